@@ -1,0 +1,58 @@
+"""Sweeps over node gates: tasks, networks, objectives, designs and the engine that runs them.
+
+Names are imported on first use, so that ``sweeps --help`` and ``sweeps report`` need no JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "MLP": "networks",
+    "Batch": "tasks",
+    "Task": "tasks",
+    "train": "training",
+    "Objective": "objective",
+    "Evaluation": "objective",
+    "Bernoulli": "designs",
+    "FixedSize": "designs",
+    "Hypercube": "designs",
+    "LeaveOneOut": "designs",
+    "Masks": "designs",
+    "sweep": "engine",
+}
+_MODULES = (
+    "tasks",
+    "networks",
+    "training",
+    "gating",
+    "losses",
+    "objective",
+    "plans",
+    "designs",
+    "engine",
+    "store",
+)
+
+__all__ = [*_HOMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from sweeps.designs import Bernoulli, FixedSize, Hypercube, LeaveOneOut, Masks
+    from sweeps.engine import sweep
+    from sweeps.networks import MLP
+    from sweeps.objective import Evaluation, Objective
+    from sweeps.tasks import Batch, Task
+    from sweeps.training import train
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"sweeps.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"sweeps.{name}")
+    raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,241 @@
+"""Objective: gate vector -> mean loss on a fixed batch, with log loss and gate gradients."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Shaped
+
+from sweeps import gating, losses
+from sweeps.plans import Plan, affine, preferred_batch, vmapped
+from sweeps.tasks import Batch
+
+PLANS = ("auto", "affine", "vmapped")
+
+
+class Evaluation(NamedTuple):
+    """What an objective says of gate vectors.
+
+    Attributes
+    ----------
+    loss : mean loss, shape (...), in the loss's unit
+    log_loss : natural logarithm of the loss, shape (...); -inf for a loss of zero, NaN for a negative one
+    loss_gradient : d loss / d gate, shape (..., nodes)
+    log_loss_gradient : d log loss / d gate = loss_gradient / loss, shape (..., nodes); NaN where the loss is zero
+    """
+
+    loss: Float[Array, "*masks"]
+    log_loss: Float[Array, "*masks"]
+    loss_gradient: Float[Array, "*masks nodes"] | None
+    log_loss_gradient: Float[Array, "*masks nodes"] | None
+
+
+class Objective:
+    """The mean loss of a gated network on a fixed batch, as a function of its gates.
+
+    Parameters
+    ----------
+    network : flax.nnx module of dense layers; it is cloned, never changed
+    batch : inputs (examples, ...) and targets (examples,), such as ``task.test``
+    loss : ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; None takes cross-entropy for
+        integer targets and squared error for floats
+    plan : how gate vectors are evaluated: ``"affine"``, ``"vmapped"``, or ``"auto"`` for the fastest that fits
+
+    Attributes
+    ----------
+    nodes : tuple of the names of the gated nodes, in the order of the gate vector
+    layers : tuple of the same length, the layer of each node
+    loss_name, unit : the loss and the unit of its values
+    plan : the plan in use
+    plan_reason : why, in words
+
+    Raises
+    ------
+    TypeError
+        If the network is no nnx module.
+    ValueError
+        If the batch does not fit the network, the loss does not fit the targets, or the plan does not fit either.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.circle(test_examples=100)
+    >>> objective = sweeps.Objective(sweeps.MLP((2, 20, 2)), task.test)
+    >>> objective.nodes[3], objective.plan.name
+    ('layers/0 unit 3', 'affine')
+    >>> objective.evaluate([[1] * 20, [0] * 20]).loss_gradient.shape
+    (2, 20)
+    """
+
+    def __init__(
+        self,
+        network: nnx.Module,
+        batch: Batch | tuple[Any, Any],
+        *,
+        loss: str | None = None,
+        plan: str = "auto",
+    ):
+        _check_plan(plan)
+        inputs, targets = _checked_batch(batch)
+        gated = gating.attach(network, inputs)
+        outputs = _checked_outputs(gated)
+        named = losses.find(loss, outputs, np.asarray(targets))
+        self.nodes = tuple(label for site in gated.sites for label in site.labels)
+        self.layers = tuple(site.source for site in gated.sites for _ in range(site.nodes))
+        self.loss_name = named.name
+        self.unit = named.unit
+        self._network: gating.GatedNetwork | None = gated
+        self.plan, self.plan_reason = _choose(vmapped.NetworkLoss(gated, targets, named), plan)
+
+    @classmethod
+    def from_function(cls, fn: Callable[[Array], Array], nodes: int) -> "Objective":
+        """Make an objective of any JAX function of the gates.
+
+        Parameters
+        ----------
+        fn : gates (nodes,) -> scalar loss, differentiable by JAX
+        nodes : number of gates, at least 1
+
+        Raises
+        ------
+        ValueError
+            If ``nodes`` is not positive or ``fn`` does not return a scalar float.
+
+        Examples
+        --------
+        >>> objective = Objective.from_function(lambda gates: 1 + gates.sum(), nodes=3)
+        >>> float(objective.evaluate([1, 0, 1]).loss)
+        3.0
+        """
+        if nodes < 1:
+            raise ValueError(f"nodes must be at least 1, got {nodes}")
+        objective = cls.__new__(cls)
+        objective.nodes = tuple(f"node {node}" for node in range(nodes))
+        objective.layers = ("function",) * nodes
+        objective.loss_name = getattr(fn, "__name__", "function")
+        objective.unit = "loss units"
+        objective._network = None
+        objective.plan = vmapped.of_function(fn, nodes)
+        objective.plan_reason = "a function of the gates"
+        return objective
+
+    def evaluate(self, gates: Any, gradients: bool = True) -> Evaluation:
+        """Evaluate gate vectors.
+
+        Parameters
+        ----------
+        gates : array of shape (..., nodes); bool, integer or float, 1 = on, 0 = off, between = a partial gain
+        gradients : whether to compute the gate gradients; they are None otherwise
+
+        Returns
+        -------
+        Evaluation with the leading shape of the gates
+
+        Raises
+        ------
+        TypeError
+            If the gates are not numbers.
+        ValueError
+            If their last axis is not one gate a node.
+        """
+        gates = self.checked_gates(gates)
+        leading = gates.shape[:-1]
+        batch_size = preferred_batch(self.plan, gradients)
+        flat = evaluate_batches(self.plan, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
+        return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
+
+    def outputs(self, gates: Any = None) -> Float[Array, "examples outputs"]:
+        """Return the network's outputs on the batch with the given gates, by default all on.
+
+        Raises
+        ------
+        ValueError
+            If the objective was made from a function, or the gates are not one vector of one gate a node.
+        """
+        if self._network is None:
+            raise ValueError("an objective made from a function has no network outputs")
+        vector = self.checked_gates(np.ones(len(self.nodes)) if gates is None else gates)
+        if vector.ndim != 1:
+            raise ValueError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
+        return _outputs(self._network, vector)
+
+    def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
+        """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
+        array = gates if isinstance(gates, jax.Array) else np.asarray(gates)
+        if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
+            raise TypeError(f"gates must be bool, integer or float, got {array.dtype}")
+        if array.ndim == 0 or array.shape[-1] != len(self.nodes):
+            raise ValueError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
+        return jnp.asarray(array).astype(self.plan.dtype)
+
+
+@partial(jax.jit, static_argnames=("gradients", "batch_size"))
+def evaluate_batches(plan: Plan, gates: Float[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
+    """Evaluate gate vectors batch by batch inside one call."""
+    masks = len(gates)
+    if masks <= batch_size:
+        return with_logs(*plan.evaluate(gates, gradients))
+    padded = jnp.pad(gates, [(0, -masks % batch_size), (0, 0)])
+    parts = jax.lax.map(
+        lambda batch: with_logs(*plan.evaluate(batch, gradients)), padded.reshape(-1, batch_size, gates.shape[1])
+    )
+    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:masks], parts)
+
+
+def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"] | None) -> Evaluation:
+    """Add the log loss and its gradient."""
+    if gradient is None:
+        return Evaluation(loss, jnp.log(loss), None, None)
+    relative = jnp.where((loss > 0)[:, None], gradient / loss[:, None], jnp.nan)
+    return Evaluation(loss, jnp.log(loss), gradient, relative)
+
+
+@jax.jit
+def _outputs(network: gating.GatedNetwork, gates: Float[Array, " nodes"]) -> Float[Array, "examples outputs"]:
+    return network(gates)
+
+
+def _choose(loss: vmapped.NetworkLoss, plan: str) -> tuple[Plan, str]:
+    if plan == "vmapped":
+        return vmapped.of_network(loss), "asked for"
+    found, reason = affine.of_network(loss)
+    if found is not None:
+        return found, reason
+    if plan == "affine":
+        raise ValueError(f'plan "affine" does not fit: {reason}')
+    return vmapped.of_network(loss), reason
+
+
+def _check_plan(plan: str) -> None:
+    if plan not in PLANS:
+        raise ValueError(f"plan must be one of {', '.join(PLANS)}, got {plan!r}")
+
+
+def _checked_batch(batch: Batch | tuple[Any, Any]) -> tuple[Array, Shaped[Array, "examples ..."]]:
+    try:
+        inputs, targets = batch
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"batch must be a pair (inputs, targets) such as task.test, got {type(batch).__name__}"
+        ) from None
+    inputs, targets = jnp.asarray(inputs), jnp.asarray(targets)
+    if inputs.ndim < 2 or targets.ndim < 1 or len(inputs) != len(targets) or len(inputs) == 0:
+        raise ValueError(
+            "batch must hold inputs (examples, ...) and as many targets (examples,), at least one: "
+            f"got inputs {inputs.shape} and targets {targets.shape}"
+        )
+    whole = targets.dtype == bool or jnp.issubdtype(targets.dtype, jnp.integer)
+    return inputs, targets.astype(jnp.int32) if whole else targets
+
+
+def _checked_outputs(network: gating.GatedNetwork) -> int:
+    shape = jax.eval_shape(network, jax.ShapeDtypeStruct((network.nodes,), network.inputs.dtype)).shape
+    if len(shape) != 2 or shape[0] != len(network.inputs):
+        raise ValueError(
+            f"network must return outputs of shape (examples, outputs) = ({len(network.inputs)}, ...), got {shape}"
+        )
+    return shape[1]

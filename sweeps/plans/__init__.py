@@ -1,0 +1,39 @@
+"""Plans: how a batch of gate vectors is evaluated, chosen from the structure of the objective."""
+
+from typing import Any, ClassVar, Protocol
+
+import jax
+from jaxtyping import Array, Float
+
+
+class Plan(Protocol):
+    """A way to get losses and gate gradients of many gate vectors; a pytree, so that jit takes it as an argument."""
+
+    name: ClassVar[str]
+
+    @property
+    def nodes(self) -> int:
+        """Length of a gate vector."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of gates and losses."""
+        ...
+
+    def evaluate(
+        self, gates: Float[Array, "masks nodes"], gradients: bool
+    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+        """Return mean losses and, when asked, their gate gradients."""
+        ...
+
+    def floats_per_mask(self, gradients: bool) -> int:
+        """Return how many numbers are held in memory for each gate vector of a batch."""
+        ...
+
+
+def preferred_batch(plan: Plan, gradients: bool) -> int:
+    """Return the batch size, a power of two, whose working set stays in cache on CPU and fills an accelerator."""
+    budget = 2**18 if jax.default_backend() == "cpu" else 2**27
+    fitting = max(1, budget // plan.floats_per_mask(gradients))
+    return min(4096, 1 << (fitting.bit_length() - 1))

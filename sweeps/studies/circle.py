@@ -1,0 +1,157 @@
+"""The circle study: the distribution of loss under random node removal, of one network and of many."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from os import PathLike
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import xarray as xr
+
+from sweeps.config import Circle
+from sweeps.designs import Bernoulli, LeaveOneOut
+from sweeps.engine import sweep
+from sweeps.networks import MLP
+from sweeps.objective import Objective
+from sweeps.store import Run, check_folder
+from sweeps.tasks import Batch, Task, circle
+from sweeps.training import History, train, train_many
+
+
+def run(
+    settings: Circle,
+    folder: str | PathLike[str],
+    *,
+    command: str = "sweeps study circle",
+    overwrite: bool = False,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Run:
+    """Train, sweep, and write everything measured into a run folder.
+
+    Parameters
+    ----------
+    settings : sweeps.config.Circle
+    folder : the run folder
+    command : the command that reproduces the run, for the record
+    overwrite : whether an earlier run in the folder is removed
+    progress : whether to show progress bars
+    say : called with a line at each stage
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    FloatingPointError
+        If the training diverged; nothing is written.
+    FileExistsError
+        If the folder holds another run and ``overwrite`` is false.
+    """
+    settings.check()
+    check_folder(folder, overwrite)
+    design = Bernoulli(settings.probability, settings.draws)
+    say(f"training a 2-{settings.nodes}-2 network on {settings.train_examples} points")
+    task = _task(settings, settings.seed, settings.boundary)
+    network = _network(settings, settings.seed)
+    history = train(network, task, **_training(settings), seed=settings.seed)
+    objective = Objective(network, task.test)
+    say(f"sweeping {len(settings.probability)} x {settings.draws} masks")
+    removal = sweep(objective, design, seed=settings.mask_seed, progress=progress)
+    one_out = sweep(objective, LeaveOneOut(), seed=settings.mask_seed)
+    say(f"training and sweeping {settings.networks} networks from other seeds")
+    spread = _spread(settings, design)
+
+    store = Run(
+        folder,
+        study="circle",
+        config=asdict(settings),
+        seeds=dict(network=settings.seed, test_set=settings.test_seed, masks=settings.mask_seed),
+        command=command,
+        device=_device(),
+        overwrite=overwrite,
+    )
+    store.write("task", _task_dataset(task))
+    store.write("network", _network_dataset(network, task))
+    store.write("training", _history_dataset(history))
+    store.write("sweeps/bernoulli", removal)
+    store.write("sweeps/leave_one_out", one_out)
+    store.write("spread", spread)
+    return store
+
+
+def _spread(settings: Circle, design: Bernoulli) -> xr.Dataset:
+    """Losses of many networks, each with its own initial network, training set and order, under both circles."""
+    seeds = [settings.seed + index for index in range(settings.networks)]
+    variants = []
+    for boundary in ("text", "code"):
+        tasks = [_task(settings, seed, boundary) for seed in seeds]
+        networks = [_network(settings, seed) for seed in seeds]
+        train_many(networks, tasks, **_training(settings), seeds=seeds)
+        objectives = [Objective(network, task.test) for network, task in zip(networks, tasks, strict=True)]
+        losses = [sweep(one, design, seed=settings.mask_seed, gradients=False) for one in objectives]
+        accuracies = [_accuracy(network, task.test) for network, task in zip(networks, tasks, strict=True)]
+        variants.append(
+            xr.concat([data[["loss"]] for data in losses], "network").assign(
+                full_loss=("network", [data.attrs["full_loss"] for data in losses]),
+                full_accuracy=("network", accuracies),
+            )
+        )
+    spread = xr.concat(variants, "boundary")
+    spread.attrs = dict(seed=settings.mask_seed, unit="nats")
+    return spread.assign_coords(network=seeds, boundary=np.asarray(["text", "code"], object))
+
+
+def _task(settings: Circle, seed: int, boundary: str) -> Task:
+    return circle(settings.train_examples, settings.test_examples, seed, settings.test_seed, boundary)  # type: ignore[arg-type]
+
+
+def _network(settings: Circle, seed: int) -> MLP:
+    return MLP((2, settings.nodes, 2), activation="relu", seed=seed)
+
+
+def _training(settings: Circle) -> dict:
+    return dict(optimizer=optax.adam(settings.learning_rate), epochs=settings.epochs, batch_size=settings.batch_size)
+
+
+def _accuracy(network: MLP, batch: Batch) -> float:
+    return float((np.asarray(network(jnp.asarray(batch.inputs))).argmax(axis=1) == batch.targets).mean())
+
+
+def _task_dataset(task: Task) -> xr.Dataset:
+    data = xr.Dataset(
+        {
+            "train_inputs": (("train_example", "feature"), task.train.inputs),
+            "train_targets": ("train_example", task.train.targets),
+            "test_inputs": (("test_example", "feature"), task.test.inputs),
+            "test_targets": ("test_example", task.test.targets),
+        }
+    )
+    return data.assign_attrs(name=task.name, **task.settings)
+
+
+def _network_dataset(network: MLP, task: Task) -> xr.Dataset:
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for index, layer in enumerate(network.layers):
+        name = f"layers.{index}"
+        variables[f"{name}.kernel"] = ((f"{name}.inputs", f"{name}.outputs"), np.asarray(layer.kernel[...]))
+        if layer.bias is not None:
+            variables[f"{name}.bias"] = ((f"{name}.outputs",), np.asarray(layer.bias[...]))
+    attributes: dict[str, Any] = dict(sizes=list(network.sizes), activation=network.activation)
+    for prefix, batch in dict(train=task.train, full=task.test).items():
+        ones = np.ones(sum(network.sizes[1:-1]))
+        attributes[f"{prefix}_loss"] = float(Objective(network, batch).evaluate(ones, gradients=False).loss)
+        attributes[f"{prefix}_accuracy"] = _accuracy(network, batch)
+    return xr.Dataset(variables, attrs=attributes)
+
+
+def _history_dataset(history: History) -> xr.Dataset:
+    epochs = np.arange(1, len(history.loss) + 1)
+    return xr.Dataset({name: ("epoch", values) for name, values in history._asdict().items()}, {"epoch": epochs})
+
+
+def _device() -> str:
+    device = jax.devices()[0]
+    return f"{jax.device_count()} x {device.device_kind} ({device.platform})"

@@ -1,0 +1,237 @@
+"""Training: Optax on flax.nnx networks, whole runs jitted, many networks at once under vmap."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array, Float
+
+from sweeps import losses
+from sweeps.tasks import Task
+
+
+class History(NamedTuple):
+    """How training went; means over the batches of each epoch, taken before each step.
+
+    Attributes
+    ----------
+    loss : shape (epochs,), or (networks, epochs) for several
+    accuracy : share of examples classified rightly, same shape; NaN for a regression
+    """
+
+    loss: Float[np.ndarray, "... epochs"]
+    accuracy: Float[np.ndarray, "... epochs"]
+
+
+def train(
+    network: nnx.Module,
+    task: Task,
+    optimizer: optax.GradientTransformation | None = None,
+    epochs: int = 20,
+    batch_size: int = 32,
+    seed: int = 0,
+    loss: str | None = None,
+) -> History:
+    """Train a network in place.
+
+    Every epoch visits each training example once in a new random order; the last batch may be smaller.
+
+    Parameters
+    ----------
+    network : flax.nnx module that maps inputs (examples, features) to logits or values (examples, outputs)
+    task : its training set is used
+    optimizer : an Optax transformation; None takes Adam with step size 0.01
+    epochs, batch_size : at least 1
+    seed : seed of the order of the examples
+    loss : name of the loss; None takes cross-entropy for classes and squared error for values
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError
+        If the task does not fit the network, or a number is not positive.
+    FloatingPointError
+        If a loss or a parameter became NaN or infinite; the network is left as it was.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> net = sweeps.MLP((2, 20, 2))
+    >>> history = sweeps.train(net, sweeps.tasks.circle(train_examples=200), epochs=3)
+    >>> history.loss.shape
+    (3,)
+    """
+    history = train_many([network], [task], optimizer, epochs, batch_size, [seed], loss)
+    return History(*(values[0] for values in history))
+
+
+def train_many(
+    networks: Sequence[nnx.Module],
+    tasks: Sequence[Task],
+    optimizer: optax.GradientTransformation | None = None,
+    epochs: int = 20,
+    batch_size: int = 32,
+    seeds: Sequence[int] | None = None,
+    loss: str | None = None,
+) -> History:
+    """Train networks of one structure in place, all at once under vmap.
+
+    Parameters
+    ----------
+    networks : modules that differ in their parameters only
+    tasks : one a network, with training sets of one size
+    seeds : one a network, by default 0, 1, 2, ...
+    optimizer, epochs, batch_size, loss : as for ``train``
+
+    Returns
+    -------
+    History with a leading axis for the networks
+
+    Raises
+    ------
+    ValueError
+        As ``train``, and if the networks or training sets differ in more than their numbers.
+    FloatingPointError
+        If a loss or a parameter of any network became NaN or infinite; all networks are left as they were.
+    """
+    for name, value in dict(epochs=epochs, batch_size=batch_size).items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    seeds = range(len(networks)) if seeds is None else seeds
+    if not len(networks) == len(tasks) == len(seeds) or not networks:
+        raise ValueError(
+            "networks, tasks and seeds must be of one length, at least 1: "
+            f"got {len(networks)}, {len(tasks)}, {len(seeds)}"
+        )
+    named = _checked_loss(networks[0], tasks[0], loss)
+    splits = [nnx.split(network, nnx.Param, ...) for network in networks]
+    if any(split[0] != splits[0][0] for split in splits):
+        raise ValueError("networks must have one structure: the same modules, sizes and settings")
+    if len({task.train.inputs.shape for task in tasks}) > 1:
+        raise ValueError("tasks must have training inputs of one shape")
+    stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
+    batches = [_as_arrays(task) for task in tasks]
+    keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
+    states, history = _fit_all(
+        splits[0][0],
+        optimizer or optax.adam(1e-2),
+        named,
+        epochs,
+        min(batch_size, len(tasks[0].train.inputs)),
+        stack(*[split[1:] for split in splits]),
+        stack(*batches),
+        keys,
+    )
+    history = History(*(np.asarray(values) for values in history))
+    _check_finite(states, history)
+    for index, network in enumerate(networks):
+        nnx.update(network, *jax.tree.map(lambda leaf, index=index: leaf[index], states))
+    return history
+
+
+def _checked_loss(network: nnx.Module, task: Task, loss: str | None) -> losses.Loss:
+    inputs, targets = task.train
+    outputs = jax.eval_shape(network, jnp.asarray(inputs))
+    return losses.find(loss, outputs.shape[-1], np.asarray(targets))
+
+
+def _as_arrays(task: Task) -> tuple[Array, Array]:
+    return jnp.asarray(task.train.inputs), jnp.asarray(task.train.targets)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _fit_all(
+    graph: Any,
+    optimizer: optax.GradientTransformation,
+    loss: losses.Loss,
+    epochs: int,
+    batch_size: int,
+    states: Any,
+    batches: Any,
+    keys: Array,
+) -> tuple[Any, tuple[Array, Array]]:
+    return jax.vmap(partial(_fit, graph, optimizer, loss, epochs, batch_size))(states, batches, keys)
+
+
+def _fit(
+    graph: Any,
+    optimizer: optax.GradientTransformation,
+    loss: losses.Loss,
+    epochs: int,
+    batch_size: int,
+    state: tuple[Any, Any],
+    batch: tuple[Array, Array],
+    key: Array,
+) -> tuple[Any, tuple[Array, Array]]:
+    """Train one network: a scan over epochs of a scan over batches."""
+    inputs, targets = batch
+    examples = len(inputs)
+    steps = -(-examples // batch_size)
+
+    def mean_loss(parameters: Any, rest: Any, order: Array) -> tuple[Array, Any]:
+        # The last batch is padded with the number of an example that does not exist.
+        present = (order < examples).astype(inputs.dtype)
+        index = jnp.minimum(order, examples - 1)
+        network = nnx.merge(graph, parameters, rest, copy=True)
+        outputs = network(inputs[index])
+        each = loss.per_example(outputs, targets[index])
+        right = _right(outputs, targets[index])
+        rest = nnx.split(network, nnx.Param, ...)[2]
+        return (each * present).sum() / present.sum(), (rest, (each * present).sum(), (right * present).sum())
+
+    def step(carry: tuple, order: Array) -> tuple[tuple, tuple[Array, Array]]:
+        parameters, rest, memory = carry
+        gradient, (rest, loss_sum, right) = jax.grad(mean_loss, has_aux=True)(parameters, rest, order)
+        # Optax promotes implicitly: Adam raises a float to an integer count. A user's strict setting stays ours.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, memory = optimizer.update(gradient, memory, parameters)
+            parameters = optax.apply_updates(parameters, updates)
+        return (parameters, rest, memory), (loss_sum, right)
+
+    def epoch(carry: tuple, key: Array) -> tuple[tuple, tuple[Array, Array]]:
+        order = jnp.pad(
+            jax.random.permutation(key, examples),
+            (0, steps * batch_size - examples),
+            constant_values=examples,
+        )
+        carry, (loss_sums, right_sums) = jax.lax.scan(step, carry, order.reshape(steps, batch_size))
+        return carry, (loss_sums.sum() / examples, right_sums.sum() / examples)
+
+    parameters, rest = state
+    carry = (parameters, rest, optimizer.init(parameters))
+    (parameters, rest, _), history = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
+    return (parameters, rest), history
+
+
+def _right(outputs: Float[Array, "examples outputs"], targets: Array) -> Float[Array, " examples"]:
+    """1 where the class is right; NaN for values, of which none is right or wrong."""
+    if not jnp.issubdtype(targets.dtype, jnp.integer):
+        return jnp.full(len(outputs), jnp.nan, outputs.dtype)
+    if outputs.shape[1] == 1:
+        return ((outputs[:, 0] > 0) == (targets > 0)).astype(outputs.dtype)
+    return (outputs.argmax(axis=1) == targets).astype(outputs.dtype)
+
+
+def _check_finite(states: Any, history: History) -> None:
+    bad = ~np.isfinite(history.loss)
+    if bad.any():
+        epoch = int(np.argwhere(bad.any(axis=0))[0, 0]) + 1
+        value = history.loss[bad][0]
+        raise FloatingPointError(
+            f"training diverged: the loss of epoch {epoch} is {value}; try a smaller step size. "
+            "The network is left as it was."
+        )
+    parameters = jax.tree.leaves(states[0])
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in parameters):
+        raise FloatingPointError(
+            "training diverged in its last step: parameters are not finite; try a smaller step size. "
+            "The network is left as it was."
+        )
