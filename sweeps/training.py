@@ -184,7 +184,8 @@ def _fit(
         outputs = network(inputs[index])
         each = loss.per_example(outputs, targets[index])
         right = _right(outputs, targets[index])
-        rest = nnx.split(network, nnx.Param, ...)[2]
+        _, *states = nnx.split(network, nnx.Param, ...)
+        rest = states[1]
         return (each * present).sum() / present.sum(), (rest, (each * present).sum(), (right * present).sum())
 
     def step(carry: tuple, order: Array) -> tuple[tuple, tuple[Array, Array]]:

@@ -1,6 +1,6 @@
 """Plans: how a batch of gate vectors is evaluated, chosen from the structure of the objective."""
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import jax
 from jaxtyping import Array, Float
@@ -21,6 +21,10 @@ class Plan(Protocol):
         """Floating-point type of gates and losses."""
         ...
 
+    def prepared(self) -> Self:
+        """Return the plan with whatever does not depend on the gates computed; called once, outside any loop."""
+        ...
+
     def evaluate(
         self, gates: Float[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
@@ -34,6 +38,6 @@ class Plan(Protocol):
 
 def preferred_batch(plan: Plan, gradients: bool) -> int:
     """Return the batch size, a power of two, whose working set stays in cache on CPU and fills an accelerator."""
-    budget = 2**18 if jax.default_backend() == "cpu" else 2**27
+    budget = 2**19 if jax.default_backend() == "cpu" else 2**27
     fitting = max(1, budget // plan.floats_per_mask(gradients))
     return min(4096, 1 << (fitting.bit_length() - 1))

@@ -7,7 +7,7 @@ of a QR decomposition, which has as many rows as there are nodes, however many t
 """
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,11 @@ from jaxtyping import Array, Float
 
 from sweeps.gating import GatedNetwork
 from sweeps.losses import target_values
+from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
 
 # Largest slopes array worth keeping, in numbers: beyond it the network is evaluated as it is written.
 MOST_SLOPES = 2**30
-# Examples in a block: (block, batch) margins stay in a core's cache between the two GEMMs; a GPU wants fewer, larger.
-CPU_BLOCK, ACCELERATOR_BLOCK = 512, 2**14
 # A padding example has this margin: its loss and gradient are exactly zero in float32 and float64.
 NEVER_WRONG = -1e30
 
@@ -56,6 +55,10 @@ class AffineMargins:
         """Floating-point type of gates and losses."""
         return self.slopes.dtype
 
+    def prepared(self) -> Self:
+        """Nothing is left to prepare."""
+        return self
+
     def evaluate(
         self, gates: Float[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
@@ -66,7 +69,7 @@ class AffineMargins:
         def add_block(sums: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
             offsets, slopes = block
             margins = jnp.einsum("ken,nm->kem", slopes, columns) + offsets[:, :, None]
-            losses, wrong = _loss_and_wrong(margins)
+            losses, wrong = loss_and_wrong(margins)
             loss = sums[0] + losses.sum(axis=0)
             return (loss, sums[1] + jnp.einsum("ken,kem->nm", slopes, wrong) if gradients else None), None
 
@@ -79,7 +82,7 @@ class AffineMargins:
         return self.offsets.shape[1] * self.offsets.shape[2] + 2 * self.nodes
 
 
-def _loss_and_wrong(
+def loss_and_wrong(
     margins: Float[Array, "others block masks"],
 ) -> tuple[Float[Array, "block masks"], Float[Array, "others block masks"]]:
     """Loss log(1 + sum exp(margin)) and its derivatives, the probabilities of the wrong classes."""
@@ -125,6 +128,10 @@ class AffineSquares:
         """Floating-point type of gates and losses."""
         return self.factor.dtype
 
+    def prepared(self) -> Self:
+        """Nothing is left to prepare."""
+        return self
+
     def evaluate(
         self, gates: Float[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
@@ -141,13 +148,13 @@ class AffineSquares:
 Affine = AffineMargins | AffineSquares
 
 
-def of_network(loss: NetworkLoss) -> tuple[Affine | None, str]:
+def of_network(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
     """Return the affine plan of a network, or None, and the reason in words.
 
     The Jacobian at all gates off is taken and then not trusted: outputs at random gates have to agree with it.
     """
     network = loss.network
-    zeros = jnp.zeros(network.nodes, _dtype(network))
+    zeros = jnp.zeros(network.nodes, outputs_dtype(network))
     shape = jax.eval_shape(network, zeros).shape
     if network.nodes * int(np.prod(shape)) > MOST_SLOPES:
         return None, "the slopes of an affine plan would not fit in memory"
@@ -156,10 +163,11 @@ def of_network(loss: NetworkLoss) -> tuple[Affine | None, str]:
     if not _is_affine(network):
         return None, "outputs are not affine in the gates"
     build = _squares if loss.loss.name == "squared_error" else _margins
-    return build(loss), "outputs are affine in the gates, checked at random gates"
+    return build(loss), "outputs are affine in the gates, as random gates confirm"
 
 
-def _dtype(network: GatedNetwork) -> Any:
+def outputs_dtype(network: GatedNetwork) -> Any:
+    """Floating-point type of a gated network's outputs."""
     return jax.eval_shape(network, jax.ShapeDtypeStruct((network.nodes,), network.inputs.dtype)).dtype
 
 
@@ -177,7 +185,7 @@ def _departure(network: GatedNetwork, gates: Float[Array, "masks nodes"]) -> Flo
 
 
 def _is_affine(network: GatedNetwork) -> bool:
-    dtype = _dtype(network)
+    dtype = outputs_dtype(network)
     random = np.random.default_rng(0)
     # Between and beyond 0 and 1: a network that is affine on masks only would be found out.
     gates = jnp.asarray(random.uniform(-0.5, 1.5, size=(4, network.nodes)), dtype)
@@ -189,7 +197,7 @@ def _is_affine(network: GatedNetwork) -> bool:
 @jax.jit
 def _outputs_and_slopes(network: GatedNetwork) -> tuple[Array, Array]:
     """Outputs with all gates off, (examples, outputs), and slopes (nodes, examples, outputs)."""
-    zeros = jnp.zeros(network.nodes, _dtype(network))
+    zeros = jnp.zeros(network.nodes, outputs_dtype(network))
     outputs, tangent = jax.linearize(network, zeros)
     # One tangent at a time: all at once would hold (nodes, examples, nodes).
     return outputs, jax.lax.map(tangent, jnp.eye(network.nodes, dtype=zeros.dtype))
@@ -197,17 +205,10 @@ def _outputs_and_slopes(network: GatedNetwork) -> tuple[Array, Array]:
 
 def _margins(loss: NetworkLoss) -> AffineMargins:
     offsets, slopes = _margins_of_outputs(loss)
-    others, examples, nodes = slopes.shape
-    largest = CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK
-    blocks = -(-examples // largest)
-    block = -(-examples // blocks)
-    padding = blocks * block - examples
-    offsets = jnp.pad(offsets, [(0, 0), (0, padding)], constant_values=NEVER_WRONG)
-    slopes = jnp.pad(slopes, [(0, 0), (0, padding), (0, 0)])
     return AffineMargins(
-        offsets.reshape(others, blocks, block).swapaxes(0, 1),
-        slopes.reshape(others, blocks, block, nodes).swapaxes(0, 1),
-        examples,
+        blocks.split(offsets, fill=NEVER_WRONG),
+        jnp.swapaxes(blocks.split(jnp.swapaxes(slopes, 1, 2)), 2, 3),
+        offsets.shape[1],
     )
 
 
@@ -238,4 +239,4 @@ def _squares(loss: NetworkLoss) -> AffineSquares:
         factor: np.ndarray = np.asarray(np.linalg.qr(np.concatenate([rows, np.zeros((size, size))]), mode="r"))
     else:
         factor = np.full((rows.shape[1], rows.shape[1]), np.nan)
-    return AffineSquares(jnp.asarray(factor, _dtype(loss.network)), len(outputs))
+    return AffineSquares(jnp.asarray(factor, outputs_dtype(loss.network)), len(outputs))

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from sweeps.gating import GatedNetwork
 from sweeps.losses import Loss
+from sweeps.plans import hoisting
 
 
 @jax.tree_util.register_dataclass
@@ -53,10 +54,15 @@ class Vmapped:
 
     name: ClassVar[str] = "vmapped"
 
-    loss: Any
+    loss: Callable[[Array], Array]
     nodes: int = field(metadata=dict(static=True))
     size: int = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
+
+    def prepared(self) -> "PreparedVmapped":
+        """Return the plan with whatever does not depend on the gates computed."""
+        function = hoisting.hoisted(self.loss, jax.ShapeDtypeStruct((self.nodes,), self.dtype))
+        return PreparedVmapped(function, self.nodes, self.size, self.dtype)
 
     def evaluate(
         self, gates: Float[Array, "masks nodes"], gradients: bool
@@ -69,6 +75,14 @@ class Vmapped:
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         return self.size * (2 if gradients else 1)
+
+
+class PreparedVmapped(Vmapped):
+    """The same within one trace, where the loss holds traced values: no pytree."""
+
+    def prepared(self) -> "PreparedVmapped":
+        """Nothing is left to prepare."""
+        return self
 
 
 def of_network(loss: NetworkLoss) -> Vmapped:

@@ -1,0 +1,30 @@
+"""Blocks of examples: a plan walks over them so that its working set stays in cache, however many examples."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# Examples in a block: margins of a block and a batch stay in a core's cache; a GPU wants fewer and larger ones.
+CPU_BLOCK, ACCELERATOR_BLOCK = 512, 2**14
+
+
+def split(values: Float[Array, "... examples"], largest: int | None = None, fill: float = 0.0) -> Array:
+    """Cut the last axis into equal blocks and put the blocks first, padding the last one.
+
+    Parameters
+    ----------
+    values : array whose last axis counts examples
+    largest : most examples in a block; None takes the device's own
+    fill : what the padding holds
+
+    Returns
+    -------
+    array of shape (blocks, ..., block)
+    """
+    largest = largest or (CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK)
+    examples = values.shape[-1]
+    blocks = -(-examples // largest)
+    block = -(-examples // blocks)
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, blocks * block - examples)]
+    padded = jnp.pad(values, padding, constant_values=fill)
+    return jnp.moveaxis(padded.reshape(*values.shape[:-1], blocks, block), -2, 0)

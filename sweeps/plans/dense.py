@@ -1,0 +1,145 @@
+"""The dense plan: several gated dense layers, with gates folded into weights and examples innermost.
+
+What lies before the first gated layer is computed once. Folding the gates of the first gated layer into its kernel
+then makes one GEMM of the whole batch, (masks x nodes', nodes) times (nodes, examples), and so does its gradient.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from sweeps.losses import Loss, softplus
+from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.plans import blocks
+from sweeps.plans.vmapped import NetworkLoss
+
+# Examples in a block; larger than the affine plan's, since GEMMs with wide rows are what this plan lives on.
+LARGEST_BLOCK = 1024
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Dense:
+    """An MLP whose hidden nodes are all gated.
+
+    Attributes
+    ----------
+    hidden : activations of the first hidden layer with all gates on, shape (blocks, nodes of the layer, block)
+    targets : shape (blocks, block), or (blocks, outputs, block)
+    present : 1 for an example, 0 for padding, shape (blocks, block)
+    kernels, biases : of the layers after the first hidden one
+    activation, output_activation : names
+    loss : of each example
+    """
+
+    name: ClassVar[str] = "dense"
+
+    hidden: Float[Array, "blocks first block"]
+    targets: Shaped[Array, "blocks ..."]
+    present: Float[Array, "blocks block"]
+    kernels: tuple[Float[Array, "inputs outputs"], ...]
+    biases: tuple[Float[Array, " outputs"], ...]
+    activation: str = field(metadata=dict(static=True))
+    output_activation: str = field(metadata=dict(static=True))
+    loss: Loss = field(metadata=dict(static=True))
+
+    @property
+    def nodes(self) -> int:
+        """Length of a gate vector."""
+        return sum(len(kernel) for kernel in self.kernels)
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of gates and losses."""
+        return self.hidden.dtype
+
+    def prepared(self) -> Self:
+        """Nothing is left to prepare."""
+        return self
+
+    def evaluate(
+        self, gates: Float[Array, "masks nodes"], gradients: bool
+    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+        """Return mean losses and, when asked, their gate gradients."""
+        examples = self.present.sum()
+
+        def add_block(sums: Any, block: tuple[Array, Array, Array]) -> tuple[Any, None]:
+            if not gradients:
+                return (sums[0] + self._losses(gates, *block), None), None
+            # The losses of different masks do not mix, so one backward pass serves them all.
+            losses, pull_back = jax.vjp(lambda inner: self._losses(inner, *block), gates)
+            return (sums[0] + losses, sums[1] + pull_back(jnp.ones_like(losses))[0]), None
+
+        start = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates) if gradients else None)
+        (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.targets, self.present))
+        return loss / examples, None if gradient is None else gradient / examples
+
+    def _losses(
+        self,
+        gates: Float[Array, "masks nodes"],
+        hidden: Float[Array, "first block"],
+        targets: Shaped[Array, "... block"],
+        present: Float[Array, " block"],
+    ) -> Float[Array, " masks"]:
+        """Sum of the losses over a block of examples."""
+        start, values = 0, hidden[None]
+        for index, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            last = index == len(self.kernels) - 1
+            if last and self._has_margin:
+                kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
+            folded = gates[:, start : start + len(kernel), None] * kernel[None]
+            if index == 0:
+                sums = jnp.einsum("mio,ie->moe", folded, values[0])
+            else:
+                sums = jnp.einsum("mio,mie->moe", folded, values)
+            sums = sums + bias[None, :, None]
+            values = ACTIVATIONS[self.output_activation if last else self.activation](sums)
+            start += len(kernel)
+        if self._has_margin:
+            sign = jnp.where(targets == 1, -1, 1).astype(values.dtype)
+            return (softplus(values[:, 0] * sign[None]) * present[None]).sum(axis=1)
+        each = jax.vmap(lambda outputs: self.loss.per_example(outputs.T, targets.T))(values)
+        # Padding may overflow where the examples do not: it must not become 0 times infinity.
+        return jnp.where(present[None] > 0, each, 0).sum(axis=1)
+
+    @property
+    def _has_margin(self) -> bool:
+        """Whether the loss depends on the difference of two logits alone."""
+        return (
+            self.loss.name == "cross_entropy"
+            and self.output_activation == "identity"
+            and self.kernels[-1].shape[1] == 2
+        )
+
+    def floats_per_mask(self, gradients: bool) -> int:
+        """Return how many numbers are held in memory for each gate vector of a batch."""
+        widest = max(kernel.shape[1] for kernel in self.kernels)
+        return (2 if gradients else 1) * widest * self.present.shape[1]
+
+
+def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
+    """Return the dense plan of an MLP with all hidden nodes gated, or None, and the reason in words."""
+    if not isinstance(network, MLP):
+        return None, "network is no sweeps.MLP"
+    layers = list(network.layers)
+    if [site.path for site in loss.network.sites] != [f"layers/{index}" for index in range(1, len(layers))]:
+        return None, "not every hidden layer is gated"
+    inputs = loss.network.inputs
+    hidden = ACTIVATIONS[network.activation](layers[0](inputs)).T
+    zero = jnp.zeros((), hidden.dtype)
+    return Dense(
+        blocks.split(hidden, LARGEST_BLOCK),
+        blocks.split(jnp.moveaxis(loss.targets, 0, -1), LARGEST_BLOCK),
+        blocks.split(jnp.ones(len(inputs), hidden.dtype), LARGEST_BLOCK),
+        tuple(layer.kernel[...] for layer in layers[1:]),
+        tuple(
+            jnp.broadcast_to(zero, layer.out_features) if layer.bias is None else layer.bias[...]
+            for layer in layers[1:]
+        ),
+        network.activation,
+        network.output_activation,
+        loss.loss,
+    ), f"every hidden layer of an MLP is gated, {len(layers) - 1} in all"
