@@ -1,0 +1,131 @@
+"""Probability densities by a Gaussian kernel of fixed width, fast enough for millions of draws."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis import _validate
+
+#: Grid points at least, and at most.
+BINS, MOST_BINS = 2**14, 2**22
+#: The grid reaches this many kernel widths beyond the data: the kernel has fallen to 1e-14 of its peak there.
+MARGIN = 8
+#: Grid points per kernel width, at least; it bounds the error of the binning, see `kde`.
+RESOLUTION = 100
+
+
+class Density(NamedTuple):
+    """A probability density on an even grid.
+
+    Attributes
+    ----------
+    grid : numpy.ndarray of float64, (points,)
+        Evenly spaced points, in the unit of the values.
+    density : numpy.ndarray of float64, (points,)
+        Probability density at each point, per unit of the values; never negative.
+    """
+
+    grid: npt.NDArray[np.float64]
+    density: npt.NDArray[np.float64]
+
+
+def _clean_values(values: Any) -> npt.NDArray[np.float64]:
+    cleaned = _validate.real_numbers("values", values).ravel()
+    if cleaned.size == 0:
+        raise ValueError("values: expected one or more numbers, got none")
+    bad = int(np.count_nonzero(~np.isfinite(cleaned)))
+    if bad:
+        raise ValueError(
+            f"values: expected finite numbers, got {bad} of {cleaned.size} that are not; "
+            "leave them out and report how many"
+        )
+    return cleaned
+
+
+def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
+    if weights is None:
+        return np.full(count, 1 / count)
+    cleaned = _validate.real_numbers("weights", weights).ravel()
+    if cleaned.size != count:
+        raise ValueError(f"weights: expected one for each of the {count} values, got {cleaned.size}")
+    if not (np.all(np.isfinite(cleaned)) and np.all(cleaned >= 0) and cleaned.sum() > 0):
+        raise ValueError("weights: expected finite numbers, none negative, with a sum above 0")
+    return cleaned / cleaned.sum()
+
+
+def _grid(low: float, high: float, width: float) -> tuple[npt.NDArray[np.float64], float]:
+    low, high = low - MARGIN * width, high + MARGIN * width
+    wanted = RESOLUTION * (high - low) / width
+    bins = max(BINS, 2 ** int(np.ceil(np.log2(wanted))))
+    if bins > MOST_BINS:
+        least = RESOLUTION * (high - low) / MOST_BINS
+        raise ValueError(f"width: expected {least:.3g} or more for values that span so far, got {width}")
+    grid, spacing = np.linspace(low, high, bins, retstep=True)
+    return grid, float(spacing)
+
+
+def kde(values: Any, width: float = 0.03, *, weights: Any = None) -> Density:
+    r"""Estimate a probability density with a Gaussian kernel of fixed standard deviation.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, any shape
+        Finite real numbers; all dimensions are pooled. Non-finite ones are refused rather than dropped,
+        because the caller has to say how many there were.
+    width : float
+        Standard deviation of the kernel, in the unit of the values.
+    weights : array_like, same number of elements as `values`, optional
+        Probability of each value up to a common factor; equal when left out.
+
+    Returns
+    -------
+    Density
+        On 2^14 points or more from 8 widths below the smallest value to 8 widths above the largest; it
+        integrates to 1. The number of points doubles until 100 or more lie in one width.
+
+    Raises
+    ------
+    TypeError
+        If values or weights are not real numbers.
+    ValueError
+        If there is no value, a value is not finite, `width` is not above 0 or would need more than 2^22
+        points, or the weights do not fit.
+
+    Notes
+    -----
+    The estimate is
+
+    .. math:: f(x) = \sum_i w_i \, \frac{1}{h \sqrt{2 \pi}} e^{-(x - x_i)^2 / 2 h^2} .
+
+    Each value is shared between its two neighbouring grid points (linear binning), and the histogram is
+    multiplied by the kernel's Fourier transform. Linear binning is the only approximation. With grid spacing
+    :math:`d` it errs by at most :math:`d^2 / 8 \cdot \max |f''|`, which is :math:`(d / h)^2 / 8 \le
+    1.25 \cdot 10^{-5}` of one kernel's peak.
+
+    References
+    ----------
+    M. P. Wand (1994), Fast computation of multivariate kernel estimators,
+    doi:10.1080/10618600.1994.10474656.
+
+    Examples
+    --------
+    >>> grid, density = kde([0.1, 0.12, 0.4])
+    >>> bool(abs(density.sum() * (grid[1] - grid[0]) - 1) < 1e-9)
+    True
+    """
+    width = _validate.positive("width", width)
+    cleaned = _clean_values(values)
+    share = _clean_weights(weights, cleaned.size)
+    grid, spacing = _grid(cleaned.min(), cleaned.max(), width)
+
+    position = (cleaned - grid[0]) / spacing  # the margins keep it inside
+    left = position.astype(np.int64)
+    right_part = position - left
+    histogram = np.bincount(left, share * (1 - right_part), grid.size)
+    histogram += np.bincount(left + 1, share * right_part, grid.size)
+
+    # The convolution is circular; what wraps round has crossed both margins and is below 1e-50.
+    frequency = np.fft.rfftfreq(grid.size, spacing)
+    smooth = np.fft.irfft(np.fft.rfft(histogram) * np.exp(-2 * (np.pi * frequency * width) ** 2), grid.size)
+    return Density(grid, np.maximum(smooth, 0) / spacing)

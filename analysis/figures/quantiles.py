@@ -1,0 +1,79 @@
+"""Quantile-quantile plots of the log loss: how far a log-normal law holds, and where it fails."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import qq
+from analysis.figures import style
+
+
+def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, ax: Axes | None = None) -> Axes:
+    """Draw the standardised log losses against the quantiles of a normal law.
+
+    Parameters
+    ----------
+    losses : xarray.DataArray, any shape
+        Losses in nats, not their logarithms; all dimensions are pooled. Losses without a logarithm are
+        counted in the plot.
+    level : float
+        Probability that a whole log-normal sample lies inside the band; see `analysis.qq.normal_band`.
+    color : str
+        Colour of the points.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, style.SINGLE)
+        data = qq.normal_quantiles(losses, level)
+        missing = data.nonpositive + data.nonfinite
+        note = f"{missing} of {data.usable + missing} without a logarithm" if missing else ""
+        if data.expected.size:
+            ax.fill_between(data.expected, data.lower, data.upper, color=style.LIGHT_GREY, linewidth=0, zorder=0.5)
+            ends = data.expected[[0, -1]]
+            ax.plot(ends, ends, color=style.GREY, linewidth=0.8, zorder=1)
+            outside = (data.observed < data.lower) | (data.observed > data.upper)
+            ax.plot(data.expected[~outside], data.observed[~outside], ".", color=color, markersize=2.2)
+            ax.plot(data.expected[outside], data.observed[outside], ".", color=style.BLACK, markersize=2.6)
+            reach = 1.05 * max(3.0, np.abs(data.expected).max(), np.abs(data.observed).max())
+            ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        else:
+            note = f"no distribution to show; {note}".rstrip("; ")
+        ax.text(0.03, 0.97, note, transform=ax.transAxes, va="top", fontsize=8)
+        ax.set_aspect("equal", adjustable="box")
+        ax.set(xlabel="normal quantile (sd)", ylabel="log loss, standardised (sd)")
+    return ax
+
+
+def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
+    """Draw one quantile-quantile plot for each probability.
+
+    Parameters
+    ----------
+    losses : xarray.DataArray, (probability, ...)
+        Losses in nats.
+    level : float
+        As for `normal`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        count = losses.sizes["probability"]
+        figure, axes = style.new_figure(style.DOUBLE, style.DOUBLE / max(count, 2) + 0.3, 1, count)
+        for number, ax in enumerate(axes):
+            normal(losses.isel(probability=number), level, style.CYCLE[number % len(style.CYCLE)], ax)
+            ax.set_title(f"$p$ = {float(losses['probability'][number]):g}")
+            if number:
+                ax.set_ylabel("")
+        reach = max(ax.get_xlim()[1] for ax in axes)
+        for ax in axes:
+            ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        style.letter(axes)
+    return figure

@@ -1,0 +1,80 @@
+"""What the network loses when one node alone goes off."""
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from analysis import removal
+from analysis.figures import style
+
+
+def _short_labels(labels: list[str]) -> tuple[list[str], str]:
+    """Drop what all labels have in common: ``layers/0 unit 7`` becomes ``7``."""
+    heads = {label.rpartition(" ")[0] for label in labels}
+    if len(heads) == 1 and heads != {""}:
+        return [label.rpartition(" ")[2] for label in labels], f"node that is off ({heads.pop()})"
+    return labels, "node that is off"
+
+
+def leave_one_out(
+    sweep: xr.Dataset,
+    full_loss: float | None = None,
+    order: Literal["loss", "node"] = "loss",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the loss with each node off as a bar that starts at the loss of the full network.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        With `loss` (node,) in nats and the labels of the nodes as coordinate `node`.
+    full_loss : float, optional
+        Loss with every node on, in nats; the attribute of the sweep when left out.
+    order : {"loss", "node"}
+        Bars from the highest loss to the lowest, or in the order of the gate vector.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `order` is unknown.
+    """
+    if order not in ("loss", "node"):
+        raise ValueError(f"order: expected 'loss' or 'node', got {order!r}")
+    nodes = removal.leave_one_out(sweep, full_loss)
+    full = nodes.attrs["full_loss"]
+    # A node without a finite loss (rank 0) has no bar; it comes last and is marked.
+    rank = np.where(nodes["rank"] == 0, nodes.sizes["node"] + 1, nodes["rank"])
+    nodes = nodes.isel(node=np.argsort(rank, kind="stable")) if order == "loss" else nodes
+    change = nodes["change"].values
+    labels, title = _short_labels([str(label) for label in nodes["node"].values])
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        place = np.arange(change.size)
+        finite = np.isfinite(change)
+        entries: dict[str, Any] = {}
+        for name, color, chosen in (
+            ("loss rises", style.BLUE, change > 0),
+            ("loss falls", style.VERMILLION, change <= 0),
+        ):
+            shown = finite & chosen
+            if shown.any():
+                entries[name] = ax.bar(place[shown], change[shown], 0.72, full, color=color)
+        for i in place[~finite]:
+            ax.text(i, full, "×", ha="center", va="bottom")
+        line = ax.axhline(full, color=style.BLACK, linewidth=0.8)
+        style.legend_above(ax, {f"every node on ({full:.3g})": line, **entries}, columns=3)
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(low, full - 0.03 * (high - low)), high)  # the line of the full loss stays off the axis
+        ax.set_xticks(place, labels, rotation=90 if max(map(len, labels), default=0) > 2 else 0)
+        ax.tick_params(axis="x", length=0, labelsize=7 if change.size > 12 else 8)
+        ax.set_xlim(-0.7, change.size - 0.3)
+        ax.set(xlabel=title, ylabel="loss (nats)")
+    return ax

@@ -1,0 +1,160 @@
+"""One look for all figures: sizes, colours, fonts, and how a figure is saved."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cycler import cycler
+from matplotlib import style as mpl_style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+#: Widths of one and of two columns of a journal page, in inches.
+SINGLE, DOUBLE = 3.4, 7.0
+#: Dots per inch of the PNG files.
+DPI = 220
+
+# M. Okabe, K. Ito (2008), Color Universal Design: told apart with all common kinds of colour blindness.
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PINK, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
+BLACK, GREY, LIGHT_GREY = "#000000", "#6B6B6B", "#D9D9D9"
+CYCLE = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
+
+RC: dict[str, Any] = {
+    # STIX comes with matplotlib, so the figures look the same on every machine.
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.unicode_minus": True,
+    "axes.prop_cycle": cycler(color=CYCLE),
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.2,
+    "patch.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.dpi": DPI,
+    # Text stays text: TrueType fonts in PDF, characters in SVG.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gatesweep",
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Apply the style to what is drawn inside a ``with`` block, and to nothing after it."""
+    # On top of the library's defaults, so that a user's matplotlibrc does not change a paper's figures.
+    with mpl_style.context(["default", RC]):
+        yield
+
+
+def new_figure(
+    width: float = SINGLE, height: float = 2.4, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, Sequence[Axes]]:
+    """Make a figure that belongs to no global state.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    rows, columns : int
+        Number of panels.
+    **options
+        Passed on to `matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : sequence of matplotlib.axes.Axes
+        The panels, row by row.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(panels.ravel())
+
+
+def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> Axes:
+    """Return `ax`, or the axes of a new figure of that size in inches when it is None."""
+    return ax if ax is not None else new_figure(width, height)[1][0]
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the whole figure that `ax` belongs to."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("ax: expected axes of a figure, got axes that were removed from theirs")
+    return figure
+
+
+def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int) -> None:
+    """Put a legend above `ax`, read row by row.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    entries : mapping of str to matplotlib artist
+        Labels and what they explain, in reading order.
+    columns : int
+    """
+    names = list(entries)
+    # matplotlib fills a legend column by column
+    rows = [names[i : i + columns] for i in range(0, len(names), columns)]
+    order = [row[c] for c in range(columns) for row in rows if c < len(row)]
+    ax.legend(
+        [entries[name] for name in order],
+        order,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=min(columns, len(names)),
+        borderaxespad=0.2,
+        borderpad=0,
+        columnspacing=1.2,
+    )
+
+
+def letter(axes: Sequence[Axes]) -> None:
+    """Put (a), (b), ... in front of the titles of panels, for the caption to speak of."""
+    for number, ax in enumerate(axes):
+        mark = rf"({chr(ord('a') + number)})"
+        ax.set_title(f"{mark} {ax.get_title(loc='left')}".rstrip(), loc="left")
+
+
+def save(figure: Figure, folder: str | Path, name: str) -> tuple[Path, Path]:
+    """Save a figure as PDF for the paper and as PNG for the screen.
+
+    The files depend on the figure alone: they hold no time stamp.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    folder : str or path
+        Made if need be.
+    name : str
+        Stem of the file names.
+
+    Returns
+    -------
+    pdf, png : pathlib.Path
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    pdf, png = folder / f"{name}.pdf", folder / f"{name}.png"
+    with context():
+        figure.savefig(pdf, metadata={"CreationDate": None})
+        figure.savefig(png, dpi=DPI)
+    return pdf, png

@@ -1,0 +1,77 @@
+"""Training curves."""
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures import style
+
+#: What can be drawn, and the axis labels.
+LABELS = {"loss": "loss (nats)", "accuracy": "accuracy"}
+
+
+def curve(training: xr.Dataset, name: str = "loss", test_value: float | None = None, ax: Axes | None = None) -> Axes:
+    """Draw one training curve against the epoch.
+
+    Parameters
+    ----------
+    training : xarray.Dataset
+        With `loss` (nats) and `accuracy`, each (epoch,): means over the batches during the epoch.
+    name : {"loss", "accuracy"}
+        Which of the two.
+    test_value : float, optional
+        The same quantity of the trained network on the test set, drawn as a dashed line.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `name` is unknown.
+    """
+    if name not in LABELS:
+        raise ValueError(f"name: expected one of {list(LABELS)}, got {name!r}")
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.2)
+        ax.plot(training["epoch"], training[name], "o-", markersize=2.8, label="training, during the epoch")
+        if test_value is not None:
+            ax.axhline(
+                test_value,
+                color=style.VERMILLION,
+                linestyle=(0, (4, 2)),
+                linewidth=1.0,
+                label="test, at the end",
+            )
+        ax.set(xlabel="epoch", ylabel=LABELS[name])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if name == "loss":
+            ax.set_ylim(bottom=0)
+        ax.legend()
+    return ax
+
+
+def overview(training: xr.Dataset, test_loss: float | None = None, test_accuracy: float | None = None) -> Figure:
+    """Draw loss and accuracy side by side.
+
+    Parameters
+    ----------
+    training : xarray.Dataset
+        As for `curve`.
+    test_loss, test_accuracy : float, optional
+        Of the trained network on the test set, in nats and as a fraction.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.2, 1, 2)
+        curve(training, "loss", test_loss, axes[0])
+        curve(training, "accuracy", test_accuracy, axes[1])
+        style.letter(axes)
+    return figure

@@ -1,0 +1,135 @@
+"""Quantile-quantile points of log losses against a normal law, with a simultaneous band."""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special, stats
+
+from analysis import lognormal
+
+#: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
+SAMPLE = 1000
+#: Simulated samples behind a band.
+RESAMPLES = 999
+
+Floats = npt.NDArray[np.float64]
+
+
+class NormalQuantiles(NamedTuple):
+    """Standardised log losses in ascending order, beside what a normal law would give.
+
+    Attributes
+    ----------
+    expected : numpy.ndarray, (points,)
+        Quantiles of the standard normal law at the median ranks.
+    observed : numpy.ndarray, (points,)
+        Standardised log losses, ascending, in units of their standard deviation.
+    lower, upper : numpy.ndarray, (points,)
+        A normal sample stays between the two at all points at once with probability `level`.
+    level : float
+        That probability.
+    usable, nonpositive, nonfinite : int
+        Losses that have a logarithm (of them at most `SAMPLE` are points), losses that are 0 or below, and
+        losses that are NaN or infinite.
+    """
+
+    expected: Floats
+    observed: Floats
+    lower: Floats
+    upper: Floats
+    level: float
+    usable: int
+    nonpositive: int
+    nonfinite: int
+
+
+@lru_cache(maxsize=32)
+def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> tuple[Floats, Floats]:
+    r"""Compute the simultaneous band of a standardised normal sample, sorted.
+
+    Parameters
+    ----------
+    count : int
+        Size of the sample, 3 or more.
+    level : float
+        Probability that a whole normal sample stays inside, between 0 and 1.
+    resamples : int
+        Simulated samples that calibrate the band; their seed is fixed.
+
+    Returns
+    -------
+    lower, upper : numpy.ndarray, (count,)
+        In units of the sample's standard deviation (divisor `count`).
+
+    Raises
+    ------
+    ValueError
+        If `count` or `level` is out of range.
+
+    Notes
+    -----
+    The i-th smallest of n uniform numbers has a Beta(i, n + 1 - i) law. The band takes the
+    :math:`\gamma` and :math:`1 - \gamma` quantiles of that law at every i, carried over to the normal scale,
+    with one :math:`\gamma` for all points, found by simulation so that a fraction `level` of samples, each
+    standardised by its own mean and standard deviation, stays inside everywhere. So the band allows both for
+    many points and for fitted parameters, and it is as watchful in the tails as in the middle.
+
+    References
+    ----------
+    S. Aldor-Noiman, L. D. Brown, A. Buja, W. Rolke, R. A. Stine (2013), The power to see: a new graphical
+    test of normality, doi:10.1080/00031305.2013.847865.
+    """
+    if count < 3:
+        raise ValueError(f"count: expected 3 or more, got {count}")
+    if not 0 < level < 1:
+        raise ValueError(f"level: expected a number between 0 and 1, got {level}")
+    samples = np.sort(np.random.default_rng(0).standard_normal((resamples, count)), axis=1)
+    samples -= samples.mean(axis=1, keepdims=True)
+    samples /= samples.std(axis=1, keepdims=True)
+    rank = np.arange(1, count + 1)
+    below = special.betainc(rank, count + 1 - rank, special.ndtr(samples))
+    worst = np.minimum(below, 1 - below).min(axis=1)
+    gamma = float(np.quantile(worst, 1 - level))
+    law = stats.beta(rank, count + 1 - rank)
+    lower, upper = special.ndtri(law.ppf(gamma)), special.ndtri(law.isf(gamma))
+    lower.flags.writeable = upper.flags.writeable = False  # the cache hands out the same arrays again
+    return lower, upper
+
+
+def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
+    """Set the log losses against the quantiles of a normal law.
+
+    Parameters
+    ----------
+    loss : array_like or xarray.DataArray, any shape
+        Independent draws of a loss; all dimensions are pooled.
+    level : float
+        Probability that a log-normal sample lies inside the band everywhere.
+
+    Returns
+    -------
+    NormalQuantiles
+        With no points if fewer than 3 losses have a logarithm or the logs are all equal. Of more than
+        `SAMPLE` draws a fixed random subset is taken.
+
+    Raises
+    ------
+    TypeError
+        If the losses are not real numbers.
+    ValueError
+        If `level` is not between 0 and 1.
+    """
+    logs, nonpositive, nonfinite = lognormal.usable_logs(loss)
+    usable = logs.size
+    if usable > SAMPLE:
+        logs = np.random.default_rng(0).choice(logs, size=SAMPLE, replace=False)
+    if logs.size < 3 or lognormal.is_constant(logs):
+        none = np.empty(0)
+        return NormalQuantiles(none, none, none, none, level, usable, nonpositive, nonfinite)
+    rank = np.arange(1, logs.size + 1)
+    expected = special.ndtri(special.betaincinv(rank, logs.size + 1 - rank, 0.5))
+    lower, upper = normal_band(logs.size, level)
+    observed = np.sort((logs - logs.mean()) / logs.std())
+    return NormalQuantiles(expected, observed, lower, upper, level, usable, nonpositive, nonfinite)

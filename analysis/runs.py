@@ -1,0 +1,127 @@
+"""Open a run folder: the store with everything measured, and the settings it was measured with."""
+
+import json
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+#: The version of the store's layout that this package reads.
+FORMAT = 1
+STORE = "run.zarr"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, opened for reading.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The run folder.
+    tree : xarray.DataTree
+        Everything measured; arrays are read when they are used.
+    study : str
+        Name of the study that made it.
+    command : str
+        The command line that reproduces it.
+    device : str
+        What it was computed on.
+    config, versions, seeds : dict
+        Settings, versions of the software, and seeds.
+    """
+
+    folder: Path
+    tree: xr.DataTree
+    study: str
+    command: str
+    device: str
+    config: dict[str, Any]
+    versions: dict[str, Any]
+    seeds: dict[str, Any]
+
+    def group(self, path: str) -> xr.Dataset:
+        """Return one group as a Dataset, its arrays loaded.
+
+        Parameters
+        ----------
+        path : str
+            For example "sweeps/bernoulli".
+
+        Returns
+        -------
+        xarray.Dataset
+
+        Raises
+        ------
+        ValueError
+            If the store has no such group.
+        """
+        if path.strip("/") not in {node.path.strip("/") for node in self.tree.subtree}:
+            groups = sorted(node.path for node in self.tree.subtree if node.path != "/")
+            raise ValueError(f"path: expected a group of the run in {self.folder}, got {path!r}, not among {groups}")
+        return self.tree[path].to_dataset().load()
+
+
+def open_run(folder: str | PathLike[str]) -> Run:
+    """Open a run folder for reading.
+
+    Parameters
+    ----------
+    folder : str or path
+        The folder that holds ``run.zarr``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no store in the folder.
+    ValueError
+        If the store cannot be read, is of another format version, or lacks an attribute.
+    """
+    folder = Path(folder)
+    store = folder / STORE
+    if not store.is_dir():
+        raise FileNotFoundError(f"folder: expected a run folder that holds {STORE}, got {folder}")
+    try:
+        tree = xr.open_datatree(store, engine="zarr", consolidated=False)
+    except (OSError, ValueError, KeyError) as error:  # what zarr raises depends on what is broken
+        raise ValueError(f"folder: expected a readable {STORE} in {folder}, got {type(error).__name__}") from error
+    found = tree.attrs.get("format")
+    if found != FORMAT:
+        raise ValueError(f"folder: expected a store of format {FORMAT} in {folder}, got format {found}")
+    return Run(
+        folder=folder,
+        tree=tree,
+        study=_attribute(tree, "study", folder),
+        command=_attribute(tree, "command", folder),
+        device=_attribute(tree, "device", folder),
+        config=_json(tree, "config", folder),
+        versions=_json(tree, "versions", folder),
+        seeds=_json(tree, "seeds", folder),
+    )
+
+
+def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:
+    if not isinstance(tree.attrs.get(name), str):
+        got = type(tree.attrs[name]).__name__ if name in tree.attrs else "none"
+        raise ValueError(f"folder: expected the store in {folder} to have a text attribute {name!r}, got {got}")
+    return str(tree.attrs[name])
+
+
+def _json(tree: xr.DataTree, name: str, folder: Path) -> dict[str, Any]:
+    text = _attribute(tree, name, folder)
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"folder: expected attribute {name!r} of the store in {folder} to be a JSON object, got {text!r}"
+        )
+    return value

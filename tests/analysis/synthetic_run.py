@@ -1,0 +1,165 @@
+"""A small synthetic run with the layout of the store, made without a network and without JAX."""
+
+import json
+import warnings
+
+import numpy as np
+import xarray as xr
+from scipy import special
+
+NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20
+PROBABILITIES = (0.25, 0.5, 0.75)
+
+
+def node_labels(nodes=NODES):
+    return np.array([f"layers/0 unit {i}" for i in range(nodes)])
+
+
+def normal_scores(count):
+    """The quantiles of a normal law, in random order: a sample that looks as normal as can be."""
+    scores = special.ndtri((np.arange(count) + 0.5) / count)
+    return np.random.default_rng(0).permutation(scores)
+
+
+def bernoulli(random, nodes=NODES, draws=DRAWS, shift=0.0):
+    """Draws whose log loss falls with every node that is on, plus noise: roughly log-normal."""
+    gates = random.random((3, 1, draws, nodes)) < np.reshape(PROBABILITIES, (3, 1, 1, 1))
+    worth = np.linspace(0.05, 0.3, nodes)
+    log_loss = 0.3 + shift - gates @ worth + 0.3 * random.standard_normal((3, 1, draws))
+    loss = np.exp(log_loss).astype(np.float32)
+    dims = ("probability", "chain", "draw")
+    labels = node_labels(nodes)
+    return xr.Dataset(
+        {
+            "loss": (dims, loss),
+            "log_loss": (dims, np.log(loss)),
+            "loss_gradient": ((*dims, "node"), np.zeros(gates.shape, np.float32)),
+            "log_loss_gradient": ((*dims, "node"), np.zeros(gates.shape, np.float32)),
+            "gates": ((*dims, "node"), gates),
+        },
+        coords={
+            "probability": list(PROBABILITIES),
+            "chain": [0],
+            "draw": np.arange(draws),
+            "node": labels,
+            "layer": ("node", np.array(["layers/0"] * nodes)),
+        },
+        attrs={
+            "design": "Bernoulli",
+            "seed": 17,
+            "loss": "cross_entropy",
+            "unit": "nats",
+            "full_loss": 0.21,
+            "plan": "affine",
+        },
+    )
+
+
+def leave_one_out(nodes=NODES):
+    loss = (0.21 + np.linspace(-0.02, 0.4, nodes)[np.argsort(np.sin(np.arange(nodes)))]).astype(np.float32)
+    return xr.Dataset(
+        {"loss": ("node", loss), "log_loss": ("node", np.log(loss))},
+        coords={"node": node_labels(nodes), "layer": ("node", np.array(["layers/0"] * nodes))},
+        attrs={
+            "design": "LeaveOneOut",
+            "seed": 17,
+            "loss": "cross_entropy",
+            "unit": "nats",
+            "full_loss": 0.21,
+        },
+    )
+
+
+def spread(random, networks=NETWORKS, draws=DRAWS):
+    center = np.array([0.0, -0.25, -0.7]).reshape(3, 1, 1)
+    scale = np.array([0.45, 0.55, 0.6]).reshape(3, 1, 1)
+    of_network = 0.15 * random.standard_normal((2, networks, 1, 1, 1))
+    logs = center + of_network + scale * random.standard_normal((2, networks, 3, 1, draws))
+    full = 0.12 * np.exp(0.2 * random.standard_normal((2, networks)))
+    return xr.Dataset(
+        {
+            "loss": (
+                ("boundary", "network", "probability", "chain", "draw"),
+                np.exp(logs).astype(np.float32),
+            ),
+            "full_loss": (("boundary", "network"), full),
+            "full_accuracy": (("boundary", "network"), np.full((2, networks), 0.96)),
+        },
+        coords={
+            "boundary": ["text", "code"],
+            "network": np.arange(networks),
+            "probability": list(PROBABILITIES),
+            "chain": [0],
+            "draw": np.arange(draws),
+        },
+    )
+
+
+def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
+    """The whole store; `bad` puts in zero, NaN and infinite losses."""
+    random = np.random.default_rng(seed)
+    sweep = bernoulli(random, nodes, draws)
+    many = spread(random, networks, draws)
+    if bad:
+        for name, zero in (("loss", 0.0), ("log_loss", -np.inf)):
+            sweep[name][0, 0, :2] = zero
+            sweep[name][1, 0, 3] = np.nan
+            sweep[name][1, 0, 5] = np.inf
+        many["loss"][0, 1, 2, 0, :3] = [0.0, np.nan, np.inf]
+    epoch = np.arange(1, EPOCHS + 1)
+    inputs = random.uniform(-1, 1, (30, 2)).astype(np.float32)
+    targets = (np.sum(inputs**2, 1) > 2 / np.pi).astype(np.int32)
+    kernels = {
+        "layers.0.kernel": (("layers.0.inputs", "layers.0.outputs"), np.ones((2, nodes), np.float32)),
+        "layers.0.bias": (("layers.0.outputs",), np.zeros(nodes, np.float32)),
+        "layers.1.kernel": (("layers.1.inputs", "layers.1.outputs"), np.ones((nodes, 2), np.float32)),
+        "layers.1.bias": (("layers.1.outputs",), np.zeros(2, np.float32)),
+    }
+    examples = {
+        "train_inputs": (("train_example", "feature"), inputs),
+        "train_targets": (("train_example",), targets),
+        "test_inputs": (("test_example", "feature"), inputs),
+        "test_targets": (("test_example",), targets),
+    }
+    network = {
+        "sizes": [2, nodes, 2],
+        "activation": "relu",
+        "full_loss": 0.21,
+        "full_accuracy": 0.95,
+        "train_loss": 0.19,
+        "train_accuracy": 0.96,
+    }
+    curves = {
+        "loss": ("epoch", 0.15 + 0.5 * np.exp(-epoch / 5)),
+        "accuracy": ("epoch", 1 - 0.4 * np.exp(-epoch / 4)),
+    }
+    tree = xr.DataTree.from_dict(
+        {
+            "/task": xr.Dataset(
+                examples, attrs={"name": "circle", "boundary": "text", "radius": float(np.sqrt(2 / np.pi))}
+            ),
+            "/network": xr.Dataset(kernels, attrs=network),
+            "/training": xr.Dataset(curves, coords={"epoch": epoch}),
+            "/sweeps/bernoulli": sweep,
+            "/sweeps/leave_one_out": leave_one_out(nodes),
+            "/spread": many,
+        }
+    )
+    tree.attrs = {
+        "format": 1,
+        "study": "circle",
+        "command": "sweeps study circle --out runs/circle",
+        "device": "cpu",
+        "config": json.dumps({"epochs": EPOCHS, "batch_size": 32, "optimizer": {"name": "adam", "rate": 0.01}}),
+        "versions": json.dumps({"gatesweep": "0.1.0", "numpy": np.__version__}),
+        "seeds": json.dumps({"masks": 17, "test_set": 23, "network": 0}),
+    }
+    return tree
+
+
+def write_run(folder, tree):
+    with warnings.catch_warnings():
+        # zarr's text arrays are not in the v3 specification yet, and it says so at every write
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+        tree.to_zarr(folder / "run.zarr", consolidated=False)
+    return folder

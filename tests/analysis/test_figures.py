@@ -1,0 +1,155 @@
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+
+from analysis import published
+from analysis import spread as spread_statistics
+from analysis.figures import densities, quantiles, removal, spread, style, training
+
+
+def groups(tree):
+    return (
+        tree["sweeps/bernoulli"].to_dataset(),
+        tree["sweeps/leave_one_out"].to_dataset(),
+        tree["spread"].to_dataset(),
+        tree["training"].to_dataset(),
+    )
+
+
+def single_axes(tree):
+    """Every function that draws into one axes, ready to be given an ax."""
+    sweep, one_out, many, curves = groups(tree)
+    statistics = spread_statistics.statistics(many)
+    return {
+        "loss": lambda ax=None: densities.loss(sweep["loss"], 0.21, ax=ax),
+        "log_loss": lambda ax=None: densities.log_loss(sweep["loss"], 0.21, ax=ax),
+        "normal": lambda ax=None: quantiles.normal(sweep["loss"], ax=ax),
+        "leave_one_out": lambda ax=None: removal.leave_one_out(one_out, ax=ax),
+        "statistic": lambda ax=None: spread.statistic(statistics, "mean_loss", published.circle(), ax=ax),
+        "curve": lambda ax=None: training.curve(curves, "loss", 0.21, ax=ax),
+    }
+
+
+@pytest.mark.parametrize("name", ["loss", "log_loss", "normal", "leave_one_out", "statistic", "curve"])
+def test_a_figure_draws_into_the_given_axes_and_leaves_no_trace(tree, name):
+    before = dict(mpl.rcParams)
+    ax = Figure().subplots()
+    draw = single_axes(tree)[name]
+    assert draw(ax) is ax
+    new = draw()
+    assert new is not ax and isinstance(new.figure, Figure)
+    assert new.get_xlabel() and new.get_ylabel()
+    assert dict(mpl.rcParams) == before
+
+
+def test_labels_name_the_units(tree):
+    axes = {name: draw() for name, draw in single_axes(tree).items()}
+    assert (axes["loss"].get_xlabel(), axes["loss"].get_ylabel()) == ("loss (nats)", "probability density (1/nat)")
+    assert axes["log_loss"].get_xlabel() == "log loss (natural logarithm of the loss in nats)"
+    assert axes["leave_one_out"].get_ylabel() == axes["curve"].get_ylabel() == "loss (nats)"
+    assert axes["leave_one_out"].get_xlabel() == "node that is off (layers/0 unit)"
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_legends_say_how_many_losses_were_left_out(tree):
+    axes = single_axes(tree)
+    assert {"$p$ = 0.25", "$p$ = 0.5 (2 left out)", "$p$ = 0.75"} < set(labels(axes["loss"]()))
+    assert {"$p$ = 0.25 (2 left out)", "$p$ = 0.5 (2 left out)", "$p$ = 0.75"} < set(labels(axes["log_loss"]()))
+    assert axes["normal"]().texts[0].get_text() == "4 of 600 without a logarithm"
+
+
+def test_curves_are_the_density_and_the_bell_of_best_fit(clean_tree):
+    loss = clean_tree["sweeps/bernoulli"].to_dataset()["loss"]
+    lines = densities.log_loss(loss).get_lines()
+    assert len(lines) == 7  # a curve and a bell for each p, and the legend's sample of a bell
+    logs = np.log(loss[0].values.astype(float).ravel())
+    x, y = lines[0].get_data()
+    direct = [np.mean(stats.norm.pdf(at, logs, 0.03)) for at in x]
+    # interpolated between grid points a hundredth of a width apart: an error of (1/100)^2 / 8 of the peak
+    np.testing.assert_allclose(y, direct, atol=3e-5 * stats.norm.pdf(0, 0, 0.03))
+    x, y = lines[1].get_data()
+    np.testing.assert_allclose(y, stats.norm.pdf(x, logs.mean(), logs.std()))
+
+
+def test_nothing_finite_still_draws(clean_tree):
+    loss = clean_tree["sweeps/bernoulli"].to_dataset()["loss"]
+    for empty in (loss * np.nan, loss * 0):
+        assert densities.loss(empty, np.nan).get_legend()
+        assert densities.log_loss(empty, 0.0).get_legend()
+        assert "no distribution to show" in quantiles.normal(empty).texts[0].get_text()
+
+
+def test_bars_start_at_the_full_loss_and_end_at_the_removed_one(tree):
+    one_out = tree["sweeps/leave_one_out"].to_dataset()
+    for order in ("loss", "node"):
+        ax = removal.leave_one_out(one_out, order=order)
+        ends = {round(bar.get_x() + bar.get_width() / 2): bar.get_y() + bar.get_height() for bar in ax.patches}
+        expected = np.sort(one_out["loss"].values)[::-1] if order == "loss" else one_out["loss"].values
+        np.testing.assert_allclose([ends[i] for i in range(len(ends))], expected, rtol=1e-6)
+        assert {round(bar.get_y(), 12) for bar in ax.patches} == {0.21}
+    assert [text.get_text() for text in ax.get_xticklabels()] == [str(i) for i in range(8)]
+    with pytest.raises(ValueError, match="order: expected 'loss' or 'node', got 'size'"):
+        removal.leave_one_out(one_out, order="size")
+
+
+def test_a_removal_without_a_finite_loss_is_marked(tree):
+    one_out = tree["sweeps/leave_one_out"].to_dataset().copy(deep=True)
+    one_out["loss"][2] = np.nan
+    ax = removal.leave_one_out(one_out)
+    assert len(ax.patches) == 7
+    assert [text.get_text() for text in ax.texts] == ["×"]
+
+
+def test_spread_shows_every_network_and_the_published_values(tree):
+    statistics = spread_statistics.statistics(tree["spread"].to_dataset())
+    ax = spread.statistic(statistics, "sd_log_loss", published.circle())
+    dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    assert [len(line.get_ydata()) for line in dots] == [6] * 6
+    np.testing.assert_array_equal(dots[0].get_ydata(), statistics["sd_log_loss"].sel(boundary="text", probability=0.25))
+    diamonds = [line for line in ax.get_lines() if line.get_marker() == "D"]
+    np.testing.assert_array_equal(diamonds[0].get_ydata(), published.circle()["sd_log_loss"])
+    assert len(spread.overview(tree["spread"].to_dataset()).axes) == 4
+    with pytest.raises(ValueError, match="name: expected one of .*, got 'mode'"):
+        spread.statistic(statistics, "mode")
+
+
+def test_saved_figures_are_reproducible_with_text_as_text(tree, tmp_path):
+    first = style.save(single_axes(tree)["curve"]().figure, tmp_path / "a", "curve")
+    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "savefig.dpi": 40}):  # somebody's own settings
+        again = style.save(single_axes(tree)["curve"]().figure, tmp_path / "b", "curve")
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    pdf = first[0].read_bytes()
+    assert b"CreationDate" not in pdf
+    assert b"/CIDFontType2" in pdf and b"/Type3" not in pdf
+    width = int.from_bytes(first[1].read_bytes()[16:20], "big")
+    assert width == pytest.approx(style.SINGLE * style.DPI, abs=1)
+
+
+def test_unknown_training_curves_are_named(tree):
+    with pytest.raises(ValueError, match=r"name: expected one of \['loss', 'accuracy'\], got 'error'"):
+        training.curve(tree["training"].to_dataset(), "error")
+
+
+def test_analysis_needs_no_jax_no_sweeps_and_no_pyplot():
+    code = (
+        "import sys, pkgutil, importlib, analysis\n"
+        "assert 'numpy' not in sys.modules, 'import analysis is to be cheap'\n"
+        "for module in pkgutil.walk_packages(analysis.__path__, 'analysis.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "assert set(analysis.__all__) <= set(dir(analysis))\n"
+        "assert all(hasattr(analysis, name) for name in analysis.__all__)\n"
+        "assert not hasattr(analysis, 'nothing')\n"
+        "bad = {'jax', 'flax', 'sweeps', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "assert not bad, bad\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
