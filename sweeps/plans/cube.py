@@ -1,0 +1,309 @@
+"""The whole hypercube over an affine plan, from two half-cubes of partial sums, without ever forming a mask.
+
+Cut the nodes in a low and a high part. The margin of an example at mask (high h, low l) is u[l] + v[h], one addition
+for each of 2^N masks. For the cross-entropy even the exponentials factor, log(1 + e^(u+v)) = log(1 + e^u e^v): a mask
+costs a product, and the product of several examples' terms one logarithm instead of several. The running product
+minus one, p <- p + t + p t, keeps the accuracy of small losses, which a product near one would lose.
+
+e^(u+v) overflows when margins are large. So every example's largest margin over the cube is bounded first: examples
+within bounds are tame and take the fast way; the others, wild, take the stable form with an exponential a mask.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt32
+
+from sweeps.plans import Plan, blocks
+from sweeps.plans.affine import NEVER_WRONG, AffineMargins, AffineSquares, loss_and_wrong
+
+# Nodes in the low part, whose table has 2^LOW_NODES rows, and the most numbers that table may hold.
+LOW_NODES = 10
+MOST_TABLE = 2**26
+# Exponents within float32: products stay below e^88, a factor's own exponent this far from zero at most.
+MOST_EXPONENT, MOST_FACTOR = 80.0, 60.0
+# Examples multiplied before a logarithm is taken, the most that fit within the exponents.
+GROUPS = (4, 2, 1)
+# Columns (groups of examples) that are summed at once.
+LARGEST_BLOCK = 512
+# The classes are written out in the program: many of them would make it long.
+MOST_CLASSES = 32
+
+
+class Part(NamedTuple):
+    """Margins of some examples, u + v, cut at the low nodes; class first, examples last.
+
+    Attributes
+    ----------
+    offsets : u with the low nodes off, shape (others, examples)
+    slopes : d margin / d gate, shape (nodes, others, examples)
+    """
+
+    offsets: Any
+    slopes: Any
+
+
+class Place(NamedTuple):
+    """The examples that stand at one place of the groups; arrays of their own, since slices would be copied.
+
+    Attributes
+    ----------
+    low : e^(u - centre), shape (blocks, others, 2^low, columns)
+    high_slopes : shape (blocks, high nodes, others, columns)
+    centres : moved from u to v to keep both factors within range, shape (blocks, others, columns)
+    slopes : shape (blocks, nodes, others, columns)
+    """
+
+    low: Float[Array, "blocks others lows columns"]
+    high_slopes: Float[Array, "blocks highs others columns"]
+    centres: Float[Array, "blocks others columns"]
+    slopes: Float[Array, "blocks nodes others columns"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Tame:
+    """Examples whose exponentials factor, in groups that share a logarithm.
+
+    Attributes
+    ----------
+    places : as many as there are examples in a group
+    """
+
+    places: tuple[Place, ...]
+
+    def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
+        """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
+        return _sum_over(self.places, lambda places: _sums_of_groups(places, bits, gradients))
+
+
+def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
+    # Terms e^u e^v, (rows, lows, columns) for every place and class. They are never in memory: written out like
+    # this, the compiler fuses them into the sum over the columns.
+    terms = []
+    for place in places:
+        high = jnp.exp(jnp.einsum("rh,hcj->crj", bits, place.high_slopes) + place.centres[:, None])
+        terms.append([low[None] * one[:, None] for low, one in zip(place.low, high, strict=True)])
+    totals = [sum(classes[1:], start=classes[0]) for classes in terms]
+    product = totals[0]
+    for total in totals[1:]:
+        product = product + total + product * total
+    losses = jnp.log1p(product).sum(axis=-1)
+    if not gradients:
+        return losses, None
+    gradient = jnp.zeros((), losses.dtype)
+    for place, classes, total in zip(places, terms, totals, strict=True):
+        wrong = jnp.stack([term / (1 + total) for term in classes])
+        gradient = gradient + jnp.einsum("crlj,ncj->rln", wrong, place.slopes)
+    return losses, gradient
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Wild:
+    """Examples with margins too large for exponentials to factor.
+
+    Attributes
+    ----------
+    low : u, shape (blocks, others, 2^low, columns)
+    high_slopes : shape (blocks, high nodes, others, columns)
+    slopes : shape (blocks, nodes, others, columns)
+    """
+
+    low: Float[Array, "blocks others lows columns"]
+    high_slopes: Float[Array, "blocks highs others columns"]
+    slopes: Float[Array, "blocks nodes others columns"]
+
+    def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
+        """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
+        blocked = (self.low, self.high_slopes, self.slopes)
+        return _sum_over(blocked, lambda block: self._block(block, bits, gradients))
+
+    def _block(self, block: tuple[Array, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
+        low, high_slopes, slopes = block
+        margins = low[:, None] + jnp.einsum("rh,hcj->crj", bits, high_slopes)[:, :, None]
+        losses, wrong = loss_and_wrong(margins)
+        return losses.sum(axis=-1), jnp.einsum("crlj,ncj->rln", wrong, slopes) if gradients else None
+
+
+def _sum_over(blocked: Any, evaluate: Any) -> tuple[Array, Array | None]:
+    """Sum what a function says of each block."""
+    first = evaluate(jax.tree.map(lambda leaf: leaf[0], blocked))
+    rest = jax.tree.map(lambda leaf: leaf[1:], blocked)
+    if len(jax.tree.leaves(rest)[0]) == 0:
+        return first
+    return jax.lax.scan(lambda sums, block: (jax.tree.map(jnp.add, sums, evaluate(block)), None), first, rest)[0]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Squares:
+    """Squared error: residuals R (g, 1) are affine too, and few.
+
+    Attributes
+    ----------
+    low : residuals' part of the low nodes, shape (2^low, residuals)
+    slopes : shape (nodes, residuals)
+    """
+
+    low: Float[Array, "lows residuals"]
+    slopes: Float[Array, "nodes residuals"]
+
+    def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
+        """Sums of squares (rows, lows) and their gradients (rows, lows, nodes)."""
+        high = bits @ self.slopes[len(self.slopes) - bits.shape[1] :]
+        residuals = self.low[None] + high[:, None]
+        gradient = 2 * jnp.einsum("rlj,nj->rln", residuals, self.slopes) if gradients else None
+        return jnp.square(residuals).sum(axis=-1), gradient
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Cube:
+    """All masks of an affine plan, in rows: a row is one setting of the high nodes and all of the low ones.
+
+    Attributes
+    ----------
+    parts : Tame, Wild or Squares, whose sums add up
+    nodes, low_nodes : numbers of nodes
+    examples : number of examples
+    dtype : type of the losses
+    """
+
+    parts: tuple[Tame | Wild | Squares, ...]
+    nodes: int = field(metadata=dict(static=True))
+    low_nodes: int = field(metadata=dict(static=True))
+    examples: int = field(metadata=dict(static=True))
+    dtype: Any = field(metadata=dict(static=True))
+
+    def evaluate(
+        self, first: UInt32[Array, ""], masks: int, gradients: bool
+    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+        """Return mean losses, and gate gradients when asked, of masks number ``first`` and on.
+
+        ``first`` and ``masks`` are multiples of 2^low_nodes.
+        """
+        rows = (first >> self.low_nodes) + jnp.arange(masks >> self.low_nodes, dtype=jnp.uint32)
+        highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
+        bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
+        if gradients:
+            # Row by row: the gradient's GEMM wants the probabilities in memory, and they should stay in cache.
+            losses, gradient = jax.lax.map(lambda row: self._sums(row[None], True), bits)
+            return losses.reshape(-1) / self.examples, gradient.reshape(-1, self.nodes) / self.examples
+        return self._sums(bits, False)[0].reshape(-1) / self.examples, None
+
+    def _sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
+        sums = [part.sums(bits, gradients) for part in self.parts]
+        return jax.tree.map(lambda *values: sum(values[1:], start=values[0]), *sums)
+
+    def preferred_batch(self, gradients: bool) -> int:
+        """Return the masks a batch: enough rows to keep every core busy, few enough for their results to fit."""
+        return 1 << (self.low_nodes + (2 if gradients else 6))
+
+
+def of_plan(plan: Plan) -> Cube | None:
+    """Return the whole cube of an affine plan, or None where masks have to be formed."""
+    if isinstance(plan, AffineMargins) and plan.offsets.shape[1] < MOST_CLASSES:
+        offsets = np.moveaxis(np.asarray(plan.offsets), 1, 0).reshape(plan.offsets.shape[1], -1)
+        slopes = np.moveaxis(np.asarray(plan.slopes), (3, 1), (0, 1)).reshape(plan.nodes, len(offsets), -1)
+        return _of_margins(Part(offsets, slopes), plan)
+    if isinstance(plan, AffineSquares):
+        factor = np.asarray(plan.factor)
+        low_nodes = min(plan.nodes, LOW_NODES)
+        low = _table(factor[:, -1], factor[:, :low_nodes].T)
+        return Cube(
+            (Squares(jnp.asarray(low), jnp.asarray(factor[:, :-1].T)),),
+            plan.nodes,
+            low_nodes,
+            plan.examples,
+            plan.dtype,
+        )
+    return None
+
+
+def _of_margins(part: Part, plan: AffineMargins) -> Cube:
+    # A table for many examples gets fewer rows.
+    room = max(1, MOST_TABLE // part.offsets.size).bit_length() - 1
+    low_nodes = min(plan.nodes, LOW_NODES, room)
+    reach, order = _largest_margins(part, low_nodes)
+    tame = [index for index in order if reach[index] <= MOST_EXPONENT]
+    wild = [index for index in order if not reach[index] <= MOST_EXPONENT]
+    parts: list[Tame | Wild] = []
+    if tame:
+        parts.append(_tame(_pick(part, tame), reach[tame], low_nodes))
+    if wild:
+        parts.append(_wild(_pick(part, wild), low_nodes))
+    return Cube(tuple(parts), plan.nodes, low_nodes, plan.examples, plan.dtype)
+
+
+def _pick(part: Part, index: list[int]) -> Part:
+    return Part(part.offsets[:, index], part.slopes[:, :, index])
+
+
+def _largest_margins(part: Part, low_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bound log(1 + sum_c e^margin_c) of each example over the cube, and order examples by it, largest first.
+
+    The bound is infinite where a factor alone would leave its range, and NaN for what is not finite.
+    """
+    up, down = np.maximum(part.slopes, 0), np.minimum(part.slopes, 0)
+    spread = (up[:low_nodes] - down[:low_nodes]).sum(axis=0) / 2
+    high = _centres(part, low_nodes) + up[low_nodes:].sum(axis=0)
+    top = (part.offsets + up.sum(axis=0)).max(axis=0)
+    reach = np.maximum(top, 0) + np.log(len(part.offsets) + 1)
+    in_range = ((spread <= MOST_FACTOR) & (high <= MOST_EXPONENT)).all(axis=0)
+    reach = np.where(in_range | ~np.isfinite(reach), reach, np.inf)
+    return reach, np.argsort(-reach, kind="stable")
+
+
+def _centres(part: Part, low_nodes: int) -> np.ndarray:
+    """Middle of the range of u, shape (others, examples)."""
+    return part.offsets + part.slopes[:low_nodes].sum(axis=0) / 2
+
+
+def _tame(part: Part, reach: np.ndarray, low_nodes: int) -> Tame:
+    """Group sorted examples, one of each quantile a group, so that no group holds all the large margins."""
+    examples = len(reach)
+    for group in GROUPS:
+        columns = -(-examples // group)
+        sums = np.pad(reach, (0, group * columns - examples)).reshape(group, columns).sum(axis=0)
+        if sums.max() <= MOST_EXPONENT or group == 1:
+            break
+    centres = _centres(part, low_nodes)
+    low = np.exp(_table(part.offsets - centres, part.slopes[:low_nodes]))
+
+    def at(place: int, values: np.ndarray, fill: float = 0.0) -> Array:
+        padding = [(0, 0)] * (values.ndim - 1) + [(0, group * columns - examples)]
+        padded = np.pad(values, padding, constant_values=fill)[..., place * columns : (place + 1) * columns]
+        return blocks.split(jnp.asarray(padded), LARGEST_BLOCK)
+
+    return Tame(
+        tuple(
+            Place(
+                jnp.swapaxes(at(place, low), 1, 2),
+                at(place, part.slopes[low_nodes:]),
+                at(place, centres, NEVER_WRONG),
+                at(place, part.slopes),
+            )
+            for place in range(group)
+        )
+    )
+
+
+def _wild(part: Part, low_nodes: int) -> Wild:
+    def split(values: np.ndarray, fill: float = 0.0) -> Array:
+        return blocks.split(jnp.asarray(values), LARGEST_BLOCK, fill)
+
+    low = _table(part.offsets, part.slopes[:low_nodes])
+    return Wild(jnp.swapaxes(split(low, NEVER_WRONG), 1, 2), split(part.slopes[low_nodes:]), split(part.slopes))
+
+
+def _table(offsets: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """All partial sums: row l holds offsets plus the slopes of the bits of l."""
+    table = offsets[None]
+    for slope in slopes:
+        # Bit i doubles the table: first the rows without it, then those with it.
+        table = np.concatenate([table, table + slope[None]])
+    return table
