@@ -1,23 +1,30 @@
-"""The engine: an objective evaluated over a design, into a labelled dataset."""
+"""The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
 
-from functools import partial
+import dataclasses
+import hashlib
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, UInt32
-from tqdm import tqdm
+from jax.experimental import multihost_utils
 
-from sweeps import store as stores
-from sweeps.designs import Design, Sampler
-from sweeps.objective import Evaluation, Objective, with_logs
-from sweeps.plans import Plan, preferred_batch
+from sweeps import batches, labels, summaries
+from sweeps.designs import Design
+from sweeps.layout import Array, Item, Layout, Place
+from sweeps.objective import Objective
+from sweeps.progress import Progress
+from sweeps.records import Record
+from sweeps.store import versions
 
-# What one jitted call may return, in bytes; a larger sweep takes several calls.
+# What one jitted call may return, in bytes, and the masks of a call that returns a summary only.
 CALL_BYTES = 2**28
+SUMMARY_MASKS = 2**20
+# Draws of a stream that decide the range of the loss's histogram.
+PILOT_MASKS = 256
 
 
 def sweep(
@@ -27,13 +34,14 @@ def sweep(
     gradients: bool = True,
     batch_size: int | None = None,
     store: str | PathLike[str] | None = None,
-    keep: Literal["draws"] = "draws",
+    keep: Literal["draws", "summary"] = "draws",
     progress: bool = False,
 ) -> xr.Dataset:
     """Evaluate an objective over a design.
 
     All of a sweep's numbers come out of one jitted call, or of several equal ones where they are too many for one.
-    Draw i depends on the seed and on i alone: batch size, device count and process count change no mask.
+    Draw i depends on the seed and on i alone: batch size, device count and process count change no mask. Every
+    local device takes part; so does every process once ``jax.distributed`` is initialised.
 
     Parameters
     ----------
@@ -42,24 +50,30 @@ def sweep(
     seed : seed of the design's random draws
     gradients : whether to compute gate gradients of loss and log loss
     batch_size : gate vectors evaluated together; None lets the plan choose
-    store : path of a Zarr group to write the result to as well; it must not exist
-    keep : ``"draws"`` keeps every draw
-    progress : whether to show a progress bar, on a terminal only
+    store : path of a Zarr group to which finished parts are written as they come. A sweep that was killed goes on
+        where it stopped when it is called again with the same arguments, and one that is complete is just read.
+    keep : ``"draws"`` keeps every draw; ``"summary"`` keeps counts, moments, histograms and the best masks, in
+        constant memory
+    progress : whether to show progress: a bar on a terminal, otherwise a line a minute
 
     Returns
     -------
     xarray.Dataset
-        ``loss`` and ``log_loss`` with the design's axes, ``loss_gradient`` and ``log_loss_gradient`` with ``node``
-        after them (for LeaveOneOut: ``gate``, since ``node`` is the one that is off), and ``gates`` where they do
-        not follow from the index. Attributes: design, seed, loss, unit, plan, ``full_loss`` (the loss with all gates
-        on) and the counts ``zero_losses`` and ``nonfinite_losses``.
+        With ``keep="draws"``: ``loss`` and ``log_loss`` with the design's axes, ``loss_gradient`` and
+        ``log_loss_gradient`` with ``node`` after them (for LeaveOneOut: ``gate``, since ``node`` is the one that is
+        off), and ``gates`` where they do not follow from the index. With ``keep="summary"``: see ``sweeps.labels``.
+        Attributes: design, seed, loss, unit, plan, precision, ``full_loss`` (the loss with all gates on) and the
+        counts ``nonpositive_losses`` and ``nonfinite_losses``. With a store the dataset is read when it is used.
 
     Raises
     ------
     ValueError
-        If the design does not fit the objective's nodes, or a number is out of range.
+        If the design does not fit the objective's nodes, a number is out of range, the store holds another sweep, or
+        several processes have no store to share.
     FileExistsError
-        If the store's group exists.
+        If there is something else at the store's path.
+    MemoryError
+        If even a batch of one gate vector does not fit on the device.
 
     Examples
     --------
@@ -69,118 +83,260 @@ def sweep(
     >>> dict(data.loss.sizes)
     {'probability': 2, 'chain': 1, 'draw': 100}
     """
-    if keep != "draws":
-        raise ValueError(f'keep must be "draws", got {keep!r}')
+    if keep not in ("draws", "summary"):
+        raise ValueError(f'keep must be "draws" or "summary", got {keep!r}')
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    if store is not None:
-        stores.check_absent(store)
-    plan, nodes = objective.evaluator, len(objective.nodes)
-    sampler = design.sampler(nodes)
-    axes = design.axes(nodes)
-    total = int(np.prod(list(axes.values())))
-    batch_size = min(batch_size or preferred_batch(plan, gradients), total)
-    parts = _evaluate_all(plan, sampler, seed, list(axes.values())[-1], total, batch_size, gradients, progress)
-    data = _label(objective, design, axes, parts)
-    data.attrs |= dict(
-        design=repr(design),
-        seed=seed,
-        loss=objective.loss_name,
-        unit=objective.unit,
-        plan=plan.name,
-        full_loss=float(objective.evaluate(np.ones(nodes), gradients=False).loss),
-        zero_losses=int((data.loss == 0).sum()),
-        nonfinite_losses=int((~np.isfinite(data.loss)).sum()),
-    )
-    if store is not None:
-        stores.write_dataset(store, data)
-    return data
+    if store is None and jax.process_count() > 1:
+        raise ValueError("several processes need a store to share: give store= a path that all of them reach")
+    work = _Work(objective, design, seed, gradients, keep, batch_size, apart=store is not None or keep == "summary")
+    shown = progress and jax.process_index() == 0
+    return work.in_memory(shown) if store is None else work.on_disk(Path(store), shown)
 
 
-def _evaluate_all(
-    plan: Plan,
-    sampler: Sampler,
-    seed: int,
-    draws: int,
-    total: int,
-    batch_size: int,
-    gradients: bool,
-    progress: bool,
-) -> tuple[np.ndarray, Evaluation]:
-    """Evaluate draws 0 to total - 1, in as few calls as the results' size allows."""
-    # threefry by name: its keys give the same bits for any batch and device, which rbg does not promise.
-    key = jax.random.key(seed, impl="threefry2x32")
-    row = plan.nodes * (1 + 2 * gradients * plan.dtype.itemsize) + 2 * plan.dtype.itemsize
-    batches = min(-(-total // batch_size), max(1, CALL_BYTES // (row * batch_size)))
-    pieces = []
-    with tqdm(total=total, unit=" masks", unit_scale=True, disable=None if progress else True) as bar:
-        for start in range(0, total, batches * batch_size):
-            starts = start + batch_size * np.arange(batches)
-            bases = jnp.asarray(np.stack(np.divmod(starts, draws), axis=1).astype(np.uint32))
-            piece = _evaluate_call(plan, sampler, key, bases, jnp.uint32(draws), batch_size, gradients)
-            rows = min(batches * batch_size, total - start)
-            pieces.append(jax.tree.map(lambda part, rows=rows: np.asarray(part)[:rows], piece))
-            bar.update(rows)
-    return jax.tree.map(lambda *parts: np.concatenate(parts) if len(parts) > 1 else parts[0], *pieces)
+class _Work:
+    """A sweep, and what it takes to evaluate any item of it."""
 
+    def __init__(
+        self,
+        objective: Objective,
+        design: Design,
+        seed: int,
+        gradients: bool,
+        keep: Literal["draws", "summary"],
+        batch_size: int | None,
+        apart: bool,
+    ):
+        plan = objective.evaluator
+        self.objective, self.design, self.seed, self.gradients, self.keep = objective, design, seed, gradients, keep
+        self.sampler = design.sampler(plan.nodes)  # checks that the design fits
+        axes = design.axes(plan.nodes)
+        row = plan.nodes * (1 + 2 * gradients * plan.dtype.itemsize) + 2 * plan.dtype.itemsize
+        # Set by what a draw takes alone, so that any machine cuts a sweep into the same items.
+        rows = SUMMARY_MASKS if keep == "summary" else 1 << (max(1, CALL_BYTES // row).bit_length() - 1)
+        self.layout = Layout(axes, rows, apart)
+        source, size = batches.source_of(plan, design, self.layout.total, gradients, batch_size)
+        self.batch_size = min(size, rows)
+        self.mesh = batches.local_mesh()
+        self.source = batches.replicated(source, self.mesh)
+        # threefry by name: its keys give the same bits for any batch and device, which rbg does not promise.
+        self.key = jax.random.key(seed, impl="threefry2x32")
+        self.bins = self._bins() if keep == "summary" else summaries.Bins(np.float32(1))
 
-@partial(jax.jit, static_argnames=("batch_size", "gradients"))
-def _evaluate_call(
-    plan: Plan,
-    sampler: Sampler,
-    key: Array,
-    bases: UInt32[Array, "batches 2"],
-    draws: UInt32[Array, ""],
-    batch_size: int,
-    gradients: bool,
-) -> tuple[Array, Evaluation]:
-    """Draw and evaluate batches; each base is the (stream, draw) at which a batch starts."""
+    def in_memory(self, shown: bool) -> xr.Dataset:
+        """Evaluate everything and return it."""
+        results = []
+        with Progress(self.layout.total, shown) as progress:
+            for item in self.layout.items:
+                results.append(self._values(item, progress))
+                progress.add(item.stop - item.start)
+        if self.keep == "summary":
+            return self._summary({name: np.stack([one[name] for one in results]) for name in results[0]})
+        whole = {name: np.concatenate([one.pop(name) for one in results]) for name in list(results[0])}
+        data = labels.of_draws(self.objective, self.design, self.layout.axes, whole)
+        return data.assign_attrs(self._attributes() | _counts(whole))
 
-    def one_batch(base: UInt32[Array, " 2"]) -> tuple[Array, Evaluation]:
-        position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
-        gates = jax.vmap(sampler, in_axes=(None, 0, 0))(key, base[0] + position // draws, position % draws)
-        return gates, with_logs(*plan.evaluate(gates.astype(plan.dtype), gradients))
+    def on_disk(self, path: Path, shown: bool) -> xr.Dataset:
+        """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
+        items, arrays = self.layout.items, self._arrays()
+        record = Record(path, self._identity(), len(items), "parts" if self.keep == "summary" else "")
+        if record.complete:
+            return record.open()
+        if jax.process_index() == 0:
+            record.begin(self._coordinates(), arrays)
+        _wait_for_all("begun")
+        done = record.done()
+        with Progress(self.layout.total // jax.process_count(), shown) as progress:
+            for index in range(jax.process_index(), len(items), jax.process_count()):
+                item = items[index]
+                places = {name: self._place(index, item, array) for name, array in arrays.items()}
+                masks = item.stop - item.start
+                if done[index] and record.damaged(places):
+                    progress.say(f"{path}: part {index + 1} of {len(items)} is damaged and is computed again")
+                    done[index] = False
+                if not done[index]:
+                    values = self._values(item, progress)
+                    counts = _counts(values) if self.keep == "draws" else {}
+                    record.write(index, places, values, counts)
+                    progress.add(masks)
+                else:
+                    progress.skip(masks)
+        _wait_for_all("evaluated")
+        if jax.process_index() == 0:
+            if self.keep == "summary":
+                record.finish(self._summary(record.parts()))
+            else:
+                record.finish(xr.Dataset(attrs=self._attributes() | record.counts()))
+        _wait_for_all("finished")
+        return record.open()
 
-    plan = plan.prepared()
-    results = jax.lax.map(one_batch, bases)
-    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), results)
+    def _values(self, item: Item, progress: Progress) -> dict[str, np.ndarray]:
+        """Evaluate an item; a batch that does not fit in the device's memory is halved."""
+        while True:
+            try:
+                return _named(self._evaluate(item))
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                if not self._halve():
+                    raise MemoryError(
+                        f"a batch of {self.batch_size} gate vectors does not fit in the device's memory"
+                    ) from error
+                progress.say(f"out of device memory: going on with batches of {self.batch_size} gate vectors")
 
+    def _halve(self) -> bool:
+        """Halve the batch, if it can be halved."""
+        source = self.source
+        smallest = 1 << source.cube.low_nodes if isinstance(source, batches.WholeCube) else 1
+        if self.batch_size // 2 < smallest:
+            return False
+        self.batch_size //= 2
+        if isinstance(source, batches.WholeCube):
+            self.source = dataclasses.replace(source, batch_size=self.batch_size)
+        return True
 
-def _label(
-    objective: Objective, design: Design, axes: dict[str, int], parts: tuple[np.ndarray, Evaluation]
-) -> xr.Dataset:
-    gates, evaluation = parts
-    outer = tuple(axes)
-    # A leave-one-out sweep already has an axis called node.
-    inner = "node" if "node" not in axes else "gate"
+    def _evaluate(self, item: Item) -> batches.Draws | summaries.Batch:
+        # Every call of a sweep has the shape of a whole item, so that the last one compiles nothing new.
+        longest = max(one.stop - one.start for one in self.layout.items)
+        count = -(-longest // self.batch_size)
+        starts = batches.bases(item.start, count + -count % self.mesh.size, self.batch_size, self.layout.draws)
+        result = self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients)
+        if isinstance(result, summaries.Batch):
+            return summaries.merged(result)
+        return jax.tree.map(lambda part: np.asarray(part)[: item.stop - item.start], result)
 
-    def shaped(values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-        dims = outer if values.ndim == 1 else (*outer, inner)
-        return dims, values.reshape(*axes.values(), *values.shape[1:])
-
-    variables = {name: shaped(values) for name, values in evaluation._asdict().items() if values is not None}
-    if design.keeps_gates:
-        variables["gates"] = shaped(gates)
-    data = xr.Dataset(variables)
-    labels = {name: np.asarray(objective.nodes, object) for name in ("node", inner) if name in data.dims}
-    numbers = {name: np.arange(size) for name, size in axes.items() if name in ("chain", "draw")}
-    data = data.assign_coords({**numbers, **labels, **design.coordinates()})
-    for name in labels:
-        data = data.assign_coords(
-            {"layer" if name == "node" else f"{name}_layer": (name, np.asarray(objective.layers, object))}
+    def _call(self, starts: np.ndarray, stop: int, keep: str, gradients: bool) -> Any:
+        """Evaluate batches from their starts (stream, draw); see batches.evaluate."""
+        return batches.evaluate(
+            self.source,
+            self.key,
+            jnp.asarray(starts),
+            jnp.uint32(self.layout.draws),
+            jnp.uint32(stop),
+            self.bins,
+            batch_size=self.batch_size,
+            gradients=gradients,
+            keep="draws and gates" if keep == "draws" and self.design.keeps_gates else keep,
+            precision=self.objective.precision,
+            mesh=self.mesh,
         )
-    return _with_units(data, objective.unit)
+
+    def _bins(self) -> summaries.Bins:
+        """Range of the loss's histogram, from a pilot: the first batch of every stream, of the first few streams."""
+        self.bins = summaries.Bins(np.float32(1))
+        starts = [(stream, 0) for stream in range(min(self.layout.streams, 16))]
+        starts += starts[-1:] * (-len(starts) % self.mesh.size)
+        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False)
+        # The same draws whatever the batch: a histogram's range must not depend on it.
+        losses = np.asarray(pilot.evaluation.loss).reshape(len(starts), -1)
+        return summaries.bins_for(losses[:, :PILOT_MASKS])
+
+    def _summary(self, parts: dict[str, np.ndarray]) -> xr.Dataset:
+        """Merge the items of each stream in order and label the result."""
+        template = self._template()
+        whole = jax.tree.unflatten(jax.tree.structure(template), [parts[name] for name in _named(template)])
+        stream = np.array([self.layout.stream_of(item) for item in self.layout.items])
+        merged = [
+            summaries.merged(jax.tree.map(lambda part, index=index: part[stream == index], whole))
+            for index in range(self.layout.streams)
+        ]
+        data = labels.of_summary(self.objective, self.design, self.layout.axes, merged, float(self.bins.top))
+        counts = dict(nonpositive_losses=int(data.nonpositive.sum()), nonfinite_losses=int(data.nonfinite.sum()))
+        return data.assign_attrs(self._attributes() | counts)
+
+    def _template(self) -> batches.Draws | summaries.Batch:
+        """What an item's result looks like: arrays of the right types and inner shapes."""
+        count = -(-self.layout.rows // self.batch_size)
+        count += -count % self.mesh.size
+        starts = jax.ShapeDtypeStruct((count, 2), np.uint32)
+        shapes = jax.eval_shape(lambda starts: self._call(starts, 0, self.keep, self.gradients), starts)
+        if self.keep == "summary":
+            return summaries.merged(jax.tree.map(lambda one: np.zeros((1, *one.shape[1:]), one.dtype), shapes))
+        return shapes
+
+    def _arrays(self) -> dict[str, Array]:
+        """Arrays of the record: of draws, or of items' summaries."""
+        named = _named(self._template())
+        if self.keep == "draws":
+            inner = labels.inner_name(self.layout.axes)
+            return {
+                name: self.layout.array(part.shape[1:], (inner,) * (len(part.shape) - 1), part.dtype)
+                for name, part in named.items()
+            }
+        return {
+            name: Array(
+                ("item", *(f"{name}.{axis}" for axis in range(part.ndim))),
+                (len(self.layout.items), *part.shape),
+                (1, *part.shape),
+                part.dtype,
+            )
+            for name, part in named.items()
+        }
+
+    def _place(self, index: int, item: Item, array: Array) -> Place:
+        if self.keep == "draws":
+            return self.layout.place(item, array.shape[len(self.layout.axes) :])
+        return Place((index,), array.shape[1:], (index, *(0 for _ in array.shape[1:])))
+
+    def _coordinates(self) -> xr.Dataset:
+        if self.keep == "summary":
+            return xr.Dataset()
+        return labels.coordinates(self.objective, self.design, self.layout.axes)
+
+    def _attributes(self) -> dict[str, Any]:
+        ones = np.ones(len(self.objective.nodes))
+        return dict(
+            design=repr(self.design),
+            seed=self.seed,
+            loss=self.objective.loss_name,
+            unit=self.objective.unit,
+            plan=str(self.objective.plan),
+            precision=self.objective.precision,
+            full_loss=float(self.objective.evaluate(ones, gradients=False).loss),
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        """What has to be the same for a sweep to go on."""
+        found = versions()
+        return dict(
+            design=repr(self.design),
+            masks=_digest(self.sampler),
+            seed=self.seed,
+            gradients=self.gradients,
+            keep=self.keep,
+            loss=self.objective.loss_name,
+            plan=self.objective.plan.name,
+            precision=self.objective.precision,
+            nodes=len(self.objective.nodes),
+            network=_digest(self.objective.evaluator),
+            rows=self.layout.rows,
+            **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
+        )
 
 
-def _with_units(data: xr.Dataset, unit: str) -> xr.Dataset:
-    descriptions: dict[str, dict[str, Any]] = {
-        "loss": dict(long_name="mean loss", units=unit),
-        "log_loss": dict(long_name="natural logarithm of the mean loss", units=f"log {unit}"),
-        "loss_gradient": dict(long_name="d loss / d gate", units=unit),
-        "log_loss_gradient": dict(long_name="d log loss / d gate", units="1"),
-        "gates": dict(long_name="gate: 1 on, 0 off", units="1"),
+def _named(result: Any) -> dict[str, Any]:
+    """Name the arrays of a result: ``loss``, ``gates``, ..., or ``loss.mean``, ... of a summary."""
+    leaves = jax.tree_util.tree_flatten_with_path(result)[0]
+    return {
+        jax.tree_util.keystr(path, simple=True, separator=".").removeprefix("evaluation."): leaf
+        for path, leaf in leaves
     }
-    for name, description in descriptions.items():
-        if name in data:
-            data[name].attrs |= description
-    return data
+
+
+def _counts(values: dict[str, np.ndarray]) -> dict[str, int]:
+    loss = values["loss"]
+    return dict(nonpositive_losses=int((loss <= 0).sum()), nonfinite_losses=int((~np.isfinite(loss)).sum()))
+
+
+def _digest(tree: Any) -> str:
+    """Fingerprint of arrays: twelve hexadecimal digits."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        digest.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _wait_for_all(stage: str) -> None:
+    """Wait until every process has come this far."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(stage)

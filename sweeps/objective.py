@@ -43,6 +43,8 @@ class Objective:
         integer targets and squared error for floats
     plan : how gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest
         that fits; all agree to rounding
+    precision : of matrix products, as ``jax.default_matmul_precision`` takes it: the default, ``"highest"``, is float32
+        everywhere; ``"high"`` and ``"default"`` let a GPU or TPU round to fewer bits (TF32, bfloat16)
 
     Attributes
     ----------
@@ -77,6 +79,7 @@ class Objective:
         *,
         loss: str | None = None,
         plan: str = "auto",
+        precision: str = "highest",
     ):
         inputs, targets = _checked_batch(batch)
         gated = gating.attach(network, inputs)
@@ -86,9 +89,11 @@ class Objective:
         self.layers = tuple(site.source for site in gated.sites for _ in range(site.nodes))
         self.loss_name = named.name
         self.unit = named.unit
+        self.precision = precision
         self._network: gating.GatedNetwork | None = gated
         self.evaluator: Plan
-        self.evaluator, self.plan = choosing.choose(network, vmapped.NetworkLoss(gated, targets, named), plan)
+        with jax.default_matmul_precision(precision):
+            self.evaluator, self.plan = choosing.choose(network, vmapped.NetworkLoss(gated, targets, named), plan)
 
     @classmethod
     def from_function(cls, fn: Callable[[Array], Array], nodes: int) -> "Objective":
@@ -117,6 +122,7 @@ class Objective:
         objective.layers = ("function",) * nodes
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
+        objective.precision = "highest"
         objective._network = None
         objective.evaluator = vmapped.of_function(fn, nodes)
         objective.plan = choosing.Choice("vmapped", "a function of the gates")
@@ -144,7 +150,8 @@ class Objective:
         gates = self.checked_gates(gates)
         leading = gates.shape[:-1]
         batch_size = preferred_batch(self.evaluator, gradients)
-        flat = evaluate_batches(self.evaluator, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
+        with jax.default_matmul_precision(self.precision):
+            flat = evaluate_batches(self.evaluator, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
 
     def outputs(self, gates: Any = None) -> Float[Array, "examples outputs"]:
@@ -160,7 +167,8 @@ class Objective:
         vector = self.checked_gates(np.ones(len(self.nodes)) if gates is None else gates)
         if vector.ndim != 1:
             raise ValueError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
-        return _outputs(self._network, vector)
+        with jax.default_matmul_precision(self.precision):
+            return _outputs(self._network, vector)
 
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""

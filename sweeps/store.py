@@ -110,17 +110,6 @@ def clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def check_absent(path: str | PathLike[str]) -> None:
-    """Raise FileExistsError if there is something at the path of a Zarr group to be written."""
-    if Path(path).exists():
-        raise FileExistsError(f"store {path} already exists; choose another path")
-
-
-def write_dataset(path: str | PathLike[str], data: xr.Dataset) -> None:
-    """Write a dataset as a Zarr group of its own."""
-    data.to_zarr(path, mode="w-", consolidated=False)
-
-
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide a result."""
     found = {"python": platform.python_version()}

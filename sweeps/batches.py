@@ -1,0 +1,210 @@
+"""Batches: the jitted call that draws gate vectors and evaluates them, on every local device."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Shaped, UInt32
+
+from sweeps import summaries
+from sweeps.designs import Design, Hypercube, Sampler
+from sweeps.objective import Evaluation, with_logs
+from sweeps.plans import Plan, cube, preferred_batch
+
+# What a call returns of a batch: every draw, every draw with its gates, or a summary.
+Kept = Literal["draws", "draws and gates", "summary"]
+
+
+class Draws(NamedTuple):
+    """Every draw of a call.
+
+    Attributes
+    ----------
+    gates : shape (masks, nodes), or None
+    evaluation : parts of leading shape (masks,)
+    """
+
+    gates: Shaped[Array, "masks nodes"] | None
+    evaluation: Evaluation
+
+
+class Source(Protocol):
+    """What makes a batch: gate vectors from a design, evaluated by a plan."""
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of the losses."""
+        ...
+
+    def prepared(self) -> "Source":
+        """Return the source with what no batch changes computed."""
+        ...
+
+    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "masks nodes"]:
+        """Gate vectors of draws."""
+        ...
+
+    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
+        """Losses and gate gradients of a batch, given its gates and the number of its first draw."""
+        ...
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sampled:
+    """Gate vectors are made, then evaluated."""
+
+    plan: Plan
+    sampler: Sampler
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of the losses."""
+        return self.plan.dtype
+
+    def prepared(self) -> "Sampled":
+        """Return the source with its plan prepared."""
+        return Sampled(self.plan.prepared(), self.sampler)
+
+    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "masks nodes"]:
+        """Gate vectors of draws."""
+        return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
+
+    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
+        """Losses and gate gradients of a batch."""
+        return self.plan.evaluate(gates.astype(self.plan.dtype), gradients)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WholeCube:
+    """All masks of an affine plan, evaluated without being made."""
+
+    cube: cube.Cube
+    sampler: Sampler
+    batch_size: int = field(metadata=dict(static=True))
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of the losses."""
+        return self.cube.dtype
+
+    def prepared(self) -> "WholeCube":
+        """Nothing is left to prepare."""
+        return self
+
+    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "masks nodes"]:
+        """Gate vectors, for a summary; the compiler drops them where nobody looks."""
+        return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
+
+    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
+        """Losses and gate gradients of a batch."""
+        return self.cube.evaluate(first, self.batch_size, gradients)
+
+
+def source_of(plan: Plan, design: Design, total: int, gradients: bool, batch_size: int | None) -> tuple[Source, int]:
+    """Return the source of a sweep's batches, and the size of one.
+
+    Parameters
+    ----------
+    plan, design : what is evaluated where
+    total : number of gate vectors
+    gradients : whether gate gradients are wanted
+    batch_size : the user's wish, or None
+    """
+    sampler = design.sampler(plan.nodes)
+    whole = cube.of_plan(plan) if isinstance(design, Hypercube) else None
+    if whole is None:
+        return Sampled(plan, sampler), min(batch_size or preferred_batch(plan, gradients), total)
+    wish = min(batch_size or whole.preferred_batch(gradients), total)
+    # Whole rows of the cube, a power of two of them.
+    size = max(1 << (wish.bit_length() - 1), 1 << whole.low_nodes)
+    return WholeCube(whole, sampler, size), size
+
+
+def local_mesh() -> Mesh:
+    """All devices of this process in a row; Auto axes, since Explicit ones break lax.map over the sharded axis."""
+    return jax.make_mesh((len(jax.local_devices()),), ("batches",), (AxisType.Auto,), devices=jax.local_devices())
+
+
+def replicated(source: Source, mesh: Mesh) -> Source:
+    """Return the source with its arrays on every device of the mesh."""
+    return jax.device_put(source, NamedSharding(mesh, PartitionSpec())) if mesh.size > 1 else source
+
+
+def bases(start: int, batches: int, batch_size: int, draws: int) -> UInt32[np.ndarray, "batches 2"]:
+    """Return (stream, draw) at which each of consecutive batches starts, from the flat number of the first."""
+    starts = start + batch_size * np.arange(batches)
+    return np.stack(np.divmod(starts, draws), axis=1).astype(np.uint32)
+
+
+@partial(jax.jit, static_argnames=("batch_size", "gradients", "keep", "precision", "mesh"))
+def evaluate(
+    source: Source,
+    key: Array,
+    bases: UInt32[Array, "batches 2"],
+    draws: UInt32[Array, ""],
+    stop: UInt32[Array, ""],
+    bins: summaries.Bins,
+    *,
+    batch_size: int,
+    gradients: bool,
+    keep: Kept,
+    precision: str,
+    mesh: Mesh,
+) -> Draws | summaries.Batch:
+    """Draw and evaluate batches, shared out over the devices.
+
+    Parameters
+    ----------
+    source : what makes a batch
+    key : random key of the sweep
+    bases : (stream, draw) at which each batch starts; as many batches as the devices can share evenly
+    draws : draws in a stream; a batch that runs over the end goes on in the next stream
+    stop : draws from this one on are not counted in a summary
+    bins : range of a summary's histogram of the loss
+    batch_size, gradients, keep : what is wanted
+    precision : of matrix products
+    mesh : the local devices
+
+    Returns
+    -------
+    Draws with leading axis (batches x batch_size), or a summary with leading axis (batches,)
+    """
+
+    def on_one_device(source: Source, bases: Array) -> Draws | summaries.Batch:
+        source = source.prepared()
+
+        def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Evaluation]:
+            position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
+            gates = source.gates(key, base[0] + position // draws, position % draws)
+            return position, gates, with_logs(*source.evaluate(gates, base[1], gradients))
+
+        def every_draw(base: UInt32[Array, " 2"]) -> Draws:
+            _, gates, evaluation = drawn(base)
+            return Draws(gates if keep == "draws and gates" else None, evaluation)
+
+        def summed_up(
+            histograms: summaries.Histograms, base: UInt32[Array, " 2"]
+        ) -> tuple[summaries.Histograms, summaries.Batch]:
+            position, gates, evaluation = drawn(base)
+            counted = position < stop
+            histograms = summaries.counted_in(histograms, evaluation, counted, bins)
+            return histograms, summaries.of_batch(gates, evaluation, position, counted)
+
+        if keep == "summary":
+            histograms, parts = jax.lax.scan(summed_up, summaries.empty_histograms(), bases)
+            return parts._replace(loss_histogram=histograms.loss[None], log_loss_histogram=histograms.log_loss[None])
+        return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.lax.map(every_draw, bases))
+
+    with jax.default_matmul_precision(precision):
+        if mesh.size == 1:
+            return on_one_device(source, bases)
+        spread, whole = PartitionSpec("batches"), PartitionSpec()
+        return jax.shard_map(on_one_device, mesh=mesh, in_specs=(whole, spread), out_specs=spread, check_vma=False)(
+            source, bases
+        )

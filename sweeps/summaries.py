@@ -1,0 +1,268 @@
+"""Summaries: running moments, histograms and the best masks of a sweep, in constant memory.
+
+A batch is summed up on the device, in two passes over its values; batches are merged on the host in float64, by
+formulas that never subtract large sums from one another.
+
+References
+----------
+P. Pebay (2008), Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
+moments, Sandia report SAND2008-6212.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
+
+from sweeps.objective import Evaluation
+
+# Bins of the histogram of the log loss: 1/256 wide, from e^-32 to e^32, which no float32 loss leaves but by under-
+# or overflow. The loss has as many between 0 and a power of two well above a pilot's largest loss.
+LOG_BINS, LOG_LOW, LOG_HIGH = 2**14, -32.0, 32.0
+LOSS_BINS = 2**13
+# Masks of lowest loss that are kept.
+BEST = 16
+
+
+# Summaries live on the device while a batch is summed up and on the host once they are merged.
+Values = Array | np.ndarray
+
+
+class Bins(NamedTuple):
+    """Range of the histogram of the loss.
+
+    Attributes
+    ----------
+    top : the histogram has LOSS_BINS equal bins from 0 to here
+    """
+
+    top: Float[Values, ""] | np.floating
+
+
+class Moments(NamedTuple):
+    """Number of values, their mean and sums of powers of deviations from the mean.
+
+    Attributes
+    ----------
+    number, mean, m2, m3, m4 : any common shape; m_k = sum (x - mean)^k
+    """
+
+    number: Shaped[Values, "..."]
+    mean: Shaped[Values, "..."]
+    m2: Shaped[Values, "..."]
+    m3: Shaped[Values, "..."]
+    m4: Shaped[Values, "..."]
+
+
+class Spread(NamedTuple):
+    """Moments up to the second of gate gradients, by whether the node is off (0) or on (1); shape (2, nodes)."""
+
+    number: Shaped[Values, "... 2 nodes"]
+    mean: Shaped[Values, "... 2 nodes"]
+    m2: Shaped[Values, "... 2 nodes"]
+
+
+class Best(NamedTuple):
+    """Masks of lowest loss, lowest first; a loss of infinity fills the places of masks that are not there.
+
+    Attributes
+    ----------
+    loss : shape (..., BEST)
+    draw : number of the draw in its stream
+    gates : shape (..., BEST, nodes)
+    """
+
+    loss: Shaped[Values, "... best"]
+    draw: Shaped[Values, "... best"]
+    gates: Shaped[Values, "... best nodes"]
+
+
+class Batch(NamedTuple):
+    """What is kept of a batch, or of many merged.
+
+    Attributes
+    ----------
+    draws, nonpositive, nonfinite : numbers of masks: all, of loss zero or less, of a loss that is not finite
+    loss, log_loss : moments, of finite losses and of positive finite ones
+    loss_histogram : counts (LOSS_BINS + 2,), the first below 0 and the last above the top
+    log_loss_histogram : counts (LOG_BINS + 2,) likewise
+    loss_gradient, log_loss_gradient : moments by node and by off or on, or None
+    best : masks of lowest loss
+    """
+
+    draws: Shaped[Values, "..."]
+    nonpositive: Shaped[Values, "..."]
+    nonfinite: Shaped[Values, "..."]
+    loss: Moments
+    log_loss: Moments
+    loss_histogram: Shaped[Values, "... loss_bins"] | None
+    log_loss_histogram: Shaped[Values, "... log_bins"] | None
+    loss_gradient: Spread | None
+    log_loss_gradient: Spread | None
+    best: Best
+
+
+def of_batch(
+    gates: Shaped[Array, "masks nodes"],
+    evaluation: Evaluation,
+    draw: UInt32[Array, " masks"],
+    counted: Bool[Array, " masks"],
+) -> Batch:
+    """Sum up a batch on the device, but for its histograms, which grow from batch to batch.
+
+    Parameters
+    ----------
+    gates : a node counts as on when its gate is above one half
+    evaluation : of the gates
+    draw : number of each draw in its stream
+    counted : whether a draw counts; the last batch of a sweep runs over its end
+    """
+    loss, log_loss = evaluation.loss, evaluation.log_loss
+    finite = jnp.isfinite(loss) & counted
+    positive = finite & (loss > 0)
+    on = gates if gates.dtype == bool else gates > 0.5
+    on = jnp.stack([~on, on])
+    lowest, where = jax.lax.top_k(jnp.where(finite, -loss, -jnp.inf), min(BEST, len(loss)))
+    return Batch(
+        counted.sum(),
+        (counted & (loss <= 0)).sum(),
+        (counted & ~jnp.isfinite(loss)).sum(),
+        _moments(loss, finite),
+        _moments(log_loss, positive),
+        None,
+        None,
+        None if evaluation.loss_gradient is None else _spread(evaluation.loss_gradient, on, finite),
+        None if evaluation.log_loss_gradient is None else _spread(evaluation.log_loss_gradient, on, positive),
+        Best(-lowest, draw[where], gates[where]),
+    )
+
+
+def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> Moments:
+    count = counted.sum()
+    size = jnp.maximum(count, 1).astype(values.dtype)
+    mean = jnp.where(counted, values, 0).sum() / size
+    deviation = jnp.where(counted, values - mean, 0)
+    # What rounding left of the mean's own error is taken out, so that the deviations sum to zero.
+    slip = deviation.sum() / size
+    mean, deviation = mean + slip, jnp.where(counted, deviation - slip, 0)
+    square = jnp.square(deviation)
+    return Moments(count, mean, square.sum(), (square * deviation).sum(), jnp.square(square).sum())
+
+
+def _spread(values: Float[Array, "masks nodes"], on: Bool[Array, "2 masks nodes"], counted: Array) -> Spread:
+    chosen = on & counted[None, :, None] & jnp.isfinite(values)[None]
+    count = chosen.sum(axis=1)
+    size = jnp.maximum(count, 1).astype(values.dtype)
+    mean = jnp.where(chosen, values[None], 0).sum(axis=1) / size
+    square = jnp.where(chosen, jnp.square(values[None] - mean[:, None]), 0)
+    return Spread(count, mean, square.sum(axis=1))
+
+
+class Histograms(NamedTuple):
+    """Counts of losses and log losses, (LOSS_BINS + 2,) and (LOG_BINS + 2,)."""
+
+    loss: Int[Array, " loss_bins"]
+    log_loss: Int[Array, " log_bins"]
+
+
+def empty_histograms() -> Histograms:
+    """Histograms of nothing."""
+    return Histograms(jnp.zeros(LOSS_BINS + 2, jnp.int32), jnp.zeros(LOG_BINS + 2, jnp.int32))
+
+
+def counted_in(
+    histograms: Histograms, evaluation: Evaluation, counted: Bool[Array, " masks"], bins: Bins
+) -> Histograms:
+    """Histograms with a batch added."""
+    loss, log_loss = evaluation.loss, evaluation.log_loss
+    finite = counted & jnp.isfinite(loss)
+    return Histograms(
+        histograms.loss.at[_place(loss / bins.top, LOSS_BINS)].add(finite.astype(jnp.int32)),
+        histograms.log_loss.at[_place((log_loss - LOG_LOW) / (LOG_HIGH - LOG_LOW), LOG_BINS)].add(
+            (finite & (loss > 0)).astype(jnp.int32)
+        ),
+    )
+
+
+def _place(share: Float[Array, " masks"], bins: int) -> Int[Array, " masks"]:
+    """Bin of values given as shares of the range; what is not finite goes anywhere, it counts as zero."""
+    return 1 + jnp.clip(jnp.nan_to_num(jnp.floor(share * bins)), -1, bins).astype(jnp.int32)
+
+
+def merged(parts: Batch) -> Batch:
+    """Merge summaries along their leading axis, on the host and in float64.
+
+    The result depends on the parts and their order alone, not on how they were grouped before: the sweep's batches
+    are merged within an item first, then its items in order.
+
+    Parameters
+    ----------
+    parts : arrays with a leading axis of parts
+    """
+    parts = jax.tree.map(np.asarray, parts)
+    return Batch(
+        _total(parts.draws),
+        _total(parts.nonpositive),
+        _total(parts.nonfinite),
+        _merged_moments(parts.loss),
+        _merged_moments(parts.log_loss),
+        None if parts.loss_histogram is None else _total(parts.loss_histogram),
+        None if parts.log_loss_histogram is None else _total(parts.log_loss_histogram),
+        _merged_spread(parts.loss_gradient),
+        _merged_spread(parts.log_loss_gradient),
+        _merged_best(parts.best),
+    )
+
+
+def _total(counts: Values) -> np.ndarray:
+    return np.asarray(np.sum(np.asarray(counts), axis=0, dtype=np.int64))
+
+
+def _merged_moments(parts: Moments) -> Moments:
+    count, mean, m2, m3, m4 = (np.asarray(part, np.float64) for part in parts)
+    total = count.sum(axis=0)
+    # Parts without a value have no mean; theirs would be NaN after the merge of nothing.
+    mean = np.where(count > 0, mean, 0)
+    centre = (count * mean).sum(axis=0) / np.maximum(total, 1)
+    shift = np.where(count > 0, mean - centre, 0)
+    return Moments(
+        total.astype(np.int64),
+        np.where(total > 0, centre, np.nan),
+        (m2 + count * shift**2).sum(axis=0),
+        (m3 + 3 * shift * m2 + count * shift**3).sum(axis=0),
+        (m4 + 4 * shift * m3 + 6 * shift**2 * m2 + count * shift**4).sum(axis=0),
+    )
+
+
+def _merged_spread(parts: Spread | None) -> Spread | None:
+    if parts is None:
+        return None
+    zeros = np.zeros_like(parts.mean)
+    moments = _merged_moments(Moments(parts.number, parts.mean, parts.m2, zeros, zeros))
+    return Spread(moments.number, moments.mean, moments.m2)
+
+
+def _merged_best(parts: Best) -> Best:
+    nodes = parts.gates.shape[-1]
+    loss, draw = np.asarray(parts.loss).reshape(-1), np.asarray(parts.draw).reshape(-1)
+    gates = np.asarray(parts.gates).reshape(-1, nodes)
+    # The same mask may be drawn again: of equal masks the first draw stays.
+    order = np.lexsort((draw, loss))
+    _, first = np.unique(gates[order], axis=0, return_index=True)
+    chosen = order[np.sort(first)][:BEST]
+    chosen = chosen[np.isfinite(loss[chosen])]
+    missing = BEST - len(chosen)
+    return Best(
+        np.pad(loss[chosen], (0, missing), constant_values=np.inf),
+        np.pad(draw[chosen], (0, missing)),
+        np.pad(gates[chosen], ((0, missing), (0, 0))),
+    )
+
+
+def bins_for(losses: Shaped[np.ndarray, " masks"]) -> Bins:
+    """Range of the histogram of the loss, from a pilot's losses: a power of two, twice mean + 8 sd or more."""
+    usable = losses[np.isfinite(losses)].astype(np.float64)
+    reach = usable.mean() + 8 * usable.std() if len(usable) else 0.0
+    return Bins(np.float32(2.0 ** min(np.ceil(np.log2(reach)) + 1, 120) if reach > 0 else 1.0))
