@@ -1,9 +1,12 @@
 """The command line: studies and reports. JAX is imported only after the arguments are parsed."""
 
+import functools
+import inspect
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +16,9 @@ from sweeps import config
 
 PROG = "sweeps"
 DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at once, and see what happens."""
+
+# The command that reproduces a run, as it is stored with the run.
+_command: ContextVar[str] = ContextVar("command", default=PROG)
 
 Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures and report.html go there.")]
 Overwrite = Annotated[bool, tyro.conf.arg(help="Remove an earlier run in that folder.")]
@@ -27,6 +33,46 @@ def circle(
     _study("circle", settings, out, overwrite)
 
 
+def run(
+    file: tyro.conf.Positional[Path],
+    settings: Annotated[config.Sweep, tyro.conf.arg(name="")],
+    out: Annotated[Path, tyro.conf.arg(help="Run folder.")],
+    overwrite: Overwrite = False,
+    distributed: bool = False,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+) -> None:
+    """A sweep from a TOML file; the same command again goes on where it was stopped.
+
+    Args:
+        file: TOML file with tables task, network, training and sweep; flags override it.
+        distributed: One of several processes; Slurm, Open MPI, GKE and TPU pods are detected.
+        coordinator: Address host:port of process 0, where no cluster is detected.
+        processes: Number of processes, where no cluster is detected.
+        process: Number of this process, where no cluster is detected.
+    """
+    start = time.perf_counter()
+    if distributed:
+        import jax
+
+        jax.distributed.initialize(coordinator, processes, process)
+    import jax
+
+    from analysis import reports
+    from sweeps.studies import configured
+
+    first = jax.process_index() == 0
+
+    def say(line: str) -> None:
+        if first:
+            print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
+
+    configured.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
+    if first:
+        say(f"done: {reports.write(out)}")
+
+
 def report(folder: tyro.conf.Positional[Path]) -> None:
     """Tables, figures, numbers.tex and report.html of a run, from its store alone; needs no JAX.
 
@@ -38,7 +84,7 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
     print(f"report: {reports.write(folder)}")
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"study circle": circle, "report": report}
+COMMANDS: dict[str, Callable[..., Any]] = {"study circle": circle, "run": run, "report": report}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,10 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     traceback = "--traceback" in arguments
     if traceback:
         arguments.remove("--traceback")
+    _command.set(shlex.join([PROG, *(word for word in arguments if word != "--overwrite")]))
     try:
         arguments = _joined_names(arguments)
         tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
+            _with_file(arguments),
             prog=PROG,
             description=DESCRIPTION,
             args=arguments,
@@ -82,6 +129,26 @@ def _joined_names(arguments: list[str]) -> list[str]:
     return [" ".join(arguments[:2]), *arguments[2:]]
 
 
+def _with_file(arguments: list[str]) -> dict[str, Callable[..., Any]]:
+    """Commands with the values of the configuration file, if one is named, as the defaults of ``run``."""
+    files = [word for word in arguments[1:2] if arguments[0] == "run" and not word.startswith("-")]
+    settings = config.read(Path(files[0])) if files else config.Sweep()
+
+    @functools.wraps(run)
+    def run_with_defaults(**values: Any) -> None:
+        run(**values)
+
+    signature = inspect.signature(run)
+    parameters = [
+        one.replace(default=settings, kind=one.KEYWORD_ONLY)
+        if one.name == "settings"
+        else one.replace(kind=one.KEYWORD_ONLY)
+        for one in signature.parameters.values()
+    ]
+    run_with_defaults.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return COMMANDS | {"run": run_with_defaults}
+
+
 def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
     start = time.perf_counter()
     from importlib import import_module
@@ -97,23 +164,10 @@ def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
         print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
 
     study = import_module(f"sweeps.studies.{name}")
-    command = shlex.join([PROG, "study", name, *_flags(settings)])
-    study.run(settings, out, command=command, overwrite=overwrite, progress=True, say=say)
+    study.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
     say("drawing figures and writing the report")
     page = reports.write(out)
     say(f"done: {page}")
-
-
-def _flags(settings: Any) -> list[str]:
-    """Flags that differ from the defaults, so that the recorded command reproduces the run."""
-    flags: list[str] = []
-    default = type(settings)()
-    for field in settings.__dataclass_fields__:
-        value = getattr(settings, field)
-        if value != getattr(default, field):
-            values = value if isinstance(value, tuple) else (value,)
-            flags += [f"--{field.replace('_', '-')}", *map(str, values)]
-    return flags
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Settings of the studies: plain dataclasses, read by the command line before JAX is imported."""
+"""Settings of studies and configured sweeps: plain dataclasses, read before JAX is imported."""
 
-from dataclasses import dataclass
-from typing import Literal
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,149 @@ class Circle:
             _require(0 <= getattr(self, name) < 2**31, name, "between 0 and 2^31 - 1", getattr(self, name))
         inside = bool(self.probability) and all(0 <= value <= 1 for value in self.probability)
         _require(inside, "probability", "in [0, 1], at least one", self.probability)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The task; options that are not given keep the task's own defaults."""
+
+    name: Literal["circle", "spiral", "digits", "diabetes"] = "circle"
+    """Name of the task."""
+    train_examples: int | None = None
+    """Points in the training set (circle, spiral)."""
+    test_examples: int | None = None
+    """Points in the test set (circle, spiral)."""
+    train_seed: int | None = None
+    """Seed of the training set (circle, spiral)."""
+    test_seed: int | None = None
+    """Seed of the test set (circle, spiral)."""
+    boundary: Literal["text", "code"] | None = None
+    """Which circle (circle)."""
+    turns: float | None = None
+    """Turns of an arm (spiral)."""
+    noise: float | None = None
+    """Standard deviation of the noise (spiral)."""
+    test_fraction: float | None = None
+    """Share of the examples in the test set (digits, diabetes)."""
+    split_seed: int | None = None
+    """Seed of the split (digits, diabetes)."""
+
+    def options(self) -> dict[str, Any]:
+        """Options that were given."""
+        return {name: value for name, value in asdict(self).items() if name != "name" and value is not None}
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network: an MLP."""
+
+    sizes: tuple[int, ...] = (2, 20, 2)
+    """Inputs, nodes of each hidden layer, outputs."""
+    activation: str = "relu"
+    """Nonlinearity after each hidden layer."""
+    output_activation: str = "identity"
+    """Nonlinearity after the last layer."""
+    use_bias: bool = True
+    """Whether the layers have biases."""
+    seed: int = 0
+    """Seed of the initial kernels."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network is trained."""
+
+    epochs: int = 20
+    """Epochs."""
+    batch_size: int = 32
+    """Examples in a batch."""
+    learning_rate: float = 0.01
+    """Step size of Adam."""
+    seed: int = 0
+    """Seed of the order of the examples."""
+    loss: str | None = None
+    """Name of the loss; by default cross-entropy for classes and squared error for values."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Which gate vectors are evaluated, and what is kept of them."""
+
+    design: Literal["bernoulli", "fixed_size", "leave_one_out", "hypercube"] = "bernoulli"
+    """The design."""
+    probability: tuple[float, ...] = (0.25, 0.5, 0.75)
+    """Probabilities with which a node stays (bernoulli)."""
+    on: int = 1
+    """Nodes that are on (fixed_size)."""
+    draws: int = 1000
+    """Masks drawn a chain (bernoulli, fixed_size)."""
+    chains: int = 1
+    """Independent chains (bernoulli, fixed_size)."""
+    seed: int = 17
+    """Seed of the draws."""
+    gradients: bool = True
+    """Whether to compute gate gradients."""
+    keep: Literal["draws", "summary"] = "draws"
+    """Every draw, or counts, moments, histograms and the best masks in constant memory."""
+    batch_size: int | None = None
+    """Gate vectors evaluated together; by default the plan chooses."""
+    plan: Literal["auto", "affine", "dense", "vmapped"] = "auto"
+    """How gate vectors are evaluated."""
+    precision: str = "highest"
+    """Precision of matrix products: highest, high or default."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep of one network, as a configuration file describes it."""
+
+    task: Data = field(default_factory=Data)
+    """The task."""
+    network: Network = field(default_factory=Network)
+    """The network."""
+    training: Training = field(default_factory=Training)
+    """The training."""
+    sweep: Masks = field(default_factory=Masks)
+    """The sweep."""
+
+
+def read(path: Path) -> Sweep:
+    """Read a TOML file with tables task, network, training and sweep; all keys have defaults.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no TOML, or has a table or key that does not exist, or a value of the wrong kind.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is no valid TOML: {error}") from error
+    settings = Sweep()
+    for table, keys in tables.items():
+        _require_known(table, [one.name for one in fields(settings)], f"{path}: table")
+        if not isinstance(keys, dict):
+            raise ValueError(f"{path}: {table} must be a table [{table}], got {keys!r}")
+        part = getattr(settings, table)
+        for key, value in keys.items():
+            _require_known(key, [one.name for one in fields(part)], f"{path}: key of [{table}]")
+            default = getattr(part, key)
+            if isinstance(default, tuple):
+                value = tuple(value) if isinstance(value, list) else (value,)
+            elif default is not None and not isinstance(
+                value, (type(default), int) if type(default) is float else type(default)
+            ):
+                raise ValueError(f"{path}: {table}.{key} must be of type {type(default).__name__}, got {value!r}")
+            part = replace(part, **{key: value})
+        settings = replace(settings, **{table: part})
+    return settings
+
+
+def _require_known(name: str, known: list[str], what: str) -> None:
+    if name not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {name!r}")
 
 
 def _require(good: bool, name: str, expected: str, came: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+import zarr
 
 # Version of the layout of run.zarr; a reader refuses another.
 FORMAT = 1
@@ -30,6 +31,7 @@ class Run:
     command : the command that reproduces the run
     device : the device in words
     overwrite : whether an earlier run in the folder is removed
+    resume : whether an earlier run of the same study and settings goes on
 
     Attributes
     ----------
@@ -39,7 +41,9 @@ class Run:
     Raises
     ------
     FileExistsError
-        If the folder holds another run and ``overwrite`` is false.
+        If the folder holds another run and neither ``overwrite`` nor ``resume`` is true.
+    ValueError
+        If a run is to go on with other settings; the message says what differs.
     NotADirectoryError
         If the folder is a file.
     """
@@ -54,11 +58,15 @@ class Run:
         command: str,
         device: str,
         overwrite: bool = False,
+        resume: bool = False,
     ):
-        check_folder(folder, overwrite)
         self.folder = Path(folder)
         self.path = self.folder / STORE_NAME
-        self._attributes = dict(
+        if resume and not overwrite and (self.path / "zarr.json").exists():
+            self._check_same(study, json.loads(json.dumps(config)))
+            return
+        check_folder(folder, overwrite)
+        attributes = dict(
             format=FORMAT,
             study=study,
             command=command,
@@ -69,11 +77,48 @@ class Run:
         )
         clear(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        xr.Dataset(attrs=self._attributes).to_zarr(self.path, mode="w-", consolidated=False)
+        xr.Dataset(attrs=attributes).to_zarr(self.path, mode="w-", consolidated=False)
+
+    def _check_same(self, study: str, config: dict[str, Any]) -> None:
+        found = zarr.open_group(self.path, mode="r").attrs
+        before = {"study": found["study"], **_flat(json.loads(str(found["config"])))}
+        now = {"study": study, **_flat(config)}
+        for name in before | now:
+            if before.get(name) != now.get(name):
+                raise ValueError(
+                    f"{self.folder} holds a run with other settings: {name} was {before.get(name)}, "
+                    f"now {now.get(name)}; choose another folder or give --overwrite"
+                )
+
+    def has(self, group: str) -> bool:
+        """Whether a group has been written whole."""
+        path = self.path / group
+        return (path / "zarr.json").exists() and bool(zarr.open_group(path, mode="r").attrs.get("complete", False))
 
     def write(self, group: str, data: xr.Dataset) -> None:
         """Write a dataset as a group of the store, such as ``sweeps/bernoulli``."""
-        data.to_zarr(self.path, group=group, mode="w-", consolidated=False)
+        data.to_zarr(self.path, group=group, mode="w", consolidated=False)
+        # Last, so that a group that was killed half written does not count.
+        zarr.open_group(self.path / group, mode="r+").attrs["complete"] = True
+
+    def read(self, group: str) -> xr.Dataset:
+        """Read a group of the store."""
+        return xr.open_zarr(self.path, group=group, consolidated=False, chunks=None).load()
+
+    def place_for(self, group: str) -> Path:
+        """Return the path at which a sweep may write a group itself."""
+        parent = group.rpartition("/")[0]
+        zarr.open_group(self.path, path=parent, mode="a")
+        return self.path / group
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings as one level with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = _flat(value) if isinstance(value, dict) else None
+        flat |= {name: value} if inner is None else {f"{name}.{key}": one for key, one in inner.items()}
+    return flat
 
 
 def check_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:

@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from os import PathLike
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
@@ -17,8 +14,9 @@ from sweeps.engine import sweep
 from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.store import Run, check_folder
-from sweeps.tasks import Batch, Task, circle
-from sweeps.training import History, train, train_many
+from sweeps.studies import datasets
+from sweeps.tasks import Task, circle
+from sweeps.training import train, train_many
 
 
 def run(
@@ -70,12 +68,12 @@ def run(
         config=asdict(settings),
         seeds=dict(network=settings.seed, test_set=settings.test_seed, masks=settings.mask_seed),
         command=command,
-        device=_device(),
+        device=datasets.device_in_words(),
         overwrite=overwrite,
     )
-    store.write("task", _task_dataset(task))
-    store.write("network", _network_dataset(network, task))
-    store.write("training", _history_dataset(history))
+    store.write("task", datasets.of_task(task))
+    store.write("network", datasets.of_network(network, task))
+    store.write("training", datasets.of_history(history))
     store.write("sweeps/bernoulli", removal)
     store.write("sweeps/leave_one_out", one_out)
     store.write("spread", spread)
@@ -92,7 +90,7 @@ def _spread(settings: Circle, design: Bernoulli) -> xr.Dataset:
         train_many(networks, tasks, **_training(settings), seeds=seeds)
         objectives = [Objective(network, task.test) for network, task in zip(networks, tasks, strict=True)]
         losses = [sweep(one, design, seed=settings.mask_seed, gradients=False) for one in objectives]
-        accuracies = [_accuracy(network, task.test) for network, task in zip(networks, tasks, strict=True)]
+        accuracies = [datasets.accuracy(network, task.test) for network, task in zip(networks, tasks, strict=True)]
         variants.append(
             xr.concat([data[["loss"]] for data in losses], "network").assign(
                 full_loss=("network", [data.attrs["full_loss"] for data in losses]),
@@ -114,44 +112,3 @@ def _network(settings: Circle, seed: int) -> MLP:
 
 def _training(settings: Circle) -> dict:
     return dict(optimizer=optax.adam(settings.learning_rate), epochs=settings.epochs, batch_size=settings.batch_size)
-
-
-def _accuracy(network: MLP, batch: Batch) -> float:
-    return float((np.asarray(network(jnp.asarray(batch.inputs))).argmax(axis=1) == batch.targets).mean())
-
-
-def _task_dataset(task: Task) -> xr.Dataset:
-    data = xr.Dataset(
-        {
-            "train_inputs": (("train_example", "feature"), task.train.inputs),
-            "train_targets": ("train_example", task.train.targets),
-            "test_inputs": (("test_example", "feature"), task.test.inputs),
-            "test_targets": ("test_example", task.test.targets),
-        }
-    )
-    return data.assign_attrs(name=task.name, **task.settings)
-
-
-def _network_dataset(network: MLP, task: Task) -> xr.Dataset:
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for index, layer in enumerate(network.layers):
-        name = f"layers.{index}"
-        variables[f"{name}.kernel"] = ((f"{name}.inputs", f"{name}.outputs"), np.asarray(layer.kernel[...]))
-        if layer.bias is not None:
-            variables[f"{name}.bias"] = ((f"{name}.outputs",), np.asarray(layer.bias[...]))
-    attributes: dict[str, Any] = dict(sizes=list(network.sizes), activation=network.activation)
-    for prefix, batch in dict(train=task.train, full=task.test).items():
-        ones = np.ones(sum(network.sizes[1:-1]))
-        attributes[f"{prefix}_loss"] = float(Objective(network, batch).evaluate(ones, gradients=False).loss)
-        attributes[f"{prefix}_accuracy"] = _accuracy(network, batch)
-    return xr.Dataset(variables, attrs=attributes)
-
-
-def _history_dataset(history: History) -> xr.Dataset:
-    epochs = np.arange(1, len(history.loss) + 1)
-    return xr.Dataset({name: ("epoch", values) for name, values in history._asdict().items()}, {"epoch": epochs})
-
-
-def _device() -> str:
-    device = jax.devices()[0]
-    return f"{jax.device_count()} x {device.device_kind} ({device.platform})"
