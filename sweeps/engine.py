@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +22,10 @@ from sweeps.progress import Progress
 from sweeps.records import Record
 from sweeps.store import versions
 
-# What one jitted call may return, in bytes, and the masks of a call that returns a summary only.
+# What the draws of one jitted call may take, in bytes. It also cuts a sweep into items.
 CALL_BYTES = 2**28
-SUMMARY_MASKS = 2**20
+# Summaries of a stream that are kept in memory before they are merged.
+MOST_PARTS = 64
 # Draws of a stream that decide the range of the loss's histogram.
 PILOT_MASKS = 256
 
@@ -113,7 +116,7 @@ class _Work:
         axes = design.axes(plan.nodes)
         row = plan.nodes * (1 + 2 * gradients * plan.dtype.itemsize) + 2 * plan.dtype.itemsize
         # Set by what a draw takes alone, so that any machine cuts a sweep into the same items.
-        rows = SUMMARY_MASKS if keep == "summary" else 1 << (max(1, CALL_BYTES // row).bit_length() - 1)
+        rows = 1 << (max(1, CALL_BYTES // row).bit_length() - 1)
         self.layout = Layout(axes, rows, apart)
         source, size = batches.source_of(plan, design, self.layout.total, gradients, batch_size)
         self.batch_size = min(size, rows)
@@ -125,13 +128,17 @@ class _Work:
 
     def in_memory(self, shown: bool) -> xr.Dataset:
         """Evaluate everything and return it."""
-        results = []
+        results: list[dict[str, np.ndarray]] = []
+        streams: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.layout.streams)]
         with Progress(self.layout.total, shown) as progress:
             for item in self.layout.items:
-                results.append(self._values(item, progress))
+                parts = streams[self.layout.stream_of(item)] if self.keep == "summary" else results
+                parts.append(self._values(item, progress))
+                if self.keep == "summary" and len(parts) == MOST_PARTS:
+                    parts[:] = [_named(self._merged(_stacked(parts)))]
                 progress.add(item.stop - item.start)
         if self.keep == "summary":
-            return self._summary({name: np.stack([one[name] for one in results]) for name in results[0]})
+            return self._summary([self._merged(_stacked(parts)) for parts in streams])
         whole = {name: np.concatenate([one.pop(name) for one in results]) for name in list(results[0])}
         data = labels.of_draws(self.objective, self.design, self.layout.axes, whole)
         return data.assign_attrs(self._attributes() | _counts(whole))
@@ -146,25 +153,39 @@ class _Work:
             record.begin(self._coordinates(), arrays)
         _wait_for_all("begun")
         done = record.done()
-        with Progress(self.layout.total // jax.process_count(), shown) as progress:
+        # One item is written while the next is evaluated; leaving the block waits for the last.
+        with Progress(self.layout.total // jax.process_count(), shown) as progress, ThreadPoolExecutor(1) as writer:
+            written: Future[None] | None = None
             for index in range(jax.process_index(), len(items), jax.process_count()):
                 item = items[index]
-                places = {name: self._place(index, item, array) for name, array in arrays.items()}
                 masks = item.stop - item.start
-                if done[index] and record.damaged(places):
-                    progress.say(f"{path}: part {index + 1} of {len(items)} is damaged and is computed again")
-                    done[index] = False
-                if not done[index]:
-                    values = self._values(item, progress)
-                    counts = _counts(values) if self.keep == "draws" else {}
-                    record.write(index, places, values, counts)
-                    progress.add(masks)
-                else:
+                places = {name: self._place(index, item, array) for name, array in arrays.items()}
+                if done[index] and not record.damaged(places):
                     progress.skip(masks)
+                    continue
+                if done[index]:
+                    progress.say(f"{path}: part {index + 1} of {len(items)} is damaged and is computed again")
+                values = self._values(item, progress)
+                counts = _counts(values) if self.keep == "draws" else {}
+                if written is not None:
+                    written.result()
+                written = writer.submit(record.write, index, places, values, counts)
+                progress.add(masks)
+            if written is not None:
+                written.result()
         _wait_for_all("evaluated")
         if jax.process_index() == 0:
             if self.keep == "summary":
-                record.finish(self._summary(record.parts()))
+                stream = np.array([self.layout.stream_of(item) for item in items])
+                parts = record.parts()
+                record.finish(
+                    self._summary(
+                        [
+                            self._merged({name: part[stream == index] for name, part in parts.items()})
+                            for index in range(self.layout.streams)
+                        ]
+                    )
+                )
             else:
                 record.finish(xr.Dataset(attrs=self._attributes() | record.counts()))
         _wait_for_all("finished")
@@ -231,19 +252,20 @@ class _Work:
         losses = np.asarray(pilot.evaluation.loss).reshape(len(starts), -1)
         return summaries.bins_for(losses[:, :PILOT_MASKS])
 
-    def _summary(self, parts: dict[str, np.ndarray]) -> xr.Dataset:
-        """Merge the items of each stream in order and label the result."""
-        template = self._template()
-        whole = jax.tree.unflatten(jax.tree.structure(template), [parts[name] for name in _named(template)])
-        stream = np.array([self.layout.stream_of(item) for item in self.layout.items])
-        merged = [
-            summaries.merged(jax.tree.map(lambda part, index=index: part[stream == index], whole))
-            for index in range(self.layout.streams)
-        ]
-        data = labels.of_summary(self.objective, self.design, self.layout.axes, merged, float(self.bins.top))
+    def _merged(self, parts: dict[str, np.ndarray]) -> summaries.Batch:
+        """Merge named summaries along their leading axis."""
+        template = self._template
+        return summaries.merged(
+            jax.tree.unflatten(jax.tree.structure(template), [parts[name] for name in _named(template)])
+        )
+
+    def _summary(self, streams: list[summaries.Batch]) -> xr.Dataset:
+        """Label the merged summaries of the streams."""
+        data = labels.of_summary(self.objective, self.design, self.layout.axes, streams, float(self.bins.top))
         counts = dict(nonpositive_losses=int(data.nonpositive.sum()), nonfinite_losses=int(data.nonfinite.sum()))
         return data.assign_attrs(self._attributes() | counts)
 
+    @cached_property
     def _template(self) -> batches.Draws | summaries.Batch:
         """What an item's result looks like: arrays of the right types and inner shapes."""
         count = -(-self.layout.rows // self.batch_size)
@@ -256,7 +278,7 @@ class _Work:
 
     def _arrays(self) -> dict[str, Array]:
         """Arrays of the record: of draws, or of items' summaries."""
-        named = _named(self._template())
+        named = _named(self._template)
         if self.keep == "draws":
             inner = labels.inner_name(self.layout.axes)
             return {
@@ -321,6 +343,10 @@ def _named(result: Any) -> dict[str, Any]:
         jax.tree_util.keystr(path, simple=True, separator=".").removeprefix("evaluation."): leaf
         for path, leaf in leaves
     }
+
+
+def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
 
 
 def _counts(values: dict[str, np.ndarray]) -> dict[str, int]:

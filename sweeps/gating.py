@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 
 class Gate(nnx.Variable):
@@ -48,20 +48,27 @@ class GatedNetwork:
     Attributes
     ----------
     state : parameters and everything else that the network holds, but for the gates
-    inputs : array of shape (examples, ...)
+    inputs : array of shape (examples, ...); integers are for networks that begin with an embedding
     graph : the network's structure, static
     sites : the gated layers in the order of the gate vector, static
+    dtype : type of the gates, that of the activations they multiply, static
     """
 
     state: Any
-    inputs: Float[Array, "examples ..."]
+    inputs: Shaped[Array, "examples ..."]
     graph: Any = field(metadata=dict(static=True))
     sites: tuple[Site, ...] = field(metadata=dict(static=True))
+    dtype: Any = field(metadata=dict(static=True))
 
     @property
     def nodes(self) -> int:
         """Length of the gate vector."""
         return sum(site.nodes for site in self.sites)
+
+    @property
+    def outputs(self) -> jax.ShapeDtypeStruct:
+        """Shape and type of the outputs."""
+        return jax.eval_shape(self, jax.ShapeDtypeStruct((self.nodes,), self.dtype))
 
     def __call__(self, gates: Float[Array, " nodes"]) -> Float[Array, "examples outputs"]:
         """Return the outputs on every example."""
@@ -75,7 +82,7 @@ class GatedNetwork:
         return network(self.inputs)
 
 
-def attach(network: nnx.Module, inputs: Float[Array, "examples ..."]) -> GatedNetwork:
+def attach(network: nnx.Module, inputs: Shaped[Array, "examples ..."]) -> GatedNetwork:
     """Put a gate on every hidden node: on each input of every dense layer but the first.
 
     Parameters
@@ -94,55 +101,69 @@ def attach(network: nnx.Module, inputs: Float[Array, "examples ..."]) -> GatedNe
         raise TypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")
     clone = nnx.clone(network)
     clone.eval()
-    sites = _hidden_sites(clone, inputs)
+    sites, dtype = _hidden_sites(clone, inputs)
     for site in sites:
         layer = _find(clone, site.path)
         kind: Any = type(layer)
         layer.__class__ = _gated(kind)
-        layer.node_gate = Gate(jnp.ones(site.nodes, inputs.dtype))
+        layer.node_gate = Gate(jnp.ones(site.nodes, dtype))
     graph, *states = nnx.split(clone, Gate, ...)
-    return GatedNetwork(states[1], inputs, graph, sites)
+    return GatedNetwork(states[1], inputs, graph, sites, dtype)
 
 
-def _hidden_sites(network: nnx.Module, inputs: jax.Array) -> tuple[Site, ...]:
-    calls: list[tuple[str, int]] = []
-    with _recorded(network, lambda path, layer: calls.append((path, layer.in_features))):
-        try:
-            jax.eval_shape(network, inputs)
-        except (TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"inputs of shape {inputs.shape} do not fit the network: {reason}") from error
-    order = dict(calls)
-    paths = list(order)
-    sites = tuple(Site(path, source, order[path]) for source, path in zip(paths, paths[1:], strict=False))
+def _hidden_sites(network: nnx.Module, inputs: jax.Array) -> tuple[tuple[Site, ...], Any]:
+    """Sites in the order of the calls, and the type of the activations."""
+    calls: dict[str, jax.Array] = {}
+    with _recorded(network, calls.setdefault):
+        output_shape(network, inputs)
+    paths = list(calls)
+    sites = tuple(Site(path, source, calls[path].shape[-1]) for source, path in zip(paths, paths[1:], strict=False))
     if not sites:
         raise ValueError("network has no hidden dense layer to gate: expected two or more nnx.Linear layers")
-    return sites
+    return sites, calls[sites[0].path].dtype
+
+
+def output_shape(network: nnx.Module, inputs: jax.Array) -> jax.ShapeDtypeStruct:
+    """Shape and type of a network's outputs; the network is not changed.
+
+    Raises
+    ------
+    ValueError
+        If the network does not accept the inputs.
+    """
+    # Split and merged, so that running statistics that a call updates stay out of the caller's network.
+    graph, state = nnx.split(network)
+    try:
+        return jax.eval_shape(lambda state, inputs: nnx.merge(graph, state, copy=True)(inputs), state, inputs)
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"inputs of shape {inputs.shape} do not fit the network: {reason}") from error
 
 
 @contextmanager
-def _recorded(network: nnx.Module, record: Callable[[str, nnx.Linear], None]) -> Iterator[None]:
-    """Call ``record`` for each dense layer as it is called."""
-    layers = {
+def _recorded(network: nnx.Module, record: Callable[[str, jax.Array], Any]) -> Iterator[None]:
+    """Call ``record`` with the path and the input of each dense layer as it is called."""
+    layers: dict[str, Any] = {
         "/".join(map(str, path)): module for path, module in nnx.iter_modules(network) if isinstance(module, nnx.Linear)
     }
-    names = {id(layer): path for path, layer in layers.items()}
     classes = {path: type(layer) for path, layer in layers.items()}
 
     def recording(kind: type) -> type:
-        def call(self: nnx.Linear, *arguments: Any, **options: Any) -> Any:
-            record(names[id(self)], self)
-            return kind.__call__(self, *arguments, **options)
+        def call(self: Any, inputs: jax.Array, *arguments: Any, **options: Any) -> Any:
+            record(self.recorded_path, inputs)
+            return kind.__call__(self, inputs, *arguments, **options)
 
         return type(f"Recording{kind.__name__}", (kind,), {"__call__": call})
 
-    for layer in layers.values():
-        layer.__class__ = recording(type(layer))
+    for path, layer in layers.items():
+        layer.__class__ = recording(classes[path])
+        layer.recorded_path = path
     try:
         yield
     finally:
         for path, layer in layers.items():
             layer.__class__ = classes[path]
+            del layer.recorded_path
 
 
 @cache

@@ -41,8 +41,12 @@ def binary_cross_entropy(
 
 
 def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """log(1 + exp(margin)) = max(margin, 0) + log(1 + exp(-|margin|)): half the cost of jax.nn.softplus on CPU."""
-    return jnp.maximum(margin, 0) + jnp.log1p(jnp.exp(-jnp.abs(margin)))
+    """log(1 + exp(margin)) = max(margin, 0) + log(1 + exp(-|margin|)): half the cost of jax.nn.softplus on CPU.
+
+    Written with a choice and not with max and abs, whose derivatives at zero would not add up to 1/2.
+    """
+    positive = margin >= 0
+    return jnp.where(positive, margin, 0) + jnp.log1p(jnp.exp(jnp.where(positive, -margin, margin)))
 
 
 def squared_error(
@@ -96,6 +100,8 @@ def find(name: str | None, outputs: int, targets: np.ndarray) -> Loss:
         return LOSSES[name]
     _check(whole and targets.ndim == 1, "class numbers: integers of shape (examples,)", _describe(targets))
     classes = 2 if name == "binary_cross_entropy" else outputs
+    if name == "cross_entropy":
+        _check(outputs > 1, "a network with two outputs or more for cross_entropy", f"{outputs} output")
     if name == "binary_cross_entropy":
         _check(outputs == 1, "a network with one output for binary_cross_entropy", f"{outputs} outputs")
     _check(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nnx.relu,
@@ -79,7 +79,7 @@ class MLP(nnx.Module):
             for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True)
         )
 
-    def __call__(self, inputs: Float[Array, "*examples features"]) -> Float[Array, "*examples outputs"]:
+    def __call__(self, inputs: Shaped[Array, "*examples features"]) -> Float[Array, "*examples outputs"]:
         """Return the logits (or values) of each example."""
         hidden = inputs
         for layer in self.layers[:-1]:

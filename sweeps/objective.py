@@ -214,6 +214,9 @@ def _checked_batch(batch: Batch | tuple[Any, Any]) -> tuple[Array, Shaped[Array,
         raise ValueError(
             f"batch must be a pair (inputs, targets) such as task.test, got {type(batch).__name__}"
         ) from None
+    for name, values in dict(inputs=inputs, targets=targets).items():
+        if np.asarray(values).dtype.kind not in "biuf":
+            raise ValueError(f"batch: {name} must be numbers, got {np.asarray(values).dtype}")
     inputs, targets = jnp.asarray(inputs), jnp.asarray(targets)
     if inputs.ndim < 2 or targets.ndim < 1 or len(inputs) != len(targets) or len(inputs) == 0:
         raise ValueError(
@@ -225,7 +228,7 @@ def _checked_batch(batch: Batch | tuple[Any, Any]) -> tuple[Array, Shaped[Array,
 
 
 def _checked_outputs(network: gating.GatedNetwork) -> int:
-    shape = jax.eval_shape(network, jax.ShapeDtypeStruct((network.nodes,), network.inputs.dtype)).shape
+    shape = network.outputs.shape
     if len(shape) != 2 or shape[0] != len(network.inputs):
         raise ValueError(
             f"network must return outputs of shape (examples, outputs) = ({len(network.inputs)}, ...), got {shape}"

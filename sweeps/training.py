@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sweeps import losses
+from sweeps import gating, losses
 from sweeps.tasks import Task
 
 
@@ -139,7 +139,7 @@ def train_many(
 
 def _checked_loss(network: nnx.Module, task: Task, loss: str | None) -> losses.Loss:
     inputs, targets = task.train
-    outputs = jax.eval_shape(network, jnp.asarray(inputs))
+    outputs = gating.output_shape(network, jnp.asarray(inputs))
     return losses.find(loss, outputs.shape[-1], np.asarray(targets))
 
 

@@ -209,7 +209,9 @@ def of_plan(plan: Plan) -> Cube | None:
     if isinstance(plan, AffineMargins) and plan.offsets.shape[1] < MOST_CLASSES:
         offsets = np.moveaxis(np.asarray(plan.offsets), 1, 0).reshape(plan.offsets.shape[1], -1)
         slopes = np.moveaxis(np.asarray(plan.slopes), (3, 1), (0, 1)).reshape(plan.nodes, len(offsets), -1)
-        return _of_margins(Part(offsets, slopes), plan)
+        # Parameters may be infinite or NaN: such examples are wild, and their losses say so.
+        with np.errstate(invalid="ignore", over="ignore"):
+            return _of_margins(Part(offsets, slopes), plan)
     if isinstance(plan, AffineSquares):
         factor = np.asarray(plan.factor)
         low_nodes = min(plan.nodes, LOW_NODES)

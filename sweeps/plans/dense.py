@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from sweeps.losses import Loss, softplus
@@ -40,8 +41,8 @@ class Dense:
     hidden: Float[Array, "blocks first block"]
     targets: Shaped[Array, "blocks ..."]
     present: Float[Array, "blocks block"]
-    kernels: tuple[Float[Array, "inputs outputs"], ...]
-    biases: tuple[Float[Array, " outputs"], ...]
+    kernels: tuple[Float[Array, "_ _"], ...]
+    biases: tuple[Float[Array, " _"], ...]
     activation: str = field(metadata=dict(static=True))
     output_activation: str = field(metadata=dict(static=True))
     loss: Loss = field(metadata=dict(static=True))
@@ -122,8 +123,9 @@ class Dense:
 
 def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     """Return the dense plan of an MLP with all hidden nodes gated, or None, and the reason in words."""
-    if not isinstance(network, MLP):
-        return None, "network is no sweeps.MLP"
+    # Exact types: a subclass may compute something else.
+    if type(network) is not MLP or any(type(layer) is not nnx.Linear for layer in network.layers):
+        return None, "network is no plain sweeps.MLP"
     layers = list(network.layers)
     if [site.path for site in loss.network.sites] != [f"layers/{index}" for index in range(1, len(layers))]:
         return None, "not every hidden layer is gated"

@@ -88,9 +88,8 @@ class PreparedVmapped(Vmapped):
 def of_network(loss: NetworkLoss) -> Vmapped:
     """Return the plan that evaluates a gated network as it is written."""
     network = loss.network
-    outputs = jax.eval_shape(network, jax.ShapeDtypeStruct((network.nodes,), network.inputs.dtype))
-    size = len(network.inputs) * (network.nodes + outputs.shape[1])
-    return Vmapped(loss, network.nodes, size, jnp.result_type(outputs.dtype))
+    size = len(network.inputs) * (network.nodes + network.outputs.shape[1])
+    return Vmapped(loss, network.nodes, size, network.dtype)
 
 
 def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:
@@ -105,4 +104,4 @@ def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp
     scalar = isinstance(value, jax.ShapeDtypeStruct) and value.shape == ()
     if not scalar or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"fn must return a scalar float for gates of shape ({nodes},), got {value}")
-    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, dtype)
+    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, jnp.dtype(dtype))

@@ -1,0 +1,46 @@
+"""How the tests run: strict JAX, checked shape annotations, reproducible Hypothesis."""
+
+import os
+
+# Devices of the host platform, set before JAX is imported, here and nowhere else.
+DEVICES = 1
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={DEVICES}".strip()
+
+import hypothesis  # noqa: E402
+import jax  # noqa: E402
+import jaxtyping  # noqa: E402
+import pytest  # noqa: E402
+
+from tests import shapes  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# Arrays are checked against the packages' shape annotations at every call, unless SHAPE_CHECKS=0.
+if os.environ.get("SHAPE_CHECKS", "1") != "0":
+    jaxtyping.install_import_hook(["sweeps"], f"{shapes.__name__}.{shapes.check.__name__}")
+
+# The same examples on every run, and no deadline: compilation makes the first one slow.
+hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=30)
+hypothesis.settings.load_profile("reproducible")
+
+
+@pytest.fixture
+def x64():
+    """Double precision, for comparison with the reference to 1e-10."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def compiled():
+    """Names of the programs that XLA compiled since the test began; clear it to count anew."""
+    names = []
+
+    def listen(event, _, **about):
+        if event == "/jax/core/compile/backend_compile_duration":
+            names.append(about["fun_name"])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)

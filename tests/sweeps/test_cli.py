@@ -1,0 +1,163 @@
+"""The command line: what it answers, how it refuses, and that it needs no JAX to do either."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import tyro
+import xarray as xr
+
+from sweeps import cli, config
+from tests.sweeps.conftest import SMALLEST
+
+
+def refused(capsys, *arguments):
+    """The one line on standard error of a command that exits with status 2."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(list(arguments))
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.endswith("\n") and error.count("\n") == 1, f"one line, not {error!r}"
+    assert error.startswith("sweeps: error: ") and "Traceback" not in error
+    return error.removeprefix("sweeps: error: ").strip()
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+class TestHelp:
+    @pytest.mark.parametrize("arguments", [["--help"], [], ["study", "circle", "--help"], ["study"]])
+    def test_it_says_what_there_is(self, arguments, capsys):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(arguments)
+        assert not stopped.value.code
+        printed = capsys.readouterr().out
+        assert "usage: sweeps" in printed
+        assert ("--learning-rate" if "circle" in arguments else "study circle") in printed
+
+    @pytest.mark.parametrize(
+        "arguments", [["--help"], ["study", "circle", "--help"], ["study", "circle", "--draws", "0"], ["walk"]]
+    )
+    def test_neither_help_nor_a_refusal_imports_jax(self, arguments):
+        done = python(
+            "import sys\nfrom sweeps import cli\n"
+            f"try: cli.main({arguments})\nexcept SystemExit: pass\n"
+            "print('heavy', sorted({'jax', 'flax', 'optax', 'matplotlib.pyplot'} & set(sys.modules)))"
+        )
+        assert done.returncode == 0 and "heavy []" in done.stdout, done.stdout + done.stderr
+
+
+class TestRefusals:
+    def test_unknown_commands(self, capsys):
+        assert re.fullmatch("command must be one of study, .*report.*, got 'walk'", refused(capsys, "walk"))
+
+    def test_unknown_studies(self, capsys):
+        assert re.fullmatch("study must be one of circle.*, got 'square'", refused(capsys, "study", "square"))
+
+    @pytest.mark.parametrize(
+        ("flags", "message"),
+        [
+            ("--probability 1.5", r"probability must be in \[0, 1\], at least one, got \(1.5,\)"),
+            ("--probability 0.5 -0.1", r"probability must be in \[0, 1\], .* got \(0.5, -0.1\)"),
+            ("--probability nan", r"probability must be in \[0, 1\], .* got \(nan,\)"),
+            ("--draws 0", "draws must be positive, got 0"),
+            ("--networks 0", "networks must be positive, got 0"),
+            ("--nodes -1", "nodes must be positive, got -1"),
+            ("--learning-rate nan", "learning_rate must be positive, got nan"),
+            ("--mask-seed -1", r"mask_seed must be between 0 and 2\^31 - 1, got -1"),
+        ],
+    )
+    def test_settings_out_of_range(self, flags, message, tmp_path, capsys):
+        out = tmp_path / "run"
+        assert re.fullmatch(message, refused(capsys, "study", "circle", "--out", str(out), *flags.split()))
+        assert not out.exists()
+
+    def test_a_folder_that_holds_a_run(self, circle_run, capsys):
+        before = sorted(path.stat().st_mtime_ns for path in circle_run.rglob("*"))
+        message = refused(capsys, "study", "circle", "--out", str(circle_run), *SMALLEST)
+        assert message.endswith("already holds a run; choose another folder or give --overwrite")
+        assert sorted(path.stat().st_mtime_ns for path in circle_run.rglob("*")) == before
+
+    def test_a_folder_of_other_files(self, tmp_path, capsys):
+        (tmp_path / "thesis.tex").touch()
+        message = refused(capsys, "study", "circle", "--out", str(tmp_path), "--overwrite", *SMALLEST)
+        assert message.endswith("holds other files (thesis.tex); choose an empty folder")
+
+    def test_divergence(self, tmp_path, capsys):
+        out = tmp_path / "run"
+        message = refused(capsys, "study", "circle", "--out", str(out), *SMALLEST, "--learning-rate", "1e30")
+        assert message.startswith("training diverged: the loss of epoch ")
+        assert not out.exists(), "nothing is written"
+
+    def test_a_report_of_nothing(self, tmp_path, capsys):
+        assert "expected a run folder" in refused(capsys, "report", str(tmp_path / "none"))
+
+    @pytest.mark.parametrize("flags", ["--draws many", "--colour red", "--boundary square", "--draws"])
+    def test_flags_that_do_not_parse(self, flags, capsys):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["study", "circle", *flags.split()])
+        assert stopped.value.code == 2
+        error = capsys.readouterr().err
+        assert flags.split()[0] in error and "Traceback" not in error
+
+    def test_a_traceback_is_shown_when_asked_for(self):
+        with pytest.raises(ValueError, match="draws must be positive, got 0"):
+            cli.main(["study", "circle", "--draws", "0", "--traceback"])
+
+
+class TestRuns:
+    def test_a_study_writes_its_run_folder(self, circle_run):
+        assert (circle_run / "run.zarr").is_dir()
+        assert (circle_run / "report.html").stat().st_size > 1000
+        assert (circle_run / "numbers.tex").read_text().count(r"\newcommand") > 10
+        for folder, kinds in {"tables": (".tex", ".csv"), "figures": (".pdf", ".png")}.items():
+            assert {path.suffix for path in (circle_run / folder).iterdir()} >= set(kinds)
+
+    def test_a_report_is_drawn_without_jax(self):
+        # Everything that `sweeps report` imports to draw the report of a circle study.
+        done = python("import sys\nimport sweeps.cli, analysis.reports.circle\nprint('jax' in sys.modules)")
+        assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stdout + done.stderr
+
+    def test_the_recorded_command_makes_the_recorded_settings(self, circle_run):
+        with xr.open_zarr(circle_run / "run.zarr", consolidated=False) as root:
+            command, recorded = shlex.split(root.attrs["command"]), json.loads(root.attrs["config"])
+        assert command[:3] == ["sweeps", "study", "circle"]
+        flags = command[3:]
+        if "--out" in flags:
+            del flags[flags.index("--out") : flags.index("--out") + 2]
+        settings = tyro.cli(config.Circle, args=flags)
+        assert json.loads(json.dumps(vars(settings))) == recorded
+        assert (settings.draws, settings.networks, settings.epochs) == (50, 2, 2)
+
+
+class TestConfigurationFiles:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("nodes = ", "is no valid TOML"),
+            ("[tusk]\nname = 'circle'", "table must be one of task, network, training, sweep, got 'tusk'"),
+            ("[training]\nepoch = 3", r"key of \[training\] must be one of epochs, .*, got 'epoch'"),
+            ("[training]\nepochs = 'many'", "training.epochs must be of type int, got 'many'"),
+            ("training = 3", r"training must be a table \[training\], got 3"),
+        ],
+    )
+    def test_what_they_may_not_hold(self, text, message, tmp_path, capsys):
+        file = tmp_path / "sweep.toml"
+        file.write_text(text)
+        assert re.search(message, refused(capsys, "run", str(file), "--out", str(tmp_path / "run")))
+        assert not (tmp_path / "run").exists()
+
+    def test_a_file_that_is_not_there(self, tmp_path, capsys):
+        assert "none.toml" in refused(capsys, "run", str(tmp_path / "none.toml"), "--out", str(tmp_path / "run"))
+
+    def test_they_set_what_they_name_and_nothing_else(self, tmp_path):
+        file = tmp_path / "sweep.toml"
+        file.write_text("[network]\nsizes = [2, 5, 2]\n[training]\nepochs = 3\n")
+        found, default = config.read(file), config.Sweep()
+        assert (found.network.sizes, found.training.epochs) == ((2, 5, 2), 3)
+        assert (found.task, found.sweep) == (default.task, default.sweep)
+        assert found.training.batch_size == default.training.batch_size

@@ -1,0 +1,104 @@
+"""The run store: what it refuses, removes and records."""
+
+import json
+import platform
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sweeps import store
+
+DATA = xr.Dataset({"loss": ("draw", np.arange(3.0))}, attrs={"seed": 17})
+
+
+def run(folder, **options):
+    return store.Run(
+        folder,
+        study="circle",
+        config={"nodes": 20, "probability": [0.25]},
+        seeds={"masks": 17},
+        command="sweeps study circle",
+        device="a device",
+        **options,
+    )
+
+
+def assert_holds(stored, data):
+    """The store may add attributes of its own."""
+    xr.testing.assert_equal(stored.load(), data)
+    assert data.attrs.items() <= stored.attrs.items()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_groups_read_back_identical(tmp_path):
+    made = run(tmp_path / "deep" / "run")
+    made.write("sweeps/bernoulli", DATA)
+    made.write("task", DATA + 1)
+    with xr.open_datatree(made.path, engine="zarr", consolidated=False) as tree:
+        assert set(tree.groups) == {"/", "/sweeps", "/sweeps/bernoulli", "/task"}
+        assert_holds(tree["sweeps/bernoulli"].to_dataset(), DATA)
+    assert made.path == tmp_path / "deep" / "run" / "run.zarr"
+
+
+def test_config_seeds_versions_and_command_are_recorded(tmp_path):
+    with xr.open_zarr(run(tmp_path / "run").path, consolidated=False) as root:
+        attributes = root.attrs
+    assert attributes["format"] == store.FORMAT == 1
+    assert json.loads(attributes["config"]) == {"nodes": 20, "probability": [0.25]}
+    assert json.loads(attributes["seeds"]) == {"masks": 17}
+    assert (attributes["study"], attributes["command"], attributes["device"]) == (
+        "circle",
+        "sweeps study circle",
+        "a device",
+    )
+    versions = json.loads(attributes["versions"])
+    assert versions["python"] == platform.python_version() and versions["numpy"] == np.__version__
+    assert {"gatesweep", "jax", "jaxlib", "flax", "optax", "xarray", "zarr"} < set(versions)
+
+
+def test_a_package_that_is_not_installed_is_no_error(monkeypatch):
+    monkeypatch.setattr(store, "PACKAGES", ("numpy", "no-such-package"))
+    assert store.versions()["no-such-package"] == "not installed"
+
+
+class TestFolders:
+    def test_an_empty_or_absent_folder_will_do(self, tmp_path):
+        store.check_folder(tmp_path)
+        store.check_folder(tmp_path / "new" / "run")
+        assert names(tmp_path) == [], "checking makes nothing"
+
+    def test_another_run_is_refused(self, tmp_path):
+        run(tmp_path).write("task", DATA)
+        with pytest.raises(FileExistsError, match="already holds a run; choose another folder or give --overwrite"):
+            run(tmp_path)
+        with xr.open_zarr(tmp_path / "run.zarr", group="task", consolidated=False) as kept:
+            assert_holds(kept, DATA)
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_a_folder_of_other_files_is_refused(self, tmp_path, overwrite):
+        (tmp_path / "thesis.tex").write_text("years of work")
+        with pytest.raises(FileExistsError, match=r"holds other files \(thesis.tex\); choose an empty folder"):
+            run(tmp_path, overwrite=overwrite)
+        assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_a_file_is_refused(self, tmp_path, overwrite):
+        (tmp_path / "out").write_text("a file")
+        with pytest.raises(NotADirectoryError, match="the output folder .*out is a file"):
+            run(tmp_path / "out", overwrite=overwrite)
+
+    def test_overwriting_removes_the_parts_of_a_run_and_nothing_else(self, tmp_path):
+        run(tmp_path).write("task", DATA)
+        for part in ("tables", "figures"):
+            (tmp_path / part).mkdir()
+            (tmp_path / part / "old.txt").write_text("old")
+        for part in ("numbers.tex", "report.html", "notes.txt"):
+            (tmp_path / part).write_text("old")
+        run(tmp_path, overwrite=True)
+        assert names(tmp_path) == ["notes.txt", "run.zarr"]
+        with xr.open_datatree(tmp_path / "run.zarr", engine="zarr", consolidated=False) as tree:
+            assert set(tree.groups) == {"/"}, "the old run's groups are gone"
