@@ -17,6 +17,7 @@ _HOMES = {
     "Evaluation": "objective",
     "Bernoulli": "designs",
     "FixedSize": "designs",
+    "FlipPaths": "designs",
     "Hypercube": "designs",
     "LeaveOneOut": "designs",
     "Masks": "designs",
@@ -38,7 +39,7 @@ _MODULES = (
 __all__ = [*_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from sweeps.designs import Bernoulli, FixedSize, Hypercube, LeaveOneOut, Masks
+    from sweeps.designs import Bernoulli, FixedSize, FlipPaths, Hypercube, LeaveOneOut, Masks
     from sweeps.engine import sweep
     from sweeps.networks import MLP
     from sweeps.objective import Evaluation, Objective

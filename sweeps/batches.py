@@ -1,5 +1,6 @@
 """Batches: the jitted call that draws gate vectors and evaluates them, on every local device."""
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
@@ -11,9 +12,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Shaped, UInt32
 
 from sweeps import summaries
-from sweeps.designs import Design, Hypercube, Sampler
+from sweeps.designs import Design, Hypercube
 from sweeps.objective import Evaluation, with_logs
 from sweeps.plans import Plan, cube, preferred_batch
+from sweeps.samplers import Sampler
 
 # What a call returns of a batch: every draw, every draw with its gates, or a summary.
 Kept = Literal["draws", "draws and gates", "summary"]
@@ -24,11 +26,11 @@ class Draws(NamedTuple):
 
     Attributes
     ----------
-    gates : shape (masks, nodes), or None
-    evaluation : parts of leading shape (masks,)
+    gates : shape (draws, nodes), or (draws, steps, nodes) for paths, or None
+    evaluation : parts of leading shape (draws,) or (draws, steps)
     """
 
-    gates: Shaped[Array, "masks nodes"] | None
+    gates: Shaped[Array, "draws ... nodes"] | None
     evaluation: Evaluation
 
 
@@ -44,7 +46,7 @@ class Source(Protocol):
         """Return the source with what no batch changes computed."""
         ...
 
-    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "masks nodes"]:
+    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "draws ... nodes"]:
         """Gate vectors of draws."""
         ...
 
@@ -70,7 +72,7 @@ class Sampled:
         """Return the source with its plan prepared."""
         return Sampled(self.plan.prepared(), self.sampler)
 
-    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "masks nodes"]:
+    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "draws ... nodes"]:
         """Gate vectors of draws."""
         return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
 
@@ -107,19 +109,20 @@ class WholeCube:
 
 
 def source_of(plan: Plan, design: Design, total: int, gradients: bool, batch_size: int | None) -> tuple[Source, int]:
-    """Return the source of a sweep's batches, and the size of one.
+    """Return the source of a sweep's batches, and the draws in one.
 
     Parameters
     ----------
     plan, design : what is evaluated where
-    total : number of gate vectors
+    total : number of draws
     gradients : whether gate gradients are wanted
-    batch_size : the user's wish, or None
+    batch_size : the user's wish in gate vectors, or None
     """
+    steps = math.prod(design.inner(plan.nodes).values())
     sampler = design.sampler(plan.nodes)
     whole = cube.of_plan(plan) if isinstance(design, Hypercube) else None
     if whole is None:
-        return Sampled(plan, sampler), min(batch_size or preferred_batch(plan, gradients), total)
+        return Sampled(plan, sampler), min(max(1, (batch_size or preferred_batch(plan, gradients)) // steps), total)
     wish = min(batch_size or whole.preferred_batch(gradients), total)
     # Whole rows of the cube, a power of two of them.
     size = max(1 << (wish.bit_length() - 1), 1 << whole.low_nodes)
@@ -167,7 +170,8 @@ def evaluate(
     draws : draws in a stream; a batch that runs over the end goes on in the next stream
     stop : draws from this one on are not counted in a summary
     bins : range of a summary's histogram of the loss
-    batch_size, gradients, keep : what is wanted
+    batch_size : draws in a batch
+    gradients, keep : what is wanted
     precision : of matrix products
     mesh : the local devices
 
@@ -182,19 +186,23 @@ def evaluate(
         def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Evaluation]:
             position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
             gates = source.gates(key, base[0] + position // draws, position % draws)
-            return position, gates, with_logs(*source.evaluate(gates, base[1], gradients))
+            vectors = gates.reshape(-1, gates.shape[-1])
+            return position, gates, with_logs(*source.evaluate(vectors, base[1], gradients))
 
         def every_draw(base: UInt32[Array, " 2"]) -> Draws:
             _, gates, evaluation = drawn(base)
+            evaluation = jax.tree.map(lambda part: part.reshape(*gates.shape[:-1], *part.shape[1:]), evaluation)
             return Draws(gates if keep == "draws and gates" else None, evaluation)
 
         def summed_up(
             histograms: summaries.Histograms, base: UInt32[Array, " 2"]
         ) -> tuple[summaries.Histograms, summaries.Batch]:
             position, gates, evaluation = drawn(base)
+            vectors = gates.reshape(-1, gates.shape[-1])
+            position = jnp.repeat(position, len(vectors) // len(position))
             counted = position < stop
             histograms = summaries.counted_in(histograms, evaluation, counted, bins)
-            return histograms, summaries.of_batch(gates, evaluation, position, counted)
+            return histograms, summaries.of_batch(vectors, evaluation, position, counted)
 
         if keep == "summary":
             histograms, parts = jax.lax.scan(summed_up, summaries.empty_histograms(), bases)

@@ -1,56 +1,59 @@
 """Designs: which gate vectors are evaluated, as in design of experiments.
 
-A design is what the user writes; its sampler is what the engine calls inside jit. A draw is addressed by
+A design is what the user writes; its sampler (see ``sweeps.samplers``) is what runs inside jit. A draw is addressed by
 (stream, draw): streams are the outer axes (probability, chain), and a draw's random key is made from the seed, the
 stream and the draw alone. Batch size, devices and processes therefore cannot change a mask, and a sweep of more
 draws begins with the same masks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped, UInt32
+from jaxtyping import Array
+
+from sweeps import samplers
 
 # Draws of a stream are numbered in 32 bits, with room to spare for the last batch to run over the end.
 MOST_DRAWS = 2**31
 MOST_CUBE_NODES = 31
 
 
-class Sampler(Protocol):
-    """Makes the gate vector of one draw; a pytree, so that a new value retraces nothing."""
+class Design:
+    """A plan of gate vectors.
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Shaped[Array, " nodes"]:
-        """Return the gates of a draw."""
-        ...
+    Attributes
+    ----------
+    keeps_gates : whether the gate vectors are part of the result; an enumeration's follow from the index
+    """
 
-
-class Design(Protocol):
-    """A plan of gate vectors."""
-
-    @property
-    def keeps_gates(self) -> bool:
-        """Whether the gate vectors are part of the result; an enumeration's follow from the index."""
-        ...
+    keeps_gates: ClassVar[bool] = True
 
     def axes(self, nodes: int) -> dict[str, int]:
         """Names and lengths of the axes of the result; the last one counts draws, those before it streams."""
-        ...
+        raise NotImplementedError
+
+    def inner(self, nodes: int) -> dict[str, int]:
+        """Names and lengths of the axes within a draw, for a design whose draw is more than one gate vector."""
+        return {}
 
     def coordinates(self) -> dict[str, Any]:
         """Labels of axes, where they are not 0, 1, 2, ..."""
-        ...
+        return {}
 
-    def sampler(self, nodes: int) -> Sampler:
+    def bound(self, layers: Sequence[str]) -> "Design":
+        """Return the design for nodes of these layers; one that names a layer finds its nodes."""
+        return self
+
+    def sampler(self, nodes: int) -> samplers.Sampler:
         """Return the maker of gate vectors, after checking that the design fits the number of nodes."""
-        ...
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Bernoulli:
+class Bernoulli(Design):
     """Every node is on with a probability, independently.
 
     Parameters
@@ -73,7 +76,6 @@ class Bernoulli:
     probability: float | Sequence[float] = 0.5
     draws: int = 1000
     chains: int = 1
-    keeps_gates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         probabilities = tuple(float(value) for value in np.atleast_1d(self.probability))
@@ -90,36 +92,14 @@ class Bernoulli:
         """Return the probabilities."""
         return {"probability": np.asarray(self.probability)}
 
-    def sampler(self, nodes: int) -> "BernoulliSampler":
+    def sampler(self, nodes: int) -> samplers.BernoulliSampler:
         """Return the sampler."""
-        steps = np.round(np.asarray(self.probability) * 2.0**32).astype(np.uint64)
-        return BernoulliSampler(
-            jnp.asarray((np.maximum(steps, 1) - 1).astype(np.uint32)),
-            jnp.asarray(steps > 0),
-            self.chains,
-            nodes,
-        )
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class BernoulliSampler:
-    """Compares 32 random bits a node with the probability as a 32-bit number."""
-
-    last: UInt32[Array, " probabilities"]
-    possible: Bool[Array, " probabilities"]
-    chains: int = field(metadata=dict(static=True))
-    nodes: int = field(metadata=dict(static=True))
-
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        index, chain = stream // self.chains, stream % self.chains
-        bits = jax.random.bits(_fold(key, index, chain, draw), (self.nodes,), jnp.uint32)
-        return (bits <= self.last[index]) & self.possible[index]
+        last, possible = _threshold(self.probability)
+        return samplers.BernoulliSampler(last, possible, self.chains, nodes)
 
 
 @dataclass(frozen=True)
-class FixedSize:
+class FixedSize(Design):
     """Exactly so many nodes are on, every such mask equally likely.
 
     Parameters
@@ -137,7 +117,6 @@ class FixedSize:
     on: int
     draws: int = 1000
     chains: int = 1
-    keeps_gates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.on < 0:
@@ -148,32 +127,87 @@ class FixedSize:
         """Lengths of (chain, draw)."""
         return {"chain": self.chains, "draw": self.draws}
 
-    def coordinates(self) -> dict[str, Any]:
-        """Nothing but numbers."""
-        return {}
-
-    def sampler(self, nodes: int) -> "FixedSizeSampler":
+    def sampler(self, nodes: int) -> samplers.FixedSizeSampler:
         """Return the sampler."""
         if self.on > nodes:
             raise ValueError(f"on must be at most the number of nodes, {nodes}, got {self.on}")
-        return FixedSizeSampler(jnp.asarray(self.on), nodes)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class FixedSizeSampler:
-    """The nodes that a random permutation puts first are on."""
-
-    on: Array
-    nodes: int = field(metadata=dict(static=True))
-
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        return jax.random.permutation(_fold(key, stream, draw), self.nodes) < self.on
+        return samplers.FixedSizeSampler(jnp.asarray(self.on), nodes)
 
 
 @dataclass(frozen=True)
-class LeaveOneOut:
+class FlipPaths(Design):
+    """Walks across the hypercube: a random mask, then nodes flipped one after another in random order.
+
+    A whole path flips every node once: N + 1 masks, the last the opposite of the first. Its axis is ``step``.
+
+    Parameters
+    ----------
+    paths : paths a chain, at least 1
+    probability : with which a node is on at the start, between 0 and 1, exact to 2^-32
+    flips : number of nodes flipped; None flips all that may be flipped
+    layer : only nodes of this layer are flipped, such as ``"layers/0"``; None lets every node be flipped. The other
+        nodes keep their state of the start.
+    chains : independent chains, at least 1
+
+    Raises
+    ------
+    ValueError
+        If the probability lies outside [0, 1], or a number is not positive; when swept, if there is no such layer or
+        more flips than nodes.
+
+    Examples
+    --------
+    >>> FlipPaths(paths=10).inner(nodes=20)
+    {'step': 21}
+    """
+
+    paths: int = 1000
+    probability: float = 0.5
+    flips: int | None = None
+    layer: str | None = None
+    chains: int = 1
+    among: tuple[int, ...] | None = field(default=None, repr=False)
+    """Numbers of the nodes of the layer, once the design is bound to an objective."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must lie in [0, 1], got {self.probability}")
+        _check_counts(paths=self.paths, chains=self.chains)
+        if self.flips is not None and self.flips < 1:
+            raise ValueError(f"flips must be at least 1, got {self.flips}")
+
+    def bound(self, layers: Sequence[str]) -> "FlipPaths":
+        """Return the design with the nodes of its layer."""
+        if self.layer is None:
+            return self
+        if self.layer not in layers:
+            raise ValueError(f"layer must be one of {', '.join(dict.fromkeys(layers))}, got {self.layer!r}")
+        return replace(self, among=tuple(index for index, layer in enumerate(layers) if layer == self.layer))
+
+    def axes(self, nodes: int) -> dict[str, int]:
+        """Lengths of (chain, draw); a draw is a path."""
+        return {"chain": self.chains, "draw": self.paths}
+
+    def inner(self, nodes: int) -> dict[str, int]:
+        """Length of (step,)."""
+        return {"step": 1 + (self.flips or len(self._flippable(nodes)))}
+
+    def sampler(self, nodes: int) -> samplers.FlipPathsSampler:
+        """Return the sampler."""
+        flippable = self._flippable(nodes)
+        if self.flips is not None and self.flips > len(flippable):
+            raise ValueError(f"flips must be at most {len(flippable)}, the nodes that may be flipped, got {self.flips}")
+        where = np.zeros(nodes, bool)
+        where[flippable] = True
+        last, possible = _threshold(self.probability)
+        return samplers.FlipPathsSampler(last, possible, jnp.asarray(where), self.inner(nodes)["step"])
+
+    def _flippable(self, nodes: int) -> list[int]:
+        return list(range(nodes) if self.among is None else self.among)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut(Design):
     """Each node off once, all others on; the result's axis is the node that is off."""
 
     keeps_gates: ClassVar[bool] = False
@@ -182,29 +216,13 @@ class LeaveOneOut:
         """Length of (node,)."""
         return {"node": nodes}
 
-    def coordinates(self) -> dict[str, Any]:
-        """Nothing: the engine labels nodes."""
-        return {}
-
-    def sampler(self, nodes: int) -> "LeaveOneOutSampler":
+    def sampler(self, nodes: int) -> samplers.LeaveOneOutSampler:
         """Return the sampler."""
-        return LeaveOneOutSampler(nodes)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class LeaveOneOutSampler:
-    """Draw i has node i off."""
-
-    nodes: int = field(metadata=dict(static=True))
-
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        return jnp.arange(self.nodes, dtype=draw.dtype) != draw
+        return samplers.LeaveOneOutSampler(nodes)
 
 
 @dataclass(frozen=True)
-class Hypercube:
+class Hypercube(Design):
     """Every mask once: mask number m has node i on when bit i of m is 1. The gates are not stored."""
 
     keeps_gates: ClassVar[bool] = False
@@ -213,31 +231,15 @@ class Hypercube:
         """Length of (mask,)."""
         return {"mask": 2**nodes}
 
-    def coordinates(self) -> dict[str, Any]:
-        """Nothing but numbers."""
-        return {}
-
-    def sampler(self, nodes: int) -> "HypercubeSampler":
+    def sampler(self, nodes: int) -> samplers.HypercubeSampler:
         """Return the sampler."""
         if nodes > MOST_CUBE_NODES - 1:
             raise ValueError(f"Hypercube is for at most {MOST_CUBE_NODES - 1} nodes, got {nodes}: sample it instead")
-        return HypercubeSampler(nodes)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class HypercubeSampler:
-    """Draw m has the bits of m."""
-
-    nodes: int = field(metadata=dict(static=True))
-
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        return (draw >> jnp.arange(self.nodes, dtype=draw.dtype)) & 1 == 1
+        return samplers.HypercubeSampler(nodes)
 
 
 @dataclass(frozen=True, eq=False)
-class Masks:
+class Masks(Design):
     """Gate vectors of the user's own.
 
     Parameters
@@ -253,7 +255,6 @@ class Masks:
     """
 
     array: Any
-    keeps_gates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
@@ -272,36 +273,20 @@ class Masks:
         """Lengths of (chain, draw)."""
         return {"chain": self.array.shape[0], "draw": self.array.shape[1]}
 
-    def coordinates(self) -> dict[str, Any]:
-        """Nothing but numbers."""
-        return {}
-
-    def sampler(self, nodes: int) -> "MasksSampler":
+    def sampler(self, nodes: int) -> samplers.MasksSampler:
         """Return the sampler."""
         if self.array.shape[-1] != nodes:
             raise ValueError(
                 f"array must have one gate a node, shape (..., {nodes}), got {self.array.shape[-1]} gates a mask"
             )
         binary = np.isin(self.array, (0, 1)).all()
-        return MasksSampler(jnp.asarray(self.array.astype(bool if binary else np.float64)))
+        return samplers.MasksSampler(jnp.asarray(self.array.astype(bool if binary else np.float64)))
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class MasksSampler:
-    """Looks draws up."""
-
-    array: Bool[Array, "chains draws nodes"] | Float[Array, "chains draws nodes"]
-
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Shaped[Array, " nodes"]:
-        """Return the gates of a draw."""
-        return self.array[stream, draw]
-
-
-def _fold(key: Array, *numbers: Array) -> Array:
-    for number in numbers:
-        key = jax.random.fold_in(key, number)
-    return key
+def _threshold(probability: float | Sequence[float]) -> tuple[Array, Array]:
+    """A node is on when 32 random bits are at most the first, and the second is true."""
+    steps = np.round(np.asarray(probability) * 2.0**32).astype(np.uint64)
+    return jnp.asarray((np.maximum(steps, 1) - 1).astype(np.uint32)), jnp.asarray(steps > 0)
 
 
 def _check_counts(**counts: int) -> None:

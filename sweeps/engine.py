@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from os import PathLike
@@ -49,7 +50,8 @@ def sweep(
     Parameters
     ----------
     objective : Objective
-    design : which gate vectors: ``Bernoulli``, ``FixedSize``, ``LeaveOneOut``, ``Hypercube``, ``Masks``
+    design : which gate vectors: ``Bernoulli``, ``FixedSize``, ``LeaveOneOut``, ``FlipPaths``,
+        ``Hypercube``, ``Masks``
     seed : seed of the design's random draws
     gradients : whether to compute gate gradients of loss and log loss
     batch_size : gate vectors evaluated together; None lets the plan choose
@@ -62,9 +64,10 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        With ``keep="draws"``: ``loss`` and ``log_loss`` with the design's axes, ``loss_gradient`` and
-        ``log_loss_gradient`` with ``node`` after them (for LeaveOneOut: ``gate``, since ``node`` is the one that is
-        off), and ``gates`` where they do not follow from the index. With ``keep="summary"``: see ``sweeps.labels``.
+        With ``keep="draws"``: ``loss`` and ``log_loss`` with the design's axes, for FlipPaths with ``step`` after
+        them; ``loss_gradient`` and ``log_loss_gradient`` with ``node`` last (for LeaveOneOut ``gate``, since ``node``
+        is the one that is off); ``gates`` where they do not follow from the index. With ``keep="summary"``: see
+        ``sweeps.labels``.
         Attributes: design, seed, loss, unit, plan, precision, ``full_loss`` (the loss with all gates on) and the
         counts ``nonpositive_losses`` and ``nonfinite_losses``. With a store the dataset is read when it is used.
 
@@ -111,12 +114,14 @@ class _Work:
         apart: bool,
     ):
         plan = objective.evaluator
+        design = design.bound(objective.layers)
         self.objective, self.design, self.seed, self.gradients, self.keep = objective, design, seed, gradients, keep
         self.sampler = design.sampler(plan.nodes)  # checks that the design fits
         axes = design.axes(plan.nodes)
+        self.steps = steps = math.prod(design.inner(plan.nodes).values())
         row = plan.nodes * (1 + 2 * gradients * plan.dtype.itemsize) + 2 * plan.dtype.itemsize
         # Set by what a draw takes alone, so that any machine cuts a sweep into the same items.
-        rows = 1 << (max(1, CALL_BYTES // row).bit_length() - 1)
+        rows = 1 << (max(1, CALL_BYTES // (row * steps)).bit_length() - 1)
         self.layout = Layout(axes, rows, apart)
         source, size = batches.source_of(plan, design, self.layout.total, gradients, batch_size)
         self.batch_size = min(size, rows)
@@ -130,13 +135,13 @@ class _Work:
         """Evaluate everything and return it."""
         results: list[dict[str, np.ndarray]] = []
         streams: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.layout.streams)]
-        with Progress(self.layout.total, shown) as progress:
+        with Progress(self.layout.total * self.steps, shown) as progress:
             for item in self.layout.items:
                 parts = streams[self.layout.stream_of(item)] if self.keep == "summary" else results
                 parts.append(self._values(item, progress))
                 if self.keep == "summary" and len(parts) == MOST_PARTS:
                     parts[:] = [_named(self._merged(_stacked(parts)))]
-                progress.add(item.stop - item.start)
+                progress.add((item.stop - item.start) * self.steps)
         if self.keep == "summary":
             return self._summary([self._merged(_stacked(parts)) for parts in streams])
         whole = {name: np.concatenate([one.pop(name) for one in results]) for name in list(results[0])}
@@ -154,11 +159,14 @@ class _Work:
         _wait_for_all("begun")
         done = record.done()
         # One item is written while the next is evaluated; leaving the block waits for the last.
-        with Progress(self.layout.total // jax.process_count(), shown) as progress, ThreadPoolExecutor(1) as writer:
+        with (
+            Progress(self.layout.total * self.steps // jax.process_count(), shown) as progress,
+            ThreadPoolExecutor(1) as writer,
+        ):
             written: Future[None] | None = None
             for index in range(jax.process_index(), len(items), jax.process_count()):
                 item = items[index]
-                masks = item.stop - item.start
+                masks = (item.stop - item.start) * self.steps
                 places = {name: self._place(index, item, array) for name, array in arrays.items()}
                 if done[index] and not record.damaged(places):
                     progress.skip(masks)
@@ -280,11 +288,7 @@ class _Work:
         """Arrays of the record: of draws, or of items' summaries."""
         named = _named(self._template)
         if self.keep == "draws":
-            inner = labels.inner_name(self.layout.axes)
-            return {
-                name: self.layout.array(part.shape[1:], (inner,) * (len(part.shape) - 1), part.dtype)
-                for name, part in named.items()
-            }
+            return {name: self._array_of(part) for name, part in named.items()}
         return {
             name: Array(
                 ("item", *(f"{name}.{axis}" for axis in range(part.ndim))),
@@ -294,6 +298,10 @@ class _Work:
             )
             for name, part in named.items()
         }
+
+    def _array_of(self, part: jax.ShapeDtypeStruct) -> Array:
+        names = labels.inner_dims(self.objective, self.design, self.layout.axes, len(part.shape) - 1)
+        return self.layout.array(part.shape[1:], names, part.dtype)
 
     def _place(self, index: int, item: Item, array: Array) -> Place:
         if self.keep == "draws":

@@ -38,9 +38,16 @@ def inner_name(axes: Mapping[str, int]) -> str:
     return "gate" if "node" in axes else "node"
 
 
+def inner_dims(objective: Objective, design: Design, axes: Mapping[str, int], number: int) -> tuple[str, ...]:
+    """Names of a variable's axes within a draw, of which there are so many."""
+    names = tuple(design.inner(len(objective.nodes)))
+    return (*names, inner_name(axes))[:number]
+
+
 def coordinates(objective: Objective, design: Design, axes: Mapping[str, int]) -> xr.Dataset:
     """Return a dataset of coordinates alone."""
-    found: dict[str, Any] = {name: np.arange(size) for name, size in axes.items() if name in ("chain", "draw")}
+    sizes = {**axes, **design.inner(len(objective.nodes))}
+    found: dict[str, Any] = {name: np.arange(size) for name, size in sizes.items() if name in ("chain", "draw", "step")}
     found |= design.coordinates()
     for name in {inner_name(axes), *({"node"} & set(axes))}:
         found[name] = np.asarray(objective.nodes, object)
@@ -60,7 +67,7 @@ def of_draws(
     """Label values of leading shape (total,) with the design's axes."""
     data = coordinates(objective, design, axes)
     for name, array in values.items():
-        dims = (*axes, inner_name(axes)) if array.ndim > 1 else tuple(axes)
+        dims = (*axes, *inner_dims(objective, design, axes, array.ndim - 1))
         data[name] = (dims, array.reshape(*axes.values(), *array.shape[1:]), attributes_of(name, objective.unit))
     return data
 
