@@ -26,6 +26,10 @@ class Circle:
     """Probabilities with which a node stays."""
     draws: int = 1000
     """Masks drawn for each probability."""
+    paths: int = 1000
+    """Flip paths across the hypercube."""
+    cube_nodes: int = 24
+    """Most hidden nodes for which every mask is evaluated as well."""
     networks: int = 32
     """Networks trained from different seeds, to show the spread that one network hides."""
     boundary: Literal["text", "code"] = "text"
@@ -47,9 +51,11 @@ class Circle:
             "train_examples",
             "test_examples",
             "draws",
+            "paths",
             "networks",
         ):
             _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        _require(0 <= self.cube_nodes <= 30, "cube_nodes", "between 0 and 30", self.cube_nodes)
         for name in ("seed", "test_seed", "mask_seed"):
             _require(0 <= getattr(self, name) < 2**31, name, "between 0 and 2^31 - 1", getattr(self, name))
         inside = bool(self.probability) and all(0 <= value <= 1 for value in self.probability)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import optax
 import xarray as xr
 
 from sweeps.config import Circle
-from sweeps.designs import Bernoulli, LeaveOneOut
+from sweeps.designs import Bernoulli, FlipPaths, Hypercube, LeaveOneOut
 from sweeps.engine import sweep
 from sweeps.networks import MLP
 from sweeps.objective import Objective
@@ -51,16 +52,24 @@ def run(
     settings.check()
     check_folder(folder, overwrite)
     design = Bernoulli(settings.probability, settings.draws)
+    # One optimizer for all trainings: it is part of what is compiled.
+    training = _training(settings)
     say(f"training a 2-{settings.nodes}-2 network on {settings.train_examples} points")
     task = _task(settings, settings.seed, settings.boundary)
     network = _network(settings, settings.seed)
-    history = train(network, task, **_training(settings), seed=settings.seed)
+    history = train(network, task, **training, seed=settings.seed)
     objective = Objective(network, task.test)
     say(f"sweeping {len(settings.probability)} x {settings.draws} masks")
     removal = sweep(objective, design, seed=settings.mask_seed, progress=progress)
     one_out = sweep(objective, LeaveOneOut(), seed=settings.mask_seed)
+    say(f"walking {settings.paths} flip paths")
+    paths = sweep(objective, FlipPaths(settings.paths), settings.mask_seed, gradients=False, progress=progress)
+    whole = None
+    if settings.nodes <= settings.cube_nodes:
+        say(f"evaluating all {2**settings.nodes:,} masks")
+        whole = sweep(objective, Hypercube(), gradients=False, progress=progress)
     say(f"training and sweeping {settings.networks} networks from other seeds")
-    spread = _spread(settings, design)
+    spread = _spread(settings, design, training)
 
     store = Run(
         folder,
@@ -76,18 +85,21 @@ def run(
     store.write("training", datasets.of_history(history))
     store.write("sweeps/bernoulli", removal)
     store.write("sweeps/leave_one_out", one_out)
+    store.write("sweeps/flip_paths", paths)
+    if whole is not None:
+        store.write("sweeps/hypercube", whole)
     store.write("spread", spread)
     return store
 
 
-def _spread(settings: Circle, design: Bernoulli) -> xr.Dataset:
+def _spread(settings: Circle, design: Bernoulli, training: dict[str, Any]) -> xr.Dataset:
     """Losses of many networks, each with its own initial network, training set and order, under both circles."""
     seeds = [settings.seed + index for index in range(settings.networks)]
     variants = []
     for boundary in ("text", "code"):
         tasks = [_task(settings, seed, boundary) for seed in seeds]
         networks = [_network(settings, seed) for seed in seeds]
-        train_many(networks, tasks, **_training(settings), seeds=seeds)
+        train_many(networks, tasks, **training, seeds=seeds)
         objectives = [Objective(network, task.test) for network, task in zip(networks, tasks, strict=True)]
         losses = [sweep(one, design, seed=settings.mask_seed, gradients=False) for one in objectives]
         accuracies = [datasets.accuracy(network, task.test) for network, task in zip(networks, tasks, strict=True)]
@@ -110,5 +122,5 @@ def _network(settings: Circle, seed: int) -> MLP:
     return MLP((2, settings.nodes, 2), activation="relu", seed=seed)
 
 
-def _training(settings: Circle) -> dict:
+def _training(settings: Circle) -> dict[str, Any]:
     return dict(optimizer=optax.adam(settings.learning_rate), epochs=settings.epochs, batch_size=settings.batch_size)
