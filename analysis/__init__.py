@@ -9,29 +9,37 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from analysis import (
+        best,
         density,
         figures,
         formatting,
+        hypercube,
         lognormal,
+        paths,
         published,
         qq,
         removal,
         reports,
         runs,
+        samples,
         spread,
         tables,
     )
 
 __all__ = [
+    "best",
     "density",
     "figures",
     "formatting",
+    "hypercube",
     "lognormal",
+    "paths",
     "published",
     "qq",
     "removal",
     "reports",
     "runs",
+    "samples",
     "spread",
     "tables",
 ]

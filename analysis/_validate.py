@@ -25,8 +25,10 @@ def real_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     Raises
     ------
     TypeError
-        If the values are not real numbers (text, complex, boolean, objects).
+        If the values are not real numbers (text, complex, boolean, objects, a whole Dataset).
     """
+    if isinstance(values, xr.Dataset):
+        raise TypeError(f"{name}: expected numbers, got an xarray.Dataset; name one of its variables")
     array = np.asarray(values)
     # Booleans are refused because a mask handed over in place of its losses would pass unnoticed.
     if array.dtype.kind not in "iuf":

@@ -1,6 +1,7 @@
 """How a number becomes text: digits by its standard error, for plain text, LaTeX and HTML."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -131,3 +132,28 @@ def format_number(
 def _with_error(value: float, error: float) -> str:
     # The library writes an exponent as (1.23(45))e-05 or 1.23(45)e-05; one form is enough here.
     return re.sub(r"^\((.*)\)(e.*)$", r"\1\2", f"{ufloat(value, error):.2uS}")
+
+
+def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
+    """Drop what the labels of all nodes have in common.
+
+    Parameters
+    ----------
+    labels : sequence of str
+
+    Returns
+    -------
+    labels : list of str
+        The last word of each, if they differ in nothing else; otherwise the labels as they came.
+    head : str
+        What was dropped; empty if nothing was.
+
+    Examples
+    --------
+    >>> short_labels(["layers/0 unit 0", "layers/0 unit 1"])
+    (['0', '1'], 'layers/0 unit')
+    """
+    heads = {label.rpartition(" ")[0] for label in labels}
+    if len(heads) == 1 and heads != {""}:
+        return [label.rpartition(" ")[2] for label in labels], heads.pop()
+    return list(labels), ""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from analysis import lognormal
+from analysis import samples
 
 #: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
 SAMPLE = 1000
@@ -85,11 +85,11 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
         raise ValueError(f"count: expected 3 or more, got {count}")
     if not 0 < level < 1:
         raise ValueError(f"level: expected a number between 0 and 1, got {level}")
-    samples = np.sort(np.random.default_rng(0).standard_normal((resamples, count)), axis=1)
-    samples -= samples.mean(axis=1, keepdims=True)
-    samples /= samples.std(axis=1, keepdims=True)
+    simulated = np.sort(np.random.default_rng(0).standard_normal((resamples, count)), axis=1)
+    simulated -= simulated.mean(axis=1, keepdims=True)
+    simulated /= simulated.std(axis=1, keepdims=True)
     rank = np.arange(1, count + 1)
-    below = special.betainc(rank, count + 1 - rank, special.ndtr(samples))
+    below = special.betainc(rank, count + 1 - rank, special.ndtr(simulated))
     worst = np.minimum(below, 1 - below).min(axis=1)
     gamma = float(np.quantile(worst, 1 - level))
     law = stats.beta(rank, count + 1 - rank)
@@ -104,7 +104,7 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     Parameters
     ----------
     loss : array_like or xarray.DataArray, any shape
-        Independent draws of a loss; all dimensions are pooled.
+        Independent draws of a loss; all dimensions are pooled. The band is for draws, so a summary will not do.
     level : float
         Probability that a log-normal sample lies inside the band everywhere.
 
@@ -117,19 +117,21 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     Raises
     ------
     TypeError
-        If the losses are not real numbers.
+        If the losses are not real numbers, or a summary of them.
     ValueError
         If `level` is not between 0 and 1.
     """
-    logs, nonpositive, nonfinite = lognormal.usable_logs(loss)
-    usable = logs.size
+    if samples.is_summary(loss):
+        raise TypeError("loss: expected draws, got a summary, which holds none")
+    sample = samples.log_losses(loss)
+    logs, usable, missing = sample.values, sample.count, (sample.nonpositive, sample.nonfinite)
     if usable > SAMPLE:
         logs = np.random.default_rng(0).choice(logs, size=SAMPLE, replace=False)
-    if logs.size < 3 or lognormal.is_constant(logs):
+    if usable < 3 or sample.shape.sd == 0:
         none = np.empty(0)
-        return NormalQuantiles(none, none, none, none, level, usable, nonpositive, nonfinite)
+        return NormalQuantiles(none, none, none, none, level, usable, *missing)
     rank = np.arange(1, logs.size + 1)
     expected = special.ndtri(special.betaincinv(rank, logs.size + 1 - rank, 0.5))
     lower, upper = normal_band(logs.size, level)
     observed = np.sort((logs - logs.mean()) / logs.std())
-    return NormalQuantiles(expected, observed, lower, upper, level, usable, nonpositive, nonfinite)
+    return NormalQuantiles(expected, observed, lower, upper, level, usable, *missing)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy import special
 
-from analysis import _validate
+from analysis import _validate, samples
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -39,7 +38,11 @@ def distinct_masks(gates: Any) -> int:
     if masks.dtype != np.bool_:
         raise TypeError(f"gates: expected boolean masks, got dtype {masks.dtype}")
     masks = masks.reshape(-1, masks.shape[-1])
-    return len(np.unique(np.packbits(masks, axis=1), axis=0))
+    # Eight bytes to a word: of up to 64 nodes one number a mask, which sorts fast.
+    packed = np.packbits(masks, axis=1)
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
+    words = np.ascontiguousarray(packed).view(np.uint64)
+    return len(np.unique(words[:, 0]) if words.shape[1] == 1 else np.unique(words, axis=0))
 
 
 def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float:
@@ -75,31 +78,79 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     return float(np.sum(special.comb(nodes, on) * missed))
 
 
-def _one_probability(
-    losses: npt.NDArray[np.float64],
-    masks: npt.NDArray[np.bool_],
-    probability: float,
-    quantiles: Sequence[float],
-) -> dict[str, Any]:
-    finite = losses[np.isfinite(losses)]
-    draws, nodes = masks.shape
-    nan = float("nan")
-    sd = float(finite.std(ddof=1)) if finite.size > 1 else nan
+def _of_losses(data: Any, quantiles: Sequence[float], population: bool) -> dict[str, Any]:
+    sample = samples.losses(data, "sweep")
+    count, shape = sample.count, sample.shape
+    sd = shape.sd if population else shape.sd * np.sqrt(count / max(count - 1, 1))
     return {
-        "draws": draws,
-        "mean_loss": float(finite.mean()) if finite.size else nan,
-        "mean_loss_error": sd / np.sqrt(finite.size) if finite.size > 1 else nan,
+        "draws": count + sample.nonfinite,
+        "mean_loss": shape.mean,
+        "mean_loss_error": float("nan") if population else sd / np.sqrt(max(count, 1)),
         "sd_loss": sd,
-        "loss_quantile": np.quantile(finite, quantiles) if finite.size else np.full(len(quantiles), nan),
-        "nonpositive": int(np.count_nonzero(finite <= 0)),
-        "nonfinite": draws - finite.size,
-        "distinct_masks": distinct_masks(masks),
-        "expected_distinct_masks": expected_distinct_masks(nodes, probability, draws),
-        "full_masks": int(np.count_nonzero(masks.all(axis=1))),
-        "expected_full_masks": draws * probability**nodes,
-        "empty_masks": int(np.count_nonzero(~masks.any(axis=1))),
-        "expected_empty_masks": draws * (1 - probability) ** nodes,
+        "skewness_loss": shape.skewness,
+        "excess_kurtosis_loss": shape.excess_kurtosis,
+        "loss_quantile": sample.quantile(quantiles),
+        "quantile_resolution": sample.width / 2,
+        "nonpositive": sample.nonpositive,
+        "nonfinite": sample.nonfinite,
     }
+
+
+def losses(
+    sweep: xr.Dataset,
+    dim: str | None = "probability",
+    quantiles: Sequence[float] = QUANTILES,
+    population: bool = False,
+) -> xr.Dataset:
+    r"""Summarise the loss of a sweep of any design.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        With `loss`, or the summary of a sweep.
+    dim : str or None
+        The dimension that is kept, every other one is pooled; None pools everything.
+    quantiles : sequence of float
+        Which quantiles of the loss, between 0 and 1.
+    population : bool
+        Whether these are all masks that there are, each once, and not draws: then there is no standard error,
+        and the divisor of the standard deviation is n.
+
+    Returns
+    -------
+    xarray.Dataset, (`dim`,)
+        In the loss's unit: `mean_loss`, its standard error `mean_loss_error`, `sd_loss` (divisor n - 1), and
+        `loss_quantile` (`dim`, quantile), which is off by `quantile_resolution` at most: by half a bin of a
+        summary's histogram, and not at all for draws. `skewness_loss` and `excess_kurtosis_loss`. All over the
+        finite losses. Counts: `draws`; `nonpositive` (finite losses that are 0 or below, part of the mean);
+        `nonfinite` (left out of the mean).
+
+    Raises
+    ------
+    TypeError
+        If `sweep` is no Dataset or its losses are no real numbers.
+    ValueError
+        If a variable or a dimension is missing, or a quantile is out of range.
+
+    Notes
+    -----
+    Of independent draws the effective sample size is n itself and the Monte Carlo standard error of the mean
+    is :math:`s / \sqrt n`. It says how well these masks determine the mean for this one network; it says
+    nothing about other networks.
+    """
+    _validate.dataset_with("sweep", sweep, () if samples.is_summary(sweep) else ("loss",), ())
+    if not all(0 <= q <= 1 for q in quantiles):
+        raise ValueError(f"quantiles: expected numbers between 0 and 1, got {tuple(quantiles)}")
+    rows = [_of_losses(part, quantiles, population) for part in samples.parts(sweep, dim)]
+    variables: dict[str, Any] = {}
+    for key in rows[0]:
+        over = ([] if dim is None else [dim]) + (["quantile"] if key == "loss_quantile" else [])
+        column = np.array([row[key] for row in rows])
+        variables[key] = (over, column[0] if dim is None else column)
+    coords: dict[str, Any] = {"quantile": list(quantiles)}
+    if dim in sweep.coords:
+        coords[str(dim)] = sweep[dim].values
+    return xr.Dataset(variables, coords=coords)
 
 
 def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.Dataset:
@@ -108,18 +159,16 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `loss` (probability, chain, draw) and boolean `gates` (probability, chain, draw, node).
+        With `loss` (probability, ...) and boolean `gates` (probability, ..., node); or the summary of a sweep.
     quantiles : sequence of float
         Which quantiles of the loss, between 0 and 1.
 
     Returns
     -------
     xarray.Dataset, (probability,)
-        In the loss's unit: `mean_loss`, its standard error `mean_loss_error`, `sd_loss` (divisor n - 1) and
-        `loss_quantile` (probability, quantile), all over the finite losses. Counts: `draws`;
-        `nonpositive` (finite losses that are 0 or below, part of the mean); `nonfinite` (left out of the
-        mean); `distinct_masks`, `full_masks` (every node on) and `empty_masks` (every node off), each
-        beside what is expected, such as `expected_full_masks`.
+        What `losses` returns, and the numbers of `distinct_masks`, `full_masks` (every node on) and
+        `empty_masks` (every node off), each beside what is expected, such as `expected_full_masks`. A summary
+        does not hold the masks that were drawn: it has only what is expected.
 
     Raises
     ------
@@ -130,27 +179,33 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
 
     Notes
     -----
-    The draws are independent and identically distributed. So the effective sample size is n itself and the
-    Monte Carlo standard error of the mean is :math:`s / \sqrt n`. It says how well these masks determine the
-    mean for this one network; it says nothing about other networks. The full mask is expected
-    :math:`n p^N` times among n draws of N nodes.
+    The draws are independent and identically distributed. The full mask is expected :math:`n p^N` times among
+    n draws of N nodes.
     """
-    dims = ("probability", "chain", "draw")
-    _validate.dataset_with("sweep", sweep, ("loss", "gates"), (*dims, "node"))
-    if not all(0 <= q <= 1 for q in quantiles):
-        raise ValueError(f"quantiles: expected numbers between 0 and 1, got {tuple(quantiles)}")
-    losses = _validate.real_numbers("sweep.loss", sweep["loss"].transpose(*dims))
-    masks = np.asarray(sweep["gates"].transpose(*dims, "node"))
-    probabilities = np.asarray(sweep["probability"], dtype=np.float64)
-    rows = [
-        _one_probability(losses[i].ravel(), masks[i].reshape(-1, masks.shape[-1]), float(p), quantiles)
-        for i, p in enumerate(probabilities)
-    ]
-    variables: dict[str, Any] = {}
-    for key in rows[0]:
-        over = ("probability", "quantile") if key == "loss_quantile" else ("probability",)
-        variables[key] = (over, np.array([row[key] for row in rows]))
-    return xr.Dataset(variables, coords={"probability": probabilities, "quantile": list(quantiles)})
+    held = samples.is_summary(sweep)
+    _validate.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
+    data = losses(sweep, "probability", quantiles)
+    nodes = sweep.sizes["node"]
+    chances = [float(p) for p in sweep["probability"]]
+    drawn = [int(draws) for draws in data["draws"]]
+    expected = {
+        "distinct_masks": [expected_distinct_masks(nodes, p, n) for p, n in zip(chances, drawn, strict=True)],
+        "full_masks": [n * p**nodes for p, n in zip(chances, drawn, strict=True)],
+        "empty_masks": [n * (1 - p) ** nodes for p, n in zip(chances, drawn, strict=True)],
+    }
+    if not held:
+        counts = [_of_masks(part["gates"].transpose(..., "node")) for part in samples.parts(sweep, "probability")]
+        data = data.assign({key: ("probability", [one[key] for one in counts]) for key in expected})
+    return data.assign({f"expected_{key}": ("probability", values) for key, values in expected.items()})
+
+
+def _of_masks(gates: xr.DataArray) -> dict[str, int]:
+    masks = np.asarray(gates)
+    return {
+        "distinct_masks": distinct_masks(masks),
+        "full_masks": int(np.count_nonzero(masks.all(axis=-1))),
+        "empty_masks": int(np.count_nonzero(~masks.any(axis=-1))),
+    }
 
 
 def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
@@ -167,7 +222,8 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     -------
     xarray.Dataset, (node,)
         `loss`; `change`, the loss less the full loss (both in the loss's unit; positive when the node was
-        of use); `rank`, 1 for the node whose removal raises the loss most. The attribute `full_loss`.
+        of use); `rank`, 1 for the node whose removal raises the loss most. The attributes `full_loss` and, if
+        `sweep` has it, `unit`.
         A node with a NaN loss has rank 0.
 
     Raises
@@ -190,5 +246,5 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     return xr.Dataset(
         {"loss": ("node", loss), "change": ("node", change), "rank": ("node", rank)},
         coords={name: sweep[name] for name in sweep.coords if sweep[name].dims == ("node",)},
-        attrs={"full_loss": float(full_loss)},
+        attrs={"full_loss": float(full_loss), **{key: sweep.attrs[key] for key in ("unit",) if key in sweep.attrs}},
     )

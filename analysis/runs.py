@@ -1,6 +1,7 @@
 """Open a run folder: the store with everything measured, and the settings it was measured with."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -42,13 +43,15 @@ class Run:
     versions: dict[str, Any]
     seeds: dict[str, Any]
 
-    def group(self, path: str) -> xr.Dataset:
+    def group(self, path: str, on_disk: Collection[str] = ()) -> xr.Dataset:
         """Return one group as a Dataset, its arrays loaded.
 
         Parameters
         ----------
         path : str
             For example "sweeps/bernoulli".
+        on_disk : collection of str
+            Variables that are not loaded, but read when they are used; names that the group lacks are ignored.
 
         Returns
         -------
@@ -57,21 +60,26 @@ class Run:
         Raises
         ------
         ValueError
-            If the store has no such group.
+            If the store has no such group, or it was not written to its end.
         """
         if path.strip("/") not in {node.path.strip("/") for node in self.tree.subtree}:
             groups = sorted(node.path for node in self.tree.subtree if node.path != "/")
             raise ValueError(f"path: expected a group of the run in {self.folder}, got {path!r}, not among {groups}")
-        return self.tree[path].to_dataset().load()
+        data = self.tree[path].to_dataset()
+        if not data.attrs.get("complete"):
+            raise ValueError(f"path: expected a finished group of the run in {self.folder}, got {path!r}, begun only")
+        return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
 
 
-def open_run(folder: str | PathLike[str]) -> Run:
+def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     """Open a run folder for reading.
 
     Parameters
     ----------
     folder : str or path
         The folder that holds ``run.zarr``.
+    study : str, optional
+        The study that it has to be a run of.
 
     Returns
     -------
@@ -82,7 +90,7 @@ def open_run(folder: str | PathLike[str]) -> Run:
     FileNotFoundError
         If there is no store in the folder.
     ValueError
-        If the store cannot be read, is of another format version, or lacks an attribute.
+        If the store cannot be read, is of another format version or study, or lacks an attribute.
     """
     folder = Path(folder)
     store = folder / STORE
@@ -95,6 +103,9 @@ def open_run(folder: str | PathLike[str]) -> Run:
     found = tree.attrs.get("format")
     if found != FORMAT:
         raise ValueError(f"folder: expected a store of format {FORMAT} in {folder}, got format {found}")
+    if study is not None and tree.attrs.get("study") != study:
+        found = tree.attrs.get("study")
+        raise ValueError(f"folder: expected a run of the study {study!r}, got a run of {found!r} in {folder}")
     return Run(
         folder=folder,
         tree=tree,

@@ -1,4 +1,4 @@
-"""Densities of the loss and of the log loss at each probability that a node stays."""
+"""Densities of the loss and of the log loss, at each probability that a node stays where there are several."""
 
 from typing import Any
 
@@ -7,46 +7,59 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy import stats
 
-from analysis import density, lognormal
+from analysis import density, samples
 from analysis.figures import style
+from analysis.samples import Sample
 
 #: Points of a drawn curve; more cannot be told apart in print.
 POINTS = 1200
+_BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 
-def _labelled_values(values: xr.DataArray, probability: Any) -> tuple[np.ndarray, str]:
-    flat = np.asarray(values, dtype=np.float64).ravel()
-    finite = flat[np.isfinite(flat)]
-    label = f"$p$ = {float(probability):g}"
-    if finite.size < flat.size:
-        label += f" ({flat.size - finite.size} left out)"
-    return finite, label
+def _parts(sweep: xr.DataArray | xr.Dataset) -> list[tuple[str, xr.DataArray | xr.Dataset]]:
+    """Cut a sweep into the parts that get a curve each, with their labels."""
+    if "probability" not in sweep.dims:
+        return [("masks", sweep)]
+    labels = [f"$p$ = {float(p):g}" for p in sweep["probability"].values]
+    return list(zip(labels, samples.parts(sweep, "probability"), strict=True))
 
 
-def _curve(ax: Axes, values: np.ndarray, width: float, color: str, label: str) -> None:
-    grid, height = density.kde(values, width)
-    x = np.linspace(grid[0], grid[-1], POINTS)
-    y = np.interp(x, grid, height)
-    shown = np.flatnonzero(y > 1e-4 * y.max())  # the margins of the grid hold nothing
-    part = slice(shown[0], shown[-1] + 1)
-    ax.plot(x[part], y[part], color=color, label=label)
+def _with_missing(label: str, missing: int) -> str:
+    return f"{label} ({missing} left out)" if missing else label
+
+
+def _curve(ax: Axes, sample: Sample, width: float, color: str, label: str) -> None:
+    if not sample.values.size:
+        ax.plot([], color=color, label=label)
+        return
+    grid, height = density.kde(sample, width)
+    # Points where the curve is, not where it is next to nothing: a few far draws must not make it coarse.
+    shown = np.flatnonzero(height > 1e-4 * height.max())
+    x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
+    ax.plot(x, np.interp(x, grid, height), color=color, label=label)
 
 
 def _line(ax: Axes, x: float, label: str) -> None:
     ax.axvline(x, color=style.GREY, linewidth=1.0, label=label, zorder=0.5)
 
 
-def loss(losses: xr.DataArray, full_loss: float | None = None, width: float = 0.03, ax: Axes | None = None) -> Axes:
-    """Draw the density of the loss at each probability.
+def loss(
+    sweep: xr.DataArray | xr.Dataset,
+    full_loss: float | None = None,
+    width: float = density.WIDTH,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the density of the loss, a curve for each probability.
 
     Parameters
     ----------
-    losses : xarray.DataArray, (probability, ...)
-        Losses in nats. Non-finite ones have no place on the axis; the legend says how many were left out.
+    sweep : xarray.DataArray or xarray.Dataset, ([probability, ]...)
+        Losses, a sweep, or the summary of one, in the unit that its attributes state. Non-finite losses have
+        no place on the axis; the legend says how many were left out.
     full_loss : float, optional
         Loss of the network with every node on, drawn as a line.
     width : float
-        Standard deviation of the Gaussian kernel, in nats.
+        Standard deviation of the Gaussian kernel, in the unit of the loss.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -54,31 +67,34 @@ def loss(losses: xr.DataArray, full_loss: float | None = None, width: float = 0.
     -------
     matplotlib.axes.Axes
     """
+    unit = style.unit_of(sweep)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         if full_loss is not None and np.isfinite(full_loss):
             _line(ax, full_loss, "every node on")
-        for number, probability in enumerate(losses["probability"].values):
-            values, label = _labelled_values(losses.isel(probability=number), probability)
-            color = style.CYCLE[number % len(style.CYCLE)]
-            if values.size:
-                _curve(ax, values, width, color, label)
-            else:
-                ax.plot([], color=color, label=label)
-        ax.set(xlabel="loss (nats)", ylabel="probability density (1/nat)")
+        for number, (label, part) in enumerate(_parts(sweep)):
+            sample = samples.losses(part)
+            missing = sample.nonfinite + sample.below + sample.above
+            _curve(ax, sample, width, style.CYCLE[number % len(style.CYCLE)], _with_missing(label, missing))
+        ax.set(xlabel=f"loss ({unit})", ylabel=f"probability density (1/{'nat' if unit == 'nats' else unit})")
         ax.set_ylim(bottom=0)
-        _legend_by_probability(ax)
+        _legend(ax)
     return ax
 
 
-def log_loss(losses: xr.DataArray, full_loss: float | None = None, width: float = 0.03, ax: Axes | None = None) -> Axes:
-    """Draw the density of the log loss at each probability, with the bell curve of best fit.
+def log_loss(
+    sweep: xr.DataArray | xr.Dataset,
+    full_loss: float | None = None,
+    width: float = density.WIDTH,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the density of the log loss, a curve for each probability, with the bell curve of best fit.
 
     Parameters
     ----------
-    losses : xarray.DataArray, (probability, ...)
-        Losses in nats, not their logarithms. The legend says how many had no logarithm and were
-        left out.
+    sweep : xarray.DataArray or xarray.Dataset, ([probability, ]...)
+        Losses, not their logarithms, a sweep, or the summary of one. The legend says how many had no
+        logarithm and were left out.
     full_loss : float, optional
         Loss of the network with every node on, drawn as a line at its logarithm.
     width : float
@@ -100,33 +116,27 @@ def log_loss(losses: xr.DataArray, full_loss: float | None = None, width: float 
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         if full_loss is not None and np.isfinite(full_loss) and full_loss > 0:
             _line(ax, float(np.log(full_loss)), "every node on")
-        for number, probability in enumerate(losses["probability"].values):
-            one = losses.isel(probability=number)
-            logs, nonpositive, nonfinite = lognormal.usable_logs(one)
-            label = f"$p$ = {float(probability):g}"
-            if nonpositive + nonfinite:
-                label += f" ({nonpositive + nonfinite} left out)"
+        for number, (label, part) in enumerate(_parts(sweep)):
+            sample = samples.log_losses(part)
             color = style.CYCLE[number % len(style.CYCLE)]
-            if not logs.size:
-                ax.plot([], color=color, label=label)
-                continue
-            _curve(ax, logs, width, color, label)
-            if logs.size > 1 and not lognormal.is_constant(logs):
-                bell = stats.norm(logs.mean(), logs.std())
+            missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
+            _curve(ax, sample, width, color, _with_missing(label, missing))
+            if sample.shape.sd > 0:
+                bell = stats.norm(sample.shape.mean, sample.shape.sd)
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
-                ax.plot(x, bell.pdf(x), color=color, linestyle=(0, (4, 2)), linewidth=1.0)
-        ax.plot([], color=style.GREY, linestyle=(0, (4, 2)), linewidth=1.0, label="normal, best fit")
-        ax.set(xlabel="log loss (natural logarithm of the loss in nats)", ylabel="probability density")
+                ax.plot(x, bell.pdf(x), color=color, **_BELL)
+        ax.plot([], color=style.GREY, label="normal, best fit", **_BELL)
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.unit_of(sweep)})")
+        ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
-        _legend_by_probability(ax)
+        _legend(ax)
     return ax
 
 
-def _legend_by_probability(ax: Axes) -> None:
-    """Put the legend above the axes, where no curve can be, the probabilities first."""
+def _legend(ax: Axes) -> None:
+    """Put the legend above the axes, where no curve can be, the curves of the sweep first."""
     handles, labels = ax.get_legend_handles_labels()
-    first = [label.startswith("$p$") for label in labels]
-    order = sorted(range(len(labels)), key=lambda i: not first[i])
+    order = sorted(range(len(labels)), key=lambda i: labels[i] in ("every node on", "normal, best fit"))
     lines = {labels[i]: handles[i] for i in order}
     columns = 2 if any("left out" in label for label in labels) else 3
     style.legend_above(ax, lines, columns)

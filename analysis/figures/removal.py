@@ -8,14 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis import removal
 from analysis.figures import style
-
-
-def _short_labels(labels: list[str]) -> tuple[list[str], str]:
-    """Drop what all labels have in common: ``layers/0 unit 7`` becomes ``7``."""
-    heads = {label.rpartition(" ")[0] for label in labels}
-    if len(heads) == 1 and heads != {""}:
-        return [label.rpartition(" ")[2] for label in labels], f"node that is off ({heads.pop()})"
-    return labels, "node that is off"
+from analysis.formatting import short_labels
 
 
 def leave_one_out(
@@ -29,9 +22,9 @@ def leave_one_out(
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `loss` (node,) in nats and the labels of the nodes as coordinate `node`.
+        With `loss` (node,), in the unit that its attributes state, and the labels of the nodes as coordinate `node`.
     full_loss : float, optional
-        Loss with every node on, in nats; the attribute of the sweep when left out.
+        Loss with every node on; the attribute of the sweep when left out.
     order : {"loss", "node"}
         Bars from the highest loss to the lowest, or in the order of the gate vector.
     ax : matplotlib.axes.Axes, optional
@@ -54,7 +47,7 @@ def leave_one_out(
     rank = np.where(nodes["rank"] == 0, nodes.sizes["node"] + 1, nodes["rank"])
     nodes = nodes.isel(node=np.argsort(rank, kind="stable")) if order == "loss" else nodes
     change = nodes["change"].values
-    labels, title = _short_labels([str(label) for label in nodes["node"].values])
+    labels, head = short_labels([str(label) for label in nodes["node"].values])
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
         place = np.arange(change.size)
@@ -76,5 +69,7 @@ def leave_one_out(
         ax.set_xticks(place, labels, rotation=90 if max(map(len, labels), default=0) > 2 else 0)
         ax.tick_params(axis="x", length=0, labelsize=7 if change.size > 12 else 8)
         ax.set_xlim(-0.7, change.size - 0.3)
-        ax.set(xlabel=title, ylabel="loss (nats)")
+        ax.set(
+            xlabel=f"node that is off ({head})" if head else "node that is off", ylabel=f"loss ({style.unit_of(sweep)})"
+        )
     return ax

@@ -93,6 +93,11 @@ def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> 
     return ax if ax is not None else new_figure(width, height)[1][0]
 
 
+def unit_of(data: Any) -> str:
+    """Return the unit of the loss that labelled data state, or nats, that of cross-entropy, when they state none."""
+    return str(data.attrs.get("unit") or data.attrs.get("units") or "nats")
+
+
 def figure_of(ax: Axes) -> Figure:
     """Return the whole figure that `ax` belongs to."""
     figure = ax.get_figure(root=True)

@@ -1,5 +1,7 @@
 """Training curves."""
 
+from typing import Literal
+
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,21 +9,29 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 
-#: What can be drawn, and the axis labels.
-LABELS = {"loss": "loss (nats)", "accuracy": "accuracy"}
+#: What can be drawn.
+NAMES = ("loss", "accuracy")
 
 
-def curve(training: xr.Dataset, name: str = "loss", test_value: float | None = None, ax: Axes | None = None) -> Axes:
+def curve(
+    training: xr.Dataset,
+    name: Literal["loss", "accuracy"] = "loss",
+    test_value: float | None = None,
+    unit: str = "nats",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw one training curve against the epoch.
 
     Parameters
     ----------
     training : xarray.Dataset
-        With `loss` (nats) and `accuracy`, each (epoch,): means over the batches during the epoch.
+        With `loss` and `accuracy`, each (epoch,): means over the batches during the epoch.
     name : {"loss", "accuracy"}
         Which of the two.
     test_value : float, optional
         The same quantity of the trained network on the test set, drawn as a dashed line.
+    unit : str
+        Unit of the loss.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -34,8 +44,8 @@ def curve(training: xr.Dataset, name: str = "loss", test_value: float | None = N
     ValueError
         If `name` is unknown.
     """
-    if name not in LABELS:
-        raise ValueError(f"name: expected one of {list(LABELS)}, got {name!r}")
+    if name not in NAMES:
+        raise ValueError(f"name: expected one of {list(NAMES)}, got {name!r}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)
         ax.plot(training["epoch"], training[name], "o-", markersize=2.8, label="training, during the epoch")
@@ -47,7 +57,7 @@ def curve(training: xr.Dataset, name: str = "loss", test_value: float | None = N
                 linewidth=1.0,
                 label="test, at the end",
             )
-        ax.set(xlabel="epoch", ylabel=LABELS[name])
+        ax.set(xlabel="epoch", ylabel=f"loss ({unit})" if name == "loss" else name)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "loss":
             ax.set_ylim(bottom=0)
@@ -55,23 +65,29 @@ def curve(training: xr.Dataset, name: str = "loss", test_value: float | None = N
     return ax
 
 
-def overview(training: xr.Dataset, test_loss: float | None = None, test_accuracy: float | None = None) -> Figure:
-    """Draw loss and accuracy side by side.
+def overview(
+    training: xr.Dataset, test_loss: float | None = None, test_accuracy: float | None = None, unit: str = "nats"
+) -> Figure:
+    """Draw loss and accuracy side by side, or the loss alone where there is no accuracy, as in a regression.
 
     Parameters
     ----------
     training : xarray.Dataset
         As for `curve`.
     test_loss, test_accuracy : float, optional
-        Of the trained network on the test set, in nats and as a fraction.
+        Of the trained network on the test set, the accuracy as a fraction.
+    unit : str
+        Unit of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     with style.context():
+        if "accuracy" not in training or training["accuracy"].isnull().all():
+            return style.figure_of(curve(training, "loss", test_loss, unit))
         figure, axes = style.new_figure(style.DOUBLE, 2.2, 1, 2)
-        curve(training, "loss", test_loss, axes[0])
-        curve(training, "accuracy", test_accuracy, axes[1])
+        curve(training, "loss", test_loss, unit, axes[0])
+        curve(training, "accuracy", test_accuracy, unit, axes[1])
         style.letter(axes)
     return figure

@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis import runs
 
 #: Which module writes the report of which study.
-STUDIES = {"circle": "analysis.reports.circle"}
+STUDIES = {"circle": "analysis.reports.circle", "sweep": "analysis.reports.sweep"}
 
 
 def write(folder: str | PathLike[str]) -> Path:

@@ -1,36 +1,11 @@
 """The sentences of the circle report; every number and every verdict in them comes from the data."""
 
-from collections.abc import Sequence
-from functools import partial
-
 import numpy as np
 
 from analysis import published
-from analysis.formatting import format_number
-from analysis.lognormal import ks_distance_by_chance
-from analysis.reports.circle_results import LEVEL, Results
-
-number = partial(format_number, style="html")
-
-
-def enumerate_words(words: list[str]) -> str:
-    """Join words as a sentence does.
-
-    Examples
-    --------
-    >>> enumerate_words(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _at(probabilities: Sequence[float]) -> str:
-    # Spaces that do not break, so that no line starts with "= 0.5".
-    return "p\u00a0=\u00a0" + enumerate_words([f"{p:g}" for p in probabilities])
-
-
-def _percent(fraction: float, decimals: int = 1) -> str:
-    return f"{100 * fraction:.{decimals}f}\u00a0%"
+from analysis.reports import sweep_text
+from analysis.reports.circle_results import Results
+from analysis.reports.wording import at, capitalised, enumerate_words, number, percent, whole
 
 
 def lead(results: Results) -> str:
@@ -45,71 +20,8 @@ def lead(results: Results) -> str:
     )
 
 
-def loss_summary(results: Results) -> str:
-    """Say what removal does to the loss."""
-    means = [
-        f"{number(float(mean), float(error))} at {_at([p])}"
-        for p, mean, error in zip(
-            results.probabilities, results.losses["mean_loss"], results.losses["mean_loss_error"], strict=True
-        )
-    ]
-    return (
-        f"With every node on the loss is {number(results.full_loss, digits=3)} nats and the accuracy "
-        f"{_percent(results.full_accuracy)} on the test set. Under random removal the mean loss is "
-        f"{enumerate_words(means)} (nats; in brackets the standard error in units of the last digit)."
-    )
-
-
-def loss_shape(results: Results) -> str:
-    """Say how the loss is spread over the masks."""
-    quantiles = results.losses["loss_quantile"]
-    median, high = ([number(float(value), digits=3) for value in quantiles.sel(quantile=q)] for q in (0.5, 0.95))
-    return (
-        f"At {_at(results.probabilities)} the median loss is {enumerate_words(median)} nats, and one mask in twenty "
-        f"costs more than {enumerate_words(high)} nats."
-    )
-
-
-def lognormal_verdict(results: Results) -> str:
-    """Say whether log-normality is rejected."""
-    rejected, untested = results.rejected, results.untested
-    kept = [p for p in results.probabilities if p not in rejected and p not in untested]
-    parts = []
-    if rejected:
-        parts.append(f"a log-normal law of the loss is rejected at {_at(rejected)}")
-    if kept:
-        parts.append(f"{'it' if parts else 'a log-normal law of the loss'} is not rejected at {_at(kept)}")
-    if untested:
-        parts.append(f"there was nothing to test at {_at(untested)}")
-    verdict = "; ".join(parts)
-    tests = len(rejected) + len(kept)
-    level = f" (level {LEVEL:g}, shared over {tests} test{'s' if tests > 1 else ''})" if tests else ""
-    return verdict[0].upper() + verdict[1:] + level + "."
-
-
-def lognormal_departure(results: Results) -> str:
-    """Say how large the departure from a log-normal law is, and what a test cannot show."""
-    fits = results.fits
-    if len(results.untested) == len(results.probabilities):
-        return "No fit has a shape to compare."
-    worst = int(np.nanargmax(fits["ks_distance"].values))
-    count = int(fits["count"][worst])
-    text = (
-        f"In size: the fitted and the measured distribution function differ by at most "
-        f"{float(fits['ks_distance'][worst]):.3f}, at {_at([results.probabilities[worst]])}"
-    )
-    if count >= 5:
-        text += (
-            f" ({count} draws from a log-normal law itself would exceed {ks_distance_by_chance(count):.3f} one "
-            "time in twenty)"
-        )
-    if not results.rejected:
-        text += ". Not rejected does not mean proven: these draws show no departure, more of them might"
-    return text + "."
-
-
 def _called(quantity: str, probability: float) -> str:
-    return published.LABELS[quantity] + ("" if np.isnan(probability) else f" at {_at([probability])}")
+    return published.LABELS[quantity] + at([] if np.isnan(probability) else [probability])
 
 
 def published_verdict(results: Results, boundary: str) -> str:
@@ -156,7 +68,7 @@ def boundary_note(results: Results) -> str:
     return (
         "The published text puts the circle at radius √(2/π) ≈ 0.798, so that half of the square lies "
         "inside; the published code compares the squared radius with √(2/π), which makes the radius 0.893 "
-        f"and puts 63\u00a0% inside. This run follows the {boundary} (radius {radius:.3f}, {_percent(inside, 0)} "
+        f"and puts 63\u00a0% inside. This run follows the {boundary} (radius {radius:.3f}, {percent(inside, 0)} "
         "inside). The spread was measured under both rules."
     )
 
@@ -168,9 +80,10 @@ def masks_summary(results: Results) -> str:
     one = data.isel(probability=last)
     draws, nodes = int(one["draws"]), results.nodes.sizes["node"]
     text = (
-        f"At {_at([results.probabilities[last]])} the {draws} draws gave {int(one['distinct_masks'])} "
-        f"distinct masks ({float(one['expected_distinct_masks']):.1f} expected). Every one of the {nodes} "
-        f"nodes was on {int(one['full_masks'])} times ({float(one['expected_full_masks']):.2f} expected)."
+        f"{capitalised(at([results.probabilities[last]]).lstrip())} the {whole(draws)} draws gave "
+        f"{int(one['distinct_masks'])} distinct masks ({float(one['expected_distinct_masks']):.1f} expected). "
+        f"Every one of the {nodes} nodes was on {int(one['full_masks'])} times "
+        f"({float(one['expected_full_masks']):.2f} expected)."
     )
     theirs = results.published
     if np.isclose(results.probabilities[last], 0.75) and (draws, nodes) == (theirs.draws, theirs.nodes):
@@ -183,43 +96,20 @@ def masks_summary(results: Results) -> str:
 
 def counts(results: Results) -> str:
     """Say how many losses were zero or not finite."""
-    nonpositive = int(results.losses["nonpositive"].sum())
-    nonfinite = int(results.losses["nonfinite"].sum())
-    total = int(results.losses["draws"].sum())
-    if nonpositive == nonfinite == 0:
-        text = f"All {total} losses of the sweep are finite and above zero, so none was left out anywhere."
-    else:
-        text = (
-            f"Of the {total} losses of the sweep, {nonpositive} are zero and {nonfinite} are not finite. "
-            "Zeros count in the mean loss and have no logarithm; losses that are not finite are left out of "
-            "both. The tables give both numbers for each p."
-        )
     many = results.spread
     bad = int(many["nonpositive"].sum() + many["nonfinite"].sum())
-    of_spread = int(many["draws"].sum())
-    return f"{text} In the spread of networks, {bad or 'none'} of {of_spread} losses are zero or not finite."
+    of_spread = whole(int(many["draws"].sum()))
+    return (
+        f"{sweep_text.counts(results)} In the spread of networks, {whole(bad) if bad else 'none'} of {of_spread} "
+        f"losses {'is' if bad == 1 else 'are'} zero or not finite."
+    )
 
 
 def single_removals(results: Results) -> str:
-    """Say what single nodes are worth."""
-    change = results.nodes["change"]
-    known = np.isfinite(change.values)
-    if not known.any():
-        return "No single removal gave a finite loss."
-    values, labels = change.values[known], [str(label) for label in change["node"].values[known]]
-    worst, least = int(np.argmax(values)), int(np.argmin(np.abs(values)))
-    rises = int(np.count_nonzero(values > 0))
+    """Say what single nodes are worth, here and in the published network."""
     theirs = results.published
-    missing = "" if known.all() else f" {int((~known).sum())} removals gave no finite loss."
-    raising = (
-        f"each of the {values.size} nodes raises" if rises == values.size else f"{rises} of {values.size} nodes raise"
-    )
-    return (
-        f"Switched off alone, {raising} the loss. The largest change is "
-        f"{values[worst]:+.3f} nats ({labels[worst]}), the smallest {values[least]:+.4f} "
-        f"({labels[least]}).{missing} In the published network one node could go at a cost of "
-        f"{float(theirs['smallest_single_removal_loss'] - theirs['full_loss']):+.3f}."
-    ).replace("-", "−")
+    cost = float(theirs["smallest_single_removal_loss"] - theirs["full_loss"])
+    return f"{sweep_text.single_removals(results)} In the published network one node could go at a cost of {cost:+.3f}."
 
 
 def spread_settings(results: Results) -> str:
@@ -230,10 +120,10 @@ def spread_settings(results: Results) -> str:
     same = results.spread["mean_loss"].sel(boundary=results.task.attrs["boundary"])
     # This run's network is one of them, computed again in another batch: equal but for float32 rounding.
     lower = (same < ours * (1 - 1e-5)).sum("network").values
-    ranks = [f"{int(count)} at {_at([p])}" for count, p in zip(lower, results.probabilities, strict=True)]
+    ranks = [f"{int(count)}{at([p])}" for count, p in zip(lower, results.probabilities, strict=True)]
     return (
         f"{networks} networks were trained under each rule from different seeds (initial weights, training points "
         "and their order), with the masks and the test points the same for all. Their accuracies on the test set "
-        f"run from {_percent(float(accuracy.min()))} to {_percent(float(accuracy.max()))}. This run's network is "
+        f"run from {percent(float(accuracy.min()))} to {percent(float(accuracy.max()))}. This run's network is "
         f"one of them; of the {networks} under its rule, {enumerate_words(ranks)} have a lower mean loss."
     )

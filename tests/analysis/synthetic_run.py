@@ -8,6 +8,14 @@ import xarray as xr
 from scipy import special
 
 NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20
+SWEPT = {
+    "seed": 17,
+    "loss": "cross_entropy",
+    "unit": "nats",
+    "plan": "affine: outputs are affine in the gates",
+    "precision": "highest",
+    "full_loss": 0.21,
+}
 PROBABILITIES = (0.25, 0.5, 0.75)
 
 
@@ -44,14 +52,7 @@ def bernoulli(random, nodes=NODES, draws=DRAWS, shift=0.0):
             "node": labels,
             "layer": ("node", np.array(["layers/0"] * nodes)),
         },
-        attrs={
-            "design": "Bernoulli",
-            "seed": 17,
-            "loss": "cross_entropy",
-            "unit": "nats",
-            "full_loss": 0.21,
-            "plan": "affine",
-        },
+        attrs={"design": f"Bernoulli(probability={PROBABILITIES}, draws={draws}, chains=1)", **SWEPT},
     )
 
 
@@ -60,13 +61,7 @@ def leave_one_out(nodes=NODES):
     return xr.Dataset(
         {"loss": ("node", loss), "log_loss": ("node", np.log(loss))},
         coords={"node": node_labels(nodes), "layer": ("node", np.array(["layers/0"] * nodes))},
-        attrs={
-            "design": "LeaveOneOut",
-            "seed": 17,
-            "loss": "cross_entropy",
-            "unit": "nats",
-            "full_loss": 0.21,
-        },
+        attrs={"design": "LeaveOneOut()", **SWEPT},
     )
 
 
@@ -106,6 +101,37 @@ def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
             sweep[name][1, 0, 3] = np.nan
             sweep[name][1, 0, 5] = np.inf
         many["loss"][0, 1, 2, 0, :3] = [0.0, np.nan, np.inf]
+    groups = trained(random, nodes) | {
+        "/sweeps/bernoulli": sweep,
+        "/sweeps/leave_one_out": leave_one_out(nodes),
+        "/spread": many,
+    }
+    config = {"epochs": EPOCHS, "batch_size": 32, "optimizer": {"name": "adam", "rate": 0.01}}
+    return tree_of(groups, "circle", "sweeps study circle --out runs/circle", config)
+
+
+def configured_tree(sweep, config=None):
+    """The whole store of a configured run."""
+    groups = trained(np.random.default_rng(0), sweep.sizes["node"]) | {"/sweeps/main": sweep}
+    return tree_of(groups, "sweep", "sweeps run mine.toml --out runs/mine", config or {"sweep": {"draws": 200}})
+
+
+def tree_of(groups, study, command, config):
+    tree = xr.DataTree.from_dict({name: data.assign_attrs(complete=True) for name, data in groups.items()})
+    tree.attrs = {
+        "format": 1,
+        "study": study,
+        "command": command,
+        "device": "1 CPU device",
+        "config": json.dumps(config),
+        "versions": json.dumps({"gatesweep": "0.1.0", "numpy": np.__version__}),
+        "seeds": json.dumps({"masks": 17, "test_set": 23, "network": 0}),
+    }
+    return tree
+
+
+def trained(random, nodes):
+    """Task, network and training, as groups."""
     epoch = np.arange(1, EPOCHS + 1)
     inputs = random.uniform(-1, 1, (30, 2)).astype(np.float32)
     targets = (np.sum(inputs**2, 1) > 2 / np.pi).astype(np.int32)
@@ -124,6 +150,8 @@ def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
     network = {
         "sizes": [2, nodes, 2],
         "activation": "relu",
+        "output_activation": "identity",
+        "use_bias": 1,
         "full_loss": 0.21,
         "full_accuracy": 0.95,
         "train_loss": 0.19,
@@ -133,28 +161,13 @@ def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
         "loss": ("epoch", 0.15 + 0.5 * np.exp(-epoch / 5)),
         "accuracy": ("epoch", 1 - 0.4 * np.exp(-epoch / 4)),
     }
-    tree = xr.DataTree.from_dict(
-        {
-            "/task": xr.Dataset(
-                examples, attrs={"name": "circle", "boundary": "text", "radius": float(np.sqrt(2 / np.pi))}
-            ),
-            "/network": xr.Dataset(kernels, attrs=network),
-            "/training": xr.Dataset(curves, coords={"epoch": epoch}),
-            "/sweeps/bernoulli": sweep,
-            "/sweeps/leave_one_out": leave_one_out(nodes),
-            "/spread": many,
-        }
-    )
-    tree.attrs = {
-        "format": 1,
-        "study": "circle",
-        "command": "sweeps study circle --out runs/circle",
-        "device": "cpu",
-        "config": json.dumps({"epochs": EPOCHS, "batch_size": 32, "optimizer": {"name": "adam", "rate": 0.01}}),
-        "versions": json.dumps({"gatesweep": "0.1.0", "numpy": np.__version__}),
-        "seeds": json.dumps({"masks": 17, "test_set": 23, "network": 0}),
+    return {
+        "/task": xr.Dataset(
+            examples, attrs={"name": "circle", "boundary": "text", "radius": float(np.sqrt(2 / np.pi))}
+        ),
+        "/network": xr.Dataset(kernels, attrs=network),
+        "/training": xr.Dataset(curves, coords={"epoch": epoch}),
     }
-    return tree
 
 
 def write_run(folder, tree):

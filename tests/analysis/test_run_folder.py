@@ -2,7 +2,8 @@ import pytest
 import xarray as xr
 
 from analysis import reports
-from analysis.runs import open_run
+from analysis.reports import circle, sweep
+from analysis.runs import Run, open_run
 
 
 def damaged(folder, **attributes):
@@ -15,7 +16,7 @@ def damaged(folder, **attributes):
 
 def test_a_run_is_opened_with_its_settings(run_folder):
     run = open_run(str(run_folder))
-    assert (run.folder, run.study, run.device) == (run_folder, "circle", "cpu")
+    assert (run.folder, run.study, run.device) == (run_folder, "circle", "1 CPU device")
     assert run.config["optimizer"] == {"name": "adam", "rate": 0.01}
     assert run.seeds == {"masks": 17, "test_set": 23, "network": 0}
     assert run.group("sweeps/bernoulli").sizes["node"] == 8
@@ -50,8 +51,32 @@ def test_stores_that_cannot_be_read_are_refused_in_one_line(tmp_path, attributes
 
 
 def test_a_study_without_a_report_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"expected a run of a study among \['circle'\], got a run of 'square'"):
+    with pytest.raises(
+        ValueError, match=r"expected a run of a study among \['circle', 'sweep'\], got a run of 'square'"
+    ):
         reports.write(damaged(tmp_path, study="square"))
+
+
+@pytest.mark.parametrize(("report", "study"), [(circle, "circle"), (sweep, "sweep")])
+def test_a_report_refuses_another_study(tmp_path, report, study):
+    with pytest.raises(ValueError, match=f"expected a run of the study '{study}', got a run of 'square' in"):
+        report.write(damaged(tmp_path, study="square"))
+
+
+def test_a_group_that_was_killed_half_written_is_refused(tmp_path, clean_tree):
+    tree = clean_tree.copy()
+    for group, mark in (("task", {"complete": False}), ("network", {})):
+        tree[group].attrs = {**{k: v for k, v in tree[group].attrs.items() if k != "complete"}, **mark}
+        with pytest.raises(ValueError, match=f"path: expected a finished group of the run in .*, got '{group}', begun"):
+            Run(tmp_path, tree, "circle", "c", "d", {}, {}, {}).group(group)
+
+
+def test_what_is_left_on_disk_is_read_when_it_is_used(run_folder):
+    run = open_run(run_folder)
+    data = run.group("sweeps/bernoulli", on_disk=("gates", "no such variable"))
+    assert not data["gates"].variable._in_memory
+    assert all(data[name].variable._in_memory for name in data.variables if name != "gates")
+    xr.testing.assert_identical(data.load(), run.group("sweeps/bernoulli"))
 
 
 def test_a_run_that_lacks_a_group_is_named(tmp_path):

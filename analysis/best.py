@@ -1,0 +1,100 @@
+"""The masks of lowest loss that a sweep has seen, from its draws or from its summary."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from analysis import _validate, samples
+
+#: Draws that are looked at together, from the lowest loss on, until enough distinct masks are found.
+BLOCK = 4096
+
+Found = tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
+
+
+def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.Dataset:
+    """Find the distinct masks of lowest loss.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        With `loss`, and with `gates` (..., node) unless it is a whole hypercube, `loss` (mask,), with a coordinate
+        `node`; or the summary of a sweep.
+    dim : str or None
+        The dimension that is kept, every other one is pooled; None pools everything.
+    count : int
+        Masks wanted, 1 or more. A summary holds a fixed number of them for each of its parts.
+
+    Returns
+    -------
+    xarray.Dataset, (`dim`, rank)
+        `loss`, in its own unit and ascending, and `gates` (`dim`, rank, node). Where there are fewer masks of a
+        finite loss than `count`, `loss` is NaN and the gates are 0.
+
+    Raises
+    ------
+    TypeError
+        If `sweep` is no Dataset.
+    ValueError
+        If `count` is not positive, a variable or a dimension is missing, or the gates are not known.
+    """
+    if count < 1:
+        raise ValueError(f"count: expected 1 or more, got {count}")
+    held = samples.is_summary(sweep)
+    _validate.dataset_with("sweep", sweep, ("best_loss", "best_gates") if held else ("loss",), ("node",))
+    find = _of_summary if held else _of_draws
+    found = [find(part, count) for part in samples.parts(sweep, dim)]
+    nodes = sweep.sizes["node"]
+    loss = np.full((len(found), count), np.nan)
+    gates = np.zeros((len(found), count, nodes), found[0][1].dtype)
+    for index, (lowest, masks) in enumerate(found):
+        loss[index, : len(lowest)], gates[index, : len(lowest)] = lowest, masks
+    over = () if dim is None else (dim,)
+    keep: Any = 0 if dim is None else slice(None)
+    coords = {name: sweep[name].values for name in (*over, "node") if name in sweep.coords}
+    return xr.Dataset(
+        {"loss": ((*over, "rank"), loss[keep]), "gates": ((*over, "rank", "node"), gates[keep])},
+        coords={**coords, "rank": np.arange(1, count + 1)},
+    )
+
+
+def _of_summary(part: xr.Dataset, count: int) -> Found:
+    gates = part["best_gates"].transpose(..., "rank", "node").values.reshape(-1, part.sizes["node"])
+    loss = part["best_loss"].transpose(..., "rank").values.ravel().astype(np.float64)
+    order = np.argsort(loss, kind="stable")
+    order = _distinct(gates, order[np.isfinite(loss[order])])[:count]
+    return loss[order], gates[order]
+
+
+def _of_draws(part: xr.Dataset, count: int) -> Found:
+    over = part["loss"].dims
+    loss = _validate.real_numbers("sweep.loss", part["loss"]).ravel()
+    if "gates" in part:
+        masks = np.asarray(part["gates"].transpose(*over, "node")).reshape(loss.size, -1)
+    elif over == ("mask",) and loss.size == 2 ** part.sizes["node"]:
+        masks = None
+    else:
+        raise ValueError(f"sweep: expected the variable 'gates' or a whole hypercube, got {list(part.data_vars)}")
+
+    def gates_of(draws: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        # Mask number m has node i on when bit i of m is 1.
+        return masks[draws] if masks is not None else (draws[:, None] >> np.arange(part.sizes["node"])) & 1 == 1
+
+    order = np.argsort(loss, kind="stable")
+    order = order[np.isfinite(loss[order])]
+    best = order[:0]
+    for start in range(0, order.size, BLOCK):
+        best = np.concatenate([best, order[start : start + BLOCK]])
+        best = best[_distinct(gates_of(best), np.arange(best.size))]
+        if best.size >= count:
+            break
+    best = best[:count]
+    return loss[best], gates_of(best)
+
+
+def _distinct(gates: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Keep the first of equal masks, `order` naming rows of `gates`."""
+    _, first = np.unique(gates[order], axis=0, return_index=True)
+    return order[np.sort(first)]

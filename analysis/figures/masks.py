@@ -1,0 +1,95 @@
+"""Masks and nodes on the whole cube: the best mask of every size against greedy removal, and what nodes are worth."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from analysis import hypercube
+from analysis.figures import style
+from analysis.formatting import short_labels
+
+
+def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+    """Draw the best and the worst mask of every size, the mean, and where greedy removal lands.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    quantity : str
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    best, worst = hypercube.best_masks(values).value, hypercube.worst_masks(values).value
+    greedy = hypercube.greedy_removal(values).value
+    on = np.arange(best.size)
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        ax.fill_between(on, best, worst, color=style.LIGHT_GREY, alpha=0.5, linewidth=0, zorder=0.5)
+        small: dict[str, Any] = {"markersize": 2.8, "linewidth": 1.0}
+        (entries["worst"],) = ax.plot(on, worst, "^-", color=style.ORANGE, **small)
+        (entries["mean of all"],) = ax.plot(on, hypercube.mean_by_size(values), color=style.GREY, linewidth=1.0)
+        (entries["greedy removal"],) = ax.plot(on[::-1], greedy, "s-", color=style.VERMILLION, **small)
+        (entries["best"],) = ax.plot(on, best, "o-", color=style.BLUE, **small)
+        style.legend_above(ax, entries, columns=2)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.set_xlim(-0.03 * on[-1] - 0.2, 1.03 * on[-1] + 0.2)
+        ax.set(xlabel="nodes on", ylabel=quantity)
+    return ax
+
+
+def node_values(
+    values: Any, labels: Sequence[Any] | None = None, quantity: str = "log loss", ax: Axes | None = None
+) -> Axes:
+    """Draw the Shapley and the Banzhaf value of every node as a pair of bars, the lowest Shapley value first.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    labels : sequence, (N,), optional
+        Names of the nodes in the order of the gate vector; their numbers when left out.
+    quantity : str
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is not one label a node.
+    """
+    shapley, banzhaf = hypercube.shapley(values), hypercube.banzhaf(values)
+    names = [str(node) for node in (range(shapley.size) if labels is None else labels)]
+    if len(names) != shapley.size:
+        raise ValueError(f"labels: expected one for each of the {shapley.size} nodes, got {len(names)}")
+    names, head = short_labels(names)
+    order = np.argsort(shapley, kind="stable")
+    place = np.arange(order.size)
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        entries = {
+            "Shapley value": ax.bar(place - 0.2, shapley[order], 0.4, color=style.BLUE),
+            "Banzhaf value": ax.bar(place + 0.2, banzhaf[order], 0.4, color=style.SKY),
+        }
+        ax.axhline(0, color=style.BLACK, linewidth=0.6)
+        style.legend_above(ax, entries, columns=2)
+        shown = [names[node] for node in order]
+        ax.set_xticks(place, shown, rotation=90 if max(map(len, shown), default=0) > 2 else 0)
+        ax.tick_params(axis="x", length=0, labelsize=7 if place.size > 12 else 8)
+        ax.set_xlim(-0.7, place.size - 0.3)
+        ax.set(xlabel=f"node ({head})" if head else "node", ylabel=f"change of the {quantity}\nwhen the node goes on")
+    return ax

@@ -1,0 +1,131 @@
+"""Covariance along flip paths: the matrix as a heat map, and the covariance with both ends of the path."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis import _validate
+from analysis.figures import style
+
+#: Below 0 vermillion, 0 white, above 0 blue.
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#F7F7F7", style.BLUE])
+#: Bands reach this many standard errors to either side: 95 % of a normal law.
+BAND = 1.96
+
+
+def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+    """Draw the covariance between the steps of a path as a heat map.
+
+    Parameters
+    ----------
+    result : xarray.Dataset or xarray.DataArray
+        What `analysis.paths.covariance` returns, or `analysis.paths.exact`.
+    quantity : str
+        What the values are.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its figure has a second one, the colour bar.
+    """
+    matrix = result["covariance"] if isinstance(result, xr.Dataset) else result
+    values = _validate.real_numbers("result", matrix)
+    limit = float(np.abs(values).max()) or 1.0
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.6)  # wide enough for labels beside a square
+        # An image of one square a pair of steps; the colours are even about 0, so that white means none.
+        image = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
+        low = min(0.0, float(values.min()))
+        bar = style.figure_of(ax).colorbar(image, ax=ax, fraction=0.05, pad=0.03)
+        bar.ax.set_ylim(low, float(values.max()) or limit)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label(f"covariance of the {quantity}")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.spines[:].set_visible(False)
+        ax.set(xlabel="step of the path (nodes flipped)", ylabel="step of the path (nodes flipped)")
+    return ax
+
+
+def ends(
+    sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss", band: float = BAND, ax: Axes | None = None
+) -> Axes:
+    """Draw the covariance of each end of a path with what lies a number of flips away.
+
+    Parameters
+    ----------
+    sampled : xarray.Dataset
+        What `analysis.paths.covariance` returns.
+    exact : array_like, (distance,), optional
+        Exact covariance by distance, drawn as a line.
+    quantity : str
+        What the values are.
+    band : float
+        Half width of the bands, in standard errors.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    needed = [f"{name}{part}" for name in ("from_start", "from_end") for part in ("", "_error")]
+    _validate.dataset_with("sampled", sampled, needed, ("distance",))
+    flips = sampled["distance"].values
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
+        for name, label, color, marker in (
+            ("from_start", "with the start", style.GREEN, "o"),
+            ("from_end", "with the end", style.PINK, "s"),
+        ):
+            line, error = sampled[name].values, sampled[f"{name}_error"].values
+            ax.fill_between(flips, line - band * error, line + band * error, color=color, alpha=0.25, linewidth=0)
+            (entries[label],) = ax.plot(flips, line, marker=marker, markersize=2.8, color=color)
+        if exact is not None:
+            wanted = _validate.real_numbers("exact", exact)
+            (entries["exact"],) = ax.plot(
+                np.arange(wanted.size), wanted, color=style.BLACK, linewidth=1.0, linestyle=(0, (4, 2))
+            )
+        style.legend_above(ax, entries, columns=3)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.set_xlim(-0.3, flips[-1] + 0.3)
+        ax.set(xlabel="nodes flipped in between", ylabel=f"covariance of the {quantity}")
+    return ax
+
+
+def overview(sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss") -> Figure:
+    """Draw the heat map and both ends side by side.
+
+    Parameters
+    ----------
+    sampled : xarray.Dataset
+        What `analysis.paths.covariance` returns.
+    exact : array_like, (distance,), optional
+        Exact covariance by distance.
+    quantity : str
+        What the values are.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
+        covariance(sampled, quantity, axes[0])
+        ends(sampled, exact, quantity, ax=axes[1])
+        legend = axes[1].get_legend()
+        if legend is not None:  # out of the way of the letter, to where covariances have died down
+            names = [text.get_text() for text in legend.get_texts()]
+            handles = [handle for handle in legend.legend_handles if handle is not None]
+            axes[1].legend(handles, names, loc="upper right")
+        style.letter(axes)
+    return figure

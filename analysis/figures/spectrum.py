@@ -1,0 +1,151 @@
+"""What the whole cube says: variance by order, covariance by distance, and moments against p."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from analysis import _validate, hypercube
+from analysis.figures import style
+
+#: Orders are shown up to the one at which this share of the variance is reached.
+SHOWN = 0.999
+#: Probabilities at which the exact curves are computed.
+POINTS = 199
+_DOTS: dict[str, Any] = {"markersize": 3.2, "capsize": 2.5, "linewidth": 1.0, "zorder": 3}
+
+
+def variance_by_order(
+    values: Any, probability: float = 0.5, quantity: str = "log loss", ax: Axes | None = None
+) -> Axes:
+    """Draw the share of the variance in every order as a bar, even orders in one colour and odd ones in another.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    probability : float
+        Probability that a node is on, above 0 and below 1.
+    quantity : str
+        What the values are.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Orders up to the one at which 99.9 % of the variance is reached.
+    """
+    weights = hypercube.variance_by_order(values, probability)
+    total = weights.sum()
+    shares = weights / total if total > 0 else weights
+    last = int(np.searchsorted(np.cumsum(shares), SHOWN)) if total > 0 else weights.size - 1
+    orders = np.arange(1, min(max(last, 1), weights.size - 1) + 1)
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.3)
+        for name, color, parity in (("odd order", style.VERMILLION, 1), ("even order", style.BLUE, 0)):
+            some = orders[orders % 2 == parity]
+            if some.size:
+                bars = ax.bar(some, shares[some], 0.72, color=color)
+                entries[f"{name} ({shares[1:][np.arange(1, shares.size) % 2 == parity].sum():.1%})"] = bars
+                labels = [f"{share:.1%}" if share >= 5e-4 else "<0.1%" for share in shares[some]]
+                ax.bar_label(bars, labels, fontsize=7, padding=1)
+        style.legend_above(ax, entries, columns=2)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.margins(y=0.1)
+        ax.set_ylim(bottom=0)
+        ax.set(xlabel="order (nodes that act together)", ylabel=f"share of the variance\nof the {quantity}")
+    return ax
+
+
+def covariance_by_distance(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+    """Draw the covariance of two masks against the number of nodes in which they differ, and their correlation.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    quantity : str
+        What the values are.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Covariance on the left, correlation on the right, one curve for both.
+    """
+    by_distance = hypercube.covariance_by_distance(values)
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.3)
+        ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
+        ax.plot(np.arange(by_distance.size), by_distance, "o-", markersize=2.8, color=style.BLUE)
+        variance = by_distance[0]
+        if variance > 0:
+            right = ax.secondary_yaxis("right", functions=(lambda y: y / variance, lambda y: y * variance))
+            right.set_ylabel("correlation")
+            right.spines["right"].set_visible(True)
+        ax.annotate(
+            "opposite\nmask",
+            (by_distance.size - 1, by_distance[-1]),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            linespacing=0.9,
+        )
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.set_xlim(-0.4, by_distance.size - 0.6)
+        ax.set(xlabel="nodes in which two masks differ", ylabel=f"covariance of the {quantity}")
+    return ax
+
+
+def against_probability(
+    values: Any, sampled: xr.Dataset | None = None, quantity: str = "log loss", ax: Axes | None = None
+) -> Axes:
+    """Draw the exact mean against the probability that a node is on, with a band of one standard deviation.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    sampled : xarray.Dataset, (probability,), optional
+        `mean` and `sd` of sampled masks, drawn as points with whiskers of one standard deviation.
+    quantity : str
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the values are no table, or `sampled` lacks a variable.
+    """
+    chance = np.linspace(0, 1, POINTS + 2)
+    exact = hypercube.moments(values, chance)
+    sd = np.sqrt(exact.variance)
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        (entries["mean, exact"],) = ax.plot(chance, exact.mean, color=style.BLUE)
+        entries["mean ± sd, exact"] = ax.fill_between(
+            chance, exact.mean - sd, exact.mean + sd, color=style.BLUE, alpha=0.18, linewidth=0
+        )
+        if sampled is not None:
+            _validate.dataset_with("sampled", sampled, ("mean", "sd"), ("probability",))
+            entries["sampled"] = ax.errorbar(
+                sampled["probability"], sampled["mean"], sampled["sd"], fmt="o", color=style.VERMILLION, **_DOTS
+            )
+        style.legend_above(ax, entries, columns=3)
+        ax.set_xlim(0, 1)
+        ax.set(xlabel="probability $p$ that a node is on", ylabel=quantity)
+    return ax

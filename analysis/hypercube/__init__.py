@@ -1,0 +1,58 @@
+"""Exact statistics of a function on the whole N-cube of masks, from the table of its 2**N values."""
+
+from analysis.hypercube.moments import (
+    Distribution,
+    Moments,
+    distribution,
+    mean_by_size,
+    mean_derivative,
+    moments,
+)
+from analysis.hypercube.optimum import (
+    GreedyRemoval,
+    MaskOfEachSize,
+    best_masks,
+    greedy_removal,
+    worst_masks,
+)
+from analysis.hypercube.spectrum import (
+    Opposite,
+    additive_share,
+    covariance_by_distance,
+    krawtchouk,
+    opposite,
+    variance_by_order,
+    weight_by_order,
+)
+from analysis.hypercube.transform import biased, inverse_biased, inverse_walsh, walsh
+from analysis.hypercube.values import Sobol, banzhaf, interaction, shapley, sobol
+
+__all__ = [
+    "Distribution",
+    "GreedyRemoval",
+    "MaskOfEachSize",
+    "Moments",
+    "Opposite",
+    "Sobol",
+    "additive_share",
+    "banzhaf",
+    "best_masks",
+    "biased",
+    "covariance_by_distance",
+    "distribution",
+    "greedy_removal",
+    "interaction",
+    "inverse_biased",
+    "inverse_walsh",
+    "krawtchouk",
+    "mean_by_size",
+    "mean_derivative",
+    "moments",
+    "opposite",
+    "shapley",
+    "sobol",
+    "variance_by_order",
+    "walsh",
+    "weight_by_order",
+    "worst_masks",
+]

@@ -1,0 +1,172 @@
+"""The results of one sweep of one network: everything its report says, computed once from the store."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from analysis import best, density, lognormal, removal, runs, samples
+
+#: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
+LEVEL = 0.05
+#: Where `sweeps run` puts the sweep.
+GROUP = "sweeps/main"
+#: Variables that are large and of which a report needs little or nothing: they stay on disk.
+LARGE = ("gates", "log_loss", "loss_gradient", "log_loss_gradient")
+#: Designs that evaluate all masks of a kind, each once.
+ENUMERATIONS = ("Hypercube", "LeaveOneOut")
+#: The dimension of results where the sweep has no probabilities; of length 1.
+ROW = "row"
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """Everything that tables, figures and sentences draw on.
+
+    Attributes
+    ----------
+    run : analysis.runs.Run
+        Settings, seeds, versions.
+    task, network, training : xarray.Dataset
+        Groups of the store.
+    sweep : xarray.Dataset
+        The sweep's draws, or its summary.
+    losses : xarray.Dataset, (probability,) or (row,)
+        What `analysis.removal` says of the loss.
+    fits : xarray.Dataset, (probability,) or (row,)
+        Log-normal fits of the loss.
+    nodes : xarray.Dataset or None, (node,)
+        What each node is worth when it alone goes off, where that is known.
+    best : xarray.Dataset or None, (probability, rank) or (row, rank)
+        The masks of lowest loss.
+    loss_width, log_loss_width : float
+        Widths of the kernel in the figures of the densities, in the unit of the loss and of the log loss.
+    """
+
+    run: runs.Run
+    task: xr.Dataset
+    network: xr.Dataset
+    training: xr.Dataset
+    sweep: xr.Dataset
+    losses: xr.Dataset
+    fits: xr.Dataset
+    nodes: xr.Dataset | None
+    best: xr.Dataset | None
+    loss_width: float
+    log_loss_width: float
+
+    @cached_property
+    def design(self) -> str:
+        """Name of the design."""
+        return str(self.sweep.attrs["design"]).partition("(")[0]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the loss."""
+        return str(self.sweep.attrs["unit"])
+
+    @property
+    def population(self) -> bool:
+        """Whether the sweep holds all masks of its kind, each once, and not draws of them."""
+        return self.design in ENUMERATIONS
+
+    @property
+    def summary(self) -> bool:
+        """Whether the sweep is a summary."""
+        return samples.is_summary(self.sweep)
+
+    @property
+    def tested(self) -> bool:
+        """Whether log-normality can be tested: the sweep holds draws."""
+        return not (self.population or self.summary)
+
+    @property
+    def probabilities(self) -> list[float]:
+        """The probabilities that a node stays; none if the design has none."""
+        return [float(p) for p in self.losses["probability"]] if self.dim == "probability" else []
+
+    @property
+    def dim(self) -> str:
+        """The dimension of `losses` and `fits`."""
+        return "probability" if "probability" in self.losses.dims else ROW
+
+    @property
+    def on(self) -> int:
+        """Nodes that are on in every mask of a FixedSize design."""
+        return int(re.findall(r"\bon=(\d+)", str(self.sweep.attrs["design"]))[0])
+
+    @property
+    def node_count(self) -> int:
+        """Number of nodes with a gate."""
+        return self.sweep.sizes["node"]
+
+    @property
+    def full_loss(self) -> float:
+        """Loss with every node on, on the test set."""
+        return float(self.network.attrs["full_loss"])
+
+    @property
+    def full_accuracy(self) -> float | None:
+        """Accuracy with every node on, on the test set; None for a regression."""
+        value = self.network.attrs.get("full_accuracy")
+        return None if value is None else float(value)
+
+    def probabilities_where(self, chosen: np.ndarray) -> list[float]:
+        """Pick the probabilities of some rows, a boolean for each."""
+        return [p for p, this in zip(self.probabilities, chosen, strict=False) if this]
+
+    @property
+    def rejected(self) -> np.ndarray:
+        """Whether a log-normal law is rejected, for each row; bool."""
+        tested = ~self.untested
+        return tested & (self.fits["p_value"].values < LEVEL / max(1, int(tested.sum())))
+
+    @property
+    def untested(self) -> np.ndarray:
+        """Whether there was nothing to test, for each row; bool."""
+        return self.fits["p_value"].isnull().values
+
+
+def measure(run: runs.Run) -> SweepResults:
+    """Compute the results of a configured sweep, of any design, kept as draws or as a summary.
+
+    Parameters
+    ----------
+    run : analysis.runs.Run
+        A run of the study "sweep".
+
+    Returns
+    -------
+    SweepResults
+
+    Raises
+    ------
+    ValueError
+        If the store lacks a group or a variable.
+    """
+    sweep = run.group(GROUP, on_disk=LARGE)
+    name = str(sweep.attrs.get("design", "")).partition("(")[0]
+    population, single = name in ENUMERATIONS, name == "LeaveOneOut" and not samples.is_summary(sweep)
+    dim = "probability" if "probability" in sweep.dims else None
+    losses = removal.statistics(sweep) if name == "Bernoulli" else removal.losses(sweep, dim, population=population)
+    fits = lognormal.fit_each(sweep, dim, population=population)
+    lowest = None if single else best.best_masks(sweep, dim, 5 if dim else 10)
+    if dim is None:
+        losses, fits = losses.expand_dims(ROW), fits.expand_dims(ROW)
+        lowest = None if lowest is None else lowest.expand_dims(ROW)
+    parts = samples.parts(sweep, dim)
+    return SweepResults(
+        run=run,
+        task=run.group("task"),
+        network=run.group("network"),
+        training=run.group("training"),
+        sweep=sweep,
+        losses=losses,
+        fits=fits,
+        nodes=removal.leave_one_out(sweep) if single else None,
+        best=lowest,
+        loss_width=density.kernel_width(samples.losses(part) for part in parts),
+        log_loss_width=density.kernel_width(samples.log_losses(part) for part in parts),
+    )

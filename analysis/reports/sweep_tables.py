@@ -1,0 +1,186 @@
+"""The tables and LaTeX macros that every report of a sweep may hold."""
+
+from typing import Any
+
+import numpy as np
+
+from analysis.formatting import short_labels
+from analysis.lognormal import RESAMPLES
+from analysis.reports.sweep_results import SweepResults
+from analysis.tables import Column, Numbers, Table
+
+#: Nodes named in a cell, at most.
+NAMED = 12
+
+
+def p_value_text(value: float) -> str:
+    """Write a p-value of the bootstrap; the smallest it can give is a bound, not a value."""
+    if np.isnan(value):
+        return "–"
+    least = 1 / (RESAMPLES + 1)
+    return f"≤ {least:.3f}" if value <= least * (1 + 1e-9) else f"{value:.3f}"
+
+
+def _first(results: SweepResults, repeats: int = 1) -> list[Column]:
+    """Make the column of the probability, if the design has one."""
+    values = np.repeat(results.probabilities, repeats)
+    return [Column("probability", "p", values, digits=None)] if results.probabilities else []
+
+
+def _each(results: SweepResults) -> str:
+    return " at each p" if results.probabilities else ""
+
+
+def losses(results: SweepResults) -> Table:
+    """Make the table of the loss."""
+    data = results.losses
+    quantiles = [
+        Column(f"quantile_{100 * q:g}", f"{100 * q:g} %", data["loss_quantile"].sel(quantile=q).values)
+        for q in (0.05, 0.5, 0.95)
+    ]
+    errors = None if results.population else data["mean_loss_error"].values
+    masks = " when every node stays with probability p" if results.probabilities else ""
+    return Table(
+        "loss",
+        f"Loss in {results.unit}{masks}: mean{'' if results.population else ' with its standard error'}, standard "
+        "deviation, and quantiles over the masks.",
+        [
+            *_first(results),
+            Column("draws", "masks", data["draws"].values),
+            Column("mean_loss", "mean loss", data["mean_loss"].values, errors),
+            Column("sd_loss", "sd", data["sd_loss"].values),
+            *quantiles,
+            Column("nonpositive", "zero losses", data["nonpositive"].values),
+            Column("nonfinite", "non-finite losses", data["nonfinite"].values),
+        ],
+    )
+
+
+def log_losses(results: SweepResults) -> Table:
+    """Make the table of the log-normal fits."""
+    fits = results.fits
+    errors = {key: None if results.population else fits[f"{key}_error"].values for key in ("mu", "sigma")}
+    p_values = [Column("p_value", "p-value", [p_value_text(value) for value in fits["p_value"].values])]
+    return Table(
+        "log_loss",
+        f"Log-normal fit{_each(results)}: mean and standard deviation of the log loss"
+        f"{'' if results.population else ' with their standard errors'}, and how good the fit is.",
+        [
+            *_first(results),
+            Column("mu", "mean log loss", fits["mu"].values, errors["mu"]),
+            Column("sigma", "sd of log loss", fits["sigma"].values, errors["sigma"]),
+            Column("ks_distance", "KS distance", fits["ks_distance"].values, decimals=3),
+            Column("skewness", "skewness", fits["skewness"].values, decimals=2),
+            Column("excess_kurtosis", "excess kurtosis", fits["excess_kurtosis"].values, decimals=2),
+            *(p_values if results.tested else []),
+            Column("count", "losses fitted", fits["count"].values),
+            Column("left_out", "left out", (fits["nonpositive"] + fits["nonfinite"]).values),
+        ],
+    )
+
+
+def masks(results: SweepResults) -> Table:
+    """Make the table of how often which masks were drawn, of a Bernoulli sweep that holds its draws."""
+    data = results.losses
+    columns = [*_first(results), Column("draws", "masks", data["draws"].values)]
+    for key, header in (("distinct_masks", "distinct"), ("full_masks", "all on"), ("empty_masks", "all off")):
+        columns.append(Column(key, header, data[key].values))
+        columns.append(Column(f"expected_{key}", "expected", data[f"expected_{key}"].values, digits=3))
+    return Table(
+        "masks",
+        "Masks drawn at each p: how many were distinct, and how often every node was on or off, each beside "
+        "what is expected of independent draws.",
+        columns,
+    )
+
+
+def leave_one_out(results: SweepResults) -> Table:
+    """Make the table of single removals, the costliest node first."""
+    if results.nodes is None:
+        raise ValueError("results: expected the losses of single removals, got none")
+    nodes = results.nodes.isel(node=np.argsort(results.nodes["rank"].values, kind="stable"))
+    return Table(
+        "leave_one_out",
+        f"Loss in {results.unit} with one node off, and its change from the loss with every node on.",
+        [
+            Column("node", "node that is off", [str(label) for label in nodes["node"].values]),
+            Column("loss", "loss", nodes["loss"].values),
+            Column("change", "change", nodes["change"].values, digits=3),
+        ],
+    )
+
+
+def _gates_in_words(gates: np.ndarray, labels: list[str]) -> str:
+    """Name the nodes that are off, or those that are on if they are fewer or in part, with their gates."""
+    partial = [f"{label} at {gate:g}" for label, gate in zip(labels, gates, strict=True) if gate not in (0, 1)]
+    state = "on" if partial or np.count_nonzero(gates == 1) < np.count_nonzero(gates == 0) else "off"
+    named = [label for label, gate in zip(labels, gates, strict=True) if gate == (state == "on")]
+    shown = ", ".join([*named, *partial][:NAMED]) or "none"
+    return f"{state}: {shown}" + (", …" if len(named) + len(partial) > NAMED else "")
+
+
+def best(results: SweepResults) -> Table:
+    """Make the table of the masks of lowest loss."""
+    if results.best is None:
+        raise ValueError("results: expected the masks of lowest loss, got none")
+    labels, head = short_labels([str(label) for label in results.best["node"].values])
+    rows, ranks, nodes = results.best["gates"].shape
+    loss, gates = results.best["loss"].values.ravel(), results.best["gates"].values.reshape(-1, nodes)
+    columns = [
+        *_first(results, ranks),
+        Column("rank", "rank", np.tile(results.best["rank"].values, rows)),
+        Column("loss", "loss", loss),
+        Column("nodes_on", "nodes on", np.count_nonzero(gates, axis=1)),
+        Column("nodes", f"which ({head})" if head else "which", [_gates_in_words(mask, labels) for mask in gates]),
+    ]
+    known = np.isfinite(loss)
+    kept = [
+        Column(c.key, c.header, [v for v, k in zip(c.values, known, strict=True) if k], digits=c.digits)
+        for c in columns
+    ]
+    return Table(
+        "best_masks",
+        f"The distinct masks of lowest loss (in {results.unit}) that the sweep has seen{_each(results)}, and the nodes "
+        "that are off in them, or those that are on where these are fewer.",
+        kept,
+    )
+
+
+def all_tables(results: SweepResults) -> dict[str, Table]:
+    """Make every table that the results allow, by name."""
+    made = [losses(results), log_losses(results)]
+    if "distinct_masks" in results.losses:
+        made.append(masks(results))
+    if results.nodes is not None:
+        made.append(leave_one_out(results))
+    if results.best is not None:
+        made.append(best(results))
+    return {table.name: table for table in made}
+
+
+def add_numbers(macros: Numbers, results: SweepResults) -> Numbers:
+    """Add every number of a sweep that a paper would quote, and return the macros."""
+    unit = results.unit
+    macros.add("full loss", results.full_loss, comment=unit)
+    if results.full_accuracy is not None:
+        macros.add("full accuracy", results.full_accuracy, digits=3, comment="on the test set")
+    macros.add("nodes", results.node_count)
+    for row in range(results.losses["draws"].size):
+        at: dict[str, Any] = {"p": results.probabilities[row]} if results.probabilities else {}
+        loss, fit = (data.isel({results.dim: row}) for data in (results.losses, results.fits))
+        macros.add("masks", int(loss["draws"]), **at)
+        macros.add("mean loss", float(loss["mean_loss"]), float(loss["mean_loss_error"]), comment=unit, **at)
+        macros.add("sd loss", float(loss["sd_loss"]), comment=unit, **at)
+        macros.add("mean log loss", float(fit["mu"]), float(fit["mu_error"]), **at)
+        macros.add("sd log loss", float(fit["sigma"]), float(fit["sigma_error"]), **at)
+        for key in ("ks_distance", "skewness", "excess_kurtosis"):
+            macros.add(key.replace("_", " "), float(fit[key]), digits=2, comment="of the log loss", **at)
+        if results.tested:
+            macros.add("p value", p_value_text(float(fit["p_value"])), comment="of log-normality", **at)
+        for key in ("nonpositive", "nonfinite"):
+            macros.add(f"{key} losses", int(loss[key]), **at)
+        for key in ("distinct_masks", "full_masks", "empty_masks"):
+            if key in loss:
+                macros.add(key.replace("_", " "), int(loss[key]), **at)
+                macros.add(f"expected {key.replace('_', ' ')}", float(loss[f"expected_{key}"]), digits=3, **at)
+    return macros

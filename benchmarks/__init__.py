@@ -1,0 +1,1 @@
+"""Benchmarks: ours beside the alternatives and beside the machine's own limit, in one run."""

@@ -1,0 +1,55 @@
+"""Two gated layers: loss and gradients of a 2-50-50-2 network with 100 gates, beside plain vmap and the GEMM rate."""
+
+from functools import partial
+
+import jax
+
+from benchmarks import plain, problems
+from benchmarks.machine import rates
+from benchmarks.report import Report, Table, Target, timing_table
+from benchmarks.sampled import SOME, evaluated, swept
+from benchmarks.timing import in_turn
+
+SIZES = (2, 50, 50, 2)
+
+
+def run(quick: bool = False) -> Report:
+    """Time the dense plan against plain vmap.
+
+    Parameters
+    ----------
+    quick : smaller sizes and fewer repeats
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    masks, repeats = (2**7, 2) if quick else (2**11, 9) if on_cpu else (2**15, 9)
+    batches = [16, 64] if quick else [2**power for power in (range(9) if on_cpu else range(5, 13))]
+    problem = problems.circle(SIZES, plan="dense")
+    gates = problems.random_masks(problem, masks)
+    vmap, tried = plain.vmapped(problem, gates, batches, SOME)
+    contenders = {
+        "evaluate": evaluated(problem, gates),
+        "sweep": swept(problem, masks),
+        "lax.map": plain.mapped(problem, gates, SOME),
+        "vmap": vmap,
+    }
+    named = in_turn(contenders, repeats, partial(problems.checked, problem))
+    mine, timings = named["evaluate"], list(named.values())
+    # Forward, the second hidden layer and the margin; backward, the same layer by transposition and both gates.
+    examples, nodes = len(problem.inputs), SIZES[1]
+    operations = examples * (4 * nodes * nodes + 6 * nodes)
+    gemm = rates().gemm
+    rows = [[one.name, one.rate * operations / 1e9, 100 * one.rate * operations / gemm] for one in timings]
+    return Report(
+        "Two gated layers: 2-50-50-2, 100 gates, 1,000 examples, loss and gate gradients",
+        [
+            timing_table("In turn, in one run (`evaluate` against each)", timings, mine),
+            Table(f"Against the fastest large matrix product, {gemm / 1e9:.0f} Gflop/s", ["how", "Gflop/s", "%"], rows),
+        ],
+        [Target("evaluate against plain vmap at its best batch", mine.rate / named["vmap"].rate, 2.0)],
+        [
+            f"Counted for a mask: {operations / 1e6:.1f} million operations that no way of doing it avoids, "
+            "examples x (4 nodes^2 + 6 nodes).",
+            f"Plan: {problem.objective.plan}.",
+        ],
+        dict(timings=[one._asdict() for one in timings], batches_tried=[one._asdict() for one in tried]),
+    )

@@ -1,0 +1,81 @@
+"""The alternatives in JAX: the loss as anyone would write it, under vmap at its best batch and under lax.map."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from benchmarks.problems import Problem
+from benchmarks.timing import Answer, Contender, Timing, best_batch
+
+
+def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array, ""]]:
+    """Return the mean cross-entropy as a function of one gate vector, written plainly."""
+    kernels, biases = ([jnp.asarray(one) for one in many] for many in (problem.kernels, problem.biases))
+    inputs, targets = jnp.asarray(problem.inputs), jnp.asarray(problem.targets)
+    cuts = np.cumsum([len(kernel) for kernel in problem.kernels[1:]])[:-1]
+
+    def loss(gates: Float[Array, " nodes"]) -> Float[Array, ""]:
+        values = inputs
+        for gate, kernel, bias in zip(jnp.split(gates, cuts), kernels[:-1], biases[:-1], strict=True):
+            values = jax.nn.relu(values @ kernel + bias) * gate
+        logits = jax.nn.log_softmax(values @ kernels[-1] + biases[-1])
+        return -jnp.take_along_axis(logits, targets[:, None], axis=1).mean()
+
+    return loss
+
+
+def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) -> tuple[Contender, list[Timing]]:
+    """Return plain vmap at its best batch, and what was tried to find it.
+
+    Every batch is tried both as one jitted call a batch and as one call with ``lax.map`` over batches inside.
+
+    Parameters
+    ----------
+    problem, gates : what to evaluate
+    batches : candidates; each must divide the number of masks
+    some : answers to check
+    """
+    function = jax.value_and_grad(loss_of(problem))
+    masks = jnp.asarray(gates)
+    best = [
+        best_batch(partial(_calls, function, masks, some), batches),
+        # A batch of one inside lax.map is the contender that ``mapped`` returns.
+        best_batch(partial(_mapped_calls, function, masks, some), [batch for batch in batches if batch > 1]),
+    ]
+    winner = min(best, key=lambda pair: min(one.seconds for one in pair[1]))
+    return winner[0], [one for pair in best for one in pair[1]]
+
+
+def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
+    """Return a jitted ``lax.map`` over single masks."""
+    function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
+    run = jax.jit(lambda masks: jax.lax.map(function, masks))
+    return Contender("jitted lax.map, one mask at a time", lambda: run(masks), len(gates), _answer(masks, some))
+
+
+def _calls(function: Callable, gates: Array, some: int, batch: int) -> Contender:
+    run = jax.jit(jax.vmap(function))
+    # Cut before the timer starts; the first ones hold the masks whose answers are checked.
+    parts = [gates[start : start + batch] for start in range(0, len(gates), batch)]
+
+    def answer(results: list[tuple[Array, Array]]) -> Answer:
+        loss, gradient = (np.concatenate(part) for part in zip(*results[:some], strict=True))
+        return Answer(gates[:some], loss[:some], gradient[:some])
+
+    return Contender(
+        f"plain jitted jax.vmap, {batch} masks a call", lambda: [run(part) for part in parts], len(gates), answer
+    )
+
+
+def _mapped_calls(function: Callable, gates: Array, some: int, batch: int) -> Contender:
+    run = jax.jit(lambda masks: jax.lax.map(function, masks, batch_size=batch))
+    name = f"plain jax.vmap of {batch} masks in a jitted lax.map"
+    return Contender(name, lambda: run(gates), len(gates), _answer(gates, some))
+
+
+def _answer(gates: Array, some: int) -> Callable[[tuple[Array, Array]], Answer]:
+    return lambda results: Answer(gates[:some], results[0][:some], results[1][:some])

@@ -1,0 +1,172 @@
+"""Reports: what a benchmark found, as data for JSON and as text for terminal and Markdown."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import picture
+from benchmarks.timing import Timing
+
+
+class Target(NamedTuple):
+    """A number that the project set itself, beside the one measured.
+
+    Attributes
+    ----------
+    what : in words
+    measured, wanted : the numbers
+    at_least : whether more is better
+    unit : as in ``x`` or ``%``
+    """
+
+    what: str
+    measured: float
+    wanted: float
+    at_least: bool = True
+    unit: str = "x"
+
+    @property
+    def met(self) -> bool:
+        """Whether the measured number is good enough."""
+        return self.measured >= self.wanted if self.at_least else self.measured <= self.wanted
+
+
+class Table(NamedTuple):
+    """Numbers in rows; floats are shown with three digits and stored whole."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Any]]
+
+
+class Report(NamedTuple):
+    """What one benchmark found.
+
+    Attributes
+    ----------
+    title : the work, in words
+    tables : the numbers
+    targets : those that were set, with what was measured
+    notes : sentences on how to read the numbers, and what was skipped and why
+    evidence : whatever else is stored: every repeat, every batch tried
+    """
+
+    title: str
+    tables: list[Table]
+    targets: list[Target]
+    notes: list[str]
+    evidence: dict[str, Any]
+
+
+def timing_table(title: str, timings: list[Timing], ours: Timing) -> Table:
+    """Table of contenders, with how much faster ours is than each."""
+    columns = ["how", "masks", "seconds", "median / fastest", "masks/s", "ours is faster by", "error"]
+    rows = [
+        [one.name, one.masks, one.seconds, one.spread, one.rate, ours.rate / one.rate, one.deviation] for one in timings
+    ]
+    return Table(title, columns, rows)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Everything in a report, as JSON can hold it."""
+    return dict(
+        title=report.title,
+        targets=[dict(target._asdict(), met=target.met) for target in report.targets],
+        tables=[table._asdict() for table in report.tables],
+        notes=report.notes,
+        evidence=report.evidence,
+    )
+
+
+def as_text(stored: dict[str, Any]) -> str:
+    """Text of a stored report: Markdown that is readable as it is."""
+    parts = [f"## {stored['title']}"]
+    if stored["targets"]:
+        rows = [
+            [
+                one["what"],
+                f"{shown(one['measured'])} {one['unit']}",
+                f"{'at least' if one['at_least'] else 'at most'} {shown(one['wanted'])} {one['unit']}",
+                "yes" if one["met"] else "**no**",
+            ]
+            for one in stored["targets"]
+        ]
+        parts.append(aligned(["target", "measured", "wanted", "met"], rows))
+    for table in stored["tables"]:
+        parts.append(f"{table['title']}:" if table["title"] else "")
+        parts.append(aligned(table["columns"], table["rows"]))
+    parts.append("\n".join(f"- {note}" for note in stored["notes"]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def aligned(columns: list[str], rows: list[list[Any]]) -> str:
+    """Markdown table with its columns aligned for a terminal."""
+    cells = [columns, *[[shown(value) for value in row] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
+    left = [all(isinstance(row[column], str | None) for row in rows) for column in range(len(columns))]
+
+    def line(row: list[str]) -> str:
+        padded = [
+            cell.ljust(width) if words else cell.rjust(width)
+            for cell, width, words in zip(row, widths, left, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = "".join(
+        f"|{'-' * (width + 2)}" if words else f"|{'-' * (width + 1)}:"
+        for width, words in zip(widths, left, strict=True)
+    )
+    return "\n".join([line(cells[0]), f"{rule}|", *map(line, cells[1:])])
+
+
+def shown(value: Any) -> str:
+    """Text of a cell: three digits of a float, thousands set apart, a dash for nothing."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        if value != 0 and abs(value) < 1e-3:
+            return f"{value:.1e}"
+        digits = f"{value:.3g}"
+        return f"{float(digits):,.0f}" if abs(float(digits)) >= 100 else digits
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def save(folder: Path, machine: dict[str, Any], name: str, report: dict[str, Any]) -> Path:
+    """Write a report into ``<device>.json``, ``.md`` and ``.png``, beside those of other benchmarks.
+
+    Parameters
+    ----------
+    folder : made where it is missing
+    machine : what ``machine.describe`` says
+    name : of the benchmark
+    report : as ``as_json`` gives it, with ``measured``: the machine, its load and the seconds taken, since versions
+        and load change between runs
+
+    Returns
+    -------
+    path of the Markdown file
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{machine['slug']}.json"
+    stored = json.loads(path.read_text())["reports"] if path.exists() else {}
+    stored[name] = report
+    path.write_text(json.dumps(dict(device=machine["device"], reports=stored), indent=1) + "\n")
+    sections = [f"# Benchmarks on {machine['device']}"]
+    for title, one in stored.items():
+        sections.append(as_text(one))
+        if title == "scaling":
+            picture.scaling(one["evidence"], machine["device"], path.with_suffix(".png"))
+            sections.append(f"![masks a second as sizes grow]({path.with_suffix('.png').name})")
+        sections.append(measured_with(one["measured"]))
+    markdown = path.with_suffix(".md")
+    markdown.write_text("\n\n".join(sections) + "\n")
+    return markdown
+
+
+def measured_with(measured: dict[str, Any]) -> str:
+    """Say in one line when and with what something was measured."""
+    versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    before, after = measured["load"]
+    # A load above the number of cores means that others slowed us down.
+    busy = "" if before is None else f"; load average {before:.1f} before and {after:.1f} after"
+    return f"_Measured {measured['date']} in {measured['seconds']:.0f} s with {versions}{busy}._"

@@ -1,0 +1,140 @@
+"""Scaling: masks a second as examples, nodes and masks grow, one at a time, beside what the arithmetic alone allows."""
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import sweeps
+from benchmarks import problems
+from benchmarks.machine import rates
+from benchmarks.report import Report, Table, Target
+from benchmarks.timing import seconds
+
+# The point that the axes cross in; one of them varies at a time.
+EXAMPLES, NODES = 1000, 20
+# What a slope may exceed the arithmetic's by: 0.02 over a factor of 1,000 is a time longer by 15 %, as timings vary.
+NOISE = 0.02
+# Bytes a mask that a sweep returns: loss, gradient and their logarithms' in float32, and the gates.
+RETURNED = 4 * (2 * NODES + 2) + NODES
+
+
+class Point(NamedTuple):
+    """A sweep: its sizes, the seconds it took and those of its arithmetic alone."""
+
+    examples: int
+    nodes: int
+    masks: int
+    seconds: float
+    least: float
+
+
+class Axis(NamedTuple):
+    """One size that grows, with the sizes that it takes and the masks of each sweep."""
+
+    name: str
+    values: list[int]
+    masks: Callable[[int], int]
+
+
+def run(quick: bool = False) -> Report:
+    """Time sweeps along the three axes.
+
+    Parameters
+    ----------
+    quick : fewer and smaller points
+    """
+    measured = {axis.name: _measure(axis, quick) for axis in axes(quick)}
+    notes = [
+        "Times are those of whole sweeps with loss and gate gradients, masks drawn and results labelled on the host.",
+        "Slope: of log(time) against log(size); for examples and nodes the time of one mask, for masks that of all. "
+        f"The arithmetic's slope is that of the limit at the same sizes; timings vary by {NOISE} of a slope.",
+    ]
+    tables, targets = [], []
+    for name, points in measured.items():
+        sizes = [getattr(point, name) for point in points]
+        # Masks share nothing but the call, and so their axis counts whole sweeps.
+        share = [1 if name == "masks" else point.masks for point in points]
+        times = [point.seconds / part for point, part in zip(points, share, strict=True)]
+        took, last = slope(sizes, times), slope(sizes[-2:], times[-2:])
+        least = slope(sizes, [point.least / part for point, part in zip(points, share, strict=True)])
+        tables.append(_table(name, points, (took, last, least)))
+        targets.append(Target(f"slope of time over {name}", took, least + NOISE, False, ""))
+    evidence = {name: [point._asdict() for point in points] for name, points in measured.items()}
+    return Report("Scaling from 1,000 examples, 20 nodes", tables, targets, notes, evidence)
+
+
+def axes(quick: bool) -> list[Axis]:
+    """Choose the sizes; sweeps of the first two axes are long enough for some hundredths of a second of arithmetic."""
+
+    def enough(examples: int, nodes: int) -> int:
+        # No more than a gigabyte of gradients.
+        most = min(2_000_000, 2**30 // (9 * nodes))
+        return int(np.clip(0.05 / rates().seconds_per_mask(nodes, examples), 1000, most))
+
+    if quick:
+        return [
+            Axis("examples", [100, 1000, 10_000], lambda _: 1000),
+            Axis("nodes", [10, 100], lambda _: 1000),
+            Axis("masks", [1000, 10_000], lambda masks: masks),
+        ]
+    return [
+        Axis("examples", [100, 300, 1000, 3000, 10_000, 30_000, 100_000], lambda size: enough(size, NODES)),
+        Axis("nodes", [10, 30, 100, 300, 1000], lambda size: enough(EXAMPLES, size)),
+        Axis("masks", [10**power for power in range(3, 8)], lambda masks: masks),
+    ]
+
+
+def _measure(axis: Axis, quick: bool) -> list[Point]:
+    points = []
+    for value in axis.values:
+        examples = value if axis.name == "examples" else EXAMPLES
+        nodes = value if axis.name == "nodes" else NODES
+        masks = axis.masks(value)
+        # A sweep holds what it returns twice while it puts its pieces together.
+        if axis.name == "masks" and 2 * masks * RETURNED > _memory() / 2:
+            break
+        # An untrained network: its margins are moderate at every size.
+        problem = problems.circle((2, nodes, 2), examples, trained=False)
+        design = sweeps.Bernoulli(probability=0.5, draws=masks)
+
+        def work(problem: Any = problem, design: Any = design) -> Any:
+            return sweeps.sweep(problem.objective, design)
+
+        first = seconds(work)  # compiles
+        runs = [seconds(work) for _ in range(2 if quick else 5 if first < 5 else 1)]
+        least = masks * rates().seconds_per_mask(nodes, examples)
+        points.append(Point(examples, nodes, masks, min(runs), least))
+    return points
+
+
+def slope(sizes: list[int], times: list[float]) -> float:
+    """Exponent of the power of size that times grow with, by least squares of the logarithms."""
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+def _memory() -> float:
+    """Bytes of memory of the machine; infinite where the system does not tell."""
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names:
+        return np.inf
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _table(name: str, points: list[Point], slopes: tuple[float, float, float]) -> Table:
+    rows = [
+        [
+            point.examples,
+            point.nodes,
+            point.masks,
+            point.seconds,
+            point.masks / point.seconds,
+            100 * point.least / point.seconds,
+        ]
+        for point in points
+    ]
+    took, last, least = slopes
+    # Small sweeps are slow for other reasons and flatten the slope; the last step shows where it tends.
+    title = f"As {name} grow: time with slope {took:.2f}, {last:.2f} in the last step; the arithmetic with {least:.2f}"
+    return Table(title, ["examples", "nodes", "masks", "seconds", "masks/s", "% of the limit"], rows)
