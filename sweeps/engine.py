@@ -133,18 +133,21 @@ class _Work:
 
     def in_memory(self, shown: bool) -> xr.Dataset:
         """Evaluate everything and return it."""
-        results: list[dict[str, np.ndarray]] = []
+        whole: dict[str, np.ndarray] = {}
         streams: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.layout.streams)]
         with Progress(self.layout.total * self.steps, shown) as progress:
             for item in self.layout.items:
-                parts = streams[self.layout.stream_of(item)] if self.keep == "summary" else results
-                parts.append(self._values(item, progress))
-                if self.keep == "summary" and len(parts) == MOST_PARTS:
-                    parts[:] = [_named(self._merged(_stacked(parts)))]
+                values = self._values(item, progress)
+                if self.keep == "draws":
+                    _put(values, whole, item, self.layout.total)
+                else:
+                    parts = streams[self.layout.stream_of(item)]
+                    parts.append(values)
+                    if len(parts) == MOST_PARTS:
+                        parts[:] = [_named(self._merged(_stacked(parts)))]
                 progress.add((item.stop - item.start) * self.steps)
         if self.keep == "summary":
             return self._summary([self._merged(_stacked(parts)) for parts in streams])
-        whole = {name: np.concatenate([one.pop(name) for one in results]) for name in list(results[0])}
         data = labels.of_draws(self.objective, self.design, self.layout.axes, whole)
         return data.assign_attrs(self._attributes() | _counts(whole))
 
@@ -351,6 +354,17 @@ def _named(result: Any) -> dict[str, Any]:
         jax.tree_util.keystr(path, simple=True, separator=".").removeprefix("evaluation."): leaf
         for path, leaf in leaves
     }
+
+
+def _put(values: dict[str, np.ndarray], whole: dict[str, np.ndarray], item: Item, total: int) -> None:
+    """Put an item's values in their place; a sweep of one item is its values."""
+    for name, array in values.items():
+        if len(array) == total:
+            whole[name] = array
+            continue
+        if name not in whole:
+            whole[name] = np.empty((total, *array.shape[1:]), array.dtype)
+        whole[name][item.start : item.stop] = array
 
 
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

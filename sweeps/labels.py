@@ -113,7 +113,8 @@ def of_summary(
     for name, array in whole.best._asdict().items():
         values[f"best_{name}"] = ((*outer, "rank", *(["node"] if name == "gates" else [])), array)
     data = xr.Dataset(values)
-    found = coordinates(objective, design, axes)
+    # Of the outer axes alone: numbers of draws would take more memory than the summary.
+    found = coordinates(objective, design, outer)
     data = data.assign_coords({name: found[name] for name in found.coords if set(found[name].dims) <= set(data.dims)})
     return data.assign_coords(
         node=np.asarray(objective.nodes, object),
