@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ValueError, TypeError, OSError, ArithmeticError) as error:
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
         if traceback:
             raise
         # Some messages are several lines long; the first says what is wrong, --traceback shows the rest.

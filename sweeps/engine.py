@@ -237,16 +237,24 @@ class _Work:
             return summaries.merged(result)
         return jax.tree.map(lambda part: np.asarray(part)[: item.stop - item.start], result)
 
-    def _call(self, starts: np.ndarray, stop: int, keep: str, gradients: bool) -> Any:
+    def _call(
+        self,
+        starts: np.ndarray,
+        stop: int,
+        keep: str,
+        gradients: bool,
+        source: batches.Source | None = None,
+        batch_size: int | None = None,
+    ) -> Any:
         """Evaluate batches from their starts (stream, draw); see batches.evaluate."""
         return batches.evaluate(
-            self.source,
+            source or self.source,
             self.key,
             jnp.asarray(starts),
             jnp.uint32(self.layout.draws),
             jnp.uint32(stop),
             self.bins,
-            batch_size=self.batch_size,
+            batch_size=batch_size or self.batch_size,
             gradients=gradients,
             keep="draws and gates" if keep == "draws" and self.design.keeps_gates else keep,
             precision=self.objective.precision,
@@ -256,12 +264,16 @@ class _Work:
     def _bins(self) -> summaries.Bins:
         """Range of the loss's histogram, from a pilot: the first batch of every stream, of the first few streams."""
         self.bins = summaries.Bins(np.float32(1))
+        # The same draws whatever the batch: a histogram's range must not depend on it.
+        size = min(max(1, PILOT_MASKS // self.steps), self.layout.draws)
+        source = self.source
+        if isinstance(source, batches.WholeCube):
+            size = 1 << source.cube.low_nodes
+            source = dataclasses.replace(source, batch_size=size)
         starts = [(stream, 0) for stream in range(min(self.layout.streams, 16))]
         starts += starts[-1:] * (-len(starts) % self.mesh.size)
-        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False)
-        # The same draws whatever the batch: a histogram's range must not depend on it.
-        losses = np.asarray(pilot.evaluation.loss).reshape(len(starts), -1)
-        return summaries.bins_for(losses[:, :PILOT_MASKS])
+        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False, source, size)
+        return summaries.bins_for(np.asarray(pilot.evaluation.loss))
 
     def _merged(self, parts: dict[str, np.ndarray]) -> summaries.Batch:
         """Merge named summaries along their leading axis."""
@@ -341,7 +353,7 @@ class _Work:
             plan=self.objective.plan.name,
             precision=self.objective.precision,
             nodes=len(self.objective.nodes),
-            network=_digest(self.objective.evaluator),
+            network=_digest((self.objective.evaluator, self.objective.program)),
             rows=self.layout.rows,
             **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
         )
@@ -380,7 +392,7 @@ def _digest(tree: Any) -> str:
     """Fingerprint of arrays: twelve hexadecimal digits."""
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
-        digest.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
+        digest.update(leaf.encode() if isinstance(leaf, str) else np.ascontiguousarray(np.asarray(leaf)).tobytes())
     return digest.hexdigest()[:12]
 
 

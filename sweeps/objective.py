@@ -1,5 +1,6 @@
 """Objective: gate vector -> mean loss on a fixed batch, with log loss and gate gradients."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -127,6 +128,15 @@ class Objective:
         objective.evaluator = vmapped.of_function(fn, nodes)
         objective.plan = choosing.Choice("vmapped", "a function of the gates")
         return objective
+
+    @property
+    def program(self) -> tuple[str, list[Any]]:
+        """What the vmapped plan computes, as text and constants; other plans are their numbers."""
+        if not isinstance(self.evaluator, vmapped.Vmapped):
+            return "", []
+        traced = jax.make_jaxpr(self.evaluator.loss)(jax.ShapeDtypeStruct((len(self.nodes),), self.evaluator.dtype))
+        # Addresses of functions in the text differ from process to process.
+        return re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)), list(traced.consts)
 
     def evaluate(self, gates: Any, gradients: bool = True) -> Evaluation:
         """Evaluate gate vectors.

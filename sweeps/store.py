@@ -62,9 +62,12 @@ class Run:
     ):
         self.folder = Path(folder)
         self.path = self.folder / STORE_NAME
-        if resume and not overwrite and (self.path / "zarr.json").exists():
-            self._check_same(study, json.loads(json.dumps(config)))
-            return
+        if resume and not overwrite and self.path.exists():
+            if self._begun:
+                self._check_same(study, json.loads(json.dumps(config)))
+                return
+            # The remains of a run that was killed before it had anything.
+            shutil.rmtree(self.path)
         check_folder(folder, overwrite)
         attributes = dict(
             format=FORMAT,
@@ -78,6 +81,10 @@ class Run:
         clear(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         xr.Dataset(attrs=attributes).to_zarr(self.path, mode="w-", consolidated=False)
+
+    @property
+    def _begun(self) -> bool:
+        return (self.path / "zarr.json").exists() and "study" in zarr.open_group(self.path, mode="r").attrs
 
     def _check_same(self, study: str, config: dict[str, Any]) -> None:
         found = zarr.open_group(self.path, mode="r").attrs

@@ -124,7 +124,8 @@ def of_batch(
     positive = finite & (loss > 0)
     on = gates if gates.dtype == bool else gates > 0.5
     on = jnp.stack([~on, on])
-    lowest, where = jax.lax.top_k(jnp.where(finite, -loss, -jnp.inf), min(BEST, len(loss)))
+    first = finite & _is_first(gates, draw)
+    lowest, where = jax.lax.top_k(jnp.where(first, -loss, -jnp.inf), min(BEST, len(loss)))
     return Batch(
         counted.sum(),
         (counted & (loss <= 0)).sum(),
@@ -137,6 +138,25 @@ def of_batch(
         None if evaluation.log_loss_gradient is None else _spread(evaluation.log_loss_gradient, on, positive),
         Best(-lowest, draw[where], gates[where]),
     )
+
+
+def _is_first(gates: Shaped[Array, "masks nodes"], draw: UInt32[Array, " masks"]) -> Bool[Array, " masks"]:
+    """Whether a mask has not come before in its batch; masks are told apart by 64 bits, which 1e9 masks all but surely
+    do not share by chance.
+    """
+    bits = (
+        gates.astype(jnp.uint32)
+        if gates.dtype == bool
+        else jax.lax.bitcast_convert_type(gates.astype(jnp.float32), jnp.uint32)
+    )
+    weights = jnp.asarray(np.random.default_rng(0).integers(2**32, size=(2, gates.shape[1]), dtype=np.uint32))
+    # Products are mixed before they are added up, so that gates that are no bits hash as well as bits.
+    products = bits[None] * (2 * weights[:, None] + 1)
+    codes = ((products ^ (products >> 15)) * weights[:, None]).sum(axis=2, dtype=jnp.uint32)
+    order = jnp.lexsort((draw, codes[0], codes[1]))
+    ordered = codes[:, order]
+    new = jnp.concatenate([jnp.ones(1, bool), (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)])
+    return jnp.zeros(len(draw), bool).at[order].set(new)
 
 
 def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> Moments:
@@ -248,11 +268,12 @@ def _merged_best(parts: Best) -> Best:
     nodes = parts.gates.shape[-1]
     loss, draw = np.asarray(parts.loss).reshape(-1), np.asarray(parts.draw).reshape(-1)
     gates = np.asarray(parts.gates).reshape(-1, nodes)
-    # The same mask may be drawn again: of equal masks the first draw stays.
-    order = np.lexsort((draw, loss))
+    # The same mask may be drawn again, and its loss rounded differently there: the first draw stays.
+    order = np.argsort(draw, kind="stable")
+    order = order[np.isfinite(loss[order])]
     _, first = np.unique(gates[order], axis=0, return_index=True)
-    chosen = order[np.sort(first)][:BEST]
-    chosen = chosen[np.isfinite(loss[chosen])]
+    kept = order[np.sort(first)]
+    chosen = kept[np.lexsort((draw[kept], loss[kept]))][:BEST]
     missing = BEST - len(chosen)
     return Best(
         np.pad(loss[chosen], (0, missing), constant_values=np.inf),
@@ -261,7 +282,7 @@ def _merged_best(parts: Best) -> Best:
     )
 
 
-def bins_for(losses: Shaped[np.ndarray, " masks"]) -> Bins:
+def bins_for(losses: Shaped[np.ndarray, "*masks"]) -> Bins:
     """Range of the histogram of the loss, from a pilot's losses: a power of two, twice mean + 8 sd or more."""
     usable = losses[np.isfinite(losses)].astype(np.float64)
     reach = usable.mean() + 8 * usable.std() if len(usable) else 0.0

@@ -1,5 +1,6 @@
 """The run store: what it refuses, removes and records."""
 
+import contextlib
 import json
 import platform
 
@@ -8,6 +9,7 @@ import pytest
 import xarray as xr
 
 from sweeps import store
+from tests.sweeps.conftest import Killed
 
 DATA = xr.Dataset({"loss": ("draw", np.arange(3.0))}, attrs={"seed": 17})
 
@@ -102,3 +104,24 @@ class TestFolders:
         assert names(tmp_path) == ["notes.txt", "run.zarr"]
         with xr.open_datatree(tmp_path / "run.zarr", engine="zarr", consolidated=False) as tree:
             assert set(tree.groups) == {"/"}, "the old run's groups are gone"
+
+
+def test_killed_at_any_write_the_same_run_goes_on(disk, tmp_path):
+    def begin(folder):
+        made = run(folder, resume=True)
+        if not made.has("task"):
+            made.write("task", DATA)
+        return made
+
+    begin(tmp_path / "counted")
+    failures = {}
+    for number in range(disk.written):
+        disk.written, disk.killed_after = 0, number
+        with contextlib.suppress(Killed):
+            begin(tmp_path / f"killed after {number}")
+        disk.killed_after = float("inf")
+        try:
+            assert_holds(begin(tmp_path / f"killed after {number}").read("task"), DATA)
+        except Exception as error:
+            failures[number] = error
+    assert not failures

@@ -38,6 +38,7 @@ def problem(tree):
 
 def test_groups(tree):
     groups = {"/task", "/network", "/training", "/sweeps/bernoulli", "/sweeps/leave_one_out", "/spread"}
+    groups |= {"/sweeps/flip_paths", "/sweeps/hypercube"}
     assert set(tree.groups) == groups | {"/", "/sweeps"}
 
 
