@@ -139,10 +139,17 @@ def replicated(source: Source, mesh: Mesh) -> Source:
     return jax.device_put(source, NamedSharding(mesh, PartitionSpec())) if mesh.size > 1 else source
 
 
-def bases(start: int, batches: int, batch_size: int, draws: int) -> UInt32[np.ndarray, "batches 2"]:
-    """Return (stream, draw) at which each of consecutive batches starts, from the flat number of the first."""
-    starts = start + batch_size * np.arange(batches)
-    return np.stack(np.divmod(starts, draws), axis=1).astype(np.uint32)
+def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool) -> UInt32[np.ndarray, "batches 2"]:
+    """Return (stream, draw) at which each of consecutive batches starts, from the flat number of the first.
+
+    Batches beyond the end of a stream go on in the next one if they wrap; otherwise their draws have numbers that the
+    stream does not have.
+    """
+    steps = batch_size * np.arange(batches)
+    if wraps:
+        return np.stack(np.divmod(start + steps, draws), axis=1).astype(np.uint32)
+    stream, first = divmod(start, draws)
+    return np.stack([np.full(batches, stream), first + steps], axis=1).astype(np.uint32)
 
 
 @partial(jax.jit, static_argnames=("batch_size", "gradients", "keep", "precision", "mesh"))

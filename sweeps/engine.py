@@ -3,11 +3,12 @@
 import dataclasses
 import hashlib
 import math
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,8 @@ from sweeps.objective import Objective
 from sweeps.progress import Progress
 from sweeps.records import Record
 from sweeps.store import versions
+
+T = TypeVar("T")
 
 # What the draws of one jitted call may take, in bytes. It also cuts a sweep into items.
 CALL_BYTES = 2**28
@@ -123,8 +126,8 @@ class _Work:
         # Set by what a draw takes alone, so that any machine cuts a sweep into the same items.
         rows = 1 << (max(1, CALL_BYTES // (row * steps)).bit_length() - 1)
         self.layout = Layout(axes, rows, apart)
-        source, size = batches.source_of(plan, design, self.layout.total, gradients, batch_size)
-        self.batch_size = min(size, rows)
+        most = min(rows, self.layout.total)
+        source, self.batch_size = batches.source_of(plan, design, most, gradients, batch_size)
         self.mesh = batches.local_mesh()
         self.source = batches.replicated(source, self.mesh)
         # threefry by name: its keys give the same bits for any batch and device, which rbg does not promise.
@@ -203,10 +206,14 @@ class _Work:
         return record.open()
 
     def _values(self, item: Item, progress: Progress) -> dict[str, np.ndarray]:
-        """Evaluate an item; a batch that does not fit in the device's memory is halved."""
+        """Evaluate an item."""
+        return self._fitting(lambda: _named(self._evaluate(item)), progress)
+
+    def _fitting(self, evaluate: Callable[[], T], progress: Progress) -> T:
+        """Evaluate; a batch that does not fit in the device's memory is halved."""
         while True:
             try:
-                return _named(self._evaluate(item))
+                return evaluate()
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error):
                     raise
@@ -231,7 +238,10 @@ class _Work:
         # Every call of a sweep has the shape of a whole item, so that the last one compiles nothing new.
         longest = max(one.stop - one.start for one in self.layout.items)
         count = -(-longest // self.batch_size)
-        starts = batches.bases(item.start, count + -count % self.mesh.size, self.batch_size, self.layout.draws)
+        count += -count % self.mesh.size
+        # Within a stream, where the end of what counts can be told: surplus draws must not wrap into the next.
+        wraps = self.keep == "draws"
+        starts = batches.bases(item.start, count, self.batch_size, self.layout.draws, wraps)
         result = self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients)
         if isinstance(result, summaries.Batch):
             return summaries.merged(result)
@@ -243,18 +253,16 @@ class _Work:
         stop: int,
         keep: str,
         gradients: bool,
-        source: batches.Source | None = None,
-        batch_size: int | None = None,
     ) -> Any:
         """Evaluate batches from their starts (stream, draw); see batches.evaluate."""
         return batches.evaluate(
-            source or self.source,
+            self.source,
             self.key,
             jnp.asarray(starts),
             jnp.uint32(self.layout.draws),
             jnp.uint32(stop),
             self.bins,
-            batch_size=batch_size or self.batch_size,
+            batch_size=self.batch_size,
             gradients=gradients,
             keep="draws and gates" if keep == "draws" and self.design.keeps_gates else keep,
             precision=self.objective.precision,
@@ -264,16 +272,19 @@ class _Work:
     def _bins(self) -> summaries.Bins:
         """Range of the loss's histogram, from a pilot: the first batch of every stream, of the first few streams."""
         self.bins = summaries.Bins(np.float32(1))
-        # The same draws whatever the batch: a histogram's range must not depend on it.
-        size = min(max(1, PILOT_MASKS // self.steps), self.layout.draws)
-        source = self.source
-        if isinstance(source, batches.WholeCube):
-            size = 1 << source.cube.low_nodes
-            source = dataclasses.replace(source, batch_size=size)
-        starts = [(stream, 0) for stream in range(min(self.layout.streams, 16))]
-        starts += starts[-1:] * (-len(starts) % self.mesh.size)
-        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False, source, size)
-        return summaries.bins_for(np.asarray(pilot.evaluation.loss))
+        streams, wanted = min(self.layout.streams, 16), min(PILOT_MASKS, self.layout.draws)
+
+        def evaluate() -> np.ndarray:
+            """Losses of the first draws of every stream: the same ones whatever the batch."""
+            size = self.batch_size
+            starts = [(stream, first) for stream in range(streams) for first in range(0, wanted, size)]
+            kept = len(starts) * size
+            starts += starts[-1:] * (-len(starts) % self.mesh.size)
+            pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False)
+            losses = np.asarray(pilot.evaluation.loss)
+            return losses[:kept].reshape(streams, -1, *losses.shape[1:])[:, :wanted]
+
+        return summaries.bins_for(self._fitting(evaluate, Progress(0, False)))
 
     def _merged(self, parts: dict[str, np.ndarray]) -> summaries.Batch:
         """Merge named summaries along their leading axis."""

@@ -131,10 +131,9 @@ class Objective:
 
     @property
     def program(self) -> tuple[str, list[Any]]:
-        """What the vmapped plan computes, as text and constants; other plans are their numbers."""
-        if not isinstance(self.evaluator, vmapped.Vmapped):
-            return "", []
-        traced = jax.make_jaxpr(self.evaluator.loss)(jax.ShapeDtypeStruct((len(self.nodes),), self.evaluator.dtype))
+        """What the plan computes, as text and constants: tells functions and activations apart, not only numbers."""
+        gates = jax.ShapeDtypeStruct((2, len(self.nodes)), self.evaluator.dtype)
+        traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.evaluator, gates)
         # Addresses of functions in the text differ from process to process.
         return re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)), list(traced.consts)
 

@@ -47,7 +47,8 @@ class Record:
     @property
     def exists(self) -> bool:
         """Whether the record has been begun, by this run or an earlier one."""
-        return (self.path / "items" / "zarr.json").exists()
+        items = self.path / "items"
+        return (items / "zarr.json").exists() and bool(_attributes(items).get("begun", False))
 
     @property
     def complete(self) -> bool:
@@ -85,6 +86,7 @@ class Record:
             encoding={name: {"chunks": (1,)} for name in flags},
             consolidated=False,
         )
+        zarr.open_group(self.path / "items", mode="r+").attrs["begun"] = True
 
     def _clean(self) -> None:
         """Remove what a kill left half written."""
@@ -139,7 +141,12 @@ class Record:
     def finish(self, data: xr.Dataset) -> None:
         """Write a dataset's variables and attributes beside the items, then mark the record complete."""
         if data.variables:
-            data.drop_attrs().to_zarr(self.path, mode="a", consolidated=False)
+            for name in data.variables:
+                # What a kill while finishing left.
+                shutil.rmtree(self.path / str(name), ignore_errors=True)
+            # Appending replaces the group's attributes, without which the record would be no record.
+            kept = data.drop_attrs().assign_attrs(_attributes(self.path))
+            kept.to_zarr(self.path, mode="a", consolidated=False)
         group = zarr.open_group(self.path, mode="r+")
         group.attrs.update({**data.attrs, "identity": json.dumps(self._identity)})
         group.attrs["complete"] = True
@@ -151,11 +158,18 @@ class Record:
         return data
 
 
+def _attributes(path: Path) -> dict[str, Any]:
+    return dict(zarr.open_group(path, mode="r").attrs)
+
+
 def check(path: Path, identity: dict[str, Any]) -> None:
     """Raise if the path holds anything but a record of this very sweep; see Record."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    found = zarr.open_group(path, mode="r").attrs.get("identity") if (path / "zarr.json").exists() else None
+    if path.is_dir() and [one.name for one in path.iterdir()] == ["zarr.json"] and not _attributes(path):
+        # A group that was killed before it had attributes.
+        return
+    found = _attributes(path).get("identity") if (path / "zarr.json").exists() else None
     if not isinstance(found, str):
         raise FileExistsError(f"store {path} already holds something that is no sweep; choose another path")
     before = json.loads(found)

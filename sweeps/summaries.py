@@ -141,9 +141,7 @@ def of_batch(
 
 
 def _is_first(gates: Shaped[Array, "masks nodes"], draw: UInt32[Array, " masks"]) -> Bool[Array, " masks"]:
-    """Whether a mask has not come before in its batch; masks are told apart by 64 bits, which 1e9 masks all but surely
-    do not share by chance.
-    """
+    """Whether a mask has not come before in its batch; masks are told apart by 64 hashed bits."""
     bits = (
         gates.astype(jnp.uint32)
         if gates.dtype == bool

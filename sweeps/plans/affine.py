@@ -83,8 +83,8 @@ class AffineMargins:
 
 
 def loss_and_wrong(
-    margins: Float[Array, "others block masks"],
-) -> tuple[Float[Array, "block masks"], Float[Array, "others block masks"]]:
+    margins: Float[Array, "others *shape"],
+) -> tuple[Float[Array, "*shape"], Float[Array, "others *shape"]]:
     """Loss log(1 + sum exp(margin)) and its derivatives, the probabilities of the wrong classes."""
     if len(margins) == 1:
         # One exponential serves both; half the cost of softplus and sigmoid apart.

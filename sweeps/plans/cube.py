@@ -211,7 +211,7 @@ def of_plan(plan: Plan) -> Cube | None:
         slopes = np.moveaxis(np.asarray(plan.slopes), (3, 1), (0, 1)).reshape(plan.nodes, len(offsets), -1)
         # Parameters may be infinite or NaN: such examples are wild, and their losses say so.
         with np.errstate(invalid="ignore", over="ignore"):
-            return _of_margins(Part(offsets, slopes), plan)
+            return _of_margins(Part(offsets[:, : plan.examples], slopes[:, :, : plan.examples]), plan)
     if isinstance(plan, AffineSquares):
         factor = np.asarray(plan.factor)
         low_nodes = min(plan.nodes, LOW_NODES)
@@ -255,7 +255,8 @@ def _largest_margins(part: Part, low_nodes: int) -> tuple[np.ndarray, np.ndarray
     high = _centres(part, low_nodes) + up[low_nodes:].sum(axis=0)
     top = (part.offsets + up.sum(axis=0)).max(axis=0)
     reach = np.maximum(top, 0) + np.log(len(part.offsets) + 1)
-    in_range = ((spread <= MOST_FACTOR) & (high <= MOST_EXPONENT)).all(axis=0)
+    lowest = _centres(part, low_nodes) + down[low_nodes:].sum(axis=0)
+    in_range = ((spread <= MOST_FACTOR) & (high <= MOST_EXPONENT) & (lowest >= -MOST_EXPONENT)).all(axis=0)
     reach = np.where(in_range | ~np.isfinite(reach), reach, np.inf)
     return reach, np.argsort(-reach, kind="stable")
 
