@@ -139,7 +139,7 @@ def replicated(source: Source, mesh: Mesh) -> Source:
     return jax.device_put(source, NamedSharding(mesh, PartitionSpec())) if mesh.size > 1 else source
 
 
-def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool) -> UInt32[np.ndarray, "batches 2"]:
+def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool = True) -> UInt32[np.ndarray, "batches 2"]:
     """Return (stream, draw) at which each of consecutive batches starts, from the flat number of the first.
 
     Batches beyond the end of a stream go on in the next one if they wrap; otherwise their draws have numbers that the

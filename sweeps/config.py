@@ -3,7 +3,8 @@
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -188,16 +189,37 @@ def read(path: Path) -> Sweep:
         part = getattr(settings, table)
         for key, value in keys.items():
             _require_known(key, [one.name for one in fields(part)], f"{path}: key of [{table}]")
-            default = getattr(part, key)
-            if isinstance(default, tuple):
+            kind = get_type_hints(type(part))[key]
+            if get_origin(kind) is tuple:
                 value = tuple(value) if isinstance(value, list) else (value,)
-            elif default is not None and not isinstance(
-                value, (type(default), int) if type(default) is float else type(default)
-            ):
-                raise ValueError(f"{path}: {table}.{key} must be of type {type(default).__name__}, got {value!r}")
+            if not _fits(value, kind):
+                raise ValueError(f"{path}: {table}.{key} must be {_in_words(kind)}, got {value!r}")
             part = replace(part, **{key: value})
         settings = replace(settings, **{table: part})
     return settings
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that a field's annotation names."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return all(_fits(one, get_args(kind)[0]) for one in value)
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return any(_fits(value, one) for one in get_args(kind))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _in_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    if get_origin(kind) is tuple:
+        return f"a list, each {_in_words(get_args(kind)[0])}"
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return " or ".join(_in_words(one) for one in get_args(kind) if one is not type(None))
+    return f"of type {kind.__name__}"
 
 
 def _require_known(name: str, known: list[str], what: str) -> None:

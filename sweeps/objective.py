@@ -15,6 +15,8 @@ from sweeps import gating, losses
 from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 from sweeps.tasks import Batch
 
+PRECISIONS = ("highest", "high", "default")
+
 
 class Evaluation(NamedTuple):
     """What an objective says of gate vectors.
@@ -44,7 +46,7 @@ class Objective:
         integer targets and squared error for floats
     plan : how gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest
         that fits; all agree to rounding
-    precision : of matrix products, as ``jax.default_matmul_precision`` takes it: the default, ``"highest"``, is float32
+    precision : of matrix products, one of ``PRECISIONS``: the default, ``"highest"``, is float32
         everywhere; ``"high"`` and ``"default"`` let a GPU or TPU round to fewer bits (TF32, bfloat16)
 
     Attributes
@@ -82,6 +84,7 @@ class Objective:
         plan: str = "auto",
         precision: str = "highest",
     ):
+        check_precision(precision)
         inputs, targets = _checked_batch(batch)
         gated = gating.attach(network, inputs)
         outputs = _checked_outputs(gated)
@@ -214,6 +217,12 @@ def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"
 @jax.jit
 def _outputs(network: gating.GatedNetwork, gates: Float[Array, " nodes"]) -> Float[Array, "examples outputs"]:
     return network(gates)
+
+
+def check_precision(precision: str) -> None:
+    """Raise ValueError for a precision of matrix products that is none of ``PRECISIONS``."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
 def _checked_batch(batch: Batch | tuple[Any, Any]) -> tuple[Array, Shaped[Array, "examples ..."]]:

@@ -83,8 +83,8 @@ class AffineMargins:
 
 
 def loss_and_wrong(
-    margins: Float[Array, "others *shape"],
-) -> tuple[Float[Array, "*shape"], Float[Array, "others *shape"]]:
+    margins: Float[Array, "others *examples"],
+) -> tuple[Float[Array, "*examples"], Float[Array, "others *examples"]]:
     """Loss log(1 + sum exp(margin)) and its derivatives, the probabilities of the wrong classes."""
     if len(margins) == 1:
         # One exponential serves both; half the cost of softplus and sigmoid apart.

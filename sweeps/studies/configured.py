@@ -12,7 +12,7 @@ from sweeps import config, tasks
 from sweeps.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
 from sweeps.engine import sweep
 from sweeps.networks import MLP
-from sweeps.objective import Objective
+from sweeps.objective import Objective, check_precision
 from sweeps.store import Run
 from sweeps.studies import datasets
 from sweeps.tasks import Task
@@ -59,6 +59,12 @@ def run(
         use_bias=settings.network.use_bias,
         output_activation=settings.network.output_activation,
     )
+    # Before any work: nothing is worse than a refusal after the training.
+    batch_size = settings.sweep.batch_size
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    design.sampler(sum(network.sizes[1:-1]))
+    check_precision(settings.sweep.precision)
     first = jax.process_index() == 0
     if first:
         store = _store(settings, folder, command, overwrite)

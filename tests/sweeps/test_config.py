@@ -64,7 +64,7 @@ class TestFiles:
             ("[sweep]\ndraws = 3.5", "sweep.draws must be of type int, got 3.5"),
             ("[sweep]\ndraws = true", "sweep.draws must be of type int, got True"),
             ("[sweep]\ngradients = 1", "sweep.gradients must be of type bool, got 1"),
-            ("[sweep]\nkeep = 1", "sweep.keep must be of type str, got 1"),
+            ("[sweep]\nkeep = 1", "sweep.keep must be one of draws, summary, got 1"),
             ("[sweep]\ndesign = 'walk'", "sweep.design must be one of bernoulli, .*, got 'walk'"),
             ("[sweep]\nkeep = 'everything'", "sweep.keep must be one of draws, summary, got 'everything'"),
             ("[task]\nname = 'square'", "task.name must be one of circle, .*, got 'square'"),
