@@ -184,7 +184,8 @@ def evaluate(
 
     Returns
     -------
-    Draws with leading axis (batches x batch_size), or a summary with leading axis (batches,)
+    Draws with leading axis (batches x batch_size), or a summary with leading axis (batches,), its histograms and best
+    masks with leading axis (devices,)
     """
 
     def on_one_device(source: Source, bases: Array) -> Draws | summaries.Batch:
@@ -202,18 +203,20 @@ def evaluate(
             return Draws(gates if keep == "draws and gates" else None, evaluation)
 
         def summed_up(
-            histograms: summaries.Histograms, base: UInt32[Array, " 2"]
-        ) -> tuple[summaries.Histograms, summaries.Batch]:
+            running: summaries.Running, base: UInt32[Array, " 2"]
+        ) -> tuple[summaries.Running, summaries.Batch]:
             position, gates, evaluation = drawn(base)
             vectors = gates.reshape(-1, gates.shape[-1])
             position = jnp.repeat(position, len(vectors) // len(position))
             counted = position < stop
-            histograms = summaries.counted_in(histograms, evaluation, counted, bins)
-            return histograms, summaries.of_batch(vectors, evaluation, position, counted)
+            running = summaries.with_batch(running, vectors, evaluation, position, counted, bins)
+            return running, summaries.of_batch(vectors, evaluation, counted)
 
         if keep == "summary":
-            histograms, parts = jax.lax.scan(summed_up, summaries.empty_histograms(), bases)
-            return parts._replace(loss_histogram=histograms.loss[None], log_loss_histogram=histograms.log_loss[None])
+            _, gates, evaluation = jax.eval_shape(drawn, bases[0])
+            start = summaries.nothing_yet(gates, evaluation.loss.dtype)
+            running, parts = jax.lax.scan(summed_up, start, bases)
+            return parts._replace(**jax.tree.map(lambda part: part[None], running)._asdict())
         return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.lax.map(every_draw, bases))
 
     with jax.default_matmul_precision(precision):

@@ -9,7 +9,8 @@ P. Pebay (2008), Formulas for robust, one-pass parallel computation of covarianc
 moments, Sandia report SAND2008-6212.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,8 @@ LOG_BINS, LOG_LOW, LOG_HIGH = 2**14, -32.0, 32.0
 LOSS_BINS = 2**13
 # Masks of lowest loss that are kept.
 BEST = 16
+# Masks whose gradients are summed side by side, where a batch has a multiple of them.
+MASKS_A_ROW = 16
 
 
 # Summaries live on the device while a batch is summed up and on the host once they are merged.
@@ -90,6 +93,8 @@ class Batch(NamedTuple):
     log_loss_histogram : counts (LOG_BINS + 2,) likewise
     loss_gradient, log_loss_gradient : moments by node and by off or on, or None
     best : masks of lowest loss
+
+    Of a single batch the histograms and the best masks are None: they are kept in ``Running``.
     """
 
     draws: Shaped[Values, "..."]
@@ -101,31 +106,26 @@ class Batch(NamedTuple):
     log_loss_histogram: Shaped[Values, "... log_bins"] | None
     loss_gradient: Spread | None
     log_loss_gradient: Spread | None
-    best: Best
+    best: Best | None
 
 
 def of_batch(
     gates: Shaped[Array, "masks nodes"],
     evaluation: Evaluation,
-    draw: UInt32[Array, " masks"],
     counted: Bool[Array, " masks"],
 ) -> Batch:
-    """Sum up a batch on the device, but for its histograms, which grow from batch to batch.
+    """Sum up a batch on the device, but for what grows from batch to batch (see ``Running``).
 
     Parameters
     ----------
     gates : a node counts as on when its gate is above one half
     evaluation : of the gates
-    draw : number of each draw in its stream
     counted : whether a draw counts; the last batch of a sweep runs over its end
     """
     loss, log_loss = evaluation.loss, evaluation.log_loss
     finite = jnp.isfinite(loss) & counted
     positive = finite & (loss > 0)
     on = gates if gates.dtype == bool else gates > 0.5
-    on = jnp.stack([~on, on])
-    first = finite & _is_first(gates, draw)
-    lowest, where = jax.lax.top_k(jnp.where(first, -loss, -jnp.inf), min(BEST, len(loss)))
     return Batch(
         counted.sum(),
         (counted & (loss <= 0)).sum(),
@@ -136,25 +136,8 @@ def of_batch(
         None,
         None if evaluation.loss_gradient is None else _spread(evaluation.loss_gradient, on, finite),
         None if evaluation.log_loss_gradient is None else _spread(evaluation.log_loss_gradient, on, positive),
-        Best(-lowest, draw[where], gates[where]),
+        None,
     )
-
-
-def _is_first(gates: Shaped[Array, "masks nodes"], draw: UInt32[Array, " masks"]) -> Bool[Array, " masks"]:
-    """Whether a mask has not come before in its batch; masks are told apart by 64 hashed bits."""
-    bits = (
-        gates.astype(jnp.uint32)
-        if gates.dtype == bool
-        else jax.lax.bitcast_convert_type(gates.astype(jnp.float32), jnp.uint32)
-    )
-    weights = jnp.asarray(np.random.default_rng(0).integers(2**32, size=(2, gates.shape[1]), dtype=np.uint32))
-    # Products are mixed before they are added up, so that gates that are no bits hash as well as bits.
-    products = bits[None] * (2 * weights[:, None] + 1)
-    codes = ((products ^ (products >> 15)) * weights[:, None]).sum(axis=2, dtype=jnp.uint32)
-    order = jnp.lexsort((draw, codes[0], codes[1]))
-    ordered = codes[:, order]
-    new = jnp.concatenate([jnp.ones(1, bool), (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)])
-    return jnp.zeros(len(draw), bool).at[order].set(new)
 
 
 def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> Moments:
@@ -169,39 +152,120 @@ def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> 
     return Moments(count, mean, square.sum(), (square * deviation).sum(), jnp.square(square).sum())
 
 
-def _spread(values: Float[Array, "masks nodes"], on: Bool[Array, "2 masks nodes"], counted: Array) -> Spread:
-    chosen = on & counted[None, :, None] & jnp.isfinite(values)[None]
-    count = chosen.sum(axis=1)
-    size = jnp.maximum(count, 1).astype(values.dtype)
-    mean = jnp.where(chosen, values[None], 0).sum(axis=1) / size
-    square = jnp.where(chosen, jnp.square(values[None] - mean[:, None]), 0)
-    return Spread(count, mean, square.sum(axis=1))
+def _spread(values: Float[Array, "masks nodes"], on: Bool[Array, "masks nodes"], counted: Array) -> Spread:
+    # Sums over masks go over rows of several masks: vectors of a few nodes would leave most lanes of a CPU idle.
+    masks, nodes = values.shape
+    group = math.gcd(masks, MASKS_A_ROW)
+    valid = counted[:, None] & jnp.isfinite(values)
+
+    def total(terms: Array) -> Shaped[Array, " nodes"]:
+        return terms.reshape(-1, group * nodes).sum(axis=0).reshape(group, nodes).sum(axis=0)
+
+    def of_state(chosen: Array) -> Spread:
+        count = total(chosen.astype(jnp.int32))
+        mean = total(jnp.where(chosen, values, 0)) / jnp.maximum(count, 1).astype(values.dtype)
+        return Spread(count, mean, total(jnp.where(chosen, jnp.square(values - mean[None]), 0)))
+
+    return jax.tree.map(lambda *states: jnp.stack(states), of_state(~on & valid), of_state(on & valid))
 
 
-class Histograms(NamedTuple):
-    """Counts of losses and log losses, (LOSS_BINS + 2,) and (LOG_BINS + 2,)."""
+class Running(NamedTuple):
+    """What grows from batch to batch on the device.
 
-    loss: Int[Array, " loss_bins"]
-    log_loss: Int[Array, " log_bins"]
+    Attributes
+    ----------
+    loss_histogram, log_loss_histogram : counts (LOSS_BINS + 2,) and (LOG_BINS + 2,)
+    best : masks of lowest loss so far
+    """
+
+    loss_histogram: Int[Array, " loss_bins"]
+    log_loss_histogram: Int[Array, " log_bins"]
+    best: Best
 
 
-def empty_histograms() -> Histograms:
-    """Histograms of nothing."""
-    return Histograms(jnp.zeros(LOSS_BINS + 2, jnp.int32), jnp.zeros(LOG_BINS + 2, jnp.int32))
+def nothing_yet(gates: jax.ShapeDtypeStruct, dtype: Any) -> Running:
+    """Return the summary of no batch.
 
-
-def counted_in(
-    histograms: Histograms, evaluation: Evaluation, counted: Bool[Array, " masks"], bins: Bins
-) -> Histograms:
-    """Histograms with a batch added."""
-    loss, log_loss = evaluation.loss, evaluation.log_loss
-    finite = counted & jnp.isfinite(loss)
-    return Histograms(
-        histograms.loss.at[_place(loss / bins.top, LOSS_BINS)].add(finite.astype(jnp.int32)),
-        histograms.log_loss.at[_place((log_loss - LOG_LOW) / (LOG_HIGH - LOG_LOW), LOG_BINS)].add(
-            (finite & (loss > 0)).astype(jnp.int32)
+    Parameters
+    ----------
+    gates : shape (..., nodes) and type of the gates to come
+    dtype : type of the losses to come
+    """
+    return Running(
+        jnp.zeros(LOSS_BINS + 2, jnp.int32),
+        jnp.zeros(LOG_BINS + 2, jnp.int32),
+        Best(
+            jnp.full(BEST, jnp.inf, dtype),
+            jnp.zeros(BEST, jnp.uint32),
+            jnp.zeros((BEST, gates.shape[-1]), gates.dtype),
         ),
     )
+
+
+def with_batch(
+    running: Running,
+    gates: Shaped[Array, "masks nodes"],
+    evaluation: Evaluation,
+    draw: UInt32[Array, " masks"],
+    counted: Bool[Array, " masks"],
+    bins: Bins,
+) -> Running:
+    """Return what grows with a batch added.
+
+    Parameters
+    ----------
+    gates, evaluation, counted : as for ``of_batch``
+    draw : number of each draw in its stream, larger than any before
+    bins : range of the histogram of the loss
+    """
+    loss, log_loss = evaluation.loss, evaluation.log_loss
+    finite = counted & jnp.isfinite(loss)
+    usable = jnp.where(finite, loss, jnp.inf)
+    return Running(
+        running.loss_histogram.at[_place(loss / bins.top, LOSS_BINS)].add(finite.astype(jnp.int32)),
+        running.log_loss_histogram.at[_place((log_loss - LOG_LOW) / (LOG_HIGH - LOG_LOW), LOG_BINS)].add(
+            (finite & (loss > 0)).astype(jnp.int32)
+        ),
+        # After a while hardly a batch holds anything better.
+        jax.lax.cond(
+            usable.min() < running.best.loss[-1],
+            _best_of,
+            lambda best, *_: best,
+            running.best,
+            usable,
+            draw,
+            gates,
+        ),
+    )
+
+
+def _best_of(
+    best: Best, loss: Float[Array, " masks"], draw: UInt32[Array, " masks"], gates: Shaped[Array, "masks nodes"]
+) -> Best:
+    """Best masks of those before and of a batch: the lowest, then the lowest but for that one, and so on."""
+    found = Best(*(jnp.concatenate(pair) for pair in zip(best, (loss, draw, gates), strict=True)))
+    codes = _codes(found.gates)
+
+    def take(left: Float[Array, " candidates"], _: None) -> tuple[Array, tuple[Array, Array]]:
+        # A mask drawn again may have its loss rounded differently: the first draw stands for it.
+        same = (codes == codes[:, jnp.argmin(left), None]).all(axis=0) & jnp.isfinite(left)
+        return jnp.where(same, jnp.inf, left), (jnp.argmax(same), same.any())
+
+    _, (where, there) = jax.lax.scan(take, found.loss, None, length=BEST)
+    return Best(jnp.where(there, found.loss[where], jnp.inf), found.draw[where], found.gates[where])
+
+
+def _codes(gates: Shaped[Array, "masks nodes"]) -> UInt32[Array, "2 masks"]:
+    """64 hashed bits by which masks are told apart."""
+    bits = (
+        gates.astype(jnp.uint32)
+        if gates.dtype == bool
+        else jax.lax.bitcast_convert_type(gates.astype(jnp.float32), jnp.uint32)
+    )
+    weights = jnp.asarray(np.random.default_rng(0).integers(2**32, size=(2, gates.shape[1]), dtype=np.uint32))
+    # Products are mixed before they are added up, so that gates that are no bits hash as well as bits.
+    products = bits[None] * (2 * weights[:, None] + 1)
+    return ((products ^ (products >> 15)) * weights[:, None]).sum(axis=2, dtype=jnp.uint32)
 
 
 def _place(share: Float[Array, " masks"], bins: int) -> Int[Array, " masks"]:
@@ -230,7 +294,7 @@ def merged(parts: Batch) -> Batch:
         None if parts.log_loss_histogram is None else _total(parts.log_loss_histogram),
         _merged_spread(parts.loss_gradient),
         _merged_spread(parts.log_loss_gradient),
-        _merged_best(parts.best),
+        None if parts.best is None else _merged_best(parts.best),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from flax import nnx
 
 import sweeps
+from sweeps.summaries import BEST
 from tests import reference
 
 SINGLE = float(np.finfo(np.float32).eps)
@@ -108,3 +109,25 @@ def rounding(problem, gates):
 def leaves(network):
     """Return copies of all arrays of a network."""
     return [np.array(leaf) for leaf in jax.tree.leaves(nnx.state(network))]
+
+
+def assert_histogram(found, sample, edges, slip=0.0):
+    """Counts below, in and above the bins; a value within ``slip`` of an edge may stand on either side of it."""
+    found = np.asarray(found)
+    assert found.shape == (len(edges) + 1,) and found.sum() == len(sample)
+    # Counts below each edge, which a bin includes: as many as there are values that are smaller.
+    cumulative = np.cumsum(found)[:-1]
+    ordered = np.sort(sample)
+    assert (cumulative >= np.searchsorted(ordered, edges - slip)).all()
+    assert (cumulative <= np.searchsorted(ordered, edges + slip, side="right" if slip else "left")).all()
+
+
+def assert_best(best, loss, gates, steps=1):
+    """Hold best masks to those of all draws: distinct, lowest first, each with the draw that found it first."""
+    _, first = np.unique(gates, axis=0, return_index=True)
+    first = first[np.isfinite(loss[first])]
+    first = first[np.lexsort((first, loss[first]))][:BEST]
+    np.testing.assert_array_equal(best.loss[: len(first)], loss[first])
+    np.testing.assert_array_equal(best.gates[: len(first)], gates[first])
+    np.testing.assert_array_equal(best.draw[: len(first)], first // steps)
+    assert np.isinf(best.loss[len(first) :]).all()
