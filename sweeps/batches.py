@@ -1,6 +1,5 @@
 """Batches: the jitted call that draws gate vectors and evaluates them, on every local device."""
 
-import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
@@ -12,10 +11,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Shaped, UInt32
 
 from sweeps import summaries
-from sweeps.designs import Design, Hypercube
 from sweeps.objective import Evaluation, with_logs
 from sweeps.plans import Plan, cube, preferred_batch
-from sweeps.samplers import Sampler
+from sweeps.samplers import HypercubeSampler, Sampler
 
 # What a call returns of a batch: every draw, every draw with its gates, or a summary.
 Kept = Literal["draws", "draws and gates", "summary"]
@@ -108,19 +106,20 @@ class WholeCube:
         return self.cube.evaluate(first, self.batch_size, gradients)
 
 
-def source_of(plan: Plan, design: Design, total: int, gradients: bool, batch_size: int | None) -> tuple[Source, int]:
+def source_of(
+    plan: Plan, sampler: Sampler, steps: int, total: int, gradients: bool, batch_size: int | None
+) -> tuple[Source, int]:
     """Return the source of a sweep's batches, and the draws in one.
 
     Parameters
     ----------
-    plan, design : what is evaluated where
+    plan, sampler : what evaluates and what makes gate vectors
+    steps : gate vectors of a draw
     total : number of draws
     gradients : whether gate gradients are wanted
     batch_size : the user's wish in gate vectors, or None
     """
-    steps = math.prod(design.inner(plan.nodes).values())
-    sampler = design.sampler(plan.nodes)
-    whole = cube.of_plan(plan) if isinstance(design, Hypercube) else None
+    whole = cube.of_plan(plan) if isinstance(sampler, HypercubeSampler) else None
     if whole is None:
         return Sampled(plan, sampler), min(max(1, (batch_size or preferred_batch(plan, gradients)) // steps), total)
     wish = min(batch_size or whole.preferred_batch(gradients), total)

@@ -1,37 +1,27 @@
 """The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
 
-import dataclasses
 import hashlib
-import math
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.experimental import multihost_utils
 
-from sweeps import batches, labels, summaries
+from sweeps import labels, summaries
 from sweeps.designs import Design
-from sweeps.layout import Array, Item, Layout, Place
+from sweeps.items import Evaluator, named
+from sweeps.layout import Array, Item, Place
 from sweeps.objective import Objective
 from sweeps.progress import Progress
 from sweeps.records import Record
 from sweeps.store import versions
 
-T = TypeVar("T")
-
-# What the draws of one jitted call may take, in bytes. It also cuts a sweep into items.
-CALL_BYTES = 2**28
 # Summaries of a stream that are kept in memory before they are merged.
-MOST_PARTS = 64
-# Draws of a stream that decide the range of the loss's histogram.
-PILOT_MASKS = 256
+MOST_PARTS = 8
 
 
 def sweep(
@@ -98,41 +88,19 @@ def sweep(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if store is None and jax.process_count() > 1:
         raise ValueError("several processes need a store to share: give store= a path that all of them reach")
-    work = _Work(objective, design, seed, gradients, keep, batch_size, apart=store is not None or keep == "summary")
+    design = design.bound(objective.layers)
+    apart = store is not None or keep == "summary"
+    work = _Work(objective, design, seed, Evaluator(objective, design, seed, gradients, keep, batch_size, apart))
     shown = progress and jax.process_index() == 0
     return work.in_memory(shown) if store is None else work.on_disk(Path(store), shown)
 
 
 class _Work:
-    """A sweep, and what it takes to evaluate any item of it."""
+    """A sweep: its items evaluated one after the other, and put together in memory or on disk."""
 
-    def __init__(
-        self,
-        objective: Objective,
-        design: Design,
-        seed: int,
-        gradients: bool,
-        keep: Literal["draws", "summary"],
-        batch_size: int | None,
-        apart: bool,
-    ):
-        plan = objective.evaluator
-        design = design.bound(objective.layers)
-        self.objective, self.design, self.seed, self.gradients, self.keep = objective, design, seed, gradients, keep
-        self.sampler = design.sampler(plan.nodes)  # checks that the design fits
-        axes = design.axes(plan.nodes)
-        self.steps = steps = math.prod(design.inner(plan.nodes).values())
-        row = plan.nodes * (1 + 2 * gradients * plan.dtype.itemsize) + 2 * plan.dtype.itemsize
-        # Set by what a draw takes alone, so that any machine cuts a sweep into the same items.
-        rows = 1 << (max(1, CALL_BYTES // (row * steps)).bit_length() - 1)
-        self.layout = Layout(axes, rows, apart)
-        most = min(rows, self.layout.total)
-        source, self.batch_size = batches.source_of(plan, design, most, gradients, batch_size)
-        self.mesh = batches.local_mesh()
-        self.source = batches.replicated(source, self.mesh)
-        # threefry by name: its keys give the same bits for any batch and device, which rbg does not promise.
-        self.key = jax.random.key(seed, impl="threefry2x32")
-        self.bins = self._bins() if keep == "summary" else summaries.Bins(np.float32(1))
+    def __init__(self, objective: Objective, design: Design, seed: int, evaluator: Evaluator):
+        self.objective, self.design, self.seed, self.evaluator = objective, design, seed, evaluator
+        self.layout, self.keep, self.steps = evaluator.layout, evaluator.keep, evaluator.steps
 
     def in_memory(self, shown: bool) -> xr.Dataset:
         """Evaluate everything and return it."""
@@ -140,17 +108,17 @@ class _Work:
         streams: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.layout.streams)]
         with Progress(self.layout.total * self.steps, shown) as progress:
             for item in self.layout.items:
-                values = self._values(item, progress)
+                values = self.evaluator.values(item, progress)
                 if self.keep == "draws":
                     _put(values, whole, item, self.layout.total)
                 else:
                     parts = streams[self.layout.stream_of(item)]
                     parts.append(values)
                     if len(parts) == MOST_PARTS:
-                        parts[:] = [_named(self._merged(_stacked(parts)))]
+                        parts[:] = [named(self.evaluator.merged(_stacked(parts)))]
                 progress.add((item.stop - item.start) * self.steps)
         if self.keep == "summary":
-            return self._summary([self._merged(_stacked(parts)) for parts in streams])
+            return self._summary([self.evaluator.merged(_stacked(parts)) for parts in streams])
         data = labels.of_draws(self.objective, self.design, self.layout.axes, whole)
         return data.assign_attrs(self._attributes() | _counts(whole))
 
@@ -179,7 +147,7 @@ class _Work:
                     continue
                 if done[index]:
                     progress.say(f"{path}: part {index + 1} of {len(items)} is damaged and is computed again")
-                values = self._values(item, progress)
+                values = self.evaluator.values(item, progress)
                 counts = _counts(values) if self.keep == "draws" else {}
                 if written is not None:
                     written.result()
@@ -195,7 +163,7 @@ class _Work:
                 record.finish(
                     self._summary(
                         [
-                            self._merged({name: part[stream == index] for name, part in parts.items()})
+                            self.evaluator.merged({name: part[stream == index] for name, part in parts.items()})
                             for index in range(self.layout.streams)
                         ]
                     )
@@ -205,116 +173,17 @@ class _Work:
         _wait_for_all("finished")
         return record.open()
 
-    def _values(self, item: Item, progress: Progress) -> dict[str, np.ndarray]:
-        """Evaluate an item."""
-        return self._fitting(lambda: _named(self._evaluate(item)), progress)
-
-    def _fitting(self, evaluate: Callable[[], T], progress: Progress) -> T:
-        """Evaluate; a batch that does not fit in the device's memory is halved."""
-        while True:
-            try:
-                return evaluate()
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error):
-                    raise
-                if not self._halve():
-                    raise MemoryError(
-                        f"a batch of {self.batch_size} gate vectors does not fit in the device's memory"
-                    ) from error
-                progress.say(f"out of device memory: going on with batches of {self.batch_size} gate vectors")
-
-    def _halve(self) -> bool:
-        """Halve the batch, if it can be halved."""
-        source = self.source
-        smallest = 1 << source.cube.low_nodes if isinstance(source, batches.WholeCube) else 1
-        if self.batch_size // 2 < smallest:
-            return False
-        self.batch_size //= 2
-        if isinstance(source, batches.WholeCube):
-            self.source = dataclasses.replace(source, batch_size=self.batch_size)
-        return True
-
-    def _evaluate(self, item: Item) -> batches.Draws | summaries.Batch:
-        # Every call of a sweep has the shape of a whole item, so that the last one compiles nothing new.
-        longest = max(one.stop - one.start for one in self.layout.items)
-        count = -(-longest // self.batch_size)
-        count += -count % self.mesh.size
-        # Within a stream, where the end of what counts can be told: surplus draws must not wrap into the next.
-        wraps = self.keep == "draws"
-        starts = batches.bases(item.start, count, self.batch_size, self.layout.draws, wraps)
-        result = self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients)
-        if isinstance(result, summaries.Batch):
-            return summaries.merged(result)
-        return jax.tree.map(lambda part: np.asarray(part)[: item.stop - item.start], result)
-
-    def _call(
-        self,
-        starts: np.ndarray,
-        stop: int,
-        keep: str,
-        gradients: bool,
-    ) -> Any:
-        """Evaluate batches from their starts (stream, draw); see batches.evaluate."""
-        return batches.evaluate(
-            self.source,
-            self.key,
-            jnp.asarray(starts),
-            jnp.uint32(self.layout.draws),
-            jnp.uint32(stop),
-            self.bins,
-            batch_size=self.batch_size,
-            gradients=gradients,
-            keep="draws and gates" if keep == "draws" and self.design.keeps_gates else keep,
-            precision=self.objective.precision,
-            mesh=self.mesh,
-        )
-
-    def _bins(self) -> summaries.Bins:
-        """Range of the loss's histogram, from a pilot: the first batch of every stream, of the first few streams."""
-        self.bins = summaries.Bins(np.float32(1))
-        streams, wanted = min(self.layout.streams, 16), min(PILOT_MASKS, self.layout.draws)
-
-        def evaluate() -> np.ndarray:
-            """Losses of the first draws of every stream: the same ones whatever the batch."""
-            size = self.batch_size
-            starts = [(stream, first) for stream in range(streams) for first in range(0, wanted, size)]
-            kept = len(starts) * size
-            starts += starts[-1:] * (-len(starts) % self.mesh.size)
-            pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False)
-            losses = np.asarray(pilot.evaluation.loss)
-            return losses[:kept].reshape(streams, -1, *losses.shape[1:])[:, :wanted]
-
-        return summaries.bins_for(self._fitting(evaluate, Progress(0, False)))
-
-    def _merged(self, parts: dict[str, np.ndarray]) -> summaries.Batch:
-        """Merge named summaries along their leading axis."""
-        template = self._template
-        return summaries.merged(
-            jax.tree.unflatten(jax.tree.structure(template), [parts[name] for name in _named(template)])
-        )
-
     def _summary(self, streams: list[summaries.Batch]) -> xr.Dataset:
         """Label the merged summaries of the streams."""
-        data = labels.of_summary(self.objective, self.design, self.layout.axes, streams, float(self.bins.top))
+        data = labels.of_summary(self.objective, self.design, self.layout.axes, streams, float(self.evaluator.bins.top))
         counts = dict(nonpositive_losses=int(data.nonpositive.sum()), nonfinite_losses=int(data.nonfinite.sum()))
         return data.assign_attrs(self._attributes() | counts)
 
-    @cached_property
-    def _template(self) -> batches.Draws | summaries.Batch:
-        """What an item's result looks like: arrays of the right types and inner shapes."""
-        count = -(-self.layout.rows // self.batch_size)
-        count += -count % self.mesh.size
-        starts = jax.ShapeDtypeStruct((count, 2), np.uint32)
-        shapes = jax.eval_shape(lambda starts: self._call(starts, 0, self.keep, self.gradients), starts)
-        if self.keep == "summary":
-            return summaries.merged(jax.tree.map(lambda one: np.zeros((1, *one.shape[1:]), one.dtype), shapes))
-        return shapes
-
     def _arrays(self) -> dict[str, Array]:
         """Arrays of the record: of draws, or of items' summaries."""
-        named = _named(self._template)
+        parts = named(self.evaluator.template)
         if self.keep == "draws":
-            return {name: self._array_of(part) for name, part in named.items()}
+            return {name: self._array_of(part) for name, part in parts.items()}
         return {
             name: Array(
                 ("item", *(f"{name}.{axis}" for axis in range(part.ndim))),
@@ -322,7 +191,7 @@ class _Work:
                 (1, *part.shape),
                 part.dtype,
             )
-            for name, part in named.items()
+            for name, part in parts.items()
         }
 
     def _array_of(self, part: jax.ShapeDtypeStruct) -> Array:
@@ -356,9 +225,9 @@ class _Work:
         found = versions()
         return dict(
             design=repr(self.design),
-            masks=_digest(self.sampler),
+            masks=_digest(self.evaluator.sampler),
             seed=self.seed,
-            gradients=self.gradients,
+            gradients=self.evaluator.gradients,
             keep=self.keep,
             loss=self.objective.loss_name,
             plan=self.objective.plan.name,
@@ -368,15 +237,6 @@ class _Work:
             rows=self.layout.rows,
             **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
         )
-
-
-def _named(result: Any) -> dict[str, Any]:
-    """Name the arrays of a result: ``loss``, ``gates``, ..., or ``loss.mean``, ... of a summary."""
-    leaves = jax.tree_util.tree_flatten_with_path(result)[0]
-    return {
-        jax.tree_util.keystr(path, simple=True, separator=".").removeprefix("evaluation."): leaf
-        for path, leaf in leaves
-    }
 
 
 def _put(values: dict[str, np.ndarray], whole: dict[str, np.ndarray], item: Item, total: int) -> None:

@@ -243,16 +243,16 @@ def _best_of(
     best: Best, loss: Float[Array, " masks"], draw: UInt32[Array, " masks"], gates: Shaped[Array, "masks nodes"]
 ) -> Best:
     """Best masks of those before and of a batch: the lowest, then the lowest but for that one, and so on."""
-    found = Best(*(jnp.concatenate(pair) for pair in zip(best, (loss, draw, gates), strict=True)))
-    codes = _codes(found.gates)
+    losses, draws, masks = (jnp.concatenate(pair) for pair in zip(best, (loss, draw, gates), strict=True))
+    codes = _codes(masks)
 
     def take(left: Float[Array, " candidates"], _: None) -> tuple[Array, tuple[Array, Array]]:
         # A mask drawn again may have its loss rounded differently: the first draw stands for it.
         same = (codes == codes[:, jnp.argmin(left), None]).all(axis=0) & jnp.isfinite(left)
         return jnp.where(same, jnp.inf, left), (jnp.argmax(same), same.any())
 
-    _, (where, there) = jax.lax.scan(take, found.loss, None, length=BEST)
-    return Best(jnp.where(there, found.loss[where], jnp.inf), found.draw[where], found.gates[where])
+    _, (where, there) = jax.lax.scan(take, losses, None, length=BEST)
+    return Best(jnp.where(there, losses[where], jnp.inf), draws[where], masks[where])
 
 
 def _codes(gates: Shaped[Array, "masks nodes"]) -> UInt32[Array, "2 masks"]:

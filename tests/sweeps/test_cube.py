@@ -207,7 +207,9 @@ def test_networks_are_the_oracles(name, x64):
 
 
 def source(objective, design):
-    return batches.source_of(objective.evaluator, design, 2 ** len(objective.nodes), True, None)[0]
+    return batches.source_of(
+        objective.evaluator, design.sampler(len(objective.nodes)), 1, 2 ** len(objective.nodes), True, None
+    )[0]
 
 
 def test_other_plans_and_designs_form_their_masks():
@@ -246,7 +248,7 @@ def test_the_batch_size_changes_nothing(batch_size, twelve):
 def test_a_batch_larger_than_an_item(twelve, monkeypatch):
     # A draw takes 12 x 9 + 8 bytes here: an item has 1,024 draws, less than the batch that is asked for.
     problem, objective, wanted = twelve
-    monkeypatch.setattr(sweeps.engine, "CALL_BYTES", 1024 * 120)
+    monkeypatch.setattr(sweeps.items, "CALL_BYTES", 1024 * 120)
     data = sweeps.sweep(objective, sweeps.Hypercube(), batch_size=4096)
     np.testing.assert_allclose(data.loss, wanted.loss, rtol=0, atol=2 * helpers.rounding(problem, np.ones(12))[0])
 

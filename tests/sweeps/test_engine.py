@@ -9,7 +9,7 @@ import scipy.stats
 import xarray as xr
 
 import sweeps
-from sweeps import engine
+from sweeps import engine, items
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -146,7 +146,7 @@ class TestBatches:
 
     def test_several_calls_give_what_one_gives(self, monkeypatch, compiled):
         # Sixty draws of 62 bytes, in calls that may return 1,000 bytes.
-        monkeypatch.setattr(engine, "CALL_BYTES", 1000)
+        monkeypatch.setattr(items, "CALL_BYTES", 1000)
         data = sweeps.sweep(objective(), DESIGNS["Bernoulli"][0], seed=3, batch_size=5)
         assert len(programs(compiled)) == 1, "calls of one size, smaller than the sweep of all other tests"
         assert_same(data, swept("Bernoulli"), gates_of("Bernoulli"))
@@ -203,11 +203,11 @@ class TestStore:
     def test_a_complete_store_is_read_and_not_computed_again(self, tmp_path, monkeypatch):
         path, design = tmp_path / "sweep.zarr", DESIGNS["Bernoulli"][0]
         first = sweeps.sweep(objective(), design, seed=3, store=path).load()
-        monkeypatch.setattr(engine._Work, "_values", None)
+        monkeypatch.setattr(items.Evaluator, "values", None)
         xr.testing.assert_identical(sweeps.sweep(objective(), design, seed=3, store=path).load(), first)
 
     def test_a_killed_sweep_goes_on_where_it_stopped(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(engine, "CALL_BYTES", 500)
+        monkeypatch.setattr(items, "CALL_BYTES", 500)
         design, path = DESIGNS["Bernoulli"][0], tmp_path / "killed.zarr"
         whole = sweeps.sweep(objective(), design, seed=3, batch_size=5, store=tmp_path / "whole.zarr").load()
         write, written = engine.Record.write, []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import batches, engine
+from sweeps import batches, items
 from sweeps import objective as objectives
 from sweeps.plans import hoisting
 from tests.sweeps import helpers
@@ -101,7 +101,7 @@ def test_a_product_of_constants_leaves_the_loop():
 
 def program_of(objective, design=sweeps.Bernoulli(0.5, draws=64), gradients=False, keep="draws"):  # noqa: B008
     """Return the program of a sweep."""
-    work = engine._Work(objective, design, 3, gradients, keep, 16, apart=False)
+    work = items.Evaluator(objective, design, 3, gradients, keep, 16, apart=False)
     starts = batches.bases(0, 4, work.batch_size, work.layout.draws)
     return jax.make_jaxpr(lambda starts: work._call(starts, 64, keep, gradients))(starts).jaxpr
 

@@ -14,7 +14,7 @@ import xarray as xr
 import zarr
 
 import sweeps
-from sweeps import engine
+from sweeps import engine, items
 from sweeps.records import Record
 from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
@@ -48,7 +48,7 @@ def assert_same_files(folder, wanted):
 
 @pytest.fixture(autouse=True)
 def small_items(monkeypatch):
-    monkeypatch.setattr(engine, "CALL_BYTES", CALL_BYTES)
+    monkeypatch.setattr(items, "CALL_BYTES", CALL_BYTES)
 
 
 @pytest.fixture(scope="module", params=["draws", "summary"])
@@ -56,7 +56,7 @@ def whole(request, tmp_path_factory):
     """What is kept, and the files of a sweep that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "sweep.zarr"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "CALL_BYTES", CALL_BYTES)
+        patch.setattr(items, "CALL_BYTES", CALL_BYTES)
         swept(folder, request.param)
     return request.param, folder, files(folder)
 
@@ -64,13 +64,13 @@ def whole(request, tmp_path_factory):
 @pytest.fixture
 def evaluated(monkeypatch):
     """The numbers of the items that are evaluated."""
-    found, evaluate = [], engine._Work._evaluate
+    found, evaluate = [], items.Evaluator._evaluate
 
     def listed(work, item):
         found.append(work.layout.items.index(item))
         return evaluate(work, item)
 
-    monkeypatch.setattr(engine._Work, "_evaluate", listed)
+    monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
     return found
 
 
@@ -231,7 +231,7 @@ class TestAnotherSweep:
 
     def test_with_other_items_is_refused(self, whole, monkeypatch):
         keep, folder, _ = whole
-        monkeypatch.setattr(engine, "CALL_BYTES", 2 * CALL_BYTES)
+        monkeypatch.setattr(items, "CALL_BYTES", 2 * CALL_BYTES)
         with pytest.raises(ValueError, match="holds another sweep: rows was 8, now 16"):
             swept(folder, keep)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import batches, engine
+from sweeps import batches, engine, items
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
 from tests.sweeps.helpers import SINGLE, SMALL
@@ -73,7 +73,7 @@ pickle.dump(results, open(sys.argv[1], "wb"))
 WITHOUT_REPORT = """
 import sys
 from analysis import reports
-from sweeps import cli, engine
+from sweeps import cli, items
 from tests.sweeps import test_records
 reports.write = lambda out: out
 """
@@ -95,7 +95,7 @@ cli.main(sys.argv[1:])
 SHARED = f"""{WITHOUT_REPORT}
 summary, *arguments = sys.argv[1:]
 cli.main(arguments)
-engine.CALL_BYTES = test_records.CALL_BYTES
+items.CALL_BYTES = test_records.CALL_BYTES
 test_records.swept(summary, "summary")
 """
 
@@ -190,7 +190,7 @@ class TestOutOfMemory:
 
     def test_the_smaller_batch_is_kept(self, memory, monkeypatch, tmp_path, capsys):
         # Four items of 16 draws of 11 bytes: the second one finds out no more than the first did.
-        monkeypatch.setattr(engine, "CALL_BYTES", 16 * 11)
+        monkeypatch.setattr(items, "CALL_BYTES", 16 * 11)
         memory[0][0] = 8
         design = sweeps.Bernoulli(0.5, draws=64)
         data = sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=tmp_path / "sweep.zarr")
@@ -218,16 +218,16 @@ class TestOutOfMemory:
         np.testing.assert_allclose(found.loss, wanted.loss, rtol=0, atol=2 * of_loss)
 
     def test_finished_parts_are_kept(self, memory, monkeypatch, tmp_path):
-        monkeypatch.setattr(engine, "CALL_BYTES", 16 * 11)
+        monkeypatch.setattr(items, "CALL_BYTES", 16 * 11)
         design, path = sweeps.Bernoulli(0.5, draws=64), tmp_path / "sweep.zarr"
-        evaluate = engine._Work._evaluate
+        evaluate = items.Evaluator._evaluate
 
         def shrinking(work, item):
             memory[0][0] = 16 if item.start < 32 else 0
             return evaluate(work, item)
 
         with monkeypatch.context() as patch:
-            patch.setattr(engine._Work, "_evaluate", shrinking)
+            patch.setattr(items.Evaluator, "_evaluate", shrinking)
             with pytest.raises(MemoryError):
                 sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=path)
         memory[0][0] = np.inf
@@ -283,13 +283,13 @@ def test_killed_from_outside_the_same_command_ends_with_the_same_store(children,
     assert status == -signal.SIGKILL, printed
     wanted = files(configured_run / "run" / MAIN)
     assert files(folder / "killed" / MAIN).keys() < wanted.keys(), "killed with a store half full"
-    evaluated, evaluate = [], engine._Work._evaluate
+    evaluated, evaluate = [], items.Evaluator._evaluate
 
     def listed(work, item):
         evaluated.append(item.start)
         return evaluate(work, item)
 
-    monkeypatch.setattr(engine._Work, "_evaluate", listed)
+    monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
     monkeypatch.setattr("sweeps.studies.configured.train", None)
     run_configured(configured_run / "sweep.toml", folder / "killed")
     assert evaluated == [80, 120, 160, 200], "neither trained again nor swept where it had been"
@@ -302,7 +302,7 @@ def test_two_processes_share_a_store(children, configured_run, folder, tmp_path,
     assert status == other_status == 0, printed + other_printed
     assert "done: " in printed and "masks" not in other_printed and "done" not in other_printed
     assert_same_files(folder / "shared" / MAIN, files(configured_run / "run" / MAIN))
-    monkeypatch.setattr(engine, "CALL_BYTES", CALL_BYTES)
+    monkeypatch.setattr(items, "CALL_BYTES", CALL_BYTES)
     swept(tmp_path / "alone.zarr", "summary")
     assert_same_files(folder / "summary.zarr", files(tmp_path / "alone.zarr"))
 

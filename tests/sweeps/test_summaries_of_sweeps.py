@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 import sweeps
-from sweeps import engine, summaries
+from sweeps import engine, items, summaries
 from sweeps.summaries import BEST, LOG_BINS, LOG_HIGH, LOG_LOW, LOSS_BINS, Best
 from tests import reference
 from tests.sweeps import helpers
@@ -123,7 +123,7 @@ def test_a_summary_is_that_of_the_draws(name):
 def test_several_items_batches_and_merges(monkeypatch):
     # Items of 64 draws in batches of 16, and at most two summaries of a stream in memory. 150 draws a stream are two
     # items and 22 draws, which are no whole batches either.
-    monkeypatch.setattr(engine, "CALL_BYTES", 64 * 64)
+    monkeypatch.setattr(items, "CALL_BYTES", 64 * 64)
     monkeypatch.setattr(engine, "MOST_PARTS", 2)
     assert_exact_summary(
         sweeps.sweep(exact(), DESIGNS["Bernoulli"], seed=3, keep="summary", batch_size=16), "Bernoulli"
