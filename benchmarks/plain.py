@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from benchmarks.problems import Problem
-from benchmarks.timing import Answer, Contender, Timing, best_batch
+from benchmarks.timing import Answer, Contender, Timing, best_batch, fastest
+from sweeps import compiling
 
 
 def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array, ""]]:
@@ -28,8 +29,10 @@ def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array,
     return loss
 
 
-def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) -> tuple[Contender, list[Timing]]:
-    """Return plain vmap at its best batch, and what was tried to find it.
+def vmapped(
+    problem: Problem, gates: np.ndarray, batches: list[int], some: int
+) -> tuple[dict[str, Contender], list[Timing]]:
+    """Return plain vmap at its best batch, compiled with XLA's defaults and with our options, and what was tried.
 
     Every batch is tried both as one jitted call a batch and as one call with ``lax.map`` over batches inside.
 
@@ -41,24 +44,42 @@ def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) 
     """
     function = jax.value_and_grad(loss_of(problem))
     masks = jnp.asarray(gates)
-    best = [
-        best_batch(partial(_calls, function, masks, some), batches),
-        # A batch of one inside lax.map is the contender that ``mapped`` returns.
-        best_batch(partial(_mapped_calls, function, masks, some), [batch for batch in batches if batch > 1]),
-    ]
-    winner = min(best, key=lambda pair: min(one.seconds for one in pair[1]))
-    return winner[0], [one for pair in best for one in pair[1]]
+    winners, tried = {}, []
+    for options in compilers():
+        calls, mapped_calls = (partial(make, function, masks, some, options) for make in (_calls, _mapped_calls))
+        best = [
+            best_batch(calls, batches),
+            # A batch of one inside lax.map is the contender that ``mapped`` returns.
+            best_batch(mapped_calls, [batch for batch in batches if batch > 1]),
+        ]
+        winners[f"vmap{_said(options)}"] = min(best, key=lambda pair: min(one.seconds for one in pair[1]))[0]
+        tried += [one for pair in best for one in pair[1]]
+    return winners, tried
 
 
 def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
-    """Return a jitted ``lax.map`` over single masks."""
+    """Return a jitted ``lax.map`` over single masks, compiled the faster way."""
     function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
-    run = jax.jit(lambda masks: jax.lax.map(function, masks))
-    return Contender("jitted lax.map, one mask at a time", lambda: run(masks), len(gates), _answer(masks, some))
+
+    def contender(options: dict[str, str]) -> Contender:
+        run = jax.jit(lambda masks: jax.lax.map(function, masks), compiler_options=options)
+        name = f"jitted lax.map, one mask at a time{_said(options)}"
+        return Contender(name, lambda: run(masks), len(gates), _answer(masks, some))
+
+    return min(map(contender, compilers()), key=lambda one: fastest(one.run))
 
 
-def _calls(function: Callable, gates: Array, some: int, batch: int) -> Contender:
-    run = jax.jit(jax.vmap(function))
+def compilers() -> list[dict[str, str]]:
+    """Return the compiler's options to try: none, and those that the engine sets, where they are others."""
+    return [{}, ours] if (ours := compiling.options()) else [{}]
+
+
+def _said(options: dict[str, str]) -> str:
+    return ", compiled without YNN" if options else ""
+
+
+def _calls(function: Callable, gates: Array, some: int, options: dict[str, str], batch: int) -> Contender:
+    run = jax.jit(jax.vmap(function), compiler_options=options)
     # Cut before the timer starts; the first ones hold the masks whose answers are checked.
     parts = [gates[start : start + batch] for start in range(0, len(gates), batch)]
 
@@ -66,14 +87,13 @@ def _calls(function: Callable, gates: Array, some: int, batch: int) -> Contender
         loss, gradient = (np.concatenate(part) for part in zip(*results[:some], strict=True))
         return Answer(gates[:some], loss[:some], gradient[:some])
 
-    return Contender(
-        f"plain jitted jax.vmap, {batch} masks a call", lambda: [run(part) for part in parts], len(gates), answer
-    )
+    name = f"plain jitted jax.vmap, {batch} masks a call{_said(options)}"
+    return Contender(name, lambda: [run(part) for part in parts], len(gates), answer)
 
 
-def _mapped_calls(function: Callable, gates: Array, some: int, batch: int) -> Contender:
-    run = jax.jit(lambda masks: jax.lax.map(function, masks, batch_size=batch))
-    name = f"plain jax.vmap of {batch} masks in a jitted lax.map"
+def _mapped_calls(function: Callable, gates: Array, some: int, options: dict[str, str], batch: int) -> Contender:
+    run = jax.jit(lambda masks: jax.lax.map(function, masks, batch_size=batch), compiler_options=options)
+    name = f"plain jax.vmap of {batch} masks in a jitted lax.map{_said(options)}"
     return Contender(name, lambda: run(gates), len(gates), _answer(gates, some))
 
 

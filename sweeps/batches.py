@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Shaped, UInt32
 
-from sweeps import summaries
+from sweeps import compiling, summaries
 from sweeps.objective import Evaluation, with_logs
 from sweeps.plans import Plan, cube, preferred_batch
 from sweeps.samplers import HypercubeSampler, Sampler
@@ -151,7 +151,7 @@ def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool = T
     return np.stack([np.full(batches, stream), first + steps], axis=1).astype(np.uint32)
 
 
-@partial(jax.jit, static_argnames=("batch_size", "gradients", "keep", "precision", "mesh"))
+@partial(compiling.jit, static_argnames=("batch_size", "gradients", "keep", "precision", "mesh"))
 def evaluate(
     source: Source,
     key: Array,

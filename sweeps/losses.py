@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from sweeps.logarithms import log1p_of_share
+
 
 class Loss(NamedTuple):
     """A loss of each example.
@@ -46,7 +48,7 @@ def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Written with a choice and not with max and abs, whose derivatives at zero would not add up to 1/2.
     """
     positive = margin >= 0
-    return jnp.where(positive, margin, 0) + jnp.log1p(jnp.exp(jnp.where(positive, -margin, margin)))
+    return jnp.where(positive, margin, 0) + log1p_of_share(jnp.exp(jnp.where(positive, -margin, margin)))
 
 
 def squared_error(

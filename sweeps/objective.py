@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from sweeps import gating, losses
+from sweeps import compiling, gating, losses
 from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 from sweeps.tasks import Batch
 
@@ -192,7 +192,7 @@ class Objective:
         return jnp.asarray(array).astype(self.evaluator.dtype)
 
 
-@partial(jax.jit, static_argnames=("gradients", "batch_size"))
+@partial(compiling.jit, static_argnames=("gradients", "batch_size"))
 def evaluate_batches(plan: Plan, gates: Float[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
     """Evaluate gate vectors batch by batch inside one call."""
     plan = plan.prepared()

@@ -38,6 +38,6 @@ class Plan(Protocol):
 
 def preferred_batch(plan: Plan, gradients: bool) -> int:
     """Return the batch size, a power of two, whose working set stays in cache on CPU and fills an accelerator."""
-    budget = 2**19 if jax.default_backend() == "cpu" else 2**27
+    budget = 2**20 if jax.default_backend() == "cpu" else 2**27
     fitting = max(1, budget // plan.floats_per_mask(gradients))
     return min(4096, 1 << (fitting.bit_length() - 1))

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
-# Examples in a block: margins of a block and a batch stay in a core's cache; a GPU wants fewer and larger ones.
-CPU_BLOCK, ACCELERATOR_BLOCK = 512, 2**14
+# Examples in a block: margins of a block and a batch stay in cache; a GPU wants fewer and larger ones.
+CPU_BLOCK, ACCELERATOR_BLOCK = 1024, 2**14
 
 
 def split(values: Shaped[Array, "... examples"], largest: int | None = None, fill: float = 0.0) -> Array:

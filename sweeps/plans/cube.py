@@ -9,6 +9,7 @@ e^(u+v) overflows when margins are large. So every example's largest margin over
 within bounds are tame and take the fast way; the others, wild, take the stable form with an exponential a mask.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
+from sweeps.logarithms import log1p_of_positive
 from sweeps.plans import Plan, blocks
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins, AffineSquares, loss_and_wrong
 
@@ -29,6 +31,8 @@ MOST_EXPONENT, MOST_FACTOR = 80.0, 60.0
 GROUPS = (4, 2, 1)
 # Columns (groups of examples) that are summed at once.
 LARGEST_BLOCK = 512
+# Rows of the cube that are evaluated together where no gradients are wanted.
+ROWS = 4
 # The classes are written out in the program: many of them would make it long.
 MOST_CLASSES = 32
 
@@ -51,13 +55,13 @@ class Place(NamedTuple):
 
     Attributes
     ----------
-    low : e^(u - centre), shape (blocks, others, 2^low, columns)
+    low : e^(u - centre), shape (blocks, others, columns, 2^low)
     high_slopes : shape (blocks, high nodes, others, columns)
     centres : moved from u to v to keep both factors within range, shape (blocks, others, columns)
     slopes : shape (blocks, nodes, others, columns)
     """
 
-    low: Float[Array, "blocks others lows columns"]
+    low: Float[Array, "blocks others columns lows"]
     high_slopes: Float[Array, "blocks highs others columns"]
     centres: Float[Array, "blocks others columns"]
     slopes: Float[Array, "blocks nodes others columns"]
@@ -81,24 +85,38 @@ class Tame:
 
 
 def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
-    # Terms e^u e^v, (rows, lows, columns) for every place and class. They are never in memory: written out like
-    # this, the compiler fuses them into the sum over the columns.
+    # Terms e^u e^v, (rows, columns, lows) for every place and class. They are never in memory: written out like
+    # this, the compiler fuses them into the sum over the columns, which runs along vectors of lows.
     terms = []
     for place in places:
         high = jnp.exp(jnp.einsum("rh,hcj->crj", bits, place.high_slopes) + place.centres[:, None])
-        terms.append([low[None] * one[:, None] for low, one in zip(place.low, high, strict=True)])
+        terms.append([low[None] * one[:, :, None] for low, one in zip(place.low, high, strict=True)])
     totals = [sum(classes[1:], start=classes[0]) for classes in terms]
     product = totals[0]
     for total in totals[1:]:
         product = product + total + product * total
-    losses = jnp.log1p(product).sum(axis=-1)
+    losses = log1p_of_positive(product).sum(axis=1)
     if not gradients:
         return losses, None
-    gradient = jnp.zeros((), losses.dtype)
-    for place, classes, total in zip(places, terms, totals, strict=True):
-        wrong = jnp.stack([term / (1 + total) for term in classes])
-        gradient = gradient + jnp.einsum("crlj,ncj->rln", wrong, place.slopes)
-    return losses, gradient
+    gradients_of_places = [
+        _weighted([term / (1 + total) for term in classes], place.slopes)
+        for place, classes, total in zip(places, terms, totals, strict=True)
+    ]
+    return losses, sum(gradients_of_places[1:], start=gradients_of_places[0])
+
+
+def _weighted(
+    wrong: Sequence[Float[Array, "rows columns lows"]], slopes: Float[Array, "nodes others columns"]
+) -> Float[Array, "rows lows nodes"]:
+    """Sum of slopes over examples and classes, weighted by each class's probability.
+
+    Written as products of two matrices: batches of them are several times slower on CPUs.
+    """
+    rows = [
+        sum(slopes[:, other] @ probability[row] for other, probability in enumerate(wrong))
+        for row in range(len(wrong[0]))
+    ]
+    return jnp.swapaxes(jnp.stack(rows), 1, 2)
 
 
 @jax.tree_util.register_dataclass
@@ -108,12 +126,12 @@ class Wild:
 
     Attributes
     ----------
-    low : u, shape (blocks, others, 2^low, columns)
+    low : u, shape (blocks, others, columns, 2^low)
     high_slopes : shape (blocks, high nodes, others, columns)
     slopes : shape (blocks, nodes, others, columns)
     """
 
-    low: Float[Array, "blocks others lows columns"]
+    low: Float[Array, "blocks others columns lows"]
     high_slopes: Float[Array, "blocks highs others columns"]
     slopes: Float[Array, "blocks nodes others columns"]
 
@@ -124,9 +142,9 @@ class Wild:
 
     def _block(self, block: tuple[Array, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
         low, high_slopes, slopes = block
-        margins = low[:, None] + jnp.einsum("rh,hcj->crj", bits, high_slopes)[:, :, None]
+        margins = low[:, None] + jnp.einsum("rh,hcj->crj", bits, high_slopes)[..., None]
         losses, wrong = loss_and_wrong(margins)
-        return losses.sum(axis=-1), jnp.einsum("crlj,ncj->rln", wrong, slopes) if gradients else None
+        return losses.sum(axis=1), _weighted(list(wrong), slopes) if gradients else None
 
 
 def _sum_over(blocked: Any, evaluate: Any) -> tuple[Array, Array | None]:
@@ -189,11 +207,13 @@ class Cube:
         rows = (first >> self.low_nodes) + jnp.arange(masks >> self.low_nodes, dtype=jnp.uint32)
         highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
         bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
-        if gradients:
-            # Row by row: the gradient's GEMM wants the probabilities in memory, and they should stay in cache.
-            losses, gradient = jax.lax.map(lambda row: self._sums(row[None], True), bits)
-            return losses.reshape(-1) / self.examples, gradient.reshape(-1, self.nodes) / self.examples
-        return self._sums(bits, False)[0].reshape(-1) / self.examples, None
+        # The gradient's GEMM wants the probabilities in memory, and they should stay in cache.
+        together = 1 if gradients else min(ROWS, len(bits))
+        losses, gradient = jax.lax.map(
+            lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
+        )
+        losses = losses.reshape(-1) / self.examples
+        return losses, None if gradient is None else gradient.reshape(-1, self.nodes) / self.examples
 
     def _sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         sums = [part.sums(bits, gradients) for part in self.parts]
@@ -285,7 +305,7 @@ def _tame(part: Part, reach: np.ndarray, low_nodes: int) -> Tame:
     return Tame(
         tuple(
             Place(
-                jnp.swapaxes(at(place, low), 1, 2),
+                jnp.moveaxis(at(place, low), 1, 3),
                 at(place, part.slopes[low_nodes:]),
                 at(place, centres, NEVER_WRONG),
                 at(place, part.slopes),
@@ -300,7 +320,7 @@ def _wild(part: Part, low_nodes: int) -> Wild:
         return blocks.split(jnp.asarray(values), LARGEST_BLOCK, fill)
 
     low = _table(part.offsets, part.slopes[:low_nodes])
-    return Wild(jnp.swapaxes(split(low, NEVER_WRONG), 1, 2), split(part.slopes[low_nodes:]), split(part.slopes))
+    return Wild(jnp.moveaxis(split(low, NEVER_WRONG), 1, 3), split(part.slopes[low_nodes:]), split(part.slopes))
 
 
 def _table(offsets: np.ndarray, slopes: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from sweeps.networks import ACTIVATIONS, MLP
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
 
-# Examples in a block; larger than the affine plan's, since GEMMs with wide rows are what this plan lives on.
+# Examples in a block, on any device: products with wide rows are what this plan lives on.
 LARGEST_BLOCK = 1024
 
 
