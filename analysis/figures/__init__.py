@@ -1,5 +1,16 @@
 """Figures: one module a kind, each function takes data and an optional axes, and returns the axes."""
 
-from analysis.figures import densities, quantiles, removal, spread, style, training
+from analysis.figures import cube, densities, masks, paths, quantiles, removal, spectrum, spread, style, training
 
-__all__ = ["densities", "quantiles", "removal", "spread", "style", "training"]
+__all__ = [
+    "cube",
+    "densities",
+    "masks",
+    "paths",
+    "quantiles",
+    "removal",
+    "spectrum",
+    "spread",
+    "style",
+    "training",
+]

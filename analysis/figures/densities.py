@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy import stats
 
-from analysis import density, samples
+from analysis import density, hypercube, samples
 from analysis.figures import style
 from analysis.samples import Sample
 
@@ -133,10 +133,58 @@ def log_loss(
     return ax
 
 
+def log_loss_against_exact(
+    sweep: xr.DataArray | xr.Dataset, values: Any, width: float = density.WIDTH, ax: Axes | None = None
+) -> Axes:
+    """Draw the density of sampled log losses at each probability over the exact one of all masks.
+
+    Parameters
+    ----------
+    sweep : xarray.DataArray or xarray.Dataset, (probability, ...)
+        Losses, not their logarithms, a sweep, or the summary of one.
+    values : array_like, (2**N,)
+        The log loss at each mask of the same network.
+    width : float
+        Standard deviation of the Gaussian kernel, of both, in units of the log loss.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the sweep has no dimension `probability`, or the values are no finite table.
+    """
+    if "probability" not in sweep.dims:
+        raise ValueError(f"sweep: expected the dimension 'probability', got {tuple(sweep.dims)}")
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):
+            sample = samples.log_losses(part)
+            missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
+            _curve(ax, sample, width, style.CYCLE[number % len(style.CYCLE)], _with_missing(label, missing))
+            # Bins of a tenth of the kernel: their error cannot be seen, and a million masks are drawn at once.
+            exact = hypercube.distribution(values, float(p), width / 10)
+            grid, height = density.kde(exact.values, width, weights=exact.weights)
+            shown = height > 1e-4 * height.max()
+            ax.plot(grid[shown], height[shown], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
+        ax.plot([], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)), label="all masks, exact")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.unit_of(sweep)})")
+        ax.set(ylabel="probability density")
+        ax.set_ylim(bottom=0)
+        _legend(ax)
+    return ax
+
+
 def _legend(ax: Axes) -> None:
     """Put the legend above the axes, where no curve can be, the curves of the sweep first."""
     handles, labels = ax.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] in ("every node on", "normal, best fit"))
+    order = sorted(
+        range(len(labels)), key=lambda i: labels[i] in ("every node on", "normal, best fit", "all masks, exact")
+    )
     lines = {labels[i]: handles[i] for i in order}
     columns = 2 if any("left out" in label for label in labels) else 3
     style.legend_above(ax, lines, columns)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import hypercube
@@ -93,3 +94,26 @@ def node_values(
         ax.set_xlim(-0.7, place.size - 0.3)
         ax.set(xlabel=f"node ({head})" if head else "node", ylabel=f"change of the {quantity}\nwhen the node goes on")
     return ax
+
+
+def overview(values: Any, labels: Sequence[Any] | None = None, quantity: str = "log loss") -> Figure:
+    """Draw the masks of every size and the values of the nodes side by side.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    labels : sequence, (N,), optional
+        Names of the nodes.
+    quantity : str
+        What the values are.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
+        by_size(values, quantity, axes[0])
+        node_values(values, labels, quantity, axes[1])
+    return figure

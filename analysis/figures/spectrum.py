@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis import _validate, hypercube
@@ -149,3 +150,26 @@ def against_probability(
         ax.set_xlim(0, 1)
         ax.set(xlabel="probability $p$ that a node is on", ylabel=quantity)
     return ax
+
+
+def overview(log_loss: Any, loss: Any, sampled: xr.Dataset | None = None, unit: str = "nats") -> Figure:
+    """Draw the variance of the log loss by order, and the loss against the probability, side by side.
+
+    Parameters
+    ----------
+    log_loss, loss : array_like or xarray.DataArray, (2**N,)
+        The values at each mask.
+    sampled : xarray.Dataset, (probability,), optional
+        `mean` and `sd` of the loss of sampled masks.
+    unit : str
+        Of the loss.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
+        variance_by_order(log_loss, ax=axes[0])
+        against_probability(loss, sampled, f"loss ({unit})", axes[1])
+    return figure

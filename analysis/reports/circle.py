@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis import figures, runs
 from analysis.reports import circle_tables as tables
 from analysis.reports import circle_text as text
-from analysis.reports import sections, sweep_text
+from analysis.reports import cube, sections, sweep_text
 from analysis.reports.circle_results import Results, measure
 from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
 from analysis.reports.writing import publish
@@ -33,6 +33,7 @@ def draw(results: Results) -> dict[str, Figure]:
     return sections.draw(results) | {
         "log_loss_quantiles": figures.quantiles.panels(results.sweep["loss"]),
         "spread": figures.spread.overview(results.spread, results.published),
+        **cube.draw(results.hypercube, results.sweep, results.losses, results.log_loss_width),
     }
 
 
@@ -74,6 +75,7 @@ def _result_sections(results: Results, made: dict[str, Table], pictures: dict[st
         Section("The loss", loss),
         Section("The log loss", logs),
         Section("One node at a time", single),
+        *cube.sections(results.hypercube, made, pictures),
         Section("Beside the published numbers", theirs),
     ]
 
@@ -99,6 +101,7 @@ def page(results: Results, made: dict[str, Table], pictures: dict[str, Path]) ->
             sweep_text.loss_summary(results),
             sweep_text.lognormal_verdict(results),
             text.published_verdict(results, rule),
+            *text.hypercube_in_short(results),
             text.counts(results),
         ]
     )

@@ -6,6 +6,8 @@ import pandas as pd
 import xarray as xr
 
 from analysis import density, lognormal, published, removal, runs, spread
+from analysis.reports import cube_results
+from analysis.reports.cube_results import HypercubeResults
 from analysis.reports.sweep_results import SweepResults
 
 
@@ -23,12 +25,15 @@ class Results(SweepResults):
         Statistics of every network, under both boundary rules.
     comparison : pandas.DataFrame
         Where the published numbers fall in the spread.
+    hypercube : HypercubeResults
+        Flip paths and the whole cube.
     """
 
     nodes: xr.Dataset
     published: xr.Dataset
     spread: xr.Dataset
     comparison: pd.DataFrame
+    hypercube: HypercubeResults
 
 
 def measure(run: runs.Run) -> Results:
@@ -50,14 +55,15 @@ def measure(run: runs.Run) -> Results:
     """
     sweep = run.group("sweeps/bernoulli", on_disk=("loss_gradient", "log_loss_gradient"))
     many = spread.statistics(run.group("spread"))
+    losses, fits = removal.statistics(sweep), lognormal.fit_each(sweep)
     return Results(
         run=run,
         task=run.group("task"),
         network=run.group("network"),
         training=run.group("training"),
         sweep=sweep,
-        losses=removal.statistics(sweep),
-        fits=lognormal.fit_each(sweep),
+        losses=losses,
+        fits=fits,
         nodes=removal.leave_one_out(run.group("sweeps/leave_one_out")),
         best=None,
         # The widths that the study was published with.
@@ -66,4 +72,5 @@ def measure(run: runs.Run) -> Results:
         published=published.circle(),
         spread=many,
         comparison=published.compare(many),
+        hypercube=cube_results.measure(run, losses, fits),
     )

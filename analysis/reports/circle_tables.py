@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from analysis import published as published_module
-from analysis.reports import sweep_tables
+from analysis.reports import cube_tables, sweep_tables
 from analysis.reports.circle_results import Results
 from analysis.tables import Column, Numbers, Table
 
@@ -72,7 +72,8 @@ def spread(results: Results) -> Table:
 def all_tables(results: Results) -> dict[str, Table]:
     """Make every table of the study, by name."""
     ours = {table.name: table for table in (published_beside_ours(results), spread(results))}
-    return sweep_tables.all_tables(results) | ours
+    exact = cube_tables.all_tables(results.hypercube, results.probabilities)
+    return sweep_tables.all_tables(results) | ours | exact
 
 
 def numbers(results: Results) -> Numbers:
@@ -86,4 +87,4 @@ def numbers(results: Results) -> Numbers:
         macros.add(f"spread {name} lowest", row.min, digits=3, **at)
         macros.add(f"spread {name} highest", row.max, digits=3, **at)
         macros.add(f"spread {name} published rank", row.rank, digits=2, **at)
-    return macros
+    return cube_tables.add_numbers(macros, results.hypercube, results.probabilities)

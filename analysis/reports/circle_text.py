@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis import published
-from analysis.reports import sweep_text
+from analysis.reports import cube_text, sweep_text
 from analysis.reports.circle_results import Results
 from analysis.reports.wording import at, capitalised, enumerate_words, number, percent, whole
 
@@ -127,3 +127,16 @@ def spread_settings(results: Results) -> str:
         f"run from {percent(float(accuracy.min()))} to {percent(float(accuracy.max()))}. This run's network is "
         f"one of them; of the {networks} under its rule, {enumerate_words(ranks)} have a lower mean loss."
     )
+
+
+def hypercube_in_short(results: Results) -> list[str]:
+    """Say what flip paths and the whole cube showed, a sentence each."""
+    found = results.hypercube
+    if found.cube is None:
+        return [found.missing]
+    said = (
+        cube_text.opposite(found.cube, found.paths),
+        cube_text.additivity(found.cube),
+        cube_text.optimum(found.cube),
+    )
+    return [sentence for sentence in said if sentence]

@@ -65,6 +65,43 @@ def leave_one_out(nodes=NODES):
     )
 
 
+def masks(nodes=NODES):
+    """Every mask, row m with node i on when bit i of m is 1."""
+    return np.arange(2**nodes)[:, None] >> np.arange(nodes) & 1 == 1
+
+
+def log_losses(nodes=NODES):
+    """The log loss of every mask: single nodes, some pairs, and an offset; float32 as the store has it."""
+    gates = masks(nodes).astype(float)
+    worth = np.linspace(0.05, 0.3, nodes)
+    return (0.3 - gates @ worth + 0.4 * gates[:, 0] * gates[:, 1] - 0.2 * gates[:, 2] * gates[:, -1]).astype(np.float32)
+
+
+def swept(design, variables, nodes=NODES, **coords):
+    """A sweep of the losses of `log_losses`; variables hold log losses, or gates with the node last."""
+    variables = {name: (dims, np.asarray(values)) for name, (dims, values) in variables.items()}
+    variables["loss"] = (variables["log_loss"][0], np.exp(variables["log_loss"][1]))
+    coords |= {"node": node_labels(nodes), "layer": ("node", np.array(["layers/0"] * nodes))}
+    return xr.Dataset(variables, coords=coords, attrs={"design": design, **SWEPT})
+
+
+def hypercube(nodes=NODES):
+    return swept("Hypercube()", {"log_loss": (("mask",), log_losses(nodes))}, nodes)
+
+
+def flip_paths(random, nodes=NODES, paths=80):
+    order = np.argsort(random.random((paths, nodes)))
+    flips = np.concatenate([np.zeros((paths, 1), int), np.cumsum(1 << order, axis=1)], axis=1)
+    number = random.integers(2**nodes, size=(paths, 1)) ^ flips
+    variables = {
+        "log_loss": (("chain", "draw", "step"), log_losses(nodes)[number][None]),
+        "gates": (("chain", "draw", "step", "node"), masks(nodes)[number][None]),
+    }
+    coords = {"chain": [0], "draw": np.arange(paths), "step": np.arange(nodes + 1)}
+    design = f"FlipPaths(paths={paths}, probability=0.5, flips=None, layer=None, chains=1)"
+    return swept(design, variables, nodes, **coords)
+
+
 def spread(random, networks=NETWORKS, draws=DRAWS):
     center = np.array([0.0, -0.25, -0.7]).reshape(3, 1, 1)
     scale = np.array([0.45, 0.55, 0.6]).reshape(3, 1, 1)
@@ -104,6 +141,8 @@ def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
     groups = trained(random, nodes) | {
         "/sweeps/bernoulli": sweep,
         "/sweeps/leave_one_out": leave_one_out(nodes),
+        "/sweeps/flip_paths": flip_paths(random, nodes),
+        "/sweeps/hypercube": hypercube(nodes),
         "/spread": many,
     }
     config = {"epochs": EPOCHS, "batch_size": 32, "optimizer": {"name": "adam", "rate": 0.01}}

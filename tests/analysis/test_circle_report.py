@@ -12,8 +12,14 @@ from analysis.reports.circle_results import measure
 from analysis.reports.page import Page, Section, Text
 from analysis.runs import Run
 
-TABLES = ("leave_one_out", "log_loss", "loss", "masks", "published", "spread")
-FIGURES = ("leave_one_out", "log_loss_density", "log_loss_quantiles", "loss_density", "spread", "training")
+TABLES = (
+    *("best_masks", "exact_moments", "flip_paths", "node_values", "orders"),
+    *("leave_one_out", "log_loss", "loss", "masks", "published", "spread"),
+)
+FIGURES = (
+    *("cube_path", "exact_density", "exact_masks", "flip_paths", "spectrum"),
+    *("leave_one_out", "log_loss_density", "log_loss_quantiles", "loss_density", "spread", "training"),
+)
 
 
 def results_of(tree, tmp_path):
