@@ -11,6 +11,9 @@ from analysis.samples import ROUNDINGS
 
 Floats = npt.NDArray[np.float64]
 
+#: What to do with something else than a whole table.
+SAMPLED = "for sampled masks see analysis.hypercube.estimates"
+
 
 def checked(values: Any, name: str = "values") -> Floats:
     """Return a table as float64, checked to hold one finite number for each mask.
@@ -36,9 +39,11 @@ def checked(values: Any, name: str = "values") -> Floats:
     """
     table = _validate.real_numbers(name, values)
     if table.ndim != 1:
-        raise ValueError(f"{name}: expected shape (2**N,), one number for each mask, got shape {table.shape}")
+        raise ValueError(
+            f"{name}: expected shape (2**N,), one number for each mask, got shape {table.shape}; {SAMPLED}"
+        )
     if table.size.bit_count() != 1:
-        raise ValueError(f"{name}: expected 2**N numbers, one for each mask of N nodes, got {table.size}")
+        raise ValueError(f"{name}: expected 2**N numbers, one for each mask of N nodes, got {table.size}; {SAMPLED}")
     finite = np.isfinite(table)
     if not finite.all():
         bad = table.size - int(np.count_nonzero(finite))

@@ -72,5 +72,5 @@ def measure(run: runs.Run) -> Results:
         published=published.circle(),
         spread=many,
         comparison=published.compare(many),
-        hypercube=cube_results.measure(run, losses, fits),
+        hypercube=cube_results.measure(run, sweep, losses, fits),
     )

@@ -58,10 +58,14 @@ def sections(results: HypercubeResults, made: Mapping[str, Table], pictures: Map
     found = []
     if results.paths is not None:
         found.append(Section("Across the hypercube", _of_paths(results.paths, results.cube, made, pictures)))
-    blocks: list[Block] = (
-        [Text(results.missing)] if results.cube is None else _of_cube(results.cube, results, made, pictures)
-    )
-    found.append(Section("All masks, without sampling error", blocks))
+    blocks: list[Block]
+    if results.cube is not None:
+        blocks = _of_cube(results.cube, results, made, pictures)
+    elif results.estimates is not None:
+        blocks = [Text(f"{results.missing} {text.estimated(results.estimates)}"), Tabular(made["node_estimates"])]
+    else:
+        blocks = [Text(results.missing)]
+    found.append(Section("All masks, without sampling error" if results.cube else "All masks, estimated", blocks))
     return found
 
 

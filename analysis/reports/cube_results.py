@@ -121,6 +121,9 @@ class HypercubeResults:
     cube : CubeResults or None
     missing : str
         Why there is no cube, as a sentence; empty where there is one.
+    estimates : xarray.Dataset or None, (node,)
+        Where there is no cube, from the paths: `banzhaf` and `sobol_total` of the log loss with their errors; and from
+        the draws whose p is nearest to 0.5 `additive_share`, its error and that p, `probability`.
     moments : xarray.Dataset or None, (quantity, probability)
         `exact_mean`, `exact_sd`, `exact_skewness`, `exact_excess_kurtosis`; `sampled_mean`, its `sampled_error`, and
         `standard_errors`, sampled less exact.
@@ -129,17 +132,20 @@ class HypercubeResults:
     paths: PathResults | None
     cube: CubeResults | None
     missing: str
+    estimates: xr.Dataset | None
     moments: xr.Dataset | None
 
 
-def measure(run: runs.Run, losses: xr.Dataset, fits: xr.Dataset) -> HypercubeResults:
+def measure(run: runs.Run, sweep: xr.Dataset, losses: xr.Dataset, fits: xr.Dataset) -> HypercubeResults:
     """Read the flip paths and the cube of a run, and compare sampled numbers with exact ones.
 
     Parameters
     ----------
     run : analysis.runs.Run
+    sweep : xarray.Dataset
+        The Bernoulli sweep of the same network.
     losses, fits : xarray.Dataset, (probability,)
-        What `analysis.removal` and `analysis.lognormal` say of the Bernoulli sweep of the same network.
+        What `analysis.removal` and `analysis.lognormal` say of it.
 
     Raises
     ------
@@ -149,7 +155,9 @@ def measure(run: runs.Run, losses: xr.Dataset, fits: xr.Dataset) -> HypercubeRes
     groups = {node.path.strip("/") for node in run.tree.subtree}
     cube, missing = _cube(run) if CUBE in groups else (None, "The whole cube was not evaluated: it has too many masks.")
     walked = _paths(run, cube) if PATHS in groups else None
-    return HypercubeResults(walked, cube, missing, None if cube is None else _moments(cube, losses, fits))
+    exact = None if cube is None else _moments(cube, losses, fits)
+    estimates = _estimates(run, sweep) if cube is None and walked is not None else None
+    return HypercubeResults(walked, cube, missing, estimates, exact)
 
 
 def _cube(run: runs.Run) -> tuple[CubeResults | None, str]:
@@ -167,6 +175,19 @@ def _paths(run: runs.Run, cube: CubeResults | None) -> PathResults | None:
         return None
     sampled = paths.covariance(log_loss)
     return PathResults(sampled, None if cube is None else paths.compare(sampled, paths.exact(cube.log_loss)))
+
+
+def _estimates(run: runs.Run, sweep: xr.Dataset) -> xr.Dataset:
+    walked = run.group(PATHS)
+    found = hypercube.estimates.along_paths(walked["log_loss"], walked["gates"])
+    nearest = int(np.abs(sweep["probability"].values - 0.5).argmin())
+    p = float(sweep["probability"][nearest])
+    if 0 < p < 1:
+        draws = sweep.isel(probability=nearest)
+        order = hypercube.estimates.first_order(draws["log_loss"], draws["gates"], p)
+        shares = {name: order[name] for name in ("additive_share", "additive_share_error")}
+        found = found.assign(shares | {"probability": p})
+    return found
 
 
 def _moments(cube: CubeResults, losses: xr.Dataset, fits: xr.Dataset) -> xr.Dataset:

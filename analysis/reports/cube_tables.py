@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from analysis.formatting import short_labels
 from analysis.reports.cube_results import CubeResults, HypercubeResults, PathResults
@@ -109,6 +110,25 @@ def nodes(cube: CubeResults) -> Table:
     )
 
 
+def node_estimates(data: xr.Dataset) -> Table:
+    """Make the table of what the flip paths say every node is worth, the most useful one first."""
+    names, head = short_labels([str(label) for label in data["node"].values])
+    order = np.argsort(data["banzhaf"].values, kind="stable")
+    headers = {"banzhaf": "Banzhaf", "sobol_total": "Sobol, total"}
+    return Table(
+        "node_estimates",
+        "What every node is worth in log loss, estimated from flip paths: Banzhaf value (mean change when it goes on) "
+        "and total Sobol index at p = 0.5. Standard errors are from whole paths.",
+        [
+            Column("node", f"node ({head})" if head else "node", [names[node] for node in order]),
+            *(
+                Column(key, header, data[key].values[order], data[f"{key}_error"].values[order])
+                for key, header in headers.items()
+            ),
+        ],
+    )
+
+
 def sizes(cube: CubeResults) -> Table:
     """Make the table of the best mask of every size and of greedy removal."""
     names, _ = short_labels(list(cube.labels))
@@ -135,6 +155,8 @@ def all_tables(results: HypercubeResults, probabilities: list[float]) -> dict[st
         made.append(flip_paths(results.paths, results.cube))
     if results.cube is not None:
         made += [moments(results), orders(results.cube, probabilities), nodes(results.cube), sizes(results.cube)]
+    if results.estimates is not None:
+        made.append(node_estimates(results.estimates))
     return {table.name: table for table in made}
 
 

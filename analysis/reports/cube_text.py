@@ -209,3 +209,21 @@ def biased(cube: CubeResults, probabilities: list[float]) -> str:
     inside = [p for p in probabilities if 0 < p < 1]
     shares = [percent(float(cube.shares(p)[1])) + at([p]) for p in inside]
     return capitalised(f"order 1 holds {enumerate_words(shares)}.") if shares else ""
+
+
+def estimated(data: xr.Dataset) -> str:
+    """Say what the samples tell where there is no table of all masks, and what they cannot."""
+    text = (
+        f"From {whole(int(data['paths']))} flip paths come estimates of Banzhaf values and total Sobol indices, with "
+        "standard errors from whole paths."
+    )
+    if "additive_share" in data and np.isfinite(data["additive_share"]):
+        share, error = float(data["additive_share"]), float(data["additive_share_error"])
+        text += (
+            f" Order 1 holds a share of {number(share, error)} of the variance of the log loss"
+            f"{at([float(data['probability'])])}, from the sampled masks."
+        )
+    return (
+        f"{text} Higher orders and Shapley values need other samples, and there is no estimator of the best mask of "
+        "a size."
+    )

@@ -20,7 +20,7 @@ NODES = synthetic_run.NODES
 def measured(tmp_path, tree):
     sweep = tree["sweeps/bernoulli"].to_dataset()
     run = Run(tmp_path, tree, "circle", "command", "1 CPU device", {}, {}, {})
-    return cube_results.measure(run, removal.statistics(sweep), lognormal.fit_each(sweep))
+    return cube_results.measure(run, sweep, removal.statistics(sweep), lognormal.fit_each(sweep))
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,15 @@ class TestWithoutACube:
         found = measured(tmp_path, tree)
         assert found.cube is None and found.moments is None and found.paths.comparison is None
         heading = [section.heading for section in cube.sections(found, *made_of(found, tree))]
-        assert heading == ["Across the hypercube", "All masks, without sampling error"]
-        assert "not evaluated" in cube.sections(found, *made_of(found, tree))[1].blocks[0].text
+        assert heading == ["Across the hypercube", "All masks, estimated"]
+        text, table = cube.sections(found, *made_of(found, tree))[1].blocks
+        assert "not evaluated" in text.text and "no estimator of the best mask" in text.text
+        columns = {column.key: column for column in table.table.columns}
+        exact = table_of(synthetic_run.log_losses()).worth
+        for name, key in (("banzhaf", "banzhaf"), ("sobol_total", "sobol_total")):
+            nodes = [int(node) for node in columns["node"].values]
+            away = np.array(columns[key].values) - exact[name].values[nodes]
+            assert (np.abs(away) < 5 * np.array(columns[key].errors) + 1e-6).all()
 
     def test_masks_without_a_log_loss_are_counted(self, tmp_path):
         tree = synthetic_run.make_tree()
