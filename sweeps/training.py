@@ -22,10 +22,13 @@ class History(NamedTuple):
     ----------
     loss : shape (epochs,), or (networks, epochs) for several
     accuracy : share of examples classified rightly, same shape; NaN for a regression
+    parameters : of the start and after each epoch, a pytree of the network's ``nnx.Param`` state whose leaves have a
+        leading axis (epochs + 1,), or (networks, epochs + 1); None unless asked for
     """
 
     loss: Float[np.ndarray, "... epochs"]
     accuracy: Float[np.ndarray, "... epochs"]
+    parameters: Any = None
 
 
 def train(
@@ -36,6 +39,7 @@ def train(
     batch_size: int = 32,
     seed: int = 0,
     loss: str | None = None,
+    keep_parameters: bool = False,
 ) -> History:
     """Train a network in place.
 
@@ -49,6 +53,7 @@ def train(
     epochs, batch_size : at least 1
     seed : seed of the order of the examples
     loss : name of the loss; None takes cross-entropy for classes and squared error for values
+    keep_parameters : whether the history holds the parameters after each epoch
 
     Returns
     -------
@@ -69,8 +74,8 @@ def train(
     >>> history.loss.shape
     (3,)
     """
-    history = train_many([network], [task], optimizer, epochs, batch_size, [seed], loss)
-    return History(*(values[0] for values in history))
+    history = train_many([network], [task], optimizer, epochs, batch_size, [seed], loss, keep_parameters)
+    return jax.tree.map(lambda values: values[0], history)
 
 
 def train_many(
@@ -81,6 +86,7 @@ def train_many(
     batch_size: int = 32,
     seeds: Sequence[int] | None = None,
     loss: str | None = None,
+    keep_parameters: bool = False,
 ) -> History:
     """Train networks of one structure in place, all at once under vmap.
 
@@ -89,7 +95,7 @@ def train_many(
     networks : modules that differ in their parameters only
     tasks : one a network, with training sets of one size
     seeds : one a network, by default 0, 1, 2, ...
-    optimizer, epochs, batch_size, loss : as for ``train``
+    optimizer, epochs, batch_size, loss, keep_parameters : as for ``train``
 
     Returns
     -------
@@ -126,11 +132,12 @@ def train_many(
         named,
         epochs,
         min(batch_size, len(tasks[0].train.inputs)),
+        keep_parameters,
         stack(*[split[1:] for split in splits]),
         stack(*batches),
         keys,
     )
-    history = History(*(np.asarray(values) for values in history))
+    history = History(*jax.tree.map(np.asarray, history))
     _check_finite(states, history)
     for index, network in enumerate(networks):
         nnx.update(network, *jax.tree.map(lambda leaf, index=index: leaf[index], states))
@@ -147,18 +154,20 @@ def _as_arrays(task: Task) -> tuple[Array, Array]:
     return jnp.asarray(task.train.inputs), jnp.asarray(task.train.targets)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _fit_all(
     graph: Any,
     optimizer: optax.GradientTransformation,
     loss: losses.Loss,
     epochs: int,
     batch_size: int,
+    keep_parameters: bool,
     states: Any,
     batches: Any,
     keys: Array,
-) -> tuple[Any, tuple[Array, Array]]:
-    return jax.vmap(partial(_fit, graph, optimizer, loss, epochs, batch_size))(states, batches, keys)
+) -> tuple[Any, tuple[Array, Array, Any]]:
+    fit = partial(_fit, graph, optimizer, loss, epochs, batch_size, keep_parameters)
+    return jax.vmap(fit)(states, batches, keys)
 
 
 def _fit(
@@ -167,10 +176,11 @@ def _fit(
     loss: losses.Loss,
     epochs: int,
     batch_size: int,
+    keep_parameters: bool,
     state: tuple[Any, Any],
     batch: tuple[Array, Array],
     key: Array,
-) -> tuple[Any, tuple[Array, Array]]:
+) -> tuple[Any, tuple[Array, Array, Any]]:
     """Train one network: a scan over epochs of a scan over batches."""
     inputs, targets = batch
     examples = len(inputs)
@@ -197,19 +207,22 @@ def _fit(
             parameters = optax.apply_updates(parameters, updates)
         return (parameters, rest, memory), (loss_sum, right)
 
-    def epoch(carry: tuple, key: Array) -> tuple[tuple, tuple[Array, Array]]:
+    def epoch(carry: tuple, key: Array) -> tuple[tuple, tuple[Array, Array, Any]]:
         order = jnp.pad(
             jax.random.permutation(key, examples),
             (0, steps * batch_size - examples),
             constant_values=examples,
         )
         carry, (loss_sums, right_sums) = jax.lax.scan(step, carry, order.reshape(steps, batch_size))
-        return carry, (loss_sums.sum() / examples, right_sums.sum() / examples)
+        return carry, (loss_sums.sum() / examples, right_sums.sum() / examples, carry[0] if keep_parameters else None)
 
     parameters, rest = state
     carry = (parameters, rest, optimizer.init(parameters))
-    (parameters, rest, _), history = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
-    return (parameters, rest), history
+    start = parameters
+    (parameters, rest, _), (losses_, right, path) = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
+    if keep_parameters:
+        path = jax.tree.map(lambda first, later: jnp.concatenate([first[None], later]), start, path)
+    return (parameters, rest), (losses_, right, path)
 
 
 def _right(outputs: Float[Array, "examples outputs"], targets: Array) -> Float[Array, " examples"]:

@@ -1,12 +1,13 @@
 """Figures: one module a kind, each function takes data and an optional axes, and returns the axes."""
 
-from analysis.figures import cube, densities, masks, paths, quantiles, removal, spectrum, spread, style, training
+from analysis.figures import cube, densities, masks, paths, plane, quantiles, removal, spectrum, spread, style, training
 
 __all__ = [
     "cube",
     "densities",
     "masks",
     "paths",
+    "plane",
     "quantiles",
     "removal",
     "spectrum",

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis import figures, runs
 from analysis.reports import circle_tables as tables
 from analysis.reports import circle_text as text
-from analysis.reports import cube, sections, sweep_text
+from analysis.reports import cube, plane, sections, sweep_text
 from analysis.reports.circle_results import Results, measure
 from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
 from analysis.reports.writing import publish
@@ -33,6 +33,7 @@ def draw(results: Results) -> dict[str, Figure]:
     return sections.draw(results) | {
         "log_loss_quantiles": figures.quantiles.panels(results.sweep["loss"]),
         "spread": figures.spread.overview(results.spread, results.published),
+        **plane.draw(results.plane),
         **cube.draw(results.hypercube, results.sweep, results.losses, results.log_loss_width),
     }
 
@@ -75,6 +76,7 @@ def _result_sections(results: Results, made: dict[str, Table], pictures: dict[st
         Section("The loss", loss),
         Section("The log loss", logs),
         Section("One node at a time", single),
+        plane.section(results.plane, pictures),
         *cube.sections(results.hypercube, made, pictures),
         Section("Beside the published numbers", theirs),
     ]
@@ -140,4 +142,5 @@ def write(folder: str | PathLike[str]) -> Path:
     run = runs.open_run(folder, study="circle")
     results = measure(run)
     made = tables.all_tables(results)
-    return publish(run.folder, made, tables.numbers(results), draw(results), partial(page, results, made))
+    drawn, films = draw(results), plane.films(results.plane)
+    return publish(run.folder, made, tables.numbers(results), drawn, partial(page, results, made), films)

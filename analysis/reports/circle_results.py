@@ -6,8 +6,9 @@ import pandas as pd
 import xarray as xr
 
 from analysis import density, lognormal, published, removal, runs, spread
-from analysis.reports import cube_results
+from analysis.reports import cube_results, plane
 from analysis.reports.cube_results import HypercubeResults
+from analysis.reports.plane import PlaneResults
 from analysis.reports.sweep_results import SweepResults
 
 
@@ -27,6 +28,8 @@ class Results(SweepResults):
         Where the published numbers fall in the spread.
     hypercube : HypercubeResults
         Flip paths and the whole cube.
+    plane : PlaneResults
+        The network over its input plane.
     """
 
     nodes: xr.Dataset
@@ -34,6 +37,7 @@ class Results(SweepResults):
     spread: xr.Dataset
     comparison: pd.DataFrame
     hypercube: HypercubeResults
+    plane: PlaneResults
 
 
 def measure(run: runs.Run) -> Results:
@@ -56,11 +60,13 @@ def measure(run: runs.Run) -> Results:
     sweep = run.group("sweeps/bernoulli", on_disk=("loss_gradient", "log_loss_gradient"))
     many = spread.statistics(run.group("spread"))
     losses, fits = removal.statistics(sweep), lognormal.fit_each(sweep)
+    task, network, training = (run.group(name) for name in ("task", "network", "training"))
+    walked = cube_results.measure(run, sweep, losses, fits)
     return Results(
         run=run,
-        task=run.group("task"),
-        network=run.group("network"),
-        training=run.group("training"),
+        task=task,
+        network=network,
+        training=training,
         sweep=sweep,
         losses=losses,
         fits=fits,
@@ -72,5 +78,6 @@ def measure(run: runs.Run) -> Results:
         published=published.circle(),
         spread=many,
         comparison=published.compare(many),
-        hypercube=cube_results.measure(run, sweep, losses, fits),
+        hypercube=walked,
+        plane=plane.measure(network, task, training, sweep, walked.cube),
     )

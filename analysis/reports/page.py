@@ -36,7 +36,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: a PNG file, a caption, and whether it takes the page's full width."""
+    """A figure: a PNG or GIF file, a caption, and whether it takes the page's full width."""
 
     path: Path
     caption: str
@@ -46,7 +46,7 @@ class Picture:
     @property
     def data(self) -> str:
         """The file as a data URI."""
-        return "data:image/png;base64," + b64encode(self.path.read_bytes()).decode("ascii")
+        return f"data:image/{self.path.suffix[1:]};base64," + b64encode(self.path.read_bytes()).decode("ascii")
 
 
 @dataclass(frozen=True)

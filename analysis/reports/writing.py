@@ -1,6 +1,6 @@
 """Writing a report: its tables, macros, figures and page, into a run folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ def publish(
     numbers: Numbers,
     figures: dict[str, Figure],
     page: Callable[[dict[str, Path]], Page],
+    films: Mapping[str, Callable[[Path], Path]] | None = None,
 ) -> Path:
     r"""Write everything a report consists of.
 
@@ -29,7 +30,9 @@ def publish(
     figures : dict of str to matplotlib.figure.Figure
         By file name.
     page : callable
-        Makes the page from the PNG files, by name.
+        Makes the page from the PNG and GIF files, by name.
+    films : mapping of str to callable, optional
+        By file name, what writes an animation to a path: ``figures/*.gif``.
 
     Returns
     -------
@@ -40,4 +43,6 @@ def publish(
         table.write(folder / "tables")
     numbers.write(folder / "numbers.tex")
     pictures = {name: style.save(figure, folder / "figures", name)[1] for name, figure in figures.items()}
+    for name, film in (films or {}).items():
+        pictures[name] = film(folder / "figures" / f"{name}.gif")
     return page(pictures).write(folder / "report.html")

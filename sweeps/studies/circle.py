@@ -57,7 +57,7 @@ def run(
     say(f"training a 2-{settings.nodes}-2 network on {settings.train_examples} points")
     task = _task(settings, settings.seed, settings.boundary)
     network = _network(settings, settings.seed)
-    history = train(network, task, **training, seed=settings.seed)
+    history = train(network, task, **training, seed=settings.seed, keep_parameters=True)
     objective = Objective(network, task.test)
     say(f"sweeping {len(settings.probability)} x {settings.draws} masks")
     removal = sweep(objective, design, seed=settings.mask_seed, progress=progress)

@@ -64,9 +64,18 @@ def network_from(data: xr.Dataset) -> MLP:
 
 
 def of_history(history: History) -> xr.Dataset:
-    """Loss and accuracy by epoch."""
+    """Loss and accuracy by epoch; the parameters of an MLP, where they were kept, by ``checkpoint``, 0 the start."""
     epochs = np.arange(1, len(history.loss) + 1)
-    return xr.Dataset({name: ("epoch", values) for name, values in history._asdict().items()}, {"epoch": epochs})
+    data = xr.Dataset({name: ("epoch", getattr(history, name)) for name in ("loss", "accuracy")}, {"epoch": epochs})
+    if history.parameters is None:
+        return data
+    for index, layer in history.parameters["layers"].items():
+        name = f"layers.{index}"
+        dims = {"kernel": (f"{name}.inputs", f"{name}.outputs"), "bias": (f"{name}.outputs",)}
+        for part, inner in dims.items():
+            if part in layer:
+                data[f"{name}.{part}"] = (("checkpoint", *inner), np.asarray(layer[part][...]))
+    return data.assign_coords(checkpoint=np.arange(len(history.loss) + 1))
 
 
 def accuracy(network: MLP, batch: Batch) -> float:

@@ -18,6 +18,7 @@ TABLES = (
 )
 FIGURES = (
     *("cube_path", "exact_density", "exact_masks", "flip_paths", "spectrum"),
+    *("plane", "plane_masks", "plane_nodes"),
     *("leave_one_out", "log_loss_density", "log_loss_quantiles", "loss_density", "spread", "training"),
 )
 

@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 import sweeps
+from sweeps.studies import datasets
 from sweeps.training import train_many
 from tests import reference
 from tests.sweeps import helpers
@@ -107,9 +108,30 @@ class TestReproducible:
         assert not [name for name in compiled if "fit" in name], "weights, examples and keys are arguments"
 
 
+class TestCheckpoints:
+    def test_parameters_are_those_of_shorter_trainings(self, trained):
+        network = fresh()
+        history = fit(network, keep_parameters=True)
+        np.testing.assert_array_equal(history.loss, trained[1].loss)
+        kept = jax.tree.leaves(history.parameters)
+        for epoch, other in ((0, fresh()), (2, network)):
+            for leaf, wanted in zip(kept, jax.tree.leaves(nnx.state(other, nnx.Param)), strict=True):
+                np.testing.assert_array_equal(leaf[epoch], wanted)
+        assert all(leaf.shape[0] == 3 and not np.array_equal(leaf[1], leaf[2]) for leaf in kept)
+
+    def test_they_are_stored_by_layer(self):
+        network = fresh()
+        data = datasets.of_history(fit(network, keep_parameters=True))
+        assert data.sizes["checkpoint"] == 3 and list(data.checkpoint.values) == [0, 1, 2]
+        stored = datasets.network_from(data.isel(checkpoint=-1).assign_attrs(datasets.of_network(network, TASK).attrs))
+        inputs = jnp.asarray(TASK.test.inputs)
+        np.testing.assert_array_equal(stored(inputs), network(inputs))
+
+
 class TestHistory:
     def test_shapes_and_ranges(self, trained):
-        loss, accuracy = trained[1]
+        loss, accuracy, parameters = trained[1]
+        assert parameters is None
         assert loss.shape == accuracy.shape == (2,)
         assert ((accuracy >= 0) & (accuracy <= 1)).all()
 

@@ -1,0 +1,224 @@
+"""Densities of gate gradients: at each probability that a node stays, by state, and node by node."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from analysis import density as kernel
+from analysis import gradients, samples
+from analysis.figures import style
+from analysis.formatting import short_labels
+from analysis.samples import Sample
+
+#: Points of a drawn curve; more cannot be told apart in print.
+POINTS = 1200
+#: Panels beside each other, and nodes that get one, at most.
+COLUMNS, MOST = 5, 40
+#: The panels reach up to this quantile of the peaks of all curves; what is higher is cut off and marked.
+TALLEST = 0.75
+STATE_COLORS = {"on": style.BLUE, "off": style.VERMILLION}
+_BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
+
+
+def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
+    """Labels of both axes."""
+    unit = style.unit_of(sweep)
+    if name == "log_loss_gradient":
+        return "gate gradient of the log loss, d log loss / d gate", "probability density"
+    per = "nat" if unit == "nats" else unit
+    return f"gate gradient, d loss / d gate ({unit})", f"probability density (1/{per})"
+
+
+def _index_of(sweep: xr.Dataset, probability: float) -> int:
+    chances = sweep["probability"].values
+    found = np.flatnonzero(np.isclose(chances, probability))
+    if not found.size:
+        raise ValueError(f"probability: expected one of {chances.tolist()}, got {probability}")
+    return int(found[0])
+
+
+def _with_missing(label: str, sample: Sample) -> str:
+    return f"{label} ({sample.nonfinite} left out)" if sample.nonfinite else label
+
+
+def _curve(sample: Sample, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the density where it is more than next to nothing; none of an empty sample."""
+    if not sample.values.size:
+        return np.empty(0), np.empty(0)
+    grid, height = kernel.kde(sample, width)
+    shown = np.flatnonzero(height > 1e-4 * height.max())
+    x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
+    return x, np.interp(x, grid, height)
+
+
+def _zero(ax: Axes) -> None:
+    ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.8, zorder=0.5)
+
+
+def density(
+    sweep: xr.Dataset, name: str = "loss_gradient", width: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the density of the gate gradients of all nodes, a curve for each probability, with bell curves.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
+        The legend says how many entries were not finite and left out.
+    name : {"loss_gradient", "log_loss_gradient"}
+    width : float, optional
+        Standard deviation of the Gaussian kernel, in the unit of `name`; see `analysis.gradients.kernel_width`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `analysis.gradients.entries` does.
+
+    Notes
+    -----
+    The bell curve has the mean and the standard deviation of the entries. It is not widened by the kernel.
+    """
+    width = gradients.kernel_width(sweep, name) if width is None else width
+    lines: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        _zero(ax)
+        for index, p in enumerate(sweep["probability"].values):
+            sample = samples.losses(gradients.entries(sweep, name, index)[0])
+            color = style.CYCLE[index % len(style.CYCLE)]
+            (lines[_with_missing(f"$p$ = {float(p):g}", sample)],) = ax.plot(*_curve(sample, width), color=color)
+            if sample.shape.sd > 0:
+                bell = stats.norm(sample.shape.mean, sample.shape.sd)
+                x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
+                ax.plot(x, bell.pdf(x), color=color, **_BELL)
+        (lines["normal, same mean and sd"],) = ax.plot([], color=style.GREY, **_BELL)
+        xlabel, ylabel = _texts(sweep, name)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.set_ylim(bottom=0)
+        style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
+    return ax
+
+
+def _by_state(sweep: xr.Dataset, name: str, probability: float, nodes: Any = slice(None)) -> dict[str, list[Sample]]:
+    """Samples of the nodes that are on and of those that are off: of all nodes together, or of each."""
+    values, on = gradients.entries(sweep, name, _index_of(sweep, probability))
+    if isinstance(nodes, slice):
+        return {"on": [samples.losses(values[on])], "off": [samples.losses(values[~on])]}
+    return {
+        state: [samples.losses(values[chosen[:, node], node]) for node in nodes]
+        for state, chosen in (("on", on), ("off", ~on))
+    }
+
+
+def by_state(
+    sweep: xr.Dataset,
+    name: str = "loss_gradient",
+    probability: float = 0.5,
+    width: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the density of the gate gradients of the nodes that are on, and of those that are off.
+
+    Parameters
+    ----------
+    sweep, name, width, ax : as for `density`
+    probability : float
+        At which probability, one of the sweep.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Each curve integrates to 1; a line of its colour at its mean.
+
+    Raises
+    ------
+    TypeError
+        As `analysis.gradients.entries` does.
+    ValueError
+        As it does, or if the sweep has no such probability.
+    """
+    width = gradients.kernel_width(sweep, name) if width is None else width
+    lines: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        _zero(ax)
+        for state, (sample,) in _by_state(sweep, name, probability).items():
+            color = STATE_COLORS[state]
+            (lines[_with_missing(f"node {state}", sample)],) = ax.plot(*_curve(sample, width), color=color)
+            if sample.values.size:
+                ax.axvline(sample.shape.mean, color=color, zorder=0.6, **_BELL)
+        (lines["mean"],) = ax.plot([], color=style.GREY, **_BELL)
+        xlabel, ylabel = _texts(sweep, name)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.set_ylim(bottom=0)
+        style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
+    return ax
+
+
+def by_node(
+    sweep: xr.Dataset,
+    name: str = "loss_gradient",
+    probability: float = 0.5,
+    nodes: Sequence[int] | None = None,
+    width: float | None = None,
+) -> Figure:
+    """Draw a grid of small panels, one a node: densities of its gate gradient where it is on and where it is off.
+
+    Parameters
+    ----------
+    sweep, name, width : as for `density`
+    probability : float
+        At which probability, one of the sweep.
+    nodes : sequence of int, optional
+        Which nodes, in which order; the first `MOST` when left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        All panels share both axes, so a weak node is a narrow peak at 0. Their height is that of the peak that three
+        quarters of the curves stay below; a triangle marks a curve that is cut off, with the height of its peak.
+
+    Raises
+    ------
+    TypeError
+        As `analysis.gradients.entries` does.
+    ValueError
+        As it does, or if the sweep has no such probability, or there is no such node.
+    """
+    width = gradients.kernel_width(sweep, name) if width is None else width
+    count = sweep.sizes["node"]
+    shown = list(range(min(count, MOST))) if nodes is None else [int(node) for node in nodes]
+    if not shown or not set(shown) <= set(range(count)):
+        raise ValueError(f"nodes: expected one or more of 0 to {count - 1}, got {nodes}")
+    found = _by_state(sweep, name, probability, shown)
+    curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
+    peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])
+    top = 1.08 * float(np.quantile(peaks, TALLEST, method="higher")) if peaks.size else 1.0
+    labels, head = short_labels([str(label) for label in sweep["node"].values])
+    columns = min(COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    with style.context():
+        figure, axes = style.new_figure(
+            style.DOUBLE, 0.75 + 1.15 * rows, rows, columns, sharex=True, sharey=True, squeeze=False
+        )
+        for panel, (ax, node) in enumerate(zip(axes, shown, strict=False)):
+            ax.set_title(labels[node], pad=3)
+            _zero(ax)
+            for state, color in STATE_COLORS.items():
+                _panel_curve(ax, *curves[state][panel], color, top)
+        for ax in axes[len(shown) :]:
+            ax.remove()
+        axes[0].set_ylim(0, top)
+        _legend_of_panels(figure, found, axes[0], _texts(sweep, name), f"Panels: {head}." if head else "")
+    return figure

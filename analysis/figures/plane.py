@@ -1,0 +1,277 @@
+"""The input plane: certainty, loss, what every node does where, and how the certainty grew in training."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from analysis import _validate
+from analysis.figures import style
+from analysis.formatting import short_labels
+
+#: Navy to yellow, even in lightness, the same to all kinds of colour vision.
+CERTAINTY = colormaps["cividis"]
+#: Blue where a node helps, white where it does nothing, yellow where it hurts.
+HELPS = LinearSegmentedColormap.from_list("helps", [style.BLUE, "#A9CCE3", "#FBFBFB", "#F5E08A", "#C9A400"])
+#: Losses below this are drawn like it: differences among right and certain answers are of no interest.
+LOWEST_LOSS = 1e-3
+#: The largest gate gradients, a share of all, are drawn in the last colour, so that few do not pale the rest.
+CLIPPED = 0.01
+
+
+def _image(ax: Axes, values: xr.DataArray, **options: Any) -> Any:
+    x, y = values["x"].values, values["y"].values
+    half = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
+    extent = (x[0] - half[0], x[-1] + half[0], y[0] - half[1], y[-1] + half[1])
+    image = ax.imshow(values.values, origin="lower", extent=extent, interpolation="nearest", **options)
+    ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
+    return image
+
+
+def _truth(ax: Axes, task: xr.Dataset | None, data: bool, color: str = "white") -> None:
+    """Draw the true boundary, if the task states one, and the test points by class."""
+    if task is None:
+        return
+    if "radius" in task.attrs:
+        ax.add_patch(Circle((0, 0), float(task.attrs["radius"]), fill=False, color=color, linewidth=1.0))
+    if data:
+        points, classes = task["test_inputs"].values, task["test_targets"].values
+        for label, (marker, face) in enumerate((("o", style.VERMILLION), ("s", style.SKY))):
+            some = points[classes == label]
+            ax.plot(*some.T, marker, color=face, markersize=1.6, markeredgewidth=0, alpha=0.8, linestyle="none")
+
+
+def _bar(ax: Axes, image: Any, label: str, **options: Any) -> None:
+    bar = style.figure_of(ax).colorbar(image, ax=ax, fraction=0.05, pad=0.03, **options)
+    bar.outline.set_visible(False)
+    bar.set_label(label)
+
+
+def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = True, ax: Axes | None = None) -> Axes:
+    """Draw how certain the network is of class 1, with the true boundary and the test points.
+
+    Parameters
+    ----------
+    maps : xarray.Dataset, (y, x)
+        What `analysis.plane.maps` returns.
+    task : xarray.Dataset, optional
+        A run's group ``task``, for the boundary (if it has a `radius`) and the points.
+    data : bool
+        Whether the points are drawn.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    _validate.dataset_with("maps", maps, ("certainty",), ("y", "x"))
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.7)
+        image = _image(ax, maps["certainty"], cmap=CERTAINTY.reversed(), vmin=0, vmax=1)
+        _bar(ax, image, "probability of class 1", ticks=[0, 0.5, 1])
+        _truth(ax, task, data)
+        ax.contour(
+            maps["x"], maps["y"], maps["certainty"], [0.5], colors=[style.BLACK], linewidths=0.8, linestyles="--"
+        )
+        ax.set(xlabel="first input", ylabel="second input")
+    return ax
+
+
+def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the loss of every point of the plane, on a logarithmic scale of colours.
+
+    Parameters
+    ----------
+    maps : xarray.Dataset, (y, x)
+        What `analysis.plane.maps` returns with classes.
+    task : xarray.Dataset, optional
+        For the boundary.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    _validate.dataset_with("maps", maps, ("loss",), ("y", "x"))
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.7)
+        values = maps["loss"].clip(min=LOWEST_LOSS)
+        top = max(float(values.max()), 10 * LOWEST_LOSS)
+        image = _image(ax, values, cmap=colormaps["inferno"], norm=LogNorm(LOWEST_LOSS, top))
+        _bar(ax, image, "loss (nats)", extend="min")
+        _truth(ax, task, data=False)
+        ax.set(xlabel="first input", ylabel="second input")
+    return ax
+
+
+def overview(maps: xr.Dataset, task: xr.Dataset | None = None) -> Figure:
+    """Draw certainty and loss side by side.
+
+    Parameters
+    ----------
+    maps : xarray.Dataset, (y, x)
+        What `analysis.plane.maps` returns with classes.
+    task : xarray.Dataset, optional
+        For the boundary and the points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
+        certainty(maps, task, ax=axes[0])
+        loss(maps, task, axes[1])
+        style.letter(axes)
+    return figure
+
+
+def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, columns: int = 4) -> Figure:
+    """Draw the certainty under several masks, a panel each.
+
+    Parameters
+    ----------
+    maps : mapping of str to xarray.Dataset
+        Titles, and what `analysis.plane.maps` returns.
+    task : xarray.Dataset, optional
+        For the boundary.
+    columns : int
+        Panels a row, at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw.
+    """
+    if not maps:
+        raise ValueError("maps: expected one mask or more, got none")
+    columns = min(columns, len(maps))
+    rows = -(-len(maps) // columns)
+    with style.context():
+        width = style.DOUBLE / columns
+        figure, axes = style.new_figure(
+            style.DOUBLE, rows * (width + 0.15) + 0.1, rows, columns, sharex=True, sharey=True
+        )
+        image: Any = None
+        for ax, (title, one) in zip(axes, maps.items(), strict=False):
+            image = _image(ax, one["certainty"], cmap=CERTAINTY.reversed(), vmin=0, vmax=1)
+            _truth(ax, task, data=False)
+            ax.set_title(title)
+        for ax in axes[len(maps) :]:
+            ax.set_axis_off()
+        bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label("probability of class 1")
+    return figure
+
+
+def nodes(
+    maps: xr.Dataset, labels: Sequence[Any] | None = None, task: xr.Dataset | None = None, columns: int = 5
+) -> Figure:
+    """Draw where every node helps (blue) and where it hurts (yellow): d loss / d gate at each point, a panel a node.
+
+    Parameters
+    ----------
+    maps : xarray.Dataset
+        What `analysis.plane.maps` returns with classes.
+    labels : sequence, (nodes,), optional
+        Names of the nodes; their numbers when left out.
+    task : xarray.Dataset, optional
+        For the boundary.
+    columns : int
+        Panels a row, at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One scale of colours for all nodes, so that a weak node looks weak.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label a node.
+    """
+    _validate.dataset_with("maps", maps, ("gate_gradient",), ("node", "y", "x"))
+    gradient = maps["gate_gradient"]
+    count = gradient.sizes["node"]
+    names = [str(label) for label in (range(count) if labels is None else labels)]
+    if len(names) != count:
+        raise ValueError(f"labels: expected one for each of the {count} nodes, got {len(names)}")
+    names, head = short_labels(names)
+    limit = float(np.quantile(np.abs(gradient.values), 1 - CLIPPED)) or 1.0
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    with style.context():
+        width = style.DOUBLE / columns
+        figure, axes = style.new_figure(
+            style.DOUBLE, rows * (width + 0.05) + 0.1, rows, columns, sharex=True, sharey=True
+        )
+        image: Any = None
+        for index, ax in enumerate(axes):
+            if index >= count:
+                ax.set_axis_off()
+                continue
+            image = _image(ax, gradient[index], cmap=HELPS, vmin=-limit, vmax=limit)
+            _truth(ax, task, data=False, color=style.GREY)
+            ax.set_title(f"node {names[index]}")
+        bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, extend="both")
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label("d loss / d gate (nats): helps below 0, hurts above")
+    return figure
+
+
+def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Dataset | None = None) -> Path:
+    """Write a GIF of the certainty growing in training, a frame an epoch.
+
+    Parameters
+    ----------
+    maps : sequence of xarray.Dataset, (y, x)
+        What `analysis.plane.maps` returns, epoch after epoch; the coordinate `epoch`, where there is one, is shown.
+    path : str or path
+        Ends in ``.gif``.
+    task : xarray.Dataset, optional
+        For the boundary and the points.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If there is no frame, or the path does not end in ``.gif``.
+    """
+    path = Path(path)
+    if not len(maps) or path.suffix != ".gif":
+        raise ValueError(f"maps: expected one frame or more, and path: a .gif file, got {len(maps)} and {path.name}")
+    with style.context():
+        figure, (ax,) = style.new_figure(style.SINGLE, 2.9)
+        certainty(maps[0], task, ax=ax)
+        image, lines = ax.images[0], [ax.collections[0]]
+
+        def draw(frame: int) -> list[Any]:
+            one = maps[frame]
+            image.set_data(one["certainty"].values)
+            lines.pop().remove()
+            lines.append(ax.contour(one["x"], one["y"], one["certainty"], [0.5], colors=[style.BLACK], linewidths=0.8))
+            ax.set_title(f"epoch {int(one['epoch'])}" if "epoch" in one.coords else "")
+            return [image]
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        FuncAnimation(figure, draw, frames=len(maps), blit=False).save(path, PillowWriter(fps=4), dpi=120)
+    return path

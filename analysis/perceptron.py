@@ -1,0 +1,215 @@
+"""A stored multilayer perceptron evaluated with NumPy: outputs, losses and gate gradients of each example."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy import special
+
+from analysis import _validate
+
+Floats = npt.NDArray[np.float64]
+
+
+def _gelu_inner(x: Floats) -> Floats:
+    return np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+
+
+def _gelu_slope(x: Floats) -> Floats:
+    bent = np.tanh(_gelu_inner(x))
+    return 0.5 * (1 + bent) + 0.5 * x * (1 - bent**2) * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+
+
+#: Every nonlinearity that a stored network may have, with its derivative; gelu is the tanh form, as in JAX.
+ACTIVATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
+    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(float)),
+    "sigmoid": (special.expit, lambda x: special.expit(x) * special.expit(-x)),
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "gelu": (lambda x: 0.5 * x * (1 + np.tanh(_gelu_inner(x))), _gelu_slope),
+    "silu": (lambda x: x * special.expit(x), lambda x: special.expit(x) * (1 + x * special.expit(-x))),
+    "softplus": (lambda x: np.logaddexp(x, 0), special.expit),
+    "identity": (lambda x: x, np.ones_like),
+}
+
+
+class Perceptron(NamedTuple):
+    """Dense layers with a nonlinearity after each; every hidden node has a gate.
+
+    Attributes
+    ----------
+    kernels : tuple of numpy.ndarray of float64, (inputs, outputs)
+    biases : tuple of numpy.ndarray of float64, (outputs,)
+    activation, output_activation : str
+        Keys of `ACTIVATIONS`, of the hidden layers and of the last one.
+    """
+
+    kernels: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
+    activation: str
+    output_activation: str
+
+    @property
+    def nodes(self) -> int:
+        """Number of hidden nodes, which is that of gates."""
+        return sum(len(kernel) for kernel in self.kernels[1:])
+
+
+def of_network(data: xr.Dataset) -> Perceptron:
+    """Read a network from a run's group ``network``.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Kernels ``layers.0.kernel`` (inputs, outputs), ``layers.0.bias``, ...; attributes `sizes`, `activation`,
+        `output_activation`.
+
+    Returns
+    -------
+    Perceptron
+
+    Raises
+    ------
+    TypeError
+        If `data` is no Dataset.
+    ValueError
+        If a kernel is missing or a nonlinearity unknown.
+    """
+    layers = len(np.atleast_1d(data.attrs.get("sizes", [0]))) - 1 if isinstance(data, xr.Dataset) else 0
+    _validate.dataset_with("data", data, [f"layers.{index}.kernel" for index in range(max(layers, 1))], ())
+    kernels = [data[f"layers.{index}.kernel"].values.astype(np.float64) for index in range(layers)]
+    biases = [
+        data[f"layers.{index}.bias"].values.astype(np.float64)
+        if f"layers.{index}.bias" in data
+        else np.zeros(kernel.shape[1])
+        for index, kernel in enumerate(kernels)
+    ]
+    names = [str(data.attrs.get(name)) for name in ("activation", "output_activation")]
+    for name in names:
+        if name not in ACTIVATIONS:
+            raise ValueError(f"data: expected a nonlinearity among {', '.join(ACTIVATIONS)}, got {name}")
+    return Perceptron(tuple(kernels), tuple(biases), *names)
+
+
+def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
+    """Cut a gate vector by layers."""
+    vector = np.ones(network.nodes) if gates is None else np.asarray(gates, np.float64)
+    if vector.shape != (network.nodes,):
+        raise ValueError(f"gates: expected shape ({network.nodes},), one gate a node, got {vector.shape}")
+    return np.split(vector, np.cumsum([len(kernel) for kernel in network.kernels[1:]])[:-1])
+
+
+def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats], list[Floats]]:
+    """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
+    values = np.asarray(inputs, np.float64)
+    if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
+        raise ValueError(f"inputs: expected shape (examples, {len(network.kernels[0])}), got {values.shape}")
+    hidden, _ = ACTIVATIONS[network.activation]
+    sums, activations = [], []
+    for index, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):
+        sums.append(values @ kernel + bias)
+        if index < len(network.kernels) - 1:
+            activations.append(hidden(sums[-1]))
+            values = activations[-1] * _gates_of(network, gates)[index]
+    return sums, activations
+
+
+def outputs(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
+    """Evaluate a network.
+
+    Parameters
+    ----------
+    network : Perceptron
+    inputs : array_like, (examples, features)
+    gates : array_like, (nodes,), optional
+        1 on, 0 off, between a partial gain, layer after layer; all on when left out.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (examples, outputs)
+
+    Raises
+    ------
+    ValueError
+        If inputs or gates have another shape.
+    """
+    return ACTIVATIONS[network.output_activation][0](_forward(network, inputs, gates)[0][-1])
+
+
+def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
+    """Evaluate the softmax of the outputs; of one output, the sigmoid and its complement.
+
+    Parameters and errors are those of `outputs`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (examples, classes)
+    """
+    logits = outputs(network, inputs, gates)
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    return special.softmax(logits, axis=1)
+
+
+def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) -> Floats:
+    r"""Compute the cross-entropy of each example, :math:`-\log p_\text{target}`.
+
+    Parameters
+    ----------
+    network, inputs, gates : as for `outputs`
+    targets : array_like of int, (examples,)
+
+    Returns
+    -------
+    numpy.ndarray of float64, (examples,)
+        In nats.
+
+    Raises
+    ------
+    ValueError
+        As `outputs`.
+    """
+    logits = outputs(network, inputs, gates)
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    chosen = np.take_along_axis(logits, np.asarray(targets, int)[:, np.newaxis], axis=1)[:, 0]
+    return special.logsumexp(logits, axis=1) - chosen
+
+
+def gate_gradients(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) -> Floats:
+    r"""Compute the derivative of each example's cross-entropy with respect to every gate.
+
+    Parameters
+    ----------
+    network, inputs, targets, gates : as for `losses`
+
+    Returns
+    -------
+    numpy.ndarray of float64, (examples, nodes)
+        In nats; below 0 where more of a node lowers the loss of the example.
+
+    Raises
+    ------
+    ValueError
+        As `outputs`.
+
+    Notes
+    -----
+    Backwards through the layers: with :math:`\delta` the derivative by what enters a layer's nonlinearity and W the
+    kernel that follows a gated activation a, :math:`dL/dg = a \cdot \delta W^T`.
+    """
+    sums, activations = _forward(network, inputs, gates)
+    chance = probabilities(network, inputs, gates)
+    right = np.asarray(targets, int)[:, np.newaxis] == np.arange(chance.shape[1])
+    back = chance - right
+    back = back[:, 1:] if network.kernels[-1].shape[1] == 1 else back
+    back = back * ACTIVATIONS[network.output_activation][1](sums[-1])
+    slope = ACTIVATIONS[network.activation][1]
+    cut = _gates_of(network, gates)
+    found = []
+    for index in range(len(activations) - 1, -1, -1):
+        upstream = back @ network.kernels[index + 1].T
+        found.append(activations[index] * upstream)
+        back = upstream * cut[index] * slope(sums[index])
+    return np.concatenate(found[::-1], axis=1)

@@ -1,0 +1,114 @@
+"""The input plane of a network with two inputs: certainty, loss and gate gradients on a grid of points."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from analysis import perceptron
+from analysis.perceptron import Perceptron
+
+#: The grid reaches this far from the origin, and has so many points a side.
+LIMIT, POINTS = 2.0, 161
+
+
+def grid(limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
+    """Make a square grid about the origin.
+
+    Parameters
+    ----------
+    limit : float
+        Half the side.
+    points : int
+        Points a side, 2 or more.
+
+    Returns
+    -------
+    xarray.Dataset, (y, x)
+        Coordinates only, from -limit to limit.
+
+    Raises
+    ------
+    ValueError
+        If the limit is not above 0 or there are fewer than 2 points a side.
+    """
+    if not limit > 0 or points < 2:
+        raise ValueError(f"limit: expected a number above 0, and points: 2 or more, got {limit} and {points}")
+    side = np.linspace(-limit, limit, points)
+    return xr.Dataset(coords={"y": side, "x": side})
+
+
+def _points(plane: xr.Dataset) -> npt.NDArray[np.float64]:
+    x, y = np.meshgrid(plane["x"].values, plane["y"].values)
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
+    """Say which class each point of a grid belongs to by the task's own rule.
+
+    Parameters
+    ----------
+    task : xarray.Dataset
+        A run's group ``task``.
+    plane : xarray.Dataset, (y, x)
+        A grid.
+
+    Returns
+    -------
+    xarray.DataArray of int, (y, x)
+
+    Raises
+    ------
+    ValueError
+        If the task has no rule for every point of the plane; the circle has: class 1 outside its radius.
+    """
+    if task.attrs.get("name") != "circle":
+        raise ValueError(
+            f"task: expected the circle, whose rule holds in the whole plane, got {task.attrs.get('name')!r}"
+        )
+    outside = np.square(_points(plane)).sum(axis=1) > float(task.attrs["radius"]) ** 2
+    return xr.DataArray(outside.astype(int).reshape(plane.sizes["y"], plane.sizes["x"]), plane.coords, ("y", "x"))
+
+
+def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = None, gates: Any = None) -> xr.Dataset:
+    """Evaluate a network at every point of a grid.
+
+    Parameters
+    ----------
+    network : Perceptron
+        With two inputs and two classes.
+    plane : xarray.Dataset, (y, x)
+        A grid.
+    classes : xarray.DataArray of int, (y, x), optional
+        The true class of every point; without it there is no loss.
+    gates : array_like, (nodes,), optional
+        All on when left out.
+
+    Returns
+    -------
+    xarray.Dataset, (y, x)
+        `certainty`, the probability that the network gives to class 1. With classes: `loss`, cross-entropy in nats,
+        and `gate_gradient` (node, y, x), d loss / d gate, below 0 where more of the node helps.
+
+    Raises
+    ------
+    ValueError
+        If the network has not two inputs and one or two outputs, or the gates have another shape.
+    """
+    if len(network.kernels[0]) != 2 or network.kernels[-1].shape[1] > 2:
+        raise ValueError(
+            "network: expected two inputs and one or two outputs, "
+            f"got {len(network.kernels[0])} and {network.kernels[-1].shape[1]}"
+        )
+    points, shape = _points(plane), (plane.sizes["y"], plane.sizes["x"])
+    chance = perceptron.probabilities(network, points, gates)[:, 1]
+    data = plane.assign(certainty=(("y", "x"), chance.reshape(shape)))
+    if classes is None:
+        return data
+    targets = classes.values.ravel()
+    gradient = perceptron.gate_gradients(network, points, targets, gates)
+    return data.assign(
+        loss=(("y", "x"), perceptron.losses(network, points, targets, gates).reshape(shape)),
+        gate_gradient=(("node", "y", "x"), gradient.T.reshape(-1, *shape)),
+    )
