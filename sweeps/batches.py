@@ -12,8 +12,8 @@ from jaxtyping import Array, Shaped, UInt32
 
 from sweeps import compiling, summaries
 from sweeps.objective import Evaluation, with_logs
-from sweeps.plans import Plan, cube, preferred_batch
-from sweeps.samplers import HypercubeSampler, Sampler
+from sweeps.plans import Plan, cube, preferred_batch, walk
+from sweeps.samplers import FlipPathsSampler, HypercubeSampler, Sampler
 
 # What a call returns of a batch: every draw, every draw with its gates, or a summary.
 Kept = Literal["draws", "draws and gates", "summary"]
@@ -106,6 +106,34 @@ class WholeCube:
         return self.cube.evaluate(first, self.batch_size, gradients)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Walked:
+    """Flip paths over an affine plan, evaluated by the differences between neighbours; losses only."""
+
+    walk: walk.Walk
+    sampler: FlipPathsSampler
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of the losses."""
+        return self.walk.dtype
+
+    def prepared(self) -> "Walked":
+        """Nothing is left to prepare."""
+        return self
+
+    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "paths steps nodes"]:
+        """Gate vectors of paths."""
+        return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
+
+    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
+        """Losses of a batch."""
+        if gradients:
+            raise ValueError("gate gradients cannot be walked along a path")
+        return self.walk.evaluate(gates.reshape(-1, self.sampler.steps, gates.shape[-1])).reshape(-1), None
+
+
 def source_of(
     plan: Plan, sampler: Sampler, steps: int, total: int, gradients: bool, batch_size: int | None
 ) -> tuple[Source, int]:
@@ -119,6 +147,9 @@ def source_of(
     gradients : whether gate gradients are wanted
     batch_size : the user's wish in gate vectors, or None
     """
+    if isinstance(sampler, FlipPathsSampler) and not gradients and (walked := walk.of_plan(plan)) is not None:
+        paths = walked.preferred_paths(steps) if batch_size is None else max(1, batch_size // steps)
+        return Walked(walked, sampler), min(paths, total)
     whole = cube.of_plan(plan) if isinstance(sampler, HypercubeSampler) else None
     if whole is None:
         return Sampled(plan, sampler), min(max(1, (batch_size or preferred_batch(plan, gradients)) // steps), total)

@@ -1,0 +1,231 @@
+"""Losses along flip paths by the differences between neighbours, against the oracle and against full products."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import sweeps
+from sweeps import batches
+from sweeps.plans import walk
+from tests import reference
+from tests.sweeps import helpers
+from tests.sweeps.helpers import PROBLEMS, SMALL
+
+# 131 masks a path: three segments of 44, the last one a mask short.
+WIDE = helpers.problem((2, 130, 2), "relu", "cross_entropy", 2, seed=20)
+MARGINS = ["two classes", "four classes", "binary"]
+
+
+@functools.cache
+def objective_of(name):
+    """The objective of a problem; what it is made of is compiled once."""
+    return helpers.objective(WIDE if name == "wide" else PROBLEMS[name])
+
+
+def small():
+    return objective_of("two classes")
+
+
+@pytest.fixture(autouse=True)
+def any_number_of_nodes(monkeypatch):
+    monkeypatch.setattr(walk, "FEWEST_NODES", 1)
+
+
+def source_of(objective, design, gradients=False, batch_size=None):
+    """The source and batch size that a sweep would use."""
+    plan, design = objective.evaluator, design.bound(objective.layers)
+    steps = design.inner(plan.nodes).get("step", 1)
+    return batches.source_of(plan, design.sampler(plan.nodes), steps, 10**6, gradients, batch_size)
+
+
+def swept(objective, design, **options):
+    """A sweep that is walked."""
+    assert isinstance(source_of(objective, design)[0], batches.Walked)
+    return sweeps.sweep(objective, design, seed=3, gradients=False, **options)
+
+
+def random_paths(nodes, flips=None, paths=6, seed=0):
+    """Masks of random paths, shape (paths, steps, nodes)."""
+    random = np.random.default_rng(seed)
+    gates = random.integers(2, size=(paths, 1, nodes)).astype(bool)
+    order = np.argsort(random.random((paths, nodes)), axis=1)
+    return gates ^ (order[:, None] < np.arange(1 + (flips or nodes))[:, None])
+
+
+def losses(objective, gates):
+    """Losses of paths, walked."""
+    return np.asarray(jax.jit(walk.of_plan(objective.evaluator).evaluate)(jnp.asarray(gates)))
+
+
+def rounding(problem):
+    """Bound on the float32 error of a loss.
+
+    A margin is a sum of twice as many terms as there are nodes at most: those of a segment's first mask, and one for
+    every step.
+    """
+    return 2 * helpers.rounding(problem, np.ones(problem.nodes))[0]
+
+
+def assert_right(problem, loss, gates):
+    """Losses are within float32 rounding of the oracle's."""
+    wanted = [reference.loss(problem, mask) for mask in np.asarray(gates).reshape(-1, problem.nodes)]
+    np.testing.assert_allclose(np.ravel(loss), wanted, rtol=0, atol=rounding(problem))
+
+
+@pytest.mark.parametrize("name", MARGINS)
+def test_losses_along_paths(name):
+    gates = random_paths(PROBLEMS[name].nodes, paths=20)
+    assert_right(PROBLEMS[name], losses(objective_of(name), gates), gates)
+
+
+# Of 65 masks, in two segments, the last one a mask short, of 64 and of 2.
+@pytest.mark.parametrize("flips", [64, 63, 1])
+def test_losses_along_paths_of_one_segment_and_several(flips):
+    gates = random_paths(130, flips, paths=3)
+    assert_right(WIDE, losses(objective_of("wide"), gates), gates)
+
+
+def test_losses_in_double_precision(x64):
+    gates = random_paths(WIDE.nodes, paths=4)
+    loss = losses(helpers.objective(WIDE, np.float64), gates)
+    assert loss.dtype == np.float64
+    wanted = [reference.loss(WIDE, mask) for mask in gates.reshape(-1, WIDE.nodes)]
+    np.testing.assert_allclose(loss.ravel(), wanted, rtol=1e-11)
+
+
+def test_blocks_of_examples_and_their_padding_change_nothing():
+    # 1,103 is a prime: two blocks, the last one padded.
+    problem = helpers.problem((3, 5, 4), "tanh", "cross_entropy", 4, examples=1103, seed=21)
+    objective, gates = helpers.objective(problem), random_paths(5)
+    assert len(walk.of_plan(objective.evaluator).offsets) == 2
+    assert_right(problem, losses(objective, gates), gates)
+
+
+def test_steps_that_flip_nothing_keep_the_loss():
+    gates = np.array([[[1, 0, 1, 0, 0, 1], [1, 0, 1, 0, 0, 1], [1, 0, 1, 1, 0, 1], [1, 0, 1, 1, 0, 1]]], bool)
+    ((first, second, third, fourth),) = losses(small(), gates)
+    assert first == second != third == fourth
+    assert_right(SMALL, [first, second, third, fourth], gates)
+
+
+def test_a_sweep_has_the_masks_of_full_products_and_their_losses_within_rounding(monkeypatch):
+    objective, design = objective_of("wide"), sweeps.FlipPaths(paths=5, probability=0.3, chains=2)
+    walked = swept(objective, design)
+    assert_right(WIDE, walked.loss, walked.gates)
+    # Two paths a batch, which run over the end of a chain; the order of a product's sums may be another.
+    batched = swept(objective, design, batch_size=300)
+    np.testing.assert_array_equal(batched.gates, walked.gates)
+    np.testing.assert_allclose(batched.loss, walked.loss, rtol=0, atol=2 * rounding(WIDE))
+    monkeypatch.setattr(walk, "FEWEST_NODES", 10**6)
+    assert isinstance(source_of(objective, design)[0], batches.Sampled)
+    plain = sweeps.sweep(objective, design, seed=3, gradients=False)
+    np.testing.assert_array_equal(walked.gates, plain.gates)
+    np.testing.assert_allclose(walked.loss, plain.loss, rtol=0, atol=2 * rounding(WIDE))
+
+
+class Forked(nnx.Module):
+    """One hidden layer that two output layers read, each through gates of its own; their outputs are added."""
+
+    def __init__(self, problem):
+        (kernel, bias), (outwards, last) = problem.layers
+        half = len(outwards) // 2
+        self.hidden, self.left, self.right = (helpers.linear(*size) for size in ((2, half), (half, 2), (half, 2)))
+        for layer, weights, offset in (
+            (self.hidden, kernel[:, :half], bias[:half]),
+            (self.left, outwards[:half], last),
+            (self.right, outwards[half:], 0 * last),
+        ):
+            nnx.update(layer, {"kernel": jnp.asarray(weights, jnp.float32), "bias": jnp.asarray(offset, jnp.float32)})
+
+    def __call__(self, inputs):
+        hidden = nnx.relu(self.hidden(inputs))
+        return self.left(hidden) + self.right(hidden)
+
+
+def test_only_nodes_of_a_layer_are_flipped():
+    # The same network with its hidden layer written out twice, which the oracle can evaluate.
+    (kernel, bias), last = SMALL.layers
+    doubled = SMALL._replace(
+        layers=((np.hstack([kernel[:, :3]] * 2), np.concatenate([bias[:3]] * 2)), last),
+    )
+    objective = sweeps.Objective(Forked(doubled), helpers.batch(doubled))
+    assert objective.plan.name == "affine"
+    data = swept(objective, sweeps.FlipPaths(paths=5, layer="left"))
+    assert data.sizes["step"] == 4
+    changed = (data.gates.values[0, :, 0] != data.gates.values[0, :, -1]).all(axis=0)
+    np.testing.assert_array_equal(np.flatnonzero(changed), [3, 4, 5])
+    assert_right(doubled, data.loss, data.gates)
+
+
+def test_summary_of_paths_that_are_halved_until_they_fit(monkeypatch, capsys):
+    evaluate, asked = batches.evaluate, []
+
+    def limited(source, key, bases, *arguments, batch_size, **options):
+        if not isinstance(bases, jax.core.Tracer):
+            asked.append(batch_size)
+            if batch_size > 4:
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return evaluate(source, key, bases, *arguments, batch_size=batch_size, **options)
+
+    # With 4 paths a batch, the last one is not full.
+    objective, design = small(), sweeps.FlipPaths(paths=30)
+    loss = swept(objective, design).loss.values.astype(float)
+    monkeypatch.setattr(batches, "evaluate", limited)
+    summary = swept(objective, design, batch_size=16 * 7, keep="summary")
+    assert sorted(set(asked), reverse=True) == [16, 8, 4]
+    assert "going on with batches of 4 paths" in capsys.readouterr().err
+    assert summary.sizes["chain"] == 1 and int(summary.loss_count.sum()) == loss.size
+    np.testing.assert_allclose(summary.loss_mean, [loss.mean()], rtol=1e-5)
+
+
+class TestChoice:
+    PATHS = sweeps.FlipPaths(paths=10)
+
+    def test_flip_paths_without_gradients_are_walked(self):
+        assert isinstance(source_of(small(), self.PATHS)[0], batches.Walked)
+
+    @pytest.mark.parametrize(
+        ("name", "plan", "design", "gradients"),
+        [
+            ("two classes", "affine", PATHS, True),
+            ("two classes", "vmapped", PATHS, False),
+            ("two layers", "dense", PATHS, False),
+            ("one value", "affine", PATHS, False),
+            ("two classes", "affine", sweeps.Bernoulli(0.5, draws=10), False),
+        ],
+    )
+    def test_anything_else_is_not(self, name, plan, design, gradients):
+        objective = helpers.objective(PROBLEMS[name], plan=plan) if plan == "vmapped" else objective_of(name)
+        assert objective.plan.name == plan
+        assert isinstance(source_of(objective, design, gradients)[0], batches.Sampled)
+
+    @pytest.mark.parametrize(("fewest", "most", "walked"), [(6, 6, True), (7, 9, False), (1, 5, False)])
+    def test_by_the_number_of_nodes(self, fewest, most, walked, monkeypatch):
+        monkeypatch.setattr(walk, "FEWEST_NODES", fewest)
+        monkeypatch.setattr(walk, "MOST_NODES", most)
+        source, _ = source_of(small(), self.PATHS)
+        assert isinstance(source, batches.Walked if walked else batches.Sampled)
+
+    def test_accelerators_take_full_products(self, monkeypatch):
+        plan = small().evaluator
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+        assert walk.of_plan(plan) is None
+
+    def test_numbers_of_nodes_add_up_exactly(self):
+        assert walk.MOST_NODES * (walk.MOST_NODES + 1) // 2 <= 2**24
+
+    def test_batches_are_powers_of_two_unless_the_user_has_a_wish(self):
+        for steps in (2, 7, 65, 1001, 10**5):
+            paths = walk.of_plan(small().evaluator).preferred_paths(steps)
+            assert 1 <= paths <= walk.MOST_SEGMENTS and paths.bit_count() == 1
+        for wish, paths in ((1, 1), (7, 1), (20, 2), (700, 100)):
+            assert source_of(small(), self.PATHS, batch_size=wish)[1] == paths
+
+    def test_gradients_cannot_be_walked(self):
+        source, _ = source_of(small(), self.PATHS)
+        with pytest.raises(ValueError, match="gate gradients cannot be walked"):
+            source.evaluate(jnp.zeros((7, 6), bool), jnp.uint32(0), True)
