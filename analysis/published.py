@@ -54,6 +54,78 @@ def circle() -> xr.Dataset:
     )
 
 
+def circle_gradients() -> xr.Dataset:
+    """Give what the circle study was published with on gate gradients.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean` and `sd` (quantity, probability) over all nodes and masks, of the quantities "loss_gradient" (nats) and
+        "log_loss_gradient". `state_mean` and `state_sd` (state,) of nodes that are "off" and "on", at the probability
+        in the attribute `state_probability`; the source does not say of which quantity, see `split_quantity`. The
+        scalars `predicted`, ten times the mean loss gradient at 0.5, and `change`, mean loss at 0.75 less that at
+        0.25 (nats). The attributes `source`, `nodes` and `draws`.
+
+    References
+    ----------
+    "Neural Networks, More than you wanted to Show", section "Exploring toy neural nets under node removal".
+    """
+    over = ("quantity", "probability")
+    return xr.Dataset(
+        {
+            "mean": (over, [[-0.0693, -0.0475, 0.0270], [-0.0747, -0.0584, -0.0467]]),
+            "sd": (over, [[0.368, 0.335, 0.267], [0.361, 0.384, 0.446]]),
+            "state_mean": ("state", [-0.1726, 0.0558]),
+            "state_sd": ("state", [0.373, 0.359]),
+            "predicted": -0.475,
+            "change": -0.443,
+        },
+        coords={
+            "quantity": ["loss_gradient", "log_loss_gradient"],
+            "probability": [0.25, 0.5, 0.75],
+            "state": ["off", "on"],
+        },
+        attrs={"source": SOURCE, "nodes": 20, "draws": 1000, "state_probability": 0.5},
+    )
+
+
+def split_quantity(published: xr.Dataset, rounding: float = 0.002) -> str:
+    r"""Say which quantity the published split by state is of: the one that it adds up to.
+
+    Parameters
+    ----------
+    published : xarray.Dataset
+        In the form of `circle_gradients`.
+    rounding : float
+        Mean and standard deviation are equal if they differ by this at most. It allows for rounding and for a share
+        of nodes that are on that is not exactly p among the masks drawn.
+
+    Returns
+    -------
+    str
+        One of the quantities; empty if the split adds up to none of them or to several.
+
+    Notes
+    -----
+    A share p of the nodes is on, so all entries have mean :math:`m = p m_1 + (1 - p) m_0` and variance
+    :math:`p s_1^2 + (1 - p) s_0^2 + p (1 - p) (m_1 - m_0)^2`.
+
+    Examples
+    --------
+    >>> split_quantity(circle_gradients())
+    'log_loss_gradient'
+    """
+    p = float(published.attrs["state_probability"])
+    off, on = (published.sel(state=state) for state in ("off", "on"))
+    mean = float(p * on["state_mean"] + (1 - p) * off["state_mean"])
+    apart = float(on["state_mean"] - off["state_mean"])
+    sd = float(p * on["state_sd"] ** 2 + (1 - p) * off["state_sd"] ** 2 + p * (1 - p) * apart**2) ** 0.5
+    whole = published.sel(probability=p)
+    equal = (abs(whole["mean"] - mean) <= rounding) & (abs(whole["sd"] - sd) <= rounding)
+    found = [str(quantity) for quantity in published["quantity"].values[equal.values]]
+    return found[0] if len(found) == 1 else ""
+
+
 def _place(value: float, ours: np.ndarray) -> dict[str, Any]:
     known = ours[np.isfinite(ours)]
     row: dict[str, Any] = {"published": value, "networks": known.size}

@@ -1,10 +1,26 @@
 """Figures: one module a kind, each function takes data and an optional axes, and returns the axes."""
 
-from analysis.figures import cube, densities, masks, paths, plane, quantiles, removal, spectrum, spread, style, training
+from analysis.figures import (
+    cube,
+    densities,
+    families,
+    gradients,
+    masks,
+    paths,
+    plane,
+    quantiles,
+    removal,
+    spectrum,
+    spread,
+    style,
+    training,
+)
 
 __all__ = [
     "cube",
     "densities",
+    "families",
+    "gradients",
     "masks",
     "paths",
     "plane",

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from scipy import stats
 
 from analysis import density as kernel
@@ -19,8 +20,10 @@ from analysis.samples import Sample
 POINTS = 1200
 #: Panels beside each other, and nodes that get one, at most.
 COLUMNS, MOST = 5, 40
-#: The panels reach up to this quantile of the peaks of all curves; what is higher is cut off and marked.
-TALLEST = 0.75
+#: Panels show every peak whole, unless the highest is so many times what three quarters of the curves stay below.
+TALL = 2.0
+#: The kernel of one node is wider than that of all nodes, which has more entries, by this factor at most.
+WIDER = 2.0
 STATE_COLORS = {"on": style.BLUE, "off": style.VERMILLION}
 _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
@@ -42,8 +45,8 @@ def _index_of(sweep: xr.Dataset, probability: float) -> int:
     return int(found[0])
 
 
-def _with_missing(label: str, sample: Sample) -> str:
-    return f"{label} ({sample.nonfinite} left out)" if sample.nonfinite else label
+def _with_missing(label: str, missing: int) -> str:
+    return f"{label} ({missing} left out)" if missing else label
 
 
 def _curve(sample: Sample, width: float) -> tuple[np.ndarray, np.ndarray]:
@@ -60,9 +63,7 @@ def _zero(ax: Axes) -> None:
     ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.8, zorder=0.5)
 
 
-def density(
-    sweep: xr.Dataset, name: str = "loss_gradient", width: float | None = None, ax: Axes | None = None
-) -> Axes:
+def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None = None, ax: Axes | None = None) -> Axes:
     """Draw the density of the gate gradients of all nodes, a curve for each probability, with bell curves.
 
     Parameters
@@ -97,12 +98,14 @@ def density(
         for index, p in enumerate(sweep["probability"].values):
             sample = samples.losses(gradients.entries(sweep, name, index)[0])
             color = style.CYCLE[index % len(style.CYCLE)]
-            (lines[_with_missing(f"$p$ = {float(p):g}", sample)],) = ax.plot(*_curve(sample, width), color=color)
+            (lines[_with_missing(f"$p$ = {float(p):g}", sample.nonfinite)],) = ax.plot(
+                *_curve(sample, width), color=color
+            )
             if sample.shape.sd > 0:
                 bell = stats.norm(sample.shape.mean, sample.shape.sd)
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
                 ax.plot(x, bell.pdf(x), color=color, **_BELL)
-        (lines["normal, same mean and sd"],) = ax.plot([], color=style.GREY, **_BELL)
+        (lines["normal, best fit"],) = ax.plot([], color=style.GREY, **_BELL)
         xlabel, ylabel = _texts(sweep, name)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_ylim(bottom=0)
@@ -155,7 +158,7 @@ def by_state(
         _zero(ax)
         for state, (sample,) in _by_state(sweep, name, probability).items():
             color = STATE_COLORS[state]
-            (lines[_with_missing(f"node {state}", sample)],) = ax.plot(*_curve(sample, width), color=color)
+            (lines[_with_missing(f"node {state}", sample.nonfinite)],) = ax.plot(*_curve(sample, width), color=color)
             if sample.values.size:
                 ax.axvline(sample.shape.mean, color=color, zorder=0.6, **_BELL)
         (lines["mean"],) = ax.plot([], color=style.GREY, **_BELL)
@@ -164,6 +167,25 @@ def by_state(
         ax.set_ylim(bottom=0)
         style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
     return ax
+
+
+def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, top: float) -> None:
+    """Draw one curve of a panel; where it leaves the panel, say how high it goes."""
+    ax.plot(x, y, color=color, linewidth=1.0)
+    if y.size and y.max() > top:
+        at = float(x[np.argmax(y)])
+        ax.plot(at, 0.97 * top, "^", color=color, markersize=3)
+        left = color == STATE_COLORS["off"]
+        ax.annotate(
+            f"{y.max():.3g}",
+            (at, 0.97 * top),
+            (-4 if left else 4, -1),
+            textcoords="offset points",
+            color=color,
+            fontsize=7,
+            ha="right" if left else "left",
+            va="center",
+        )
 
 
 def by_node(
@@ -177,17 +199,21 @@ def by_node(
 
     Parameters
     ----------
-    sweep, name, width : as for `density`
+    sweep, name : as for `density`
     probability : float
         At which probability, one of the sweep.
     nodes : sequence of int, optional
         Which nodes, in which order; the first `MOST` when left out.
+    width : float, optional
+        Standard deviation of the Gaussian kernel; when left out that of `density` times the fifth root of the number
+        of nodes, as the best width goes with the number of entries, but not more than twice that of `density`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        All panels share both axes, so a weak node is a narrow peak at 0. Their height is that of the peak that three
-        quarters of the curves stay below; a triangle marks a curve that is cut off, with the height of its peak.
+        All panels share both axes, so a weak node is a narrow peak at 0. They are as high as the highest peak, but
+        twice what three quarters of the curves stay below at most; a triangle marks a curve that is cut off there,
+        with the height of its peak.
 
     Raises
     ------
@@ -196,29 +222,43 @@ def by_node(
     ValueError
         As it does, or if the sweep has no such probability, or there is no such node.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else width
     count = sweep.sizes["node"]
+    width = min(count**0.2, WIDER) * gradients.kernel_width(sweep, name) if width is None else width
     shown = list(range(min(count, MOST))) if nodes is None else [int(node) for node in nodes]
     if not shown or not set(shown) <= set(range(count)):
         raise ValueError(f"nodes: expected one or more of 0 to {count - 1}, got {nodes}")
     found = _by_state(sweep, name, probability, shown)
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])
-    top = 1.08 * float(np.quantile(peaks, TALLEST, method="higher")) if peaks.size else 1.0
+    top = 1.05 * min(peaks.max(), TALL * float(np.quantile(peaks, 0.75))) if peaks.size else 1.0
     labels, head = short_labels([str(label) for label in sweep["node"].values])
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     with style.context():
-        figure, axes = style.new_figure(
-            style.DOUBLE, 0.75 + 1.15 * rows, rows, columns, sharex=True, sharey=True, squeeze=False
-        )
+        figure, axes = style.new_figure(style.DOUBLE, 0.75 + 1.1 * rows, rows, columns, sharex=True, sharey=True)
         for panel, (ax, node) in enumerate(zip(axes, shown, strict=False)):
-            ax.set_title(labels[node], pad=3)
+            ax.set_title(labels[node], pad=2)
             _zero(ax)
             for state, color in STATE_COLORS.items():
                 _panel_curve(ax, *curves[state][panel], color, top)
+            ax.tick_params(labelbottom=panel + columns >= len(shown))  # where no panel is below
         for ax in axes[len(shown) :]:
             ax.remove()
         axes[0].set_ylim(0, top)
-        _legend_of_panels(figure, found, axes[0], _texts(sweep, name), f"Panels: {head}." if head else "")
+        entries = {
+            state: Line2D(
+                [], [], color=color, label=_with_missing(f"node {state}", sum(s.nonfinite for s in found[state]))
+            )
+            for state, color in STATE_COLORS.items()
+        }
+        if peaks.size and peaks.max() > top:
+            entries["cut"] = Line2D(
+                [], [], color=style.GREY, marker="^", linestyle="", label="cut off; height of its peak"
+            )
+        figure.legend(handles=list(entries.values()), loc="outside upper right", ncols=3, borderaxespad=0.3)
+        xlabel, ylabel = _texts(sweep, name)
+        figure.supxlabel(xlabel, fontsize=style.RC["axes.labelsize"])
+        figure.supylabel(ylabel, fontsize=style.RC["axes.labelsize"])
+        if head:
+            figure.text(0.01, 0.985, f"node ({head})", ha="left", va="top", fontsize=style.RC["axes.labelsize"])
     return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis import figures, runs
 from analysis.reports import circle_tables as tables
 from analysis.reports import circle_text as text
-from analysis.reports import cube, plane, sections, sweep_text
+from analysis.reports import cube, gradients, plane, sections, sweep_text
 from analysis.reports.circle_results import Results, measure
 from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
 from analysis.reports.writing import publish
@@ -30,9 +30,14 @@ def draw(results: Results) -> dict[str, Figure]:
     dict of str to matplotlib.figure.Figure
         By file name.
     """
-    return sections.draw(results) | {
+    drawn = sections.draw(results)
+    if results.families is not None:
+        middle = results.sweep["loss"].isel(probability=len(results.probabilities) // 2)
+        drawn["families"] = figures.families.overview(middle, results.families, results.log_loss_width)
+    return drawn | {
         "log_loss_quantiles": figures.quantiles.panels(results.sweep["loss"]),
         "spread": figures.spread.overview(results.spread, results.published),
+        **gradients.draw(results.gradients, results.sweep),
         **plane.draw(results.plane),
         **cube.draw(results.hypercube, results.sweep, results.losses, results.log_loss_width),
     }
@@ -53,6 +58,19 @@ def _result_sections(results: Results, made: dict[str, Table], pictures: dict[st
             wide=True,
         ),
     ]
+    if results.families is not None:
+        middle = results.probabilities[len(results.probabilities) // 2]
+        logs += [
+            Text(text.families_verdict(results.families)),
+            Picture(
+                pictures["families"],
+                "Would such a law have given such losses? Black: the density of the log losses at "
+                f"p = {middle:g}. In colour: samples of as many draws from the law of best fit, one family a panel. "
+                "(f) How much better than the log-normal each predicts held-out draws, with two standard errors.",
+                wide=True,
+            ),
+            Tabular(made["families"]),
+        ]
     single: list[Block] = [Text(text.single_removals(results)), sections.of_single_removals(pictures)]
     theirs: list[Block] = [
         Text(text.boundary_note(results)),
@@ -76,6 +94,7 @@ def _result_sections(results: Results, made: dict[str, Table], pictures: dict[st
         Section("The loss", loss),
         Section("The log loss", logs),
         Section("One node at a time", single),
+        *gradients.section(results.gradients, made, pictures),
         plane.section(results.plane, pictures),
         *cube.sections(results.hypercube, made, pictures),
         Section("Beside the published numbers", theirs),

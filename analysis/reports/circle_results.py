@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pandas as pd
 import xarray as xr
 
-from analysis import density, lognormal, published, removal, runs, spread
-from analysis.reports import cube_results, plane
+from analysis import density, families, lognormal, published, removal, runs, samples, spread
+from analysis.reports import cube_results, gradient_results, plane
 from analysis.reports.cube_results import HypercubeResults
+from analysis.reports.gradient_results import GradientResults
 from analysis.reports.plane import PlaneResults
 from analysis.reports.sweep_results import SweepResults
 
@@ -26,6 +27,10 @@ class Results(SweepResults):
         Statistics of every network, under both boundary rules.
     comparison : pandas.DataFrame
         Where the published numbers fall in the spread.
+    families : xarray.Dataset or None, (probability, family)
+        How well families of laws predict held-out losses; None where there are too few losses or they are all equal.
+    gradients : GradientResults or None
+        Distributions of the gate gradients; None where the sweep has none.
     hypercube : HypercubeResults
         Flip paths and the whole cube.
     plane : PlaneResults
@@ -36,6 +41,8 @@ class Results(SweepResults):
     published: xr.Dataset
     spread: xr.Dataset
     comparison: pd.DataFrame
+    families: xr.Dataset | None
+    gradients: GradientResults | None
     hypercube: HypercubeResults
     plane: PlaneResults
 
@@ -78,6 +85,18 @@ def measure(run: runs.Run) -> Results:
         published=published.circle(),
         spread=many,
         comparison=published.compare(many),
+        families=_families(sweep),
+        gradients=gradient_results.measure(
+            sweep, None if walked.cube is None else walked.cube.loss, published.circle_gradients()
+        ),
         hypercube=walked,
         plane=plane.measure(network, task, training, sweep, walked.cube),
     )
+
+
+def _families(sweep: xr.Dataset) -> xr.Dataset | None:
+    try:
+        found = [families.compare(part) for part in samples.parts(sweep, "probability")]
+    except ValueError:
+        return None
+    return xr.concat(found, "probability").assign_coords(probability=sweep["probability"].values)

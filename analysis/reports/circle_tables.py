@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from analysis import published as published_module
-from analysis.reports import cube_tables, sweep_tables
+from analysis.reports import cube_tables, gradient_tables, sweep_tables
 from analysis.reports.circle_results import Results
 from analysis.tables import Column, Numbers, Table
 
@@ -69,11 +70,36 @@ def spread(results: Results) -> Table:
     )
 
 
+def families(comparison: xr.Dataset) -> Table:
+    """Make the table of how well families of laws predict held-out losses."""
+    rows = comparison.stack(row=("probability", "family"))
+    return Table(
+        "families",
+        "Mean log density that each family, fitted to nine tenths of the draws, gives to the losses of the other tenth "
+        "(nats a draw), and its difference from that of the log-normal law; higher is better.",
+        [
+            Column("probability", "p", rows["probability"].values, digits=None),
+            Column("family", "family", rows["family"].values.tolist()),
+            Column("score", "score", rows["score"].values, rows["score_error"].values),
+            Column(
+                "difference",
+                "less log-normal",
+                rows["difference"].values,
+                [error if error > 0 else None for error in rows["difference_error"].values],
+                decimals=1,
+            ),
+        ],
+    )
+
+
 def all_tables(results: Results) -> dict[str, Table]:
     """Make every table of the study, by name."""
-    ours = {table.name: table for table in (published_beside_ours(results), spread(results))}
+    made = [published_beside_ours(results), spread(results)]
+    if results.families is not None:
+        made.append(families(results.families))
+    ours = {table.name: table for table in made}
     exact = cube_tables.all_tables(results.hypercube, results.probabilities)
-    return sweep_tables.all_tables(results) | ours | exact
+    return sweep_tables.all_tables(results) | ours | gradient_tables.all_tables(results.gradients) | exact
 
 
 def numbers(results: Results) -> Numbers:
@@ -87,4 +113,5 @@ def numbers(results: Results) -> Numbers:
         macros.add(f"spread {name} lowest", row.min, digits=3, **at)
         macros.add(f"spread {name} highest", row.max, digits=3, **at)
         macros.add(f"spread {name} published rank", row.rank, digits=2, **at)
+    gradient_tables.add_numbers(macros, results.gradients)
     return cube_tables.add_numbers(macros, results.hypercube, results.probabilities)

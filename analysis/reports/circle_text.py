@@ -1,6 +1,7 @@
 """The sentences of the circle report; every number and every verdict in them comes from the data."""
 
 import numpy as np
+import xarray as xr
 
 from analysis import published
 from analysis.reports import cube_text, sweep_text
@@ -140,3 +141,36 @@ def hypercube_in_short(results: Results) -> list[str]:
         cube_text.optimum(found.cube),
     )
     return [sentence for sentence in said if sentence]
+
+
+#: A difference of scores counts from so many standard errors on.
+STANDARD_ERRORS = 2.0
+_ARTICLES = {"log-normal mixture": "a mixture of two log-normal laws", "normal": "a normal law"}
+
+
+def families_verdict(comparison: xr.Dataset) -> str:
+    """Say which families predict held-out losses better or worse than the log-normal, and where that is open."""
+    better, worse, undecided = (dict[str, list[float]]() for _ in range(3))
+    for p in comparison["probability"].values:
+        for family in comparison["family"].values[1:]:
+            one = comparison.sel(probability=p, family=family)
+            error = float(one["difference_error"])
+            ratio = float(one["difference"]) / error if error > 0 else 0.0
+            group = better if ratio > STANDARD_ERRORS else worse if ratio < -STANDARD_ERRORS else undecided
+            group.setdefault(str(family), []).append(float(p))
+
+    def named(group: dict[str, list[float]]) -> str:
+        return enumerate_words([_ARTICLES.get(name, f"a {name} law") + at(where) for name, where in group.items()])
+
+    sentences = []
+    if better:
+        sentences.append(f"Held-out losses are predicted better than by a log-normal law by {named(better)}")
+    if worse:
+        sentences.append(f"{'worse' if better else 'Held-out losses are predicted worse than by it'} by {named(worse)}")
+    if undecided:
+        sentences.append(f"{named(undecided)} cannot be told apart from it (two standard errors)")
+    text = capitalised("; ".join(sentences))
+    return (
+        f"{text}. Of the families tried, the score says which predicts best, not which is true: each is rejected by "
+        "some test if there are draws enough."
+    )

@@ -1,0 +1,8 @@
+"""Gate gradients of a Bernoulli sweep: how they are spread, and what they say about the slope of the mean loss."""
+
+from analysis.gradients.intervals import bootstrap
+from analysis.gradients.moments import kernel_width, statistics
+from analysis.gradients.slope import slope_check
+from analysis.gradients.sums import NAMES, STATES, entries
+
+__all__ = ["NAMES", "STATES", "bootstrap", "entries", "kernel_width", "slope_check", "statistics"]
