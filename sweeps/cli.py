@@ -1,4 +1,4 @@
-"""The command line: studies and reports. JAX is imported only after the arguments are parsed."""
+"""The command line: studies, reports and the interactive page. JAX is imported only after the arguments are parsed."""
 
 import functools
 import inspect
@@ -84,7 +84,38 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
     print(f"report: {reports.write(folder)}")
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"study circle": circle, "run": run, "report": report}
+def explore(folder: tyro.conf.Positional[Path]) -> None:
+    """The interactive page of a run, explorer.html: switch its nodes on and off in a browser; needs no JAX.
+
+    Args:
+        folder: A run folder.
+    """
+    from analysis import explorer
+
+    print(f"explorer: {explorer.write(folder)}")
+
+
+def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
+    """A run's store as one netCDF file, run.nc, and its sweeps as CSV files; needs no JAX.
+
+    Args:
+        folder: A run folder.
+        out: Where to; the run folder itself by default.
+    """
+    from analysis import export as exports
+
+    target = folder if out is None else out
+    for path in (exports.to_netcdf(folder, target / "run.nc"), *exports.to_csv(folder, target / "csv")):
+        print(f"export: {path}")
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "study circle": circle,
+    "run": run,
+    "report": report,
+    "explore": explore,
+    "export": export,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

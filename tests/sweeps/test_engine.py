@@ -1,12 +1,15 @@
 """The engine: the contract of its datasets, one program a sweep, and losses that are zero or no numbers."""
 
 import functools
+import warnings
 
 import arviz
+import matplotlib
 import numpy as np
 import pytest
 import scipy.stats
 import xarray as xr
+from matplotlib import pyplot
 
 import sweeps
 from sweeps import engine, items
@@ -353,3 +356,20 @@ class TestArviz:
         largest = np.sqrt(1 + (scipy.stats.chi2.isf(1e-7, 7) / 7 - 1) / 500)
         for name in ("loss", "log_loss"):
             assert (rhat[name] < largest).all()
+
+    def test_intervals_of_highest_density(self, chains):
+        interval = arviz.hdi(chains)
+        # 0.x calls the ends lower and higher, 1.x lower and upper.
+        (dim,) = {name for name in interval.loss.dims if name != "probability"}
+        low, high = (interval.loss.isel({dim: end}) for end in (0, 1))
+        inside = ((chains.loss >= low) & (chains.loss <= high)).mean(("chain", "draw"))
+        assert (low < high).all() and ((inside > 0.88) & (inside < 0.96)).all()
+
+    def test_it_plots_them(self, chains):
+        loss = chains[["log_loss"]].isel(probability=0)
+        plot = arviz.plot_dist if hasattr(arviz, "plot_ppc_dist") else arviz.plot_trace
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with matplotlib.rc_context({"backend": "agg"}):
+                assert plot(loss) is not None
+                pyplot.close("all")

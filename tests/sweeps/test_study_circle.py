@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps import config
+from sweeps import cli, config
 from sweeps.studies import circle
 from sweeps.tasks import circle as circle_task
-from tests import reference
+from tests import browser, reference
 from tests.sweeps import helpers
 from tests.sweeps.conftest import SIZES
 
@@ -111,6 +111,43 @@ def test_a_run_repeats_itself(tree, tmp_path):
             if group != "/":
                 xr.testing.assert_identical(opened[group].to_dataset().load(), tree[group].to_dataset())
         assert opened.attrs["config"] == tree.attrs["config"]
+
+
+@pytest.fixture(scope="module")
+def explored(circle_run, tmp_path_factory):
+    """The interactive page of the run, written beside a copy: the run itself is shared."""
+    folder = tmp_path_factory.mktemp("explored")
+    (folder / "run.zarr").symlink_to(circle_run / "run.zarr")
+    cli.main(["explore", str(folder)])
+    return folder / "explorer.html"
+
+
+def test_explore_writes_one_file(explored):
+    assert sorted(path.name for path in explored.parent.iterdir()) == ["explorer.html", "run.zarr"]
+    assert explored.stat().st_size > 10_000
+
+
+def test_the_page_computes_what_the_engine_computed(explored, tree, tmp_path):
+    if browser.find() is None:
+        pytest.skip(f"no browser: none of {', '.join(browser.NAMES)} is installed")
+    chromium = browser.Browser(browser.find(), tmp_path)
+    try:
+        chromium.open(explored.as_uri())
+        full = tree["network"].attrs["full_loss"]
+        assert chromium.value("explorer.loss()") == pytest.approx(full, rel=1e-5, abs=1e-6)
+        some = (
+            tree["sweeps/bernoulli"]
+            .to_dataset()
+            .isel(chain=0, draw=slice(None, None, 10))
+            .stack(one=("probability", "draw"))
+        )
+        gates = some.gates.transpose("one", "node").values.astype(int).tolist()
+        found = chromium.value(f"{gates}.map(mask => [explorer.loss(mask), ...explorer.gradient(mask)])")
+        wanted = np.column_stack([some.loss, some.loss_gradient.transpose("one", "node")])
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+        assert chromium.errors == []
+    finally:
+        chromium.close()
 
 
 def test_settings_are_checked_before_any_work(tmp_path, compiled):

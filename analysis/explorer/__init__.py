@@ -1,0 +1,70 @@
+"""The interactive page: one HTML file in which a network's nodes are switched on and off, computed in the browser."""
+
+from os import PathLike
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis import runs
+from analysis.explorer.data import Explorable, collect
+
+#: The page's script, in this order one module.
+SCRIPTS = ("network.js", "maps.js", "distribution.js", "explorer.js")
+
+__all__ = ["Explorable", "collect", "to_html", "write"]
+
+
+def to_html(explorable: Explorable) -> str:
+    """Render the page; everything it needs is inside it.
+
+    Parameters
+    ----------
+    explorable : Explorable
+
+    Returns
+    -------
+    str
+    """
+    loader = PackageLoader("analysis.explorer", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+
+    def source(name: str) -> Markup:
+        # As it is: braces of a style sheet or a script are no template syntax.
+        return Markup(loader.get_source(environment, name)[0])
+
+    return environment.get_template("explorer.html.jinja").render(
+        page=explorable,
+        data=explorable.to_json(),
+        style=source("explorer.css"),
+        script=Markup("\n").join(map(source, SCRIPTS)),
+    )
+
+
+def write(folder: str | PathLike[str]) -> Path:
+    """Write the interactive page of a run.
+
+    Parameters
+    ----------
+    folder : str or path
+        The run folder; ``explorer.html`` in it is written anew.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no run in the folder.
+    ValueError
+        If the store cannot be read, or the network, its gates or its loss are not of the kind that the page shows.
+    """
+    run = runs.open_run(folder)
+    path = run.folder / "explorer.html"
+    path.write_text(to_html(collect(run)), encoding="utf-8", newline="\n")
+    return path

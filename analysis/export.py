@@ -1,0 +1,160 @@
+"""Export: a run's store as one netCDF file, its sweeps as CSV files, a sweep as an ArviZ object."""
+
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import arviz
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from analysis import _validate, runs
+
+#: Rows of a CSV file that are written at a time.
+ROWS = 2**16
+
+
+def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = None) -> Path:
+    """Write everything a run has measured into one netCDF-4 file, a group for each of the store's.
+
+    Parameters
+    ----------
+    folder : str or path
+        The run folder.
+    path : str or path, optional
+        ``run.nc`` in the run folder when left out. A file that is there is replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        Opened by ``xarray.open_datatree(path)`` or, a group of it, ``xarray.open_dataset(path, group="sweeps/...")``.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `analysis.runs.open_run`.
+    """
+    run = runs.open_run(folder)
+    path = run.folder / "run.nc" if path is None else Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tree = run.tree.map_over_datasets(_plain)
+    tree.attrs = _plain_attributes(run.tree.attrs)
+    tree.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def _plain(data: xr.Dataset) -> xr.Dataset:
+    """Return data as netCDF can hold them: text as objects, attributes as text or numbers."""
+    text = {name: variable for name, variable in data.variables.items() if variable.dtype.kind in "UTO"}
+    changed = {name: (variable.dims, variable.values.astype(object), variable.attrs) for name, variable in text.items()}
+    data = data.assign_coords({name: value for name, value in changed.items() if name in data.coords})
+    data = data.assign({name: value for name, value in changed.items() if name not in data.coords})
+    for variable in data.variables.values():
+        variable.encoding, variable.attrs = {}, _plain_attributes(variable.attrs)
+    data.attrs = _plain_attributes(data.attrs)
+    return data
+
+
+def _plain_attributes(attributes: Any) -> dict[str, Any]:
+    return {name: int(value) if isinstance(value, bool) else value for name, value in attributes.items()}
+
+
+def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) -> list[Path]:
+    """Write every sweep of a run as a CSV file, a row for each mask.
+
+    Parameters
+    ----------
+    folder : str or path
+        The run folder.
+    out : str or path, optional
+        Folder of the files; ``csv`` in the run folder when left out.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``<sweep>.csv``. Columns: the coordinates of the mask, such as ``probability, chain, draw``; its ``loss`` and
+        ``log_loss``; and of what has a value for each node, ``gates`` and gradients, a column a node, such as
+        ``loss_gradient layers/0 unit 3``. Numbers are written with the digits that give the same float32 again. A
+        sweep kept as a summary has no masks and is left out.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `analysis.runs.open_run`.
+    """
+    run = runs.open_run(folder)
+    out = run.folder / "csv" if out is None else Path(out)
+    written = []
+    for node in run.tree.subtree:
+        if node.path.startswith("/sweeps/") and {"loss", "log_loss"} <= set(node.data_vars):
+            out.mkdir(parents=True, exist_ok=True)
+            written.append(_sweep_to_csv(node.to_dataset(), out / f"{node.name}.csv"))
+    return written
+
+
+def _sweep_to_csv(data: xr.Dataset, path: Path) -> Path:
+    dims = data["loss"].dims
+    shape = data["loss"].shape
+    inner = next((dim for one in data.data_vars.values() for dim in one.dims if dim not in dims), None)
+    labels = [str(label) for label in data[inner].values] if inner in data.coords else []
+    size = int(np.prod(shape))
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for start in range(0, size, ROWS):
+            rows = slice(start, min(start + ROWS, size))
+            _rows(data, dims, inner, labels, rows).to_csv(file, index=False, header=start == 0, lineterminator="\n")
+    return path
+
+
+def _rows(data: xr.Dataset, dims: tuple[Any, ...], inner: Any, labels: list[str], rows: slice) -> pd.DataFrame:
+    """Return some masks as a data frame."""
+    where = np.unravel_index(np.arange(rows.start, rows.stop), tuple(data.sizes[dim] for dim in dims))
+    pointed = {dim: xr.DataArray(index, dims="row") for dim, index in zip(dims, where, strict=True)}
+    part = data.isel(pointed).load()
+    columns: dict[str, Any] = {
+        str(dim): part[dim].values if dim in part.coords else index for dim, index in zip(dims, where, strict=True)
+    }
+    for name in ("loss", "log_loss"):
+        columns[name] = part[name].values
+    for variable, values in part.data_vars.items():
+        if inner in values.dims:
+            table = values.transpose("row", inner).values
+            table = table.astype(np.int8) if table.dtype == bool else table
+            columns |= {f"{variable} {label}": table[:, place] for place, label in enumerate(labels)}
+    return pd.DataFrame(columns)
+
+
+def to_arviz(data: xr.Dataset) -> Any:
+    """Return a sweep as ArviZ has it: an InferenceData (ArviZ 0.x) or a DataTree (1.x), with the group ``posterior``.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A sweep with draws: dimensions `chain` and `draw`. Flip paths and probabilities are further dimensions.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        ArviZ calls draws a posterior; of Bernoulli masks they are independent.
+
+    Raises
+    ------
+    TypeError
+        If the data are no Dataset.
+    ValueError
+        If they have no dimension `chain` or `draw`.
+
+    Examples
+    --------
+    >>> data = xr.Dataset({"loss": (("chain", "draw"), [[1.0, 2.0]])})
+    >>> to_arviz(data).posterior["loss"].values.tolist()
+    [[1.0, 2.0]]
+    """
+    _validate.dataset_with("data", data, (), ("chain", "draw"))
+    name = "convert_to_inference_data" if hasattr(arviz, "convert_to_inference_data") else "convert_to_datatree"
+    convert = getattr(arviz, name)
+    with warnings.catch_warnings():
+        # ArviZ 0.23 announces 1.0 whenever it is used.
+        warnings.simplefilter("ignore", FutureWarning)
+        return convert(data.transpose("chain", "draw", ...))
