@@ -5,7 +5,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import arviz
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -152,6 +151,8 @@ def to_arviz(data: xr.Dataset) -> Any:
     [[1.0, 2.0]]
     """
     _validate.dataset_with("data", data, (), ("chain", "draw"))
+    import arviz  # here, because it imports pyplot, which analysis is to leave alone
+
     name = "convert_to_inference_data" if hasattr(arviz, "convert_to_inference_data") else "convert_to_datatree"
     convert = getattr(arviz, name)
     with warnings.catch_warnings():
