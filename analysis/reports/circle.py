@@ -95,7 +95,7 @@ def _result_sections(results: Results, made: dict[str, Table], pictures: dict[st
         Section("The log loss", logs),
         Section("One node at a time", single),
         *gradients.section(results.gradients, made, pictures),
-        plane.section(results.plane, pictures),
+        *plane.section(results.plane, pictures),
         *cube.sections(results.hypercube, made, pictures),
         Section("Beside the published numbers", theirs),
     ]

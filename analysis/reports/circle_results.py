@@ -34,7 +34,7 @@ class Results(SweepResults):
     hypercube : HypercubeResults
         Flip paths and the whole cube.
     plane : PlaneResults
-        The network over its input plane.
+        The network over its input plane; None where there are not two inputs.
     """
 
     nodes: xr.Dataset
@@ -44,7 +44,7 @@ class Results(SweepResults):
     families: xr.Dataset | None
     gradients: GradientResults | None
     hypercube: HypercubeResults
-    plane: PlaneResults
+    plane: PlaneResults | None
 
 
 def measure(run: runs.Run) -> Results:
@@ -90,7 +90,9 @@ def measure(run: runs.Run) -> Results:
             sweep, None if walked.cube is None else walked.cube.loss, published.circle_gradients()
         ),
         hypercube=walked,
-        plane=plane.measure(network, task, training, sweep, walked.cube),
+        plane=plane.measure(
+            network, task, training, [str(label) for label in sweep["node"].values], plane.chosen(sweep, walked.cube)
+        ),
     )
 
 

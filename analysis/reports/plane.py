@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, perceptron, plane
-from analysis.perceptron import Perceptron
 from analysis.reports.cube_results import CubeResults
 from analysis.reports.page import Block, Picture, Section, Text
 from analysis.reports.wording import percent
@@ -28,7 +28,7 @@ class PlaneResults:
     task : xarray.Dataset
         Group of the store.
     maps : xarray.Dataset, (y, x)
-        With every node on.
+        With every node on; with losses and gate gradients where the task has a rule for every point.
     masks : dict of str to xarray.Dataset
         Certainty under chosen masks, by their titles.
     checkpoints : list of xarray.Dataset
@@ -45,45 +45,48 @@ class PlaneResults:
 
 
 def measure(
-    network: xr.Dataset, task: xr.Dataset, training: xr.Dataset, sweep: xr.Dataset, cube: CubeResults | None
-) -> PlaneResults:
-    """Evaluate a stored network with two inputs over the plane.
+    network: xr.Dataset,
+    task: xr.Dataset,
+    training: xr.Dataset,
+    labels: list[str],
+    masks: Mapping[str, npt.NDArray[Any]],
+) -> PlaneResults | None:
+    """Evaluate a stored network over the plane, if it has two inputs and two classes.
 
     Parameters
     ----------
     network, task, training : xarray.Dataset
         Groups of the store.
-    sweep : xarray.Dataset
-        The Bernoulli sweep, of which one mask is shown.
-    cube : CubeResults or None
-        Best masks are shown where it is known.
-
-    Raises
-    ------
-    ValueError
-        If the network has not two inputs and two classes.
+    labels : list of str
+        Names of the nodes.
+    masks : mapping of str to numpy.ndarray, (nodes,)
+        Gate vectors to show beside the full one, by name.
     """
     trained = perceptron.of_network(network)
-    grid, coarse = plane.grid(), plane.grid(points=COARSE)
     inputs, targets = task["test_inputs"].values, task["test_targets"].values
+    if inputs.shape[1:] != (2,) or trained.kernels[-1].shape[1] > 2 or targets.dtype.kind not in "iu":
+        return None
+    grid, coarse = plane.grid(), plane.grid(points=COARSE)
+    ruled = task.attrs.get("name") == "circle"
 
-    def titled(name: str, gates: npt.NDArray[np.bool_]) -> tuple[str, xr.Dataset]:
+    def titled(name: str, gates: npt.NDArray[Any]) -> tuple[str, xr.Dataset]:
         loss = float(perceptron.losses(trained, inputs, targets, gates).mean())
         return f"{name}\nloss {loss:.3f}", plane.maps(trained, coarse, gates=gates)
 
+    shown = {f"all {trained.nodes} on": np.ones(trained.nodes, bool), **masks}
     return PlaneResults(
         task,
-        plane.maps(trained, grid, plane.true_classes(task, grid)),
-        dict(titled(name, gates) for name, gates in _chosen(trained, sweep, cube).items()),
+        plane.maps(trained, grid, plane.true_classes(task, grid) if ruled else None),
+        dict(titled(name, gates) for name, gates in shown.items()),
         _checkpoints(network, training, coarse),
-        [str(label) for label in sweep["node"].values],
+        labels,
     )
 
 
-def _chosen(network: Perceptron, sweep: xr.Dataset, cube: CubeResults | None) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return the masks to show, by name."""
-    nodes = network.nodes
-    found = {f"all {nodes} on": np.ones(nodes, bool)}
+def chosen(sweep: xr.Dataset, cube: CubeResults | None) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return masks worth a picture: the best and the greedy one of half the size, if known, and a draw."""
+    nodes = sweep.sizes["node"]
+    found: dict[str, npt.NDArray[np.bool_]] = {}
     if cube is not None:
         half = nodes // 2
         numbers = {f"best {half} on": cube.best.mask[half], f"greedy, {half} on": cube.greedy.mask[nodes - half]}
@@ -108,53 +111,72 @@ def _checkpoints(network: xr.Dataset, training: xr.Dataset, grid: xr.Dataset) ->
     ]
 
 
-def draw(results: PlaneResults) -> dict[str, Figure]:
-    """Draw the figures, by file name."""
-    return {
+def draw(results: PlaneResults | None) -> dict[str, Figure]:
+    """Draw the figures that the results allow, by file name."""
+    if results is None:
+        return {}
+    drawn = {"plane_masks": figures.plane.masks(results.masks, results.task)}
+    if "loss" not in results.maps:
+        return drawn | {"plane": figures.style.figure_of(figures.plane.certainty(results.maps, results.task))}
+    return drawn | {
         "plane": figures.plane.overview(results.maps, results.task),
-        "plane_masks": figures.plane.masks(results.masks, results.task),
         "plane_nodes": figures.plane.nodes(results.maps, results.labels, results.task),
     }
 
 
-def films(results: PlaneResults) -> dict[str, Callable[[Path], Path]]:
+def films(results: PlaneResults | None) -> dict[str, Callable[[Path], Path]]:
     """Return what writes the animation to a path, by file name; nothing where there are no checkpoints."""
-    if not results.checkpoints:
+    if results is None or not results.checkpoints:
         return {}
     return {"training_film": lambda path: figures.plane.animation(results.checkpoints, path, results.task)}
 
 
-def section(results: PlaneResults, pictures: Mapping[str, Path]) -> Section:
-    """Put the section together."""
-    certainty, loss = results.maps["certainty"].values, results.maps["loss"].values
-    # Cells of equal size, so that shares of cells are shares of the area.
-    uncertain = float(((certainty > 0.05) & (certainty < 0.95)).mean())
-    held = float(loss[(certainty > 0.05) & (certainty < 0.95)].sum() / loss.sum()) if loss.sum() > 0 else float("nan")
-    limit = float(results.maps["x"].max())
+def section(results: PlaneResults | None, pictures: Mapping[str, Path]) -> list[Section]:
+    """Put the section together: one, or none without results."""
+    if results is None:
+        return []
     blocks: list[Block] = [
-        Text(
-            f"On the square from −{limit:g} to {limit:g} the network is uncertain (probability between 0.05 and 0.95) "
-            f"on {percent(uncertain)} of the area, about the boundary, and {percent(held)} of the loss over the square "
-            "lies there. The data lie between −1 and 1; beyond, the network extrapolates."
-        ),
+        Text(_certainty(results)),
         Picture(
             pictures["plane"],
-            "(a) Probability of class 1 with every node on; white the true boundary, dashed where the network changes "
-            "its mind; test points by class. (b) Loss of each point, if it is labelled by the true rule.",
-            wide=True,
+            "Probability of class 1 with every node on, dashed where the network changes its mind; test points by "
+            "class."
+            if "loss" not in results.maps
+            else "(a) Probability of class 1 with every node on; white the true boundary, dashed where the network "
+            "changes its mind; test points by class. (b) Loss of each point, if it is labelled by the true rule.",
+            wide="loss" in results.maps,
         ),
         Picture(
             pictures["plane_masks"],
             "The same probability under chosen masks; losses are those of the test set.",
             wide=True,
         ),
-        Picture(
-            pictures["plane_nodes"],
-            "Gate gradient of each node at each point, with every node on: blue where more of the node would lower the "
-            "loss, yellow where it would raise it. One scale for all nodes.",
-            wide=True,
-        ),
     ]
+    if "plane_nodes" in pictures:
+        blocks.append(
+            Picture(
+                pictures["plane_nodes"],
+                "Gate gradient of each node at each point, with every node on: blue where more of the node would lower "
+                "the loss, yellow where it would raise it. One scale for all nodes.",
+                wide=True,
+            )
+        )
     if "training_film" in pictures:
         blocks.append(Picture(pictures["training_film"], "Film of the training, a frame an epoch."))
-    return Section("The input plane", blocks)
+    return [Section("The input plane", blocks)]
+
+
+def _certainty(results: PlaneResults) -> str:
+    certainty = results.maps["certainty"].values
+    limit, reach = float(results.maps["x"].max()), float(np.abs(results.task["test_inputs"]).max())
+    # Cells of equal size, so that shares of cells are shares of the area.
+    open_ = (certainty > 0.05) & (certainty < 0.95)
+    text = (
+        f"On the square from −{limit:g} to {limit:g} the network is uncertain (probability between 0.05 and 0.95) on "
+        f"{percent(float(open_.mean()))} of the area"
+    )
+    if "loss" in results.maps and float(results.maps["loss"].sum()) > 0:
+        loss = results.maps["loss"].values
+        text += f", where {percent(float(loss[open_].sum() / loss.sum()))} of the loss over the square lies"
+    beyond = "; beyond, the network extrapolates" if reach < limit else ""
+    return f"{text}. The test points reach {reach:.2g} from the origin along an axis{beyond}."

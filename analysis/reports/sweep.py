@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis import runs
-from analysis.reports import sections
+from analysis.reports import plane, sections
 from analysis.reports import sweep_tables as tables
 from analysis.reports import sweep_text as text
 from analysis.reports.page import Block, Page, Points, Section, Tabular
+from analysis.reports.plane import PlaneResults
 from analysis.reports.sweep_results import SweepResults, measure
 from analysis.reports.wording import enumerate_words, whole
 from analysis.reports.writing import publish
@@ -70,12 +71,16 @@ def settings(results: SweepResults) -> dict[str, Any]:
     return config | {"sweep": {key: value for key, value in config.get("sweep", {}).items() if key not in unused}}
 
 
-def page(results: SweepResults, made: dict[str, Table], pictures: dict[str, Path]) -> Page:
+def page(
+    results: SweepResults, over_plane: PlaneResults | None, made: dict[str, Table], pictures: dict[str, Path]
+) -> Page:
     """Put the page together.
 
     Parameters
     ----------
     results : SweepResults
+    over_plane : PlaneResults or None
+        The network over its input plane, if it has two inputs.
     made : dict of str to Table
         The tables, by name.
     pictures : dict of str to pathlib.Path
@@ -99,6 +104,7 @@ def page(results: SweepResults, made: dict[str, Table], pictures: dict[str, Path
     which: list[Block] = [Tabular(made[name]) for name in ("masks", "best_masks") if name in made]
     if which:
         parts.append(Section("The masks", which))
+    parts += plane.section(over_plane, pictures)
     parts += sections.provenance(results, pictures, settings(results))
     return Page(title(results), lead(results), parts, sections.FOOTER)
 
@@ -128,4 +134,11 @@ def write(folder: str | PathLike[str]) -> Path:
     made = tables.all_tables(results)
     # Named by task and design, so that several sweeps fit into one paper.
     macros = tables.add_numbers(Numbers(f"{results.task.attrs['name']} {results.design}"), results)
-    return publish(run.folder, made, macros, sections.draw(results), partial(page, results, made))
+    lowest = {}
+    if results.best is not None:
+        lowest["lowest seen"] = results.best["gates"].isel({results.dim: -1, "rank": 0}).values
+    over_plane = plane.measure(
+        results.network, results.task, results.training, [str(label) for label in results.sweep["node"].values], lowest
+    )
+    drawn = sections.draw(results) | plane.draw(over_plane)
+    return publish(run.folder, made, macros, drawn, partial(page, results, over_plane, made), plane.films(over_plane))

@@ -134,6 +134,7 @@ def _train(training: config.Training, network: MLP, task: Task, store: Run) -> N
         training.batch_size,
         training.seed,
         training.loss,
+        keep_parameters=network.sizes[0] == 2,  # for a film over the input plane
     )
     store.write("task", datasets.of_task(task))
     store.write("training", datasets.of_history(history))

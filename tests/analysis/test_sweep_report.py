@@ -64,7 +64,7 @@ def results_of(data, config=None, change=None):
 def html(results, tmp_path):
     (tmp_path / "x.png").write_bytes(b"")
     pictures = dict.fromkeys(sections.draw(results), tmp_path / "x.png")
-    page = sweep.page(results, sweep_tables.all_tables(results), pictures).to_html()
+    page = sweep.page(results, None, sweep_tables.all_tables(results), pictures).to_html()
     text = re.sub(r"<style>.*?</style>|data:[^\"]*", "", page, flags=re.S).replace("\u00a0", " ")
     assert not re.search(r"\bnan\b|\bNone\b|\{|\}", text)
     return text
@@ -201,7 +201,7 @@ def test_all_files_are_written(tmp_path):
     assert {path.relative_to(folder).as_posix() for path in made} == {
         *(
             f"figures/{name}.{kind}"
-            for name in ("training", "loss_density", "log_loss_density")
+            for name in ("training", "loss_density", "log_loss_density", "plane", "plane_masks", "plane_nodes")
             for kind in ("pdf", "png")
         ),
         *(f"tables/{name}.{kind}" for name in ("loss", "log_loss", "best_masks") for kind in ("csv", "tex")),
