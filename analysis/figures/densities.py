@@ -169,8 +169,9 @@ def log_loss_against_exact(
             # Bins of a tenth of the kernel: their error cannot be seen, and a million masks are drawn at once.
             exact = hypercube.distribution(values, float(p), width / 10)
             grid, height = density.kde(exact.values, width, weights=exact.weights)
-            shown = height > 1e-4 * height.max()
-            ax.plot(grid[shown], height[shown], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
+            shown = np.flatnonzero(height > 1e-4 * height.max())
+            x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
+            ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
         ax.plot([], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)), label="all masks, exact")
         ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.unit_of(sweep)})")
         ax.set(ylabel="probability density")

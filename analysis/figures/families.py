@@ -13,6 +13,8 @@ from analysis.figures import style
 
 #: Samples drawn from a fitted law, each as large as the data.
 REPLICATES = 30
+#: Points of a curve.
+POINTS = 500
 _COLORS = dict(zip(FAMILIES, (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PINK), strict=True))
 
 
@@ -43,6 +45,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)
         low, high = log.min() - 0.5, log.max() + 0.5
+        x = np.linspace(low, high, POINTS)
         for _ in range(REPLICATES):
             drawn = law.draw(log.size, random)
             # The whole sample's density, of which what has no logarithm is missing: the curve encloses less than 1.
@@ -50,9 +53,10 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
             kept = kept[(kept > low) & (kept < high)]
             if kept.size:
                 grid, height = density.kde(kept, width)
-                ax.plot(grid, height * kept.size / drawn.size, color=_COLORS[law.family], linewidth=0.35, alpha=0.5)
+                height = np.interp(x, grid, height) * kept.size / drawn.size
+                ax.plot(x, height, color=_COLORS[law.family], linewidth=0.35, alpha=0.5)
         grid, height = density.kde(log, width)
-        ax.plot(grid, height, color=style.BLACK, linewidth=1.1)
+        ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=1.1)
         ax.set(xlim=(low, high), xlabel="log loss", ylabel="density")
         ax.set_ylim(bottom=0)
         ax.set_title(law.family)

@@ -1,5 +1,4 @@
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -37,11 +36,6 @@ def written(run_folder):
     return run_folder
 
 
-def texts(folder):
-    paths = [*sorted((folder / "tables").iterdir()), folder / "numbers.tex", folder / "report.html"]
-    return {path.name: path.read_bytes() for path in paths}
-
-
 def test_every_file_is_written(written):
     assert sorted(path.name for path in (written / "tables").iterdir()) == sorted(
         f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")
@@ -49,12 +43,6 @@ def test_every_file_is_written(written):
     assert sorted(path.name for path in (written / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")
     )
-
-
-def test_a_second_call_elsewhere_writes_the_same_bytes(written, tmp_path):
-    shutil.copytree(written / "run.zarr", tmp_path / "run.zarr")
-    assert circle.write(tmp_path) == tmp_path / "report.html"
-    assert texts(tmp_path) == texts(written)
 
 
 def test_the_page_needs_nothing_but_itself(written):
