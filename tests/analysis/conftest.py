@@ -1,7 +1,11 @@
 """Fixtures of the analysis tests: a synthetic run, as a tree and as a folder."""
 
+import shutil
+
 import pytest
 import synthetic_run
+
+from analysis import reports
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +21,12 @@ def clean_tree():
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory, tree):
     return synthetic_run.write_run(tmp_path_factory.mktemp("run"), tree)
+
+
+@pytest.fixture(scope="session")
+def written_run(run_folder, tmp_path_factory):
+    """A run folder with its report."""
+    folder = tmp_path_factory.mktemp("written")
+    shutil.copytree(run_folder / "run.zarr", folder / "run.zarr")
+    reports.write(folder)
+    return folder

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import synthetic_run
 
-from analysis import reports
 from analysis.reports import circle, circle_tables, circle_text, sweep_tables, sweep_text
 from analysis.reports.circle_results import measure
 from analysis.reports.page import Page, Section, Text
@@ -30,23 +29,17 @@ def results_of(tree, tmp_path):
     return measure(Run(tmp_path, tree, "circle", "command", "1 CPU device", {}, {}, {}))
 
 
-@pytest.fixture(scope="module")
-def written(run_folder):
-    reports.write(run_folder)
-    return run_folder
-
-
-def test_every_file_is_written(written):
-    assert sorted(path.name for path in (written / "tables").iterdir()) == sorted(
+def test_every_file_is_written(written_run):
+    assert sorted(path.name for path in (written_run / "tables").iterdir()) == sorted(
         f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")
     )
-    assert sorted(path.name for path in (written / "figures").iterdir()) == sorted(
+    assert sorted(path.name for path in (written_run / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")
     )
 
 
-def test_the_page_needs_nothing_but_itself(written):
-    page = (written / "report.html").read_text(encoding="utf-8")
+def test_the_page_needs_nothing_but_itself(written_run):
+    page = (written_run / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == len(FIGURES)
     assert not re.search(r"https?://|<script|<link|url\(|@import", page)
     assert set(re.findall(r'src="([^":]*)', page)) == {"data"}
@@ -55,8 +48,8 @@ def test_the_page_needs_nothing_but_itself(written):
     assert not re.search(r"\bnan\b|\bNone\b", re.sub(r'"data:[^"]*"', "", text))
 
 
-def test_the_page_tells_settings_seeds_versions_and_counts(written):
-    page = (written / "report.html").read_text(encoding="utf-8").replace("\u00a0", " ")
+def test_the_page_tells_settings_seeds_versions_and_counts(written_run):
+    page = (written_run / "report.html").read_text(encoding="utf-8").replace("\u00a0", " ")
     for expected in (
         "sweeps study circle --out runs/circle",
         "masks 17, test set 23, network 0",
@@ -73,8 +66,8 @@ def test_the_page_tells_settings_seeds_versions_and_counts(written):
         assert expected in page, expected
 
 
-def test_macros_are_distinct_and_hold_letters_only(written):
-    lines = (written / "numbers.tex").read_text(encoding="utf-8").splitlines()
+def test_macros_are_distinct_and_hold_letters_only(written_run):
+    lines = (written_run / "numbers.tex").read_text(encoding="utf-8").splitlines()
     names = [re.match(r"\\newcommand\{\\(circle[A-Za-z]+)\}\{.+\}", line)[1] for line in lines]
     assert len(set(names)) == len(names) > 90
     assert "circleMeanLossPZeroPointTwoFive" in names

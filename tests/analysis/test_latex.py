@@ -6,16 +6,14 @@ import subprocess
 
 import pytest
 
-from analysis import reports
-
 TEX = next(filter(None, map(shutil.which, ("pdflatex", "xelatex", "lualatex"))), None)
 
 
 @pytest.fixture(scope="module")
-def document(run_folder, tmp_path_factory):
+def document(written_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    shutil.copytree(run_folder / "run.zarr", folder / "run.zarr")
-    reports.write(folder)
+    shutil.copytree(written_run / "tables", folder / "tables")
+    shutil.copy(written_run / "numbers.tex", folder)
     macros = re.findall(r"\\newcommand\{(\\[A-Za-z]+)\}", (folder / "numbers.tex").read_text(encoding="utf-8"))
     tables = sorted(path.name for path in (folder / "tables").glob("*.tex"))
     lines = [
