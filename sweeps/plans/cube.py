@@ -31,7 +31,7 @@ MOST_EXPONENT, MOST_FACTOR = 80.0, 60.0
 GROUPS = (4, 2, 1)
 # Columns (groups of examples) that are summed at once.
 LARGEST_BLOCK = 512
-# Rows of the cube that are evaluated together where no gradients are wanted.
+# Rows of the cube that a CPU evaluates together where no gradients are wanted; an accelerator takes a batch's all.
 ROWS = 4
 # The classes are written out in the program: many of them would make it long.
 MOST_CLASSES = 32
@@ -208,7 +208,7 @@ class Cube:
         highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
         bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
         # The gradient's GEMM wants the probabilities in memory, and they should stay in cache.
-        together = 1 if gradients else min(ROWS, len(bits))
+        together = len(bits) if jax.default_backend() != "cpu" else 1 if gradients else min(ROWS, len(bits))
         losses, gradient = jax.lax.map(
             lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
         )

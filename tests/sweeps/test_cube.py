@@ -206,6 +206,15 @@ def test_networks_are_the_oracles(name, x64):
     np.testing.assert_allclose(gradient, wanted.loss_gradient, rtol=1e-10, atol=1e-10)
 
 
+def test_an_accelerator_takes_all_rows_together(monkeypatch):
+    plan = plan_of(*margins(12, 9, others=2, seed=4), np.float32)
+    whole = cube.of_plan(plan)
+    on_cpu = whole.evaluate(jnp.uint32(0), 2**12, True)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for found, wanted in zip(whole.evaluate(jnp.uint32(0), 2**12, True), on_cpu, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=8 * SINGLE * np.abs(wanted).max())
+
+
 def source(objective, design):
     return batches.source_of(
         objective.evaluator, design.sampler(len(objective.nodes)), 1, 2 ** len(objective.nodes), True, None
