@@ -36,16 +36,17 @@ class Source(Protocol):
     """What makes a batch: gate vectors from a design, evaluated by a plan."""
 
     @property
+    def sampler(self) -> Sampler:
+        """Maker of the gate vectors of a draw."""
+        ...
+
+    @property
     def dtype(self) -> Any:
         """Floating-point type of the losses."""
         ...
 
     def prepared(self) -> "Source":
         """Return the source with what no batch changes computed."""
-        ...
-
-    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "draws ... nodes"]:
-        """Gate vectors of draws."""
         ...
 
     def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
@@ -70,10 +71,6 @@ class Sampled:
         """Return the source with its plan prepared."""
         return Sampled(self.plan.prepared(), self.sampler)
 
-    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "draws ... nodes"]:
-        """Gate vectors of draws."""
-        return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
-
     def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
         """Losses and gate gradients of a batch."""
         return self.plan.evaluate(gates.astype(self.plan.dtype), gradients)
@@ -97,10 +94,6 @@ class WholeCube:
         """Nothing is left to prepare."""
         return self
 
-    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "masks nodes"]:
-        """Gate vectors, for a summary; the compiler drops them where nobody looks."""
-        return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
-
     def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
         """Losses and gate gradients of a batch."""
         return self.cube.evaluate(first, self.batch_size, gradients)
@@ -122,10 +115,6 @@ class Walked:
     def prepared(self) -> "Walked":
         """Nothing is left to prepare."""
         return self
-
-    def gates(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "paths steps nodes"]:
-        """Gate vectors of paths."""
-        return jax.vmap(self.sampler, in_axes=(None, 0, 0))(key, streams, draws)
 
     def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
         """Losses of a batch."""
@@ -223,7 +212,8 @@ def evaluate(
 
         def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Evaluation]:
             position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
-            gates = source.gates(key, base[0] + position // draws, position % draws)
+            # Of a cube for a summary only; the compiler drops them where nobody looks.
+            gates = jax.vmap(source.sampler, in_axes=(None, 0, 0))(key, base[0] + position // draws, position % draws)
             vectors = gates.reshape(-1, gates.shape[-1])
             return position, gates, with_logs(*source.evaluate(vectors, base[1], gradients))
 

@@ -3,10 +3,10 @@
 from os import PathLike
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis import runs
+from analysis._templates import environment
 from analysis.explorer.data import Explorable, collect
 
 #: The page's script, in this order one module.
@@ -26,17 +26,14 @@ def to_html(explorable: Explorable) -> str:
     -------
     str
     """
-    loader = PackageLoader("analysis.explorer", "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    templates = environment("analysis.explorer")
+    templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
 
     def source(name: str) -> Markup:
         # As it is: braces of a style sheet or a script are no template syntax.
-        return Markup(loader.get_source(environment, name)[0])
+        return Markup(Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8"))
 
-    return environment.get_template("explorer.html.jinja").render(
+    return templates.get_template("explorer.html.jinja").render(
         page=explorable,
         data=explorable.to_json(),
         style=source("explorer.css"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import hypercube, perceptron, samples
+from analysis import hypercube, perceptron, plane, samples
 from analysis.formatting import short_labels
 from analysis.perceptron import Perceptron
 from analysis.runs import Run
@@ -19,8 +19,6 @@ Floats = npt.NDArray[np.float64]
 POINTS, QUANTILES, CLASSES = 2000, 1001, 6
 #: Bins of the histograms of the log loss, about.
 BINS = 48
-#: Half the side of the square that the maps show, unless the data reach beyond it.
-LIMIT = 2.0
 LOSS = "cross_entropy"
 
 
@@ -199,9 +197,9 @@ def _of_design(sweeps: dict[str, xr.Dataset], design: str) -> str | None:
 
 
 def _extent(inputs: Floats) -> tuple[float, float, float, float]:
-    """Square of side 2 LIMIT about the origin, or a wider one around data that do not fit into it."""
-    centre, half = np.zeros(2), LIMIT
-    if np.abs(inputs).max() > LIMIT:
+    """Square of side 2 plane.LIMIT about the origin, or a wider one around data that do not fit into it."""
+    centre, half = np.zeros(2), plane.LIMIT
+    if np.abs(inputs).max() > plane.LIMIT:
         low, high = inputs.min(axis=0), inputs.max(axis=0)
         centre, half = (low + high) / 2, 0.6 * float((high - low).max())
     left, bottom = (centre - half).tolist()

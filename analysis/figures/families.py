@@ -102,7 +102,7 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.set_yticks(place, names)
         ax.set_xlabel("score less the log-normal's\n(nats a draw)")
         if count > 1 or np.isfinite(rows["probability"]).all():
-            ax.legend(loc="lower left", fontsize=7, handletextpad=0.2, borderaxespad=0.1)
+            ax.legend(loc="best", fontsize=7, handletextpad=0.2, borderaxespad=0.1)
     return ax
 
 

@@ -1,6 +1,6 @@
 """Sampled masks with their values: reading them a part at a time, the flips of paths, and jackknife errors."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate
+from analysis import _jackknife, _validate
 from analysis.hypercube.table import Floats
 from analysis.samples import ROUNDINGS
 
@@ -119,19 +119,10 @@ def mean(effects: Floats) -> tuple[Floats, Floats]:
     """Return mean and standard error of each column of (rows, m)."""
     n = len(effects)
     centre = effects[0] + np.mean(effects - effects[0], axis=0)
-    return centre, jackknife(((centre - effects[rows]) / (n - 1) for rows in slices(n, effects.shape[1])), n)
+    return centre, _jackknife.error(((centre - effects[rows]) / (n - 1) for rows in slices(n, effects.shape[1])), n)
 
 
 def variance_without(squares: Floats, variance: float, n: int) -> Floats:
     """Return the variance without each draw, (rows,), from its squared deviation; NaN where the others do not vary."""
     without = variance - (n / (n - 1) * squares - variance) / (n - 2)
     return np.where(without > ROUNDINGS * np.finfo(np.float64).eps * variance, without, np.nan)
-
-
-def jackknife(changes: Iterable[Floats], count: int) -> Floats:
-    """Return standard errors (m,) from what leaving out each of `count` draws changes, parts of (count, m)."""
-    total, square = 0.0, 0.0
-    for change in changes:
-        total = total + change.sum(axis=0)
-        square = square + np.sum(change**2, axis=0)
-    return np.sqrt((count - 1) / count * np.maximum(square - total**2 / count, 0))

@@ -1,11 +1,13 @@
 """Covariance along flip paths, estimated from sampled paths, with errors from whole paths."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
+from analysis import _jackknife
 from analysis.paths.jackknife import Floats, Products, checked, chunks, in_standard_errors, joint_test, variance_of_sum
 
 #: A correlation is significant if a two-sided test at this level says so.
@@ -36,17 +38,17 @@ def _by_distance(deviation: Floats) -> Floats:
 def _correlation(log_loss: Any, mean: Floats, scatter: Floats, paths: int) -> tuple[Floats, Floats]:
     """Return the correlation of step 0 with every step and its jackknife error, each (steps,)."""
     factor = paths / (paths - 1)
-    total, square = np.zeros((2, mean.size))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a step that never varies has no correlation: NaN
-        correlation = scatter[0] / np.sqrt(scatter[0, 0] * np.diag(scatter))
+
+    def changes() -> Iterator[Floats]:
         for rows, _ in chunks(log_loss):
             deviation = rows - mean
             own = np.diag(scatter) - factor * deviation**2
             both = scatter[0] - factor * deviation[:, :1] * deviation
-            change = both / np.sqrt(own[:, :1] * own) - correlation
-            total += change.sum(axis=0)
-            square += np.sum(change**2, axis=0)
-        error = np.sqrt((paths - 1) / paths * np.maximum(square - total**2 / paths, 0))
+            yield both / np.sqrt(own[:, :1] * own) - correlation
+
+    with np.errstate(divide="ignore", invalid="ignore"):  # a step that never varies has no correlation: NaN
+        correlation = scatter[0] / np.sqrt(scatter[0, 0] * np.diag(scatter))
+        error = _jackknife.error(changes(), paths)
     return correlation, error
 
 

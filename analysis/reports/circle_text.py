@@ -8,6 +8,10 @@ from analysis.reports import cube_text, sweep_text
 from analysis.reports.circle_results import Results
 from analysis.reports.wording import at, capitalised, enumerate_words, number, percent, whole
 
+#: A difference of scores counts from so many standard errors on.
+STANDARD_ERRORS = 2.0
+_ARTICLES = {"log-normal mixture": "a mixture of two log-normal laws", "normal": "a normal law"}
+
 
 def lead(results: Results) -> str:
     """Say what was asked."""
@@ -141,11 +145,6 @@ def hypercube_in_short(results: Results) -> list[str]:
         cube_text.optimum(found.cube),
     )
     return [sentence for sentence in said if sentence]
-
-
-#: A difference of scores counts from so many standard errors on.
-STANDARD_ERRORS = 2.0
-_ARTICLES = {"log-normal mixture": "a mixture of two log-normal laws", "normal": "a normal law"}
 
 
 def families_verdict(comparison: xr.Dataset) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from analysis._templates import environment
 from analysis.tables import Table
 
 
@@ -90,14 +89,7 @@ class Page:
 
     def to_html(self) -> str:
         """Render the page; all text is escaped."""
-        environment = Environment(
-            loader=PackageLoader("analysis.reports", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("page.html.jinja").render(page=self)
+        return environment("analysis.reports").get_template("page.html.jinja").render(page=self)
 
     def write(self, path: Path) -> Path:
         """Write the page to a file and return its path."""
