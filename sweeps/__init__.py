@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "MLP": "networks",
     "Batch": "tasks",
+    "MaskedBatch": "examples",
     "Task": "tasks",
     "train": "training",
     "Objective": "objective",
@@ -33,6 +34,7 @@ _MODULES = (
     "plans",
     "designs",
     "engine",
+    "ranking",
     "store",
 )
 
@@ -41,6 +43,7 @@ __all__ = [*_HOMES, *_MODULES]
 if TYPE_CHECKING:
     from sweeps.designs import Bernoulli, FixedSize, FlipPaths, Hypercube, LeaveOneOut, Masks
     from sweeps.engine import sweep
+    from sweeps.examples import MaskedBatch
     from sweeps.networks import MLP
     from sweeps.objective import Evaluation, Objective
     from sweeps.tasks import Batch, Task

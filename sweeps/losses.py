@@ -1,12 +1,12 @@
 """Losses: what an objective averages over the examples, in stable forms."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
 
 from sweeps.logarithms import log1p_of_share
 
@@ -18,27 +18,26 @@ class Loss(NamedTuple):
     ----------
     name : its name
     unit : unit of its values
-    per_example : (outputs (examples, outputs), targets (examples,) or (examples, outputs)) -> (examples,)
+    each : (outputs, targets) -> the loss of each example, or of each position of each example; for the named losses
+        outputs (*shape, outputs) and targets (*shape,) or (*shape, outputs) -> (*shape,)
+    is_mean : whether ``each`` returns one number, the mean over whatever examples it is given
     """
 
     name: str
     unit: str
-    per_example: Callable[[jax.Array, jax.Array], jax.Array]
+    each: Callable[[Any, Any], jax.Array]
+    is_mean: bool = False
 
 
-def cross_entropy(
-    outputs: Float[Array, "examples classes"], targets: Shaped[Array, " examples"]
-) -> Float[Array, " examples"]:
+def cross_entropy(outputs: Float[Array, "*shape classes"], targets: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
     """-log softmax(outputs)[target], in nats: log(sum_c exp(z_c)) - z_target."""
-    chosen = jnp.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
-    return jax.nn.logsumexp(outputs, axis=1) - chosen
+    chosen = jnp.take_along_axis(outputs, targets[..., None], axis=-1)[..., 0]
+    return jax.nn.logsumexp(outputs, axis=-1) - chosen
 
 
-def binary_cross_entropy(
-    outputs: Float[Array, "examples 1"], targets: Shaped[Array, " examples"]
-) -> Float[Array, " examples"]:
+def binary_cross_entropy(outputs: Float[Array, "*shape 1"], targets: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
     """-log sigmoid(+-output), in nats, + for target 1 and - for target 0: softplus of the wrong-way margin."""
-    margin = outputs[:, 0]
+    margin = outputs[..., 0]
     return softplus(jnp.where(targets.astype(bool), -margin, margin))
 
 
@@ -51,19 +50,17 @@ def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.where(positive, margin, 0) + log1p_of_share(jnp.exp(jnp.where(positive, -margin, margin)))
 
 
-def squared_error(
-    outputs: Float[Array, "examples outputs"], targets: Shaped[Array, "examples ..."]
-) -> Float[Array, " examples"]:
+def squared_error(outputs: Float[Array, "*shape outputs"], targets: Shaped[Array, "..."]) -> Float[Array, "*shape"]:
     """Sum over the outputs of (output - target)^2; class numbers count as one-hot vectors."""
-    return jnp.square(outputs - target_values(targets, outputs)).sum(axis=1)
+    return jnp.square(outputs - target_values(targets, outputs)).sum(axis=-1)
 
 
 def target_values(
-    targets: Shaped[Array, "examples ..."], outputs: Float[Array, "examples outputs"]
-) -> Float[Array, "examples outputs"]:
+    targets: Shaped[Array, "..."], outputs: Float[Array, "*shape outputs"]
+) -> Float[Array, "*shape outputs"]:
     """Targets in the shape of the outputs: one-hot for class numbers, a column for plain values."""
-    if jnp.issubdtype(targets.dtype, jnp.integer) and outputs.shape[1] > 1:
-        return jax.nn.one_hot(targets, outputs.shape[1], dtype=outputs.dtype)
+    if jnp.issubdtype(targets.dtype, jnp.integer) and outputs.shape[-1] > 1:
+        return jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
     return targets.reshape(outputs.shape).astype(outputs.dtype)
 
 
@@ -74,33 +71,58 @@ LOSSES = {
 }
 
 
-def find(name: str | None, outputs: int, targets: np.ndarray) -> Loss:
-    """Find the named loss after checking that it fits a network's outputs and the targets.
+def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: Any, mask: Any = None) -> Loss:
+    """Find a loss after checking that it fits a network's outputs and the targets.
 
     Parameters
     ----------
-    name : a key of ``LOSSES``, or None: cross-entropy for integer targets, squared error for floats
-    outputs : number of outputs of the network
-    targets : array of shape (examples,) or (examples, outputs)
+    loss : a key of ``LOSSES``; or a function (outputs, targets) -> values, such as Optax's, whose mean over all values
+        that count is the loss, or which returns that mean itself; or None: cross-entropy for integer targets, squared
+        error for floats
+    outputs : shape and type of the network's outputs, (examples, ..., outputs); any pytree for a function
+    targets : array of shape (examples, ...) or (examples, ..., outputs); any pytree for a function
+    mask : array of shape (examples, ...), or None
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the targets do not fit the outputs.
+        If the name is unknown, or the targets or the mask do not fit the outputs.
     """
+    if callable(loss):
+        return _of_function(loss, outputs, targets, mask)
+    if not hasattr(outputs, "shape") or not hasattr(targets, "dtype"):
+        raise ValueError("a named loss needs one array of outputs and one of targets; give loss= a function")
+    shape = outputs.shape
+    if len(shape) < 2 or not jnp.issubdtype(outputs.dtype, jnp.floating):
+        raise ValueError(
+            f"network must return outputs of shape (examples, ..., outputs), got {outputs.dtype} of shape {shape}"
+        )
+    found = _named(loss, shape, np.asarray(targets))
+    if mask is not None and mask.shape != shape[: mask.ndim][: len(shape) - 1]:
+        raise ValueError(f"batch: mask must have the first axes of {shape[:-1]}, got {mask.shape}")
+    return found
+
+
+def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray) -> Loss:
     whole = np.issubdtype(targets.dtype, np.integer) or targets.dtype == bool
+    outputs = shape[-1]
     if name is None:
         name = "cross_entropy" if whole else "squared_error"
     if name not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {name!r}")
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {name!r}")
     if name == "squared_error" and not (whole and outputs > 1):
+        wanted = _in_words((*shape[:-1], outputs))
         _check(
-            targets.size == len(targets) * outputs,
-            f"a target shape of (examples, {outputs}) for a network with {outputs} outputs",
+            targets.shape == shape or (outputs == 1 and targets.shape == shape[:-1]),
+            f"a target shape of {wanted} for a network with {outputs} outputs",
             f"shape {targets.shape}",
         )
         return LOSSES[name]
-    _check(whole and targets.ndim == 1, "class numbers: integers of shape (examples,)", _describe(targets))
+    _check(
+        whole and targets.shape == shape[:-1],
+        f"class numbers: integers of shape {_in_words(shape[:-1])}",
+        f"{targets.dtype} of shape {targets.shape}",
+    )
     classes = 2 if name == "binary_cross_entropy" else outputs
     if name == "cross_entropy":
         _check(outputs > 1, "a network with two outputs or more for cross_entropy", f"{outputs} output")
@@ -114,10 +136,42 @@ def find(name: str | None, outputs: int, targets: np.ndarray) -> Loss:
     return LOSSES[name]
 
 
+def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any, mask: Any) -> Loss:
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        values = jax.eval_shape(function, outputs, targets)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"loss {name} does not take these outputs and targets: {reason}") from error
+    if not hasattr(values, "shape") or not jnp.issubdtype(values.dtype, jnp.floating):
+        raise ValueError(f"loss {name} must return one array of floats, got {values}")
+    examples = jax.tree.leaves(outputs)[0].shape[0]
+    if values.shape and values.shape[0] != examples:
+        raise ValueError(
+            f"loss {name} must return one number, or the loss of each example in shape (examples, ...) = "
+            f"({examples}, ...); got shape {values.shape}"
+        )
+    if mask is not None and not values.shape:
+        raise ValueError(f"loss {name} returns one number; a mask needs the loss of each example or position")
+    if mask is not None and mask.shape != values.shape[: mask.ndim]:
+        raise ValueError(
+            f"batch: mask must have the first axes of the values of {name}, {values.shape}, got {mask.shape}"
+        )
+    return Loss(name, "loss units", function, is_mean=not values.shape)
+
+
+def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None) -> Float[Array, ""]:
+    """Sum of the values that count; what does not count may be infinite or no number."""
+    if mask is None:
+        return values.sum()
+    counts = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
+    return jnp.where(counts, values, 0).sum()
+
+
 def _check(good: bool, expected: str, came: str) -> None:
     if not good:
         raise ValueError(f"targets do not fit the network: expected {expected}, got {came}")
 
 
-def _describe(targets: np.ndarray) -> str:
-    return f"{targets.dtype} of shape {targets.shape}"
+def _in_words(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(['examples', *map(str, shape[1:])])}{',' if len(shape) == 1 else ''})"

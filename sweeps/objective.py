@@ -1,19 +1,17 @@
 """Objective: gate vector -> mean loss on a fixed batch, with log loss and gate gradients."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
-from sweeps import compiling, gating, losses
+from sweeps import compiling, examples, gating, losses
 from sweeps.plans import Plan, choosing, preferred_batch, vmapped
-from sweeps.tasks import Batch
 
 PRECISIONS = ("highest", "high", "default")
 
@@ -40,10 +38,29 @@ class Objective:
 
     Parameters
     ----------
-    network : flax.nnx module of dense layers; it is cloned, never changed
-    batch : inputs (examples, ...) and targets (examples,), such as ``task.test``
-    loss : ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; None takes cross-entropy for
-        integer targets and squared error for floats
+    network : flax.nnx module, flax.linen module with ``variables``, or a pure function (gates (nodes,), inputs) ->
+        outputs with ``nodes``; it is never changed. Modules are evaluated as ``network(inputs)`` in evaluation mode
+        (Dropout off, BatchNorm with its running statistics).
+    batch : inputs and targets, such as ``task.test``; or (inputs, targets, mask), such as a ``sweeps.MaskedBatch``,
+        where the mask is true for the examples, or positions of examples, that count. Inputs are an array or a
+        pytree of arrays with leading axis (examples,); for named losses targets are class numbers (examples, ...)
+        or values (examples, ..., outputs).
+    loss : ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
+        values, such as any of Optax's, whose mean over all values that count is the loss; None takes cross-entropy
+        for integer targets and squared error for floats
+    sites : which activations have gates. None: every hidden activation once, at the input of the layers that read it.
+        A path pattern: the nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
+        ``sweeps.gating.sites(network, inputs)`` lists them. ``"output:blocks/0"`` or ``"input:norm"``: the output or
+        input of a module of that path, whatever it is. A type of layer, ``nnx.Conv``: the nodes that such layers make.
+        A list of these. A dict from patterns to numbers: so many groups of features in a row, as the heads of a
+        hand-written attention are.
+    variables : of a linen module, as ``init`` returns them
+    nodes : of a function: number of its gates, or their names
+    call : how the network is called, where it is not by ``network(inputs)``: a function (network, inputs) -> outputs,
+        such as ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module
+        (apply, inputs) -> outputs, such as ``lambda apply, inputs: apply(inputs, train=False)``
+    micro_batch : examples evaluated together; None takes as many as fit in the cache (CPU) or memory (accelerator).
+        Losses and gradients are exact means over all examples whatever it is.
     plan : how gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest
         that fits; all agree to rounding
     precision : of matrix products, one of ``PRECISIONS``: the default, ``"highest"``, is float32
@@ -53,6 +70,7 @@ class Objective:
     ----------
     nodes : tuple of the names of the gated nodes, in the order of the gate vector
     layers : tuple of the same length, the layer of each node
+    sites : tuple of ``sweeps.gating.Site``, what is gated
     loss_name, unit : the loss and the unit of its values
     plan : name of the plan in use and why; ``print(objective.plan)`` says both
     evaluator : the plan itself, a pytree that jitted functions take as an argument
@@ -60,9 +78,10 @@ class Objective:
     Raises
     ------
     TypeError
-        If the network is no nnx module.
+        If the network is no Flax module and no function, or a linen module has no variables.
     ValueError
-        If the batch does not fit the network, the loss does not fit the targets, or the plan does not fit either.
+        If the batch does not fit the network, the loss does not fit the targets, the sites are not there or their
+        gates do not reach the output, or the plan does not fit.
 
     Examples
     --------
@@ -77,36 +96,48 @@ class Objective:
 
     def __init__(
         self,
-        network: nnx.Module,
-        batch: Batch | tuple[Any, Any],
+        network: Any,
+        batch: Any,
         *,
-        loss: str | None = None,
+        loss: str | Callable[[Any, Any], Array] | None = None,
+        sites: gating.Selection = None,
+        variables: Any = None,
+        nodes: int | Sequence[str] | None = None,
+        call: Callable[[Any, Any], Any] | None = None,
+        micro_batch: int | None = None,
         plan: str = "auto",
         precision: str = "highest",
     ):
         check_precision(precision)
-        inputs, targets = _checked_batch(batch)
-        gated = gating.attach(network, inputs)
-        outputs = _checked_outputs(gated)
-        named = losses.find(loss, outputs, np.asarray(targets))
-        self.nodes = tuple(label for site in gated.sites for label in site.labels)
-        self.layers = tuple(site.source for site in gated.sites for _ in range(site.nodes))
-        self.loss_name = named.name
-        self.unit = named.unit
+        data = examples.checked(batch)
+        names = _checked_names(nodes)
+        if names is not None:
+            gated = gating.of_function(network, len(names), data.inputs)
+        else:
+            gated = gating.attach(network, data.inputs, sites, variables=variables, call=call)
+        outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs)
+        found = losses.find(loss, outputs, data.targets, data.mask)
+        self.sites = gated.sites
+        self.nodes = names or tuple(label for site in gated.sites for label in site.labels)
+        self.layers = tuple(layer for site in gated.sites for layer in site.layer_of_nodes)
+        self.loss_name = found.name
+        self.unit = found.unit
         self.precision = precision
         self._network: gating.GatedNetwork | None = gated
+        self._inputs = data.inputs
         self.evaluator: Plan
         with jax.default_matmul_precision(precision):
-            self.evaluator, self.plan = choosing.choose(network, vmapped.NetworkLoss(gated, targets, named), plan)
+            mean_loss = vmapped.loss_of(gated, data, found, micro_batch)
+            self.evaluator, self.plan = choosing.choose(network, mean_loss, plan)
 
     @classmethod
-    def from_function(cls, fn: Callable[[Array], Array], nodes: int) -> "Objective":
+    def from_function(cls, fn: Callable[[Array], Array], nodes: int | Sequence[str]) -> "Objective":
         """Make an objective of any JAX function of the gates.
 
         Parameters
         ----------
         fn : gates (nodes,) -> scalar loss, differentiable by JAX
-        nodes : number of gates, at least 1
+        nodes : number of gates, at least 1, or their names
 
         Raises
         ------
@@ -119,16 +150,17 @@ class Objective:
         >>> float(objective.evaluate([1, 0, 1]).loss)
         3.0
         """
-        if nodes < 1:
-            raise ValueError(f"nodes must be at least 1, got {nodes}")
+        names = _checked_names(nodes)
+        assert names is not None
         objective = cls.__new__(cls)
-        objective.nodes = tuple(f"node {node}" for node in range(nodes))
-        objective.layers = ("function",) * nodes
+        objective.nodes = names
+        objective.layers = ("function",) * len(names)
+        objective.sites = ()
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
         objective.precision = "highest"
-        objective._network = None
-        objective.evaluator = vmapped.of_function(fn, nodes)
+        objective._network, objective._inputs = None, None
+        objective.evaluator = vmapped.of_function(fn, len(names))
         objective.plan = choosing.Choice("vmapped", "a function of the gates")
         return objective
 
@@ -166,8 +198,11 @@ class Objective:
             flat = evaluate_batches(self.evaluator, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
 
-    def outputs(self, gates: Any = None) -> Float[Array, "examples outputs"]:
+    def outputs(self, gates: Any = None) -> Any:
         """Return the network's outputs on the batch with the given gates, by default all on.
+
+        Computed operation by operation, as the untouched network is when it is called outside jit: with all gates on
+        the two agree bit for bit, where ``precision`` is what the network would have used.
 
         Raises
         ------
@@ -180,7 +215,7 @@ class Objective:
         if vector.ndim != 1:
             raise ValueError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
         with jax.default_matmul_precision(self.precision):
-            return _outputs(self._network, vector)
+            return self._network(vector, self._inputs)
 
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
@@ -214,41 +249,19 @@ def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"
     return Evaluation(loss, jnp.log(loss), gradient, relative)
 
 
-@jax.jit
-def _outputs(network: gating.GatedNetwork, gates: Float[Array, " nodes"]) -> Float[Array, "examples outputs"]:
-    return network(gates)
-
-
 def check_precision(precision: str) -> None:
     """Raise ValueError for a precision of matrix products that is none of ``PRECISIONS``."""
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
-def _checked_batch(batch: Batch | tuple[Any, Any]) -> tuple[Array, Shaped[Array, "examples ..."]]:
-    try:
-        inputs, targets = batch
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"batch must be a pair (inputs, targets) such as task.test, got {type(batch).__name__}"
-        ) from None
-    for name, values in dict(inputs=inputs, targets=targets).items():
-        if np.asarray(values).dtype.kind not in "biuf":
-            raise ValueError(f"batch: {name} must be numbers, got {np.asarray(values).dtype}")
-    inputs, targets = jnp.asarray(inputs), jnp.asarray(targets)
-    if inputs.ndim < 2 or targets.ndim < 1 or len(inputs) != len(targets) or len(inputs) == 0:
-        raise ValueError(
-            "batch must hold inputs (examples, ...) and as many targets (examples,), at least one: "
-            f"got inputs {inputs.shape} and targets {targets.shape}"
-        )
-    whole = targets.dtype == bool or jnp.issubdtype(targets.dtype, jnp.integer)
-    return inputs, targets.astype(jnp.int32) if whole else targets
-
-
-def _checked_outputs(network: gating.GatedNetwork) -> int:
-    shape = network.outputs.shape
-    if len(shape) != 2 or shape[0] != len(network.inputs):
-        raise ValueError(
-            f"network must return outputs of shape (examples, outputs) = ({len(network.inputs)}, ...), got {shape}"
-        )
-    return shape[1]
+def _checked_names(nodes: int | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names of a function's nodes, or None where none are given."""
+    if nodes is None:
+        return None
+    if isinstance(nodes, int) and nodes < 1:
+        raise ValueError(f"nodes must be at least 1, got {nodes}")
+    names = tuple(f"node {node}" for node in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
+    if not names or len(set(names)) < len(names):
+        raise ValueError("nodes must have different names, at least one")
+    return names

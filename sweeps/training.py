@@ -1,6 +1,6 @@
 """Training: Optax on flax.nnx networks, whole runs jitted, many networks at once under vmap."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from sweeps import gating, losses
+from sweeps.examples import Examples, checked
 from sweeps.tasks import Task
 
 
@@ -38,7 +39,7 @@ def train(
     epochs: int = 20,
     batch_size: int = 32,
     seed: int = 0,
-    loss: str | None = None,
+    loss: str | Callable[[Any, Any], Any] | None = None,
     keep_parameters: bool = False,
 ) -> History:
     """Train a network in place.
@@ -47,12 +48,13 @@ def train(
 
     Parameters
     ----------
-    network : flax.nnx module that maps inputs (examples, features) to logits or values (examples, outputs)
-    task : its training set is used
+    network : flax.nnx module that maps inputs, (examples, ...) or a pytree of such arrays, to logits or values
+        (examples, ..., outputs); in the mode that it is in, so Dropout drops and BatchNorm learns
+    task : its training set is used, a ``Batch`` or a ``MaskedBatch``
     optimizer : an Optax transformation; None takes Adam with step size 0.01
     epochs, batch_size : at least 1
     seed : seed of the order of the examples
-    loss : name of the loss; None takes cross-entropy for classes and squared error for values
+    loss : as for ``sweeps.Objective``; None takes cross-entropy for classes and squared error for values
     keep_parameters : whether the history holds the parameters after each epoch
 
     Returns
@@ -85,7 +87,7 @@ def train_many(
     epochs: int = 20,
     batch_size: int = 32,
     seeds: Sequence[int] | None = None,
-    loss: str | None = None,
+    loss: str | Callable[[Any, Any], Any] | None = None,
     keep_parameters: bool = False,
 ) -> History:
     """Train networks of one structure in place, all at once under vmap.
@@ -117,21 +119,25 @@ def train_many(
             "networks, tasks and seeds must be of one length, at least 1: "
             f"got {len(networks)}, {len(tasks)}, {len(seeds)}"
         )
-    named = _checked_loss(networks[0], tasks[0], loss)
+    batches = [checked(task.train) for task in tasks]
+    named = _checked_loss(networks[0], batches[0], loss)
+    if named.is_mean and len(batches[0]) % min(batch_size, len(batches[0])):
+        raise ValueError(
+            f"batch_size must divide the {len(batches[0])} examples for {named.name}, which returns one number a batch"
+        )
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise ValueError("networks must have one structure: the same modules, sizes and settings")
-    if len({task.train.inputs.shape for task in tasks}) > 1:
+    if len({str(jax.tree.map(jnp.shape, batch)) for batch in batches}) > 1:
         raise ValueError("tasks must have training inputs of one shape")
     stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
-    batches = [_as_arrays(task) for task in tasks]
     keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
     states, history = _fit_all(
         splits[0][0],
         optimizer or optax.adam(1e-2),
         named,
         epochs,
-        min(batch_size, len(tasks[0].train.inputs)),
+        min(batch_size, len(batches[0])),
         keep_parameters,
         stack(*[split[1:] for split in splits]),
         stack(*batches),
@@ -144,14 +150,8 @@ def train_many(
     return history
 
 
-def _checked_loss(network: nnx.Module, task: Task, loss: str | None) -> losses.Loss:
-    inputs, targets = task.train
-    outputs = gating.output_shape(network, jnp.asarray(inputs))
-    return losses.find(loss, outputs.shape[-1], np.asarray(targets))
-
-
-def _as_arrays(task: Task) -> tuple[Array, Array]:
-    return jnp.asarray(task.train.inputs), jnp.asarray(task.train.targets)
+def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> losses.Loss:
+    return losses.find(loss, gating.output_shape(network, batch.inputs), batch.targets, batch.mask)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
@@ -178,34 +178,33 @@ def _fit(
     batch_size: int,
     keep_parameters: bool,
     state: tuple[Any, Any],
-    batch: tuple[Array, Array],
+    data: Examples,
     key: Array,
 ) -> tuple[Any, tuple[Array, Array, Any]]:
     """Train one network: a scan over epochs of a scan over batches."""
-    inputs, targets = batch
-    examples = len(inputs)
+    examples = len(data)
     steps = -(-examples // batch_size)
 
     def mean_loss(parameters: Any, rest: Any, order: Array) -> tuple[Array, Any]:
         # The last batch is padded with the number of an example that does not exist.
-        present = (order < examples).astype(inputs.dtype)
-        index = jnp.minimum(order, examples - 1)
+        batch = jax.tree.map(lambda leaf: leaf[jnp.minimum(order, examples - 1)], data)
         network = nnx.merge(graph, parameters, rest, copy=True)
-        outputs = network(inputs[index])
-        each = loss.per_example(outputs, targets[index])
-        right = _right(outputs, targets[index])
+        outputs = network(batch.inputs)
+        present = order < examples
+        total, count = _total(loss.each(outputs, batch.targets), present, batch.mask)
+        hits = _total(_right(outputs, batch.targets), present, batch.mask)
         _, *states = nnx.split(network, nnx.Param, ...)
-        rest = states[1]
-        return (each * present).sum() / present.sum(), (rest, (each * present).sum(), (right * present).sum())
+        # A batch may hold nothing that counts.
+        return total / jnp.maximum(count, 1), (states[1], (total, count, *hits))
 
-    def step(carry: tuple, order: Array) -> tuple[tuple, tuple[Array, Array]]:
+    def step(carry: tuple, order: Array) -> tuple[tuple, tuple[Array, ...]]:
         parameters, rest, memory = carry
-        gradient, (rest, loss_sum, right) = jax.grad(mean_loss, has_aux=True)(parameters, rest, order)
+        gradient, (rest, sums) = jax.grad(mean_loss, has_aux=True)(parameters, rest, order)
         # Optax promotes implicitly: Adam raises a float to an integer count. A user's strict setting stays ours.
         with jax.numpy_dtype_promotion("standard"):
             updates, memory = optimizer.update(gradient, memory, parameters)
             parameters = optax.apply_updates(parameters, updates)
-        return (parameters, rest, memory), (loss_sum, right)
+        return (parameters, rest, memory), sums
 
     def epoch(carry: tuple, key: Array) -> tuple[tuple, tuple[Array, Array, Any]]:
         order = jnp.pad(
@@ -213,8 +212,9 @@ def _fit(
             (0, steps * batch_size - examples),
             constant_values=examples,
         )
-        carry, (loss_sums, right_sums) = jax.lax.scan(step, carry, order.reshape(steps, batch_size))
-        return carry, (loss_sums.sum() / examples, right_sums.sum() / examples, carry[0] if keep_parameters else None)
+        carry, sums = jax.lax.scan(step, carry, order.reshape(steps, batch_size))
+        total, count, hits, answers = (each.sum() for each in sums)
+        return carry, (total / count, hits / answers, carry[0] if keep_parameters else None)
 
     parameters, rest = state
     carry = (parameters, rest, optimizer.init(parameters))
@@ -225,13 +225,24 @@ def _fit(
     return (parameters, rest), (losses_, right, path)
 
 
-def _right(outputs: Float[Array, "examples outputs"], targets: Array) -> Float[Array, " examples"]:
+def _total(values: Float[Array, "..."], present: Array, mask: Array | None) -> tuple[Array, Array]:
+    """Sum of the values that count, and how many do; a value that is a mean already counts as one."""
+    if values.ndim == 0:
+        return values, jnp.ones_like(values)
+    counts = present if mask is None else mask & present.reshape(-1, *(1,) * (mask.ndim - 1))
+    number = jnp.broadcast_to(counts.reshape(counts.shape + (1,) * (values.ndim - counts.ndim)), values.shape)
+    return losses.sum_of_counted(values, counts), number.sum().astype(values.dtype)
+
+
+def _right(outputs: Any, targets: Any) -> Float[Array, "..."]:
     """1 where the class is right; NaN for values, of which none is right or wrong."""
-    if not jnp.issubdtype(targets.dtype, jnp.integer):
-        return jnp.full(len(outputs), jnp.nan, outputs.dtype)
-    if outputs.shape[1] == 1:
-        return ((outputs[:, 0] > 0) == (targets > 0)).astype(outputs.dtype)
-    return (outputs.argmax(axis=1) == targets).astype(outputs.dtype)
+    if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
+        return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan)
+    if not jnp.issubdtype(targets.dtype, jnp.integer) or targets.shape != outputs.shape[:-1]:
+        return jnp.full(outputs.shape[:1], jnp.nan, outputs.dtype)
+    if outputs.shape[-1] == 1:
+        return ((outputs[..., 0] > 0) == (targets > 0)).astype(outputs.dtype)
+    return (outputs.argmax(axis=-1) == targets).astype(outputs.dtype)
 
 
 def _check_finite(states: Any, history: History) -> None:

@@ -1,6 +1,6 @@
 """Plans: how a batch of gate vectors is evaluated, chosen from the structure of the objective."""
 
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 import jax
 from jaxtyping import Array, Float
@@ -21,7 +21,7 @@ class Plan(Protocol):
         """Floating-point type of gates and losses."""
         ...
 
-    def prepared(self) -> Self:
+    def prepared(self) -> "Plan":
         """Return the plan with whatever does not depend on the gates computed; called once, outside any loop."""
         ...
 

@@ -7,16 +7,17 @@ of a QR decomposition, which has as many rows as there are nodes, however many t
 """
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
-from sweeps.gating import GatedNetwork
+from sweeps.examples import Examples
 from sweeps.logarithms import log1p_of_positive, log1p_of_share
-from sweeps.losses import target_values
+from sweeps.losses import LOSSES, target_values
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
 
@@ -157,56 +158,103 @@ def of_network(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
 
     The Jacobian at all gates off is taken and then not trusted: outputs at random gates have to agree with it.
     """
-    network = loss.network
-    if network.nodes * int(np.prod(network.outputs.shape)) > MOST_SLOPES:
-        return None, "the slopes of an affine plan would not fit in memory"
-    if loss.loss.name not in ("cross_entropy", "binary_cross_entropy", "squared_error"):
+    if loss.loss not in LOSSES.values():
         return None, f"no closed form for the loss {loss.loss.name}"
-    if not _is_affine(network):
+    network = loss.network
+    gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
+    outputs = jax.eval_shape(network, gates, loss.examples.inputs)
+    if network.nodes * outputs.size > MOST_SLOPES:
+        return None, "the slopes of an affine plan would not fit in memory"
+    if not _is_affine(loss):
         return None, "outputs are not affine in the gates"
     build = _squares if loss.loss.name == "squared_error" else _margins
-    return build(loss), "outputs are affine in the gates, as random gates confirm"
+    return build(_rows(loss, outputs.shape)), "outputs are affine in the gates, as random gates confirm"
 
 
 @jax.jit
-def _departure(network: GatedNetwork, gates: Float[Array, "masks nodes"]) -> Float[Array, " masks"]:
+def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[Array, "parts masks"]:
     """Largest departure from the tangent at zero, in units of what rounding may do; NaN counts as none.
 
     Rounding may do much in sums over the nodes, but in the outputs themselves little more than their last digit:
     a large offset must not hide that the rest is not affine.
     """
-    small = jnp.finfo(network.dtype).eps
 
-    def one(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
-        outputs, change = jax.jvp(network, (jnp.zeros_like(vector),), (vector,))
-        actual = network(vector) - outputs
-        largest = jnp.nanmax(jnp.abs(jnp.stack([change, actual])))
-        allowed = small * (
-            64 * jnp.sqrt(jnp.asarray(len(vector), vector.dtype)) * largest + 4 * jnp.nanmax(jnp.abs(outputs))
-        )
-        return jnp.nanmax(jnp.abs(actual - change)) / jnp.where(allowed > 0, allowed, 1)
+    def of_part(part: Examples) -> Float[Array, " masks"]:
+        def network(vector: Float[Array, " nodes"]) -> Array:
+            return loss.network(vector, part.inputs)
 
-    return jax.lax.map(one, gates)
+        def one(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
+            outputs, change = jax.jvp(network, (jnp.zeros_like(vector),), (vector,))
+            # In the outputs' own type, which may be narrower than that of the gates.
+            small = jnp.finfo(outputs.dtype).eps
+            actual = network(vector) - outputs
+            largest = jnp.nanmax(jnp.abs(jnp.stack([change, actual])))
+            terms = jnp.sqrt(jnp.asarray(len(vector), outputs.dtype))
+            allowed = small * (64 * terms * largest + 4 * jnp.nanmax(jnp.abs(outputs)))
+            return jnp.nanmax(jnp.abs(actual - change)) / jnp.where(allowed > 0, allowed, 1)
+
+        return jax.lax.map(one, gates)
+
+    return jax.lax.map(of_part, loss.parts())
 
 
-def _is_affine(network: GatedNetwork) -> bool:
+def _is_affine(loss: NetworkLoss) -> bool:
     random = np.random.default_rng(0)
     # Between and beyond 0 and 1: a network that is affine on masks only would be found out.
-    gates = jnp.asarray(random.uniform(-0.5, 1.5, size=(4, network.nodes)), network.dtype)
-    return bool(np.nan_to_num(np.asarray(_departure(network, gates))).max() <= 1)
+    gates = jnp.asarray(random.uniform(-0.5, 1.5, size=(4, loss.network.nodes)), loss.network.dtype)
+    return bool(np.nan_to_num(np.asarray(_departure(loss, gates), np.float64)).max() <= 1)
+
+
+class _Rows(NamedTuple):
+    """What an affine plan is made of; a row is an example, or a position of one, that counts.
+
+    Attributes
+    ----------
+    outputs : with all gates off, shape (rows, outputs)
+    slopes : d output / d gate, shape (rows, nodes, outputs)
+    targets : shape (rows,) or (rows, outputs)
+    loss : name
+    """
+
+    outputs: Float[Array, "rows outputs"]
+    slopes: Float[Array, "rows nodes outputs"]
+    targets: Shaped[Array, "rows ..."]
+    loss: str
+
+
+def _rows(loss: NetworkLoss, shape: tuple[int, ...]) -> _Rows:
+    outputs, slopes = _outputs_and_slopes(loss)
+    rows = int(np.prod(shape[:-1]))
+    targets = loss.examples.targets
+    targets = targets.reshape(rows, *(() if targets.size == rows else shape[-1:]))
+    # The first ones are the examples; what fills up the last micro-batch lies behind them.
+    outputs, slopes = outputs[:rows], slopes[:rows]
+    if loss.examples.mask is not None:
+        mask = np.asarray(loss.examples.mask)
+        mask = np.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - 1 - mask.ndim)), shape[:-1])
+        counts = np.flatnonzero(mask)
+        outputs, slopes, targets = outputs[counts], slopes[counts], targets[counts]
+    return _Rows(outputs, slopes, targets, loss.loss.name)
 
 
 @jax.jit
-def _outputs_and_slopes(network: GatedNetwork) -> tuple[Array, Array]:
-    """Outputs with all gates off, (examples, outputs), and slopes (nodes, examples, outputs)."""
-    zeros = jnp.zeros(network.nodes, network.dtype)
-    outputs, tangent = jax.linearize(network, zeros)
-    # One tangent at a time: all at once would hold (nodes, examples, nodes).
-    return outputs, jax.lax.map(tangent, jnp.eye(network.nodes, dtype=zeros.dtype))
+def _outputs_and_slopes(loss: NetworkLoss) -> tuple[Array, Array]:
+    """Outputs with all gates off, (rows, outputs), and slopes (rows, nodes, outputs)."""
+    zeros = jnp.zeros(loss.network.nodes, loss.network.dtype)
+
+    def of_part(part: Examples) -> tuple[Array, Array]:
+        outputs, tangent = jax.linearize(lambda gates: loss.network(gates, part.inputs), zeros)
+        # One tangent at a time: all at once would hold (nodes, examples, nodes).
+        slopes = jax.lax.map(tangent, jnp.eye(len(zeros), dtype=zeros.dtype))
+        width = outputs.shape[-1]
+        rows = outputs.reshape(-1, width), jnp.swapaxes(slopes.reshape(len(zeros), -1, width), 0, 1)
+        return jax.tree.map(lambda one: one.astype(zeros.dtype), rows)
+
+    return jax.tree.map(lambda one: one.reshape(-1, *one.shape[2:]), jax.lax.map(of_part, loss.parts()))
 
 
-def _margins(loss: NetworkLoss) -> AffineMargins:
-    offsets, slopes = _margins_of_outputs(loss)
+def _margins(rows: _Rows) -> AffineMargins:
+    offsets, slopes = _margins_of_outputs(rows.outputs, rows.slopes, rows.targets, rows.loss)
     return AffineMargins(
         blocks.split(offsets, fill=NEVER_WRONG),
         jnp.swapaxes(blocks.split(jnp.swapaxes(slopes, 1, 2)), 2, 3),
@@ -214,31 +262,30 @@ def _margins(loss: NetworkLoss) -> AffineMargins:
     )
 
 
-@jax.jit
-def _margins_of_outputs(loss: NetworkLoss) -> tuple[Array, Array]:
-    """Margins with all gates off, (others, examples), and their slopes (others, examples, nodes)."""
-    outputs, slopes = _outputs_and_slopes(loss.network)
-    if loss.loss.name == "binary_cross_entropy":
-        sign = jnp.where(loss.targets.astype(bool), -1, 1).astype(outputs.dtype)
-        return (outputs[:, 0] * sign)[None], (slopes[:, :, 0] * sign[None]).T[None]
-    classes = outputs.shape[1]
-    others = jnp.arange(classes - 1, dtype=loss.targets.dtype)[None]
-    wrong = jnp.where(others < loss.targets[:, None], others, others + 1)
+@partial(jax.jit, static_argnames="loss")
+def _margins_of_outputs(outputs: Array, slopes: Array, targets: Array, loss: str) -> tuple[Array, Array]:
+    """Margins with all gates off, (others, rows), and their slopes (others, rows, nodes)."""
+    if loss == "binary_cross_entropy":
+        sign = jnp.where(targets.astype(bool), -1, 1).astype(outputs.dtype)
+        return (outputs[:, 0] * sign)[None], (slopes[:, :, 0] * sign[:, None])[None]
+    others = jnp.arange(outputs.shape[1] - 1, dtype=targets.dtype)[None]
+    wrong = jnp.where(others < targets[:, None], others, others + 1)
 
-    def margins(values: Float[Array, "examples classes"]) -> Float[Array, "others examples"]:
-        right = jnp.take_along_axis(values, loss.targets[:, None], axis=1)
+    def margins(values: Float[Array, "rows classes"]) -> Float[Array, "others rows"]:
+        right = jnp.take_along_axis(values, targets[:, None], axis=1)
         return (jnp.take_along_axis(values, wrong, axis=1) - right).T
 
-    return margins(outputs), jax.vmap(margins, out_axes=-1)(slopes)
+    return margins(outputs), jax.vmap(margins, in_axes=1, out_axes=-1)(slopes)
 
 
-def _squares(loss: NetworkLoss) -> AffineSquares:
-    outputs, slopes = (np.asarray(part, np.float64) for part in _outputs_and_slopes(loss.network))
-    targets = np.asarray(target_values(loss.targets, jnp.asarray(outputs)), np.float64)
-    rows = np.concatenate([slopes.reshape(len(slopes), -1), (outputs - targets).reshape(1, -1)]).T
-    if np.isfinite(rows).all():
-        size = rows.shape[1]
-        factor: np.ndarray = np.asarray(np.linalg.qr(np.concatenate([rows, np.zeros((size, size))]), mode="r"))
+def _squares(rows: _Rows) -> AffineSquares:
+    outputs, slopes = (np.asarray(part, np.float64) for part in (rows.outputs, rows.slopes))
+    targets = np.asarray(target_values(rows.targets, rows.outputs), np.float64)
+    columns = np.concatenate([np.swapaxes(slopes, 1, 2), (outputs - targets)[:, :, None]], axis=2)
+    columns = columns.reshape(-1, columns.shape[2])
+    if np.isfinite(columns).all():
+        size = columns.shape[1]
+        factor: np.ndarray = np.asarray(np.linalg.qr(np.concatenate([columns, np.zeros((size, size))]), mode="r"))
     else:
-        factor = np.full((rows.shape[1], rows.shape[1]), np.nan)
-    return AffineSquares(jnp.asarray(factor, loss.network.dtype), len(outputs))
+        factor = np.full((columns.shape[1], columns.shape[1]), np.nan)
+    return AffineSquares(jnp.asarray(factor, rows.slopes.dtype), len(outputs))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from sweeps.losses import Loss, softplus
+from sweeps.losses import LOSSES, Loss, softplus
 from sweeps.networks import ACTIVATIONS, MLP
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
@@ -102,7 +102,7 @@ class Dense:
         if self._has_margin:
             sign = jnp.where(targets == 1, -1, 1).astype(values.dtype)
             return (softplus(values[:, 0] * sign[None]) * present[None]).sum(axis=1)
-        each = jax.vmap(lambda outputs: self.loss.per_example(outputs.T, targets.T))(values)
+        each = jax.vmap(lambda outputs: self.loss.each(outputs.T, targets.T))(values)
         # Padding may overflow where the examples do not: it must not become 0 times infinity.
         return jnp.where(present[None] > 0, each, 0).sum(axis=1)
 
@@ -127,14 +127,19 @@ def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     if type(network) is not MLP or any(type(layer) is not nnx.Linear for layer in network.layers):
         return None, "network is no plain sweeps.MLP"
     layers = list(network.layers)
-    if [site.path for site in loss.network.sites] != [f"layers/{index}" for index in range(1, len(layers))]:
+    gated = [(site.at, site.layers, site.nodes) for site in loss.network.sites]
+    if gated != [("input", (f"layers/{index}",), layers[index].in_features) for index in range(1, len(layers))]:
         return None, "not every hidden layer is gated"
-    inputs = loss.network.inputs
+    if loss.loss not in LOSSES.values():
+        return None, f"no closed form for the loss {loss.loss.name}"
+    inputs, targets, mask = loss.examples.inputs, loss.examples.targets, loss.examples.mask
+    if inputs.ndim != 2 or mask is not None:
+        return None, "inputs are sequences, or have a mask"
     hidden = ACTIVATIONS[network.activation](layers[0](inputs)).T
     zero = jnp.zeros((), hidden.dtype)
     return Dense(
         blocks.split(hidden, LARGEST_BLOCK),
-        blocks.split(jnp.moveaxis(loss.targets, 0, -1), LARGEST_BLOCK),
+        blocks.split(jnp.moveaxis(targets, 0, -1), LARGEST_BLOCK),
         blocks.split(jnp.ones(len(inputs), hidden.dtype), LARGEST_BLOCK),
         tuple(layer.kernel[...] for layer in layers[1:]),
         tuple(

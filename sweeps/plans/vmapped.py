@@ -2,29 +2,66 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
-from sweeps.losses import Loss
+from sweeps.losses import Loss, sum_of_counted
 from sweeps.plans import hoisting
+
+# Numbers that one mask may write for a micro-batch: what a CPU's cache and an accelerator's memory hold.
+CPU_FLOATS, ACCELERATOR_FLOATS = 2**21, 2**28
+# Bytes of what is computed once for all micro-batches and kept.
+MOST_KEPT = 2**29
+
+
+class PartedLoss(Protocol):
+    """A loss that is a sum over parts of the data."""
+
+    def parts(self) -> Any:
+        """Data of the parts: a pytree of arrays with leading axis (parts,)."""
+        ...
+
+    def of_part(self, gates: Float[Array, " nodes"], part: Any) -> Float[Array, ""]:
+        """What one part adds to the loss."""
+        ...
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class NetworkLoss:
-    """Mean loss of a gated network on its examples, as a function of one gate vector."""
+    """Mean loss of a gated network on its examples, as a sum over micro-batches.
+
+    Attributes
+    ----------
+    network, examples, loss : what is evaluated
+    micro_batch : examples evaluated together
+    count : number of values of which the mean is taken
+    """
 
     network: GatedNetwork
-    targets: Array
+    examples: Examples
     loss: Loss = field(metadata=dict(static=True))
+    micro_batch: int = field(metadata=dict(static=True))
+    count: int = field(metadata=dict(static=True))
 
-    def __call__(self, gates: Float[Array, " nodes"]) -> Float[Array, ""]:
-        """Return the mean loss."""
-        return self.loss.per_example(self.network(gates), self.targets).mean()
+    def parts(self) -> Examples:
+        """Examples in micro-batches."""
+        return self.examples.micro_batches(self.micro_batch)
+
+    def of_part(self, gates: Float[Array, " nodes"], part: Examples) -> Float[Array, ""]:
+        """What a micro-batch adds to the mean loss."""
+        outputs = jax.tree.map(self._widened, self.network(gates, part.inputs))
+        return sum_of_counted(self.loss.each(outputs, part.targets), part.mask) / self.count
+
+    def _widened(self, outputs: Array) -> Array:
+        """Outputs in the type of the gates where their own is narrower: a mean of bfloat16 has three digits."""
+        narrow = jnp.issubdtype(outputs.dtype, jnp.floating) and outputs.dtype.itemsize < self.network.dtype.itemsize
+        return outputs.astype(self.network.dtype) if narrow else outputs
 
 
 @jax.tree_util.register_dataclass
@@ -34,7 +71,11 @@ class FunctionLoss:
 
     function: Callable[[Array], Array] = field(metadata=dict(static=True))
 
-    def __call__(self, gates: Float[Array, " nodes"]) -> Float[Array, ""]:
+    def parts(self) -> Array:
+        """One part, of no data."""
+        return jnp.zeros((1, 0))
+
+    def of_part(self, gates: Float[Array, " nodes"], part: Array) -> Float[Array, ""]:
         """Return the function's value."""
         return self.function(gates)
 
@@ -42,11 +83,11 @@ class FunctionLoss:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Vmapped:
-    """Evaluate the scalar loss of every gate vector under vmap.
+    """Evaluate the scalar loss of every gate vector under vmap, one part of the data after the other.
 
     Attributes
     ----------
-    loss : gates (nodes,) -> scalar, itself a pytree
+    loss : itself a pytree
     nodes : length of a gate vector
     size : numbers that one evaluation writes to memory, about
     dtype : type of the gates
@@ -54,42 +95,123 @@ class Vmapped:
 
     name: ClassVar[str] = "vmapped"
 
-    loss: Callable[[Array], Array]
+    loss: PartedLoss
     nodes: int = field(metadata=dict(static=True))
     size: int = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
 
-    def prepared(self) -> "PreparedVmapped":
-        """Return the plan with whatever does not depend on the gates computed."""
-        function = hoisting.hoisted(self.loss, jax.ShapeDtypeStruct((self.nodes,), self.dtype))
-        return PreparedVmapped(function, self.nodes, self.size, self.dtype)
+    def prepared(self) -> "Prepared":
+        """Return the plan with whatever does not depend on the gates computed, where it is not too much to keep."""
+        gates, parts = jax.ShapeDtypeStruct((self.nodes,), self.dtype), self.loss.parts()
+        first = jax.tree.map(lambda leaf: leaf[0], parts)
+        before, rest, size = hoisting.split(self.loss.of_part, gates, first)
+        number = jax.tree.leaves(parts)[0].shape[0]
+        if number == 1:
+            return Prepared(rest, [value[None] for value in before(first)], number, self)
+        if number * size <= MOST_KEPT:
+            return Prepared(rest, jax.lax.map(before, parts), number, self)
+        return Prepared(self.loss.of_part, parts, number, self)
 
     def evaluate(
         self, gates: Float[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients."""
-        if gradients:
-            return jax.vmap(jax.value_and_grad(self.loss))(gates)
-        return jax.vmap(self.loss)(gates), None
+        return self.prepared().evaluate(gates, gradients)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         return self.size * (2 if gradients else 1)
 
 
-class PreparedVmapped(Vmapped):
-    """The same within one trace, where the loss holds traced values: no pytree."""
+@dataclass(frozen=True)
+class Prepared:
+    """The same within one trace, where traced values are held: no pytree.
 
-    def prepared(self) -> "PreparedVmapped":
+    Attributes
+    ----------
+    of_part : (gates, values) -> what a part adds to the loss
+    values : of each part, with leading axis (parts,)
+    parts : their number
+    plan : what was prepared
+    """
+
+    name: ClassVar[str] = "vmapped"
+
+    of_part: Callable[[Array, Any], Array]
+    values: Any
+    parts: int
+    plan: Vmapped
+
+    @property
+    def nodes(self) -> int:
+        """Length of a gate vector."""
+        return self.plan.nodes
+
+    @property
+    def dtype(self) -> Any:
+        """Floating-point type of gates and losses."""
+        return self.plan.dtype
+
+    def prepared(self) -> "Prepared":
         """Nothing is left to prepare."""
         return self
+
+    def evaluate(
+        self, gates: Float[Array, "masks nodes"], gradients: bool
+    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+        """Return mean losses and, when asked, their gate gradients."""
+        function = jax.value_and_grad(self.of_part) if gradients else self.of_part
+
+        def of_part(values: Any) -> Any:
+            return jax.vmap(lambda vector: function(vector, values))(gates)
+
+        if self.parts == 1:
+            found = of_part(jax.tree.map(lambda leaf: leaf[0], self.values))
+        else:
+            # Gradients part by part: one through the whole loop would keep all activations of all parts.
+            nothing = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates)) if gradients else jnp.zeros_like(gates[:, 0])
+            found, _ = jax.lax.scan(
+                lambda sums, part: (jax.tree.map(jnp.add, sums, of_part(part)), None), nothing, self.values
+            )
+        return found if gradients else (found, None)
+
+    def floats_per_mask(self, gradients: bool) -> int:
+        """Return how many numbers are held in memory for each gate vector of a batch."""
+        return self.plan.floats_per_mask(gradients)
+
+
+def loss_of(network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: int | None = None) -> NetworkLoss:
+    """Return the mean loss of a network on examples.
+
+    Parameters
+    ----------
+    micro_batch : examples evaluated together; None takes as many as fit in a cache or in an accelerator's memory
+
+    Raises
+    ------
+    ValueError
+        If ``micro_batch`` is not positive, or smaller than all examples for a loss that is a mean over all of them.
+    """
+    number = len(examples)
+    if micro_batch is not None and micro_batch < 1:
+        raise ValueError(f"micro_batch must be at least 1, got {micro_batch}")
+    if loss.is_mean and micro_batch is not None and micro_batch < number:
+        raise ValueError(
+            f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"
+        )
+    if micro_batch is None:
+        most = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
+        micro_batch = number if loss.is_mean else max(1, most // network.floats)
+    gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
+    outputs = jax.eval_shape(network, gates, examples.inputs)
+    values = jax.eval_shape(loss.each, outputs, examples.targets)
+    return NetworkLoss(network, examples, loss, min(micro_batch, number), counted(values, examples.mask))
 
 
 def of_network(loss: NetworkLoss) -> Vmapped:
     """Return the plan that evaluates a gated network as it is written."""
     network = loss.network
-    size = len(network.inputs) * (network.nodes + network.outputs.shape[1])
-    return Vmapped(loss, network.nodes, size, network.dtype)
+    return Vmapped(loss, network.nodes, loss.micro_batch * network.floats, network.dtype)
 
 
 def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:

@@ -33,6 +33,13 @@ def random(gates):
     return (gates * jax.random.normal(jax.random.key(3), gates.shape)).sum()
 
 
+def hoisted(function):
+    """Return a function of gates alone with its constants computed."""
+    before, rest, _ = hoisting.split(lambda gates, data: function(gates), VECTOR, ())
+    values = before(())
+    return lambda gates: rest(gates, values)
+
+
 FUNCTIONS = {
     "products of constants": expensive,
     "loops and nested jit": inside,
@@ -55,7 +62,7 @@ def evaluated():
             lambda gates: {name: jax.vmap(jax.value_and_grad(change(one)))(gates) for name, one in FUNCTIONS.items()}
         )(GATES)
 
-    return all_of(lambda function: function), all_of(lambda function: hoisting.hoisted(function, VECTOR))
+    return all_of(lambda function: function), all_of(hoisted)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -66,9 +73,22 @@ def test_values_and_gradients_are_the_functions(name, evaluated):
 
 
 def test_the_argument_may_be_anything_that_is_traced():
-    hoisted = jax.jit(lambda scale, gates: hoisting.hoisted(lambda gates: (gates * scale).sum(), VECTOR)(gates))
-    assert float(hoisted(2.0, jnp.ones(7))) == 14
-    assert float(hoisted(3.0, jnp.ones(7))) == 21, "a traced constant is no constant of the program"
+    scaled = jax.jit(lambda scale, gates: hoisted(lambda gates: (gates * scale).sum())(gates))
+    assert float(scaled(2.0, jnp.ones(7))) == 14
+    assert float(scaled(3.0, jnp.ones(7))) == 21, "a traced constant is no constant of the program"
+
+
+def test_data_are_arguments_and_what_is_kept_has_a_size():
+    def function(gates, data):
+        return (jnp.tanh(data["rows"] @ LARGE) @ gates * data["weights"]).sum()
+
+    data = {"rows": jnp.asarray(LARGE[:3]), "weights": jnp.arange(3.0)}
+    before, rest, size = hoisting.split(function, VECTOR, data)
+    assert size == 4 * (3 * 7 + 3), "the product and the weights"
+    gates = jnp.asarray(GATES[0])
+    for scale in (1.0, 2.0):
+        moved = {name: scale * values for name, values in data.items()}
+        np.testing.assert_allclose(rest(gates, before(moved)), function(gates, moved), rtol=64 * helpers.SINGLE)
 
 
 def products(jaxpr, within=False):
@@ -96,7 +116,7 @@ def test_a_product_of_constants_leaves_the_loop():
         return [within for within, _ in products(jax.make_jaxpr(program)(GATES).jaxpr)]
 
     assert sorted(looped(lambda: expensive)) == [True, True, True]
-    assert sorted(looped(lambda: hoisting.hoisted(expensive, VECTOR))) == [False, False, True]
+    assert sorted(looped(lambda: hoisted(expensive))) == [False, False, True]
 
 
 def program_of(objective, design=sweeps.Bernoulli(0.5, draws=64), gradients=False, keep="draws"):  # noqa: B008

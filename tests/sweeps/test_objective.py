@@ -234,11 +234,11 @@ class TestMessages:
             affine.outputs(np.ones((2, NODES)))
 
     def test_no_network(self):
-        with pytest.raises(TypeError, match="network must be a flax.nnx.Module, got function"):
+        with pytest.raises(TypeError, match="network must be a flax.nnx.Module, .* got function"):
             sweeps.Objective(lambda inputs: inputs, helpers.batch(SMALL))
 
     def test_no_batch(self):
-        with pytest.raises(ValueError, match="batch must be a pair .inputs, targets. such as task.test, got ndarray"):
+        with pytest.raises(ValueError, match="batch must be a pair .inputs, targets. such as .* got ndarray"):
             sweeps.Objective(helpers.network(SMALL), SMALL.inputs)
 
     @pytest.mark.parametrize(("inputs", "targets"), [(12, 11), (0, 0)])
@@ -254,7 +254,7 @@ class TestMessages:
             sweeps.Objective(helpers.network(SMALL), batch)
 
     def test_no_hidden_layer(self):
-        with pytest.raises(ValueError, match="network has no hidden dense layer to gate: expected two or more"):
+        with pytest.raises(ValueError, match="network has no hidden activation to gate: expected two or more"):
             sweeps.Objective(sweeps.MLP((2, 2)), helpers.batch(SMALL))
 
     def test_labels_out_of_range(self):

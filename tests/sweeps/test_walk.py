@@ -143,7 +143,8 @@ class Forked(nnx.Module):
 
     def __call__(self, inputs):
         hidden = nnx.relu(self.hidden(inputs))
-        return self.left(hidden) + self.right(hidden)
+        # Another array with the same numbers: what two layers read as one has its gates once.
+        return self.left(hidden) + self.right(-(-hidden))
 
 
 def test_only_nodes_of_a_layer_are_flipped():
@@ -154,7 +155,7 @@ def test_only_nodes_of_a_layer_are_flipped():
     )
     objective = sweeps.Objective(Forked(doubled), helpers.batch(doubled))
     assert objective.plan.name == "affine"
-    data = swept(objective, sweeps.FlipPaths(paths=5, layer="left"))
+    data = swept(objective, sweeps.FlipPaths(paths=5, layer="right input"))
     assert data.sizes["step"] == 4
     changed = (data.gates.values[0, :, 0] != data.gates.values[0, :, -1]).all(axis=0)
     np.testing.assert_array_equal(np.flatnonzero(changed), [3, 4, 5])

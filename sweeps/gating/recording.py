@@ -1,0 +1,178 @@
+"""Recording: which layers a network calls, in which order, with what."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sweeps.gating import flow
+
+Shape = tuple[int, ...]
+
+
+class Call(NamedTuple):
+    """One call of a layer.
+
+    Attributes
+    ----------
+    path : of the layer
+    kind : its type
+    is_layer : whether it multiplies its input by a kernel: a dense layer, a convolution, ...
+    reads : shape and type of its first argument, or None if that is no array
+    makes : shape and type of its result, or None if that is no array
+    array : number that tells its first argument from other arrays
+    contracted : number of axes, the last ones, that hold the features which a layer reads; 0 for other axes
+    stack : numbers of copies of the layer, where it is made with a scan or vmap; empty otherwise
+    """
+
+    path: str
+    kind: type
+    is_layer: bool
+    reads: jax.ShapeDtypeStruct | None
+    makes: jax.ShapeDtypeStruct | None
+    array: int
+    contracted: int
+    stack: Shape
+
+
+class Recorder:
+    """What is written down while a network is traced.
+
+    Parameters
+    ----------
+    stored : shape of the first parameter of the layer at a path, as the network holds it; None for no parameter
+    wanted : patterns of the paths of modules that are recorded though they are no layers
+    """
+
+    def __init__(self, stored: Callable[[str], Shape | None], wanted: Sequence[str] = ()):
+        self.calls: list[Call] = []
+        self._stored, self._wanted = stored, tuple(wanted)
+        # Kept, so that no two arrays have the same address.
+        self._arrays: list[Any] = []
+
+    def wants(self, path: str, is_layer: bool) -> bool:
+        """Whether calls of this module are recorded."""
+        return is_layer or any(fnmatchcase(path, pattern) for pattern in self._wanted)
+
+    def call(
+        self,
+        path: str,
+        kind: type,
+        is_layer: bool,
+        parameter: Shape | None,
+        axes: Sequence[int],
+        run: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> Any:
+        """Call a layer, and write down that it was called.
+
+        Parameters
+        ----------
+        path, kind, is_layer : see ``Call``
+        parameter : shape of the layer's first parameter, as it is within the call
+        axes : of its first argument that hold the features
+        run : the layer's own call
+        arguments, options : of the call
+        """
+        first, with_first = first_argument(arguments, options)
+        self._arrays.append(first)
+        contracted = 0
+        if is_layer and _is_activation(first):
+            numbers = sorted(axis % first.ndim for axis in axes)
+            contracted = len(numbers) if numbers == list(range(first.ndim - len(numbers), first.ndim)) else 0
+            arguments, options = with_first(flow.mark(first, "reads", path))
+        result = run(*arguments, **options)
+        stored = self._stored(path)
+        extra = 0 if stored is None or parameter is None else len(stored) - len(parameter)
+        self.calls.append(
+            Call(
+                path,
+                kind,
+                is_layer,
+                _described(first),
+                _described(result),
+                id(first),
+                contracted,
+                () if stored is None else stored[:extra],
+            )
+        )
+        return flow.mark(result, "makes", path) if is_layer and _is_activation(result) else result
+
+
+class Probe(Recorder):
+    """What finds out which features that one layer reads depend on a channel that another makes: NaN spreads.
+
+    Parameters
+    ----------
+    maker, reader : paths of the two layers
+    channel : number of the channel
+
+    Attributes
+    ----------
+    touched : whether each feature depends on the channel, flat; None where the network hides its values in a loop
+    """
+
+    def __init__(self, maker: str, reader: str, channel: int):
+        super().__init__(lambda path: None)
+        self.touched: np.ndarray | None = None
+        self._maker, self._reader, self._channel = maker, reader, channel
+
+    def call(
+        self,
+        path: str,
+        kind: type,
+        is_layer: bool,
+        parameter: Shape | None,
+        axes: Sequence[int],
+        run: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> Any:
+        """Call a layer, with the channel made not a number."""
+        first, _ = first_argument(arguments, options)
+        if path == self._reader and not isinstance(first, jax.core.Tracer):
+            self.touched = np.isnan(np.asarray(first)).reshape(-1)
+        result = run(*arguments, **options)
+        return result.at[..., self._channel].set(jnp.nan) if path == self._maker else result
+
+
+def first_argument(
+    arguments: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[Any, Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]]:
+    """Return a call's first argument, and a function that puts another in its place."""
+    if arguments:
+        return arguments[0], lambda other: ((other, *arguments[1:]), options)
+    if not options:
+        return None, lambda other: (arguments, options)
+    name = next(iter(options))
+    return options[name], lambda other: (arguments, options | {name: other})
+
+
+@contextmanager
+def errors_of_inputs(inputs: Any) -> Iterator[None]:
+    """Context in which an error of a network that is called says which inputs it was called with.
+
+    Raises
+    ------
+    ValueError
+        For what was raised because of shapes, types or names.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        shapes = jax.tree.map(jnp.shape, inputs)
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"inputs of shape {shapes} do not fit the network: {reason}") from error
+
+
+def _is_activation(value: Any) -> bool:
+    return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating) and value.ndim > 0
+
+
+def _described(value: Any) -> jax.ShapeDtypeStruct | None:
+    return jax.ShapeDtypeStruct(value.shape, value.dtype) if _is_activation(value) else None
