@@ -11,8 +11,8 @@ import xarray as xr
 
 from analysis import _validate, runs
 
-#: Rows of a CSV file that are written at a time.
-ROWS = 2**16
+#: Rows of a CSV file that are written at a time, and numbers in them, which are many where nodes are.
+ROWS, CELLS = 2**16, 2**23
 
 
 def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = None) -> Path:
@@ -73,10 +73,10 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
     Returns
     -------
     list of pathlib.Path
-        ``<sweep>.csv``. Columns: the coordinates of the mask, such as ``probability, chain, draw``; its ``loss`` and
-        ``log_loss``; and of what has a value for each node, ``gates`` and gradients, a column a node, such as
-        ``loss_gradient layers/0 unit 3``. Numbers are written with the digits that give the same float32 again. A
-        sweep kept as a summary has no masks and is left out.
+        ``<sweep>.csv``. Columns: the coordinates of the mask, such as ``probability, chain, draw``, or the ``node``
+        that is off and its ``layer``; its ``loss`` and ``log_loss``; and of what has a value for each node, ``gates``
+        and gradients, a column a node, such as ``loss_gradient layers/0 unit 3``. Numbers are written with the digits
+        that give the same float32 again. A sweep kept as a summary has no masks and is left out.
 
     Raises
     ------
@@ -99,9 +99,10 @@ def _sweep_to_csv(data: xr.Dataset, path: Path) -> Path:
     inner = next((dim for one in data.data_vars.values() for dim in one.dims if dim not in dims), None)
     labels = [str(label) for label in data[inner].values] if inner in data.coords else []
     size = int(np.prod(shape))
+    step = max(1, min(ROWS, CELLS // (1 + len(data.data_vars) * len(labels))))
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        for start in range(0, size, ROWS):
-            rows = slice(start, min(start + ROWS, size))
+        for start in range(0, size, step):
+            rows = slice(start, min(start + step, size))
             _rows(data, dims, inner, labels, rows).to_csv(file, index=False, header=start == 0, lineterminator="\n")
     return path
 
@@ -114,6 +115,8 @@ def _rows(data: xr.Dataset, dims: tuple[Any, ...], inner: Any, labels: list[str]
     columns: dict[str, Any] = {
         str(dim): part[dim].values if dim in part.coords else index for dim, index in zip(dims, where, strict=True)
     }
+    if "node" in dims and "layer" in part.coords:
+        columns["layer"] = part["layer"].values
     for name in ("loss", "log_loss"):
         columns[name] = part[name].values
     for variable, values in part.data_vars.items():

@@ -157,3 +157,85 @@ def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
     if len(heads) == 1 and heads != {""}:
         return [label.rpartition(" ")[2] for label in labels], heads.pop()
     return list(labels), ""
+
+
+def cut_middle(text: str, most: int) -> str:
+    """Leave out the middle of a text of more than `most` letters, so that so many remain.
+
+    Examples
+    --------
+    >>> cut_middle("a_very_long_name_of_one_layer", 16)
+    'a_ver…_one_layer'
+    """
+    if len(text) <= most:
+        return text
+    front = most // 3
+    return f"{text[:front]}…{text[len(text) - (most - front - 1) :]}"
+
+
+def short_paths(paths: Sequence[str], most: int = 16) -> tuple[list[str], str]:
+    """Shorten paths of layers that are too long for an axis.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    most : int
+        Letters that there is room for. Nothing is dropped where the longest path has no more.
+
+    Returns
+    -------
+    paths : list of str
+        Without the steps that all begin with; what is still too long has its middle left out, unless two paths would
+        then be the same.
+    head : str
+        What was dropped in front; empty if nothing was.
+
+    Examples
+    --------
+    >>> short_paths(["encoder/blocks/0/attention", "encoder/blocks/1/attention"])
+    (['0/attention', '1/attention'], 'encoder/blocks/')
+    >>> short_paths(["conv1", "a_very_long_name_of_one_layer"])
+    (['conv1', 'a_ver…_one_layer'], '')
+    """
+    names, head = list(paths), ""
+    if max(map(len, names), default=0) <= most:
+        return names, head
+    steps = [name.split("/") for name in names]
+    shared = 0
+    while len(names) > 1 and len({tuple(step[: shared + 1]) for step in steps}) == 1:
+        shared += 1
+    if shared and min(map(len, steps)) > shared:
+        head = "/".join(steps[0][:shared]) + "/"
+        names = [name.removeprefix(head) for name in names]
+    cut = [cut_middle(name, most) for name in names]
+    return (cut if len(set(cut)) == len(set(names)) else names), head
+
+
+def listed_nodes(labels: Sequence[str], separator: str = " ") -> str:
+    """List nodes by name, what neighbours have in common once.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Full names, or numbers where there is nothing else in them.
+    separator : str
+        Between numbers.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> listed_nodes(["0", "3"]), listed_nodes(["conv2 channel 0", "conv2 channel 3", "dense unit 1"])
+    ('0 3', 'conv2 channel 0 3; dense unit 1')
+    """
+    heads: list[str] = []
+    numbers: list[list[str]] = []
+    for label in labels:
+        head, _, number = label.rpartition(" ")
+        if not heads or heads[-1] != head:
+            heads.append(head)
+            numbers.append([])
+        numbers[-1].append(number)
+    return "; ".join(f"{head} {separator.join(one)}".strip() for head, one in zip(heads, numbers, strict=True))

@@ -222,8 +222,8 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     -------
     xarray.Dataset, (node,)
         `loss`; `change`, the loss less the full loss (both in the loss's unit; positive when the node was
-        of use); `rank`, 1 for the node whose removal raises the loss most. The attributes `full_loss` and, if
-        `sweep` has it, `unit`.
+        of use); `log_change`, the same of their natural logarithms, NaN where one of them is 0 or below; `rank`, 1 for
+        the node whose removal raises the loss most. The attributes `full_loss` and, if `sweep` has it, `unit`.
         A node with a NaN loss has rank 0.
 
     Raises
@@ -239,12 +239,16 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     if full_loss is None:
         raise ValueError("full_loss: expected a number, or an attribute 'full_loss' of the sweep, got neither")
     loss = _validate.real_numbers("sweep.loss", sweep["loss"])
-    change = loss - float(full_loss)
+    full = float(full_loss)
+    change = loss - full
+    # A loss of 0 has no logarithm, nor a change of it.
+    log_change = np.log(np.where(loss > 0, loss, np.nan)) - np.log(full if full > 0 else np.nan)
     rank = np.zeros(loss.size, dtype=np.int64)
     known = np.flatnonzero(~np.isnan(change))
     rank[known[np.argsort(-change[known], kind="stable")]] = np.arange(1, known.size + 1)
+    variables = {"loss": loss, "change": change, "log_change": log_change, "rank": rank}
     return xr.Dataset(
-        {"loss": ("node", loss), "change": ("node", change), "rank": ("node", rank)},
+        {name: ("node", values) for name, values in variables.items()},
         coords={name: sweep[name] for name in sweep.coords if sweep[name].dims == ("node",)},
-        attrs={"full_loss": float(full_loss), **{key: sweep.attrs[key] for key in ("unit",) if key in sweep.attrs}},
+        attrs={"full_loss": full, **{key: sweep.attrs[key] for key in ("unit",) if key in sweep.attrs}},
     )

@@ -136,8 +136,8 @@ def collect(run: Run) -> Explorable:
     Raises
     ------
     ValueError
-        If the run has no stored task and network, the network has not two inputs or too many outputs, the loss is not
-        the cross-entropy, or not every hidden node is gated.
+        If the run has no stored task and network, the network is no multilayer perceptron, has not two inputs or too
+        many outputs, the loss is not the cross-entropy, or not every hidden node is gated.
     """
     missing = [name for name in ("task", "network") if name not in run.tree.children]
     if missing:
@@ -145,6 +145,10 @@ def collect(run: Run) -> Explorable:
             f"folder: expected a run with the groups task and network, got {sorted(run.tree.children)} in {run.folder}"
         )
     task, data, sweeps = run.group("task"), run.group("network"), _sweeps(run)
+    named = str(data.attrs.get("network", "another network"))
+    _check("sizes" in data.attrs and "layers.0.kernel" in data, "a stored multilayer perceptron", named, run.folder)
+    parts = [name for name in ("test_inputs", "test_targets") if name not in task]
+    _check(not parts, "one array of inputs and one of targets", f"no {' and no '.join(parts)}", run.folder)
     sizes = [int(size) for size in data.attrs["sizes"]]
     _check(sizes[0] == 2, "a network with two inputs", sizes[0], run.folder)
     found = {str(sweep.attrs["loss"]) for sweep in sweeps.values() if "loss" in sweep.attrs}

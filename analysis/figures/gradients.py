@@ -13,7 +13,7 @@ from scipy import stats
 from analysis import density as kernel
 from analysis import gradients, samples
 from analysis.figures import style
-from analysis.formatting import short_labels
+from analysis.formatting import short_labels, short_paths
 from analysis.samples import Sample
 
 #: Points of a drawn curve; more cannot be told apart in print.
@@ -188,6 +188,11 @@ def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, top: float)
         )
 
 
+def _two_lines(label: str) -> str:
+    layer, _, node = label.partition(" ")
+    return f"{short_paths([layer], 22)[0][0]}\n{node}"
+
+
 def by_node(
     sweep: xr.Dataset,
     name: str = "loss_gradient",
@@ -232,12 +237,16 @@ def by_node(
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])
     top = 1.05 * min(peaks.max(), TALL * float(np.quantile(peaks, 0.75))) if peaks.size else 1.0
     labels, head = short_labels([str(label) for label in sweep["node"].values])
+    # With nodes of several layers the layer has a line of its own, in letters that fit over a panel.
+    several = not head and max(map(len, labels)) > 12
+    labels = [_two_lines(label) for label in labels] if several else labels
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 0.75 + 1.1 * rows, rows, columns, sharex=True, sharey=True)
+        height = 0.75 + (1.25 if several else 1.1) * rows
+        figure, axes = style.new_figure(style.DOUBLE, height, rows, columns, sharex=True, sharey=True)
         for panel, (ax, node) in enumerate(zip(axes, shown, strict=False)):
-            ax.set_title(labels[node], pad=2)
+            ax.set_title(labels[node], pad=2, fontsize=7 if several else None)
             _zero(ax)
             for state, color in STATE_COLORS.items():
                 _panel_curve(ax, *curves[state][panel], color, top)

@@ -81,7 +81,7 @@ def node_values(
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, style.SINGLE, 2.5 + style.room_for(names))
         entries = {
             "Shapley value": ax.bar(place - 0.2, shapley[order], 0.4, color=style.BLUE),
             "Banzhaf value": ax.bar(place + 0.2, banzhaf[order], 0.4, color=style.SKY),
@@ -89,9 +89,7 @@ def node_values(
         ax.axhline(0, color=style.BLACK, linewidth=0.6)
         style.legend_above(ax, entries, columns=2)
         shown = [names[node] for node in order]
-        ax.set_xticks(place, shown, rotation=90 if max(map(len, shown), default=0) > 2 else 0)
-        ax.tick_params(axis="x", length=0, labelsize=7 if place.size > 12 else 8)
-        ax.set_xlim(-0.7, place.size - 0.3)
+        style.name_nodes(ax, shown)
         ax.set(xlabel=f"node ({head})" if head else "node", ylabel=f"change of the {quantity}\nwhen the node goes on")
     return ax
 
@@ -113,7 +111,8 @@ def overview(values: Any, labels: Sequence[Any] | None = None, quantity: str = "
     matplotlib.figure.Figure
     """
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
+        names = [] if labels is None else short_labels([str(label) for label in labels])[0]
+        figure, axes = style.new_figure(style.DOUBLE, 2.8 + style.room_for(names), 1, 2)
         by_size(values, quantity, axes[0])
         node_values(values, labels, quantity, axes[1])
     return figure

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib import colormaps
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
@@ -20,8 +20,6 @@ from analysis.formatting import short_labels
 
 #: Navy to yellow, even in lightness, the same to all kinds of colour vision.
 CERTAINTY = colormaps["cividis"]
-#: Blue where a node helps, white where it does nothing, yellow where it hurts.
-HELPS = LinearSegmentedColormap.from_list("helps", [style.BLUE, "#A9CCE3", "#FBFBFB", "#F5E08A", "#C9A400"])
 #: Losses below this are drawn like it: differences among right and certain answers are of no interest.
 LOWEST_LOSS = 1e-3
 #: The largest gate gradients, a share of all, are drawn in the last colour, so that few do not pale the rest.
@@ -226,7 +224,7 @@ def nodes(
             if index >= count:
                 ax.set_axis_off()
                 continue
-            image = _image(ax, gradient[index], cmap=HELPS, vmin=-limit, vmax=limit)
+            image = _image(ax, gradient[index], cmap=style.HELPS, vmin=-limit, vmax=limit)
             _truth(ax, task, data=False, color=style.GREY)
             ax.set_title(f"node {names[index]}")
         bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, extend="both")

@@ -49,7 +49,7 @@ def leave_one_out(
     change = nodes["change"].values
     labels, head = short_labels([str(label) for label in nodes["node"].values])
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4 + style.room_for(labels))
         place = np.arange(change.size)
         finite = np.isfinite(change)
         entries: dict[str, Any] = {}
@@ -66,10 +66,7 @@ def leave_one_out(
         style.legend_above(ax, {f"every node on ({full:.3g})": line, **entries}, columns=3)
         low, high = ax.get_ylim()
         ax.set_ylim(min(low, full - 0.03 * (high - low)), high)  # the line of the full loss stays off the axis
-        ax.set_xticks(place, labels, rotation=90 if max(map(len, labels), default=0) > 2 else 0)
-        ax.tick_params(axis="x", length=0, labelsize=7 if change.size > 12 else 8)
-        ax.set_xlim(-0.7, change.size - 0.3)
-        ax.set(
-            xlabel=f"node that is off ({head})" if head else "node that is off", ylabel=f"loss ({style.unit_of(sweep)})"
-        )
+        style.name_nodes(ax, labels)
+        named = "node that is off" if len(labels) <= style.NAMED or order == "node" else "nodes, the costliest first"
+        ax.set(xlabel=f"{named} ({head})" if head else named, ylabel=f"loss ({style.unit_of(sweep)})")
     return ax

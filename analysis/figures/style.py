@@ -8,10 +8,16 @@ from typing import Any
 from cycler import cycler
 from matplotlib import style as mpl_style
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.formatting import cut_middle
 
 #: Widths of one and of two columns of a journal page, in inches.
 SINGLE, DOUBLE = 3.4, 7.0
+#: Nodes that are named along one axis, and letters of a name there, at most.
+NAMED, LETTERS = 40, 28
 #: Dots per inch of the PNG files.
 DPI = 220
 
@@ -20,6 +26,8 @@ BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PINK, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 BLACK, GREY, LIGHT_GREY = "#000000", "#6B6B6B", "#D9D9D9"
 CYCLE = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
+#: Blue where a node helps, white where it does nothing, yellow where it hurts.
+HELPS = LinearSegmentedColormap.from_list("helps", [BLUE, "#A9CCE3", "#FBFBFB", "#F5E08A", "#C9A400"])
 
 RC: dict[str, Any] = {
     # STIX comes with matplotlib, so the figures look the same on every machine.
@@ -106,7 +114,7 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int) -> None:
+def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool = False) -> None:
     """Put a legend above `ax`, read row by row.
 
     Parameters
@@ -115,6 +123,8 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int) -> None:
     entries : mapping of str to matplotlib artist
         Labels and what they explain, in reading order.
     columns : int
+    right : bool
+        Whether it ends where the axes end, over long tick labels if need be, in place of starting where they start.
     """
     names = list(entries)
     # matplotlib fills a legend column by column
@@ -123,13 +133,29 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int) -> None:
     ax.legend(
         [entries[name] for name in order],
         order,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
+        loc="lower right" if right else "lower left",
+        bbox_to_anchor=(int(right), 1),
         ncols=min(columns, len(names)),
         borderaxespad=0.2,
         borderpad=0,
         columnspacing=1.2,
     )
+
+
+def room_for(names: Sequence[str]) -> float:
+    """Height in inches that upright names of nodes take below an axis, beyond that of a number."""
+    return 0.06 * max(min(max(map(len, names), default=0), LETTERS) - 5, 0) if len(names) <= NAMED else 0.0
+
+
+def name_nodes(ax: Axes, names: Sequence[str]) -> None:
+    """Name the nodes at 0, 1, ... along the horizontal axis; more than `NAMED` are only counted."""
+    count, names = len(names), [cut_middle(name, LETTERS) for name in names]
+    if count <= NAMED:
+        ax.set_xticks(range(count), names, rotation=90 if max(map(len, names), default=0) > 2 else 0)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.tick_params(axis="x", length=0, labelsize=6 if 25 < count <= NAMED else 7 if count > 12 else 8)
+    ax.set_xlim(-0.7, count - 0.3)
 
 
 def letter(axes: Sequence[Axes]) -> None:

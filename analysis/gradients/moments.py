@@ -96,7 +96,7 @@ def _of_draws(part: Part, width: float) -> dict[str, Any]:
     }
 
 
-def _merged(count: Floats, mean: Floats, square: Floats) -> tuple[Floats, Floats]:
+def merged(count: Floats, mean: Floats, square: Floats) -> tuple[Floats, Floats]:
     """Merge means and mean squares of deviations along the first axis; return mean and sd."""
     total = count.sum(axis=0)
     known = np.where(total > 0, total, np.nan)
@@ -114,13 +114,13 @@ def of_summary(part: xr.Dataset, name: str) -> dict[str, Any]:
     nodes = count.shape[-1]
     count, mean, variance = (array.reshape(-1, 2, nodes) for array in (count, mean, variance))
     square = np.where(count > 1, variance * (count - 1) / np.maximum(count, 1), 0)  # a single value has none
-    node_mean, node_sd = _merged(count, mean, square)
+    node_mean, node_sd = merged(count, mean, square)
     by_node = count.sum(axis=0)
     several = np.where(by_node > 1, by_node, np.nan)
     row: dict[str, Any] = dict.fromkeys(_UNKNOWN_TO_A_SUMMARY, float("nan"))
     moved = [np.moveaxis(array, -1, 1).reshape(-1, 2) for array in (count, mean, square)]
-    pooled = _merged(*(array.reshape(-1) for array in moved))
-    state_mean, state_sd = _merged(*moved)
+    pooled = merged(*(array.reshape(-1) for array in moved))
+    state_mean, state_sd = merged(*moved)
     unknown = np.full(2, np.nan)
     return row | {
         "nonfinite": int(part["draws"].sum()) * nodes - int(count.sum()),

@@ -71,7 +71,7 @@ def _result_sections(results: Results, made: dict[str, Table], pictures: dict[st
             ),
             Tabular(made["families"]),
         ]
-    single: list[Block] = [Text(text.single_removals(results)), sections.of_single_removals(pictures)]
+    single: list[Block] = [Text(text.single_removals(results)), *sections.of_single_removals(results, pictures)]
     theirs: list[Block] = [
         Text(text.boundary_note(results)),
         Text(text.spread_settings(results)),
@@ -132,7 +132,7 @@ def page(results: Results, made: dict[str, Table], pictures: dict[str, Path]) ->
         sections=[
             Section("In short", [short]),
             *_result_sections(results, made, pictures),
-            *sections.provenance(results, pictures, results.run.config),
+            *sections.provenance(results, made, pictures, results.run.config),
         ],
         footer=sections.FOOTER,
     )

@@ -78,6 +78,7 @@ def measure(run: runs.Run) -> Results:
         losses=losses,
         fits=fits,
         nodes=removal.leave_one_out(run.group("sweeps/leave_one_out")),
+        layers=None,
         best=None,
         # The widths that the study was published with.
         loss_width=density.WIDTH,

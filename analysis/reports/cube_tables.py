@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.formatting import short_labels
+from analysis.formatting import listed_nodes, short_labels
 from analysis.reports.cube_results import CubeResults, HypercubeResults, PathResults
 from analysis.tables import Column, Numbers, Table
 
@@ -143,7 +143,7 @@ def sizes(cube: CubeResults) -> Table:
             Column("best", "lowest loss", np.exp(cube.best.value)),
             Column("greedy", "greedy", np.exp(cube.greedy.value[::-1])),
             Column("gap", "gap in log loss", cube.greedy.gap[::-1], decimals=3),
-            Column("off", "nodes off", [" ".join(one) if one else "none" for one in off]),
+            Column("off", "nodes off", [listed_nodes(one) if one else "none" for one in off]),
         ],
     )
 

@@ -47,24 +47,30 @@ class PlaneResults:
 def measure(
     network: xr.Dataset,
     task: xr.Dataset,
-    training: xr.Dataset,
+    training: xr.Dataset | None,
     labels: list[str],
     masks: Mapping[str, npt.NDArray[Any]],
 ) -> PlaneResults | None:
-    """Evaluate a stored network over the plane, if it has two inputs and two classes.
+    """Evaluate a stored network over the plane, if it is an MLP, every hidden unit gated, of two inputs and classes.
 
     Parameters
     ----------
-    network, task, training : xarray.Dataset
-        Groups of the store.
+    network, task : xarray.Dataset
+        Groups of the store. Another network than an MLP has no `sizes`, and the store not its parameters.
+    training : xarray.Dataset or None
+        Group of the store, if there is one.
     labels : list of str
         Names of the nodes.
     masks : mapping of str to numpy.ndarray, (nodes,)
         Gate vectors to show beside the full one, by name.
     """
+    if "sizes" not in network.attrs or not {"test_inputs", "test_targets"} <= set(task.data_vars):
+        return None
+    if task["test_inputs"].shape[1:] != (2,) or task["test_targets"].ndim != 1 or "test_mask" in task:
+        return None
     trained = perceptron.of_network(network)
     inputs, targets = task["test_inputs"].values, task["test_targets"].values
-    if inputs.shape[1:] != (2,) or trained.kernels[-1].shape[1] > 2 or targets.dtype.kind not in "iu":
+    if trained.kernels[-1].shape[1] > 2 or targets.dtype.kind not in "iu" or len(labels) != trained.nodes:
         return None
     grid, coarse = plane.grid(), plane.grid(points=COARSE)
     ruled = task.attrs.get("name") == "circle"
@@ -100,8 +106,8 @@ def chosen(sweep: xr.Dataset, cube: CubeResults | None) -> dict[str, npt.NDArray
     return found
 
 
-def _checkpoints(network: xr.Dataset, training: xr.Dataset, grid: xr.Dataset) -> list[xr.Dataset]:
-    if "checkpoint" not in training.dims:
+def _checkpoints(network: xr.Dataset, training: xr.Dataset | None, grid: xr.Dataset) -> list[xr.Dataset]:
+    if training is None or "checkpoint" not in training.dims:
         return []
     return [
         plane.maps(

@@ -1,25 +1,31 @@
 """The parts of a page that every report of a sweep has in common."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from matplotlib.figure import Figure
 
-from analysis import figures
+from analysis import figures, layers
 from analysis.reports import sweep_text as text
 from analysis.reports.page import Block, Command, Picture, Section, Tabular, Text
 from analysis.reports.sweep_results import SweepResults
 from analysis.reports.wording import listed, number, percent, settings_table
 from analysis.tables import Table
 
+#: Most nodes of a layer that is drawn in a heat map.
+GRID = 64
 FOOTER = "Tables (LaTeX, CSV), numbers.tex and figures (PDF, PNG) lie beside this page."
 
 
 def draw(results: SweepResults) -> dict[str, Figure]:
     """Draw the figures of a sweep that its results allow, by file name."""
     full, sweep = results.full_loss, results.sweep
-    drawn = {"training": figures.training.overview(results.training, full, results.full_accuracy, results.unit)}
+    drawn: dict[str, Figure] = {}
+    if results.training is not None and "loss" in results.training:
+        drawn["training"] = figures.training.overview(results.training, full, results.full_accuracy, results.unit)
     if results.design != "LeaveOneOut":  # a bar for each of a few nodes says more than a density of them
         density_of = figures.densities
         drawn |= {
@@ -27,7 +33,33 @@ def draw(results: SweepResults) -> dict[str, Figure]:
             "log_loss_density": figures.style.figure_of(density_of.log_loss(sweep, full, results.log_loss_width)),
         }
     if results.nodes is not None:
-        drawn["leave_one_out"] = figures.style.figure_of(figures.removal.leave_one_out(results.nodes, full))
+        drawn |= _single_removals(results.nodes, full)
+    if results.layers is not None:
+        drawn["layers"] = figures.layers.overview(results.layers)
+    return drawn
+
+
+def _grouped(nodes: xr.Dataset) -> layers.Groups | None:
+    """Return the layers by which single removals are drawn; None for few nodes of one layer."""
+    found = layers.groups(nodes) if "layer" in nodes.coords else None
+    few = found is None or (len(found.names) == 1 and len(found.labels) <= figures.style.NAMED)
+    return None if few else found
+
+
+def _grid_name(kind: str) -> str:
+    return "_".join(["nodes", *re.findall("[A-Za-z0-9]+", kind)])
+
+
+def _single_removals(nodes: xr.Dataset, full: float) -> dict[str, Figure]:
+    found = _grouped(nodes)
+    if found is None:
+        return {"leave_one_out": figures.style.figure_of(figures.removal.leave_one_out(nodes, full))}
+    drawn = {"leave_one_out": figures.style.figure_of(figures.nodes.effects(nodes, full_loss=full))}
+    for kind in dict.fromkeys(found.kinds):
+        sizes = found.sizes[[its == kind for its in found.kinds]]
+        # One row, or rows of many nodes, say no more than the strips do.
+        if kind and sizes.size > 1 and sizes.max() <= GRID:
+            drawn[_grid_name(kind)] = figures.style.figure_of(figures.nodes.grid(nodes, kind, full_loss=full))
     return drawn
 
 
@@ -87,14 +119,57 @@ def of_log_loss(results: SweepResults, made: dict[str, Table], pictures: dict[st
     return [verdict, Picture(pictures["log_loss_density"], caption), table]
 
 
-def of_single_removals(pictures: dict[str, Path]) -> Block:
-    """Show what single nodes are worth."""
-    return Picture(pictures["leave_one_out"], "Loss when one node alone is off, from the costliest node on.")
+def of_single_removals(results: SweepResults, pictures: dict[str, Path]) -> list[Block]:
+    """Show what single nodes are worth: of one layer the costliest first, or layer by layer."""
+    found = None if results.nodes is None else _grouped(results.nodes)
+    if found is None:
+        return [Picture(pictures["leave_one_out"], "Loss when one node alone is off, from the costliest node on.")]
+    caption = (
+        "Change of the loss when one node alone is off, layer by layer. Of many nodes each is a point, scattered up "
+        "and down only to be seen; named is the costliest of its layer. The axis may be stretched about 0."
+    )
+    blocks: list[Block] = [Picture(pictures["leave_one_out"], caption)]
+    for kind in dict.fromkeys(found.kinds):
+        if _grid_name(kind) in pictures:
+            caption = (
+                f"The same as a map of the layers of {kind}s: blue where the network needs the node, yellow where it "
+                "does better without."
+            )
+            wide = max(found.sizes[[its == kind for its in found.kinds]]) > figures.nodes.NARROW
+            blocks.append(Picture(pictures[_grid_name(kind)], caption, wide))
+    return blocks
+
+
+def of_layers(results: SweepResults, made: dict[str, Table], pictures: dict[str, Path]) -> list[Section]:
+    """Compare the layers: one section, or none where there are not several."""
+    if results.layers is None:
+        return []
+    single = "mean_change" in results.layers
+    caption = (
+        "Change of the loss (left) and of the log loss (right) when a node goes off, over the nodes of each layer."
+        if single
+        else "Gate gradient of a node of each layer, mean over masks and nodes (left), and its sum over the layer "
+        "(right), with 1.96 standard errors."
+        if "log_loss_gradient_mean" in results.layers
+        else "Slope of the log loss in the number of nodes that are on in each layer (left), and that times the "
+        "layer's nodes (right), with 1.96 standard errors."
+    )
+    note = (
+        "Every node is here once: standard deviations have divisor n, and there are no standard errors."
+        if single
+        else "Nodes of one draw are not independent of each other, draws are: the standard errors are from whole draws."
+    )
+    said: list[Block] = [Text(sentence) for sentence in [text.layers_summary(results)] if sentence]
+    picture = Picture(pictures["layers"], caption, wide=True)
+    return [Section("Layer by layer", [*said, picture, Tabular(made["layers"], note)])]
 
 
 def _trained(results: SweepResults) -> str:
     network = results.network.attrs
-    loss = f"At the end the loss on the training set is {number(float(network['train_loss']))} {results.unit}"
+    if "train_loss" not in network:
+        return ""
+    end = "At the end the" if results.training is not None else "The"
+    loss = f"{end} loss on the training set is {number(float(network['train_loss']))} {results.unit}"
     if "train_accuracy" not in network:
         return f"{loss}."
     return f"{loss} and the accuracy {percent(float(network['train_accuracy']))}."
@@ -104,26 +179,31 @@ def _task(results: SweepResults) -> str:
     return listed({key: value for key, value in results.task.attrs.items() if key != "complete"})
 
 
-def provenance(results: SweepResults, pictures: dict[str, Path], settings: Mapping[str, Any]) -> list[Section]:
+def provenance(
+    results: SweepResults, made: Mapping[str, Table], pictures: dict[str, Path], settings: Mapping[str, Any]
+) -> list[Section]:
     """Tell how the network was trained, with which settings, and how to do it again."""
     run, attributes = results.run, results.sweep.attrs
-    training: list[Block] = [
-        Picture(
-            pictures["training"],
-            "Training: means over the batches during each epoch, and the trained network on the test set.",
-            wide=results.full_accuracy is not None,
-        ),
-        Text(f"{_trained(results)} The task: {_task(results)}."),
-        Tabular(settings_table("settings", "Settings.", settings)),
-    ]
+    training: list[Block] = []
+    if "training" in pictures:
+        training.append(
+            Picture(
+                pictures["training"],
+                "Training: means over the batches during each epoch, and the trained network on the test set.",
+                wide=results.full_accuracy is not None,
+            )
+        )
+    training.append(Text(f"{_trained(results)} The task: {_task(results)}.".strip()))
+    if "sites" in made:
+        training.append(Tabular(made["sites"]))
+    training.append(Tabular(settings_table("settings", "Settings.", settings)))
     plan = f" Plan of evaluation: {attributes['plan']}." if "plan" in attributes else ""
     precision = f" Precision of matrix products: {attributes['precision']}." if "precision" in attributes else ""
+    during = "All gates were on during training; " if results.training is not None else "In the sweep "
     again: list[Block] = [
         Command(run.command),
-        Text(
-            f"Computed on {run.device}. All gates were on during training; a gate multiplies its node's activation."
-            f"{plan}{precision}"
-        ),
+        Text(f"Computed on {run.device}. {during}a gate multiplies its node's activation.{plan}{precision}"),
         Text(f"Seeds: {listed(run.seeds)}. Software: {listed(run.versions)}."),
     ]
-    return [Section("Training and settings", training), Section("To do it again", again)]
+    heading = "Training and settings" if results.training is not None else "The network and the settings"
+    return [Section(heading, training), Section("To do it again", again)]

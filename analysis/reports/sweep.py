@@ -36,7 +36,7 @@ _UNUSED = {
 def title(results: SweepResults) -> str:
     """Say what was swept, and claim nothing."""
     kind = _TITLES.get(results.design, "chosen masks")
-    return f"Loss of a {text.network_in_words(results)} network over {kind} ({results.task.attrs['name']})"
+    return f"Loss of {text.network_in_words(results)} over {kind} ({results.task_name})"
 
 
 def _masks_in_words(results: SweepResults) -> str:
@@ -55,12 +55,10 @@ def _masks_in_words(results: SweepResults) -> str:
 
 def lead(results: SweepResults) -> str:
     """Say what was done and what was kept."""
-    examples = whole(results.task.sizes["test_example"])
     kept = " Moments, histograms and the best masks were kept, not the draws." if results.summary else ""
     return (
-        f"A {text.network_in_words(results)} network ({results.network.attrs['activation']}) was trained on the task "
-        f"{results.task.attrs['name']} with all gates on. Then {_masks_in_words(results)}. The loss of each mask is "
-        f"the mean over {examples} test examples, in {results.unit}.{kept}"
+        f"{text.training_in_words(results)} Then {_masks_in_words(results)}. The loss of each mask is the mean over "
+        f"{text.examples_in_words(results)}, in {results.unit}.{kept}"
     )
 
 
@@ -97,15 +95,16 @@ def page(
         short.insert(2, text.best_summary(results))
     parts = [Section("In short", [Points(short)])]
     if results.nodes is not None:
-        bars: list[Block] = [sections.of_single_removals(pictures), Tabular(made["leave_one_out"])]
+        bars: list[Block] = [*sections.of_single_removals(results, pictures), Tabular(made["leave_one_out"])]
         parts.append(Section("One node at a time", bars))
+    parts += sections.of_layers(results, made, pictures)
     parts.append(Section("The loss", sections.of_loss(results, made, pictures)))
     parts.append(Section("The log loss", sections.of_log_loss(results, made, pictures)))
     which: list[Block] = [Tabular(made[name]) for name in ("masks", "best_masks") if name in made]
     if which:
         parts.append(Section("The masks", which))
     parts += plane.section(over_plane, pictures)
-    parts += sections.provenance(results, pictures, settings(results))
+    parts += sections.provenance(results, made, pictures, settings(results))
     return Page(title(results), lead(results), parts, sections.FOOTER)
 
 
@@ -133,7 +132,7 @@ def write(folder: str | PathLike[str]) -> Path:
     results = measure(run)
     made = tables.all_tables(results)
     # Named by task and design, so that several sweeps fit into one paper.
-    macros = tables.add_numbers(Numbers(f"{results.task.attrs['name']} {results.design}"), results)
+    macros = tables.add_numbers(Numbers(f"{results.task_name} {results.design}"), results)
     lowest = {}
     if results.best is not None:
         lowest["lowest seen"] = results.best["gates"].isel({results.dim: -1, "rank": 0}).values

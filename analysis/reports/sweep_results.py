@@ -1,13 +1,15 @@
 """The results of one sweep of one network: everything its report says, computed once from the store."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from analysis import best, density, lognormal, removal, runs, samples
+from analysis import best, density, layers, lognormal, removal, runs, samples
 
 #: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
 LEVEL = 0.05
@@ -17,6 +19,8 @@ GROUP = "sweeps/main"
 LARGE = ("gates", "log_loss", "loss_gradient", "log_loss_gradient")
 #: Designs that evaluate all masks of a kind, each once.
 ENUMERATIONS = ("Hypercube", "LeaveOneOut")
+#: Designs whose masks are independent draws, or may be.
+DRAWN = ("Bernoulli", "FixedSize", "Masks")
 #: The dimension of results where the sweep has no probabilities; of length 1.
 ROW = "row"
 
@@ -29,8 +33,10 @@ class SweepResults:
     ----------
     run : analysis.runs.Run
         Settings, seeds, versions.
-    task, network, training : xarray.Dataset
+    task, network : xarray.Dataset
         Groups of the store.
+    training : xarray.Dataset or None
+        Group of the store; None where the network was not trained in this run.
     sweep : xarray.Dataset
         The sweep's draws, or its summary.
     losses : xarray.Dataset, (probability,) or (row,)
@@ -39,6 +45,8 @@ class SweepResults:
         Log-normal fits of the loss.
     nodes : xarray.Dataset or None, (node,)
         What each node is worth when it alone goes off, where that is known.
+    layers : xarray.Dataset or None, (layer,) or (probability, layer)
+        What `analysis.layers.summary` says of the layers, where there are several and the sweep tells.
     best : xarray.Dataset or None, (probability, rank) or (row, rank)
         The masks of lowest loss.
     loss_width, log_loss_width : float
@@ -48,11 +56,12 @@ class SweepResults:
     run: runs.Run
     task: xr.Dataset
     network: xr.Dataset
-    training: xr.Dataset
+    training: xr.Dataset | None
     sweep: xr.Dataset
     losses: xr.Dataset
     fits: xr.Dataset
     nodes: xr.Dataset | None
+    layers: xr.Dataset | None
     best: xr.Dataset | None
     loss_width: float
     log_loss_width: float
@@ -108,6 +117,17 @@ class SweepResults:
         return float(self.network.attrs["full_loss"])
 
     @property
+    def task_name(self) -> str:
+        """Name of the task."""
+        return str(self.task.attrs.get("name", "task"))
+
+    @cached_property
+    def sites(self) -> list[dict[str, Any]]:
+        """Where the network is gated, if the store says: for each site path, at, kind, nodes and source."""
+        found = json.loads(str(self.network.attrs.get("sites", "[]")))
+        return [dict(site) for site in found]
+
+    @property
     def full_accuracy(self) -> float | None:
         """Accuracy with every node on, on the test set; None for a regression."""
         value = self.network.attrs.get("full_accuracy")
@@ -159,14 +179,30 @@ def measure(run: runs.Run) -> SweepResults:
     parts = samples.parts(sweep, dim)
     return SweepResults(
         run=run,
-        task=run.group("task"),
+        task=run.group("task", on_disk=_variables(run, "task")),  # a data set may be large, and little of it is read
         network=run.group("network"),
-        training=run.group("training"),
+        training=run.group("training") if "training" in run.tree.children else None,
         sweep=sweep,
         losses=losses,
         fits=fits,
         nodes=removal.leave_one_out(sweep) if single else None,
+        layers=layers_of(sweep, name),
         best=lowest,
         loss_width=density.kernel_width(samples.losses(part) for part in parts),
         log_loss_width=density.kernel_width(samples.log_losses(part) for part in parts),
     )
+
+
+def _variables(run: runs.Run, group: str) -> list[str]:
+    return [str(name) for name in run.tree[group].data_vars] if group in run.tree.children else []
+
+
+def layers_of(sweep: xr.Dataset, design: str) -> xr.Dataset | None:
+    """Summarise a sweep by layer, if it has several layers and holds something that tells them apart."""
+    if "layer" not in sweep.coords or len(set(map(str, sweep["layer"].values))) < 2:
+        return None
+    if samples.is_summary(sweep):
+        return layers.summary(sweep) if "log_loss_gradient_mean" in sweep else None
+    if design == "LeaveOneOut" or (design in DRAWN and "gates" in sweep):
+        return layers.summary(sweep)
+    return None

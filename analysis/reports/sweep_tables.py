@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.formatting import short_labels
+from analysis import layers
+from analysis.formatting import listed_nodes, short_labels
 from analysis.lognormal import RESAMPLES
 from analysis.reports.sweep_results import SweepResults
 from analysis.tables import Column, Numbers, Table
@@ -95,19 +96,10 @@ def masks(results: SweepResults) -> Table:
 
 
 def leave_one_out(results: SweepResults) -> Table:
-    """Make the table of single removals, the costliest node first."""
+    """Make the table of single removals, the costliest node first; of many nodes those at both ends."""
     if results.nodes is None:
         raise ValueError("results: expected the losses of single removals, got none")
-    nodes = results.nodes.isel(node=np.argsort(results.nodes["rank"].values, kind="stable"))
-    return Table(
-        "leave_one_out",
-        f"Loss in {results.unit} with one node off, and its change from the loss with every node on.",
-        [
-            Column("node", "node that is off", [str(label) for label in nodes["node"].values]),
-            Column("loss", "loss", nodes["loss"].values),
-            Column("change", "change", nodes["change"].values, digits=3),
-        ],
-    )
+    return layers.node_table(results.nodes)
 
 
 def _gates_in_words(gates: np.ndarray, labels: list[str]) -> str:
@@ -115,7 +107,8 @@ def _gates_in_words(gates: np.ndarray, labels: list[str]) -> str:
     partial = [f"{label} at {gate:g}" for label, gate in zip(labels, gates, strict=True) if gate not in (0, 1)]
     state = "on" if partial or np.count_nonzero(gates == 1) < np.count_nonzero(gates == 0) else "off"
     named = [label for label, gate in zip(labels, gates, strict=True) if gate == (state == "on")]
-    shown = ", ".join([*named, *partial][:NAMED]) or "none"
+    groups = [listed_nodes(named[:NAMED], ", "), ", ".join(partial[: max(NAMED - len(named), 0)])]
+    shown = ", ".join(filter(None, groups)) or "none"
     return f"{state}: {shown}" + (", …" if len(named) + len(partial) > NAMED else "")
 
 
@@ -146,6 +139,18 @@ def best(results: SweepResults) -> Table:
     )
 
 
+def sites(results: SweepResults) -> Table:
+    """Make the table of where the network is gated."""
+    headers = {"source": "nodes of", "kind": "kind", "nodes": "nodes", "path": "gated in", "at": "at its"}
+    columns = [
+        Column(
+            key, header, [int(site.get(key, 0)) if key == "nodes" else str(site.get(key, "")) for site in results.sites]
+        )
+        for key, header in headers.items()
+    ]
+    return Table("sites", "Where the network is gated, in the order of the gate vector.", columns)
+
+
 def all_tables(results: SweepResults) -> dict[str, Table]:
     """Make every table that the results allow, by name."""
     made = [losses(results), log_losses(results)]
@@ -153,8 +158,12 @@ def all_tables(results: SweepResults) -> dict[str, Table]:
         made.append(masks(results))
     if results.nodes is not None:
         made.append(leave_one_out(results))
+    if results.layers is not None:
+        made.append(layers.layer_table(results.layers))
     if results.best is not None:
         made.append(best(results))
+    if results.sites:
+        made.append(sites(results))
     return {table.name: table for table in made}
 
 
@@ -165,6 +174,8 @@ def add_numbers(macros: Numbers, results: SweepResults) -> Numbers:
     if results.full_accuracy is not None:
         macros.add("full accuracy", results.full_accuracy, digits=3, comment="on the test set")
     macros.add("nodes", results.node_count)
+    if "parameters" in results.network.attrs:
+        macros.add("parameters", int(results.network.attrs["parameters"]))
     for row in range(results.losses["draws"].size):
         at: dict[str, Any] = {"p": results.probabilities[row]} if results.probabilities else {}
         loss, fit = (data.isel({results.dim: row}) for data in (results.losses, results.fits))
@@ -183,4 +194,26 @@ def add_numbers(macros: Numbers, results: SweepResults) -> Numbers:
             if key in loss:
                 macros.add(key.replace("_", " "), int(loss[key]), **at)
                 macros.add(f"expected {key.replace('_', ' ')}", float(loss[f"expected_{key}"]), digits=3, **at)
+    return _add_layers(macros, results)
+
+
+def _add_layers(macros: Numbers, results: SweepResults) -> Numbers:
+    """Add what a paper would quote of each layer; layers go by their numbers, since names may make the same macro."""
+    data = results.layers
+    if data is None:
+        return macros
+    macros.add("layers", data.sizes["layer"])
+    for layer, name in enumerate(map(str, data["layer"].values)):
+        one = data.isel(layer=layer)
+        macros.add(f"layer {layer} nodes", int(one["nodes"]), comment=name)
+        if "mean_change" in one:
+            for key in ("mean_change", "largest_change"):
+                comment = f"{name}, {results.unit}"
+                macros.add(f"layer {layer} {key.replace('_', ' ')}", float(one[key]), digits=3, comment=comment)
+        for key in ("slope", "log_loss_gradient_mean"):
+            for row in range(max(1, len(results.probabilities)) if key in one else 0):
+                at: dict[str, Any] = {"p": results.probabilities[row]} if results.probabilities else {}
+                value = one.isel(probability=row) if results.probabilities else one
+                words = f"layer {layer} {key.replace('_', ' ')}"
+                macros.add(words, float(value[key]), float(value[f"{key}_error"]), comment=name, **at)
     return macros

@@ -4,12 +4,70 @@ import numpy as np
 
 from analysis.lognormal import ks_distance_by_chance
 from analysis.reports.sweep_results import LEVEL, SweepResults
-from analysis.reports.wording import at, capitalised, enumerate_words, number, percent, whole
+from analysis.reports.wording import at, capitalised, enumerate_words, number, percent, signed, whole
 
 
 def network_in_words(results: SweepResults) -> str:
-    """Name the network by its sizes."""
-    return "-".join(str(int(size)) for size in np.ravel(results.network.attrs["sizes"]))
+    """Name the network: by its sizes, by where it came from, or not at all."""
+    attributes = results.network.attrs
+    if "sizes" in attributes:
+        return f"a {'-'.join(str(int(size)) for size in np.ravel(attributes['sizes']))} network"
+    return f"the network {attributes['network']}" if "network" in attributes else "a network"
+
+
+def training_in_words(results: SweepResults) -> str:
+    """Say what the network is, and whether it was trained in this run."""
+    attributes = results.network.attrs
+    about = [str(attributes["activation"])] if "activation" in attributes else []
+    if "parameters" in attributes:
+        about.append(f"{whole(int(attributes['parameters']))} parameters")
+    name = capitalised(network_in_words(results)) + (f" ({', '.join(about)})" if about else "")
+    if results.training is None:
+        return f"{name} was taken as it is, on the task {results.task_name}."
+    return f"{name} was trained on the task {results.task_name} with all gates on."
+
+
+def examples_in_words(results: SweepResults) -> str:
+    """Say over what the mean of a loss is taken."""
+    sizes = results.task.sizes
+    text = f"{whole(sizes['test_example'])} test examples" if "test_example" in sizes else "the test set"
+    if "test_mask" in results.task:
+        kept = results.task["test_mask"].values != 0
+        text += f", {whole(int(np.count_nonzero(kept)))} of whose {whole(kept.size)} targets count"
+    return text
+
+
+def layers_summary(results: SweepResults) -> str:
+    """Say which layers matter most, of single removals or of draws."""
+    data = results.layers
+    if data is None:
+        return ""
+    names = [str(layer) for layer in data["layer"].values]
+    if "mean_change" in data:
+        values = data["mean_change"].values
+        if not np.isfinite(values).any():
+            return ""
+        most, least = int(np.nanargmax(values)), int(np.nanargmin(values))
+        text = (
+            f"A node of {names[most]} is worth most on average: without one the loss changes by "
+            f"{signed(values[most], '.3g')} {results.unit}; a node of {names[least]} is worth least "
+            f"({signed(values[least], '.3g')} {results.unit})."
+        )
+        narrow = " The nodes of a narrow layer are larger parts of it." if np.ptp(data["nodes"].values) else ""
+        return text + narrow
+    if "log_loss_gradient_mean" not in data:
+        return ""
+    row = data.isel(probability=data.sizes["probability"] // 2) if "probability" in data.dims else data
+    total = row["log_loss_gradient_mean"].values * row["nodes"].values
+    if not np.isfinite(total).any():
+        return ""
+    most = int(np.nanargmax(np.abs(total)))
+    error = float(row["log_loss_gradient_mean_error"][most] * row["nodes"][most])
+    where = at([float(row["probability"])]) if "probability" in data.dims else ""
+    return (
+        f"Summed over the nodes of a layer, the gate gradient of the log loss is largest in size for {names[most]}"
+        f"{where}: {number(float(total[most]), error, digits=3)}."
+    )
 
 
 def _over(results: SweepResults) -> str:
@@ -130,9 +188,9 @@ def single_removals(results: SweepResults) -> str:
     )
     return (
         f"Switched off alone, {raising} the loss. The largest change is "
-        f"{values[worst]:+.3f} {results.unit} ({labels[worst]}), the smallest {values[least]:+.4f} "
+        f"{signed(values[worst], '.3f')} {results.unit} ({labels[worst]}), the smallest {signed(values[least], '.4f')} "
         f"({labels[least]}).{missing}"
-    ).replace("-", "−")
+    )
 
 
 def best_summary(results: SweepResults) -> str:

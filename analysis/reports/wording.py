@@ -21,6 +21,17 @@ def whole(count: int) -> str:
     return f"{count:,}"
 
 
+def signed(value: float, form: str) -> str:
+    """Write a number with its sign.
+
+    Examples
+    --------
+    >>> signed(0.25, ".1f"), signed(-0.5, ".1f")
+    ('+0.2', '−0.5')
+    """
+    return f"{value:+{form}}".replace("-", "−")
+
+
 def percent(fraction: float, decimals: int = 1) -> str:
     """Write a fraction in per cent, kept on one line."""
     return f"{100 * fraction:.{decimals}f}\u00a0%"

@@ -8,6 +8,7 @@ from synthetic_network import stored
 
 from analysis import perceptron, plane
 from analysis.figures import plane as figures
+from analysis.figures import style
 
 TASK = xr.Dataset(
     {"test_inputs": (("test_example", "feature"), [[0.1, 0.2], [0.9, 0.9]]), "test_targets": ("test_example", [0, 1])},
@@ -51,7 +52,7 @@ def test_a_panel_for_each_node_on_one_scale(maps):
     low, high = panels[0].images[0].get_clim()
     assert low == -high
     # Blue, more blue than red, is below zero: there the node helps.
-    blue, yellow = figures.HELPS(0.0), figures.HELPS(1.0)
+    blue, yellow = style.HELPS(0.0), style.HELPS(1.0)
     assert blue[2] > blue[0] and yellow[0] > yellow[2]
 
 

@@ -1,0 +1,169 @@
+"""Layers side by side: what their nodes are worth, their gate gradients, and slopes of the log loss."""
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from analysis import _validate
+from analysis.figures import style
+from analysis.figures.nodes import layer_axis, of_change, rows_height
+
+#: What can be drawn of a summary, in the order of preference, and the variable that tells whether it is there.
+QUANTITIES = {
+    "change": "change_quantile",
+    "log_change": "log_change_quantile",
+    "log_loss_gradient": "log_loss_gradient_mean",
+    "loss_gradient": "loss_gradient_mean",
+    "slope": "slope",
+}
+#: Half the width of an interval that covers the true value with probability 0.95, in standard errors.
+COVERS = 1.96
+Per = Literal["node", "layer"]
+
+
+def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax: Axes | None = None) -> Axes:
+    """Draw one quantity of every layer, with its spread over nodes or its error.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, (layer,) or (probability, layer)
+        What `analysis.layers.summary` returns.
+    quantity : {"change", "log_change", "log_loss_gradient", "loss_gradient", "slope"}, optional
+        The first of these that the summary holds when left out.
+    per : {"node", "layer"}
+        Of gradients and slopes: the mean of a node, or its sum over the layer's nodes, as if they shared one gate.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, as high as the layers need, when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Layers from the top down. Of changes by single removals the median of the nodes (dot), their middle half (thick
+        line), from the 5 % to the 95 % quantile (thin line), and their mean (diamond). Of gradients and slopes the
+        value with a bar of 1.96 standard errors to either side, a colour for each probability.
+
+    Raises
+    ------
+    TypeError
+        If `data` is no Dataset.
+    ValueError
+        If `quantity` is not in the summary, `per` is unknown, or the summary lacks a quantile.
+    """
+    _validate.dataset_with("data", data, ("nodes",), ("layer",))
+    quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
+    if per not in ("node", "layer"):
+        raise ValueError(f"per: expected 'node' or 'layer', got {per!r}")
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, rows_height(len(sizes)))
+        if quantity in ("change", "log_change"):
+            entries = _spread(ax, data, quantity)
+        else:
+            entries = _values(ax, data, quantity, per)
+        ax.axvline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
+        layer_axis(ax, [str(layer) for layer in data["layer"].values], sizes)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        ax.set_xlabel(_text(data, quantity, per))
+        if entries:
+            style.legend_above(ax, entries, columns=3 if len(entries) == 3 else 2, right=True)
+    return ax
+
+
+def _known(data: xr.Dataset, quantity: str | None) -> str:
+    there = [name for name, variable in QUANTITIES.items() if variable in data]
+    if not there or quantity not in (None, *there):
+        raise ValueError(f"quantity: expected one of {there} of this summary, got {quantity!r}")
+    return quantity or there[0]
+
+
+def _text(data: xr.Dataset, quantity: str, per: str) -> str:
+    unit, of = style.unit_of(data), " per node on" if per == "node" else ", sum over the layer"
+    return {
+        "change": of_change("loss", unit),
+        "log_change": of_change("log_loss", unit),
+        "slope": f"slope of the log loss{of}",
+        "loss_gradient": f"gate gradient of the loss ({unit}){of if per == 'layer' else ''}",
+        "log_loss_gradient": f"gate gradient of the log loss{of if per == 'layer' else ''}",
+    }[quantity]
+
+
+def _spread(ax: Axes, data: xr.Dataset, quantity: str) -> dict[str, Any]:
+    found, place = data[f"{quantity}_quantile"], np.arange(data.sizes["layer"])
+    levels = found["quantile"].values
+    at = {q: np.flatnonzero(np.isclose(levels, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
+    if not all(one.size for one in at.values()):
+        raise ValueError(f"data: expected the quantiles {list(at)}, got {levels.tolist()}")
+    value = {q: found.transpose("quantile", "layer").values[one[0]] for q, one in at.items()}
+    ax.hlines(place, value[0.05], value[0.95], color=style.BLUE, linewidth=1.0)
+    ax.hlines(place, value[0.25], value[0.75], color=style.BLUE, linewidth=4.0)
+    dot: dict[str, Any] = dict(marker="o", markersize=4.5, color="white", markeredgecolor=style.BLUE, linestyle="")
+    diamond: dict[str, Any] = dict(marker="D", markersize=3.6, color=style.ORANGE, linestyle="", zorder=3)
+    ax.plot(value[0.5], place, **dot)
+    ax.plot(data[f"mean_{quantity}"], place, **diamond)
+    return {
+        "median": Line2D([], [], **dot),
+        "middle half": Line2D([], [], color=style.BLUE, linewidth=4.0),
+        "5 to 95 %": Line2D([], [], color=style.BLUE, linewidth=1.0),
+        "mean": Line2D([], [], **diamond),
+    }
+
+
+def _values(ax: Axes, data: xr.Dataset, quantity: str, per: str) -> dict[str, Any]:
+    key, error = QUANTITIES[quantity], f"{QUANTITIES[quantity]}_error"
+    chances = [float(p) for p in data["probability"].values] if "probability" in data.dims else [float("nan")]
+    factor = data["nodes"].values if per == "layer" else 1
+    place, step = np.arange(data.sizes["layer"]), 0.6 / len(chances)
+    entries: dict[str, Any] = {}
+    for index, p in enumerate(chances):
+        one = data.isel(probability=index) if "probability" in data.dims else data
+        bars = ax.errorbar(
+            factor * one[key].values,
+            place + (index - (len(chances) - 1) / 2) * step,
+            xerr=COVERS * factor * np.nan_to_num(one[error].values),
+            fmt="o",
+            markersize=3.2,
+            elinewidth=1.0,
+            color=style.CYCLE[index % len(style.CYCLE)],
+        )
+        if not np.isnan(p):
+            entries[f"$p$ = {p:g}"] = bars
+    return entries if len(entries) < 9 else {}
+
+
+def overview(data: xr.Dataset) -> Figure:
+    """Draw a summary whole: of single removals loss and log loss, of draws a node's mean and its sum over the layer.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, (layer,) or (probability, layer)
+        What `analysis.layers.summary` returns.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `summary` does.
+    """
+    quantity = _known(data, None)
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, rows_height(data.sizes.get("layer", 1)), 1, 2, sharey=True)
+        if quantity == "change":
+            summary(data, "change", ax=axes[0])
+            summary(data, "log_change", ax=axes[1])
+        else:
+            summary(data, quantity, "node", axes[0])
+            summary(data, quantity, "layer", axes[1])
+        axes[1].set_ylabel("")
+        legend = axes[1].get_legend()
+        if legend is not None:
+            legend.remove()
+    return figure

@@ -1,0 +1,298 @@
+"""What each node is worth, layer by layer: every single removal, and a heat map of layers of one kind."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from analysis import layers, removal
+from analysis.figures import style
+from analysis.formatting import cut_middle, short_paths
+
+#: More nodes than this are points in a strip for each layer, fewer are bars with their names.
+NAMED = 40
+#: Cells of a heat map hold their numbers where they are so wide, in inches; rows of more nodes get a wide figure.
+CELL, NARROW = 0.2, 12
+#: In a large heat map the largest values, a share of all, have the last colour, so that few do not pale the rest.
+CLIPPED, LARGE = 0.005, 400
+#: Changes are drawn on a scale that is logarithmic away from 0 where the largest is so many times the median.
+STRETCHED = 30.0
+RISES, FALLS = style.BLUE, style.VERMILLION
+Quantity = Literal["loss", "log_loss"]
+
+
+def effects(
+    sweep: xr.Dataset, quantity: Quantity = "loss", full_loss: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw what the loss changes by when each node alone goes off, layer under layer.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        A leave-one-out sweep with the coordinates `node` and `layer`, in the unit that its attributes state.
+    quantity : {"loss", "log_loss"}
+        Whose change.
+    full_loss : float, optional
+        Loss with every node on; the attribute of the sweep when left out.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, as high as the layers need, when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Up to `NAMED` nodes are bars with their names. More are points, a strip for each layer, whose vertical scatter
+        is as wide as they are dense and says nothing else; a black line at the median, and the name of the costliest
+        node of the layer. The axis is linear about 0 and logarithmic farther out where the largest change is more than
+        `STRETCHED` times the median one. A cross stands for nodes without a finite value.
+
+    Raises
+    ------
+    TypeError
+        If `sweep` is no Dataset or its losses are no real numbers.
+    ValueError
+        If `quantity` is unknown, a variable or a coordinate is missing, or there is no full loss.
+    """
+    found, change = layers.groups(sweep), _changes(sweep, quantity, full_loss)
+    draw = _bars if change.size <= NAMED else _strips
+    with style.context():
+        ax = draw(found, change, ax)
+        entries: dict[str, Any] = {}
+        for name, color, chosen in (("loss rises", RISES, change > 0), ("loss falls", FALLS, change <= 0)):
+            if chosen.any():
+                entries[name] = Line2D([], [], color=color, marker="s", markersize=5, linestyle="")
+        if draw is _strips:
+            entries["median"] = Line2D([], [], color=style.BLACK, marker="|", markersize=8, linestyle="")
+        style.legend_above(ax, entries, columns=3, right=True)
+        ax.set_xlabel(of_change(quantity, style.unit_of(sweep)))
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+    return ax
+
+
+def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
+    if quantity not in ("loss", "log_loss"):
+        raise ValueError(f"quantity: expected 'loss' or 'log_loss', got {quantity!r}")
+    nodes = removal.leave_one_out(sweep, full_loss)
+    changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
+    return changes
+
+
+def of_change(quantity: str, unit: str) -> str:
+    """Label of an axis of changes by single removals; short, for names of layers take room beside it."""
+    return f"change of the loss, node off ({unit})" if quantity == "loss" else "change of the log loss, node off"
+
+
+def _colors(change: np.ndarray) -> np.ndarray:
+    return np.where(change > 0, RISES, FALLS)
+
+
+def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
+    # One line for each node, one for the name of each layer, and half of one between layers.
+    place = np.arange(change.size) + 1.5 * found.layer + 1.0
+    heads = [float(place[found.of(layer)[0]]) - 1 for layer in range(len(found.names))]
+    ax = style.axes_or_new(ax, style.SINGLE, 0.75 + 0.135 * float(place[-1] + 1))
+    known = np.isfinite(change)
+    ax.barh(place[known], change[known], 0.72, color=_colors(change[known]))
+    for at in place[~known]:
+        ax.text(0, at, "×", ha="center", va="center_baseline")
+    ax.axvline(0, color=style.BLACK, linewidth=0.6)
+    ax.margins(x=0.04)
+    for name, at in zip(found.names, heads, strict=True):
+        ax.text(
+            *(0.0, at),
+            name,
+            transform=ax.get_yaxis_transform(),
+            ha="left",
+            va="center_baseline",
+            fontsize=7.5,
+            fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        )
+    ax.set_yticks(place, found.short)
+    ax.tick_params(axis="y", labelsize=7)
+    ax.set_ylim(float(place[-1]) + 0.8, -0.8)
+    return ax
+
+
+def layer_label(head: str) -> str:
+    """Label of an axis of layers whose names lack what all begin with; short, for the axis may be."""
+    return f"layer {cut_middle(head, 12)}…" if head else "layer"
+
+
+def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
+    """Put the layers on the vertical axis, from the top down, each with its number of nodes."""
+    short, head = short_paths(names)
+    rows = len(short)
+    height = ax.get_position().height * float(style.figure_of(ax).get_size_inches()[1]) / max(rows, 1)
+    every = max(1, int(np.ceil(0.11 / height)))
+    shown = range(0, rows, every)
+    ax.set_yticks(list(shown), [f"{short[row]} ({sizes[row]:,})" for row in shown])
+    ax.tick_params(axis="y", labelsize=7 if rows > 12 else 8)
+    ax.set_ylim(rows - 0.4, -0.6)
+    ax.set_ylabel(f"{layer_label(head)} (nodes)")
+
+
+def rows_height(rows: int) -> float:
+    """Height in inches of a figure with so many layers under each other; it fits on a page."""
+    return 0.85 + float(np.clip(0.34 * rows, 0.9, max(5.0, min(7.5, 0.17 * rows))))
+
+
+def _scatter(places: np.ndarray, reach: float = 0.34) -> np.ndarray:
+    """Spread points about their row, as wide as they are dense; the same for the same points."""
+    if places.size < 2 or np.ptp(places) == 0:
+        return np.zeros(places.size)
+    count, edges = np.histogram(places, min(60, max(8, places.size // 6)))
+    dense = np.interp(places, (edges[1:] + edges[:-1]) / 2, count / count.max())
+    # Multiples of the golden ratio fill an interval evenly, in whatever order the points come.
+    turn = np.empty(places.size)
+    turn[np.argsort(places, kind="stable")] = (np.arange(1, places.size + 1) * 0.6180339887) % 1 - 0.5
+    return np.asarray(2 * reach * dense * turn)
+
+
+def _stretch(ax: Axes, values: np.ndarray, linear: float) -> None:
+    """Scale the horizontal axis by the area hyperbolic sine: linear up to `linear`, logarithmic beyond."""
+    ax.set_xscale("asinh", linear_width=linear)
+    low, high = float(values.min()), float(values.max())
+    steps = [step * 10.0**power for power in range(-30, 31) for step in (1, 2, 5)]
+    powers = [tick for tick in steps[::3] if 3 * linear <= tick <= max(high, -low)]
+    finer = [tick for tick in steps if 1.5 * linear <= tick <= max(high, -low)]
+    ticks = powers if len(powers) > 1 else finer
+    ticks = ticks[:: max(1, -(-len(ticks) // 2))]  # two on either side are what a narrow figure has room for
+    ax.xaxis.set_major_locator(FixedLocator([-t for t in ticks if -t >= low] + [0.0] + [t for t in ticks if t <= high]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _name(ax: Axes, name: str, at: float, row: int) -> None:
+    ax.annotate(
+        name, (at, row), (4, 0), textcoords="offset points", va="center", fontsize=6.5, color=style.GREY, clip_on=False
+    )
+
+
+def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
+    rows = len(found.names)
+    ax = style.axes_or_new(ax, style.SINGLE, rows_height(rows))
+    known = np.abs(change[np.isfinite(change) & (change != 0)])
+    if known.size and known.max() > STRETCHED * np.median(known):
+        _stretch(ax, change[np.isfinite(change)], 2 * float(np.median(known)))
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+    for row in range(rows):
+        members = found.of(row)
+        values = change[members]
+        finite = np.isfinite(values)
+        size = 9.0 if members.size <= 30 else 4.0 if members.size <= 200 else 1.6
+        ax.scatter(
+            values[finite],
+            row + _scatter(ax.xaxis.get_transform().transform(values[finite])),
+            s=size,
+            c=_colors(values[finite]),
+            alpha=0.9 if members.size <= 30 else 0.55,
+            linewidths=0,
+            rasterized=change.size > 2000,  # a PDF of thousands of points is slow to show
+        )
+        if not finite.all():
+            ax.text(0, row, f"× {np.count_nonzero(~finite):,}", ha="center", va="center", fontsize=7)
+        if finite.any():
+            ax.vlines(float(np.median(values[finite])), row - 0.36, row + 0.36, color=style.BLACK, linewidth=1.1)
+            best = members[finite][np.argmax(values[finite])]
+            if rows <= NAMED:
+                _name(ax, found.short[best], float(change[best]), row)
+    ax.axvline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
+    ax.margins(x=0.05)
+    layer_axis(ax, found.names, found.sizes.tolist())
+    return ax
+
+
+def grid(
+    sweep: xr.Dataset,
+    kind: str | None = None,
+    quantity: Quantity = "loss",
+    full_loss: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a heat map of single removals: a row for each layer, a column for each of its nodes.
+
+    Parameters
+    ----------
+    sweep, quantity, full_loss, ax : as for `effects`
+    kind : str, optional
+        Which layers: those whose nodes are of this kind, such as ``head`` or ``channel``. It can be left out where all
+        nodes are of one.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Layers in the order of the gate vector, from the top down. Blue where the network needs the node, yellow where
+        it does better without; white is 0. Layers of fewer nodes than others end in grey, and so is a node without a
+        finite value. Cells hold their numbers where there is room, in the unit of the colour bar.
+
+    Raises
+    ------
+    TypeError
+        If `sweep` is no Dataset or its losses are no real numbers.
+    ValueError
+        If `kind` is none of the sweep's or has to be named, or as `effects` does.
+    """
+    found, change = layers.groups(sweep), _changes(sweep, quantity, full_loss)
+    kinds = list(dict.fromkeys(found.kinds))
+    if kind not in (kinds if kind is not None or len(kinds) > 1 else [None]):
+        raise ValueError(f"kind: expected one of {kinds}, got {kind!r}")
+    chosen = [row for row, its in enumerate(found.kinds) if kind in (None, its)]
+    table = np.full((len(chosen), max(found.sizes[chosen])), np.nan)
+    for row, layer in enumerate(chosen):
+        table[row, : found.sizes[layer]] = change[found.of(layer)]
+    rows, columns = table.shape
+    clipped = table.size > LARGE
+    limit = float(np.nanquantile(np.abs(table), 1 - CLIPPED * clipped)) if np.isfinite(table).any() else 0.0
+    limit = limit or 1.0
+    power = 3 * int(np.floor(np.log10(limit) / 3))
+    table, limit = table / 10.0**power, limit / 10.0**power
+    names, head = short_paths([found.names[layer] for layer in chosen])
+    word = kind if kind is not None else kinds[0] or "node"
+    with style.context():
+        width = style.SINGLE if columns <= NARROW else style.DOUBLE
+        ax = style.axes_or_new(ax, width, min(8.0, 1.05 + max(0.5, 0.24 * rows)))
+        ax.set_facecolor(style.LIGHT_GREY)
+        image = ax.imshow(
+            table, cmap=style.HELPS.reversed(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest"
+        )
+        if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= CELL * columns and rows <= 30:
+            _write(ax, table, limit)
+        bar = style.figure_of(ax).colorbar(
+            image, ax=ax, location="top", aspect=40, pad=0.03, extend="both" if clipped else "neither"
+        )
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.ax.tick_params(labelsize=7)
+        bar.set_label(_scaled(of_change(quantity, style.unit_of(sweep)), power))
+        every = -(-rows // 40)
+        ax.set_yticks(range(0, rows, every), names[::every])
+        ax.xaxis.set_major_locator(MaxNLocator(min(columns, 32), integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+        ax.set_xlim(-0.5, columns - 0.5)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set(xlabel=f"{word} that is off", ylabel=layer_label(head))
+    return ax
+
+
+def _scaled(label: str, power: int) -> str:
+    """Put a power of ten in front of the unit of a label, or behind one without a unit."""
+    if power == 0:
+        return label
+    factor = rf"$10^{{{power}}}$"
+    return label.replace("(", f"({factor} ") if "(" in label else f"{label} ({factor})"
+
+
+def _write(ax: Axes, table: np.ndarray, limit: float) -> None:
+    colors = style.HELPS.reversed()
+    decimals = 0 if limit >= 99.5 else 1 if limit >= 9.95 else 2
+    for (row, column), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            text = f"{value + 0.0:.{decimals}f}".replace("-", "−")
+            light = np.dot(colors(0.5 + 0.5 * value / limit)[:3], (0.299, 0.587, 0.114)) > 0.5
+            color = style.BLACK if light else "white"
+            ax.text(column, row, text, ha="center", va="center_baseline", fontsize=6.5, color=color)
