@@ -4,7 +4,12 @@ import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import tyro
+
+# Options of a user's own function: any names and values, from the file alone.
+Options = Annotated[dict[str, Any], tyro.conf.Suppress]
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class Circle:
 class Data:
     """The task; options that are not given keep the task's own defaults."""
 
+    load: str | None = None
+    """A function of your own, package.module:function, that returns a sweeps.Task; instead of a name."""
+    arguments: Options = field(default_factory=dict)
+    """What the function is called with."""
     name: Literal["circle", "spiral", "digits", "diabetes"] = "circle"
     """Name of the task."""
     train_examples: int | None = None
@@ -90,13 +99,28 @@ class Data:
 
     def options(self) -> dict[str, Any]:
         """Options that were given."""
-        return {name: value for name, value in asdict(self).items() if name != "name" and value is not None}
+        others = ("name", "load", "arguments")
+        return {name: value for name, value in asdict(self).items() if name not in others and value is not None}
+
+    def check(self) -> None:
+        """Raise ValueError for options that nobody reads."""
+        if self.load is None:
+            _require(not self.arguments, "task.arguments", "left out without task.load", self.arguments)
+        else:
+            _require(not self.options(), "options of a named task", "left out with task.load", self.options())
 
 
 @dataclass(frozen=True)
 class Network:
-    """The network: an MLP."""
+    """The network: an MLP, or what a function of your own builds."""
 
+    build: str | None = None
+    """A function of your own, package.module:function, that returns a flax.nnx module, or a flax.linen module with
+    its variables; called with the seed, if it takes one; instead of an MLP."""
+    arguments: Options = field(default_factory=dict)
+    """What else the function is called with."""
+    checkpoint: str | None = None
+    """Orbax checkpoint of a trained network's arrays (build): it is then not trained."""
     sizes: tuple[int, ...] = (2, 20, 2)
     """Inputs, nodes of each hidden layer, outputs."""
     activation: str = "relu"
@@ -108,13 +132,24 @@ class Network:
     seed: int = 0
     """Seed of the initial kernels."""
 
+    def check(self) -> None:
+        """Raise ValueError for options that nobody reads."""
+        if self.build is None:
+            for name, value in dict(arguments=self.arguments, checkpoint=self.checkpoint).items():
+                _require(not value, f"network.{name}", "left out without network.build", value)
+            return
+        for one in fields(self):
+            if one.name in ("sizes", "activation", "output_activation", "use_bias"):
+                value = getattr(self, one.name)
+                _require(value == one.default, f"network.{one.name}", "left out with network.build", value)
+
 
 @dataclass(frozen=True)
 class Training:
     """How the network is trained."""
 
     epochs: int = 20
-    """Epochs."""
+    """Epochs; 0 takes the network as it is."""
     batch_size: int = 32
     """Examples in a batch."""
     learning_rate: float = 0.01
@@ -122,7 +157,8 @@ class Training:
     seed: int = 0
     """Seed of the order of the examples."""
     loss: str | None = None
-    """Name of the loss; by default cross-entropy for classes and squared error for values."""
+    """Name of the loss, or package.module:function of (outputs, targets), such as optax:huber_loss; by default
+    cross-entropy for classes and squared error for values."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +167,8 @@ class Masks:
 
     design: Literal["bernoulli", "fixed_size", "leave_one_out", "hypercube"] = "bernoulli"
     """The design."""
+    sites: tuple[str, ...] = ()
+    """Path patterns of what has gates, as sweeps.gating.sites lists it; by default every hidden activation."""
     probability: tuple[float, ...] = (0.25, 0.5, 0.75)
     """Probabilities with which a node stays (bernoulli)."""
     on: int = 1
@@ -167,8 +205,14 @@ class Sweep:
     """The sweep."""
 
 
+# The key that a table's value stands for where it is a text.
+SHORT = {"task": "load", "network": "build"}
+
+
 def read(path: Path) -> Sweep:
     """Read a TOML file with tables task, network, training and sweep; all keys have defaults.
+
+    ``network = "package.module:function"`` is short for a table with ``build``, and ``task`` for one with ``load``.
 
     Raises
     ------
@@ -184,6 +228,8 @@ def read(path: Path) -> Sweep:
     settings = Sweep()
     for table, keys in tables.items():
         _require_known(table, [one.name for one in fields(settings)], f"{path}: table")
+        if isinstance(keys, str) and table in SHORT:
+            keys = {SHORT[table]: keys}
         if not isinstance(keys, dict):
             raise ValueError(f"{path}: {table} must be a table [{table}], got {keys!r}")
         part = getattr(settings, table)
@@ -207,6 +253,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return all(_fits(one, get_args(kind)[0]) for one in value)
     if isinstance(kind, UnionType) or get_origin(kind) is Union:
         return any(_fits(value, one) for one in get_args(kind))
+    if get_origin(kind) is dict:
+        return isinstance(value, dict)
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -15,7 +15,17 @@ import zarr
 FORMAT = 1
 STORE_NAME = "run.zarr"
 # What a run folder may hold; --overwrite removes these and nothing else.
-RUN_PARTS = (STORE_NAME, "tables", "figures", "csv", "numbers.tex", "report.html", "explorer.html", "run.nc")
+RUN_PARTS = (
+    STORE_NAME,
+    "checkpoint",
+    "tables",
+    "figures",
+    "csv",
+    "numbers.tex",
+    "report.html",
+    "explorer.html",
+    "run.nc",
+)
 PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "optax", "numpy", "xarray", "zarr")
 
 

@@ -192,7 +192,7 @@ def _fit(
         outputs = network(batch.inputs)
         present = order < examples
         total, count = _total(loss.each(outputs, batch.targets), present, batch.mask)
-        hits = _total(_right(outputs, batch.targets), present, batch.mask)
+        hits = _total(rightly_answered(outputs, batch.targets), present, batch.mask)
         _, *states = nnx.split(network, nnx.Param, ...)
         # A batch may hold nothing that counts.
         return total / jnp.maximum(count, 1), (states[1], (total, count, *hits))
@@ -234,7 +234,7 @@ def _total(values: Float[Array, "..."], present: Array, mask: Array | None) -> t
     return losses.sum_of_counted(values, counts), number.sum().astype(values.dtype)
 
 
-def _right(outputs: Any, targets: Any) -> Float[Array, "..."]:
+def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
     """1 where the class is right; NaN for values, of which none is right or wrong."""
     if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
         return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan)

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sweeps.gating.flow import NOWHERE, Flow
+from sweeps.gating.flow import NOWHERE, Flow, Origins
 from sweeps.gating.recording import Call, Probe, Recorder, Shape, errors_of_inputs
 from sweeps.gating.site import Site
+
+INPUTS: Origins = frozenset(["the network's inputs"])
 
 
 class Forward(Protocol):
@@ -93,7 +95,9 @@ class Calls:
                 inputs
             )
         self.calls = recorder.calls
-        self._makers = Flow(program).reads
+        # What comes from the inputs is told apart where it could be added to what a layer makes: numbers, not masks.
+        seeds = [INPUTS if jnp.issubdtype(leaf.dtype, jnp.floating) else NOWHERE for leaf in program.in_avals]
+        self._makers = Flow(program, seeds).reads
         self._layers = [call for call in self.calls if call.is_layer]
         read = [call.reads for call in self._layers if call.reads is not None]
         self.dtype = widest(one.dtype for one in read)
@@ -104,7 +108,7 @@ class Calls:
         found: list[Found] = []
         for calls in _by_activation([call for call in self._layers if call.contracted]):
             makers = frozenset().union(*(self._makers.get(call.path, NOWHERE) for call in calls))
-            one = self._described(calls, sorted(makers, key=self._position))
+            one = self._described(calls, makers)
             taken = {other.site.path for other in found}
             if one.site.path in taken:
                 one = one._replace(site=one.site._replace(path=f"{self._reader(calls)} input"))
@@ -137,8 +141,9 @@ class Calls:
             if path not in called
         ]
 
-    def _described(self, calls: list[Call], makers: list[str]) -> Found:
+    def _described(self, calls: list[Call], origins: Origins) -> Found:
         """Name an activation after what makes it, or after what reads it where that is no single layer."""
+        makers = list(dict.fromkeys(call.path for call in self._layers if call.path in origins))
         call, layers = calls[0], tuple(dict.fromkeys(call.path for call in calls))
         assert call.reads is not None
         shape = call.reads.shape
@@ -151,7 +156,7 @@ class Calls:
             above = posixpath.dirname(call.path)
             site = site._replace(kind="head", nodes=shape[-2], inner=shape[-1], path=above or site.path)
             types = (self._model.kind_of(above),) if above else types
-        elif len(makers) == 1:
+        elif len(makers) == len(origins) == 1:
             site = self._of_one_layer(site, makers[0], types[0])
         return Found(self._in_stack(site), bool(makers), types, features)
 
@@ -214,9 +219,6 @@ class Calls:
             return paths[0]
         common = posixpath.commonpath(paths)
         return common or paths[0]
-
-    def _position(self, path: str) -> int:
-        return next(index for index, call in enumerate(self._layers) if call.path == path)
 
 
 def widest(dtypes: Iterable[Any]) -> Any:

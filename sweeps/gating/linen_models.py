@@ -83,8 +83,8 @@ class LinenModel:
             if not path:
                 return run(*arguments, **options)
             self._kinds[path] = type(module)
-            is_layer = isinstance(module, LAYERS)
-            if not recorder.wants(path, is_layer):
+            is_layer, is_embedding = isinstance(module, LAYERS), isinstance(module, nn.Embed)
+            if not recorder.wants(path, is_layer or is_embedding):
                 return run(*arguments, **options)
             leaves = jax.tree.leaves(module.variables.get("params", {}))
             axes = getattr(module, "axis", -1) if isinstance(module, nn.DenseGeneral) else -1
@@ -92,6 +92,7 @@ class LinenModel:
                 path,
                 type(module),
                 is_layer,
+                is_embedding,
                 tuple(leaves[0].shape) if leaves else None,
                 axes if isinstance(axes, tuple | list) else (axes,),
                 run,

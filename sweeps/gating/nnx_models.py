@@ -77,7 +77,7 @@ class NnxModel:
         """Return the outputs for traced inputs; the recorder writes down the calls."""
         clone = self._evaluating()
         for path, module in _modules(clone).items():
-            if callable(module) and recorder.wants(path, isinstance(module, LAYERS)):
+            if callable(module) and recorder.wants(path, isinstance(module, (*LAYERS, nnx.Embed))):
                 kind: Any = type(module)
                 module.__class__ = _recording(kind)
                 module.recorded_path = path
@@ -162,6 +162,7 @@ def _recording(kind: type) -> type:
             self.recorded_path,
             kind,
             issubclass(kind, LAYERS),
+            issubclass(kind, nnx.Embed),
             _first_shape(self),
             self.axis if isinstance(self, nnx.LinearGeneral) else (-1,),
             run,

@@ -22,6 +22,7 @@ class Call(NamedTuple):
     path : of the layer
     kind : its type
     is_layer : whether it multiplies its input by a kernel: a dense layer, a convolution, ...
+    is_embedding : whether it looks its input up
     reads : shape and type of its first argument, or None if that is no array
     makes : shape and type of its result, or None if that is no array
     array : number that tells its first argument from other arrays
@@ -32,6 +33,7 @@ class Call(NamedTuple):
     path: str
     kind: type
     is_layer: bool
+    is_embedding: bool
     reads: jax.ShapeDtypeStruct | None
     makes: jax.ShapeDtypeStruct | None
     array: int
@@ -54,15 +56,16 @@ class Recorder:
         # Kept, so that no two arrays have the same address.
         self._arrays: list[Any] = []
 
-    def wants(self, path: str, is_layer: bool) -> bool:
-        """Whether calls of this module are recorded."""
-        return is_layer or any(fnmatchcase(path, pattern) for pattern in self._wanted)
+    def wants(self, path: str, is_known: bool) -> bool:
+        """Whether calls of this module are recorded: of layers and embeddings, and of what is asked for."""
+        return is_known or any(fnmatchcase(path, pattern) for pattern in self._wanted)
 
     def call(
         self,
         path: str,
         kind: type,
         is_layer: bool,
+        is_embedding: bool,
         parameter: Shape | None,
         axes: Sequence[int],
         run: Callable[..., Any],
@@ -73,7 +76,7 @@ class Recorder:
 
         Parameters
         ----------
-        path, kind, is_layer : see ``Call``
+        path, kind, is_layer, is_embedding : see ``Call``
         parameter : shape of the layer's first parameter, as it is within the call
         axes : of its first argument that hold the features
         run : the layer's own call
@@ -94,6 +97,7 @@ class Recorder:
                 path,
                 kind,
                 is_layer,
+                is_embedding,
                 _described(first),
                 _described(result),
                 id(first),
@@ -101,7 +105,8 @@ class Recorder:
                 () if stored is None else stored[:extra],
             )
         )
-        return flow.mark(result, "makes", path) if is_layer and _is_activation(result) else result
+        is_marked = (is_layer or is_embedding) and _is_activation(result)
+        return flow.mark(result, "makes", path) if is_marked else result
 
 
 class Probe(Recorder):
@@ -127,6 +132,7 @@ class Probe(Recorder):
         path: str,
         kind: type,
         is_layer: bool,
+        is_embedding: bool,
         parameter: Shape | None,
         axes: Sequence[int],
         run: Callable[..., Any],

@@ -1,5 +1,6 @@
 """Datasets that several studies write: the task, the network, how training went."""
 
+import json
 from typing import Any
 
 import jax
@@ -7,26 +8,35 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from sweeps.examples import checked
 from sweeps.networks import MLP
 from sweeps.objective import Objective
-from sweeps.tasks import Batch, Task
-from sweeps.training import History
+from sweeps.tasks import Task
+from sweeps.training import History, rightly_answered
 
 
 def of_task(task: Task) -> xr.Dataset:
-    """Inputs and targets of both sets; attributes: name and settings."""
-    data = xr.Dataset(
-        {
-            "train_inputs": (("train_example", "feature"), task.train.inputs),
-            "train_targets": ("train_example", task.train.targets),
-            "test_inputs": (("test_example", "feature"), task.test.inputs),
-            "test_targets": ("test_example", task.test.targets),
-        }
-    )
-    return data.assign_attrs(name=task.name, **task.settings)
+    """Inputs, targets and masks of both sets; attributes: name and settings.
+
+    A pytree of inputs is one variable a leaf, such as ``test_inputs.tokens``.
+    """
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for part in ("train", "test"):
+        batch = checked(getattr(task, part))
+        for kind in ("inputs", "targets", "mask"):
+            for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(batch, kind)):
+                name = ".".join([f"{part}_{kind}", *jax.tree_util.keystr(path, simple=True, separator=".").split()])
+                variables[name] = (_dims(f"{part}_example", name, leaf.ndim), np.asarray(leaf))
+    return xr.Dataset(variables, attrs=dict(name=task.name, **task.settings))
 
 
-def of_network(network: MLP, task: Task, loss: str | None = None) -> xr.Dataset:
+def _dims(first: str, name: str, number: int) -> tuple[str, ...]:
+    if number == 2 and name.endswith("_inputs"):
+        return first, "feature"
+    return (first, *(f"{name}.{axis}" for axis in range(1, number)))
+
+
+def of_network(network: MLP, task: Task, loss: Any = None) -> xr.Dataset:
     """Parameters by layer; attributes: structure, loss and accuracy on both sets with all gates on."""
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for index, layer in enumerate(network.layers):
@@ -34,18 +44,44 @@ def of_network(network: MLP, task: Task, loss: str | None = None) -> xr.Dataset:
         variables[f"{name}.kernel"] = ((f"{name}.inputs", f"{name}.outputs"), np.asarray(layer.kernel[...]))
         if layer.bias is not None:
             variables[f"{name}.bias"] = ((f"{name}.outputs",), np.asarray(layer.bias[...]))
-    attributes: dict[str, Any] = dict(
+    attributes = dict(
         sizes=list(network.sizes),
         activation=network.activation,
         output_activation=network.output_activation,
         use_bias=int(network.layers[0].bias is not None),
     )
+    return xr.Dataset(variables, attrs=attributes | measured(network, task, loss=loss))
+
+
+def of_model(name: str, network: Any, task: Task, objective: Objective, **options: Any) -> xr.Dataset:
+    """No parameters, which are in a checkpoint; attributes: what it is, its gated sites, loss and accuracy.
+
+    Parameters
+    ----------
+    name : where the network came from
+    network, task : what was trained, on what
+    objective : the network's, for its sites
+    options : of ``Objective``
+    """
+    sites = [
+        dict(source=site.path, kind=site.kind, nodes=site.size, path=", ".join(site.layers), at=site.at)
+        for site in objective.sites
+    ]
+    leaves = jax.tree.leaves(options.get("variables") or _parameters(network))
+    attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))
+    return xr.Dataset(attrs=attributes | measured(network, task, **options))
+
+
+def measured(network: Any, task: Task, **options: Any) -> dict[str, float]:
+    """Loss and, for classes, accuracy on both sets with all gates on; options are those of ``Objective``."""
+    found = {}
     for prefix, batch in dict(train=task.train, full=task.test).items():
-        ones = np.ones(sum(network.sizes[1:-1]))
-        attributes[f"{prefix}_loss"] = float(Objective(network, batch, loss=loss).evaluate(ones, gradients=False).loss)
+        objective = Objective(network, batch, **options)
+        ones = np.ones(len(objective.nodes))
+        found[f"{prefix}_loss"] = float(objective.evaluate(ones, gradients=False).loss)
         if task.classes is not None:
-            attributes[f"{prefix}_accuracy"] = accuracy(network, batch)
-    return xr.Dataset(variables, attrs=attributes)
+            found[f"{prefix}_accuracy"] = accuracy(objective, batch)
+    return found
 
 
 def network_from(data: xr.Dataset) -> MLP:
@@ -78,11 +114,11 @@ def of_history(history: History) -> xr.Dataset:
     return data.assign_coords(checkpoint=np.arange(len(history.loss) + 1))
 
 
-def accuracy(network: MLP, batch: Batch) -> float:
-    """Share of examples whose class the network gives."""
-    outputs = np.asarray(network(jnp.asarray(batch.inputs)))
-    chosen = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
-    return float((chosen == batch.targets).mean())
+def accuracy(objective: Objective, batch: Any) -> float:
+    """Share of the examples, or of their positions, that count whose class the network gives; all gates are on."""
+    examples = checked(batch)
+    hits = np.asarray(rightly_answered(objective.outputs(), examples.targets))
+    return float(hits[np.asarray(examples.mask)].mean() if examples.mask is not None else hits.mean())
 
 
 def device_in_words() -> str:
@@ -91,3 +127,9 @@ def device_in_words() -> str:
     kind = "CPU" if device.platform == "cpu" else device.device_kind
     processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
     return f"{jax.device_count()} {kind} device{'s' if jax.device_count() > 1 else ''}{processes}"
+
+
+def _parameters(network: Any) -> Any:
+    from flax import nnx
+
+    return nnx.state(network, nnx.Param)

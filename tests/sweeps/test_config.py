@@ -58,7 +58,7 @@ class TestFiles:
         [
             ("sizes = [", "is no valid TOML: "),
             ("[sweeps]", "table must be one of task, network, training, sweep, got 'sweeps'"),
-            ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, probability, .*, got 'draw'"),
+            ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, sites, .*, got 'draw'"),
             ("sweep = 3", r"sweep must be a table \[sweep\], got 3"),
             ("[sweep]\ndraws = '3'", "sweep.draws must be of type int, got '3'"),
             ("[sweep]\ndraws = 3.5", "sweep.draws must be of type int, got 3.5"),

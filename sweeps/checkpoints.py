@@ -1,0 +1,130 @@
+"""Checkpoints: a network's parameters on disk, as Orbax keeps them."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from flax import nnx
+
+# Steps that some layouts of a checkpoint add to the path of an array.
+DECORATIONS = ("value", "raw_value")
+
+
+def save(network: nnx.Module, path: str | PathLike[str]) -> None:
+    """Write a module's parameters, running statistics and other arrays, but for its random numbers.
+
+    Parameters
+    ----------
+    network : flax.nnx module
+    path : of the checkpoint, a folder; one that is there is replaced
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file at the path.
+    """
+    target = Path(path).absolute()
+    if target.is_file():
+        raise FileExistsError(f"{target} is a file; a checkpoint is a folder")
+    arrays: dict[str, Any] = {}
+    for steps, array in _arrays(network).items():
+        inner = arrays
+        for step in steps[:-1]:
+            inner = inner.setdefault(step, {})
+        inner[steps[-1]] = np.asarray(array)
+    with _checkpointer() as checkpointer:
+        checkpointer.save(target, args=ocp.args.PyTreeSave(arrays), force=True)
+
+
+def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
+    """Put the arrays of a checkpoint into a module, in place.
+
+    Parameters
+    ----------
+    network : flax.nnx module of the structure that was saved
+    path : a checkpoint of ``nnx.state(module)``, as this module, Flax's guide or Orbax's manager writes it; of a
+        manager's folder the newest step
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no checkpoint.
+    ValueError
+        If an array of the module is not in it or has another shape; nothing is changed then.
+    """
+    found = _read(Path(path).absolute())
+    wanted = _arrays(network)
+    missing = [steps for steps in wanted if steps not in found]
+    if missing:
+        raise ValueError(
+            f"checkpoint {path} has no array for {'/'.join(missing[0])}, and {len(missing) - 1} more; "
+            f"it has {', '.join('/'.join(steps) for steps in list(found)[:3])}, ..."
+        )
+    for steps, array in wanted.items():
+        if found[steps].shape != array.shape:
+            raise ValueError(
+                f"checkpoint {path}: {'/'.join(steps)} has shape {found[steps].shape}, the network's has {array.shape}"
+            )
+    state = nnx.state(network)
+    flat = nnx.to_flat_state(state)
+    pairs = [
+        (steps, variable.replace(jnp.asarray(found[_named(steps)], variable[...].dtype)))
+        for steps, variable in flat
+        if _named(steps) in wanted
+    ]
+    nnx.update(network, nnx.from_flat_state(pairs))
+
+
+def _arrays(network: nnx.Module) -> dict[tuple[str, ...], Any]:
+    """Arrays by path, but for keys and counts of random numbers."""
+    flat = nnx.to_flat_state(nnx.state(network, nnx.Not(nnx.RngState)))
+    return {_named(steps): variable[...] for steps, variable in flat}
+
+
+def _named(steps: Any) -> tuple[str, ...]:
+    return tuple(map(str, steps))
+
+
+def _read(path: Path) -> dict[tuple[str, ...], np.ndarray]:
+    folder = _folder(path)
+    with _checkpointer() as checkpointer:
+        metadata = checkpointer.metadata(folder).item_metadata
+        tree = getattr(metadata, "tree", metadata)
+        # As NumPy arrays, whatever devices they were saved from.
+        how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        arrays = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=how))
+    return {
+        tuple(step for step in map(_step, steps) if step not in DECORATIONS): np.asarray(array)
+        for steps, array in jax.tree_util.tree_leaves_with_path(arrays)
+    }
+
+
+def _step(key: Any) -> str:
+    return str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))))
+
+
+def _folder(path: Path) -> Path:
+    """The checkpoint itself, in a folder that may hold several steps, or several items of one."""
+    for _ in range(3):
+        if (path / "_METADATA").exists():
+            return path
+        steps = [one for one in path.glob("*") if one.name.isdigit() and one.is_dir()]
+        if (path / "default").is_dir():
+            path = path / "default"
+        elif steps:
+            path = max(steps, key=lambda one: int(one.name))
+    raise FileNotFoundError(f"there is no Orbax checkpoint at {path}")
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """Reader and writer that waits for no other process: each of a pod's reads, and one writes."""
+    index = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=index, active_processes={index}, barrier_sync_key_prefix=f"process_{index}"
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)

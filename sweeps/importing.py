@@ -1,0 +1,61 @@
+"""Importing: a function of the user's own, named in a configuration file as ``package.module:function``."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def load(reference: str, what: str) -> Callable[..., Any]:
+    """Import a function; modules in the current folder are found too.
+
+    Parameters
+    ----------
+    reference : ``package.module:function``
+    what : the setting that names it, for messages
+
+    Raises
+    ------
+    ValueError
+        If the reference has another form, or there is no such module or function.
+    """
+    module, colon, name = reference.partition(":")
+    if not (module and colon and name):
+        raise ValueError(f"{what} must be package.module:function, got {reference!r}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise ValueError(
+            f"{what}: there is no module {error.name}; modules are looked for in {here} and among what is installed"
+        ) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ValueError(f"{what}: module {module} has no {name}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(f"{what}: {reference} is no function but {type(found).__name__}")
+    return found
+
+
+def called(reference: str, what: str, options: dict[str, Any]) -> Any:
+    """Import a function and return what it returns for some options.
+
+    Raises
+    ------
+    ValueError
+        As ``load``, and if it does not take the options.
+    """
+    function = load(reference, what)
+    try:
+        return function(**options)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise
+        given = ", ".join(options) or "none"
+        raise ValueError(f"{what}: {reference} does not take these options ({given}): {error}") from error
