@@ -10,8 +10,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import nnx
 
-# Steps that some layouts of a checkpoint add to the path of an array.
-DECORATIONS = ("value", "raw_value")
+# The last step of an array's path, which some layouts of a checkpoint add.
+ADDED = ("value", "raw_value")
 
 
 def save(network: nnx.Module, path: str | PathLike[str]) -> None:
@@ -97,14 +97,11 @@ def _read(path: Path) -> dict[tuple[str, ...], np.ndarray]:
         # As NumPy arrays, whatever devices they were saved from.
         how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
         arrays = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=how))
-    return {
-        tuple(step for step in map(_step, steps) if step not in DECORATIONS): np.asarray(array)
-        for steps, array in jax.tree_util.tree_leaves_with_path(arrays)
-    }
-
-
-def _step(key: Any) -> str:
-    return str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))))
+    found = {}
+    for path, array in jax.tree_util.tree_leaves_with_path(arrays):
+        steps = tuple(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path)
+        found[steps[:-1] if steps[-1] in ADDED else steps] = np.asarray(array)
+    return found
 
 
 def _folder(path: Path) -> Path:

@@ -128,7 +128,7 @@ def train_many(
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise ValueError("networks must have one structure: the same modules, sizes and settings")
-    if len({str(jax.tree.map(jnp.shape, batch)) for batch in batches}) > 1:
+    if len({tuple(map(jnp.shape, jax.tree.leaves(batch))) for batch in batches}) > 1:
         raise ValueError("tasks must have training inputs of one shape")
     stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
     keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])

@@ -1,6 +1,6 @@
 """Attaching: a network becomes a pure function of its gates and inputs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,7 @@ def attach(
     ValueError
         If the network does not accept the inputs, the sites are not there, or gates of one do not reach the outputs.
     """
-    model = as_model(network, variables, call)
+    model, inputs = as_model(network, variables, call), jax.tree.map(jnp.asarray, inputs)
     calls = finding.Calls(model, inputs, choosing.wanted_modules(sites))
     chosen = choosing.choose(calls, calls.found(), sites)
     gated = put_on(model, chosen, calls, inputs)
@@ -88,7 +88,11 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     ------
     ValueError
         If the function does not accept the gates and inputs.
+    TypeError
+        If it is a Flax module.
     """
+    if isinstance(function, nnx.Module | nn.Module):
+        raise TypeError("nodes are for a function (gates, inputs) -> outputs; which nodes of a module, sites= says")
     site = Site("function", "node", nodes, "input", ())
     with errors_of_inputs(inputs):
         outputs = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), jnp.float32), inputs)
@@ -113,6 +117,8 @@ def as_model(network: Any, variables: Any, call: Any) -> finding.Model:
     if isinstance(network, nn.Module):
         if variables is None:
             raise TypeError("a flax.linen module needs its variables: give variables=")
+        if not isinstance(variables, Mapping) or "params" not in variables:
+            raise TypeError("variables must be what module.init returns, a dict with the key 'params' in it")
         return linen_models.LinenModel(network, variables, call)
     raise TypeError(
         "network must be a flax.nnx.Module, a flax.linen.Module with variables, or a function with nodes, "

@@ -1,6 +1,6 @@
 """Choosing: which of the activations that were found have gates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from sweeps.gating.finding import Calls, Found
@@ -29,25 +29,36 @@ def choose(calls: Calls, found: Sequence[Found], selection: Selection) -> list[S
         hidden = [one.site for one in found if one.is_hidden]
         if not hidden:
             raise ValueError(_nothing_hidden(calls))
+        for path in calls.read_directly():
+            raise ValueError(
+                f"sites: gates of {path} do not reach the output: the layer is never called, though its kernel is "
+                "read; to gate other layers alone, name them in sites="
+            )
         return hidden
-    chosen: dict[tuple[str, str], Site] = {}
+    chosen: dict[Site, Site] = {}
     for part in _parts(selection):
         for site in _of_part(calls, found, part, selection):
-            for layer in site.layers:
-                other = chosen.setdefault((layer, site.at), site)
-                if other != site:
-                    raise ValueError(f"sites: the {site.at} of {layer} would have gates twice, those of {other.path}")
+            whole = site._replace(copies=())
+            chosen[whole] = site.joined(chosen.get(whole, site))
+    gated: dict[tuple[str, str], Site] = {}
+    for site in chosen.values():
+        for layer in site.layers:
+            other = gated.setdefault((layer, site.at), site)
+            if other != site:
+                raise ValueError(f"sites: the {site.at} of {layer} would have gates twice, those of {other.path}")
     order = {call.path: index for index, call in reversed(list(enumerate(calls.calls)))}
-    return sorted(dict.fromkeys(chosen.values()), key=lambda site: (order[site.layers[0]], site.at))
+    return sorted(chosen.values(), key=lambda site: (order[site.layers[0]], site.at))
 
 
 def _parts(selection: Selection) -> list[str | type]:
     if selection is None:
         return []
-    parts = [selection] if isinstance(selection, str | type) else list(selection)
+    parts = list(selection) if isinstance(selection, Iterable) and not isinstance(selection, str) else [selection]
     for part in parts:
         if not isinstance(part, str | type):
             raise TypeError(f"sites must be path patterns and types of layers, got {part!r}")
+    if isinstance(selection, Mapping) and not all(isinstance(number, int) for number in selection.values()):
+        raise TypeError(f"sites must be a dict from path patterns to whole numbers of groups, got {selection!r}")
     if not parts:
         raise ValueError("sites must name at least one path or type, got none")
     return parts

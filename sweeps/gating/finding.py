@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from sweeps.gating.flow import NOWHERE, Flow, Origins
@@ -97,7 +98,8 @@ class Calls:
         self.calls = recorder.calls
         # What comes from the inputs is told apart where it could be added to what a layer makes: numbers, not masks.
         seeds = [INPUTS if jnp.issubdtype(leaf.dtype, jnp.floating) else NOWHERE for leaf in program.in_avals]
-        self._makers = Flow(program, seeds).reads
+        flow = Flow(program, seeds)
+        self._makers, self._read = flow.reads, NOWHERE.union(*flow.reads.values(), *flow.outputs)
         self._layers = [call for call in self.calls if call.is_layer]
         read = [call.reads for call in self._layers if call.reads is not None]
         self.dtype = widest(one.dtype for one in read)
@@ -109,10 +111,10 @@ class Calls:
         for calls in _by_activation([call for call in self._layers if call.contracted]):
             makers = frozenset().union(*(self._makers.get(call.path, NOWHERE) for call in calls))
             one = self._described(calls, makers)
-            taken = {other.site.path for other in found}
-            if one.site.path in taken:
-                one = one._replace(site=one.site._replace(path=f"{self._reader(calls)} input"))
-            found.append(one)
+            # Several layers may read what one makes, each in a form of its own, or belong to one module.
+            names = [one.site.path, f"{self._reader(calls)} input", f"{calls[0].path} input"]
+            name = next(name for name in names if all(other.site.path != name for other in found))
+            found.append(one._replace(site=one.site._replace(path=name)))
         return found
 
     def named(self, pattern: str, at: str) -> list[Found]:
@@ -140,6 +142,10 @@ class Calls:
             for path, nodes in self._model.layers().items()
             if path not in called
         ]
+
+    def read_directly(self) -> list[str]:
+        """Return the layers that are never called, but whose kernel the network reads."""
+        return [one.site.path for one in self.never_called() if one.site.path in self._read]
 
     def _described(self, calls: list[Call], origins: Origins) -> Found:
         """Name an activation after what makes it, or after what reads it where that is no single layer."""
@@ -173,15 +179,16 @@ class Calls:
 
     def _repeats(self, maker: str, reader: str, channels: int) -> bool:
         """Whether feature f of what a layer reads depends on channel f mod channels of another, and on no other."""
-        one = jax.tree.map(lambda leaf: leaf[:1], self._inputs)
-        for channel in (0, 1):
-            probe = Probe(maker, reader, channel)
-            self._model.recorded(probe, one)
-            if probe.touched is None:
-                return False
-            touched = probe.touched.reshape(-1, channels)
-            if not touched[:, channel].all() or touched.sum() != len(touched):
-                return False
+        one, numbers = jax.tree.map(lambda leaf: leaf[:1], self._inputs), np.arange(channels)
+        for digit in range((channels - 1).bit_length()):
+            # Two passes a binary digit of the channel's number: what depends on two channels differs from both.
+            for value in (0, 1):
+                chosen = (numbers >> digit & 1) == value
+                probe = Probe(maker, reader, chosen)
+                with jax.disable_jit():
+                    self._model.recorded(probe, one)
+                if probe.touched is None or (probe.touched.reshape(-1, channels) != chosen[None]).any():
+                    return False
         return True
 
     def _stack(self, call: Call) -> Shape:

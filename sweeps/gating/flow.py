@@ -18,7 +18,7 @@ NOWHERE: Origins = frozenset()
 
 
 def mark(array: jax.Array, what: str, path: str) -> jax.Array:
-    """Return the array with a mark: ``what`` is ``reads`` or ``makes``, the path is the layer's."""
+    """Return the array with a mark: a layer of that path ``reads``, ``makes`` or ``holds`` it (its kernel)."""
     return checkpoint_name(array, f"{PREFIX} {what} {path}")
 
 
@@ -32,7 +32,7 @@ class Flow:
 
     Attributes
     ----------
-    reads : by layer, the layers that make what it reads, the nearest ones
+    reads : by layer, the layers that make what it reads, the nearest ones, and those whose kernel is read on the way
     outputs : origins of each of the program's outputs
     """
 
@@ -57,7 +57,7 @@ class Flow:
         name = equation.params.get("name")
         if isinstance(name, str) and name.startswith(f"{PREFIX} "):
             _, what, path = name.split(" ", 2)
-            if what == "makes":
+            if what in ("makes", "holds"):
                 return [frozenset([path])]
             self.reads[path] = self.reads.get(path, NOWHERE) | operands[0]
             return operands

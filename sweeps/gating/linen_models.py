@@ -1,5 +1,6 @@
 """Gates on flax.linen modules: calls are intercepted, and gates lie among the parameters of the gated layer."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -9,12 +10,14 @@ from flax.core import unfreeze
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array
 
+from sweeps.gating import flow
 from sweeps.gating.recording import Recorder, Shape, first_argument
 from sweeps.gating.site import Site, multiplied
 
 # What multiplies its input by a kernel: where activations are read and made.
 LAYERS = (nn.Dense, nn.DenseGeneral, nn.Einsum, nn.Conv, nn.ConvLocal, nn.ConvTranspose)
 _CONVOLUTIONS = (nn.Conv, nn.ConvLocal, nn.ConvTranspose)
+_times_recorded = itertools.count()
 
 
 class LinenForward(NamedTuple):
@@ -36,19 +39,19 @@ class LinenForward(NamedTuple):
         for site, values in gates:
             for path in site.layers:
                 # Among the parameters, so that a scan over copies of a block takes each copy's own.
-                flat["params", *path.split("/"), f"{site.at}_gate"] = values
+                flat["params", *path.split("/"), _name(site)] = values
                 sites[path, site.at] = site
 
         def gated(run: Any, arguments: tuple[Any, ...], options: dict[str, Any], context: Any) -> Any:
             path = _path(context)
-            if (path, "input") in sites:
+            if site := sites.get((path, "input")):
                 first, with_first = first_argument(arguments, options)
-                values = context.module.get_variable("params", "input_gate")
-                arguments, options = with_first(multiplied(first, values, sites[path, "input"].spread))
+                values = context.module.get_variable("params", _name(site))
+                arguments, options = with_first(multiplied(first, values, site.spread))
             outputs = run(*arguments, **options)
-            if (path, "output") in sites:
-                values = context.module.get_variable("params", "output_gate")
-                outputs = multiplied(outputs, values, sites[path, "output"].spread)
+            if site := sites.get((path, "output")):
+                values = context.module.get_variable("params", _name(site))
+                outputs = multiplied(outputs, values, site.spread)
             return outputs
 
         with nn.intercept_methods(gated):
@@ -101,7 +104,20 @@ class LinenModel:
             )
 
         with nn.intercept_methods(recording):
-            return _applied(self._module, self._variables, self._call, inputs)
+            return _applied(self._module, self._marked(), self._call, inputs)
+
+    def _marked(self) -> Any:
+        """Return the variables with marked kernels."""
+        flat = flatten_dict(unfreeze(self._variables))
+        # Another structure every time: JAX does not run a function again that it traced with the same one.
+        once = f"recorded_{next(_times_recorded)}"
+        for key, value in list(flat.items()):
+            if key[0] == "params" and key[-1] == "kernel":
+                path = "/".join(key[1:-1])
+                flat[key] = jax.tree.map(lambda kernel, path=path: flow.mark(kernel, "holds", path), value)
+                for length in range(1, len(key)):
+                    flat[*key[:length], once] = ()
+        return unflatten_dict(flat)
 
     def stored(self, path: str) -> Shape | None:
         """Shape of a module's first parameter."""
@@ -115,12 +131,25 @@ class LinenModel:
         return self._kinds.get(path, type(self._module))
 
     def layers(self) -> dict[str, int]:
-        """Paths of all modules with a kernel, called or not, with the number of nodes that they make."""
-        return {"/".join(key[:-1]): value.shape[-1] for key, value in self._parameters.items() if key[-1] == "kernel"}
+        """Paths of all layers, called or not, with the number of nodes that they make.
+
+        What has a kernel and was never called is taken for a layer; of what was called, the type is known.
+        """
+        kernels = {"/".join(key[:-1]): value for key, value in self._parameters.items() if key[-1] == "kernel"}
+        return {
+            path: jax.tree.leaves(kernel)[0].shape[-1]
+            for path, kernel in kernels.items()
+            if issubclass(self._kinds.get(path, nn.Dense), LAYERS)
+        }
 
     def gated(self, sites: tuple[Site, ...]) -> tuple[Any, LinenForward]:
         """Return the variables, and what makes outputs of them."""
         return jax.tree.map(jnp.asarray, unfreeze(self._variables)), LinenForward(self._module, self._call)
+
+
+def _name(site: Site) -> str:
+    """Name of a site's gates: another one where they spread in another way, as JAX keeps what it has traced."""
+    return "_".join(map(str, (site.at, "gate", *site.spread)))
 
 
 def _path(context: Any) -> str:

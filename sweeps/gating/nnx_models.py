@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
+from sweeps.gating import flow
 from sweeps.gating.recording import Recorder, Shape, errors_of_inputs, first_argument
 from sweeps.gating.site import Site, multiplied
 
@@ -75,16 +76,22 @@ class NnxModel:
 
     def recorded(self, recorder: Recorder, inputs: Any) -> Any:
         """Return the outputs for traced inputs; the recorder writes down the calls."""
-        clone = self._evaluating()
+        clone, once = self._evaluating(), object()
         for path, module in _modules(clone).items():
             if callable(module) and recorder.wants(path, isinstance(module, (*LAYERS, nnx.Embed))):
                 kind: Any = type(module)
                 module.__class__ = _recording(kind)
                 module.recorded_path = path
+                # Another structure every time: JAX does not run a function again that it traced with the same one.
+                module.recorded_once = once
         token = _recorder.set(recorder)
         try:
             # Split and merged, so that what a call changes in the module is not a traced value that is left behind.
-            return _called(nnx.merge(*nnx.split(clone), copy=True), self._call, inputs)
+            network = nnx.merge(*nnx.split(clone), copy=True)
+            for path, module in _modules(network).items():
+                if isinstance(module, LAYERS) and module.kernel is not None:
+                    module.kernel[...] = flow.mark(module.kernel[...], "holds", path)
+            return _called(network, self._call, inputs)
         finally:
             _recorder.reset(token)
 

@@ -92,6 +92,11 @@ class Recorder:
         result = run(*arguments, **options)
         stored = self._stored(path)
         extra = 0 if stored is None or parameter is None else len(stored) - len(parameter)
+        if extra and stored is not None and stored[extra:] != parameter:
+            raise NotImplementedError(
+                f"network: copies of {path} lie along another axis of their parameters than the first: "
+                f"shape {stored} of all, {parameter} of one; scan or vmap them along axis 0"
+            )
         self.calls.append(
             Call(
                 path,
@@ -110,22 +115,22 @@ class Recorder:
 
 
 class Probe(Recorder):
-    """What finds out which features that one layer reads depend on a channel that another makes: NaN spreads.
+    """What finds out which features that one layer reads depend on channels that another makes: NaN spreads.
 
     Parameters
     ----------
     maker, reader : paths of the two layers
-    channel : number of the channel
+    chosen : whether it is this channel, one a channel
 
     Attributes
     ----------
-    touched : whether each feature depends on the channel, flat; None where the network hides its values in a loop
+    touched : whether each feature depends on the channels, flat; None where the network hides its values in a loop
     """
 
-    def __init__(self, maker: str, reader: str, channel: int):
+    def __init__(self, maker: str, reader: str, chosen: np.ndarray):
         super().__init__(lambda path: None)
         self.touched: np.ndarray | None = None
-        self._maker, self._reader, self._channel = maker, reader, channel
+        self._maker, self._reader, self._channels = maker, reader, np.flatnonzero(chosen)
 
     def call(
         self,
@@ -139,12 +144,12 @@ class Probe(Recorder):
         arguments: tuple[Any, ...],
         options: dict[str, Any],
     ) -> Any:
-        """Call a layer, with the channel made not a number."""
+        """Call a layer, with the channels made not a number."""
         first, _ = first_argument(arguments, options)
         if path == self._reader and not isinstance(first, jax.core.Tracer):
             self.touched = np.isnan(np.asarray(first)).reshape(-1)
         result = run(*arguments, **options)
-        return result.at[..., self._channel].set(jnp.nan) if path == self._maker else result
+        return result.at[..., self._channels].set(jnp.nan) if path == self._maker else result
 
 
 def first_argument(

@@ -39,6 +39,11 @@ class Site(NamedTuple):
     stacked_at: str = ""
     copies: tuple[int, ...] = ()
 
+    def joined(self, other: "Site") -> "Site":
+        """The same site with the copies of another beside its own."""
+        copies = sorted({*self.copies, *other.copies}) if self.copies and other.copies else []
+        return self._replace(copies=tuple(copies) if len(copies) < math.prod(self.stack) else ())
+
     @property
     def groups(self) -> list[str]:
         """What makes the nodes, copy by copy: ``blocks/0/attention``, ``blocks/1/attention``, ..."""
@@ -82,7 +87,9 @@ class Site(NamedTuple):
 def multiplied(
     activation: Shaped[Array, "..."], gates: Float[Array, " nodes"], spread: tuple[int, int, int]
 ) -> Shaped[Array, "..."]:
-    """Multiply an activation's features by the gates of their nodes, in the activation's own type.
+    """Multiply an activation's features by the gates of their nodes; the result has the activation's own type.
+
+    The product is taken in the type of the gates, and so is the sum over all examples that is its gradient.
 
     Parameters
     ----------
@@ -91,5 +98,6 @@ def multiplied(
     spread : ``Site.spread``
     """
     tiles, inner, trailing = spread
-    whole = jnp.tile(jnp.repeat(gates, inner), tiles).astype(activation.dtype)
-    return activation * whole.reshape((1,) * (activation.ndim - trailing) + activation.shape[-trailing:])
+    whole = jnp.tile(jnp.repeat(gates, inner), tiles)
+    whole = whole.reshape((1,) * (activation.ndim - trailing) + activation.shape[-trailing:])
+    return (activation.astype(gates.dtype) * whole).astype(activation.dtype)

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from sweeps.gating import attaching, finding
 
 
@@ -69,7 +72,7 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, call: Any = None)
     layers/0        unit  20     input of layers/1  yes      yes
     layers/1        unit  30     input of layers/2  yes      yes
     """
-    model = attaching.as_model(network, variables, call)
+    model, inputs = attaching.as_model(network, variables, call), jax.tree.map(jnp.asarray, inputs)
     calls = finding.Calls(model, inputs)
     found = calls.found()
     gated = attaching.put_on(model, [one.site for one in found], calls, inputs)
