@@ -98,8 +98,8 @@ def _read(path: Path) -> dict[tuple[str, ...], np.ndarray]:
         how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
         arrays = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=how))
     found = {}
-    for path, array in jax.tree_util.tree_leaves_with_path(arrays):
-        steps = tuple(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path)
+    for keys, array in jax.tree_util.tree_leaves_with_path(arrays):
+        steps = tuple(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in keys)
         found[steps[:-1] if steps[-1] in ADDED else steps] = np.asarray(array)
     return found
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Array, Float
 
 from sweeps import compiling, examples, gating, losses
@@ -71,6 +72,8 @@ class Objective:
     nodes : tuple of the names of the gated nodes, in the order of the gate vector
     layers : tuple of the same length, the layer of each node
     sites : tuple of ``sweeps.gating.Site``, what is gated
+    network : a copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``
+    batch : ``sweeps.examples.Examples``, what the loss is the mean over; None with ``from_function``
     loss_name, unit : the loss and the unit of its values
     plan : name of the plan in use and why; ``print(objective.plan)`` says both
     evaluator : the plan itself, a pytree that jitted functions take as an argument
@@ -123,8 +126,10 @@ class Objective:
         self.loss_name = found.name
         self.unit = found.unit
         self.precision = precision
-        self._network: gating.GatedNetwork | None = gated
-        self._inputs = data.inputs
+        # What happens to the user's own module later is of no concern here.
+        self.network = nnx.clone(network) if isinstance(network, nnx.Module) else network
+        self.batch: examples.Examples | None = data
+        self._gated: gating.GatedNetwork | None = gated
         self.evaluator: Plan
         with jax.default_matmul_precision(precision):
             mean_loss = vmapped.loss_of(gated, data, found, micro_batch)
@@ -159,7 +164,7 @@ class Objective:
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
         objective.precision = "highest"
-        objective._network, objective._inputs = None, None
+        objective.network, objective.batch, objective._gated = None, None, None
         objective.evaluator = vmapped.of_function(fn, len(names))
         objective.plan = choosing.Choice("vmapped", "a function of the gates")
         return objective
@@ -209,13 +214,13 @@ class Objective:
         ValueError
             If the objective was made from a function, or the gates are not one vector of one gate a node.
         """
-        if self._network is None:
+        if self._gated is None or self.batch is None:
             raise ValueError("an objective made from a function has no network outputs")
         vector = self.checked_gates(np.ones(len(self.nodes)) if gates is None else gates)
         if vector.ndim != 1:
             raise ValueError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
         with jax.default_matmul_precision(self.precision):
-            return self._network(vector, self._inputs)
+            return self._gated(vector, self.batch.inputs)
 
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
