@@ -97,13 +97,12 @@ def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: An
         raise ValueError(
             f"network must return outputs of shape (examples, ..., outputs), got {outputs.dtype} of shape {shape}"
         )
-    found = _named(loss, shape, np.asarray(targets))
     if mask is not None and mask.shape != shape[: mask.ndim][: len(shape) - 1]:
         raise ValueError(f"batch: mask must have the first axes of {shape[:-1]}, got {mask.shape}")
-    return found
+    return _named(loss, shape, np.asarray(targets), mask)
 
 
-def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray) -> Loss:
+def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: Any) -> Loss:
     whole = np.issubdtype(targets.dtype, np.integer) or targets.dtype == bool
     outputs = shape[-1]
     if name is None:
@@ -128,10 +127,12 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray) -> Los
         _check(outputs > 1, "a network with two outputs or more for cross_entropy", f"{outputs} output")
     if name == "binary_cross_entropy":
         _check(outputs == 1, "a network with one output for binary_cross_entropy", f"{outputs} outputs")
+    # What does not count may have any label, such as the -100 of padding.
+    labels = targets if mask is None else targets[np.asarray(mask)]
     _check(
-        targets.min() >= 0 and targets.max() < classes,
+        labels.min() >= 0 and labels.max() < classes,
         f"labels from 0 to {classes - 1} for a network with {outputs} outputs",
-        f"labels from {targets.min()} to {targets.max()}",
+        f"labels from {labels.min()} to {labels.max()}",
     )
     return LOSSES[name]
 
@@ -161,11 +162,25 @@ def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any
 
 
 def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None) -> Float[Array, ""]:
-    """Sum of the values that count; what does not count may be infinite or no number."""
+    """Sum of the values that count; what does not count may be infinite or no number, but its gradient is not."""
     if mask is None:
         return values.sum()
     counts = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
     return jnp.where(counts, values, 0).sum()
+
+
+def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
+    """1 where the network's class is the target's; NaN for values, of which none is right or wrong.
+
+    Of several outputs the largest, the first of equals, is the class; of one output, whether it is positive.
+    """
+    if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
+        return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan)
+    if not jnp.issubdtype(targets.dtype, jnp.integer) or targets.shape != outputs.shape[:-1]:
+        return jnp.full(outputs.shape[:1], jnp.nan, outputs.dtype)
+    if outputs.shape[-1] == 1:
+        return ((outputs[..., 0] > 0) == (targets > 0)).astype(outputs.dtype)
+    return (outputs.argmax(axis=-1).astype(targets.dtype) == targets).astype(outputs.dtype)
 
 
 def _check(good: bool, expected: str, came: str) -> None:

@@ -222,6 +222,29 @@ class Objective:
         with jax.default_matmul_precision(self.precision):
             return self._gated(vector, self.batch.inputs)
 
+    def accuracy(self, gates: Any) -> Float[Array, "*masks"]:
+        """Return the share of the examples that count, or of their positions, whose class the network gives.
+
+        Parameters
+        ----------
+        gates : array of shape (..., nodes), as for ``evaluate``
+
+        Returns
+        -------
+        array of shape (...), NaN where the targets are no classes
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``evaluate`` and ``outputs``.
+        """
+        if self._gated is None or self.batch is None:
+            raise ValueError("an objective made from a function has no network outputs")
+        gates = self.checked_gates(gates)
+        with jax.default_matmul_precision(self.precision):
+            flat = _accuracies(self._gated, self.batch, gates.reshape(-1, gates.shape[-1]))
+        return flat.reshape(gates.shape[:-1])
+
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
         array = gates if isinstance(gates, jax.Array) else np.asarray(gates)
@@ -244,6 +267,20 @@ def evaluate_batches(plan: Plan, gates: Float[Array, "masks nodes"], gradients: 
         lambda batch: with_logs(*plan.evaluate(batch, gradients)), padded.reshape(-1, batch_size, gates.shape[1])
     )
     return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:masks], parts)
+
+
+@compiling.jit
+def _accuracies(
+    network: gating.GatedNetwork, batch: examples.Examples, gates: Float[Array, "masks nodes"]
+) -> Float[Array, " masks"]:
+    def one(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
+        hits = losses.rightly_answered(network(vector, batch.inputs), batch.targets)
+        mask = batch.mask if batch.mask is None or batch.mask.ndim <= hits.ndim else None
+        return losses.sum_of_counted(hits, mask) / (
+            hits.size if mask is None else mask.sum() * (hits.size // mask.size)
+        )
+
+    return jax.lax.map(one, gates)
 
 
 def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"] | None) -> Evaluation:

@@ -1,11 +1,23 @@
 """Tasks: the data that networks are trained and tested on."""
 
+import gzip
+import zlib
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 Boundary = Literal["text", "code"]
+
+MNIST_SOURCE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+# Files of MNIST as they are published, with their SHA-256.
+MNIST_FILES = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
 
 
 class Batch(NamedTuple):
@@ -209,17 +221,153 @@ def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     from sklearn.datasets import load_diabetes
 
     data = load_diabetes()
-    train, test = _split(data.data, data.target, test_fraction, split_seed)
+    settings = dict(test_fraction=test_fraction, split_seed=split_seed)
+    return _regression("diabetes", data.data, data.target, settings)
+
+
+def california(folder: str | Path | None = None, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
+    """Median house values of 20,640 districts in California from eight features: a regression.
+
+    Inputs and targets are standardised with the mean and standard deviation of the training set. Nothing is fetched:
+    the data have to lie where scikit-learn keeps them.
+
+    Parameters
+    ----------
+    folder : scikit-learn's ``data_home``; None takes its default
+    test_fraction : share of the districts in the test set, between 0 and 1
+    split_seed : seed of the split
+
+    Returns
+    -------
+    Task with ``classes`` None and eight features; targets in standard deviations.
+
+    Raises
+    ------
+    OSError
+        If the data are not there.
+    ValueError
+        If the split leaves the training or the test set empty.
+
+    References
+    ----------
+    R. K. Pace, R. Barry (1997), Sparse Spatial Autoregressions, Statistics and Probability Letters 33.
+    """
+    from sklearn.datasets import fetch_california_housing
+
+    home = None if folder is None else str(folder)
+    try:
+        data = fetch_california_housing(data_home=home, download_if_missing=False)
+    except OSError:
+        where = "" if home is None else f"data_home={home!r}"
+        raise OSError(
+            "California housing is not there: run sklearn.datasets.fetch_california_housing"
+            f"({where}) once with internet, and pass folder= where data_home is not the default"
+        ) from None
+    return _regression("california", data.data, data.target, dict(test_fraction=test_fraction, split_seed=split_seed))
+
+
+def mnist(folder: str | Path | None = None) -> Task:
+    """Handwritten digits: images of 28 x 28 pixels scaled to [0, 1], ten classes; 60,000 to train and 10,000 to test.
+
+    Parameters
+    ----------
+    folder : with the four IDX files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same of
+        ``t10k``, plain or with ``.gz``, of any number of images; None fetches MNIST once, checks it and keeps it
+        in the user's cache
+
+    Returns
+    -------
+    Task with ten classes and 784 features, in the order of the files.
+
+    Raises
+    ------
+    OSError
+        If a file is missing, or cannot be fetched.
+    ValueError
+        If a file is no IDX file of this kind, is cut short, or does not fit its partner.
+
+    References
+    ----------
+    Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits.
+    """
+    home = _fetched_mnist() if folder is None else Path(folder)
+    train, test = (_idx_batch(home, part) for part in ("train", "t10k"))
+    sizes = dict(train_examples=len(train.targets), test_examples=len(test.targets))
+    return Task("mnist", train, test, 10, sizes)
+
+
+def _fetched_mnist() -> Path:
+    """Return the folder of the user's cache that MNIST was fetched to, now or before."""
+    import pooch
+
+    home = Path(pooch.os_cache("gatesweep")) / "mnist"
+    store = pooch.create(home, MNIST_SOURCE, registry=MNIST_FILES)
+    for name in MNIST_FILES:
+        try:
+            store.fetch(name)
+        # requests' errors, urllib3's and the system's; a wrong checksum is a ValueError.
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"MNIST could not be fetched ({type(error).__name__}): download {', '.join(MNIST_FILES)} from "
+                f"{MNIST_SOURCE}, put them in a folder and pass it as folder="
+            ) from error
+    return home
+
+
+def _idx_batch(folder: Path, part: str) -> Batch:
+    """Read the images and labels of one part."""
+    images_path, labels_path = (_idx_path(folder, f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    images, labels = _idx(images_path, 3), _idx(labels_path, 1)
+    if images.shape[1:] != (28, 28):
+        raise ValueError(f"{images_path}: expected images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
+    if len(images) != len(labels):
+        raise ValueError(f"{labels_path}: expected {len(images)} labels, one an image, got {len(labels)}")
+    if len(labels) == 0 or labels.max() > 9:
+        raise ValueError(f"{labels_path}: expected labels from 0 to 9, at least one")
+    return Batch(images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int32))
+
+
+def _idx_path(folder: Path, name: str) -> Path:
+    """Return where the file is, plain or compressed."""
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"{folder / name} is not there, nor with .gz: download it from {MNIST_SOURCE}, or pass another folder="
+    )
+
+
+def _idx(path: Path, axes: int) -> Shaped[np.ndarray, "..."]:
+    """Read an IDX file of bytes: a magic number that ends in the number of axes, the sizes, and the numbers."""
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path}: compressed file is damaged or cut short: {error}") from None
+    head = np.frombuffer(content[: 4 * (1 + axes)], ">u4") if len(content) >= 4 * (1 + axes) else np.zeros(1, int)
+    # Two zero bytes, 8 for unsigned bytes, and the number of axes.
+    if head[0] != 0x0800 + axes:
+        raise ValueError(f"{path}: expected an IDX file with magic number {0x0800 + axes}, got {head[0]}")
+    shape, values = tuple(head[1:].tolist()), np.frombuffer(content, np.uint8, offset=4 * (1 + axes))
+    if values.size != np.prod(shape, dtype=int):
+        raise ValueError(f"{path}: expected {np.prod(shape, dtype=int)} bytes for shape {shape}, got {values.size}")
+    return values.reshape(shape)
+
+
+def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: dict[str, Any]) -> Task:
+    """Return a regression, split, and standardised by its training set."""
+    train, test = _split(inputs, targets, settings["test_fraction"], settings["split_seed"])
 
     def standardise(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
         return ((values - reference.mean(axis=0)) / reference.std(axis=0)).astype(np.float32)
 
     return Task(
-        "diabetes",
+        name,
         Batch(standardise(train.inputs, train.inputs), standardise(train.targets, train.targets)),
         Batch(standardise(test.inputs, train.inputs), standardise(test.targets, train.targets)),
         None,
-        dict(test_fraction=test_fraction, split_seed=split_seed),
+        settings,
     )
 
 

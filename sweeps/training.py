@@ -192,7 +192,7 @@ def _fit(
         outputs = network(batch.inputs)
         present = order < examples
         total, count = _total(loss.each(outputs, batch.targets), present, batch.mask)
-        hits = _total(rightly_answered(outputs, batch.targets), present, batch.mask)
+        hits = _total(losses.rightly_answered(outputs, batch.targets), present, batch.mask)
         _, *states = nnx.split(network, nnx.Param, ...)
         # A batch may hold nothing that counts.
         return total / jnp.maximum(count, 1), (states[1], (total, count, *hits))
@@ -232,17 +232,6 @@ def _total(values: Float[Array, "..."], present: Array, mask: Array | None) -> t
     counts = present if mask is None else mask & present.reshape(-1, *(1,) * (mask.ndim - 1))
     number = jnp.broadcast_to(counts.reshape(counts.shape + (1,) * (values.ndim - counts.ndim)), values.shape)
     return losses.sum_of_counted(values, counts), number.sum().astype(values.dtype)
-
-
-def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
-    """1 where the class is right; NaN for values, of which none is right or wrong."""
-    if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
-        return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan)
-    if not jnp.issubdtype(targets.dtype, jnp.integer) or targets.shape != outputs.shape[:-1]:
-        return jnp.full(outputs.shape[:1], jnp.nan, outputs.dtype)
-    if outputs.shape[-1] == 1:
-        return ((outputs[..., 0] > 0) == (targets > 0)).astype(outputs.dtype)
-    return (outputs.argmax(axis=-1) == targets).astype(outputs.dtype)
 
 
 def _check_finite(states: Any, history: History) -> None:

@@ -102,7 +102,7 @@ def _spread(settings: Circle, design: Bernoulli, training: dict[str, Any]) -> xr
         train_many(networks, tasks, **training, seeds=seeds)
         objectives = [Objective(network, task.test) for network, task in zip(networks, tasks, strict=True)]
         losses = [sweep(one, design, seed=settings.mask_seed, gradients=False) for one in objectives]
-        accuracies = [datasets.accuracy(one, task.test) for one, task in zip(objectives, tasks, strict=True)]
+        accuracies = [float(one.accuracy(np.ones(settings.nodes))) for one in objectives]
         variants.append(
             xr.concat([data[["loss"]] for data in losses], "network").assign(
                 full_loss=("network", [data.attrs["full_loss"] for data in losses]),

@@ -12,7 +12,7 @@ from sweeps.examples import checked
 from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.tasks import Task
-from sweeps.training import History, rightly_answered
+from sweeps.training import History
 
 
 def of_task(task: Task) -> xr.Dataset:
@@ -80,7 +80,7 @@ def measured(network: Any, task: Task, **options: Any) -> dict[str, float]:
         ones = np.ones(len(objective.nodes))
         found[f"{prefix}_loss"] = float(objective.evaluate(ones, gradients=False).loss)
         if task.classes is not None:
-            found[f"{prefix}_accuracy"] = accuracy(objective, batch)
+            found[f"{prefix}_accuracy"] = float(objective.accuracy(ones))
     return found
 
 
@@ -112,13 +112,6 @@ def of_history(history: History) -> xr.Dataset:
             if part in layer:
                 data[f"{name}.{part}"] = (("checkpoint", *inner), np.asarray(layer[part][...]))
     return data.assign_coords(checkpoint=np.arange(len(history.loss) + 1))
-
-
-def accuracy(objective: Objective, batch: Any) -> float:
-    """Share of the examples, or of their positions, that count whose class the network gives; all gates are on."""
-    examples = checked(batch)
-    hits = np.asarray(rightly_answered(objective.outputs(), examples.targets))
-    return float(hits[np.asarray(examples.mask)].mean() if examples.mask is not None else hits.mean())
 
 
 def device_in_words() -> str:

@@ -1,7 +1,12 @@
 """Tasks: what the data are, that seeds decide them, and what is refused."""
 
+import gzip
+from types import SimpleNamespace
+
 import numpy as np
+import pooch
 import pytest
+import sklearn.datasets
 
 from sweeps import tasks
 
@@ -141,3 +146,123 @@ class TestDiabetes:
         assert not same(tasks.diabetes().test, tasks.diabetes(split_seed=1).test)
         with pytest.raises(ValueError, match="test_fraction must leave examples in both sets: 0 of 442 does not"):
             tasks.diabetes(test_fraction=0)
+
+
+def idx(array):
+    """An array of bytes as an IDX file."""
+    array = np.asarray(array, np.uint8)
+    head = np.array([0x0800 + array.ndim, *array.shape], ">u4")
+    return head.tobytes() + array.tobytes()
+
+
+class TestMnist:
+    IMAGES = np.random.default_rng(0).integers(256, size=(5, 28, 28))
+    LABELS = np.array([3, 9, 0, 1, 3])
+
+    def files(self, folder):
+        """Five images to train on, compressed, and two to test on, plain."""
+        for name, content in {"images-idx3": self.IMAGES, "labels-idx1": self.LABELS}.items():
+            (folder / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(idx(content)))
+            (folder / f"t10k-{name}-ubyte").write_bytes(idx(content[:2]))
+        return folder
+
+    def test_plain_and_compressed_files(self, tmp_path):
+        task = tasks.mnist(self.files(tmp_path))
+        assert (task.name, task.classes, task.settings) == ("mnist", 10, dict(train_examples=5, test_examples=2))
+        assert task.train.inputs.dtype == np.float32 and task.train.targets.dtype == np.int32
+        np.testing.assert_array_equal(np.round(task.train.inputs * 255), self.IMAGES.reshape(5, 784))
+        assert task.train.inputs.min() >= 0 and task.train.inputs.max() <= 1
+        np.testing.assert_array_equal(task.train.targets, self.LABELS)
+        assert same(task.test, tasks.Batch(task.train.inputs[:2], task.train.targets[:2]))
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            (
+                "t10k-labels-idx1-ubyte",
+                idx([1, 2, 3]),
+                "t10k-labels-idx1-ubyte: expected 2 labels, one an image, got 3",
+            ),
+            ("t10k-labels-idx1-ubyte", idx([1, 10]), "t10k-labels-idx1-ubyte: expected labels from 0 to 9"),
+            ("t10k-labels-idx1-ubyte", idx([[1, 2]]), "magic number 2049, got 2050"),
+            (
+                "t10k-labels-idx1-ubyte",
+                b"",
+                "t10k-labels-idx1-ubyte: expected an IDX file with magic number 2049, got 0",
+            ),
+            ("t10k-images-idx3-ubyte", idx(IMAGES[:2])[:-1], r"expected 1568 bytes for shape \(2, 28, 28\), got 1567"),
+            ("t10k-images-idx3-ubyte", idx(IMAGES[:2, 1:]), "expected images of 28 x 28 pixels, got 27 x 28"),
+            ("train-images-idx3-ubyte.gz", gzip.compress(idx(IMAGES))[:-9], "images-idx3-ubyte.gz: compressed file is"),
+            ("train-images-idx3-ubyte.gz", idx(IMAGES), "images-idx3-ubyte.gz: compressed file is damaged"),
+        ],
+    )
+    def test_damaged_files_are_named(self, tmp_path, name, content, message):
+        (self.files(tmp_path) / name).write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            tasks.mnist(tmp_path)
+
+    def test_a_missing_file_says_where_to_get_it(self, tmp_path):
+        (self.files(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
+        with pytest.raises(OSError, match="t10k-labels-idx1-ubyte is not there, nor with .gz: download it from https:"):
+            tasks.mnist(tmp_path)
+
+    def test_fetched_files_are_checked_and_kept(self, tmp_path, monkeypatch):
+        fetched = []
+
+        class Store:
+            def fetch(self, name):
+                fetched.append(name)
+
+        def create(home, source, registry):
+            assert source.startswith("https://") and all(len(digest) == 64 for digest in registry.values())
+            return Store()
+
+        monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+        monkeypatch.setattr(pooch, "create", create)
+        (tmp_path / "gatesweep" / "mnist").mkdir(parents=True)
+        self.files(tmp_path / "gatesweep" / "mnist")
+        assert len(tasks.mnist().train.targets) == 5
+        assert fetched == list(tasks.MNIST_FILES)
+
+    @pytest.mark.parametrize("error", [ConnectionError("no route"), ValueError("hash of file differs")])
+    def test_without_internet_one_line_says_what_to_do(self, tmp_path, monkeypatch, error):
+        class Store:
+            def fetch(self, name):
+                raise error
+
+        monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+        monkeypatch.setattr(pooch, "create", lambda *_, **__: Store())
+        with pytest.raises(
+            OSError, match=f"could not be fetched \\({type(error).__name__}\\): download .* folder="
+        ) as found:
+            tasks.mnist()
+        assert "\n" not in str(found.value)
+
+
+class TestCalifornia:
+    def test_a_regression_of_what_the_user_has(self, monkeypatch):
+        random = np.random.default_rng(0)
+        data = SimpleNamespace(data=random.normal(3, 2, size=(50, 8)), target=random.normal(2, 1, size=50))
+
+        def fetch(data_home, download_if_missing):
+            assert data_home == "here" and not download_if_missing
+            return data
+
+        monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", fetch)
+        task = tasks.california("here", test_fraction=0.2)
+        assert (task.name, task.classes, task.train.inputs.shape, task.test.targets.shape) == (
+            "california",
+            None,
+            (40, 8),
+            (10,),
+        )
+        # Forty numbers of float32, of size one.
+        np.testing.assert_allclose([task.train.targets.mean(), task.train.targets.std()], [0, 1], atol=1e-6)
+        np.testing.assert_allclose(task.train.inputs.astype(float).std(axis=0), 1, atol=1e-6)
+        assert task.settings == dict(test_fraction=0.2, split_seed=0)
+
+    def test_nothing_is_fetched(self, tmp_path):
+        with pytest.raises(
+            OSError, match="California housing is not there: run sklearn.datasets.fetch_california_housing"
+        ):
+            tasks.california(tmp_path)

@@ -1,0 +1,281 @@
+"""Removal of nodes: brute force, re-ranked after each removal, beside a PyTorch loop that caches activations.
+
+MNIST is read from the folder that the environment variable MNIST names; without it, synthetic images of the same
+sizes take its place, which changes no time.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+import sweeps
+from benchmarks.compiled import Unavailable
+from benchmarks.problems import TOLERANCE
+from benchmarks.report import Report, Table, Target, timing_table
+from benchmarks.timing import Answer, Contender, Timing, fastest, in_turn
+from sweeps import ranking
+from sweeps.tasks import Batch, Task
+
+# How many times faster than PyTorch the network of the paper is to be.
+WANTED = 20.0
+
+
+class Case(NamedTuple):
+    """A network whose nodes are removed.
+
+    Attributes
+    ----------
+    sizes : of the layers; hidden layers are sigmoid
+    loss, output : names of the loss and of the outputs' nonlinearity
+    examples : over which the loss is averaged
+    """
+
+    sizes: tuple[int, ...]
+    loss: str = "squared_error"
+    output: str = "sigmoid"
+    examples: int = 8000
+
+    @property
+    def nodes(self) -> int:
+        """Number of hidden nodes."""
+        return sum(self.sizes[1:-1])
+
+    @property
+    def removals(self) -> int:
+        """Removals that a whole re-ranked path evaluates."""
+        return self.nodes * (self.nodes + 1) // 2
+
+    def __str__(self) -> str:
+        outputs = "linear" if self.output == "identity" else self.output
+        return f"{'-'.join(map(str, self.sizes))}, {self.loss.replace('_', ' ')}, {outputs} outputs"
+
+
+class Problem(NamedTuple):
+    """A case with its network and examples, as gatesweep sees it and as plain arrays."""
+
+    case: Case
+    objective: sweeps.Objective
+    kernels: list[np.ndarray]
+    biases: list[np.ndarray]
+    hidden: np.ndarray
+    targets: np.ndarray
+
+
+def run(quick: bool = False) -> Report:
+    """Time whole removal paths.
+
+    Parameters
+    ----------
+    quick : smaller sizes and fewer repeats
+    """
+    data, source = images()
+    examples, repeats = (500, 2) if quick else (8000, 9)
+    wide = (784, 20, 10) if quick else (784, 100, 10)
+    deep = (784, 10, 10, 10) if quick else (784, 50, 50, 10)
+    cases = [
+        Case(wide, examples=examples),
+        Case(wide, output="identity", examples=examples),
+        Case(wide, "cross_entropy", "identity", examples),
+        Case(deep, examples=examples),
+    ]
+    tables, targets, notes, evidence = [], [], [f"Images: {source}."], {}
+    for case in cases:
+        timings, said = _beside(problem_of(case, data, trained=not quick), repeats)
+        tables.append(timing_table(f"{case}: {case.removals:,} removals", [*timings.values()], timings["ours"]))
+        evidence[str(case)] = dict(timings=[one._asdict() for one in timings.values()])
+        notes.append(f"{case}: {said}.")
+        if case == cases[0] and "least" in timings:
+            ratio = timings["ours"].rate / timings["least"].rate
+            targets.append(Target(f"{case}: against PyTorch's fastest evaluation", ratio, WANTED))
+    tables.append(_methods(problem_of(cases[0], data, trained=not quick)))
+    tables += [_growth(name, grown, data) for name, grown in _axes(quick).items()]
+    notes += [
+        "Times are of whole paths: every removal of every node that is left is measured at every step; ours has the "
+        "accuracy at each step too. Compilation lies outside, and so does the first hidden layer, which both keep.",
+        "PyTorch has the number of threads that is fastest for it. Its fastest evaluation, times the removals, is what "
+        "the loop would take were the machine quiet all along and everything but the losses free.",
+        "Losses along each contender's own path are held against float64.",
+    ]
+    return Report("Removal paths: brute force after every removal", tables, targets, notes, evidence)
+
+
+def _beside(problem: Problem, repeats: int) -> tuple[dict[str, Timing], str]:
+    """Time a case's contenders, and say whether they chose the same nodes."""
+    contenders = {"ours": _ours(problem)}
+    try:
+        contenders["torch"], least = _torch(problem)
+    except Unavailable as reason:
+        return in_turn(contenders, repeats, partial(_checked, problem)), f"PyTorch skipped, {reason}"
+    timings = in_turn(contenders, repeats, partial(_checked, problem))
+    ours, theirs = (np.asarray(one.run().order) for one in contenders.values())
+    same = int((ours == theirs).sum())
+    return timings | {"least": least}, f"{same} of {problem.case.nodes} choices are the same as PyTorch's"
+
+
+def images() -> tuple[Task, str]:
+    """MNIST where the environment says it lies, otherwise random images of its sizes."""
+    folder = os.environ.get("MNIST")
+    if folder:
+        return sweeps.tasks.mnist(folder), "MNIST"
+    random = np.random.default_rng(0)
+    pixels = random.random((10_000, 784), np.float32) * (random.random((10_000, 784)) < 0.2)
+    batch = Batch(pixels.astype(np.float32), random.integers(10, size=10_000).astype(np.int32))
+    return Task("synthetic", batch, batch, 10, {}), "synthetic, as the environment variable MNIST names no folder"
+
+
+def problem_of(case: Case, data: Task, trained: bool) -> Problem:
+    """Make a case's network and objective; images repeat where the case has more than there are."""
+    few = np.arange(case.examples) % len(data.train.targets)
+    batch = Batch(data.train.inputs[few], data.train.targets[few])
+    network = sweeps.MLP(case.sizes, activation="sigmoid", output_activation=case.output)
+    if trained:
+        sweeps.train(network, data, optax.adam(3e-3), epochs=10, batch_size=100, loss=case.loss)
+    objective = sweeps.Objective(network, batch, loss=case.loss)
+    kernels, biases = (
+        [np.asarray(getattr(layer, kind)[...]) for layer in network.layers] for kind in ("kernel", "bias")
+    )
+    hidden = 1 / (1 + np.exp(-(batch.inputs @ kernels[0] + biases[0])))
+    return Problem(case, objective, kernels[1:], biases[1:], hidden, batch.targets)
+
+
+class Path(NamedTuple):
+    """Order of the removals, and the loss before each and after the last."""
+
+    order: Any
+    loss: Any
+
+
+def _ours(problem: Problem) -> Contender:
+    def path() -> Path:
+        found = ranking.removal_path(problem.objective)
+        return Path(found.order, found.loss)
+
+    return Contender("gatesweep: removal_path", path, problem.case.removals, _answer)
+
+
+def _torch(problem: Problem) -> tuple[Contender, Timing]:
+    """Return the PyTorch loop, with the number of threads that is fastest for it, and the least that it could take."""
+    try:
+        import torch
+    except ImportError:
+        raise Unavailable("PyTorch is not installed") from None
+    case = problem.case
+    device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
+    kernels, biases = ([torch.tensor(one, device=device) for one in many] for many in (problem.kernels, problem.biases))
+    hidden, labels = torch.tensor(problem.hidden, device=device), torch.tensor(problem.targets, device=device).long()
+    goal = torch.nn.functional.one_hot(labels, case.sizes[-1]).float()
+    cuts = list(case.sizes[1:-1])
+
+    def loss(gates: Any) -> Any:
+        values = hidden
+        for layer, gate in enumerate(gates.split(cuts)):
+            values = (values * gate) @ kernels[layer] + biases[layer]
+            if layer < len(cuts) - 1 or case.output == "sigmoid":
+                values = torch.sigmoid(values)
+        if case.loss == "cross_entropy":
+            return torch.nn.functional.cross_entropy(values, labels)
+        return (values - goal).square().sum(1).mean()
+
+    def path() -> Path:
+        gates = torch.ones(case.nodes, device=device)
+        order: list[int] = []
+        losses = [loss(gates)]
+        while len(order) < case.nodes:
+            left = [node for node in range(case.nodes) if node not in order]
+            tried = []
+            for node in left:
+                gates[node] = 0
+                tried.append(loss(gates))
+                gates[node] = 1
+            lowest = int(torch.stack(tried).argmin())
+            order.append(left[lowest])
+            losses.append(tried[lowest])
+            gates[left[lowest]] = 0
+        return Path(order, np.asarray([float(one) for one in losses]))
+
+    def with_threads(threads: int, work: Callable[[], Any]) -> Any:
+        torch.set_num_threads(threads)
+        with torch.no_grad():
+            return work()
+
+    one = torch.ones(case.nodes, device=device)
+    took = {
+        threads: fastest(partial(with_threads, threads, lambda: float(loss(one))), span=1.0)
+        for threads in {1, torch.get_num_threads()}
+    }
+    best = min(took, key=lambda threads: took[threads])
+    name = f"PyTorch loop, hidden activations cached ({device}, {best} threads)"
+    least = Timing("PyTorch: its fastest evaluation, times the removals", case.removals, (took[best] * case.removals,))
+    return Contender(name, partial(with_threads, best, path), case.removals, _answer), least
+
+
+def _answer(path: Path) -> Answer:
+    """Return the masks that a path leads over with their losses."""
+    order = np.asarray(path.order)
+    masks = np.argsort(order)[None] >= np.arange(len(order) + 1)[:, None]
+    return Answer(masks, path.loss)
+
+
+def _checked(problem: Problem, answer: Answer) -> float:
+    """Return the largest relative error of the losses against float64; ArithmeticError if it is too large."""
+    exact = np.asarray([_exact(problem, gates) for gates in answer.gates])
+    error = float(np.max(np.abs(np.asarray(answer.loss) - exact) / exact))
+    if not error <= TOLERANCE:
+        raise ArithmeticError(f"losses differ from float64 by {error:.1e}, more than {TOLERANCE:.0e}")
+    return error
+
+
+def _exact(problem: Problem, gates: np.ndarray) -> float:
+    """Loss of one gate vector in float64."""
+    case, values = problem.case, problem.hidden.astype(np.float64)
+    pieces = np.split(gates.astype(np.float64), np.cumsum(case.sizes[1:-1])[:-1])
+    for layer, (gate, kernel, bias) in enumerate(zip(pieces, problem.kernels, problem.biases, strict=True)):
+        values = (values * gate) @ kernel.astype(np.float64) + bias
+        if layer < len(pieces) - 1 or case.output == "sigmoid":
+            values = 1 / (1 + np.exp(-values))
+    rows = np.arange(len(values))
+    if case.loss == "cross_entropy":
+        values = values - values.max(axis=1, keepdims=True)
+        return float((np.log(np.exp(values).sum(axis=1)) - values[rows, problem.targets]).mean())
+    values[rows, problem.targets] -= 1
+    return float(np.square(values).sum(axis=1).mean())
+
+
+def _methods(problem: Problem) -> Table:
+    """Seconds of a path by each criterion, and what is left when half of the nodes are gone."""
+    rows = []
+    for method in ("brute_force", "first_order", "second_order", "magnitude"):
+        for rerank in (True, False):
+            work = partial(ranking.removal_path, problem.objective, method, rerank)
+            seconds, path, half = fastest(work, least=3), work(), problem.case.nodes // 2
+            rows.append(
+                [method, "yes" if rerank else "no", seconds, float(path.loss[half]), float(path.accuracy[half])]
+            )
+    columns = ["method", "re-ranked", "seconds", "loss at half", "accuracy at half"]
+    return Table(f"{problem.case}: methods, the best choice measured at each step too", columns, rows)
+
+
+def _axes(quick: bool) -> dict[str, list[Case]]:
+    """Cases along each size that grows."""
+    if quick:
+        return {"nodes": [Case((784, nodes, 10), examples=500) for nodes in (10, 20)]}
+    return {
+        "nodes": [Case((784, nodes, 10)) for nodes in (25, 50, 100, 200, 400)],
+        "layers": [Case((784, *[100 // layers] * layers, 10)) for layers in (1, 2, 3, 4, 5)],
+        "examples": [Case((784, 100, 10), examples=examples) for examples in (500, 2000, 8000, 32_000)],
+    }
+
+
+def _growth(name: str, cases: list[Case], data: Task) -> Table:
+    """Seconds of a brute-force path as one size grows; the networks are not trained, which changes no time."""
+    rows = []
+    for case in cases:
+        problem = problem_of(case, data, trained=False)
+        seconds = fastest(lambda problem=problem: ranking.removal_path(problem.objective), least=3)
+        rows.append([str(case), case.examples, case.removals, seconds, case.removals / seconds])
+    return Table(f"As {name} grow", ["network", "examples", "removals", "seconds", "removals/s"], rows)

@@ -1,0 +1,16 @@
+"""Ranking: which node to remove next, by brute force, to first or second order, or by cheaper guesses."""
+
+from sweeps.ranking.criteria import METHODS, scores
+from sweeps.ranking.paths import RemovalPath, removal_path
+from sweeps.ranking.probes import GainCurve, activation_correlation, gain_curve, pair_interaction
+
+__all__ = [
+    "METHODS",
+    "GainCurve",
+    "RemovalPath",
+    "activation_correlation",
+    "gain_curve",
+    "pair_interaction",
+    "removal_path",
+    "scores",
+]

@@ -1,0 +1,233 @@
+"""Layered networks: what an MLP computes behind each of its nodes, and its loss when one of them changes.
+
+A node that changes by d changes the sums of the next layer by d times its outgoing weights, a matrix of rank one, and
+nothing before them. So the first gated layer is computed once for all, and a candidate costs what lies behind it.
+Examples are innermost: values have the shape (nodes, examples), and (nodes, candidates, examples) for candidates.
+"""
+
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.objective import Objective
+from sweeps.ranking import rows
+
+# Examples in a block, and numbers of a block that a chunk of candidates holds: its working set stays in cache.
+CPU_BLOCK, ACCELERATOR_BLOCK = 4096, 2**14
+CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**24
+MOST_CANDIDATES = 16
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Layered:
+    """An MLP whose hidden nodes are all gated, on its examples.
+
+    Attributes
+    ----------
+    hidden : activations of the first hidden layer, shape (blocks, nodes of the layer, block)
+    targets : values, or ones and zeros for classes, shape (blocks, outputs, block)
+    present : 1 for an example, 0 for padding, shape (blocks, block)
+    kernels, biases : of the layers after the first hidden one
+    activation, output_activation, loss : names
+    has_classes : whether the targets are classes
+    """
+
+    hidden: Float[Array, "blocks first block"]
+    targets: Float[Array, "blocks outputs block"]
+    present: Float[Array, "blocks block"]
+    kernels: tuple[Float[Array, "_ _"], ...]
+    biases: tuple[Float[Array, " _"], ...]
+    activation: str = field(metadata=dict(static=True))
+    output_activation: str = field(metadata=dict(static=True))
+    loss: str = field(metadata=dict(static=True))
+    has_classes: bool = field(metadata=dict(static=True))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of nodes of the hidden layers."""
+        return tuple(len(kernel) for kernel in self.kernels)
+
+    @property
+    def nodes(self) -> int:
+        """Number of hidden nodes."""
+        return sum(self.sizes)
+
+    def split(self, vector: Array) -> list[Array]:
+        """Cut a vector over nodes into one piece a layer."""
+        return jnp.split(vector, np.cumsum(self.sizes)[:-1].tolist())
+
+    def candidates(self, layer: int) -> int:
+        """Return how many candidates of a layer to evaluate together."""
+        on_cpu = jax.default_backend() == "cpu"
+        width = 1 if layer == len(self.kernels) - 1 else self.kernels[layer].shape[1]
+        fitting = (CPU_CHUNK if on_cpu else ACCELERATOR_CHUNK) // (width * self.present.shape[1])
+        return max(1, min(fitting, MOST_CANDIDATES if on_cpu else 1024, self.sizes[layer]))
+
+    def first_sums(self, gates: Float[Array, " nodes"]) -> Float[Array, "blocks second block"]:
+        """Return the sums that the layer after the first hidden one receives."""
+        weights = self.split(gates)[0][:, None] * self.kernels[0]
+        return jnp.einsum("no,bne->boe", weights, self.hidden) + self.biases[0][None, :, None]
+
+    def behind(
+        self, layer: int, sums: Float[Array, "next candidates block"], gates: Float[Array, " nodes"]
+    ) -> Float[Array, "behind candidates block"]:
+        """Return the sums of the layer behind, given those that a layer's nodes add up to."""
+        values = ACTIVATIONS[self.activation](sums)
+        weights = self.split(gates)[layer + 1][:, None] * self.kernels[layer + 1]
+        return jnp.einsum("no,nke->oke", weights, values) + self.biases[layer + 1][:, None, None]
+
+    def losses(self, outputs: rows.Rows, targets: Array, like: Array) -> Float[Array, "candidates block"]:
+        """Loss of each example, given rows of sums of the last layer."""
+        return rows.LOSSES[self.loss](self._activated(outputs), targets, jnp.zeros_like(like))
+
+    def right(self, outputs: rows.Rows, targets: Array, like: Array) -> Array:
+        """Whether the class of each example is the right one."""
+        return rows.is_right(self._activated(outputs), targets, jnp.zeros_like(like))
+
+    def _activated(self, outputs: rows.Rows) -> rows.Rows:
+        return lambda c: ACTIVATIONS[self.output_activation](outputs(c))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """Everything of one block that the candidates share.
+
+    Attributes
+    ----------
+    block : its number, a scalar
+    values : activations of each hidden layer but the first, shapes (nodes of the layer, block)
+    sums : what the nodes of each hidden layer add up to in the layer behind, shapes (nodes behind, block)
+    targets, present : of the block
+    """
+
+    block: Int[Array, ""]
+    values: tuple[Float[Array, "_ block"], ...]
+    sums: tuple[Float[Array, "_ block"], ...]
+    targets: Float[Array, "outputs block"]
+    present: Float[Array, " block"]
+
+
+def state_of(
+    network: Layered, gates: Float[Array, " nodes"], block: Int[Array, ""], first: Float[Array, "second block"]
+) -> State:
+    """Return the state of a block, given its number and the sums behind the first hidden layer."""
+    values, sums = [], [first]
+    for layer in range(len(network.kernels) - 1):
+        values.append(ACTIVATIONS[network.activation](sums[-1]))
+        sums.append(network.behind(layer, sums[-1][:, None], gates)[:, 0])
+    return State(block, tuple(values), tuple(sums), network.targets[block], network.present[block])
+
+
+def activations(network: Layered, state: State, layer: int, units: Int[Array, " candidates"]) -> Array:
+    """Return the activations of some units of a layer, shape (candidates, block)."""
+    # Read where they lie: the hidden layer of a whole block, copied for each loop, would take longer than a chunk.
+    return network.hidden[state.block, units] if layer == 0 else state.values[layer - 1][units]
+
+
+def losses_with(
+    network: Layered,
+    state: State,
+    gates: Float[Array, " nodes"],
+    layer: int,
+    units: Int[Array, " candidates"],
+    change: Float[Array, " candidates"],
+) -> Float[Array, "candidates block"]:
+    """Loss of each example when the gate of one unit of a layer changes, for several such units.
+
+    Parameters
+    ----------
+    network, state, gates : before the change
+    layer, units : which nodes
+    change : of the gate of each
+    """
+    values = activations(network, state, layer, units) * change[:, None]
+    weights, before = network.kernels[layer][units], state.sums[layer]
+    if layer == len(network.kernels) - 1:
+        return network.losses(lambda c: before[c][None] + values * weights[:, c][:, None], state.targets, like=values)
+    sums = before[:, None] + weights.T[:, :, None] * values[None]
+    for behind in range(layer, len(network.kernels) - 1):
+        sums = network.behind(behind, sums, gates)
+    return network.losses(lambda c: sums[c], state.targets, like=values)
+
+
+def of_network(objective: Objective) -> Layered | None:
+    """Return the layers of an objective's network, or None where it is no plain MLP with all hidden nodes gated.
+
+    Only what the layers look like is read here; whether the objective computes with them what they say is for the
+    caller to check.
+    """
+    network, batch = objective.network, objective.batch
+    # Exact types: a subclass may compute something else.
+    if type(network) is not MLP or any(type(layer) is not nnx.Linear for layer in network.layers):
+        return None
+    sizes = network.sizes[1:-1]
+    gated = tuple(f"layers/{layer}" for layer, size in enumerate(sizes) for _ in range(size))
+    if batch is None or getattr(batch, "mask", None) is not None or objective.layers != gated:
+        return None
+    if objective.loss_name not in rows.LOSSES or np.ndim(batch.inputs) != 2:
+        return None
+    return _of_layers(list(network.layers), network, objective, np.asarray(batch.inputs), np.asarray(batch.targets))
+
+
+def _of_layers(
+    layers: list[nnx.Linear], network: MLP, objective: Objective, inputs: np.ndarray, targets: np.ndarray
+) -> Layered:
+    with jax.default_matmul_precision(objective.precision):
+        hidden = ACTIVATIONS[network.activation](layers[0](jnp.asarray(inputs))).T
+    whole, outputs = targets.dtype.kind in "biu", network.sizes[-1]
+    return Layered(
+        _blocks(hidden),
+        _blocks(jnp.asarray(_target_rows(targets, outputs, whole), hidden.dtype)),
+        _blocks(jnp.ones((1, hidden.shape[1]), hidden.dtype), repeat=False)[:, 0],
+        tuple(layer.kernel[...] for layer in layers[1:]),
+        tuple(
+            jnp.zeros(layer.out_features, hidden.dtype) if layer.bias is None else layer.bias[...]
+            for layer in layers[1:]
+        ),
+        network.activation,
+        network.output_activation,
+        objective.loss_name,
+        has_classes=whole and (outputs > 1 or objective.loss_name == "binary_cross_entropy"),
+    )
+
+
+def _target_rows(targets: np.ndarray, outputs: int, whole: bool) -> np.ndarray:
+    """Targets of shape (outputs, examples): one-hot for classes."""
+    if whole and outputs > 1:
+        return targets[None] == np.arange(outputs)[:, None]
+    return targets.reshape(len(targets), outputs).T
+
+
+def _blocks(values: Array, repeat: bool = True) -> Array:
+    """Cut (rows, examples) into (blocks, rows, block); the padding repeats examples or is zero.
+
+    Repeated examples overflow only where the examples do, and so never become zero times infinity.
+    """
+    largest = CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK
+    examples = values.shape[1]
+    blocks = -(-examples // largest)
+    block = -(-examples // blocks)
+    missing = blocks * block - examples
+    padding = values[:, :missing] if repeat else jnp.zeros_like(values[:, :missing])
+    padded = jnp.concatenate([values, padding], axis=1)
+    return jnp.moveaxis(padded.reshape(len(values), blocks, block), 1, 0)
+
+
+@jax.jit
+def all_activations(network: Layered, gates: Float[Array, " nodes"]) -> Float[Array, "nodes examples"]:
+    """Activations of all hidden nodes, before their gates, on all examples and what pads the last block."""
+
+    def of_block(block: Array, first: Array) -> Array:
+        state = state_of(network, gates, block, first)
+        return jnp.concatenate([network.hidden[block], *state.values])
+
+    blocks = jnp.arange(len(network.hidden))
+    found = jax.lax.map(lambda block: of_block(*block), (blocks, network.first_sums(gates)))
+    return jnp.moveaxis(found, 0, 1).reshape(network.nodes, -1)

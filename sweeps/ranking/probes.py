@@ -1,0 +1,148 @@
+"""Probes: why a criterion is right or wrong about a node: its gain, its partners, its twins."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from sweeps.objective import Objective
+from sweeps.ranking.criteria import Scorer, activations, checked_gates, second_derivatives
+
+# From 1 to 0 and a quarter beyond both, in steps of 0.05.
+GAINS = tuple((np.arange(-5, 26) / 20).tolist())
+
+
+class GainCurve(NamedTuple):
+    """The loss against the gain of one node.
+
+    Attributes
+    ----------
+    gain : of the node, shape (points,)
+    loss : mean loss at each gain, shape (points,)
+    first_order : the tangent at the node's own gate, shape (points,)
+    second_order : the parabola there, shape (points,)
+    node : its number
+    name, layer : its name and that of its layer
+    """
+
+    gain: Float[np.ndarray, " points"]
+    loss: Float[np.ndarray, " points"]
+    first_order: Float[np.ndarray, " points"]
+    second_order: Float[np.ndarray, " points"]
+    node: int
+    name: str
+    layer: str
+
+
+def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = GAINS) -> GainCurve:
+    """Evaluate the loss along the gain of one node, and what first and second order make of it.
+
+    E(g) + (gain - g) dE/dg and E(g) + (gain - g) dE/dg + (gain - g)^2 / 2 d^2E/dg^2, with g the node's own gate.
+
+    Parameters
+    ----------
+    objective : a network's or any function's
+    node : number of the node
+    gates : shape (nodes,), those of the other nodes and the point of expansion; all on by default
+    gains : shape (points,)
+
+    Returns
+    -------
+    GainCurve
+
+    Raises
+    ------
+    ValueError
+        If there is no such node, the gains are not one vector, or the gates are not one vector of one gate a node.
+
+    References
+    ----------
+    N. Wolfe, A. Sharma, B. Raj (2016), The Incredible Shrinking Neural Network: Pruning to Operate in Constrained
+    Memory Environments, figures 3 to 5.
+    """
+    nodes, gains = len(objective.nodes), np.asarray(gains, float)
+    if not 0 <= node < nodes:
+        raise ValueError(f"node must be from 0 to {nodes - 1}, got {node}")
+    if gains.ndim != 1:
+        raise ValueError(f"gains must be one vector, got shape {gains.shape}")
+    vector = checked_gates(objective, gates)
+    masks = np.tile(vector, (len(gains), 1))
+    masks[:, node] = gains
+    here = objective.evaluate(vector)
+    with jax.default_matmul_precision(objective.precision):
+        second = second_derivatives(objective.evaluator, jnp.asarray(vector), jnp.asarray([node]))
+    away = gains - vector[node]
+    tangent = float(here.loss) + away * float(np.asarray(here.loss_gradient)[node])
+    return GainCurve(
+        gains,
+        np.asarray(objective.evaluate(masks, gradients=False).loss, float),
+        tangent,
+        tangent + away**2 / 2 * float(second[0]),
+        node,
+        objective.nodes[node],
+        objective.layers[node],
+    )
+
+
+def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
+    """Change of the loss when two nodes go off together, minus the changes when each goes off alone.
+
+    Negative where two nodes cancel each other's effects: to remove both costs less than the sum.
+
+    Parameters
+    ----------
+    objective : a network's or any function's
+    gates : shape (nodes,), the state that nodes are removed from; all on by default
+
+    Returns
+    -------
+    array of shape (nodes, nodes), symmetric, in the loss's unit; zero with a node that is off already, and NaN on the
+    diagonal, where there are no two nodes
+
+    Raises
+    ------
+    ValueError
+        If the gates are not one vector of one gate a node.
+    """
+    vector = checked_gates(objective, gates)
+    without = vector[None] * (1 - np.eye(len(vector), dtype=vector.dtype))
+
+    def losses(masks: np.ndarray) -> np.ndarray:
+        return np.asarray(objective.evaluate(masks, gradients=False).loss, float)
+
+    # A row at a time: all masks together would be (nodes, nodes, nodes). The first one is of the row's node alone.
+    rows = [losses(np.concatenate([mask[None], without * mask[None]])) for mask in without]
+    alone = np.asarray([row[0] for row in rows])
+    both = np.stack([row[1:] for row in rows])
+    together = (both + both.T) / 2 + losses(vector[None]) - alone[:, None] - alone[None]
+    np.fill_diagonal(together, np.nan)
+    return together
+
+
+def activation_correlation(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
+    """Pearson correlation of the activations of each two nodes over the examples.
+
+    Parameters
+    ----------
+    objective : that of a ``sweeps.MLP`` with all hidden nodes gated
+    gates : shape (nodes,); all on by default. A node's own gate does not change its correlations, those before it do.
+
+    Returns
+    -------
+    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant
+
+    Raises
+    ------
+    ValueError
+        If the objective has no such network, or the gates are not one vector of one gate a node.
+    """
+    vector = checked_gates(objective, gates)
+    values = activations(Scorer(objective, "activation").needed_network, jnp.asarray(vector)).astype(np.float64)
+    # A constant's deviations are rounding errors, not signal.
+    rounding = 8 * np.finfo(vector.dtype).eps * np.linalg.norm(values, axis=1)
+    values -= values.mean(axis=1, keepdims=True)
+    size = np.linalg.norm(values, axis=1)
+    scaled = values / np.where(size <= rounding, np.nan, size)[:, None]
+    return scaled @ scaled.T

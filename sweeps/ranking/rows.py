@@ -1,0 +1,86 @@
+"""Losses of each example from rows of outputs: one output at a time, so that many candidates never lie in memory.
+
+Row c is output c for several candidates and all examples, shape (candidates, examples). Taken one after the other,
+the rows of a rank-one change are made, used and forgotten inside one loop that the compiler fuses and vectorises; an
+array (candidates, outputs, examples) with a sum over its middle axis takes half as long again on a CPU.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+# c -> output c, before any output activation, shape (candidates, examples).
+Rows = Callable[[Any], Array]
+# Up to so many outputs the loop over them is written out; more would be slow to compile.
+MOST_UNROLLED = 32
+# Added to the output of the right class, so that its exponential is exactly zero and so are its derivatives.
+NEVER = -1e30
+
+
+def fold(outputs: int, step: Callable[[Any, Array], Array], start: Array) -> Array:
+    """Return step(outputs - 1, ... step(1, step(0, start)))."""
+    if outputs > MOST_UNROLLED:
+        return jax.lax.fori_loop(0, outputs, step, start)
+    for index in range(outputs):
+        start = step(index, start)
+    return start
+
+
+def squared_error(
+    rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
+) -> Float[Array, "candidates examples"]:
+    """Sum over the outputs of (output - target)^2; ``start`` is zeros of the result's shape, here and below."""
+    return fold(len(targets), lambda c, total: total + jnp.square(rows(c) - targets[c][None]), start)
+
+
+def cross_entropy(
+    rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
+) -> Float[Array, "candidates examples"]:
+    """log(1 + sum of exp(margin)) over the wrong classes, in nats; the targets are one-hot.
+
+    With the largest margin, or zero, taken out first, nothing overflows, and log1p of everything but the largest
+    term keeps losses near zero exact. What is taken out cancels, and so do its derivatives.
+    """
+    own = fold(len(targets), lambda c, total: total + rows(c) * targets[c][None], start)
+    top = jax.lax.stop_gradient(fold(len(targets), lambda c, most: jnp.maximum(most, rows(c)), own))
+
+    def add(c: Any, total: Array) -> Array:
+        return total + jnp.exp(rows(c) - top + NEVER * targets[c][None])
+
+    powers, excess = fold(len(targets), add, start), top - own
+    # Not the logarithm that plans use: it reads its argument several times, and so the fold would be cut to pieces.
+    return excess + jnp.log1p(powers + jnp.expm1(-excess))
+
+
+def binary_cross_entropy(
+    rows: Rows, targets: Float[Array, "1 examples"], start: Float[Array, "candidates examples"]
+) -> Float[Array, "candidates examples"]:
+    """log(1 + exp(margin)), in nats, the margin being minus the output for target 1 and the output for target 0."""
+    both = jnp.concatenate([1 - targets, targets])
+    return cross_entropy(lambda c: rows(0) * jnp.asarray(c, start.dtype), both, start)
+
+
+LOSSES = {
+    "squared_error": squared_error,
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+}
+
+
+def is_right(
+    rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
+) -> Bool[Array, "candidates examples"]:
+    """Whether the largest output, the first of equals, is that of the target's class."""
+    if len(targets) == 1:
+        return (rows(0) > 0) == (targets[0][None] == 1)
+    own = fold(len(targets), lambda c, total: total + rows(c) * targets[c][None], start)
+    label = fold(len(targets), lambda c, total: total + c * targets[c][None], start)
+
+    def count(c: Any, ahead: Array) -> Array:
+        first = (rows(c) > own) | ((rows(c) == own) & (c < label))
+        return ahead + first.astype(start.dtype)
+
+    return fold(len(targets), count, start) == 0
