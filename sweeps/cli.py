@@ -33,6 +33,15 @@ def circle(
     _study("circle", settings, out, overwrite)
 
 
+def shrinking(
+    settings: tyro.conf.OmitArgPrefixes[config.Shrinking],
+    out: Out = Path("runs/shrinking"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Which node to remove next: brute force against first- and second-order predictions, on digits or MNIST."""
+    _study("shrinking", settings, out, overwrite)
+
+
 def run(
     file: tyro.conf.Positional[Path],
     settings: Annotated[config.Sweep, tyro.conf.arg(name="")],
@@ -111,6 +120,7 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "study circle": circle,
+    "study shrinking": shrinking,
     "run": run,
     "report": report,
     "explore": explore,

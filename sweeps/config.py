@@ -69,6 +69,52 @@ class Circle:
 
 
 @dataclass(frozen=True)
+class Shrinking:
+    """Which node to remove next: brute force, first and second order, along whole paths of removals."""
+
+    task: Literal["digits", "mnist"] = "digits"
+    """Images: scikit-learn's digits of 8 x 8 pixels, or MNIST, which is fetched once where no folder is given."""
+    data: str | None = None
+    """Folder with MNIST's four IDX files; asks for MNIST by itself."""
+    nodes: int = 100
+    """Hidden nodes of each network, in all its layers."""
+    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Numbers of hidden layers, a network for each; 1 has to be among them."""
+    small_nodes: int = 14
+    """Hidden nodes of the network whose every mask is evaluated; 0 leaves it out."""
+    comparison: tuple[Literal["magnitude", "activation", "gradient"], ...] = ("magnitude", "activation", "gradient")
+    """Cheaper criteria to compare with beside random choices, for the network of one layer."""
+    cross_entropy: bool = True
+    """Whether to rank by cross-entropy as well."""
+    regression: Literal["diabetes", "california", "none"] = "diabetes"
+    """A regression task beside the images; California housing where scikit-learn has it already."""
+    epochs: int = 80
+    """Training epochs."""
+    batch_size: int = 32
+    """Examples in a training batch."""
+    learning_rate: float = 0.01
+    """Step size of Adam."""
+    retrain_every: tuple[int, ...] = (5, 20)
+    """Numbers of removals after which the network of one layer is trained again, a path for each; may be empty."""
+    retrain_epochs: int = 1
+    """Epochs of each such training."""
+    surface_every: int = 10
+    """Removals between two error surfaces."""
+    seed: int = 0
+    """Seed of the initial networks and the order of training."""
+
+    def check(self) -> None:
+        """Raise ValueError for a setting out of range, before any work is done."""
+        for name in ("nodes", "epochs", "batch_size", "learning_rate", "retrain_epochs", "surface_every"):
+            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        _require(0 <= self.small_nodes <= 20, "small_nodes", "between 0 and 20", self.small_nodes)
+        _require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+        good = 1 in self.layers and all(0 < one <= self.nodes for one in self.layers)
+        _require(good, "layers", f"numbers from 1 to {self.nodes}, 1 among them", self.layers)
+        _require(all(one > 0 for one in self.retrain_every), "retrain_every", "positive numbers", self.retrain_every)
+
+
+@dataclass(frozen=True)
 class Data:
     """The task; options that are not given keep the task's own defaults."""
 
@@ -280,4 +326,4 @@ def _require(good: bool, name: str, expected: str, came: object) -> None:
         raise ValueError(f"{name} must be {expected}, got {came}")
 
 
-STUDIES = {"circle": Circle}
+STUDIES = {"circle": Circle, "shrinking": Shrinking}

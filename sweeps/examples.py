@@ -46,6 +46,26 @@ class Examples:
         """Return the number of examples."""
         return jax.tree.leaves(self.inputs)[0].shape[0]
 
+    def harmless(self, whole: bool) -> "Examples":
+        """Return the same, with numbers in what does not count that spoil no gradient, as 0 times infinity would.
+
+        Parameters
+        ----------
+        whole : whether targets may be replaced in whole examples only, because a loss may mix positions
+        """
+        if self.mask is None:
+            return self
+        counts = np.asarray(self.mask).reshape(len(self), -1).any(axis=1)
+        # Examples that do not count become copies of one that does.
+        rows = np.where(counts, np.arange(len(self)), counts.argmax())
+        inputs, targets = self.inputs, self.targets
+        if not counts.all():
+            inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (inputs, targets))
+        if not whole:
+            mask = self.mask.reshape(*self.mask.shape, *(1,) * (targets.ndim - self.mask.ndim))
+            targets = jnp.where(mask, targets, jnp.zeros_like(targets))
+        return Examples(inputs, targets, self.mask)
+
     def micro_batches(self, size: int) -> "Examples":
         """Cut into equal micro-batches: all arrays with leading axes (micro-batches, size).
 
@@ -84,9 +104,7 @@ def checked(batch: Any) -> Examples:
                 raise ValueError(f"batch: {name} must be numbers, got {np.asarray(leaf).dtype}")
             if hasattr(leaf, "dtype") and not (leaf.dtype == bool or jnp.issubdtype(leaf.dtype, jnp.number)):
                 raise ValueError(f"batch: {name} must be numbers, got {leaf.dtype}")
-    if not isinstance(inputs, dict | list | tuple):
-        inputs = jax.tree.map(jnp.asarray, inputs)
-    inputs, targets = jax.tree.map(jnp.asarray, inputs), jax.tree.map(_as_targets, targets)
+    inputs, targets = jax.tree.map(on_device, inputs), jax.tree.map(_as_targets, targets)
     lengths = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves((inputs, targets))}
     if len(lengths) != 1 or lengths & {None, 0} or not jax.tree.leaves(inputs) or not jax.tree.leaves(targets):
         raise ValueError(
@@ -114,8 +132,13 @@ def counted(values: Any, mask: Bool[Array, "examples ..."] | None) -> int:
     return int(np.asarray(mask).sum()) * math.prod(values.shape[mask.ndim :])
 
 
+def on_device(leaf: Any) -> Array:
+    """Return an array on the device; one of NumPy's is copied, whose memory the caller may write to later."""
+    return leaf if isinstance(leaf, jax.Array) else jnp.array(leaf)
+
+
 def _as_targets(leaf: Any) -> Array:
-    values = jnp.asarray(leaf)
+    values = on_device(leaf)
     whole = values.dtype == bool or jnp.issubdtype(values.dtype, jnp.integer)
     return values.astype(jnp.int32) if whole else values
 

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from flax.core import unfreeze
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array
 
+from sweeps.examples import on_device
 from sweeps.gating import flow
 from sweeps.gating.recording import Recorder, Shape, first_argument
 from sweeps.gating.site import Site, multiplied
@@ -144,7 +144,7 @@ class LinenModel:
 
     def gated(self, sites: tuple[Site, ...]) -> tuple[Any, LinenForward]:
         """Return the variables, and what makes outputs of them."""
-        return jax.tree.map(jnp.asarray, unfreeze(self._variables)), LinenForward(self._module, self._call)
+        return jax.tree.map(on_device, unfreeze(self._variables)), LinenForward(self._module, self._call)
 
 
 def _name(site: Site) -> str:

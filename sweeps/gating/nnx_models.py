@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
+from sweeps.examples import on_device
 from sweeps.gating import flow
 from sweeps.gating.recording import Recorder, Shape, errors_of_inputs, first_argument
 from sweeps.gating.site import Site, multiplied
@@ -126,7 +127,7 @@ class NnxModel:
                 layer.gate_spreads = (*layer.gate_spreads, (site.at, site.spread))
                 setattr(layer, f"{site.at}_gate", Gate(jnp.ones((*site.stack, site.nodes))))
         graph, *states = nnx.split(clone, Gate, ...)
-        return states[1], NnxForward(
+        return jax.tree.map(on_device, states[1]), NnxForward(
             graph, tuple((path, steps[path]) for site in sites for path in site.layers), self._call
         )
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
-from sweeps.losses import Loss, sum_of_counted
+from sweeps.losses import LOSSES, Loss, sum_of_counted
 from sweeps.plans import hoisting
 
 # Numbers that one mask may write for a micro-batch: what a CPU's cache and an accelerator's memory hold.
@@ -192,7 +192,7 @@ def loss_of(network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: 
     ValueError
         If ``micro_batch`` is not positive, or smaller than all examples for a loss that is a mean over all of them.
     """
-    number = len(examples)
+    number, examples = len(examples), examples.harmless(whole=loss not in LOSSES.values())
     if micro_batch is not None and micro_batch < 1:
         raise ValueError(f"micro_batch must be at least 1, got {micro_batch}")
     if loss.is_mean and micro_batch is not None and micro_batch < number:

@@ -1,0 +1,103 @@
+"""Retraining: removals with some training after every few of them, the removed nodes staying off."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import xarray as xr
+from flax import nnx
+from jaxtyping import Array, Float
+
+from sweeps import ranking
+from sweeps.config import Shrinking
+from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.objective import Objective
+from sweeps.tasks import Task
+from sweeps.training import train_many
+
+# Of the step size of the first training: the network is where it should be, but for what is missing.
+SLOWER = 0.3
+KEPT = ("loss", "accuracy", "test_accuracy")
+
+
+class Masked(nnx.Module):
+    """An MLP with some of its hidden nodes off, for training: what leads from them and to them stays as it is.
+
+    Parameters
+    ----------
+    network : the MLP, which is trained in place
+    gates : of its hidden nodes, shape (nodes,)
+    """
+
+    def __init__(self, network: MLP, gates: Float[np.ndarray, " nodes"]):
+        self.network = network
+        self.gates = nnx.Variable(jnp.asarray(gates, jnp.float32))
+
+    def __call__(self, inputs: Float[Array, "examples features"]) -> Float[Array, "examples outputs"]:
+        """Return the outputs."""
+        hidden, start, last = inputs, 0, len(self.network.layers) - 1
+        for layer in self.network.layers[:last]:
+            gates = self.gates[start : start + layer.out_features]
+            hidden = ACTIVATIONS[self.network.activation](layer(hidden)) * gates[None]
+            start += layer.out_features
+        return ACTIVATIONS[self.network.output_activation](self.network.layers[last](hidden))
+
+
+def of_network(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[str], settings: Shrinking) -> xr.Dataset:
+    """Loss and accuracy along re-ranked removals, with training after every so many, by method.
+
+    Parameters
+    ----------
+    network, task : trained, on it, with squared error; the network is not changed
+    paths : of the same network without retraining, which are the ones of ``every`` zero
+    methods : of ranking
+    settings : how often, how long
+    """
+    plain = paths[list(KEPT)].sel({"ranking": "reranked", "method": list(methods)}).drop_vars("ranking")
+    data = [plain] + [_path(network, task, methods, every, settings) for every in settings.retrain_every]
+    return (
+        xr.concat(data, "every")
+        .assign_coords(every=[0, *settings.retrain_every])
+        .assign_attrs(network="1", epochs=settings.retrain_epochs, learning_rate=SLOWER * settings.learning_rate)
+    )
+
+
+def _path(network: MLP, task: Task, methods: Sequence[str], every: int, settings: Shrinking) -> xr.Dataset:
+    nodes = sum(network.sizes[1:-1])
+    networks = [nnx.clone(network) for _ in methods]
+    gates = np.ones((len(methods), nodes), np.float32)
+    optimizer = optax.adam(SLOWER * settings.learning_rate)
+    found = np.zeros((len(KEPT), len(methods), nodes + 1))
+    pairs = [_objectives(one, task) for one in networks]
+    for step in range(nodes + 1):
+        if step and step % every == 0 and step < nodes:
+            masked = [Masked(one, mask) for one, mask in zip(networks, gates, strict=True)]
+            train_many(
+                masked,
+                [task] * len(methods),
+                optimizer,
+                settings.retrain_epochs,
+                settings.batch_size,
+                [settings.seed + step] * len(methods),
+                "squared_error",
+            )
+            pairs = [_objectives(one, task) for one in networks]
+        for index, method in enumerate(methods):
+            objective, test = pairs[index]
+            found[:, index, step] = (
+                float(objective.evaluate(gates[index], gradients=False).loss),
+                float(objective.accuracy(gates[index])),
+                float(test.accuracy(gates[index])),
+            )
+            if step < nodes:
+                gates[index, ranking.scores(objective, method, gates[index]).argmin()] = 0
+    return xr.Dataset(
+        {name: (("method", "step"), values) for name, values in zip(KEPT, found, strict=True)},
+        dict(method=np.asarray(methods, object), step=np.arange(nodes + 1)),
+    )
+
+
+def _objectives(network: MLP, task: Task) -> tuple[Objective, Objective]:
+    train, test = (Objective(network, batch, loss="squared_error") for batch in (task.train, task.test))
+    return train, test
