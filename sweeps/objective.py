@@ -115,6 +115,10 @@ class Objective:
         data = examples.checked(batch)
         names = _checked_names(nodes)
         if names is not None:
+            if not (sites is None and variables is None and call is None):
+                raise TypeError(
+                    "a function of (gates, inputs) applies its gates itself: sites, variables and call are for modules"
+                )
             gated = gating.of_function(network, len(names), data.inputs)
         else:
             gated = gating.attach(network, data.inputs, sites, variables=variables, call=call)
@@ -275,10 +279,9 @@ def _accuracies(
 ) -> Float[Array, " masks"]:
     def one(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
         hits = losses.rightly_answered(network(vector, batch.inputs), batch.targets)
-        mask = batch.mask if batch.mask is None or batch.mask.ndim <= hits.ndim else None
-        return losses.sum_of_counted(hits, mask) / (
-            hits.size if mask is None else mask.sum() * (hits.size // mask.size)
-        )
+        mask = None if batch.mask is None or batch.mask.ndim > hits.ndim else batch.mask
+        number = hits.size if mask is None else (mask.sum() * (hits.size // mask.size)).astype(hits.dtype)
+        return losses.sum_of_counted(hits, mask) / number
 
     return jax.lax.map(one, gates)
 

@@ -125,6 +125,7 @@ def train_many(
         raise ValueError(
             f"batch_size must divide the {len(batches[0])} examples for {named.name}, which returns one number a batch"
         )
+    batches = [batch.harmless(whole=named not in losses.LOSSES.values()) for batch in batches]
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise ValueError("networks must have one structure: the same modules, sizes and settings")
