@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         reports,
         runs,
         samples,
+        shrinking,
         spread,
         tables,
     )
@@ -54,6 +55,7 @@ __all__ = [
     "reports",
     "runs",
     "samples",
+    "shrinking",
     "spread",
     "tables",
 ]

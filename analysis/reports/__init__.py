@@ -7,7 +7,11 @@ from pathlib import Path
 from analysis import runs
 
 #: Which module writes the report of which study.
-STUDIES = {"circle": "analysis.reports.circle", "sweep": "analysis.reports.sweep"}
+STUDIES = {
+    "circle": "analysis.reports.circle",
+    "shrinking": "analysis.reports.shrinking",
+    "sweep": "analysis.reports.sweep",
+}
 
 
 def write(folder: str | PathLike[str]) -> Path:

@@ -13,6 +13,7 @@ from analysis.reports import sweep_text as text
 from analysis.reports.page import Block, Command, Picture, Section, Tabular, Text
 from analysis.reports.sweep_results import SweepResults
 from analysis.reports.wording import listed, number, percent, settings_table
+from analysis.runs import Run
 from analysis.tables import Table
 
 #: Most nodes of a layer that is drawn in a heat map.
@@ -175,8 +176,9 @@ def _trained(results: SweepResults) -> str:
     return f"{loss} and the accuracy {percent(float(network['train_accuracy']))}."
 
 
-def _task(results: SweepResults) -> str:
-    return listed({key: value for key, value in results.task.attrs.items() if key != "complete"})
+def task_in_words(task: xr.Dataset) -> str:
+    """List the settings of a task."""
+    return listed({key: value for key, value in task.attrs.items() if key != "complete"})
 
 
 def provenance(
@@ -193,17 +195,25 @@ def provenance(
                 wide=results.full_accuracy is not None,
             )
         )
-    training.append(Text(f"{_trained(results)} The task: {_task(results)}.".strip()))
+    training.append(Text(f"{_trained(results)} The task: {task_in_words(results.task)}.".strip()))
     if "sites" in made:
         training.append(Tabular(made["sites"]))
     training.append(Tabular(settings_table("settings", "Settings.", settings)))
     plan = f" Plan of evaluation: {attributes['plan']}." if "plan" in attributes else ""
     precision = f" Precision of matrix products: {attributes['precision']}." if "precision" in attributes else ""
     during = "All gates were on during training; " if results.training is not None else "In the sweep "
-    again: list[Block] = [
-        Command(run.command),
-        Text(f"Computed on {run.device}. {during}a gate multiplies its node's activation.{plan}{precision}"),
-        Text(f"Seeds: {listed(run.seeds)}. Software: {listed(run.versions)}."),
-    ]
     heading = "Training and settings" if results.training is not None else "The network and the settings"
-    return [Section(heading, training), Section("To do it again", again)]
+    said = f"{during}a gate multiplies its node's activation.{plan}{precision}"
+    return [Section(heading, training), again(run, said)]
+
+
+def again(run: Run, said: str) -> Section:
+    """Tell how to do a run again, and on what it was computed; `said` is added to that."""
+    return Section(
+        "To do it again",
+        [
+            Command(run.command),
+            Text(f"Computed on {run.device}. {said}"),
+            Text(f"Seeds: {listed(run.seeds)}. Software: {listed(run.versions)}."),
+        ],
+    )

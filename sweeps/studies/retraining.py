@@ -54,7 +54,7 @@ def of_network(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[st
     methods : of ranking
     settings : how often, how long
     """
-    plain = paths[list(KEPT)].sel({"ranking": "reranked", "method": list(methods)}).drop_vars("ranking")
+    plain = paths[list(KEPT)].sel({"ranking": "reranked", "ranked_by": list(methods)}).drop_vars("ranking")
     data = [plain] + [_path(network, task, methods, every, settings) for every in settings.retrain_every]
     return (
         xr.concat(data, "every")
@@ -93,8 +93,8 @@ def _path(network: MLP, task: Task, methods: Sequence[str], every: int, settings
             if step < nodes:
                 gates[index, ranking.scores(objective, method, gates[index]).argmin()] = 0
     return xr.Dataset(
-        {name: (("method", "step"), values) for name, values in zip(KEPT, found, strict=True)},
-        dict(method=np.asarray(methods, object), step=np.arange(nodes + 1)),
+        {name: (("ranked_by", "step"), values) for name, values in zip(KEPT, found, strict=True)},
+        dict(ranked_by=np.asarray(methods, object), step=np.arange(nodes + 1)),
     )
 
 

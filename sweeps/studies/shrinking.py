@@ -169,9 +169,9 @@ def _paths(one: Trained, methods: tuple[str, ...], seed: int) -> xr.Dataset:
             data = path.to_dataset().reset_coords(["name", "layer"]).assign(test_accuracy=("step", accuracy))
             by_ranking.append(data.drop_attrs(deep=False))
         by_method.append(xr.concat(by_ranking, "ranking"))
-    data = xr.concat(by_method, "method")
+    data = xr.concat(by_method, "ranked_by")
     data.test_accuracy.attrs.update(long_name="share of right classes on the test set", units="1")
-    return data.assign_coords(method=_names(methods), ranking=_names(RANKINGS)).assign_attrs(seed=seed)
+    return data.assign_coords(ranked_by=_names(methods), ranking=_names(RANKINGS)).assign_attrs(seed=seed)
 
 
 def masks_along(order: np.ndarray) -> np.ndarray:
@@ -184,7 +184,7 @@ def _surfaces(one: Trained, paths: xr.Dataset, every: int) -> xr.Dataset:
     removed = np.arange(0, len(one.objective.nodes), every)
     by_method = []
     for method in METHODS:
-        order = paths.order.sel({"method": method, "ranking": "reranked"}).values
+        order = paths.order.sel({"ranked_by": method, "ranking": "reranked"}).values
         masks = masks_along(order)
         curves = [ranking.gain_curve(one.objective, int(order[step]), masks[step]) for step in removed]
         variables = {
@@ -193,7 +193,7 @@ def _surfaces(one: Trained, paths: xr.Dataset, every: int) -> xr.Dataset:
         }
         names = ("removed", np.asarray([curve.name for curve in curves], object))
         by_method.append(xr.Dataset(variables | {"name": names}, dict(removed=removed, gain=curves[0].gain)))
-    data = xr.concat(by_method, "method").assign_coords(method=_names(METHODS))
+    data = xr.concat(by_method, "ranked_by").assign_coords(ranked_by=_names(METHODS))
     for name, words in dict(loss="mean loss", first_order="tangent", second_order="parabola").items():
         data[name].attrs.update(long_name=words, units=one.objective.unit)
     return data

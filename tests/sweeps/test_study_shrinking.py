@@ -41,8 +41,8 @@ def run(few, tmp_path_factory):
 
 def test_paths(run):
     data = run.read("paths/1")
-    assert data.loss.dims == ("method", "ranking", "step") and data.sizes["step"] == 5
-    assert list(data.method.values) == ["brute_force", "first_order", "second_order", "random", "magnitude"]
+    assert data.loss.dims == ("ranked_by", "ranking", "step") and data.sizes["step"] == 5
+    assert list(data.ranked_by.values) == ["brute_force", "first_order", "second_order", "random", "magnitude"]
     assert list(data.ranking.values) == ["single_pass", "reranked"]
     np.testing.assert_array_equal(np.sort(data.order, axis=-1), np.broadcast_to(np.arange(4), data.order.shape))
     np.testing.assert_allclose(data.change, np.diff(data.loss, axis=-1), rtol=0, atol=1e-5)
@@ -52,16 +52,16 @@ def test_paths(run):
     np.testing.assert_allclose(data.test_accuracy[..., 0], network["test_accuracy"])
     # With every node off all methods have come to the same network.
     np.testing.assert_allclose(data.loss[..., -1], data.loss[0, 0, -1], rtol=1e-5)
-    assert data.is_best.sel({"method": "brute_force", "ranking": "reranked"}).all()
+    assert data.is_best.sel({"ranked_by": "brute_force", "ranking": "reranked"}).all()
 
 
 def test_surfaces_begin_at_the_loss_of_their_path_and_end_where_the_node_is_off(run):
     paths, surfaces = run.read("paths/1"), run.read("surfaces/1")
     for method in shrinking.METHODS:
-        loss = paths.loss.sel({"method": method, "ranking": "reranked"})
-        names = paths.name.sel({"method": method, "ranking": "reranked"})
+        loss = paths.loss.sel({"ranked_by": method, "ranking": "reranked"})
+        names = paths.name.sel({"ranked_by": method, "ranking": "reranked"})
         for removed in surfaces.removed.values:
-            curve = surfaces.sel({"method": method, "removed": removed})
+            curve = surfaces.sel({"ranked_by": method, "removed": removed})
             for gain, step in ((1, removed), (0, removed + 1)):
                 nearest = np.abs(curve.gain.values - gain).argmin()
                 np.testing.assert_allclose(curve.loss[nearest], loss.sel(step=step), rtol=1e-5)
@@ -72,7 +72,7 @@ def test_the_hypercube_holds_the_paths_of_the_small_network(run):
     cube, paths = run.read("sweeps/hypercube"), run.read("paths/small")
     weights = 2 ** np.arange(4)
     for method in shrinking.METHODS:
-        path = paths.sel({"method": method, "ranking": "reranked"})
+        path = paths.sel({"ranked_by": method, "ranking": "reranked"})
         masks = shrinking.masks_along(path.order.values)
         np.testing.assert_allclose(cube.loss.values[(masks @ weights).astype(int)], path.loss, rtol=1e-4)
 
@@ -81,7 +81,7 @@ def test_retraining(run):
     data, paths = run.read("retraining"), run.read("paths/1")
     assert list(data.every.values) == [0, 3] and data.attrs["network"] == "1"
     for name in retraining.KEPT:
-        plain = paths[name].sel({"ranking": "reranked", "method": list(data.method.values)})
+        plain = paths[name].sel({"ranking": "reranked", "ranked_by": list(data.ranked_by.values)})
         np.testing.assert_array_equal(data[name].sel(every=0), plain)
         # Nothing is trained before the third removal.
         np.testing.assert_allclose(data[name].sel(every=3)[:, :3], plain[:, :3], rtol=1e-5)
@@ -113,7 +113,7 @@ def test_pairs(run):
     data = run.read("pairs/1")
     np.testing.assert_allclose(data.interaction, data.interaction.values.T)
     np.testing.assert_allclose(np.diag(data.correlation), 1)
-    path = run.read("paths/1").sel({"method": "brute_force", "ranking": "single_pass"})
+    path = run.read("paths/1").sel({"ranked_by": "brute_force", "ranking": "single_pass"})
     np.testing.assert_allclose(data.change[path.order.values], path.predicted)
 
 

@@ -1,0 +1,157 @@
+"""Numbers of a curve against the nodes removed: where it first falls or rises, its mean height, its wrong way."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from analysis import _validate
+
+Floats = npt.NDArray[np.float64]
+#: Shares of examples are multiples of one example; so much is rounding.
+ROUNDING = 1e-9
+
+
+def removable(accuracy: Any, drop: float) -> Floats:
+    """Count the removals before a curve first falls by more than `drop` below its start.
+
+    Parameters
+    ----------
+    accuracy : array_like, (..., steps)
+        Shares from 0 to 1 after 0, 1, ... removals.
+    drop : float
+        A share: 0.01 is one percentage point.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (...,)
+        Whole numbers from 0 to steps - 1; NaN where a value before the fall is not known. A later recovery does not
+        count.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+
+    Examples
+    --------
+    >>> float(removable([1.0, 0.99, 0.995, 0.9, 1.0], 0.01))
+    2.0
+    """
+    values = _validate.real_numbers("accuracy", accuracy)
+    fallen = ~(values >= values[..., :1] - drop - ROUNDING)  # NaN counts as fallen, and is sorted out below
+    first = np.where(fallen.any(axis=-1), fallen.argmax(axis=-1), values.shape[-1])
+    at = np.minimum(first, values.shape[-1] - 1)[..., None]
+    known = ~np.isnan(np.take_along_axis(values, at, axis=-1)[..., 0])
+    return np.where(known, first - 1.0, np.nan)
+
+
+def first_above(loss: Any, factor: float) -> Floats:
+    """Find after how many removals a curve first exceeds `factor` times its start.
+
+    Parameters
+    ----------
+    loss : array_like, (..., steps)
+        0 or above.
+    factor : float
+        2 for the step at which the loss has doubled.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (...,)
+        Whole numbers; infinite where it never does, NaN where the start is not known.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+
+    Examples
+    --------
+    >>> float(first_above([0.1, 0.15, 0.3, 0.1], 2))
+    2.0
+    """
+    values = _validate.real_numbers("loss", loss)
+    above = values > factor * values[..., :1]
+    first = np.where(above.any(axis=-1), above.argmax(axis=-1).astype(float), np.inf)
+    return np.where(np.isnan(values[..., 0]), np.nan, first)
+
+
+def mean_height(curve: Any) -> Floats:
+    r"""Area under a curve over the number of removals: its mean height, in its own unit.
+
+    Parameters
+    ----------
+    curve : array_like, (..., steps)
+
+    Returns
+    -------
+    numpy.ndarray of float64, (...,)
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+
+    Notes
+    -----
+    By the trapezoidal rule, :math:`\frac 1 N \sum_{k=1}^N (y_{k-1} + y_k) / 2`.
+    """
+    values = _validate.real_numbers("curve", curve)
+    return np.asarray((values[..., 1:] + values[..., :-1]).mean(axis=-1) / 2)
+
+
+def wrong_way(curve: Any, rising: bool) -> Floats:
+    """Share of all movement of a curve that goes against its direction.
+
+    Parameters
+    ----------
+    curve : array_like, (..., steps)
+    rising : bool
+        Whether it should rise, as a loss does when nodes go, or fall, as an accuracy does.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (...,)
+        0 for a monotone curve, 0.5 for one that ends where it started; NaN for one that never moves.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+
+    Examples
+    --------
+    >>> float(wrong_way([1.0, 0.5, 0.75, 0.0], rising=False))
+    0.16666666666666666
+    """
+    steps = np.diff(_validate.real_numbers("curve", curve), axis=-1)
+    total = np.abs(steps).sum(axis=-1)
+    wrong = np.maximum(-steps if rising else steps, 0).sum(axis=-1)
+    return np.divide(wrong, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def spearman(one: Any, other: Any) -> float:
+    """Rank correlation of two lists of numbers, ties at their mean rank, of the pairs that are both finite.
+
+    Parameters
+    ----------
+    one, other : array_like, (n,)
+
+    Returns
+    -------
+    float
+        NaN where fewer than two pairs are finite, or one side is constant.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    """
+    first, second = _validate.real_numbers("one", one), _validate.real_numbers("other", other)
+    known = np.isfinite(first) & np.isfinite(second)
+    ranks = np.array([stats.rankdata(values[known]) for values in (first, second)])
+    if ranks.shape[1] < 2 or (np.ptp(ranks, axis=1) == 0).any():
+        return float("nan")
+    return float(np.corrcoef(ranks)[0, 1])

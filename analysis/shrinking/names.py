@@ -1,0 +1,49 @@
+"""What methods, rankings and networks are called in figures, tables and sentences."""
+
+METHOD_NAMES = {
+    "brute_force": "brute force",
+    "first_order": "first order",
+    "second_order": "second order",
+    "magnitude": "weight norm",
+    "activation": "activation s.d.",
+    "gradient": "size of gradient",
+    "random": "random",
+    "shapley": "Shapley value",
+}
+RANKING_NAMES = {"single_pass": "ranked once", "reranked": "re-ranked"}
+
+
+def method_name(method: str) -> str:
+    """Return what a method is called; one that is not known, by its own name in words.
+
+    Examples
+    --------
+    >>> method_name("first_order"), method_name("of_my_own")
+    ('first order', 'of my own')
+    """
+    return METHOD_NAMES.get(method, method.replace("_", " "))
+
+
+def layer_name(layer: str, layers: list[str]) -> str:
+    """Return what a layer is called: its place among the hidden ones.
+
+    Examples
+    --------
+    >>> layer_name("layers/1", ["layers/0", "layers/1"])
+    'hidden layer 2 (outer)'
+    """
+    place = layers.index(layer) + 1
+    return f"hidden layer {place}" + (" (outer)" if place == len(layers) > 1 else "")
+
+
+def network_name(key: str) -> str:
+    """Return what a network is called.
+
+    Examples
+    --------
+    >>> network_name("2"), network_name("cross_entropy")
+    ('2 layers', 'cross-entropy')
+    """
+    if key.isdigit():
+        return f"{key} layer{'' if key == '1' else 's'}"
+    return {"cross_entropy": "cross-entropy", "retrained": "retrained"}.get(key, key.replace("_", " "))
