@@ -44,11 +44,3 @@ def compiled():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield names
     jax.monitoring.unregister_event_duration_listener(listen)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Keep a file's tests in one process, and in one all that read a run that is made once for the whole session."""
-    for item in items:
-        shared = [name for name in ("circle_run", "configured_run") if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.location[0]))

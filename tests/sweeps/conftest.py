@@ -1,7 +1,12 @@
 """Tiny runs for all tests that read one, as the command line makes them, and a disk whose writer can be killed."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import zarr.storage._local
+from filelock import FileLock
 
 from analysis import reports
 from sweeps import cli
@@ -10,11 +15,50 @@ SIZES = dict(draws=50, networks=2, train_examples=64, test_examples=64, epochs=2
 SMALLEST = [word for name, size in SIZES.items() for word in (f"--{name.replace('_', '-')}", str(size))]
 
 
+# A machine without JAX: what is hidden cannot be imported.
+WITHOUT_JAX = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("jax", "jaxlib", "flax", "optax", "jaxtyping"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+"""
+
+
+def without_jax(code):
+    """Run a program where JAX cannot be imported."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_JAX + code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def once(tmp_path_factory, name, make):
+    """Return a folder that is made once, however many processes run tests side by side."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, made = base / name, base / f"{name}.made"
+    with FileLock(base / f"{name}.lock", timeout=200):
+        if not made.exists():
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def circle_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "circle"
-    cli.main(["study", "circle", "--out", str(folder), *SMALLEST])
-    return folder
+    """The run folder of a circle study, whose report a program without JAX has written."""
+
+    def report(out):
+        without_jax(f"from analysis import reports\nreports.write({str(out)!r})")
+        return out / "report.html"
+
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reports, "write", report)
+            cli.main(["study", "circle", "--out", str(folder / "circle"), *SMALLEST])
+
+    return once(tmp_path_factory, "runs", make) / "circle"
 
 
 # Six streams, each an item of its own.
@@ -45,10 +89,12 @@ def run_configured(file, out, *flags):
 @pytest.fixture(scope="session")
 def configured_run(tmp_path_factory):
     """A configuration file, sweep.toml, and beside it the run folder, run, that the command line made of it."""
-    folder = tmp_path_factory.mktemp("configured")
-    (folder / "sweep.toml").write_text(CONFIG)
-    run_configured(folder / "sweep.toml", folder / "run")
-    return folder
+
+    def make(folder):
+        (folder / "sweep.toml").write_text(CONFIG)
+        run_configured(folder / "sweep.toml", folder / "run")
+
+    return once(tmp_path_factory, "configured", make)
 
 
 class Killed(Exception):
