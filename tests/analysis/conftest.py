@@ -6,6 +6,7 @@ import pytest
 import synthetic_run
 
 from analysis import reports
+from tests import once
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,9 @@ def run_folder(tmp_path_factory, tree):
 @pytest.fixture(scope="session")
 def written_run(run_folder, tmp_path_factory):
     """A run folder with its report."""
-    folder = tmp_path_factory.mktemp("written")
-    shutil.copytree(run_folder / "run.zarr", folder / "run.zarr")
-    reports.write(folder)
-    return folder
+
+    def make(folder):
+        shutil.copytree(run_folder / "run.zarr", folder / "run.zarr")
+        reports.write(folder)
+
+    return once.folder(tmp_path_factory, "written", make)

@@ -1,15 +1,14 @@
 """Tiny runs for all tests that read one, as the command line makes them, and a disk whose writer can be killed."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 import zarr.storage._local
-from filelock import FileLock
 
 from analysis import reports
 from sweeps import cli
+from tests import once
 
 SIZES = dict(draws=50, networks=2, train_examples=64, test_examples=64, epochs=2)
 SMALLEST = [word for name, size in SIZES.items() for word in (f"--{name.replace('_', '-')}", str(size))]
@@ -32,19 +31,6 @@ def without_jax(code):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def once(tmp_path_factory, name, make):
-    """Return a folder that is made once, however many processes run tests side by side."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, made = base / name, base / f"{name}.made"
-    with FileLock(base / f"{name}.lock", timeout=200):
-        if not made.exists():
-            folder.mkdir()
-            make(folder)
-            made.touch()
-    return folder
-
-
 @pytest.fixture(scope="session")
 def circle_run(tmp_path_factory):
     """The run folder of a circle study, whose report a program without JAX has written."""
@@ -58,7 +44,7 @@ def circle_run(tmp_path_factory):
             patch.setattr(reports, "write", report)
             cli.main(["study", "circle", "--out", str(folder / "circle"), *SMALLEST])
 
-    return once(tmp_path_factory, "runs", make) / "circle"
+    return once.folder(tmp_path_factory, "runs", make) / "circle"
 
 
 # Six streams, each an item of its own.
@@ -94,7 +80,7 @@ def configured_run(tmp_path_factory):
         (folder / "sweep.toml").write_text(CONFIG)
         run_configured(folder / "sweep.toml", folder / "run")
 
-    return once(tmp_path_factory, "configured", make)
+    return once.folder(tmp_path_factory, "configured", make)
 
 
 class Killed(Exception):
