@@ -1,7 +1,8 @@
-"""Compiling: jit, without a step of XLA's that is wrong and slow on CPUs."""
+"""Compiling: jit, with options that CPUs gain from, and without a step of XLA's that is wrong on them."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +11,10 @@ import jax.numpy as jnp
 # XLA's CPU compiler hands some sums over to a library, YNN; up to jaxlib 0.10.2 at least they may come out wrong
 # (jnp.sum(log1p(x) + log1p(1.5 x)) is 15 % off), and they keep loops from being fused. Empty: hand nothing over.
 WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}
+# XLA uses 256-bit vectors on processors that have 512-bit ones. Measured on two cores of an AMD EPYC: sampled masks
+# 1.15 times as fast with gradients and 1.35 times without, brute-force removal 1.4 to 1.8 times (0.75 times with
+# cross-entropy), the cube and several gated layers the same.
+WIDE = {"xla_cpu_prefer_vector_width": 512}
 
 
 def jit(function: Callable[..., Any], static_argnames: Sequence[str] = ()) -> Callable[..., Any]:
@@ -29,12 +34,25 @@ def jit(function: Callable[..., Any], static_argnames: Sequence[str] = ()) -> Ca
 
 
 @cache
-def options() -> dict[str, str]:
-    """The options that this machine's compiler knows."""
+def options() -> dict[str, Any]:
+    """The options that this machine's compiler knows and gains from."""
     if jax.default_backend() != "cpu":
         return {}
+    wanted = WITHOUT_YNN | (WIDE if _has_avx512() else {})
+    return {name: value for name, value in wanted.items() if _is_known(name, value)}
+
+
+def _is_known(name: str, value: Any) -> bool:
     try:
-        jax.jit(lambda x: x, compiler_options=WITHOUT_YNN)(0)
+        jax.jit(lambda x: x, compiler_options={name: value})(0)
     except jax.errors.JaxRuntimeError:
-        return {}
-    return WITHOUT_YNN
+        return False
+    return True
+
+
+def _has_avx512() -> bool:
+    """Whether the processor says that it has 512-bit vectors; only Linux is asked."""
+    try:
+        return " avx512f " in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
