@@ -127,7 +127,7 @@ def _vmapped(problem: Problem, gates: np.ndarray, batches: list[int]) -> tuple[C
 
     def contender(options: dict[str, str], batch: int) -> Contender:
         run = jax.jit(lambda masks: jax.lax.map(loss, masks, batch_size=batch), compiler_options=options)
-        name = f"plain jax.vmap of {batch} masks in a jitted lax.map{', compiled without YNN' if options else ''}"
+        name = f"plain jax.vmap of {batch} masks in a jitted lax.map{', compiled with our options' if options else ''}"
         return Contender(
             name, lambda: run(masks), len(gates), lambda result: Answer(gates[some], np.asarray(result)[some])
         )

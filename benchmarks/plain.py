@@ -75,7 +75,7 @@ def compilers() -> list[dict[str, str]]:
 
 
 def _said(options: dict[str, str]) -> str:
-    return ", compiled without YNN" if options else ""
+    return ", compiled with our options" if options else ""
 
 
 def _calls(function: Callable, gates: Array, some: int, options: dict[str, str], batch: int) -> Contender:

@@ -65,7 +65,7 @@ class Flow:
         if not bodies:
             return [NOWHERE.union(*operands)] * len(equation.outvars)
         if equation.primitive.name == "scan":
-            return self._looped(bodies[0], operands, equation.params["num_consts"], equation.params["num_carry"])
+            return self._looped(equation, bodies[0], operands)
         if equation.primitive.name == "cond":
             branches = [self._through(body, operands[1:]) for body in bodies]
             return [operands[0].union(*results) for results in zip(*branches, strict=True)]
@@ -77,15 +77,25 @@ class Flow:
             whole = whole.union(*self._through(body, [whole] * len(body.invars)))
         return [whole] * len(equation.outvars)
 
-    def _looped(self, body: Jaxpr, operands: list[Origins], constants: int, carried: int) -> list[Origins]:
-        """Origins of a loop's results: what is carried grows until nothing is added."""
+    def _looped(self, equation: JaxprEqn, body: Jaxpr, operands: list[Origins]) -> list[Origins]:
+        """Origins of a loop's results: what is carried grows until nothing is added.
+
+        A loop reads constants, what it carries and slices, in this order, and makes what it carries and slices. Slices
+        lack an axis within it. The parameters that say so differ between versions of JAX.
+        """
+        carried = sum(map(_same_axes, equation.outvars, body.outvars))
+        start = sum(map(_same_axes, equation.invars, body.invars)) - carried
         while True:
             results = self._through(body, operands)
-            start = slice(constants, constants + carried)
-            grown = [old | new for old, new in zip(operands[start], results[:carried], strict=True)]
-            if grown == operands[start]:
+            old = operands[start : start + carried]
+            grown = [before | after for before, after in zip(old, results[:carried], strict=True)]
+            if grown == old:
                 return [*grown, *results[carried:]]
-            operands = [*operands[:constants], *grown, *operands[constants + carried :]]
+            operands = [*operands[:start], *grown, *operands[start + carried :]]
+
+
+def _same_axes(outside: Any, inside: Any) -> bool:
+    return len(outside.aval.shape) == len(inside.aval.shape)
 
 
 def _jaxprs(value: Any) -> list[Jaxpr]:
