@@ -1,6 +1,7 @@
 """The shrinking study: which node to remove next, by brute force, to first and second order, along whole paths."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from os import PathLike
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from sweeps.training import train
 METHODS = ("brute_force", "first_order", "second_order")
 # Random choices too: whether a ranking is worth anything once the network is trained again.
 RETRAINED = (*METHODS, "random")
+# Networks that are worked on at a time.
+AT_ONCE = 2
 # By whether nodes are ranked again after each removal.
 RANKINGS = {"single_pass": False, "reranked": True}
 
@@ -62,7 +65,7 @@ def run(
     folder : the run folder
     command : the command that reproduces the run, for the record
     overwrite : whether an earlier run in the folder is removed
-    progress : whether to show progress bars
+    progress : taken, as every study does; there is a line a network, and no bar
     say : called with a line at each stage
 
     Raises
@@ -91,35 +94,63 @@ def run(
     )
     store.write("task", datasets.of_task(images))
 
-    def trained(key: str, hidden: list[int], task: Task = images, loss: str = "squared_error") -> Trained:
-        say(f"training a network of {'-'.join(map(str, hidden))} hidden nodes on {task.name}, {loss.replace('_', ' ')}")
-        made = _trained(settings, key, hidden, task, loss)
-        store.write(f"networks/{key}", _described(made, settings.epochs))
-        return made
-
-    for layers in sorted(settings.layers):
-        sizes = [len(part) for part in np.array_split(np.arange(settings.nodes), layers)]
-        one = trained(str(layers), sizes)
-        say(f"removing its {settings.nodes} nodes by each criterion")
-        methods = tuple(dict.fromkeys((*RETRAINED, *settings.comparison))) if layers == 1 else METHODS
-        paths = _paths(one, methods, settings.seed)
-        store.write(f"paths/{one.key}", paths)
-        if layers <= 2:
-            store.write(f"surfaces/{one.key}", _surfaces(one, paths, settings.surface_every))
-            store.write(f"pairs/{one.key}", _pairs(one))
-        if layers == 1 and settings.retrain_every:
-            say(f"removing them with training after every {_in_words(settings.retrain_every)} removals")
-            store.write("retraining", retraining.of_network(one.network, images, paths, RETRAINED, settings))
-    if settings.cross_entropy:
-        _follow(store, trained("cross_entropy", [settings.nodes], loss="cross_entropy"), settings)
-    if values is not None:
-        _follow(store, trained("regression", [settings.nodes], values), settings)
-    if settings.small_nodes:
-        small = trained("small", [settings.small_nodes])
-        _follow(store, small, settings)
-        say(f"evaluating all {2**settings.small_nodes:,} masks of it")
-        store.write("sweeps/hypercube", sweep(small.objective, Hypercube(), gradients=False, progress=progress))
+    jobs = _jobs(settings, images, values)
+    say(f"training {len(jobs)} networks and removing their nodes by each criterion, {AT_ONCE} networks at a time")
+    # Side by side: most of the time goes into compiling, which takes one core.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for job, found in pool.map(lambda job: (job, _done(settings, job)), jobs):
+            for group, data in found.items():
+                store.write(group, data)
+            words = job.loss.replace("_", " ")
+            say(f"{'-'.join(map(str, job.hidden))} hidden nodes, {job.task.name}, {words}: trained, all nodes removed")
     return store
+
+
+class Job(NamedTuple):
+    """A network to be trained and taken apart.
+
+    Attributes
+    ----------
+    key : its name in the store
+    hidden : nodes of each hidden layer
+    task, loss : what it is trained on, by what it is trained and its nodes are ranked
+    """
+
+    key: str
+    hidden: list[int]
+    task: Task
+    loss: str
+
+
+def _jobs(settings: Shrinking, images: Task, values: Task | None) -> list[Job]:
+    whole, error = [settings.nodes], "squared_error"
+    jobs = []
+    for layers in sorted(settings.layers):
+        hidden = [len(part) for part in np.array_split(np.arange(settings.nodes), layers)]
+        jobs.append(Job(str(layers), hidden, images, error))
+    if settings.cross_entropy:
+        jobs.append(Job("cross_entropy", whole, images, "cross_entropy"))
+    if values is not None:
+        jobs.append(Job("regression", whole, values, error))
+    if settings.small_nodes:
+        jobs.append(Job("small", [settings.small_nodes], images, error))
+    return jobs
+
+
+def _done(settings: Shrinking, job: Job) -> dict[str, xr.Dataset]:
+    """Train a network, remove its nodes, and return what the store keeps of it, by group."""
+    one = _trained(settings, *job)
+    methods = tuple(dict.fromkeys((*RETRAINED, *settings.comparison))) if job.key == "1" else METHODS
+    paths = _paths(one, methods, settings.seed)
+    found = {f"networks/{job.key}": _described(one, settings.epochs), f"paths/{job.key}": paths}
+    if job.key in ("1", "2"):
+        found[f"surfaces/{job.key}"] = _surfaces(one, paths, settings.surface_every)
+        found[f"pairs/{job.key}"] = _pairs(one)
+    if job.key == "1" and settings.retrain_every:
+        found["retraining"] = retraining.of_network(one.network, job.task, paths, RETRAINED, settings)
+    if job.key == "small":
+        found["sweeps/hypercube"] = sweep(one.objective, Hypercube(), gradients=False)
+    return found
 
 
 def _trained(settings: Shrinking, key: str, hidden: list[int], task: Task, loss: str) -> Trained:
@@ -151,10 +182,6 @@ def _described(one: Trained, epochs: int) -> xr.Dataset:
         attributes[f"{prefix}loss"] = float(objective.evaluate(on, gradients=False).loss)
         attributes[f"{prefix}accuracy"] = float(objective.accuracy(on))
     return xr.Dataset(attrs=attributes)
-
-
-def _follow(store: Run, one: Trained, settings: Shrinking) -> None:
-    store.write(f"paths/{one.key}", _paths(one, METHODS, settings.seed))
 
 
 def _paths(one: Trained, methods: tuple[str, ...], seed: int) -> xr.Dataset:
@@ -219,7 +246,3 @@ def _pairs(one: Trained) -> xr.Dataset:
 def _names(names: Iterable[str]) -> np.ndarray:
     """Names as objects: Zarr has no standard for texts of fixed length."""
     return np.asarray(list(names), object)
-
-
-def _in_words(numbers: tuple[int, ...]) -> str:
-    return " or ".join(map(str, numbers))
