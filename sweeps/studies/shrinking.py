@@ -140,8 +140,8 @@ def _jobs(settings: Shrinking, images: Task, values: Task | None) -> list[Job]:
 def _done(settings: Shrinking, job: Job) -> dict[str, xr.Dataset]:
     """Train a network, remove its nodes, and return what the store keeps of it, by group."""
     one = _trained(settings, *job)
-    methods = tuple(dict.fromkeys((*RETRAINED, *settings.comparison))) if job.key == "1" else METHODS
-    paths = _paths(one, methods, settings.seed)
+    more = {"1": ("random", *settings.comparison), "small": ("shapley",)}
+    paths = _paths(one, (*METHODS, *more.get(job.key, ())), settings.seed)
     found = {f"networks/{job.key}": _described(one, settings.epochs), f"paths/{job.key}": paths}
     if job.key in ("1", "2"):
         found[f"surfaces/{job.key}"] = _surfaces(one, paths, settings.surface_every)
