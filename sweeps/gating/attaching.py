@@ -87,7 +87,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     Raises
     ------
     ValueError
-        If the function does not accept the gates and inputs.
+        If the function does not accept the gates and inputs, or its outputs do not depend on the gates.
     TypeError
         If it is a Flax module.
     """
@@ -99,7 +99,10 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     leaves = jax.tree.leaves(outputs)
     dtype = finding.widest(leaf.dtype for leaf in leaves)
     size = nodes + sum(leaf.size for leaf in leaves) // examples_of(inputs)
-    return GatedNetwork((), FunctionForward(function), (site,), dtype, size)
+    gated = GatedNetwork((), FunctionForward(function), (site,), dtype, size)
+    if reach(gated, inputs) != [True]:
+        raise ValueError("the function's outputs do not depend on its gates")
+    return gated
 
 
 def as_model(network: Any, variables: Any, call: Any) -> finding.Model:

@@ -193,8 +193,8 @@ def loss_of(network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: 
         If ``micro_batch`` is not positive, or smaller than all examples for a loss that is a mean over all of them.
     """
     number, examples = len(examples), examples.harmless(whole=loss not in LOSSES.values())
-    if micro_batch is not None and micro_batch < 1:
-        raise ValueError(f"micro_batch must be at least 1, got {micro_batch}")
+    if micro_batch is not None and (not isinstance(micro_batch, int) or micro_batch < 1):
+        raise ValueError(f"micro_batch must be a whole number, at least 1, got {micro_batch}")
     if loss.is_mean and micro_batch is not None and micro_batch < number:
         raise ValueError(
             f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"

@@ -180,7 +180,8 @@ def test_batches_that_do_not_fit(batch, message):
         (lambda o, t: o.mean(), dict(mask=MASK), "returns one number; a mask needs the loss of each example"),
         (lambda o, t: o.sum(axis=1), dict(mask=np.ones((6, 2))), r"mask must have the first axes .*, got \(6, 2\)"),
         ("hinge", {}, "loss must be one of cross_entropy, .*, or a function .*, got 'hinge'"),
-        (None, dict(micro_batch=0), "micro_batch must be at least 1, got 0"),
+        (None, dict(micro_batch=0), "micro_batch must be a whole number, at least 1, got 0"),
+        (None, dict(micro_batch=2.5), "micro_batch must be a whole number, at least 1, got 2.5"),
     ],
 )
 def test_losses_and_micro_batches_that_do_not_fit(loss, how, message):

@@ -198,3 +198,21 @@ class TestBfloat16:
         # A sum that is rounded to bfloat16 has sixteen zeros at its end.
         bits = np.asarray(found.loss_gradient).view(np.uint32)
         assert (bits & 0xFFFF).any()
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "error", "message"),
+    [
+        (lambda gates, inputs: inputs, {}, ValueError, "the function's outputs do not depend on its gates"),
+        (
+            lambda gates, inputs: inputs * gates[:2][None],
+            dict(sites="a"),
+            TypeError,
+            "applies its gates itself: sites, ",
+        ),
+    ],
+)
+def test_functions_that_are_refused(function, options, error, message):
+    batch = (np.ones((3, 2), np.float32), np.array([0, 1, 0]))
+    with pytest.raises(error, match=message):
+        sweeps.Objective(function, batch, nodes=2, **options)
