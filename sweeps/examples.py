@@ -44,7 +44,7 @@ class Examples:
 
     def __len__(self) -> int:
         """Return the number of examples."""
-        return jax.tree.leaves(self.inputs)[0].shape[0]
+        return examples_in(self.inputs)
 
     def harmless(self, whole: bool) -> "Examples":
         """Return the same, with numbers in what does not count that spoil no gradient, as 0 times infinity would.
@@ -130,6 +130,11 @@ def counted(values: Any, mask: Bool[Array, "examples ..."] | None) -> int:
     if mask is None:
         return math.prod(values.shape)
     return int(np.asarray(mask).sum()) * math.prod(values.shape[mask.ndim :])
+
+
+def examples_in(inputs: Any) -> int:
+    """Return the number of examples, the length of the leading axis."""
+    return jax.tree.leaves(inputs)[0].shape[0]
 
 
 def on_device(leaf: Any) -> Array:

@@ -21,7 +21,7 @@ class LayerNodes(NamedTuple):
     Attributes
     ----------
     names : list of str, (layers,)
-    of_removal : numpy.ndarray of int, (method, ranking, removal)
+    of_removal : numpy.ndarray of int, (ranked_by, ranking, removal)
         Number of the layer of each removed node.
     sizes : numpy.ndarray of int, (layers,)
     """
@@ -56,12 +56,12 @@ def left(paths: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths, `order` and `layer` (method, ranking, removal) among them.
+        Removal paths, `order` and `layer` (ranked_by, ranking, removal) among them.
 
     Returns
     -------
     xarray.Dataset
-        `left` (method, ranking, layer, step), the share of the layer's nodes that are still on; `nodes` (layer,);
+        `left` (ranked_by, ranking, layer, step), the share of the layer's nodes that are still on; `nodes` (layer,);
         `low` and `high` (layer, step), between which a random order leaves it with probability 0.95 at each step.
 
     Raises
@@ -103,7 +103,7 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths, `order` and `layer` (method, ranking, removal) among them.
+        Removal paths, `order` and `layer` (ranked_by, ranking, removal) among them.
     permutations : int
         Random orders that the p-value is from.
     seed : int
@@ -112,12 +112,12 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
     Returns
     -------
     xarray.Dataset
-        - `mean_rank` (method, ranking, layer): mean place in the order, 1 for the first removal; `mean_rank_low` and
+        - `mean_rank` (ranked_by, ranking, layer): mean place in the order, 1 for the first removal; `mean_rank_low` and
           `mean_rank_high` (layer,), between which a random order has it with probability 0.95, about
           `expected_rank` (), (N + 1) / 2
-        - `p_value` (method, ranking): chance that mean ranks of a random order scatter as much about it; NaN of one
+        - `p_value` (ranked_by, ranking): chance that mean ranks of a random order scatter as much about it; NaN of one
           layer
-        - `early` (method, ranking, layer): nodes of the layer among the first `beginning` () removals;
+        - `early` (ranked_by, ranking, layer): nodes of the layer among the first `beginning` () removals;
           `expected_early` (layer,); `early_p_value`: chance that a random order has as many of them or more
 
     Raises

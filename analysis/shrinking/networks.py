@@ -25,10 +25,10 @@ class Network:
         Number of its hidden layers, or "small", "cross_entropy", "regression".
     attrs : dict
         What the store says of it: sizes, criterion, unit, loss, accuracy, ...
-    paths : xarray.Dataset, (method, ranking, step or removal)
-    summary : xarray.Dataset, (method, ranking)
+    paths : xarray.Dataset, (ranked_by, ranking, step or removal)
+    summary : xarray.Dataset, (ranked_by, ranking)
         What `analysis.shrinking.summary` makes of the paths.
-    layers : xarray.Dataset, (method, ranking, layer)
+    layers : xarray.Dataset, (ranked_by, ranking, layer)
         What `analysis.shrinking.preference` makes of them.
     """
 

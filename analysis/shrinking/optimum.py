@@ -17,15 +17,16 @@ def greedy_gaps(loss: Any, paths: xr.Dataset) -> xr.Dataset:
     loss : array_like or xarray.DataArray, (2**N,)
         Loss of every mask; mask number m has node i on when bit i of m is 1.
     paths : xarray.Dataset
-        Removal paths of the same network, `order` (method, ranking, removal) among them.
+        Removal paths of the same network, `order` (ranked_by, ranking, removal) among them.
 
     Returns
     -------
     xarray.Dataset
-        In the loss's unit: `best` (step,), the lowest loss of any mask with so many nodes off; `loss` (method, ranking,
-        step), that of the path's mask, from the same table; `gap`, their difference, 0 or above. `is_optimal`: whether
-        the path's mask is one of the best. `nested` (step,): whether the best mask can be reached from the one before
-        it by one removal; where it cannot, no path stays on the best masks, if they are the only ones.
+        In the loss's unit: `best` (step,), the lowest loss of any mask with so many nodes off; `loss`
+        (ranked_by, ranking, step), that of the path's mask, from the same table; `gap`, their difference, 0 or above.
+        `is_optimal`: whether the path's mask is one of the best. `nested` (step,): whether the best mask can be reached
+        from the one before it by one removal; where it cannot, no path stays on the best masks, if they are the only
+        ones.
 
     Raises
     ------

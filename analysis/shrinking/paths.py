@@ -41,11 +41,11 @@ def choices(paths: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `is_best`, `best`, `change` and `best_change` (method, ranking, removal), among others.
+        Removal paths: `is_best`, `best`, `change` and `best_change` (ranked_by, ranking, removal), among others.
 
     Returns
     -------
-    xarray.Dataset, (method, ranking, removal)
+    xarray.Dataset, (ranked_by, ranking, removal)
         `is_best`, 1 where no removal was cheaper, else 0; `share_best`, its mean so far; `regret`, what a removal cost
         more than the cheapest one would have, in the loss's unit; `total_regret`, its sum so far. NaN where that was
         not measured.
@@ -84,13 +84,13 @@ def summary(paths: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `loss`, `accuracy` and `test_accuracy` (method, ranking, step); `order`, `predicted`, `change`,
-        `best`, `best_change`, `is_best` and `layer` (method, ranking, removal).
+        Removal paths: `loss`, `accuracy` and `test_accuracy` (ranked_by, ranking, step); `order`, `predicted`,
+        `change`, `best`, `best_change`, `is_best` and `layer` (ranked_by, ranking, removal).
 
     Returns
     -------
-    xarray.Dataset, (method, ranking)
-        - `removable`, `test_removable` (method, ranking, fall): removals before the accuracy first falls by more
+    xarray.Dataset, (ranked_by, ranking)
+        - `removable`, `test_removable` (ranked_by, ranking, fall): removals before the accuracy first falls by more
           than `fall`, on the examples of the ranking and on the test set
         - `risen`: removals after which the loss is first above `RISEN` times its start, infinite for never
         - `cheap`: removals before the loss is first above `TOLERATED` times its start

@@ -16,8 +16,8 @@ class RetrainingSummary(NamedTuple):
     Attributes
     ----------
     data : xarray.Dataset, (every,)
-        `removable` (method, every, fall): removals before the test accuracy first falls by more than `fall`;
-        `mean_test_accuracy` and `wrong_way` (method, every); `spread`: distance of the best from the worst method in
+        `removable` (ranked_by, every, fall): removals before the test accuracy first falls by more than `fall`;
+        `mean_test_accuracy` and `wrong_way` (ranked_by, every); `spread`: distance of the best from the worst method in
         test accuracy, mean over the steps; `agreement`: of all steps and pairs of methods that differ with and without
         retraining, the share that differ in the same direction, 0.5 if the one said nothing of the other; `compared`:
         the number of them.
@@ -46,7 +46,7 @@ def retraining_summary(retraining: xr.Dataset) -> RetrainingSummary:
     Parameters
     ----------
     retraining : xarray.Dataset
-        `test_accuracy` (method, every, step); `every` is the number of removals between retrainings, 0 for never.
+        `test_accuracy` (ranked_by, every, step); `every` is the number of removals between retrainings, 0 for never.
 
     Returns
     -------

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from sweeps.examples import examples_in
 from sweeps.gating import choosing, finding, linen_models, nnx_models
 from sweeps.gating.flow import Flow
 from sweeps.gating.functions import FunctionForward
@@ -98,7 +99,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
         outputs = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), jnp.float32), inputs)
     leaves = jax.tree.leaves(outputs)
     dtype = finding.widest(leaf.dtype for leaf in leaves)
-    size = nodes + sum(leaf.size for leaf in leaves) // examples_of(inputs)
+    size = nodes + sum(leaf.size for leaf in leaves) // examples_in(inputs)
     gated = GatedNetwork((), FunctionForward(function), (site,), dtype, size)
     if reach(gated, inputs) != [True]:
         raise ValueError("the function's outputs do not depend on its gates")
@@ -133,7 +134,7 @@ def put_on(model: finding.Model, sites: Iterable[Site], calls: finding.Calls, in
     """Put gates on sites of a model."""
     chosen = tuple(sites)
     state, forward = model.gated(chosen)
-    return GatedNetwork(state, forward, chosen, calls.dtype, max(1, calls.floats // examples_of(inputs)))
+    return GatedNetwork(state, forward, chosen, calls.dtype, max(1, calls.floats // examples_in(inputs)))
 
 
 def reach(network: GatedNetwork, inputs: Any) -> list[bool]:
@@ -147,8 +148,3 @@ def reach(network: GatedNetwork, inputs: Any) -> list[bool]:
     program = jax.make_jaxpr(outputs)([jnp.ones(site.size, network.dtype) for site in network.sites])
     reached = frozenset().union(*Flow(program, [frozenset([name]) for name in names]).outputs)
     return [name in reached for name in names]
-
-
-def examples_of(inputs: Any) -> int:
-    """Length of the leading axis."""
-    return jax.tree.leaves(inputs)[0].shape[0]

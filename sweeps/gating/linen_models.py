@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from sweeps.examples import on_device
 from sweeps.gating import flow
-from sweeps.gating.recording import Recorder, Shape, first_argument
+from sweeps.gating.recording import Callee, Recorder, Shape, first_argument
 from sweeps.gating.site import Site, multiplied
 
 # What multiplies its input by a kernel: where activations are read and made.
@@ -91,17 +91,15 @@ class LinenModel:
                 return run(*arguments, **options)
             leaves = jax.tree.leaves(module.variables.get("params", {}))
             axes = getattr(module, "axis", -1) if isinstance(module, nn.DenseGeneral) else -1
-            return recorder.call(
+            callee = Callee(
                 path,
                 type(module),
                 is_layer,
                 is_embedding,
                 tuple(leaves[0].shape) if leaves else None,
                 axes if isinstance(axes, tuple | list) else (axes,),
-                run,
-                arguments,
-                options,
             )
+            return recorder.call(callee, run, arguments, options)
 
         with nn.intercept_methods(recording):
             return _applied(self._module, self._marked(), self._call, inputs)

@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from sweeps.examples import on_device
 from sweeps.gating import flow
-from sweeps.gating.recording import Recorder, Shape, errors_of_inputs, first_argument
+from sweeps.gating.recording import Callee, Recorder, Shape, errors_of_inputs, first_argument
 from sweeps.gating.site import Site, multiplied
 
 # What multiplies its input by a kernel: where activations are read and made.
@@ -166,17 +166,15 @@ def _recording(kind: type) -> type:
         def run(*arguments: Any, **options: Any) -> Any:
             return kind.__call__(self, *arguments, **options)
 
-        return _recorder.get().call(
+        callee = Callee(
             self.recorded_path,
             kind,
             issubclass(kind, LAYERS),
             issubclass(kind, nnx.Embed),
             _first_shape(self),
             self.axis if isinstance(self, nnx.LinearGeneral) else (-1,),
-            run,
-            arguments,
-            options,
         )
+        return _recorder.get().call(callee, run, arguments, options)
 
     return type(f"Recording{kind.__name__}", (kind,), {"__call__": call})
 

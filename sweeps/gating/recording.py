@@ -14,6 +14,24 @@ from sweeps.gating import flow
 Shape = tuple[int, ...]
 
 
+class Callee(NamedTuple):
+    """What is called: a layer, or a module that is asked for.
+
+    Attributes
+    ----------
+    path, kind, is_layer, is_embedding : see ``Call``
+    parameter : shape of its first parameter, as it is within the call
+    axes : of its first argument that hold the features
+    """
+
+    path: str
+    kind: type
+    is_layer: bool
+    is_embedding: bool
+    parameter: Shape | None
+    axes: Sequence[int]
+
+
 class Call(NamedTuple):
     """One call of a layer.
 
@@ -60,28 +78,16 @@ class Recorder:
         """Whether calls of this module are recorded: of layers and embeddings, and of what is asked for."""
         return is_known or any(fnmatchcase(path, pattern) for pattern in self._wanted)
 
-    def call(
-        self,
-        path: str,
-        kind: type,
-        is_layer: bool,
-        is_embedding: bool,
-        parameter: Shape | None,
-        axes: Sequence[int],
-        run: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        options: dict[str, Any],
-    ) -> Any:
+    def call(self, callee: Callee, run: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call a layer, and write down that it was called.
 
         Parameters
         ----------
-        path, kind, is_layer, is_embedding : see ``Call``
-        parameter : shape of the layer's first parameter, as it is within the call
-        axes : of its first argument that hold the features
+        callee : the layer
         run : the layer's own call
         arguments, options : of the call
         """
+        path, kind, is_layer, is_embedding, parameter, axes = callee
         first, with_first = first_argument(arguments, options)
         self._arrays.append(first)
         contracted = 0
@@ -132,24 +138,13 @@ class Probe(Recorder):
         self.touched: np.ndarray | None = None
         self._maker, self._reader, self._channels = maker, reader, np.flatnonzero(chosen)
 
-    def call(
-        self,
-        path: str,
-        kind: type,
-        is_layer: bool,
-        is_embedding: bool,
-        parameter: Shape | None,
-        axes: Sequence[int],
-        run: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        options: dict[str, Any],
-    ) -> Any:
+    def call(self, callee: Callee, run: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call a layer, with the channels made not a number."""
         first, _ = first_argument(arguments, options)
-        if path == self._reader and not isinstance(first, jax.core.Tracer):
+        if callee.path == self._reader and not isinstance(first, jax.core.Tracer):
             self.touched = np.isnan(np.asarray(first)).reshape(-1)
         result = run(*arguments, **options)
-        return result.at[..., self._channels].set(jnp.nan) if path == self._maker else result
+        return result.at[..., self._channels].set(jnp.nan) if callee.path == self._maker else result
 
 
 def first_argument(

@@ -1,7 +1,7 @@
 """Ranking: which node to remove next, by brute force, to first or second order, or by cheaper guesses."""
 
 from sweeps.ranking.criteria import METHODS, scores
-from sweeps.ranking.paths import RemovalPath, removal_path
+from sweeps.ranking.paths import RemovalPath, masks_along, removal_path
 from sweeps.ranking.probes import GainCurve, activation_correlation, gain_curve, pair_interaction
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "RemovalPath",
     "activation_correlation",
     "gain_curve",
+    "masks_along",
     "pair_interaction",
     "removal_path",
     "scores",

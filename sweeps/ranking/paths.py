@@ -162,8 +162,7 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
     """Return the path of any objective, from its values at single masks."""
     order, predicted = _ranked(scorer, rerank)
     nodes = len(order)
-    # Step s has the first s nodes of the order off.
-    masks = (np.argsort(order)[None] >= np.arange(nodes + 1)[:, None]).astype(np.float32)
+    masks = masks_along(order)
     loss = np.asarray(scorer.objective.evaluate(masks, gradients=False).loss)
     change, best, best_change = np.diff(loss), np.full(nodes, -1), np.full(nodes, np.nan)
     if measure:
@@ -183,6 +182,11 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
         best=best,
         best_change=best_change,
     )
+
+
+def masks_along(order: Int[np.ndarray, " nodes"]) -> Float[np.ndarray, "steps nodes"]:
+    """Gates at each step of a path, shape (nodes + 1, nodes): step s has the first s nodes of the order off."""
+    return (np.argsort(order)[None] >= np.arange(len(order) + 1)[:, None]).astype(np.float32)
 
 
 def _ranked(scorer: Scorer, rerank: bool) -> tuple[np.ndarray, np.ndarray]:

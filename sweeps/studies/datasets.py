@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from flax import nnx
 
 from sweeps.examples import checked
 from sweeps.networks import MLP
@@ -67,7 +68,7 @@ def of_model(name: str, network: Any, task: Task, objective: Objective, **option
         dict(source=site.path, kind=site.kind, nodes=site.size, path=", ".join(site.layers), at=site.at)
         for site in objective.sites
     ]
-    leaves = jax.tree.leaves(options.get("variables") or _parameters(network))
+    leaves = jax.tree.leaves(options.get("variables") or nnx.state(network, nnx.Param))
     attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))
     return xr.Dataset(attrs=attributes | measured(network, task, **options))
 
@@ -120,9 +121,3 @@ def device_in_words() -> str:
     kind = "CPU" if device.platform == "cpu" else device.device_kind
     processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
     return f"{jax.device_count()} {kind} device{'s' if jax.device_count() > 1 else ''}{processes}"
-
-
-def _parameters(network: Any) -> Any:
-    from flax import nnx
-
-    return nnx.state(network, nnx.Param)

@@ -191,7 +191,7 @@ def _paths(one: Trained, methods: tuple[str, ...], seed: int) -> xr.Dataset:
         by_ranking = []
         for again in RANKINGS.values():
             path = ranking.removal_path(one.objective, method, again, seed=seed)
-            accuracy = np.asarray(one.test.accuracy(masks_along(path.order)))
+            accuracy = np.asarray(one.test.accuracy(ranking.masks_along(path.order)))
             # Names as variables: they differ from method to method.
             data = path.to_dataset().reset_coords(["name", "layer"]).assign(test_accuracy=("step", accuracy))
             by_ranking.append(data.drop_attrs(deep=False))
@@ -201,18 +201,13 @@ def _paths(one: Trained, methods: tuple[str, ...], seed: int) -> xr.Dataset:
     return data.assign_coords(ranked_by=_names(methods), ranking=_names(RANKINGS)).assign_attrs(seed=seed)
 
 
-def masks_along(order: np.ndarray) -> np.ndarray:
-    """Gates at each step of a path, shape (nodes + 1, nodes): step s has the first s nodes of the order off."""
-    return (np.argsort(order)[None] >= np.arange(len(order) + 1)[:, None]).astype(np.float32)
-
-
 def _surfaces(one: Trained, paths: xr.Dataset, every: int) -> xr.Dataset:
     """Loss against the gain of the chosen node at every tenth or so removal of the re-ranked paths."""
     removed = np.arange(0, len(one.objective.nodes), every)
     by_method = []
     for method in METHODS:
         order = paths.order.sel({"ranked_by": method, "ranking": "reranked"}).values
-        masks = masks_along(order)
+        masks = ranking.masks_along(order)
         curves = [ranking.gain_curve(one.objective, int(order[step]), masks[step]) for step in removed]
         variables = {
             name: (("removed", "gain"), np.stack([getattr(curve, name) for curve in curves]))

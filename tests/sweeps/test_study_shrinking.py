@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import tasks
+from sweeps import ranking, tasks
 from sweeps.config import Shrinking
 from sweeps.studies import retraining, shrinking
 from tests.sweeps import helpers
@@ -73,7 +73,7 @@ def test_the_hypercube_holds_the_paths_of_the_small_network(run):
     weights = 2 ** np.arange(4)
     for method in shrinking.METHODS:
         path = paths.sel({"ranked_by": method, "ranking": "reranked"})
-        masks = shrinking.masks_along(path.order.values)
+        masks = ranking.masks_along(path.order.values)
         np.testing.assert_allclose(cube.loss.values[(masks @ weights).astype(int)], path.loss, rtol=1e-4)
 
 

@@ -63,7 +63,7 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `predicted` and `change` (method, ranking, removal).
+        Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
     method, ranking : str
         Which path.
     linear : float
@@ -118,7 +118,7 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `predicted` and `change` (method, ranking, removal).
+        Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
     unit : str
         Of the loss.
 

@@ -107,7 +107,7 @@ def retraining(data: xr.Dataset) -> Figure:
     Parameters
     ----------
     data : xarray.Dataset
-        `test_accuracy` (method, every, step).
+        `test_accuracy` (ranked_by, every, step).
 
     Returns
     -------

@@ -26,7 +26,7 @@ def curve(
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `name` (method, ranking, step).
+        Removal paths: `name` (ranked_by, ranking, step).
     name : {"loss", "accuracy", "test_accuracy"}
         Which quantity.
     ranking : {"single_pass", "reranked"}
@@ -78,7 +78,7 @@ def overview(paths: xr.Dataset, label: str) -> Figure:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `loss` and `accuracy` (method, ranking, step).
+        Removal paths: `loss` and `accuracy` (ranked_by, ranking, step).
     label : str
         Of the axis of losses, with its unit.
 

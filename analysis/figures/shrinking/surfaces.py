@@ -37,7 +37,7 @@ def surface(
     Parameters
     ----------
     surfaces : xarray.Dataset
-        `loss`, `first_order` and `second_order` (method, removed, gain).
+        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     method : str
         Which method chose.
     logarithmic : bool
@@ -105,7 +105,7 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
     Parameters
     ----------
     surfaces : xarray.Dataset
-        `loss`, `first_order` and `second_order` (method, removed, gain).
+        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     label : str
         Of the axis of losses, with its unit.
 
@@ -158,7 +158,7 @@ def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
     Parameters
     ----------
     surfaces : xarray.Dataset
-        `loss`, `first_order` and `second_order` (method, removed, gain).
+        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     label : str
         Of the axis of losses, with its unit.
     columns : int
