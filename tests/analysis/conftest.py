@@ -1,12 +1,14 @@
-"""Fixtures of the analysis tests: a synthetic run, as a tree and as a folder."""
+"""Fixtures of the analysis tests: a synthetic run, as a tree and as a folder, and one with its interactive page."""
 
 import shutil
 
 import pytest
+import synthetic_explorer
 import synthetic_run
 
-from analysis import reports
-from tests import once
+from analysis import explorer, reports, runs
+from analysis.explorer.data import collect
+from tests import once, reference
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +35,31 @@ def written_run(run_folder, tmp_path_factory):
         reports.write(folder)
 
     return once.folder(tmp_path_factory, "written", make)
+
+
+@pytest.fixture(scope="module")
+def explorable_tree(clean_tree):
+    return synthetic_explorer.with_network(clean_tree, (2, synthetic_run.NODES, 2))
+
+
+@pytest.fixture(scope="module")
+def explorable_folder(tmp_path_factory, explorable_tree):
+    return synthetic_run.write_run(tmp_path_factory.mktemp("explored"), explorable_tree)
+
+
+@pytest.fixture(scope="module")
+def explorer_page(explorable_folder):
+    return explorer.write(explorable_folder)
+
+
+@pytest.fixture(scope="module")
+def explorable(explorable_folder):
+    return collect(runs.open_run(explorable_folder))
+
+
+@pytest.fixture(scope="module")
+def problem(explorable):
+    """The stored network on the stored test points, for the oracle."""
+    network = explorable.network
+    layers = tuple(zip(network.kernels, network.biases, strict=True))
+    return reference.Problem(layers, "relu", explorable.inputs, explorable.targets, "cross_entropy")
