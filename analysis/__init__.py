@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from analysis import (
         best,
+        commuting,
         density,
         explorer,
         export,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         formatting,
         gradients,
         hypercube,
+        intervals,
         layers,
         lognormal,
         paths,
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
         runs,
         samples,
         shrinking,
+        sparsity,
         spread,
         tables,
     )
 
 __all__ = [
     "best",
+    "commuting",
     "density",
     "explorer",
     "export",
@@ -44,6 +48,7 @@ __all__ = [
     "formatting",
     "gradients",
     "hypercube",
+    "intervals",
     "layers",
     "lognormal",
     "paths",
@@ -56,6 +61,7 @@ __all__ = [
     "runs",
     "samples",
     "shrinking",
+    "sparsity",
     "spread",
     "tables",
 ]

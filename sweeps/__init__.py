@@ -32,6 +32,7 @@ _MODULES = (
     "losses",
     "objective",
     "plans",
+    "pruning",
     "designs",
     "engine",
     "ranking",

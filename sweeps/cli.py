@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from sweeps import config
+from sweeps.studies import settings as studies
 
 PROG = "sweeps"
 DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at once, and see what happens."""
@@ -25,7 +26,7 @@ Overwrite = Annotated[bool, tyro.conf.arg(help="Remove an earlier run in that fo
 
 
 def circle(
-    settings: tyro.conf.OmitArgPrefixes[config.Circle],
+    settings: tyro.conf.OmitArgPrefixes[studies.Circle],
     out: Out = Path("runs/circle"),
     overwrite: Overwrite = False,
 ) -> None:
@@ -34,12 +35,30 @@ def circle(
 
 
 def shrinking(
-    settings: tyro.conf.OmitArgPrefixes[config.Shrinking],
+    settings: tyro.conf.OmitArgPrefixes[studies.Shrinking],
     out: Out = Path("runs/shrinking"),
     overwrite: Overwrite = False,
 ) -> None:
     """Which node to remove next: brute force against first- and second-order predictions, on digits or MNIST."""
     _study("shrinking", settings, out, overwrite)
+
+
+def sparsity(
+    settings: tyro.conf.OmitArgPrefixes[studies.Sparsity],
+    out: Out = Path("runs/sparsity"),
+    overwrite: Overwrite = False,
+) -> None:
+    """How sparse a network can get: weights and units pruned, before and after fine-tuning, on digits or MNIST."""
+    _study("sparsity", settings, out, overwrite)
+
+
+def spiral(
+    settings: tyro.conf.OmitArgPrefixes[studies.Spiral],
+    out: Out = Path("runs/spiral"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Train first, or prune first? Half of the hidden nodes removed after training or before it, on a spiral."""
+    _study("spiral", settings, out, overwrite)
 
 
 def run(
@@ -121,6 +140,8 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 COMMANDS: dict[str, Callable[..., Any]] = {
     "study circle": circle,
     "study shrinking": shrinking,
+    "study sparsity": sparsity,
+    "study spiral": spiral,
     "run": run,
     "report": report,
     "explore": explore,
@@ -165,8 +186,8 @@ def _joined_names(arguments: list[str]) -> list[str]:
         return arguments
     if len(arguments) < 2 or arguments[1] in ("-h", "--help"):
         return ["--help"]
-    if arguments[1] not in config.STUDIES:
-        raise ValueError(f"study must be one of {', '.join(config.STUDIES)}, got {arguments[1]!r}")
+    if arguments[1] not in studies.STUDIES:
+        raise ValueError(f"study must be one of {', '.join(studies.STUDIES)}, got {arguments[1]!r}")
     return [" ".join(arguments[:2]), *arguments[2:]]
 
 

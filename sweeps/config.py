@@ -1,4 +1,4 @@
-"""Settings of studies and configured sweeps: plain dataclasses, read before JAX is imported."""
+"""Settings of a configured sweep: plain dataclasses, from a TOML file, read before JAX is imported."""
 
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,108 +10,6 @@ import tyro
 
 # Options of a user's own function: any names and values, from the file alone.
 Options = Annotated[dict[str, Any], tyro.conf.Suppress]
-
-
-@dataclass(frozen=True)
-class Circle:
-    """The distribution of loss under random node removal, of a toy network on a circle."""
-
-    nodes: int = 20
-    """Nodes in the hidden layer."""
-    epochs: int = 20
-    """Training epochs."""
-    batch_size: int = 32
-    """Examples in a training batch."""
-    learning_rate: float = 0.01
-    """Step size of Adam."""
-    train_examples: int = 1000
-    """Points in the training set."""
-    test_examples: int = 1000
-    """Points in the fixed test set."""
-    probability: tuple[float, ...] = (0.25, 0.5, 0.75)
-    """Probabilities with which a node stays."""
-    draws: int = 1000
-    """Masks drawn for each probability."""
-    paths: int = 1000
-    """Flip paths across the hypercube."""
-    cube_nodes: int = 24
-    """Most hidden nodes for which every mask is evaluated as well."""
-    networks: int = 32
-    """Networks trained from different seeds, to show the spread that one network hides."""
-    boundary: Literal["text", "code"] = "text"
-    """Circle of the published text, or of the published code, which compares the squared radius."""
-    seed: int = 0
-    """Seed of the initial network, the training set and the order of training."""
-    test_seed: int = 23
-    """Seed of the test set."""
-    mask_seed: int = 17
-    """Seed of the masks."""
-
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in (
-            "nodes",
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "train_examples",
-            "test_examples",
-            "draws",
-            "paths",
-            "networks",
-        ):
-            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        _require(0 <= self.cube_nodes <= 30, "cube_nodes", "between 0 and 30", self.cube_nodes)
-        for name in ("seed", "test_seed", "mask_seed"):
-            _require(0 <= getattr(self, name) < 2**31, name, "between 0 and 2^31 - 1", getattr(self, name))
-        inside = bool(self.probability) and all(0 <= value <= 1 for value in self.probability)
-        _require(inside, "probability", "in [0, 1], at least one", self.probability)
-
-
-@dataclass(frozen=True)
-class Shrinking:
-    """Which node to remove next: brute force, first and second order, along whole paths of removals."""
-
-    task: Literal["digits", "mnist"] = "digits"
-    """Images: scikit-learn's digits of 8 x 8 pixels, or MNIST, which is fetched once where no folder is given."""
-    data: str | None = None
-    """Folder with MNIST's four IDX files; asks for MNIST by itself."""
-    nodes: int = 100
-    """Hidden nodes of each network, in all its layers."""
-    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
-    """Numbers of hidden layers, a network for each; 1 has to be among them."""
-    small_nodes: int = 14
-    """Hidden nodes of the network whose every mask is evaluated; 0 leaves it out."""
-    comparison: tuple[Literal["magnitude", "activation", "gradient"], ...] = ("magnitude", "activation", "gradient")
-    """Cheaper criteria to compare with beside random choices, for the network of one layer."""
-    cross_entropy: bool = True
-    """Whether to rank by cross-entropy as well."""
-    regression: Literal["diabetes", "california", "none"] = "diabetes"
-    """A regression task beside the images; California housing where scikit-learn has it already."""
-    epochs: int = 80
-    """Training epochs."""
-    batch_size: int = 32
-    """Examples in a training batch."""
-    learning_rate: float = 0.01
-    """Step size of Adam."""
-    retrain_every: tuple[int, ...] = (5, 20)
-    """Numbers of removals after which the network of one layer is trained again, a path for each; may be empty."""
-    retrain_epochs: int = 1
-    """Epochs of each such training."""
-    surface_every: int = 10
-    """Removals between two error surfaces."""
-    seed: int = 0
-    """Seed of the initial networks and the order of training."""
-
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in ("nodes", "epochs", "batch_size", "learning_rate", "retrain_epochs", "surface_every"):
-            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        _require(0 <= self.small_nodes <= 20, "small_nodes", "between 0 and 20", self.small_nodes)
-        _require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
-        good = 1 in self.layers and all(0 < one <= self.nodes for one in self.layers)
-        _require(good, "layers", f"numbers from 1 to {self.nodes}, 1 among them", self.layers)
-        _require(all(one > 0 for one in self.retrain_every), "retrain_every", "positive numbers", self.retrain_every)
 
 
 @dataclass(frozen=True)
@@ -151,9 +49,9 @@ class Data:
     def check(self) -> None:
         """Raise ValueError for options that nobody reads."""
         if self.load is None:
-            _require(not self.arguments, "task.arguments", "left out without task.load", self.arguments)
+            require(not self.arguments, "task.arguments", "left out without task.load", self.arguments)
         else:
-            _require(not self.options(), "options of a named task", "left out with task.load", self.options())
+            require(not self.options(), "options of a named task", "left out with task.load", self.options())
 
 
 @dataclass(frozen=True)
@@ -182,12 +80,12 @@ class Network:
         """Raise ValueError for options that nobody reads."""
         if self.build is None:
             for name, value in dict(arguments=self.arguments, checkpoint=self.checkpoint).items():
-                _require(not value, f"network.{name}", "left out without network.build", value)
+                require(not value, f"network.{name}", "left out without network.build", value)
             return
         for one in fields(self):
             if one.name in ("sizes", "activation", "output_activation", "use_bias"):
                 value = getattr(self, one.name)
-                _require(value == one.default, f"network.{one.name}", "left out with network.build", value)
+                require(value == one.default, f"network.{one.name}", "left out with network.build", value)
 
 
 @dataclass(frozen=True)
@@ -321,9 +219,7 @@ def _require_known(name: str, known: list[str], what: str) -> None:
         raise ValueError(f"{what} must be one of {', '.join(known)}, got {name!r}")
 
 
-def _require(good: bool, name: str, expected: str, came: object) -> None:
+def require(good: bool, name: str, expected: str, came: object) -> None:
+    """Raise ValueError for a setting that is not good."""
     if not good:
         raise ValueError(f"{name} must be {expected}, got {came}")
-
-
-STUDIES = {"circle": Circle, "shrinking": Shrinking}

@@ -10,19 +10,20 @@ LINE_EVERY = 60.0
 
 
 class Progress:
-    """Counts masks on standard error.
+    """Counts masks, or other things, on standard error.
 
     Parameters
     ----------
-    total : masks in all
+    total : how many there are in all
     shown : whether anything is printed
+    things : what they are
     """
 
-    def __init__(self, total: int, shown: bool):
-        self._total, self._count, self._shown = total, 0, shown
+    def __init__(self, total: int, shown: bool, things: str = "masks"):
+        self._total, self._count, self._shown, self._things = total, 0, shown, things
         self._start = self._last = time.monotonic()
         self._skipped = 0
-        self._bar = tqdm(total=total, unit=" masks", unit_scale=True) if shown and sys.stderr.isatty() else None
+        self._bar = tqdm(total=total, unit=f" {things}", unit_scale=True) if shown and sys.stderr.isatty() else None
 
     def __enter__(self) -> "Progress":
         return self
@@ -33,24 +34,25 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def add(self, masks: int) -> None:
-        """Count masks as done."""
-        self._count += masks
+    def add(self, number: int) -> None:
+        """Count some as done."""
+        self._count += number
         if self._bar is not None:
-            self._bar.update(masks)
+            self._bar.update(number)
         elif self._shown and time.monotonic() - self._last >= LINE_EVERY:
             self._last = time.monotonic()
             rate = (self._count - self._skipped) / (self._last - self._start)
             left = (self._total - self._count) / rate
-            self.say(f"{self._count:,} of {self._total:,} masks, {rate:,.0f} masks/s, about {left:,.0f} s left")
+            done = f"{self._count:,} of {self._total:,} {self._things}"
+            self.say(f"{done}, {rate:,.0f} {self._things}/s, about {left:,.0f} s left")
 
-    def skip(self, masks: int) -> None:
-        """Count masks that an earlier run finished."""
-        self._count += masks
-        self._skipped += masks
+    def skip(self, number: int) -> None:
+        """Count some that an earlier run finished."""
+        self._count += number
+        self._skipped += number
         if self._bar is not None:
-            self._bar.initial += masks
-            self._bar.update(masks)
+            self._bar.initial += number
+            self._bar.update(number)
 
     def say(self, line: str) -> None:
         """Print a line that belongs to the work, whether or not progress is shown."""

@@ -15,6 +15,9 @@ from sweeps import gating, losses
 from sweeps.examples import Examples, checked
 from sweeps.tasks import Task
 
+# One object: training compiles anew for another one.
+_ADAM = optax.adam(1e-2)
+
 
 class History(NamedTuple):
     """How training went; means over the batches of each epoch, taken before each step.
@@ -135,7 +138,7 @@ def train_many(
     keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
     states, history = _fit_all(
         splits[0][0],
-        optimizer or optax.adam(1e-2),
+        optimizer or _ADAM,
         named,
         epochs,
         min(batch_size, len(batches[0])),
@@ -182,7 +185,57 @@ def _fit(
     data: Examples,
     key: Array,
 ) -> tuple[Any, tuple[Array, Array, Any]]:
-    """Train one network: a scan over epochs of a scan over batches."""
+    """Train one network: a scan over epochs."""
+
+    def epoch(carry: Trained, key: Array) -> tuple[Trained, tuple[Array, Array, Any]]:
+        carry, means = train_epoch(graph, optimizer, loss, batch_size, carry, data, key)
+        return carry, (*means, carry.parameters if keep_parameters else None)
+
+    parameters, rest = state
+    carry = Trained(parameters, rest, optimizer.init(parameters))
+    carry, (losses_, right, path) = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
+    if keep_parameters:
+        path = jax.tree.map(lambda first, later: jnp.concatenate([first[None], later]), parameters, path)
+    return (carry.parameters, carry.rest), (losses_, right, path)
+
+
+class Trained(NamedTuple):
+    """What an epoch of training begins with, and ends with.
+
+    Attributes
+    ----------
+    parameters, rest : of the network, ``nnx.Param`` and everything else
+    memory : state of the optimizer
+    """
+
+    parameters: Any
+    rest: Any
+    memory: Any
+
+
+def train_epoch(
+    graph: Any,
+    optimizer: optax.GradientTransformation,
+    loss: losses.Loss,
+    batch_size: int,
+    start: Trained,
+    data: Examples,
+    key: Array,
+) -> tuple[Trained, tuple[Float[Array, ""], Float[Array, ""]]]:
+    """Visit each example once in a random order: a scan over batches.
+
+    Parameters
+    ----------
+    graph : structure of the network
+    optimizer, loss, batch_size : at most as large as the data
+    start : what the epoch begins with
+    data : examples without what would be harmful where it does not count
+    key : of the order
+
+    Returns
+    -------
+    what the epoch ends with, and the means of loss and accuracy over its batches, each taken before its step
+    """
     examples = len(data)
     steps = -(-examples // batch_size)
 
@@ -198,32 +251,22 @@ def _fit(
         # A batch may hold nothing that counts.
         return total / jnp.maximum(count, 1), (states[1], (total, count, *hits))
 
-    def step(carry: tuple, order: Array) -> tuple[tuple, tuple[Array, ...]]:
-        parameters, rest, memory = carry
-        gradient, (rest, sums) = jax.grad(mean_loss, has_aux=True)(parameters, rest, order)
+    def step(carry: Trained, order: Array) -> tuple[Trained, tuple[Array, ...]]:
+        gradient, (rest, sums) = jax.grad(mean_loss, has_aux=True)(carry.parameters, carry.rest, order)
         # Optax promotes implicitly: Adam raises a float to an integer count. A user's strict setting stays ours.
         with jax.numpy_dtype_promotion("standard"):
-            updates, memory = optimizer.update(gradient, memory, parameters)
-            parameters = optax.apply_updates(parameters, updates)
-        return (parameters, rest, memory), sums
+            updates, memory = optimizer.update(gradient, carry.memory, carry.parameters)
+            parameters = optax.apply_updates(carry.parameters, updates)
+        return Trained(parameters, rest, memory), sums
 
-    def epoch(carry: tuple, key: Array) -> tuple[tuple, tuple[Array, Array, Any]]:
-        order = jnp.pad(
-            jax.random.permutation(key, examples),
-            (0, steps * batch_size - examples),
-            constant_values=examples,
-        )
-        carry, sums = jax.lax.scan(step, carry, order.reshape(steps, batch_size))
-        total, count, hits, answers = (each.sum() for each in sums)
-        return carry, (total / count, hits / answers, carry[0] if keep_parameters else None)
-
-    parameters, rest = state
-    carry = (parameters, rest, optimizer.init(parameters))
-    start = parameters
-    (parameters, rest, _), (losses_, right, path) = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
-    if keep_parameters:
-        path = jax.tree.map(lambda first, later: jnp.concatenate([first[None], later]), start, path)
-    return (parameters, rest), (losses_, right, path)
+    order = jnp.pad(
+        jax.random.permutation(key, examples),
+        (0, steps * batch_size - examples),
+        constant_values=examples,
+    )
+    end, sums = jax.lax.scan(step, start, order.reshape(steps, batch_size))
+    total, count, hits, answers = (each.sum() for each in sums)
+    return end, (total / count, hits / answers)
 
 
 def _total(values: Float[Array, "..."], present: Array, mask: Array | None) -> tuple[Array, Array]:

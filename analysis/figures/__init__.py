@@ -1,10 +1,12 @@
 """Figures: one module a kind, each function takes data and an optional axes, and returns the axes."""
 
 from analysis.figures import (
+    commuting,
     cube,
     densities,
     families,
     gradients,
+    graph,
     layers,
     masks,
     nodes,
@@ -13,6 +15,7 @@ from analysis.figures import (
     quantiles,
     removal,
     shrinking,
+    sparsity,
     spectrum,
     spread,
     style,
@@ -20,10 +23,12 @@ from analysis.figures import (
 )
 
 __all__ = [
+    "commuting",
     "cube",
     "densities",
     "families",
     "gradients",
+    "graph",
     "layers",
     "masks",
     "nodes",
@@ -32,6 +37,7 @@ __all__ = [
     "quantiles",
     "removal",
     "shrinking",
+    "sparsity",
     "spectrum",
     "spread",
     "style",

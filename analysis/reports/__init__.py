@@ -10,6 +10,8 @@ from analysis import runs
 STUDIES = {
     "circle": "analysis.reports.circle",
     "shrinking": "analysis.reports.shrinking",
+    "sparsity": "analysis.reports.sparsity",
+    "spiral": "analysis.reports.spiral",
     "sweep": "analysis.reports.sweep",
 }
 

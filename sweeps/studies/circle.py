@@ -9,13 +9,13 @@ import numpy as np
 import optax
 import xarray as xr
 
-from sweeps.config import Circle
 from sweeps.designs import Bernoulli, FlipPaths, Hypercube, LeaveOneOut
 from sweeps.engine import sweep
 from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.store import Run, check_folder
 from sweeps.studies import datasets
+from sweeps.studies.settings import Circle
 from sweeps.tasks import Task, circle
 from sweeps.training import train, train_many
 
@@ -33,7 +33,7 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps.config.Circle
+    settings : sweeps.studies.settings.Circle
     folder : the run folder
     command : the command that reproduces the run, for the record
     overwrite : whether an earlier run in the folder is removed

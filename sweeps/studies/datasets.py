@@ -1,6 +1,7 @@
 """Datasets that several studies write: the task, the network, how training went."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -39,19 +40,34 @@ def _dims(first: str, name: str, number: int) -> tuple[str, ...]:
 
 def of_network(network: MLP, task: Task, loss: Any = None) -> xr.Dataset:
     """Parameters by layer; attributes: structure, loss and accuracy on both sets with all gates on."""
+    return (
+        of_parameters([network])
+        .squeeze("network")
+        .assign_attrs(structure(network) | measured(network, task, loss=loss))
+    )
+
+
+def of_parameters(networks: Sequence[MLP]) -> xr.Dataset:
+    """Parameters by layer of networks of one structure, with dimension ``network``."""
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for index, layer in enumerate(network.layers):
+    for index, layers in enumerate(zip(*(network.layers for network in networks), strict=True)):
         name = f"layers.{index}"
-        variables[f"{name}.kernel"] = ((f"{name}.inputs", f"{name}.outputs"), np.asarray(layer.kernel[...]))
-        if layer.bias is not None:
-            variables[f"{name}.bias"] = ((f"{name}.outputs",), np.asarray(layer.bias[...]))
-    attributes = dict(
+        kernels = np.stack([np.asarray(layer.kernel[...]) for layer in layers])
+        variables[f"{name}.kernel"] = (("network", f"{name}.inputs", f"{name}.outputs"), kernels)
+        if layers[0].bias is not None:
+            biases = np.stack([np.asarray(layer.bias[...]) for layer in layers])
+            variables[f"{name}.bias"] = (("network", f"{name}.outputs"), biases)
+    return xr.Dataset(variables)
+
+
+def structure(network: MLP) -> dict[str, Any]:
+    """Return what an MLP is, but for its parameters, as attributes."""
+    return dict(
         sizes=list(network.sizes),
         activation=network.activation,
         output_activation=network.output_activation,
         use_bias=int(network.layers[0].bias is not None),
     )
-    return xr.Dataset(variables, attrs=attributes | measured(network, task, loss=loss))
 
 
 def of_model(name: str, network: Any, task: Task, objective: Objective, **options: Any) -> xr.Dataset:

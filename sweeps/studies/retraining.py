@@ -2,46 +2,22 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
 from flax import nnx
-from jaxtyping import Array, Float
 
 from sweeps import ranking
-from sweeps.config import Shrinking
-from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.networks import MLP
 from sweeps.objective import Objective
+from sweeps.pruning import Masked, masks_of_nodes
+from sweeps.studies.settings import Shrinking
 from sweeps.tasks import Task
 from sweeps.training import train_many
 
 # Of the step size of the first training: the network is where it should be, but for what is missing.
 SLOWER = 0.3
 KEPT = ("loss", "accuracy", "test_accuracy")
-
-
-class Masked(nnx.Module):
-    """An MLP with some of its hidden nodes off, for training: what leads from them and to them stays as it is.
-
-    Parameters
-    ----------
-    network : the MLP, which is trained in place
-    gates : of its hidden nodes, shape (nodes,)
-    """
-
-    def __init__(self, network: MLP, gates: Float[np.ndarray, " nodes"]):
-        self.network = network
-        self.gates = nnx.Variable(jnp.asarray(gates, jnp.float32))
-
-    def __call__(self, inputs: Float[Array, "examples features"]) -> Float[Array, "examples outputs"]:
-        """Return the outputs."""
-        hidden, start, last = inputs, 0, len(self.network.layers) - 1
-        for layer in self.network.layers[:last]:
-            gates = self.gates[start : start + layer.out_features]
-            hidden = ACTIVATIONS[self.network.activation](layer(hidden)) * gates[None]
-            start += layer.out_features
-        return ACTIVATIONS[self.network.output_activation](self.network.layers[last](hidden))
 
 
 def of_network(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[str], settings: Shrinking) -> xr.Dataset:
@@ -72,7 +48,7 @@ def _path(network: MLP, task: Task, methods: Sequence[str], every: int, settings
     pairs = [_objectives(one, task) for one in networks]
     for step in range(nodes + 1):
         if step and step % every == 0 and step < nodes:
-            masked = [Masked(one, mask) for one, mask in zip(networks, gates, strict=True)]
+            masked = [Masked(one, masks_of_nodes(one, mask)) for one, mask in zip(networks, gates, strict=True)]
             train_many(
                 masked,
                 [task] * len(methods),

@@ -11,13 +11,13 @@ import optax
 import xarray as xr
 
 from sweeps import ranking, tasks
-from sweeps.config import Shrinking
 from sweeps.designs import Hypercube
 from sweeps.engine import sweep
 from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.store import Run, check_folder
 from sweeps.studies import datasets, retraining
+from sweeps.studies.settings import Shrinking
 from sweeps.tasks import Task
 from sweeps.training import train
 
@@ -61,7 +61,7 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps.config.Shrinking
+    settings : sweeps.studies.settings.Shrinking
     folder : the run folder
     command : the command that reproduces the run, for the record
     overwrite : whether an earlier run in the folder is removed

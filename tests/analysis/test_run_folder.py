@@ -52,7 +52,7 @@ def test_stores_that_cannot_be_read_are_refused_in_one_line(tmp_path, attributes
 
 def test_a_study_without_a_report_is_named(tmp_path):
     with pytest.raises(
-        ValueError, match=r"expected a run of a study among \['circle', 'shrinking', 'sweep'\], got a run of 'square'"
+        ValueError, match=r"expected a run of a study among \['circle', .*'sweep'\], got a run of 'square'"
     ):
         reports.write(damaged(tmp_path, study="square"))
 

@@ -12,6 +12,7 @@ import tyro
 import xarray as xr
 
 from sweeps import cli, config
+from sweeps.studies.settings import Circle
 from tests.sweeps.conftest import SMALLEST, without_jax
 
 
@@ -132,7 +133,7 @@ class TestRuns:
         flags = command[3:]
         if "--out" in flags:
             del flags[flags.index("--out") : flags.index("--out") + 2]
-        settings = tyro.cli(config.Circle, args=flags)
+        settings = tyro.cli(Circle, args=flags)
         assert json.loads(json.dumps(vars(settings))) == recorded
         assert (settings.draws, settings.networks, settings.epochs) == (50, 2, 2)
 

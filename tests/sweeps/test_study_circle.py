@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps import cli, config
+from sweeps import cli
 from sweeps.studies import circle
+from sweeps.studies.settings import Circle
 from sweeps.tasks import circle as circle_task
 from tests import browser, reference
 from tests.sweeps import helpers
 from tests.sweeps.conftest import SIZES
 
-SETTINGS = config.Circle(**SIZES)
+SETTINGS = Circle(**SIZES)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ def test_the_page_computes_what_the_engine_computed(explored, tree, tmp_path):
 
 def test_settings_are_checked_before_any_work(tmp_path, compiled):
     with pytest.raises(ValueError, match="draws must be positive, got 0"):
-        circle.run(config.Circle(draws=0), tmp_path / "run")
+        circle.run(Circle(draws=0), tmp_path / "run")
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="is a file"):
         circle.run(SETTINGS, tmp_path / "file")

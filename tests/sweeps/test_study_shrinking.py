@@ -1,16 +1,12 @@
 """The shrinking study: what it writes, and that its parts say the same of one network."""
 
-import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
-from flax import nnx
 
 import sweeps
 from sweeps import ranking, tasks
-from sweeps.config import Shrinking
 from sweeps.studies import retraining, shrinking
-from tests.sweeps import helpers
+from sweeps.studies.settings import Shrinking
 
 SMALLEST = Shrinking(
     nodes=4,
@@ -86,27 +82,6 @@ def test_retraining(run):
         # Nothing is trained before the third removal.
         np.testing.assert_allclose(data[name].sel(every=3)[:, :3], plain[:, :3], rtol=1e-5)
     assert (data.loss.sel(every=3)[:, 3] < data.loss.sel(every=0)[:, 3]).all()
-
-
-def test_training_leaves_what_is_off_as_it_is(few):
-    network = sweeps.MLP((64, 3, 2, 10), "sigmoid", kernel_init=nnx.initializers.normal(0.5))
-    before, gates = nnx.clone(network), np.array([1, 0, 1, 0, 1.0])
-    sweeps.train(retraining.Masked(network, gates), few, optax.adam(0.1), epochs=1)
-    first, second, last = (
-        np.asarray(new.kernel[...] != old.kernel[...]) for new, old in zip(network.layers, before.layers, strict=True)
-    )
-    assert first[:, [0, 2]].any(axis=0).all() and not first[:, 1].any()
-    assert second[[0, 2], 1].all() and not second[1].any() and not second[:, 0].any()
-    assert last[1].all() and not last[0].any()
-    assert network.layers[0].bias[1] == before.layers[0].bias[1]
-
-
-def test_a_masked_network_is_the_gated_one(few):
-    network = sweeps.MLP((64, 3, 2, 10), "sigmoid", kernel_init=nnx.initializers.normal(0.5))
-    gates = np.array([1, 0, 0.5, 1, 0], np.float32)
-    outputs = sweeps.Objective(network, few.test).outputs(gates)
-    found = retraining.Masked(network, gates)(jnp.asarray(few.test.inputs))
-    np.testing.assert_allclose(found, outputs, rtol=0, atol=100 * helpers.SINGLE)
 
 
 def test_pairs(run):

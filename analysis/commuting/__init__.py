@@ -1,0 +1,39 @@
+"""Does pruning commute with training: outcomes, decisions and weights of train first and of prune first."""
+
+from analysis.commuting import (  # modules, not functions
+    adam,
+    claims,
+    compare,
+    deviations,
+    kernels,
+    moves,
+    outcomes,
+    rates,
+)
+from analysis.commuting.compare import Commuting, commuting
+from analysis.commuting.intervals import Interval, over_networks, over_pairs
+from analysis.commuting.names import ARM_NAMES, CHOSEN, RANDOM, arm_name, arm_short, kind_of, kinds_of, nodes_name
+
+__all__ = [
+    "ARM_NAMES",
+    "CHOSEN",
+    "RANDOM",
+    "Commuting",
+    "Interval",
+    "adam",
+    "arm_name",
+    "arm_short",
+    "claims",
+    "commuting",
+    "compare",
+    "deviations",
+    "kernels",
+    "kind_of",
+    "kinds_of",
+    "moves",
+    "nodes_name",
+    "outcomes",
+    "over_networks",
+    "over_pairs",
+    "rates",
+]

@@ -1,0 +1,192 @@
+"""Choosing: which nodes or weights stay at each sparsity, and the networks that are left."""
+
+from typing import Any, TypeVar
+
+import numpy as np
+from flax import nnx
+from jaxtyping import Bool, Float
+
+from sweeps.pruning import parameters, removing, scoring, sparsities, structure
+
+Network = TypeVar("Network", bound=nnx.Module)
+
+
+def unit_masks(
+    network: nnx.Module,
+    sparsity: Any,
+    by: Any = "norm",
+    scope: str = "layer",
+    *,
+    batch: Any = None,
+    loss: Any = None,
+    seed: int = 0,
+) -> Bool[np.ndarray, "... nodes"]:
+    """Choose the hidden nodes that stay; those with the lowest scores go, the lowest index first among equals.
+
+    Parameters
+    ----------
+    network, by, batch, loss, seed : as for ``unit_scores``
+    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n nodes go, k as it is written in
+        decimals
+    scope : one of ``SCOPES``: ``"layer"``, n counts the nodes of a layer; ``"global_raw"``, those of all layers, whose
+        scores are compared as they are; ``"global_normalised"``, the same after each layer's scores are divided by
+        their root mean square
+
+    Returns
+    -------
+    true for the nodes that stay, shape (*sparsity.shape, nodes), in the order of the gate vector
+
+    Raises
+    ------
+    TypeError, NotImplementedError
+        As ``unit_scores``.
+    ValueError
+        As ``unit_scores``; if a sparsity is not between 0 and 1, the scope is unknown, or a score is no number.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> net = sweeps.MLP((2, 20, 10, 2))
+    >>> sweeps.pruning.unit_masks(net, [0, 0.5, 1]).sum(axis=-1).tolist()
+    [30, 15, 0]
+    """
+    scores = scoring.unit_scores(network, by, batch=batch, loss=loss, seed=seed)
+    parts = structure.of(network, scoring.inputs_of(batch)).split(scores)
+    return np.concatenate(list(sparsities.kept(parts, sparsity, scope).values()), axis=-1)
+
+
+def prune_units(
+    network: Network,
+    sparsity: Any,
+    by: Any = "norm",
+    scope: str = "layer",
+    *,
+    batch: Any = None,
+    loss: Any = None,
+    seed: int = 0,
+) -> Network:
+    """Return a copy of a network in which hidden nodes are zero, of the same shapes; ``unit_masks`` says which.
+
+    Raises
+    ------
+    TypeError, ValueError, NotImplementedError
+        As ``unit_masks``; and if there is more than one sparsity.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> net = sweeps.pruning.prune_units(sweeps.MLP((2, 20, 2)), 0.5)
+    >>> int((net.layers[0].kernel[...] == 0).all(axis=0).sum())
+    10
+    """
+    _check_single(sparsity)
+    keep = unit_masks(network, sparsity, by, scope, batch=batch, loss=loss, seed=seed)
+    return removing.zero_nodes(network, keep, scoring.inputs_of(batch))
+
+
+def weight_masks(
+    network: nnx.Module,
+    sparsity: Any,
+    by: Any = "magnitude",
+    scope: str = "layer",
+    *,
+    block: tuple[int, int] | None = None,
+    batch: Any = None,
+    loss: Any = None,
+    seed: int = 0,
+    include_outputs: bool = False,
+) -> dict[str, Bool[np.ndarray, "..."]]:
+    """Choose the weights that stay; those with the lowest scores go, the lowest index first among equals.
+
+    Parameters
+    ----------
+    network, by, batch, loss, seed, include_outputs : as for ``weight_scores``
+    sparsity, scope : as for ``unit_masks``, n being numbers of weights, or of blocks
+    block : (rows, columns): the kernels of dense layers go in whole blocks, by the Euclidean norm of their scores;
+        those at the last rows and columns are smaller where the kernel is no multiple of the block
+
+    Returns
+    -------
+    true for the weights that stay, by path of the kernel, shape (*sparsity.shape, *kernel.shape); what
+    ``zeroed``, ``Masked`` and ``evaluate`` take. Biases all stay.
+
+    Raises
+    ------
+    TypeError
+        As ``weight_scores``.
+    ValueError
+        As ``weight_scores``; if a sparsity is not between 0 and 1, the scope is unknown, a score is no number, or
+        blocks are not of positive numbers or asked of kernels with more than two axes.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> masks = sweeps.pruning.weight_masks(sweeps.MLP((2, 20, 2)), [0, 0.29, 1])
+    >>> {path: mask.sum(axis=(1, 2)).tolist() for path, mask in masks.items()}
+    {'layers/0/kernel': [40, 29, 0]}
+    """
+    scores = scoring.weight_scores(network, by, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
+    if block is None:
+        return sparsities.kept(scores, sparsity, scope)
+    rows, columns = _checked_block(block, scores)
+    kept = sparsities.kept({path: _norms(kernel, rows, columns) for path, kernel in scores.items()}, sparsity, scope)
+    masks = {path: mask.repeat(rows, axis=-2).repeat(columns, axis=-1) for path, mask in kept.items()}
+    return {path: masks[path][..., : kernel.shape[0], : kernel.shape[1]] for path, kernel in scores.items()}
+
+
+def prune_weights(
+    network: Network,
+    sparsity: Any,
+    by: Any = "magnitude",
+    scope: str = "layer",
+    *,
+    block: tuple[int, int] | None = None,
+    batch: Any = None,
+    loss: Any = None,
+    seed: int = 0,
+    include_outputs: bool = False,
+) -> Network:
+    """Return a copy of a network in which weights are zero; ``weight_masks`` says which.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``weight_masks``; and if there is more than one sparsity.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> net = sweeps.pruning.prune_weights(sweeps.MLP((2, 20, 2)), 0.29)
+    >>> int((net.layers[0].kernel[...] == 0).sum()), int((net.layers[1].kernel[...] == 0).sum())
+    (11, 0)
+    """
+    _check_single(sparsity)
+    options: dict[str, Any] = dict(block=block, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
+    return parameters.zeroed(network, weight_masks(network, sparsity, by, scope, **options))
+
+
+def _check_single(sparsity: Any) -> None:
+    if np.ndim(sparsity):
+        raise ValueError(f"sparsity must be one number for one network, got shape {np.shape(sparsity)}")
+
+
+def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]:
+    sizes = tuple(block) if isinstance(block, tuple | list) else ()
+    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(f"block must be two positive numbers (rows, columns), got {block!r}")
+    for path, kernel in scores.items():
+        if kernel.ndim != 2:
+            raise ValueError(f"block is for kernels of dense layers, (inputs, outputs); {path} has {kernel.shape}")
+    return sizes[0], sizes[1]
+
+
+def _norms(
+    scores: Float[np.ndarray, "inputs outputs"], rows: int, columns: int
+) -> Float[np.ndarray, "blocks_down blocks_across"]:
+    """Euclidean norm of each block of scores; what lies beyond the kernel's edges counts as zero."""
+    inputs, outputs = scores.shape
+    padded = np.pad(scores, [(0, -inputs % rows), (0, -outputs % columns)])
+    down, across = padded.shape[0] // rows, padded.shape[1] // columns
+    return np.linalg.norm(
+        padded.reshape(down, rows, across, columns).transpose(0, 2, 1, 3).reshape(down, across, -1), axis=-1
+    )

@@ -1,0 +1,185 @@
+"""Evaluation: loss and accuracy of many networks under many masks, in one call."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from sweeps import compiling, examples, gating, losses
+from sweeps.examples import Examples
+from sweeps.gating.finding import Calls
+from sweeps.gating.nnx_models import NnxModel
+from sweeps.pruning import parameters
+
+# Numbers that are in memory together, about: the parameters and activations of the networks that are vmapped.
+CPU_FLOATS, ACCELERATOR_FLOATS = 2**24, 2**28
+
+
+class Evaluated(NamedTuple):
+    """What networks do under masks.
+
+    Attributes
+    ----------
+    loss : mean loss, shape (networks, *leading), in the loss's unit
+    accuracy : share of the examples that count, or of their positions, whose class the network gives, same shape; NaN
+        for a regression
+    """
+
+    loss: Float[np.ndarray, "networks *masks"]
+    accuracy: Float[np.ndarray, "networks *masks"]
+
+
+def evaluate(
+    networks: Sequence[nnx.Module], masks: Sequence[Mapping[str, Any]], batch: Any, loss: Any = None
+) -> Evaluated:
+    """Evaluate networks of one structure under masks: one jitted call, vmapped over as many as fit in memory.
+
+    Parameters
+    ----------
+    networks : flax.nnx modules that differ in their parameters only; evaluated in evaluation mode, not changed
+    masks : one dict a network, by path of the parameter, true for what stays, shape (*leading, *parameter.shape), with
+        the same leading axes everywhere; such as ``weight_masks`` and ``masks_of_nodes`` return. An empty dict has no
+        leading axes and masks nothing.
+    batch, loss : as for ``sweeps.Objective``
+
+    Returns
+    -------
+    Evaluated
+
+    Raises
+    ------
+    TypeError
+        If a network is no flax.nnx module.
+    ValueError
+        If the networks differ in more than their numbers, the masks do not fit them or each other, or the batch does
+        not fit.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> nets = [sweeps.MLP((2, 20, 2), seed=seed) for seed in range(3)]
+    >>> masks = [sweeps.pruning.weight_masks(net, [0, 0.5, 0.9, 1]) for net in nets]
+    >>> sweeps.pruning.evaluate(nets, masks, sweeps.tasks.circle(test_examples=50).test).loss.shape
+    (3, 4)
+    """
+    if not networks or len(networks) != len(masks):
+        raise ValueError(f"networks and masks must be of one length, at least 1: got {len(networks)} and {len(masks)}")
+    for network in networks:
+        parameters.checked_network(network)
+    data = examples.checked(batch)
+    named = losses.find(loss, gating.output_shape(networks[0], data.inputs), data.targets, data.mask)
+    splits = [_evaluating(network) for network in networks]
+    if any(split[0] != splits[0][0] for split in splits):
+        raise ValueError("networks must have one structure: the same modules, sizes and settings")
+    leading = _checked_leading(networks, masks)
+    flat = [{path: _flattened(mask, leading) for path, mask in one.items()} for one in masks]
+    weights, rest, stacked = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *[(*split[1:], one) for split, one in zip(splits, flat, strict=True)]
+    )
+    together, size = _together(networks[0], data, named)
+    with jax.default_matmul_precision("highest"):
+        found = _evaluate_all(
+            weights,
+            rest,
+            stacked,
+            data.micro_batches(size),
+            graph=splits[0][0],
+            loss=named,
+            shape=(len(networks), math.prod(leading)),
+            together=together,
+        )
+    return Evaluated(*(np.asarray(values).reshape(len(networks), *leading) for values in found))
+
+
+def _evaluating(network: nnx.Module) -> Any:
+    clone = nnx.clone(network)
+    clone.eval()
+    return nnx.split(clone, nnx.Param, ...)
+
+
+def _checked_leading(networks: Sequence[nnx.Module], masks: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the axes that all masks have before those of their parameters."""
+    found = set()
+    for network, one in zip(networks, masks, strict=True):
+        variables = parameters.by_path(network)
+        if set(one) != set(masks[0]):
+            raise ValueError(f"masks must be of the same parameters: {', '.join(masks[0])}; got {', '.join(one)}")
+        for path, mask in one.items():
+            if path not in variables:
+                raise ValueError(f"masks must be of the network's parameters, {', '.join(variables)}; got {path!r}")
+            own, shape = tuple(variables[path].shape), np.shape(mask)
+            if len(shape) < len(own) or shape[len(shape) - len(own) :] != own:
+                raise ValueError(f"masks: that of {path} must end in its shape {own}, got {shape}")
+            found.add(shape[: len(shape) - len(own)])
+    if len(found) > 1:
+        raise ValueError(f"masks must have the same leading axes, got {', '.join(map(str, sorted(found)))}")
+    return found.pop() if found else ()
+
+
+def _flattened(mask: Any, leading: tuple[int, ...]) -> Array:
+    values = parameters.as_bools("masks", np.asarray(mask))
+    return jnp.asarray(values.reshape(math.prod(leading), *values.shape[len(leading) :]))
+
+
+def _together(network: nnx.Module, data: Examples, loss: losses.Loss) -> tuple[int, int]:
+    """Return how many networks to vmap, and on how many examples at a time."""
+    budget = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
+    weights = sum(variable.size for variable in parameters.by_path(network).values())
+    activations = Calls(NnxModel(network), data.inputs).floats
+    together = max(1, budget // max(1, weights + activations))
+    size = len(data) if loss.is_mean else max(1, min(len(data), budget * len(data) // max(1, activations)))
+    return together, size
+
+
+@partial(compiling.jit, static_argnames=("graph", "loss", "shape", "together"))
+def _evaluate_all(
+    weights: Any,
+    rest: Any,
+    masks: dict[str, Array],
+    data: Examples,
+    graph: Any,
+    loss: losses.Loss,
+    shape: tuple[int, int],
+    together: int,
+) -> tuple[Array, Array]:
+    """Loss and accuracy of each network under each mask, flat.
+
+    Parameters
+    ----------
+    weights, rest : of the networks, leading axis (networks,)
+    masks : leading axes (networks, masks)
+    data : micro-batches
+    graph, loss, shape, together : static; shape is (networks, masks)
+    """
+
+    def one(index: Array) -> tuple[Array, Array]:
+        own, others = jax.tree.map(lambda leaf: leaf[index // shape[1]], (weights, rest))
+        chosen = {path: mask[index // shape[1], index % shape[1]] for path, mask in masks.items()}
+        own = parameters.with_masks(own, chosen)
+
+        def part(batch: Examples) -> tuple[Array, ...]:
+            outputs = nnx.merge(graph, own, others, copy=True)(batch.inputs)
+            hits = losses.rightly_answered(outputs, batch.targets)
+            mask = None if batch.mask is None or batch.mask.ndim > hits.ndim else batch.mask
+            return *summed(loss.each(outputs, batch.targets), batch.mask), *summed(hits, mask)
+
+        total, count, right, answers = (sums.sum() for sums in jax.lax.map(part, data))
+        return total / count, right / answers
+
+    return jax.lax.map(one, jnp.arange(shape[0] * shape[1]), batch_size=min(together, shape[0] * shape[1]))
+
+
+def summed(values: Float[Array, "..."], mask: Array | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum of the values that count, and how many do; a value that is a mean already counts as one."""
+    if values.ndim == 0:
+        return values, jnp.ones_like(values)
+    number = jnp.asarray(values.size, values.dtype)
+    if mask is not None:
+        number = (mask.sum() * (values.size // mask.size)).astype(values.dtype)
+    return losses.sum_of_counted(values, mask), number

@@ -1,0 +1,137 @@
+"""Gradual pruning: training under masks that are chosen anew before every epoch, ever more sparse."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Bool, Float
+
+from sweeps import examples, gating, losses
+from sweeps.pruning import choosing, parameters
+from sweeps.pruning.masked import Masked
+from sweeps.tasks import Task
+from sweeps.training import History, Trained, train_epoch
+
+
+class Gradual(NamedTuple):
+    """How gradual pruning went.
+
+    Attributes
+    ----------
+    history : loss and accuracy, shape (epochs,), means over the batches of each epoch, taken before each step
+    sparsity : of each epoch, shape (epochs,)
+    masks : of the last epoch, by path of the parameter: true for what stays
+    """
+
+    history: History
+    sparsity: Float[np.ndarray, " epochs"]
+    masks: Mapping[str, Bool[np.ndarray, "..."]]
+
+
+def gradually(
+    network: nnx.Module,
+    task: Task,
+    sparsity: Callable[[int], Any],
+    epochs: int,
+    choose: Callable[[nnx.Module, Any], Mapping[str, Any]] | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+    loss: Any = None,
+) -> Gradual:
+    """Train a network in place under masks that are chosen anew before every epoch, from all its weights.
+
+    The weights under the masks are kept, and so what was pruned comes back where others have become smaller than it.
+    They are still there when this returns: ``zeroed(network, result.masks)`` is the pruned network.
+
+    Parameters
+    ----------
+    network : a flax.nnx module
+    task : its training set is used
+    sparsity : number of the epoch, from 1 to ``epochs`` -> sparsity of that epoch, such as an Optax schedule:
+        ``optax.polynomial_schedule(0, 0.9, power=3, transition_steps=epochs)`` is the cubic one of Zhu and Gupta
+    epochs : at least 1
+    choose : (network, sparsity) -> masks, with the same paths for every sparsity; None takes ``weight_masks``, by
+        magnitude in each layer. ``partial(weight_masks, scope="global_raw", block=(4, 4))`` takes blocks, and
+        ``lambda net, k: masks_of_nodes(net, unit_masks(net, k))`` whole nodes.
+    optimizer : an Optax transformation, whose state and whose own schedules go on through all epochs; None takes Adam
+        with step size 0.01
+    batch_size, seed, loss : as for ``sweeps.train``
+
+    Returns
+    -------
+    Gradual
+
+    Raises
+    ------
+    ValueError
+        If the task does not fit the network, a sparsity is not between 0 and 1, or a number is not positive.
+    FloatingPointError
+        If a loss or a parameter became NaN or infinite; the network is left as it was.
+
+    References
+    ----------
+    M. Zhu, S. Gupta (2017), To prune, or not to prune: exploring the efficacy of pruning for model compression,
+    arXiv:1710.01878.
+
+    Examples
+    --------
+    >>> import optax, sweeps
+    >>> net, task = sweeps.MLP((2, 20, 2)), sweeps.tasks.circle(train_examples=200)
+    >>> schedule = optax.polynomial_schedule(0, 0.8, power=3, transition_steps=4)
+    >>> result = sweeps.pruning.gradually(net, task, schedule, epochs=4)
+    >>> int(result.masks["layers/0/kernel"].sum())
+    8
+    """
+    for name, value in dict(epochs=epochs, batch_size=batch_size).items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    data = examples.checked(task.train)
+    named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
+    size = min(batch_size, len(data))
+    if named.is_mean and len(data) % size:
+        raise ValueError(
+            f"batch_size must divide the {len(data)} examples for {named.name}, which returns one number a batch"
+        )
+    data = data.harmless(whole=named not in losses.LOSSES.values())
+    choose = choose or partial(choosing.weight_masks, batch=task.train)
+    optimizer = optimizer or optax.adam(1e-2)
+    shares = [sparsity(epoch) for epoch in range(1, epochs + 1)]
+    trained = nnx.clone(network)
+    masks = choose(trained, shares[0])
+    masked = Masked(trained, masks)
+    memory, found = optimizer.init(nnx.state(masked, nnx.Param)), []
+    keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), epochs)
+    for epoch, (share, key) in enumerate(zip(shares, keys, strict=True)):
+        if epoch:
+            masks = choose(trained, share)
+            masked.set_masks(masks)
+        graph, *states = nnx.split(masked, nnx.Param, ...)
+        end, means = _epoch(
+            graph, optimizer, named, min(batch_size, len(data)), Trained(states[0], states[1], memory), data, key
+        )
+        # Momentum from before a weight was pruned, and weight decay, have moved what nothing depended on.
+        rested = {f"network/{path}": jnp.asarray(mask) for path, mask in masks.items()}
+        nnx.update(masked, parameters.with_masks(end.parameters, rested, states[0]), end.rest)
+        memory = end.memory
+        found.append(np.asarray(means))
+        _check_finite(epoch + 1, found[-1][0], end.parameters)
+    nnx.update(network, nnx.state(trained))
+    history = History(*np.stack(found, axis=1))
+    return Gradual(history, np.asarray(shares, np.float64), {path: np.asarray(mask) for path, mask in masks.items()})
+
+
+_epoch = partial(jax.jit, static_argnums=(0, 1, 2, 3))(train_epoch)
+
+
+def _check_finite(epoch: int, loss: float, weights: Any) -> None:
+    if not np.isfinite(loss) or not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(weights)):
+        raise FloatingPointError(
+            f"training diverged: in epoch {epoch} the loss is {loss}, or a parameter is not finite; try a smaller "
+            "step size. The network is left as it was."
+        )

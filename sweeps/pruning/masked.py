@@ -1,0 +1,133 @@
+"""Masked networks: trained with some of their parameters at zero, which keep the values that they had."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from sweeps.pruning import parameters
+
+
+class Mask(nnx.Variable):
+    """Which numbers of a parameter count; no parameter itself, so no optimizer changes it."""
+
+
+class Resting(NamedTuple):
+    """State of a ``resting`` optimizer.
+
+    Attributes
+    ----------
+    inner : state of the optimizer
+    awake : whether each number has had a gradient, in the shapes of the parameters
+    """
+
+    inner: Any
+    awake: Any
+
+
+def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Return an optimizer that leaves every number alone until it has a gradient that is not zero.
+
+    What masks take out has none, and so it keeps its value where weight decay would shrink it. One optimizer serves
+    networks with different masks.
+
+    Parameters
+    ----------
+    optimizer : an Optax transformation
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, optax
+    >>> optimizer = resting(optax.add_decayed_weights(0.5))
+    >>> weights = jnp.ones(2)
+    >>> optimizer.update(jnp.array([0.0, 1.0]), optimizer.init(weights), weights)[0].tolist()
+    [0.0, 1.5]
+    """
+
+    def init(weights: Any) -> Resting:
+        return Resting(optimizer.init(weights), jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, bool), weights))
+
+    def update(gradients: Any, state: Resting, weights: Any = None) -> tuple[Any, Resting]:
+        updates, inner = optimizer.update(gradients, state.inner, weights)
+        awake = jax.tree.map(lambda before, gradient: before | (gradient != 0), state.awake, gradients)
+        updates = jax.tree.map(lambda on, values: jnp.where(on, values, jnp.zeros_like(values)), awake, updates)
+        return updates, Resting(inner, awake)
+
+    return optax.GradientTransformation(init, update)
+
+
+class Masked(nnx.Module):
+    """A network that computes with some of its parameters at zero, for training.
+
+    Parameters
+    ----------
+    network : any flax.nnx module, which is trained in place
+    masks : by the path of a parameter, such as ``layers/0/kernel``: true for what counts, in the parameter's shape,
+        as ``weight_masks`` and ``masks_of_nodes`` return them for one sparsity
+
+    Attributes
+    ----------
+    network : the module, with all its weights
+    masks : nnx.Dict of ``Mask`` by path
+
+    Raises
+    ------
+    TypeError
+        If the network is no flax.nnx module.
+    ValueError
+        If a mask is of no parameter, of another shape, or not true or false.
+
+    Notes
+    -----
+    What the masks take out has gradients of exactly zero: plain gradient steps, momentum and Adam leave it bit for bit
+    as it is. Weight decay, as in ``optax.adamw``, needs no gradient and shrinks it all the same, which nobody sees
+    until it comes back: ``resting(optax.adamw(...))`` leaves it alone.
+
+    A batch normalisation goes on learning the statistics of a channel that is off, which are those of zeros.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> net = sweeps.MLP((2, 20, 2))
+    >>> masked = sweeps.pruning.Masked(net, sweeps.pruning.weight_masks(net, 0.5))
+    >>> history = sweeps.train(masked, sweeps.tasks.circle(train_examples=200), epochs=1)
+    >>> int((masked.zeroed().layers[0].kernel[...] == 0).sum())
+    20
+    """
+
+    def __init__(self, network: nnx.Module, masks: Mapping[str, Any]):
+        parameters.checked_network(network)
+        self.network = network
+        checked = parameters.checked_masks(network, masks)
+        self.masks = nnx.Dict({path: Mask(jnp.asarray(mask)) for path, mask in checked.items()})
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Return the network's outputs with the masked parameters at zero; what else it holds is updated."""
+        graph, *states = nnx.split(self.network, nnx.Param, ...)
+        # copy=True: the network keeps its own weights, and the copy can be called inside of traced functions.
+        masks = {path: mask[...] for path, mask in self.masks.items()}
+        network: Any = nnx.merge(graph, parameters.with_masks(states[0], masks), states[1], copy=True)
+        outputs = network(*arguments, **options)
+        _, *states = nnx.split(network, nnx.Param, ...)
+        nnx.update(self.network, states[1])
+        return outputs
+
+    def set_masks(self, masks: Mapping[str, Any]) -> None:
+        """Put other masks in the place of these; what comes back has the weights that it had.
+
+        Raises
+        ------
+        ValueError
+            If they are not of the same parameters, or not as they have to be.
+        """
+        if set(masks) != set(self.masks):
+            raise ValueError(f"masks must be those of {', '.join(self.masks)}, got {', '.join(masks)}")
+        for path, mask in parameters.checked_masks(self.network, masks).items():
+            self.masks[path].set_value(jnp.asarray(mask))
+
+    def zeroed(self) -> Any:
+        """Return a copy of the network whose masked parameters are zero."""
+        return parameters.zeroed(self.network, {path: mask[...] for path, mask in self.masks.items()})

@@ -1,0 +1,125 @@
+"""Parameters: copies of networks, and their arrays by path."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen, nnx
+from jaxtyping import Array, Bool
+
+Network = TypeVar("Network", bound=nnx.Module)
+
+
+def checked_network(network: Any) -> None:
+    """Raise TypeError for what is no flax.nnx module."""
+    if isinstance(network, linen.Module):
+        raise TypeError(
+            f"network must be a flax.nnx.Module, got the flax.linen module {type(network).__name__}, which holds no "
+            "parameters of its own"
+        )
+    if not isinstance(network, nnx.Module):
+        raise TypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")
+
+
+def copied(network: Network) -> Network:
+    """Return a copy that shares no array with the network."""
+    graph, state = nnx.split(network)
+    return nnx.merge(graph, jax.tree.map(_copied, state))
+
+
+def _copied(leaf: Any) -> Array:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jnp.copy(leaf)
+    # By way of NumPy, here and wherever numbers are only picked and set: nothing is compiled for their shape.
+    return jnp.array(np.asarray(leaf))
+
+
+def modules(network: nnx.Module) -> dict[str, Any]:
+    """Modules within a module, by path."""
+    return {"/".join(map(str, path)): module for path, module in nnx.iter_modules(network) if path}
+
+
+def by_path(network: nnx.Module) -> dict[str, nnx.Param]:
+    """Parameters of a module, by path, such as ``layers/0/kernel``: the module's own variables."""
+    flat: Any = nnx.to_flat_state(nnx.state(network, nnx.Param))
+    return {"/".join(map(str, path)): variable for path, variable in flat}
+
+
+def zeroed(network: Network, masks: Mapping[str, Any]) -> Network:
+    """Return a copy of a network whose masked parameters are zero.
+
+    Parameters
+    ----------
+    network : a flax.nnx module; it is not changed
+    masks : by the path of a parameter, such as ``layers/0/kernel``: true for what stays, in the parameter's shape
+
+    Raises
+    ------
+    TypeError
+        If the network is no flax.nnx module.
+    ValueError
+        If a mask is of no parameter, of another shape, or not true or false.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> net = sweeps.pruning.zeroed(sweeps.MLP((2, 3, 2)), {"layers/0/kernel": [[1, 0, 1], [1, 1, 0]]})
+    >>> int((net.layers[0].kernel[...] == 0).sum())
+    2
+    """
+    checked_network(network)
+    checked, copy = checked_masks(network, masks), copied(network)
+    for path, variable in by_path(copy).items():
+        if path in checked:
+            values = np.asarray(variable[...])
+            variable.set_value(jnp.asarray(np.where(checked[path], values, np.zeros_like(values))))
+    return copy
+
+
+def with_masks(weights: Any, masks: Mapping[str, Bool[Array, "..."]], instead: Any = None) -> Any:
+    """Return the state of a network's parameters with other numbers in place of the masked ones, or zeros.
+
+    A choice and no product: the gradient of what does not count is zero, whatever it would be otherwise. The masks may
+    be traced.
+    """
+
+    def masked(steps: tuple[Any, ...], variable: Any) -> Any:
+        mask = masks.get("/".join(map(str, steps)))
+        if mask is None:
+            return variable
+        other = jnp.zeros_like(variable[...]) if instead is None else others[steps][...]
+        return variable.replace(jnp.where(mask, variable[...], other))
+
+    flat: Any = nnx.to_flat_state(weights)
+    others: dict[tuple[Any, ...], Any] = dict([] if instead is None else nnx.to_flat_state(instead))
+    return nnx.from_flat_state([(steps, masked(steps, variable)) for steps, variable in flat])
+
+
+def checked_masks(network: nnx.Module, masks: Mapping[str, Any]) -> dict[str, Bool[np.ndarray, "..."]]:
+    """Return masks of a network's parameters as arrays of bool.
+
+    Raises
+    ------
+    ValueError
+        If a mask is of no parameter, of another shape, or not true or false.
+    """
+    shapes = {path: tuple(variable.shape) for path, variable in by_path(network).items()}
+    return {path: _checked_mask(path, mask, shapes) for path, mask in masks.items()}
+
+
+def _checked_mask(path: str, mask: Any, shapes: Mapping[str, tuple[int, ...]]) -> Bool[np.ndarray, "..."]:
+    if path not in shapes:
+        raise ValueError(f"masks must be of the network's parameters, {', '.join(shapes)}; got {path!r}")
+    values = np.asarray(mask)
+    if values.shape != shapes[path]:
+        raise ValueError(f"masks: that of {path} must have its shape {shapes[path]}, got {values.shape}")
+    return as_bools("masks", values)
+
+
+def as_bools(argument: str, values: np.ndarray) -> Bool[np.ndarray, "..."]:
+    """Return an array of true and false, or of 1 and 0, as bools; ValueError for anything between."""
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise ValueError(f"{argument} must be true or false (1 or 0) everywhere")
+    return values.astype(bool)

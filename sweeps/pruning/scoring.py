@@ -1,0 +1,181 @@
+"""Scoring: what says which nodes or weights go first; the lower, the sooner."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from sweeps import examples, gating, losses, ranking
+from sweeps.gating.nnx_models import LAYERS
+from sweeps.networks import MLP
+from sweeps.objective import Objective
+from sweeps.pruning import evaluation, parameters, reading, structure
+
+UNIT_CRITERIA = ("norm", *ranking.METHODS)
+WEIGHT_CRITERIA = ("magnitude", "gradient", "random")
+
+
+def unit_scores(
+    network: nnx.Module, by: Any = "norm", *, batch: Any = None, loss: Any = None, seed: int = 0
+) -> Float[np.ndarray, " nodes"]:
+    """Score every hidden node; the lower, the sooner it should go.
+
+    Parameters
+    ----------
+    network : a flax.nnx module whose hidden nodes come from ``nnx.Linear`` or ``nnx.Conv`` and are read by such
+    by : one of ``UNIT_CRITERIA``, or the scores themselves, shape (nodes,)
+
+        - ``"norm"``: Euclidean norm of the weights that lead to the node, of a channel those of all positions and
+          inputs; without the bias
+        - a method of ``sweeps.ranking.scores``: ``"gradient"`` is that of the gates, ``"magnitude"`` the norm of the
+          weights that *leave* the node, ``"activation"`` the standard deviation of its activation over the examples,
+          and of a channel's over the positions where it is read
+
+    batch, loss : as for ``sweeps.Objective``; ranking methods need a batch, and so does a network that does not say
+        what it reads: all but a ``sweeps.MLP`` and an ``nnx.Sequential`` that begins with a dense layer
+    seed : of the criterion ``"random"``
+
+    Returns
+    -------
+    array of shape (nodes,), in the order of the gate vector
+
+    Raises
+    ------
+    TypeError
+        If the network is no flax.nnx module.
+    ValueError
+        If the criterion is unknown or the scores are not one a node; if a batch is needed; as ``sweeps.ranking``.
+    NotImplementedError
+        If the network's nodes are no columns of kernels.
+    """
+    of = structure.of(network, inputs_of(batch))
+    if not isinstance(by, str):
+        return _checked_scores("by", by, (of.nodes,))
+    if by not in UNIT_CRITERIA:
+        raise ValueError(f"by must be one of {', '.join(UNIT_CRITERIA)}, or scores of shape (nodes,), got {by!r}")
+    if by == "norm":
+        variables = parameters.by_path(network)
+        kernels = [_as_doubles(variables[f"{part.path}/kernel"]) for part in of.parts]
+        return np.concatenate([np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0) for kernel in kernels])
+    if by == "random":
+        return np.random.default_rng(seed).random(of.nodes)
+    if batch is None:
+        raise ValueError(f"by={by!r} needs a batch: give batch=")
+    if by == "activation" and type(network) is not MLP:
+        # The ranking knows the activations of plain perceptrons only.
+        found = reading.deviations(network, inputs_of(batch), {part.readers[0]: part.tiles for part in of.parts})
+        return np.concatenate([found[part.readers[0]] for part in of.parts])
+    return ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
+
+
+def weight_scores(
+    network: nnx.Module,
+    by: Any = "magnitude",
+    *,
+    batch: Any = None,
+    loss: Any = None,
+    seed: int = 0,
+    include_outputs: bool = False,
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """Score every weight; the lower, the sooner it should go.
+
+    Parameters
+    ----------
+    network : a flax.nnx module
+    by : one of ``WEIGHT_CRITERIA``, or the scores themselves, arrays of the kernels' shapes by path
+
+        - ``"magnitude"``: |w|
+        - ``"gradient"``: |d loss / d w|, of the mean loss on the batch
+        - ``"random"``: uniform numbers from [0, 1), the same for the same seed
+
+    batch, loss : as for ``sweeps.Objective``; needed by ``"gradient"``, and by a network that does not say what it
+        reads: all but a ``sweeps.MLP`` and an ``nnx.Sequential`` that begins with a dense layer
+    seed : of the criterion ``"random"``
+    include_outputs : whether layers that no other layer reads, which lead to the outputs, are scored too
+
+    Returns
+    -------
+    by path of the kernel, such as ``layers/0/kernel``, in the order in which the layers are called; biases have none
+
+    Raises
+    ------
+    TypeError
+        If the network is no flax.nnx module.
+    ValueError
+        If the criterion is unknown, the scores do not fit the kernels, or a batch is needed.
+    """
+    kernels = prunable(network, inputs_of(batch), include_outputs)
+    if not isinstance(by, str):
+        if not isinstance(by, Mapping) or set(by) != set(kernels):
+            given = ", ".join(by) if isinstance(by, Mapping) else type(by).__name__
+            raise ValueError(f"by must be a dict of scores of the kernels {', '.join(kernels)}; got {given}")
+        return {path: _checked_scores(path, by[path], kernel.shape) for path, kernel in kernels.items()}
+    if by not in WEIGHT_CRITERIA:
+        raise ValueError(f"by must be one of {', '.join(WEIGHT_CRITERIA)}, or a dict of scores, got {by!r}")
+    if by == "magnitude":
+        return {path: np.abs(_as_doubles(kernel)) for path, kernel in kernels.items()}
+    if by == "random":
+        random = np.random.default_rng(seed)
+        return {path: random.random(kernel.shape) for path, kernel in kernels.items()}
+    if batch is None:
+        raise ValueError("by='gradient' needs a batch: give batch=")
+    gradients = _gradients(network, batch, loss)
+    return {path: np.abs(_as_doubles(gradients[path])) for path in kernels}
+
+
+def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[str, nnx.Param]:
+    """Kernels of the layers that a network calls, by path, in order; without those that lead to the outputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``structure.few_inputs``.
+    """
+    layers, reads = structure.traced(network, structure.few_inputs(network, inputs))
+    modules = parameters.modules(network)
+    read = frozenset().union(*(origins for path, origins in reads.items() if isinstance(modules[path], LAYERS)))
+    return {f"{path}/kernel": modules[path].kernel for path in layers if include_outputs or path in read}
+
+
+def inputs_of(batch: Any) -> Any:
+    """Inputs of a batch, or None where there is none."""
+    return None if batch is None else examples.checked(batch).inputs
+
+
+def _checked_scores(name: str, scores: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    values = np.asarray(scores)
+    if values.shape != shape:
+        raise ValueError(f"{name}: scores must have shape {shape}, got {values.shape}")
+    return values.astype(np.float64)
+
+
+def _as_doubles(values: Any) -> Float[np.ndarray, "..."]:
+    array = values[...] if isinstance(values, nnx.Variable) else values
+    return np.asarray(array).astype(np.float64)
+
+
+def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
+    data = examples.checked(batch)
+    named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
+    data = data.harmless(whole=named not in losses.LOSSES.values())
+    clone = nnx.clone(network)
+    clone.eval()
+    graph, *states = nnx.split(clone, nnx.Param, ...)
+    with jax.default_matmul_precision("highest"):
+        gradient = _gradient(graph, named, *states, data)
+    flat: Any = nnx.to_flat_state(gradient)
+    return {"/".join(map(str, path)): variable[...] for path, variable in flat}
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _gradient(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: examples.Examples) -> Any:
+    def of(weights: Any) -> Array:
+        outputs = nnx.merge(graph, weights, rest, copy=True)(data.inputs)
+        total, number = evaluation.summed(loss.each(outputs, data.targets), data.mask)
+        return total / number
+
+    return jax.grad(of)(weights)

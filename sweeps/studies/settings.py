@@ -1,0 +1,218 @@
+"""Settings of the studies: plain dataclasses, read before JAX is imported."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sweeps.config import require
+
+
+@dataclass(frozen=True)
+class Circle:
+    """The distribution of loss under random node removal, of a toy network on a circle."""
+
+    nodes: int = 20
+    """Nodes in the hidden layer."""
+    epochs: int = 20
+    """Training epochs."""
+    batch_size: int = 32
+    """Examples in a training batch."""
+    learning_rate: float = 0.01
+    """Step size of Adam."""
+    train_examples: int = 1000
+    """Points in the training set."""
+    test_examples: int = 1000
+    """Points in the fixed test set."""
+    probability: tuple[float, ...] = (0.25, 0.5, 0.75)
+    """Probabilities with which a node stays."""
+    draws: int = 1000
+    """Masks drawn for each probability."""
+    paths: int = 1000
+    """Flip paths across the hypercube."""
+    cube_nodes: int = 24
+    """Most hidden nodes for which every mask is evaluated as well."""
+    networks: int = 32
+    """Networks trained from different seeds, to show the spread that one network hides."""
+    boundary: Literal["text", "code"] = "text"
+    """Circle of the published text, or of the published code, which compares the squared radius."""
+    seed: int = 0
+    """Seed of the initial network, the training set and the order of training."""
+    test_seed: int = 23
+    """Seed of the test set."""
+    mask_seed: int = 17
+    """Seed of the masks."""
+
+    def check(self) -> None:
+        """Raise ValueError for a setting out of range, before any work is done."""
+        for name in (
+            "nodes",
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "train_examples",
+            "test_examples",
+            "draws",
+            "paths",
+            "networks",
+        ):
+            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        require(0 <= self.cube_nodes <= 30, "cube_nodes", "between 0 and 30", self.cube_nodes)
+        for name in ("seed", "test_seed", "mask_seed"):
+            require(0 <= getattr(self, name) < 2**31, name, "between 0 and 2^31 - 1", getattr(self, name))
+        inside = bool(self.probability) and all(0 <= value <= 1 for value in self.probability)
+        require(inside, "probability", "in [0, 1], at least one", self.probability)
+
+
+@dataclass(frozen=True)
+class Shrinking:
+    """Which node to remove next: brute force, first and second order, along whole paths of removals."""
+
+    task: Literal["digits", "mnist"] = "digits"
+    """Images: scikit-learn's digits of 8 x 8 pixels, or MNIST, which is fetched once where no folder is given."""
+    data: str | None = None
+    """Folder with MNIST's four IDX files; asks for MNIST by itself."""
+    nodes: int = 100
+    """Hidden nodes of each network, in all its layers."""
+    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Numbers of hidden layers, a network for each; 1 has to be among them."""
+    small_nodes: int = 14
+    """Hidden nodes of the network whose every mask is evaluated; 0 leaves it out."""
+    comparison: tuple[Literal["magnitude", "activation", "gradient"], ...] = ("magnitude", "activation", "gradient")
+    """Cheaper criteria to compare with beside random choices, for the network of one layer."""
+    cross_entropy: bool = True
+    """Whether to rank by cross-entropy as well."""
+    regression: Literal["diabetes", "california", "none"] = "diabetes"
+    """A regression task beside the images; California housing where scikit-learn has it already."""
+    epochs: int = 80
+    """Training epochs."""
+    batch_size: int = 32
+    """Examples in a training batch."""
+    learning_rate: float = 0.01
+    """Step size of Adam."""
+    retrain_every: tuple[int, ...] = (5, 20)
+    """Numbers of removals after which the network of one layer is trained again, a path for each; may be empty."""
+    retrain_epochs: int = 1
+    """Epochs of each such training."""
+    surface_every: int = 10
+    """Removals between two error surfaces."""
+    seed: int = 0
+    """Seed of the initial networks and the order of training."""
+
+    def check(self) -> None:
+        """Raise ValueError for a setting out of range, before any work is done."""
+        for name in ("nodes", "epochs", "batch_size", "learning_rate", "retrain_epochs", "surface_every"):
+            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        require(0 <= self.small_nodes <= 20, "small_nodes", "between 0 and 20", self.small_nodes)
+        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+        good = 1 in self.layers and all(0 < one <= self.nodes for one in self.layers)
+        require(good, "layers", f"numbers from 1 to {self.nodes}, 1 among them", self.layers)
+        require(all(one > 0 for one in self.retrain_every), "retrain_every", "positive numbers", self.retrain_every)
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """How sparse a network can get: weights and units pruned to many sparsities, before and after fine-tuning."""
+
+    task: Literal["digits", "mnist"] = "digits"
+    """Images: scikit-learn's digits of 8 x 8 pixels, or MNIST, which is fetched once where no folder is given."""
+    data: str | None = None
+    """Folder with MNIST's four IDX files; asks for MNIST by itself."""
+    hidden: tuple[int, ...] | None = None
+    """Nodes of each hidden layer; by default 200-200-100-40 for digits and, as published, 1000-1000-500-200 for
+    MNIST."""
+    networks: int | None = None
+    """Networks trained from different seeds; by default 8 for digits and 3 for MNIST."""
+    epochs: tuple[int, ...] = (5, 10, 20)
+    """Training epochs after which the networks are pruned, of one training."""
+    batch_size: int = 32
+    """Examples in a training batch."""
+    learning_rate: float = 0.001
+    """Step size of Adam."""
+    sparsity: tuple[int, ...] = (0, 25, 50, 60, 70, 80, 90, 95, 97, 99)
+    """Percent of the weights, or units, that go, where networks are fine-tuned and timed."""
+    step: int | None = None
+    """Percent between two points of the curves; by default 1 for digits and 5 for MNIST."""
+    finetune_epochs: int | None = None
+    """Epochs of training under the masks; 0 leaves it out; by default 2 for digits and 1 for MNIST."""
+    seed: int = 0
+    """Seed of the first network and its order of training; the others have the next ones."""
+
+    def check(self) -> None:
+        """Raise ValueError for a setting out of range, before any work is done."""
+        for name in ("networks", "batch_size", "learning_rate", "step"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, "positive", value)
+        require(self.hidden is None or _all_positive(self.hidden), "hidden", "positive numbers", self.hidden)
+        require(_all_positive(self.epochs), "epochs", "positive numbers", self.epochs)
+        percents = bool(self.sparsity) and all(0 <= one < 100 for one in self.sparsity) and 0 in self.sparsity
+        require(percents, "sparsity", "percents from 0 to 99, 0 among them", self.sparsity)
+        require(
+            self.finetune_epochs is None or self.finetune_epochs >= 0,
+            "finetune_epochs",
+            "zero or positive",
+            self.finetune_epochs,
+        )
+        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+
+
+@dataclass(frozen=True)
+class Spiral:
+    """Train first, or prune first: half of a network's hidden nodes removed after its training, or before."""
+
+    hidden: tuple[int, ...] = (50, 50)
+    """Nodes of each hidden layer, two or more."""
+    share: float = 0.5
+    """Share of each hidden layer that is removed."""
+    networks: int = 32
+    """Networks trained from different seeds."""
+    choices: int = 4
+    """Random choices of nodes, for each network."""
+    epochs: int = 50
+    """Training epochs."""
+    finetune_epochs: int = 20
+    """Epochs of training after nodes of a trained network were removed."""
+    batch_size: int = 32
+    """Examples in a training batch."""
+    learning_rate: float = 0.1
+    """Step size of Adam; the published figures speak for this one."""
+    rates: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1)
+    """Other step sizes, at which a part of the study is done as well; may be empty."""
+    rate_networks: int = 16
+    """Networks that are trained at each of these."""
+    train_examples: int = 1000
+    """Points in the training set."""
+    test_examples: int = 1000
+    """Points in the fixed test set."""
+    turns: float = 1.5
+    """Turns of an arm of the spiral."""
+    noise: float = 0.02
+    """Standard deviation of the noise on each coordinate."""
+    seed: int = 0
+    """Seed of the first network, its order of training and its random choices; the others have the next ones."""
+
+    def check(self) -> None:
+        """Raise ValueError for a setting out of range, before any work is done."""
+        for name in (
+            "networks",
+            "choices",
+            "epochs",
+            "finetune_epochs",
+            "batch_size",
+            "learning_rate",
+            "rate_networks",
+            "train_examples",
+            "test_examples",
+        ):
+            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        require(all(one > 0 for one in self.rates), "rates", "positive numbers", self.rates)
+        good = len(self.hidden) >= 2 and _all_positive(self.hidden)
+        require(good, "hidden", "positive numbers, two or more", self.hidden)
+        require(0 < self.share < 1, "share", "between 0 and 1", self.share)
+        require(self.noise >= 0, "noise", "zero or positive", self.noise)
+        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+
+
+def _all_positive(numbers: tuple[int, ...]) -> bool:
+    return bool(numbers) and all(one > 0 for one in numbers)
+
+
+STUDIES = {"circle": Circle, "shrinking": Shrinking, "sparsity": Sparsity, "spiral": Spiral}
