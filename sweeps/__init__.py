@@ -36,6 +36,7 @@ _MODULES = (
     "designs",
     "engine",
     "ranking",
+    "relevance",
     "store",
 )
 

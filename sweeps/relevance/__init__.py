@@ -1,0 +1,40 @@
+"""Relevance: which inputs, hidden nodes and biases a decision comes from, by backward rules that can be combined."""
+
+from sweeps.relevance.attributing import attribute, attribute_function
+from sweeps.relevance.matrices import MATRIX, AlphaBeta, Flat, Gamma, Gradient, Normalised, WSquared, ZBox
+from sweeps.relevance.maxima import MAXIMUM, Radial, ReluForm, RescaleMaximum, SoftmaxLimit, Winner
+from sweeps.relevance.methods import METHODS, Rules
+from sweeps.relevance.nonlinearities import NONLINEARITY, Derivative, Guided, Ignore, Repeat, Rescale, Slope
+from sweeps.relevance.results import Flow, Ledger, Relevance, Row
+
+__all__ = [
+    "MATRIX",
+    "MAXIMUM",
+    "METHODS",
+    "NONLINEARITY",
+    "AlphaBeta",
+    "Derivative",
+    "Flat",
+    "Flow",
+    "Gamma",
+    "Gradient",
+    "Guided",
+    "Ignore",
+    "Ledger",
+    "Normalised",
+    "Radial",
+    "Relevance",
+    "ReluForm",
+    "Repeat",
+    "Rescale",
+    "RescaleMaximum",
+    "Row",
+    "Rules",
+    "Slope",
+    "SoftmaxLimit",
+    "WSquared",
+    "Winner",
+    "ZBox",
+    "attribute",
+    "attribute_function",
+]

@@ -1,0 +1,285 @@
+"""Attributing: which inputs, hidden nodes and biases the output of a network comes from."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array
+
+from sweeps import compiling
+from sweeps.examples import on_device
+from sweeps.gating.recording import errors_of_inputs
+from sweeps.relevance import reading
+from sweeps.relevance.methods import METHODS, Rules
+from sweeps.relevance.offsets import offsets_of
+from sweeps.relevance.propagating import propagate
+from sweeps.relevance.results import Relevance
+from sweeps.relevance.steps import program_of
+
+
+def attribute(
+    net: nnx.Module,
+    inputs: Any,
+    target: Any = None,
+    method: str | Rules = "lrp",
+    *,
+    rules: Rules | None = None,
+    baseline: Any = None,
+    steps: int = 64,
+) -> Relevance:
+    """Attribute the outputs of a network to its inputs, hidden nodes and biases.
+
+    The network is evaluated as for testing (dropout off). Everything is a function of the network's parameters and
+    the inputs: call it within ``jax.jit``, ``jax.vmap`` (for instance over masks that multiply the inputs) and
+    ``jax.grad`` or ``nnx.grad`` (relevance as part of a loss).
+
+    Parameters
+    ----------
+    net : of dense, convolution, normalisation (evaluating) and max- or average-pooling layers, elementwise
+        nonlinearities, and what moves or adds activations: an ``MLP``, an ``nnx.Sequential``, any module
+    inputs : floating-point numbers, shape (examples, ...)
+    target : which output is attributed: its number, or one for each example, shape (examples,); by default the largest
+        output of each example. Or floating-point numbers of the shape of the outputs, (examples, outputs): what the
+        outputs start with, under ``"lrp"`` and other rules for relevance R the relevance itself, under all others the
+        weight of each output in a weighted sum
+    method : a key of ``METHODS`` or ``Rules``. With b an output that is attributed:
+
+        - ``"gradient"``: the derivative db/da; starts as 1
+        - ``"gradient_x_input"``: a db/da; a bias has bias db/dbias; starts as b
+        - ``"deconvnet"``: transposed matrices, and nonlinearities applied again on the way back; starts as 1
+        - ``"guided_backprop"``: the same, with the derivative of each nonlinearity besides; starts as 1
+        - ``"lrp"``: layer-wise relevance propagation, the epsilon rule with biases as inputs; starts as b
+        - ``"slope"``: the same without a division by sums: Q = R / a goes back by transposed matrices and slopes of
+          nonlinearities; starts as b. Equal to ``"lrp"`` with eps = 0
+        - ``"deeplift"``: slopes between the activations of the input and of a baseline, the rescale rule; starts as
+          b - b0. Of a maximum each object has the part of the straight path between the two on which it is the largest
+        - ``"integrated_gradients"``: gradients along the path from a baseline, of ``steps`` pieces, halfway in each;
+          starts as b - b0. Hidden nodes have their conductance
+
+    rules : in place of a method
+    baseline : of the last two methods, one example or one for each; zeros by default, or by ``"zeros"``
+    steps : number of pieces of a path
+
+    Returns
+    -------
+    Relevance of ``inputs``, hidden nodes in ``layers``, ``bias``, and what stabilisers ``absorbed``; ``ledger()`` says
+    where it all went.
+
+    Raises
+    ------
+    TypeError
+        If the network is no nnx.Module.
+    ValueError
+        If the network has something without a rule (the message names the layer), a rule or method is unknown, or
+        inputs, target or baseline do not fit.
+
+    Warns
+    -----
+    UserWarning
+        If a nonlinearity is not 0 at 0: its offset f(0) is counted as a bias.
+
+    References
+    ----------
+    S. Bach et al. (2015), On pixel-wise explanations, PLoS ONE 10 (lrp); W. Samek, A. Binder, G. Montavon, S. Bach,
+    K.-R. Müller (2017), Evaluating the visualization of what a deep neural network has learned, IEEE TNNLS 28;
+    M. D. Zeiler, R. Fergus (2014), ECCV (deconvnet); J. T. Springenberg et al. (2015), Striving for simplicity
+    (guided_backprop); A. Shrikumar, P. Greenside, A. Kundaje (2017), ICML (deeplift, rescale); M. Sundararajan,
+    A. Taly, Q. Yan (2017), ICML (integrated_gradients); K. Dhamdhere, M. Sundararajan, Q. Yan (2019), ICLR
+    (conductance).
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, sweeps
+    >>> net = sweeps.MLP((2, 3, 2), seed=0)
+    >>> found = attribute(net, jnp.array([[1.0, 2.0]]), method="slope")
+    >>> found.inputs.shape, found.layers["layers/0"].shape, found.bias["layers/1"].shape
+    ((1, 2), (1, 3), (1, 2))
+    >>> bool(jnp.allclose(found.output, net(jnp.array([[1.0, 2.0]])).max()))
+    True
+    """
+    if not isinstance(net, nnx.Module):
+        raise TypeError(
+            f"net must be an nnx.Module, got {type(net).__name__}; attribute_function takes any (state, inputs)"
+        )
+    graph, state = nnx.split(net)
+    network: Any = Network(graph)
+    return attribute_function(network, state, inputs, target, method, rules=rules, baseline=baseline, steps=steps)
+
+
+class Network(NamedTuple):
+    """An nnx module as a function of its state and inputs; static to jit.
+
+    Attributes
+    ----------
+    graph : the module's structure
+    """
+
+    graph: Any
+
+    def __call__(self, state: Any, inputs: Array) -> Any:
+        """Return the outputs, as for testing."""
+        network = nnx.merge(self.graph, state, copy=True)
+        network.eval()
+        modules: Any = nnx.iter_modules(network)
+        for path, module in modules:
+            if path and callable(module):
+                kind: Any = type(module)
+                module.__class__ = _scoped(kind)
+                module.scope_of_calls = "/".join(map(str, path))
+        return network(inputs)
+
+
+@cache
+def _scoped(kind: type) -> type:
+    """Return the subclass whose calls carry their path, so that an error can name the layer."""
+
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        with reading.scoped(self.scope_of_calls):
+            return kind.__call__(self, *arguments, **options)
+
+    return type(f"Scoped{kind.__name__}", (kind,), {"__call__": call})
+
+
+def attribute_function(
+    function: Callable[[Any, Array], Any],
+    state: Any,
+    inputs: Any,
+    target: Any = None,
+    method: str | Rules = "lrp",
+    *,
+    rules: Rules | None = None,
+    baseline: Any = None,
+    steps: int = 64,
+) -> Relevance:
+    """Attribute the outputs of a function of parameters and inputs, such as ``module.apply`` of a linen module.
+
+    Parameters
+    ----------
+    function : (state, inputs) -> outputs, shape (examples, outputs)
+    state : pytree of parameters, whose paths name the layers: those of ``layers/0/kernel`` and ``layers/0/bias`` are
+        the layer ``layers/0``
+    inputs, target, method, rules, baseline, steps : as for ``attribute``
+
+    Raises
+    ------
+    ValueError
+        As ``attribute``.
+
+    Warns
+    -----
+    UserWarning
+        As ``attribute``.
+    """
+    rules = method_of(method if rules is None else rules)
+    inputs = _floating("inputs", inputs)
+    if inputs.ndim < 2 or 0 in inputs.shape:
+        raise ValueError(f"inputs must have shape (examples, ...), got {inputs.shape}")
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a positive whole number, got {steps!r}")
+    baseline = _baseline(baseline, inputs, rules)
+    target = None if target is None else _target(target, function, state, inputs)
+    # Full precision, as elsewhere: with less, sums of relevance would be off by more than the ledger allows for.
+    with jax.default_matmul_precision("highest"):
+        found = _attributed(
+            function=function, state=state, inputs=inputs, target=target, baseline=baseline, rules=rules, steps=steps
+        )
+    for name in found.bias:
+        if name.endswith(" offset"):
+            warnings.warn(
+                f"{name.removesuffix(' offset')} is not 0 at 0: its offset is counted as a bias, bias[{name!r}]",
+                UserWarning,
+                stacklevel=3,
+            )
+    return found
+
+
+def method_of(method: str | Rules) -> Rules:
+    """Return the rules of a method, which may be rules already."""
+    if isinstance(method, Rules):
+        return method
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, or Rules, got {method!r}")
+    return METHODS[method]
+
+
+def _floating(argument: str, values: Any) -> Array:
+    array = on_device(values)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"{argument} must be floating-point numbers, got {array.dtype}")
+    return array
+
+
+def _baseline(baseline: Any, inputs: Array, rules: Rules) -> Array:
+    if baseline is not None and not rules.needs_baseline:
+        raise ValueError("baseline is of methods that compare with one: deeplift, integrated_gradients")
+    if baseline is None or (isinstance(baseline, str) and baseline == "zeros"):
+        return jnp.zeros_like(inputs)
+    if isinstance(baseline, str):
+        raise ValueError(f"baseline must be 'zeros' or an array, such as the mean of the data, got {baseline!r}")
+    array = _floating("baseline", baseline).astype(inputs.dtype)
+    if array.shape not in (inputs.shape, inputs.shape[1:]):
+        raise ValueError(f"baseline must have shape {inputs.shape[1:]} or {inputs.shape}, got {array.shape}")
+    return array if array.ndim == inputs.ndim else jnp.broadcast_to(array[None], inputs.shape)
+
+
+def _target(target: Any, function: Any, state: Any, inputs: Array) -> Array:
+    array = on_device(target)
+    with errors_of_inputs(inputs):
+        outputs = jax.eval_shape(lambda state, inputs: function(state, inputs), state, inputs)
+    examples, number = len(inputs), outputs.shape[-1]
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        if array.shape != outputs.shape:
+            raise ValueError(f"target of floating-point numbers must have shape {outputs.shape}, got {array.shape}")
+        return array.astype(outputs.dtype)
+    if not jnp.issubdtype(array.dtype, jnp.integer) or array.shape not in ((), (examples,)):
+        raise ValueError(
+            f"target must be a whole number, or one for each of {examples} examples, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    if not isinstance(array, jax.core.Tracer) and not ((np.asarray(array) >= 0) & (np.asarray(array) < number)).all():
+        raise ValueError(f"target must be from 0 to {number - 1}, got {np.asarray(array).tolist()}")
+    return jnp.broadcast_to(array, (examples,))
+
+
+def _attributed_(
+    function: Any, state: Any, inputs: Array, target: Array | None, baseline: Array, rules: Rules, steps: int
+) -> Relevance:
+    """Attribute example by example, under one vmap: no example can change what another has."""
+    single = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype)
+    with errors_of_inputs(single):
+        traced = reading.read(function, state, single)
+    program = program_of(traced)
+    rules.check_layers(program)
+    if not rules.needs_baseline:
+        program = program._replace(offsets=offsets_of(program))
+    leaves = jax.tree.leaves(state)
+
+    def one(inputs: Array, baseline: Array, target: Array | None) -> Relevance:
+        def start(outputs: Array) -> Array:
+            return _start(outputs, target, rules)
+
+        return propagate(program, rules, leaves, inputs[None], baseline[None], start, steps)
+
+    return jax.vmap(one)(inputs, baseline, target)
+
+
+_attributed = compiling.jit(_attributed_, static_argnames=("function", "rules", "steps"))
+
+
+def _start(outputs: Array, target: Array | None, rules: Rules) -> Array:
+    """Return what the outputs of one example start with."""
+    if target is not None and jnp.issubdtype(target.dtype, jnp.floating):
+        return target[None]
+    if outputs.ndim != 2:
+        raise ValueError(
+            f"the network must return shape (examples, outputs), got (examples, {str(outputs.shape[1:])[1:]}: "
+            f"give what its outputs start with as target"
+        )
+    chosen = jnp.argmax(outputs, axis=-1) if target is None else target[None]
+    ones = jax.nn.one_hot(chosen, outputs.shape[-1], dtype=outputs.dtype)
+    return ones * outputs if rules.quantity == "relevance" else ones

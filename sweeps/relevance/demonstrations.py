@@ -1,0 +1,208 @@
+"""Demonstrations: which rules agree with each other, and where one becomes unstable, as numbers for a page."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sweeps.relevance.attributing import attribute_function
+from sweeps.relevance.matrices import Gradient, Normalised
+from sweeps.relevance.maxima import MAXIMUM, MaximumRule, Radial, ReluForm, SoftmaxLimit
+from sweeps.relevance.methods import METHODS, Rules
+from sweeps.relevance.nonlinearities import NONLINEARITY, Slope
+
+# The rules that are defined without a baseline.
+_MAXIMA = ("gradient", "radial", "relu_form")
+_NONLINEARITIES = ("ignore", "gradient", "slope", "repeat")
+
+
+class Scaling(NamedTuple):
+    """What multiplying by alpha does to relevance.
+
+    Attributes
+    ----------
+    kind, rule : ``matrix`` or ``nonlinearity``, and its name
+    factor : relevance of a, over that of alpha a
+    """
+
+    kind: str
+    rule: str
+    factor: float
+
+
+def scaling(alpha: float = 3.0) -> list[Scaling]:
+    """Return by which factor relevance goes back through b = alpha a, as a 1 by 1 matrix and as a nonlinearity.
+
+    A matrix rule and a nonlinearity rule are consistent where the factors agree: matrix gradient with gradient, slope
+    and repeat (alpha), the normalised rule with ignore (1).
+
+    Parameters
+    ----------
+    alpha : positive
+
+    Examples
+    --------
+    >>> for row in scaling(3.0):
+    ...     print(row.kind, row.rule, row.factor)
+    matrix gradient 3.0
+    matrix normalised 1.0
+    nonlinearity ignore 1.0
+    nonlinearity gradient 3.0
+    nonlinearity slope 3.0
+    nonlinearity repeat 3.0
+    """
+    one = jnp.ones((1, 1))
+    rows = []
+    for name, rule in {"gradient": Gradient(), "normalised": Normalised(eps=0.0)}.items():
+        # The output's relevance is given, as 1.
+        found = attribute_function(_times, {"scale": {"kernel": alpha * one}}, 2 * one, one, Rules(rule))
+        rows.append(Scaling("matrix", name, float(found.inputs[0, 0])))
+    for name in _NONLINEARITIES:
+        factor = NONLINEARITY[name](lambda a: alpha * a, 2 * one, 0 * one, one)
+        rows.append(Scaling("nonlinearity", name, float(factor[0, 0])))
+    return rows
+
+
+def _times(state: dict[str, dict[str, Array]], inputs: Array) -> Array:
+    return inputs @ state["scale"]["kernel"]
+
+
+class OfConstant(NamedTuple):
+    """What a takes of b = max(a, c), as an object of a maximum and as the argument of a nonlinearity.
+
+    Attributes
+    ----------
+    maximum, nonlinearity : names of the rules
+    difference : largest difference of the two factors, at any a
+    """
+
+    maximum: str
+    nonlinearity: str
+    difference: float
+
+
+def maxima_with_constants(constants: Sequence[float] = (-1.0,), points: int = 400) -> list[OfConstant]:
+    """Return how far each maximum rule is from each nonlinearity rule for f(a) = max(a, c, ...), constants c <= 0.
+
+    Only the gradient rules agree, and relu as a maximum is the gradient rule. Relevance of b is 1.
+
+    Parameters
+    ----------
+    constants : not positive, so that f(0) = 0
+    points : number of values of a, from -4 to 4, none of them at a kink
+    """
+    if max(constants) > 0:
+        raise ValueError(f"constants must not be positive, got {max(constants)}")
+    a = jnp.asarray(np.linspace(-4, 4, points + 1)[:-1] + 4 / points)
+    factors = {name: _share_beside(MAXIMUM[name], a, constants) for name in _MAXIMA}
+    rows = []
+    for name in _NONLINEARITIES:
+        factor = NONLINEARITY[name](lambda a: jnp.maximum(a, max(constants)), a, jnp.zeros_like(a), jnp.ones_like(a))
+        rows += [OfConstant(other, name, float(jnp.abs(share - factor).max())) for other, share in factors.items()]
+    return rows
+
+
+def _share_beside(rule: MaximumRule, a: Float[Array, " points"], constants: Sequence[float]) -> Float[Array, " points"]:
+    objects = jnp.stack([a, *(jnp.full_like(a, constant) for constant in constants)])
+    return rule.shares(objects, objects)[0]
+
+
+def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> Float[np.ndarray, "rules points"]:
+    """Return what a takes of max(a, c) at c / a = ratio by the slope and by the radial maximum: they do not match.
+
+    The slope is min(1, ratio) and the radial share ratio / (1 + ratio): see ``Radial``.
+
+    Parameters
+    ----------
+    ratio : positive, so that a is negative as the constant is
+    constant : negative
+
+    Returns
+    -------
+    array of shape (2, points): the slope, then the radial share
+
+    Examples
+    --------
+    >>> print(two_objects(np.array([0.5, 1.0, 2.0])).round(3))
+    [[0.5   1.    1.   ]
+     [0.333 0.5   0.667]]
+    """
+    a = jnp.asarray(constant / np.asarray(ratio))
+    slope = Slope()(lambda a: jnp.maximum(a, constant), a, jnp.zeros_like(a), jnp.ones_like(a))
+    return np.stack([np.asarray(slope), np.asarray(_share_beside(Radial(), a, (constant,)))])
+
+
+class Forms(NamedTuple):
+    """Shares of a maximum, by two ways to compute it.
+
+    Attributes
+    ----------
+    softmax, softmax_bias : limit of eps log sum exp(a_i / eps): of each object, and of the exponentials' offsets
+    relu : a + relu(b - a), one object after the other
+    """
+
+    softmax: list[float]
+    softmax_bias: float
+    relu: list[float]
+
+
+def maximum_forms(objects: Sequence[float], eps: float = 0.0) -> Forms:
+    """Return the shares of a maximum as a softmax and as a chain of relus, which disagree.
+
+    Parameters
+    ----------
+    objects : what the maximum is taken of
+    eps : softness of the softmax, 0 for the limit
+
+    Examples
+    --------
+    >>> maximum_forms([-1.0, -2.0])
+    Forms(softmax=[1.0, 1.0], softmax_bias=-1.0, relu=[1.0, 0.0])
+    >>> maximum_forms([1.0, 1.0])
+    Forms(softmax=[0.5, 0.5], softmax_bias=0.0, relu=[1.0, 0.0])
+    """
+    values = jnp.asarray(objects, float)[:, None]
+    softmax, relu = (rule.shares(values, values)[:, 0] for rule in (SoftmaxLimit(eps), ReluForm()))
+    return Forms(softmax.tolist(), float(1 - softmax.sum()), relu.tolist())
+
+
+class Instability(NamedTuple):
+    """Largest relevance in size, of any input, where two inputs nearly cancel beside a bias.
+
+    Attributes
+    ----------
+    difference : of the two inputs
+    all_to_inputs : by the normalised rule with the bias left out, which gives all to the inputs
+    blamed : by the normalised rule with the bias as an input
+    slope : by the simplified rule
+    """
+
+    difference: float
+    all_to_inputs: float
+    blamed: float
+    slope: float
+
+
+def instability(differences: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4), eps: float = 1e-6) -> list[Instability]:
+    """Return relevance of the inputs of relu(x1 - x2 + 1) at x1 = 1, x2 = 1 - difference.
+
+    The output is 1 + difference, nearly all of it the bias's. The normalised rule without the bias as an input has to
+    give all of it to x1 and -x2, in proportion to them: 1 / difference, up to 1 / eps, with a sign that jumps as the
+    difference goes through zero. Where the bias takes its share, and in the simplified rule, x1 has about 1.
+
+    Parameters
+    ----------
+    differences : x1 - x2
+    eps : of the normalised rules
+    """
+    x = jnp.asarray([[1.0, 1.0 - difference] for difference in differences])
+    state = {"layer": {"kernel": jnp.array([[1.0], [-1.0]]), "bias": jnp.ones(1)}}
+    rules = (Rules(Normalised(eps, blame_bias=False)), Rules(Normalised(eps)), METHODS["slope"])
+    found = [np.abs(attribute_function(_relu_layer, state, x, rules=one).inputs).max(axis=1).tolist() for one in rules]
+    return [Instability(*row) for row in zip(map(float, differences), *found, strict=True)]
+
+
+def _relu_layer(state: dict[str, dict[str, Array]], inputs: Array) -> Array:
+    return jnp.maximum(inputs @ state["layer"]["kernel"] + state["layer"]["bias"][None], 0)

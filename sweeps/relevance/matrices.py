@@ -1,0 +1,319 @@
+"""Matrix rules: how the relevance of b_j = sum_i a_i w_ij + bias_j goes back to the a_i and to the biases.
+
+A bias is an input of value 1: it takes part in every rule as one more a_i w_ij. Convolutions are matrix products whose
+matrix is sparse and repeats itself, and are never written out as one.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from sweeps.relevance.layers import Arrays, Change, Layer, Passed, clipped, plus, times
+from sweeps.relevance.numbers import blip, divided
+
+EPS = 1e-6
+
+
+class MatrixRule(Protocol):
+    """How relevance goes back through a matrix product.
+
+    Attributes
+    ----------
+    conserves : quantities that add up under it: see ``Rules.quantity``
+    """
+
+    conserves: ClassVar[tuple[str, ...]]
+
+    @property
+    def plain(self) -> "MatrixRule":
+        """The rule for sums without parameters, such as average pooling."""
+        ...
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """Return where what the output received goes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """R(a_i) = sum_j w_ij R(b_j); a bias takes bias_j R(b_j).
+
+    Its sum is not kept, unless R is a factor of the activation: then sum_i a_i R(a_i) is.
+    """
+
+    conserves: ClassVar[tuple[str, ...]] = ("factor", "difference")
+
+    @property
+    def plain(self) -> "Gradient":
+        """The rule itself."""
+        return self
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        return Passed(layer.back(received), layer.bias * received, jnp.zeros_like(received))
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """R(a_i) = sum_j a_i w_ij / blip(b_j) R(b_j), the epsilon rule, where blip(b) = b + eps sign(b).
+
+    Parameters
+    ----------
+    eps : not negative; the stabiliser takes 1 - b / blip(b) of what comes. At 0 an output that is exactly zero passes
+        nothing on
+    blame_bias : whether biases take their own share. If not, b in blip(b) is sum_i a_i w_ij and the inputs take all:
+        where they nearly cancel beside a large bias, the quotients explode, up to 1 / eps
+
+    Raises
+    ------
+    ValueError
+        If eps is negative.
+
+    References
+    ----------
+    S. Bach, A. Binder, G. Montavon, F. Klauschen, K.-R. Müller, W. Samek (2015), On pixel-wise explanations for
+    non-linear classifier decisions by layer-wise relevance propagation, PLoS ONE 10, equations 56 to 58.
+    """
+
+    eps: float = EPS
+    blame_bias: bool = True
+    conserves: ClassVar[tuple[str, ...]] = ("relevance",)
+
+    def __post_init__(self) -> None:
+        _check_eps(self.eps)
+
+    @property
+    def plain(self) -> "Normalised":
+        """The rule itself."""
+        return self
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        bias = layer.bias if self.blame_bias else jnp.zeros_like(layer.bias)
+        whole = layer.output if self.blame_bias else layer.output - layer.bias
+        share = divided(received, blip(whole, self.eps))
+        return Passed(times(layer.sources, layer.back(share)), bias * share, received - whole * share)
+
+
+@dataclass(frozen=True)
+class _Stabilised:
+    """What the rules below have in common: a stabiliser, and the normalised rule for sums without parameters."""
+
+    eps: float = EPS
+    conserves: ClassVar[tuple[str, ...]] = ("relevance",)
+
+    def __post_init__(self) -> None:
+        _check_eps(self.eps)
+
+    @property
+    def plain(self) -> Normalised:
+        """The normalised rule."""
+        return Normalised(self.eps)
+
+
+@dataclass(frozen=True)
+class Gamma(_Stabilised):
+    """The normalised rule with the contributions of the output's own sign enlarged by 1 + gamma.
+
+    With c_ij = a_i w_ij, and c+ its positive part: R(a_i) = sum_j (c_ij + gamma c+_ij) / sum_k (c_kj + gamma c+_kj)
+    R(b_j) where b_j >= 0, and with the negative parts where b_j < 0. For activations that are not negative this is the
+    rule with w + gamma w+.
+
+    Parameters
+    ----------
+    eps : of the stabiliser
+    gamma : not negative; 0 is the normalised rule, infinity z-plus
+
+    References
+    ----------
+    G. Montavon, A. Binder, S. Lapuschkin, W. Samek, K.-R. Müller (2019), Layer-wise relevance propagation: an
+    overview; for signed activations L. Andéol, Y. Kawakami, Y. Wada, T. Kanamori, K.-R. Müller, G. Montavon (2021),
+    Learning domain invariant representations by joint Wasserstein distance minimization.
+    """
+
+    gamma: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.gamma >= 0:
+            raise ValueError(f"gamma must not be negative, got {self.gamma}")
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        sources, bias, absorbed = tuple(map(jnp.zeros_like, layer.sources)), jnp.zeros_like(received), received
+        for sign in (1, -1):
+            chosen = layer.output >= 0 if sign > 0 else layer.output < 0
+            whole = layer.output + self.gamma * layer.contributions(sign)
+            share = jnp.where(chosen, divided(received, blip(whole, self.eps)), 0.0)
+            more = tuple(self.gamma * one for one in layer.contributed(sign, share))
+            sources = plus(sources, plus(times(layer.sources, layer.back(share)), more))
+            bias = bias + (layer.bias + self.gamma * clipped(layer.bias, sign)) * share
+            absorbed = absorbed - whole * share
+        return Passed(sources, bias, absorbed)
+
+
+@dataclass(frozen=True)
+class AlphaBeta(_Stabilised):
+    """R(a_i) = sum_j (alpha c+_ij / sum_k c+_kj - beta c-_ij / sum_k c-_kj) R(b_j), where c_ij = a_i w_ij.
+
+    Where an output has no contributions of one sign, nothing takes that part: it counts as absorbed.
+
+    Parameters
+    ----------
+    eps : of the stabiliser, which each of the two sums has
+    alpha, beta : alpha - beta = 1, neither negative
+
+    Raises
+    ------
+    ValueError
+        If alpha - beta is not 1, or one of them is negative.
+
+    References
+    ----------
+    S. Bach et al. (2015), PLoS ONE 10, equation 60.
+    """
+
+    alpha: float = 2.0
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not np.isclose(self.alpha - self.beta, 1, rtol=0, atol=1e-9):
+            raise ValueError(f"alpha - beta must be 1, got {self.alpha} - {self.beta} = {self.alpha - self.beta}")
+        if self.alpha < 0 or self.beta < 0:
+            raise ValueError(f"alpha and beta must not be negative, got {self.alpha} and {self.beta}")
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        sources, bias, absorbed = tuple(map(jnp.zeros_like, layer.sources)), jnp.zeros_like(received), received
+        for sign, part in ((1, self.alpha), (-1, -self.beta)):
+            if part == 0:
+                continue
+            whole = layer.contributions(sign)
+            share = part * divided(received, blip(whole, self.eps))
+            sources = plus(sources, layer.contributed(sign, share))
+            bias = bias + clipped(layer.bias, sign) * share
+            absorbed = absorbed - whole * share
+        return Passed(sources, bias, absorbed)
+
+
+@dataclass(frozen=True)
+class WSquared(_Stabilised):
+    """R(a_i) = sum_j w_ij^2 / sum_k w_kj^2 R(b_j), whatever the activations are.
+
+    References
+    ----------
+    G. Montavon, S. Lapuschkin, A. Binder, W. Samek, K.-R. Müller (2017), Explaining nonlinear classification decisions
+    with deep Taylor decomposition, Pattern Recognition 65.
+    """
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        return _by_weights(layer, received, jnp.square, self.eps)
+
+
+@dataclass(frozen=True)
+class Flat(_Stabilised):
+    """R(a_i) = sum_j R(b_j) / n_j, the same for each of the n_j inputs of an output; a bias is one of them.
+
+    References
+    ----------
+    S. Lapuschkin, S. Wäldchen, A. Binder, G. Montavon, W. Samek, K.-R. Müller (2019), Unmasking Clever Hans predictors
+    and assessing what machines really learn, Nature Communications 10.
+    """
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        return _by_weights(layer, received, jnp.ones_like, self.eps)
+
+
+def _by_weights(layer: Layer, received: Array, change: Change, eps: float) -> Passed:
+    bias = change(layer.bias) if layer.has_bias else layer.bias
+    whole = layer.forward(tuple(map(jnp.ones_like, layer.sources)), change) + bias
+    share = divided(received, blip(whole, eps))
+    return Passed(layer.back(share, change), bias * share, received - whole * share)
+
+
+@dataclass(frozen=True)
+class ZBox(_Stabilised):
+    """The rule for inputs in a box: contributions a_i w_ij - low_i w+_ij - high_i w-_ij, none negative.
+
+    The bias takes nothing: a box around a constant is that constant.
+
+    Parameters
+    ----------
+    eps : of the stabiliser
+    low, high : bounds of the inputs, numbers or arrays of the shape of one example (or one that broadcasts to it)
+
+    References
+    ----------
+    G. Montavon et al. (2017), Pattern Recognition 65.
+    """
+
+    low: Any = 0.0
+    high: Any = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not np.all(np.asarray(self.low) <= np.asarray(self.high)):
+            raise ValueError(f"low must not be above high, got {self.low} and {self.high}")
+        # Rules are static to jit: arrays are kept as nested tuples, which can be hashed.
+        for name in ("low", "high"):
+            object.__setattr__(self, name, _as_tuples(np.asarray(getattr(self, name)).tolist()))
+
+    def __call__(self, layer: Layer, received: Array) -> Passed:
+        """See ``MatrixRule``."""
+        low, high = (self._of_shape(layer, bound) for bound in (self.low, self.high))
+        whole = layer.forward(layer.sources) - layer.forward(low, _positive) - layer.forward(high, _negative)
+        share = divided(received, blip(whole, self.eps))
+        plain = times(layer.sources, layer.back(share))
+        below = plus(times(low, layer.back(share, _positive)), times(high, layer.back(share, _negative)))
+        sources = tuple(a - b for a, b in zip(plain, below, strict=True))
+        return Passed(sources, jnp.zeros_like(received), received - whole * share)
+
+    @staticmethod
+    def _of_shape(layer: Layer, bound: Any) -> Arrays:
+        values = [jnp.asarray(bound, source.dtype) for source in layer.sources]
+        try:
+            whole = [
+                np.broadcast_shapes(one.shape, to.shape[1:]) for one, to in zip(values, layer.sources, strict=True)
+            ]
+        except ValueError:
+            whole = []
+        if whole != [source.shape[1:] for source in layer.sources]:
+            raise ValueError(
+                f"low and high must be numbers or arrays of the shape of one example, "
+                f"{layer.sources[0].shape[1:]}, got shape {values[0].shape}"
+            )
+        return tuple(jnp.broadcast_to(one, to.shape) for one, to in zip(values, layer.sources, strict=True))
+
+
+def _positive(weights: Array) -> Array:
+    return jnp.maximum(weights, 0)
+
+
+def _negative(weights: Array) -> Array:
+    return jnp.minimum(weights, 0)
+
+
+def _as_tuples(values: Any) -> Any:
+    return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
+
+
+def _check_eps(eps: float) -> None:
+    if not eps >= 0:
+        raise ValueError(f"eps must not be negative, got {eps}")
+
+
+MATRIX: dict[str, MatrixRule] = {
+    "gradient": Gradient(),
+    "normalised": Normalised(),
+    "gamma": Gamma(),
+    "alpha_beta": AlphaBeta(),
+    "z_plus": AlphaBeta(alpha=1.0, beta=0.0),
+    "w_squared": WSquared(),
+    "flat": Flat(),
+}

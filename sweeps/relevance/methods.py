@@ -1,0 +1,131 @@
+"""Methods: rules put together, and the named ones of the literature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal, TypeVar, get_args
+
+from sweeps.relevance.matrices import MATRIX, Gradient, MatrixRule
+from sweeps.relevance.maxima import MAXIMUM, MaximumRule
+from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule
+from sweeps.relevance.steps import Program, Step
+
+Quantity = Literal["relevance", "sensitivity", "factor", "difference", "path"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A rule for each kind of step, and what it is that goes backwards. A rule is an object, or its name.
+
+    Parameters
+    ----------
+    matrix : for layers; a key of ``MATRIX`` or an object of ``sweeps.relevance.matrices``
+        Sums without parameters, such as average pooling, have the normalised rule, or gradient if this is gradient.
+    nonlinearity : a key of ``NONLINEARITY`` or an object of ``sweeps.relevance.nonlinearities``
+    maximum : a key of ``MAXIMUM`` or an object of ``sweeps.relevance.maxima``
+    quantity : what goes backwards
+
+        - ``"relevance"``: R itself; starts as the output's value
+        - ``"sensitivity"``: R itself; starts as 1
+        - ``"factor"``: Q = R / a, which starts as 1; in the end R = Q a
+        - ``"difference"``: Q = R / (a - a0), which starts as 1; in the end R = Q (a - a0), with the baseline's a0
+        - ``"path"``: as before, the sum over short pieces of the straight path from the baseline to the input
+
+    first : matrix rule of the layers that no other layer comes before; that of the others by default
+    by_layer : matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/*": "gamma"}``; the first that fits
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a rule needs another quantity.
+    """
+
+    matrix: Any = "normalised"
+    nonlinearity: Any = "ignore"
+    maximum: Any = "gradient"
+    quantity: Quantity = "relevance"
+    first: Any = None
+    by_layer: Any = ()
+
+    def __post_init__(self) -> None:
+        """Replace names by rules."""
+        pairs = self.by_layer.items() if isinstance(self.by_layer, Mapping) else self.by_layer
+        found = {
+            "matrix": _rule("matrix", self.matrix, MATRIX),
+            "nonlinearity": _rule("nonlinearity", self.nonlinearity, NONLINEARITY),
+            "maximum": _rule("maximum", self.maximum, MAXIMUM),
+            "first": None if self.first is None else _rule("first", self.first, MATRIX),
+            "by_layer": tuple((pattern, _rule("by_layer", rule, MATRIX)) for pattern, rule in pairs),
+        }
+        for name, value in found.items():
+            # The one way to set what is frozen; equal rules stay equal, and compile once.
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        if self.quantity not in get_args(Quantity):
+            raise ValueError(f"quantity must be one of {', '.join(get_args(Quantity))}, got {self.quantity!r}")
+        matrices = [
+            rule for rule in (self.matrix, self.first, *(rule for _, rule in self.by_layer)) if rule is not None
+        ]
+        if self.quantity != "relevance" and any(not isinstance(rule, Gradient) for rule in matrices):
+            raise ValueError(f"quantity {self.quantity!r} goes back by the matrix rule 'gradient' alone")
+        if self.quantity != "difference" and "difference" in self.nonlinearity.conserves + self.maximum.conserves:
+            raise ValueError(f"rule 'rescale' needs the quantity 'difference', got {self.quantity!r}")
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether another input is compared with."""
+        return self.quantity in ("difference", "path")
+
+    def matrix_of(self, step: Step) -> MatrixRule:
+        """Return the rule of a layer, or of a sum."""
+        rule = self.first if step.is_first and self.first is not None else self.matrix
+        if step.kind != "layer":
+            return rule.plain
+        rule = next((other for pattern, other in self.by_layer if fnmatchcase(step.layer, pattern)), rule)
+        return rule if step.kernel is not None else rule.plain
+
+    def check_layers(self, program: Program) -> None:
+        """Raise ValueError if a pattern fits no layer."""
+        layers = [step.layer for step in program.steps if step.kind == "layer"]
+        for pattern, _ in self.by_layer:
+            if not any(fnmatchcase(layer, pattern) for layer in layers):
+                raise ValueError(f"by_layer: {pattern!r} fits none of the layers {', '.join(layers)}")
+
+    def conserve(self, step: Step) -> bool:
+        """Whether what a step receives is what it passes on, biases and stabilisers included."""
+        quantity = self.quantity
+        if step.kind == "copy":
+            return True
+        if step.kind == "nonlinearity":
+            return quantity in self.nonlinearity.conserves
+        if step.kind == "maximum":
+            return quantity in self.maximum.conserves
+        return ("difference" if quantity == "path" else quantity) in self.matrix_of(step).conserves
+
+
+Rule = TypeVar("Rule", MatrixRule, NonlinearityRule, MaximumRule)
+
+
+def _rule(argument: str, rule: Any, table: Mapping[str, Rule]) -> Rule:
+    if not isinstance(rule, str):
+        if isinstance(rule, type) or not any(isinstance(rule, type(known).__mro__[-2]) for known in table.values()):
+            raise ValueError(f"{argument} must be one of {', '.join(table)}, or such a rule, got {rule!r}")
+        return rule
+    if rule not in table:
+        more = "; z_box needs its bounds: ZBox(low=..., high=...)" if rule == "z_box" else ""
+        raise ValueError(f"{argument} must be one of {', '.join(table)}, or a rule, got {rule!r}{more}")
+    return table[rule]
+
+
+METHODS: dict[str, Rules] = {
+    "gradient": Rules("gradient", "gradient", quantity="sensitivity"),
+    "gradient_x_input": Rules("gradient", "gradient", quantity="factor"),
+    "deconvnet": Rules("gradient", "repeat", quantity="sensitivity"),
+    "guided_backprop": Rules("gradient", "guided", quantity="sensitivity"),
+    "lrp": Rules("normalised", "ignore"),
+    "slope": Rules("gradient", "slope", quantity="factor"),
+    "deeplift": Rules("gradient", "rescale", "rescale", quantity="difference"),
+    "integrated_gradients": Rules("gradient", "gradient", quantity="path"),
+}

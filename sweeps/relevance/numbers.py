@@ -1,0 +1,39 @@
+"""Numbers: divisions that stay finite, in the result and in its gradient."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Elementwise = Callable[[Array], Array]
+
+
+def blip(values: Float[Array, "*any"], eps: float) -> Float[Array, "*any"]:
+    """Return b + eps sign(b), where sign(0) = 1: a line that jumps over zero."""
+    return jnp.where(values >= 0, values + eps, values - eps)
+
+
+def divided(values: Float[Array, "*any"], by: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """Return the quotient, zero where the divisor is zero."""
+    # Two selections: the gradient of the branch that is not taken has to be finite, too.
+    return jnp.where(by == 0, 0.0, values / jnp.where(by == 0, 1.0, by))
+
+
+def derivative(function: Elementwise, at: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """Derivative of a function of each number by itself."""
+    return jax.jvp(function, (at,), (jnp.ones_like(at),))[1]
+
+
+def secant(function: Elementwise, a: Float[Array, "*any"], b: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """Slope (f(a) - f(b)) / (a - b) of a function of each number by itself, with its limit f'(a) at a = b.
+
+    Close to the limit the difference of two values is rounding. There the derivative halfway is taken: where the two
+    slopes differ by no more than rounding. A kink between a and b makes them differ by more, and the quotient stands,
+    which keeps f(a) - f(b) = slope (a - b) to rounding in either case.
+    """
+    high, low, halfway = function(a), function(b), derivative(function, (a + b) / 2)
+    quotient = divided(high - low, a - b)
+    rounding = 4 * float(jnp.finfo(a.dtype).eps) * (jnp.abs(high) + jnp.abs(low))
+    is_rounding = jnp.abs((high - low) - halfway * (a - b)) <= rounding
+    return jnp.where((a == b) | is_rounding, halfway, quotient)

@@ -1,0 +1,50 @@
+"""Offsets: which nonlinearities are not zero at zero."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from sweeps.relevance.steps import Program, Step
+
+
+def offsets_of(program: Program) -> frozenset[str]:
+    """Names of the nonlinearities with f(0) != 0, or of which that cannot be known before the network runs.
+
+    Parameters of a nonlinearity are any numbers here, so that one which scales it, as in a PReLU, makes no offset.
+
+    Raises
+    ------
+    ValueError
+        If a nonlinearity is not finite at zero.
+    """
+    return frozenset(step.name for step in program.steps if step.kind == "nonlinearity" and _has_offset(program, step))
+
+
+def _has_offset(program: Program, step: Step) -> bool:
+    reading, random = program.reading, np.random.default_rng(0)
+    makers = {result: operation for operation in reading.operations for result in operation.results}
+
+    def value(number: int) -> Any:
+        if number in reading.constants:
+            return reading.constants[number]
+        aval = reading.avals[number]
+        if number in reading.paths:
+            return random.uniform(0.5, 1.5, aval.shape).astype(aval.dtype)
+        operation = makers[number]
+        results = operation.run([value(operand) for operand in operation.operands])
+        return dict(zip(operation.results, results, strict=True))[number]
+
+    made = {result for operation in step.operations for result in operation.results} | set(step.sources)
+    needed = {operand for operation in step.operations for operand in operation.operands} - made
+    with jax.ensure_compile_time_eval():
+        values = {number: value(number) for number in needed}
+        if any(isinstance(one, jax.core.Tracer) for one in values.values()):
+            return True
+        aval = reading.avals[step.sources[0]]
+        at_zero = step.run(values, (np.zeros(aval.shape, aval.dtype),))
+    if isinstance(at_zero, jax.core.Tracer):
+        return True
+    if not np.isfinite(np.asarray(at_zero)).all():
+        raise ValueError(f"{step.name} is not finite at 0, and so has no offset that could be counted as a bias")
+    return bool(np.asarray(at_zero).any())

@@ -1,0 +1,128 @@
+"""Results: relevance of inputs, hidden nodes and biases, and the ledger of where it all went."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+
+class Flow(NamedTuple):
+    """Where the relevance that one step received went, one number an example.
+
+    Attributes
+    ----------
+    received : by the step's output
+    inputs : to what the step reads
+    biases : to a layer's biases
+    offsets : to what a nonlinearity is at zero
+    absorbed : by a stabiliser
+    error : what is left, rounding, for rules that conserve relevance; 0 for others
+    not_conserved : what is left for rules that do not; 0 for others
+    """
+
+    received: Float[Array, " *examples"]
+    inputs: Float[Array, " *examples"]
+    biases: Float[Array, " *examples"]
+    offsets: Float[Array, " *examples"]
+    absorbed: Float[Array, " *examples"]
+    error: Float[Array, " *examples"]
+    not_conserved: Float[Array, " *examples"]
+
+
+class Row(NamedTuple):
+    """A line of the ledger: numbers of one example, or means over examples; the error is the largest in size.
+
+    Attributes
+    ----------
+    step : name of the layer, or of what follows it
+    received, inputs, biases, offsets, absorbed, error, not_conserved : see ``Flow``
+    """
+
+    step: str
+    received: float
+    inputs: float
+    biases: float
+    offsets: float
+    absorbed: float
+    error: float
+    not_conserved: float
+
+
+class Ledger(tuple[Row, ...]):
+    """Rows, the last of them the total, that print as a table."""
+
+    def __repr__(self) -> str:
+        """The rows as text in columns."""
+        titles = ["step", "received", "inputs", "biases", "offsets", "absorbed", "error", "not conserved"]
+        lines = [titles] + [[row.step, *map(_printed, row[1:6]), f"{row.error:.0e}", _printed(row[7])] for row in self]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _printed(number: float) -> str:
+    # Adding zero makes zero of minus zero.
+    return f"{round(number, 5) + 0.0:.5f}" if abs(number) < 1e5 else f"{number:.4e}"
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+    return "  ".join([line[0].ljust(len(first)), *others])
+
+
+class Relevance(NamedTuple):
+    """Relevance of everything in a network, for each example.
+
+    Attributes
+    ----------
+    inputs : of each input, shape of the inputs
+    layers : by path of the layer, relevance of its activations, those after its nonlinearity, shape (examples, ...);
+        the last are the outputs
+    bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after
+        the name: of what a nonlinearity is at zero, shape (examples, *shape of its result)
+    absorbed : by step, what its stabiliser absorbed, shape (examples,)
+    output : put in at the output, shape (examples,)
+    flows : by step, where what it received went; ``ledger()`` prints it
+
+    Notes
+    -----
+    For rules that conserve relevance, output = sum of inputs + sum of bias + sum of absorbed, for every example.
+    """
+
+    inputs: Float[Array, "..."]
+    layers: dict[str, Float[Array, "..."]]
+    bias: dict[str, Float[Array, "..."]]
+    absorbed: dict[str, Float[Array, " *examples"]]
+    output: Float[Array, " *examples"]
+    flows: dict[str, Flow]
+
+    def ledger(self, example: int | None = None) -> Ledger:
+        """Return where relevance went, step by step from the output to the inputs: ``print`` it.
+
+        Parameters
+        ----------
+        example : number of the example; by default the mean over examples, and the largest error of any
+
+        Returns
+        -------
+        Ledger of ``Row``, whose last row ``total`` holds the network as a whole: what came in at the output, what
+        the inputs have, and all that the steps above took. Its error is what is missing in this sum.
+        """
+        flows = [(name, np.stack([np.asarray(one, np.float64) for one in flow])) for name, flow in self.flows.items()]
+        rows = [Row(name, *_summed(flow, example)) for name, flow in reversed(flows)]
+        output = np.asarray(self.output, np.float64)
+        inputs = np.asarray(self.inputs, np.float64).reshape(*output.shape, -1).sum(axis=-1)
+        taken = sum((flow for _, flow in flows), start=np.zeros((len(Flow._fields), *output.shape)))[2:]
+        left = output - inputs - taken[:3].sum(axis=0) - taken[4]
+        total = np.stack([output, inputs, *taken[:3], left, taken[4]])
+        return Ledger([*rows, Row("total", *_summed(total, example))])
+
+
+def _summed(flow: np.ndarray, example: int | None) -> list[float]:
+    """Numbers of one example, or of all."""
+    if example is not None or flow.ndim == 1:
+        chosen = flow if flow.ndim == 1 else flow[:, example]
+    else:
+        chosen = flow.mean(axis=-1)
+        chosen[5] = np.abs(flow[5]).max(initial=0)
+    return [float(number) for number in chosen]
