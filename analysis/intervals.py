@@ -1,8 +1,9 @@
-"""Means with t-intervals: one number a network, or one an image, independent of each other."""
+"""Means with t-intervals: of one number a network, or one an image, and of one a pair of networks."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
@@ -24,14 +25,17 @@ class Interval(NamedTuple):
     networks : int
         Networks of which the number is known.
     least, most : float
-        Range over the networks.
+        Range over the networks; NaN where it is not known.
+    error : float
+        Standard error of the mean; NaN for fewer than two networks.
     """
 
     mean: float
     half: float
     networks: int
-    least: float
-    most: float
+    least: float = float("nan")
+    most: float = float("nan")
+    error: float = float("nan")
 
     @property
     def low(self) -> float:
@@ -50,7 +54,12 @@ class Interval(NamedTuple):
 
     def times(self, factor: float) -> "Interval":
         """Return the interval in another unit; the factor is above 0."""
-        return Interval(self.mean * factor, self.half * factor, self.networks, self.least * factor, self.most * factor)
+        mean, half, networks, *others = self
+        return Interval(mean * factor, half * factor, networks, *(other * factor for other in others))
+
+    def negated(self) -> "Interval":
+        """Return the interval of minus the numbers."""
+        return self._replace(mean=-self.mean, least=-self.most, most=-self.least)
 
 
 def interval(values: Any, level: float = LEVEL) -> Interval:
@@ -92,11 +101,51 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
         raise ValueError(f"values: expected one number a network, got shape {numbers.shape}")
     known = numbers[np.isfinite(numbers)]
     if not known.size:
-        return Interval(np.nan, np.nan, 0, np.nan, np.nan)
-    half = float("nan")
-    if known.size > 1:
-        half = float(stats.t.ppf((1 + level) / 2, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size))
-    return Interval(float(known.mean()), half, int(known.size), float(known.min()), float(known.max()))
+        return Interval(np.nan, np.nan, 0)
+    error = float(known.std(ddof=1) / np.sqrt(known.size)) if known.size > 1 else float("nan")
+    return _student(float(known.mean()), error, known, known.size, level)
+
+
+def _student(mean: float, error: float, values: npt.NDArray[np.float64], count: int, level: float) -> Interval:
+    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * error if count > 1 else float("nan")
+    return Interval(mean, half, count, float(values.min()), float(values.max()), error)
+
+
+def over_pairs(matrix: Any) -> Interval:
+    r"""Give the mean over pairs of different networks, with an interval that allows for pairs that share one.
+
+    Parameters
+    ----------
+    matrix : array_like, (networks, networks)
+        Symmetric; the diagonal is ignored.
+
+    Returns
+    -------
+    Interval
+        Without an error for fewer than three networks.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+
+    Notes
+    -----
+    The standard error is the jackknife's: with :math:`m_i` the mean over the pairs without network i,
+    :math:`\sqrt{(n - 1) / n \sum_i (m_i - \bar m)^2}`. The pairs themselves are not independent.
+    """
+    values = _validate.real_numbers("matrix", matrix)
+    count, nan = len(values), float("nan")
+    if count < 2:
+        return Interval(nan, nan, count)
+    apart = ~np.eye(count, dtype=bool)
+    off = np.where(apart, values, 0.0)
+    mean = float(off.sum() / (count * (count - 1)))
+    if count < 3:
+        return _student(mean, nan, values[apart], count, LEVEL)
+    without = (off.sum() - off.sum(axis=0) - off.sum(axis=1)) / ((count - 1) * (count - 2))
+    error = float(np.sqrt((count - 1) / count * np.square(without - without.mean()).sum()))
+    return _student(mean, error, values[apart], count, LEVEL)
 
 
 def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:

@@ -7,7 +7,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("sampled", "cube", "dense", "paths", "ranking", "scaling", "memory")
+NAMES = ("sampled", "cube", "dense", "paths", "ranking", "pruning", "scaling", "memory")
 RESULTS = Path(__file__).with_name("results")
 
 

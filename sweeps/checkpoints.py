@@ -80,9 +80,9 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
 
 
 def _arrays(network: nnx.Module) -> dict[tuple[str, ...], Any]:
-    """Arrays by path, but for keys and counts of random numbers."""
+    """Arrays by path, but for keys and counts of random numbers, and empty ones, which Orbax does not keep."""
     flat = nnx.to_flat_state(nnx.state(network, nnx.Not(nnx.RngState)))
-    return {_named(steps): variable[...] for steps, variable in flat}
+    return {_named(steps): variable[...] for steps, variable in flat if jnp.size(variable[...])}
 
 
 def _named(steps: Any) -> tuple[str, ...]:

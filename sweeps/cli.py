@@ -61,6 +61,15 @@ def spiral(
     _study("spiral", settings, out, overwrite)
 
 
+def relevance(
+    settings: tyro.conf.OmitArgPrefixes[studies.Relevance],
+    out: Out = Path("runs/relevance"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Which inputs a decision comes from: relevance by many rules, compared, and trained to lie in a region."""
+    _study("relevance", settings, out, overwrite)
+
+
 def run(
     file: tyro.conf.Positional[Path],
     settings: Annotated[config.Sweep, tyro.conf.arg(name="")],
@@ -142,6 +151,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "study shrinking": shrinking,
     "study sparsity": sparsity,
     "study spiral": spiral,
+    "study relevance": relevance,
     "run": run,
     "report": report,
     "explore": explore,

@@ -1,10 +1,13 @@
 """How the tests run: strict JAX, checked shape annotations, reproducible Hypothesis."""
 
 import os
+from pathlib import Path
 
-# Devices of the host platform, set before JAX is imported, here and nowhere else.
+# Devices of the host platform, set before JAX is imported, here and nowhere else. Small programs are compiled by the
+# thousand, and run for no time: LLVM need not optimise them.
 DEVICES = 1
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={DEVICES}".strip()
+FLAGS = f"--xla_force_host_platform_device_count={DEVICES} --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402
@@ -15,6 +18,10 @@ from tests import shapes  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# What one process has compiled the other need not, nor the next run of the suite; `make clean` removes it.
+jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # Arrays are checked against the packages' shape annotations at every call, unless SHAPE_CHECKS=0.
 if os.environ.get("SHAPE_CHECKS", "1") != "0":
@@ -34,11 +41,11 @@ def x64():
 
 @pytest.fixture
 def compiled():
-    """Names of the programs that XLA compiled since the test began; clear it to count anew."""
+    """Names of the programs that were lowered for XLA since the test began; clear it to count anew."""
     names = []
 
     def listen(event, _, **about):
-        if event == "/jax/core/compile/backend_compile_duration":
+        if event == "/jax/core/compile/jaxpr_to_mlir_module_duration":
             names.append(about["fun_name"])
 
     jax.monitoring.register_event_duration_secs_listener(listen)

@@ -11,7 +11,6 @@ from analysis.commuting import (  # modules, not functions
     rates,
 )
 from analysis.commuting.compare import Commuting, commuting
-from analysis.commuting.intervals import Interval, over_networks, over_pairs
 from analysis.commuting.names import ARM_NAMES, CHOSEN, RANDOM, arm_name, arm_short, kind_of, kinds_of, nodes_name
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "CHOSEN",
     "RANDOM",
     "Commuting",
-    "Interval",
     "adam",
     "arm_name",
     "arm_short",
@@ -33,7 +31,5 @@ __all__ = [
     "moves",
     "nodes_name",
     "outcomes",
-    "over_networks",
-    "over_pairs",
     "rates",
 ]

@@ -7,8 +7,8 @@ import numpy as np
 
 from analysis.commuting import adam
 from analysis.commuting.compare import COMMUTES, DIFFERS, MARGINS, OPEN, UNDECIDED, Commuting, not_below
-from analysis.commuting.intervals import Interval, over_networks
 from analysis.commuting.names import CHOSEN, RANDOM
+from analysis.intervals import Interval, interval
 
 HOLDS, FAILS = "holds", "does not hold"
 #: A network is bad from so much accuracy below the full trained one; pictures look the same from so much agreement.
@@ -42,7 +42,7 @@ def above(interval: Interval, bound: float) -> str:
 
     Examples
     --------
-    >>> above(Interval(0.3, 0.01, 0.28, 0.32, 9), 0.1)
+    >>> above(Interval(0.3, 0.02, 9), 0.1)
     'holds'
     """
     if not np.isfinite(interval.low):
@@ -116,10 +116,10 @@ def single_gradient_verdict(peaks: Sequence[float]) -> str:
 
 
 def _near(name: str, peaks: Sequence[float], at: float, margin: float) -> Claim:
-    found = over_networks(list(peaks))
+    found = interval(list(peaks))
     if len(peaks) < 2:
         return Claim(name, OPEN, found)
-    if found.known <= len(peaks) / 2:
+    if found.networks <= len(peaks) / 2:
         return Claim(name, FAILS, found)
     if not np.isfinite(found.low):
         return Claim(name, OPEN, found)
@@ -159,7 +159,7 @@ def all_claims(
     """
     found: list[Claim] = []
     if ("accuracy", "pruned", RANDOM) in against_trained:
-        loss = _negated(against_trained["accuracy", "pruned", RANDOM])
+        loss = against_trained["accuracy", "pruned", RANDOM].negated()
         found.append(Claim("random_bad", above(loss, BAD), loss))
         gain = against_trained["accuracy", "prune_first", RANDOM]
         found.append(Claim("prune_first_good", above(gain, -BAD), gain))
@@ -177,12 +177,8 @@ def all_claims(
         like = not_below(from_control[CHOSEN], MARGINS["decisions"])
         answers = {COMMUTES: HOLDS, DIFFERS: FAILS}
         found.append(Claim("chosen_similar", answers.get(like, like), from_control[CHOSEN]))
-        unlike = _negated(against_trained["agreement", "prune_first", CHOSEN])
-        found.append(Claim("chosen_different", above(unlike, -SAME), _negated(unlike)))
+        unlike = against_trained["agreement", "prune_first", CHOSEN].negated()
+        found.append(Claim("chosen_different", above(unlike, -SAME), unlike.negated()))
         value = commuting[CHOSEN, "pruned", "weights"].value
         found.append(Claim("chosen_kernels", above(value, 0), value))
     return {claim.name: claim for claim in found}
-
-
-def _negated(interval: Interval) -> Interval:
-    return Interval(-interval.mean, interval.error, -interval.high, -interval.low, interval.known)

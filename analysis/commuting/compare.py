@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from analysis.commuting.intervals import Interval, over_networks
 from analysis.commuting.outcomes import agreement, by_kind
+from analysis.intervals import Interval, interval
 
 COMMUTES, DIFFERS, UNDECIDED, OPEN = "commutes", "does not commute", "undecided", "not measured"
 #: How far from equal still counts as equal: in accuracy and agreement as shares, in correlations as numbers.
@@ -41,7 +41,7 @@ def two_sided(interval: Interval, margin: float) -> str:
 
     Examples
     --------
-    >>> two_sided(Interval(0.0, 0.001, -0.002, 0.002, 9), 0.01)
+    >>> two_sided(Interval(0.0, 0.002, 9), 0.01)
     'commutes'
     """
     if not np.isfinite(interval.low):
@@ -56,7 +56,7 @@ def not_below(interval: Interval, margin: float) -> str:
 
     Examples
     --------
-    >>> not_below(Interval(-0.2, 0.01, -0.22, -0.18, 9), 0.01)
+    >>> not_below(Interval(-0.2, 0.02, 9), 0.01)
     'does not commute'
     """
     if not np.isfinite(interval.low):
@@ -69,7 +69,7 @@ def not_below(interval: Interval, margin: float) -> str:
 def _intervals(data: xr.DataArray) -> dict[str, Interval]:
     """Average over the choices of a kind, and over networks."""
     means = by_kind(data)
-    return {str(kind): over_networks(means.sel(kind=kind).values) for kind in means["kind"].values}
+    return {str(kind): interval(means.sel(kind=kind).values) for kind in means["kind"].values}
 
 
 def commuting(

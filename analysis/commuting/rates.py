@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate
-from analysis.commuting.intervals import Interval, over_networks
 from analysis.commuting.moves import peak
+from analysis.intervals import Interval, interval
 
 #: Width of the kernel of densities of distances, in learning rates.
 WIDTH = 0.5
@@ -44,7 +44,7 @@ def mean(rates: xr.Dataset, name: str, **where: str) -> list[Interval]:
     list of Interval
     """
     values = rates[name].sel(where).transpose("learning_rate", "network").values
-    return [over_networks(row.astype(np.float64)) for row in values]
+    return [interval(row.astype(np.float64)) for row in values]
 
 
 def difference(rates: xr.Dataset, one: str, other: str, **where: str) -> list[Interval]:
@@ -53,7 +53,7 @@ def difference(rates: xr.Dataset, one: str, other: str, **where: str) -> list[In
     at = [{dim: label for dim, label in where.items() if dim in rates[name].dims} for name in (one, other)]
     both = [rates[name].sel(some).astype(np.float64) for name, some in zip((one, other), at, strict=True)]
     values = (both[0] - both[1]).transpose("learning_rate", "network").values
-    return [over_networks(row) for row in values]
+    return [interval(row) for row in values]
 
 
 def peaks(rates: xr.Dataset) -> np.ndarray:

@@ -9,6 +9,7 @@ from analysis import runs
 #: Which module writes the report of which study.
 STUDIES = {
     "circle": "analysis.reports.circle",
+    "relevance": "analysis.reports.relevance",
     "shrinking": "analysis.reports.shrinking",
     "sparsity": "analysis.reports.sparsity",
     "spiral": "analysis.reports.spiral",

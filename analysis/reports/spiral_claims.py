@@ -60,7 +60,7 @@ def measured(claim: Claim, results: Results) -> str:
     if claim.name == "random_order_matters":
         return f"accuracy, train first less prune first: {points(found)}"
     if claim.name in ("peaks", "single_gradient"):
-        return f"{value(found)}, in {whole(found.known)} of {whole(results.networks)} networks"
+        return f"{value(found)}, in {whole(found.networks)} of {whole(results.networks)} networks"
     if claim.name in ("random_kernels", "chosen_kernels"):
         return f"correlation of changes {value(found, 2)}"
     if claim.name == "diagonal":

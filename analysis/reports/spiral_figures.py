@@ -11,12 +11,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, perceptron
-from analysis.commuting import CHOSEN, RANDOM, adam, arm_name, arm_short, kernels, moves, nodes_name, over_networks
+from analysis.commuting import CHOSEN, RANDOM, adam, arm_name, arm_short, kernels, moves, nodes_name
 from analysis.commuting.kernels import PAIRS
 from analysis.figures import style
 from analysis.figures.commuting import looks
 from analysis.figures.commuting.outcomes import Dot
 from analysis.figures.commuting.pictures import Panel
+from analysis.intervals import interval
 from analysis.reports.spiral_results import ARMS, Results, all_moves, density_width, frames, learning_rate, picture
 
 #: Looks of the rows: with and without compensation, and networks that nothing was removed from.
@@ -103,7 +104,7 @@ def _outcomes(results: Results) -> Figure:
         for arm in ("trained", "reshuffled", "others"):
             # That a network agrees with itself is no result; only agreement is between seeds.
             told = (arm != "trained") if measure == "agreement" else (arm != "others")
-            dots.append(Dot(arm_name(arm), WHOLE, results.reference(measure, arm) if told else over_networks([])))
+            dots.append(Dot(arm_name(arm), WHOLE, results.reference(measure, arm) if told else interval([])))
         for kind in results.kinds:
             for arm in ARMS:
                 for which in reversed(results.compensations):

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from analysis.commuting import Interval, adam, nodes_name, over_networks
+from analysis.commuting import adam, nodes_name
 from analysis.commuting import rates as of_rates
 from analysis.commuting.claims import HOLDS, PUBLISHED_PEAK, SINGLE, single_gradient_verdict
 from analysis.commuting.compare import MARGINS, two_sided
 from analysis.commuting.moves import HEIGHT, NEAR, VALLEY
+from analysis.intervals import Interval, interval
 from analysis.reports.spiral_results import Results, learning_rate
 from analysis.reports.spiral_text import points, share, value
 from analysis.reports.wording import enumerate_words, number, percent, whole
@@ -56,7 +57,7 @@ def diagonal(results: Results) -> str:
 
 
 def _interval(results: Results, kind: str) -> Interval:
-    return over_networks(results.alike.sel(kind=kind).values)
+    return interval(results.alike.sel(kind=kind).values)
 
 
 def peaks(results: Results) -> str:
@@ -68,12 +69,12 @@ def peaks(results: Results) -> str:
         f"density falls to {percent(VALLEY, 0)} of it or lower between zero and it, and it reaches "
         f"{percent(HEIGHT, 0)} of the density's maximum."
     )
-    if not found.known:
+    if not found.networks:
         return f"No network prefers a distance. {rule}"
     up, down = (results.peaks["trained"][row] for row in (1, 2))
     said = (
-        f"In {whole(found.known)} of {whole(networks)} full networks the changes of the main kernel's weights have a "
-        f"preferred size, {value(found)}; published: about {PUBLISHED_PEAK:g}."
+        f"In {whole(found.networks)} of {whole(networks)} full networks the changes of the main kernel's weights have "
+        f"a preferred size, {value(found)}; published: about {PUBLISHED_PEAK:g}."
     )
     for name, some in (("increases", up), ("decreases", down)):
         known = some[np.isfinite(some)]
@@ -85,7 +86,7 @@ def peaks(results: Results) -> str:
 def distance(results: Results) -> str:
     """Say in one sentence how far weights prefer to move; nothing where they do not."""
     found, rate = results.claims["peaks"].evidence, learning_rate(results.run)
-    if not found.known:
+    if not found.networks:
         return ""
     said = f"The weights of the main kernel that moved prefer to move by {value(found)} (published: {PUBLISHED_PEAK:g})"
     if rate is None:
@@ -133,7 +134,7 @@ def rates(results: Results) -> list[str]:
     if data is None:
         return []
     values = [float(one) for one in data["learning_rate"].values]
-    dead = [over_networks(one) for one in data["dead"].mean("layer").transpose("learning_rate", "network").values]
+    dead = [interval(one) for one in data["dead"].mean("layer").transpose("learning_rate", "network").values]
     said = [
         "The share of nodes that are constant on the training data is "
         + enumerate_words([f"{share(one)} at {rate:g}" for rate, one in zip(values, dead, strict=True)])
@@ -160,8 +161,8 @@ def rates(results: Results) -> list[str]:
         said.append(f"Removing {names.get(kind, kind)} after training changes the accuracy {'; '.join(parts)}.")
     parts = []
     for rate, row in zip(values, of_rates.peaks(data), strict=True):
-        found = over_networks(row)
-        where = f"{value(found, 2)} in {whole(found.known)} of {whole(row.size)} seeds" if found.known else "none"
+        found = interval(row)
+        where = f"{value(found, 2)} in {whole(found.networks)} of {whole(row.size)} seeds" if found.networks else "none"
         parts.append(f"at {rate:g} {where} ({single_gradient_verdict(row.tolist())})")
     said.append(
         f"The preferred distance in learning rates, and whether it is the {number(adam.single_gradient(), digits=3)} "

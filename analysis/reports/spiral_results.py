@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from analysis import commuting, perceptron, plane, runs
-from analysis.commuting import Commuting, Interval, adam, kernels, kinds_of, moves, outcomes, over_networks, over_pairs
+from analysis.commuting import Commuting, adam, kernels, kinds_of, moves, outcomes
 from analysis.commuting.claims import Claim, all_claims
+from analysis.intervals import Interval, interval, over_pairs
 
 #: Points a side of the pictures of the plane.
 POINTS = 121
@@ -96,28 +97,28 @@ class Results:
     def outcome(self, measure: str, arm: str, kind: str, compensation: str | None = None) -> Interval:
         """Mean of a measure over networks."""
         which = compensation or self.compensation
-        return over_networks(self.outcomes[measure].sel(arm=arm, kind=kind, compensation=which).values)
+        return interval(self.outcomes[measure].sel(arm=arm, kind=kind, compensation=which).values)
 
     def reference(self, measure: str, arm: str) -> Interval:
         """Mean of a measure of full networks; the arm "others": agreement of different seeds."""
         if arm == "others":
             return over_pairs(self.references["others"].values)
-        return over_networks(self.references[measure].sel(arm=arm).values)
+        return interval(self.references[measure].sel(arm=arm).values)
 
     def compensated(self, measure: str, arm: str, kind: str) -> Interval:
         """Mean of a measure with bias compensation less without; nothing where the run lacks one of them."""
         one = self.outcomes[measure].sel(arm=arm, kind=kind)
         if {"with", "without"} - set(self.compensations):
-            return over_networks([])
-        return over_networks((one.sel(compensation="with") - one.sel(compensation="without")).values)
+            return interval([])
+        return interval((one.sel(compensation="with") - one.sel(compensation="without")).values)
 
     def correlation(self, pair: str, of: str, kind: str) -> Interval:
         """Mean correlation of the weights, or of their changes, of a pair of networks."""
-        return over_networks(self.correlations.sel(pair=pair, of=of, kind=kind).values)
+        return interval(self.correlations.sel(pair=pair, of=of, kind=kind).values)
 
     def still(self, arm: str, kind: str) -> Interval:
         """Mean share of weights equal to their start."""
-        return over_networks(self.unmoved.sel(arm=arm, kind=kind).values)
+        return interval(self.unmoved.sel(arm=arm, kind=kind).values)
 
     def unknown(self) -> int:
         """Number of losses and accuracies in the store that are not finite."""
@@ -159,7 +160,7 @@ def measure(run: runs.Run) -> Results:
     rate = learning_rate(run)
     peaks = _peaks(main, kinds, density_width(run))
     against, control = _against_trained(by_kind.sel(compensation=compensation), references)
-    both = {kind: over_networks(unmoved.sel(arm="both", kind=kind).values) for kind in kinds}
+    both = {kind: interval(unmoved.sel(arm="both", kind=kind).values) for kind in kinds}
     removed = outcomes.by_kind(commuting.deviations.removed(nodes))
     means = outcomes.by_kind(correlations)
     alike = outcomes.by_kind(moves.alike_shares(main, peaks["trained"][0]))
@@ -212,10 +213,10 @@ def _against_trained(
     against, control = {}, {}
     for kind in data["kind"].values.tolist():
         for arm in ARMS:
-            against["accuracy", arm, kind] = over_networks(accuracy.sel(arm=arm, kind=kind).values)
-            against["agreement", arm, kind] = over_networks(data["agreement"].sel(arm=arm, kind=kind).values)
+            against["accuracy", arm, kind] = interval(accuracy.sel(arm=arm, kind=kind).values)
+            against["agreement", arm, kind] = interval(data["agreement"].sel(arm=arm, kind=kind).values)
         difference = data["agreement"].sel(arm="prune_first", kind=kind, drop=True) - usual
-        control[kind] = over_networks(difference.values)
+        control[kind] = interval(difference.values)
     return against, control
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.commuting import CHOSEN, Interval, adam, arm_name, arm_short, over_networks
+from analysis.commuting import CHOSEN, adam, arm_name, arm_short
 from analysis.commuting import rates as of_rates
 from analysis.commuting.compare import ROUTES
-from analysis.commuting.intervals import LEVEL
 from analysis.commuting.kernels import MOVED, PAIRS
+from analysis.intervals import LEVEL, Interval, interval
 from analysis.reports.spiral_claims import TITLES, brief
 from analysis.reports.spiral_results import ARMS, Results, learning_rate
 from analysis.tables import Column, Numbers, Table
@@ -62,7 +62,7 @@ def claims(results: Results) -> Table:
 def outcomes(results: Results) -> Table:
     """Make the table of what each network can do."""
     rows: list[tuple[str, str, str, list[Interval]]] = []
-    nothing = over_networks([])
+    nothing = interval([])
     for arm in ("initial", "trained", "reshuffled", "others"):
         if arm == "others":
             found = [nothing, nothing, results.reference("agreement", arm)]
@@ -139,7 +139,7 @@ def unmoved(results: Results) -> Table:
     """Make the table of weights that never moved."""
     rows = [(kind, arm) for kind in results.kinds for arm in _STILL]
     found = [results.still(arm, kind) for kind, arm in rows]
-    alike = [over_networks(results.alike.sel(kind=kind).values) for kind in results.kinds]
+    alike = [interval(results.alike.sel(kind=kind).values) for kind in results.kinds]
     return Table(
         "unmoved",
         "Share of the main kernel's weights that stay which equal their start bit for bit. By chance: the product of "
@@ -156,7 +156,7 @@ def unmoved(results: Results) -> Table:
 def peaks(results: Results) -> Table:
     """Make the table of preferred distances."""
     sources = list(results.peaks)
-    by_sign = [[over_networks(results.peaks[source][row]) for source in sources] for row in range(3)]
+    by_sign = [[interval(results.peaks[source][row]) for source in sources] for row in range(3)]
 
     def named(source: str) -> str:
         arm, _, kind = source.partition(" ")
@@ -170,11 +170,11 @@ def peaks(results: Results) -> Table:
         [
             Column("network", "network", [named(source) for source in sources]),
             _mean("all", "all", by_sign[0]),
-            Column("networks", "networks", [one.known for one in by_sign[0]]),
+            Column("networks", "networks", [one.networks for one in by_sign[0]]),
             _mean("increases", "increases", by_sign[1]),
-            Column("networks_up", "networks", [one.known for one in by_sign[1]]),
+            Column("networks_up", "networks", [one.networks for one in by_sign[1]]),
             _mean("decreases", "decreases", by_sign[2]),
-            Column("networks_down", "networks", [one.known for one in by_sign[2]]),
+            Column("networks_down", "networks", [one.networks for one in by_sign[2]]),
         ],
     )
 
@@ -206,7 +206,7 @@ def deviations(results: Results) -> Table:
     kinds = list(results.kinds)
 
     def of(name: str) -> list[Interval]:
-        return [over_networks(results.removed[name].sel(kind=kind).values) for kind in kinds]
+        return [interval(results.removed[name].sel(kind=kind).values) for kind in kinds]
 
     return Table(
         "deviations",
@@ -229,7 +229,7 @@ def rates(results: Results) -> Table | None:
     data = results.rates
     if data is None:
         return None
-    peaks = [over_networks(row) for row in of_rates.peaks(data)]
+    peaks = [interval(row) for row in of_rates.peaks(data)]
     columns = [
         Column("learning_rate", "learning rate", data["learning_rate"].values.tolist(), digits=None),
         _mean("accuracy", "trained (%)", of_rates.mean(data, "accuracy"), 100),
@@ -243,7 +243,7 @@ def rates(results: Results) -> Table | None:
             columns.append(_mean(f"{kind}_{name}", f"{kind}, {said} (%)", found, 100))
     columns += [
         _mean("peak", "peak (rates)", peaks),
-        Column("peak_networks", "with peak", [one.known for one in peaks]),
+        Column("peak_networks", "with peak", [one.networks for one in peaks]),
     ]
     return Table(
         "rates",
@@ -289,15 +289,15 @@ def numbers(results: Results) -> Numbers:
         for arm in _STILL:
             add(f"{kind} {arm} unmoved", results.still(arm, kind))
     for source, values in results.peaks.items():
-        add(f"{source} peak", over_networks(values[0]))
+        add(f"{source} peak", interval(values[0]))
     macros.add("single gradient", adam.single_gradient(), comment="in learning rates")
     if (rate := learning_rate(results.run)) is not None:
         macros.add("single gradient distance", adam.single_gradient() * rate)
     if CHOSEN in results.kinds:
-        add("removed constant", over_networks(results.removed["constant"].sel(kind=CHOSEN).values))
+        add("removed constant", interval(results.removed["constant"].sel(kind=CHOSEN).values))
     if results.rates is not None:
         for rate, row in zip(results.rates["learning_rate"].values, of_rates.peaks(results.rates), strict=True):
-            found = over_networks(row)
+            found = interval(row)
             macros.add("peak in learning rates", found.mean, found.error, rate=f"{float(rate):g}")
     for name, claim in results.claims.items():
         macros.add(f"claim {name}", claim.verdict)

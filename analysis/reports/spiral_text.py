@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from analysis.commuting import CHOSEN, RANDOM, Interval, nodes_name, over_networks
+from analysis.commuting import CHOSEN, RANDOM, nodes_name
 from analysis.commuting.compare import COMMUTES, DIFFERS, MARGINS, OPEN, UNDECIDED
+from analysis.intervals import Interval, interval
 from analysis.reports.spiral_results import ARMS, Results
 from analysis.reports.wording import enumerate_words, percent, whole
 
@@ -23,7 +24,7 @@ def share(interval: Interval, decimals: int = 1) -> str:
 
     Examples
     --------
-    >>> share(Interval(0.5, 0.01, 0.48, 0.52, 9)).replace(chr(160), " ")
+    >>> share(Interval(0.5, 0.02, 9, error=0.01)).replace(chr(160), " ")
     '50.0 % [48.0, 52.0]'
     """
     if not np.isfinite(interval.mean):
@@ -163,7 +164,7 @@ def without_failures(results: Results) -> str:
         # Of each seed the choices that remain; a seed of which none does is left out.
         seeds = [row[np.isfinite(row)].mean() for row in difference if np.isfinite(row).any()]
         if seeds:
-            found = over_networks(seeds)
+            found = interval(seeds)
             parts.append(f"{points(found)} with {nodes_name(kind)} ({whole(len(seeds))} seeds)")
     if not parts:
         return ""
@@ -178,7 +179,7 @@ def silent(results: Results) -> str:
     """Say in one sentence what the nodes of smallest deviation were; nothing where there are none."""
     if CHOSEN not in results.kinds:
         return ""
-    constant = over_networks(results.removed["constant"].sel(kind=CHOSEN).values)
+    constant = interval(results.removed["constant"].sel(kind=CHOSEN).values)
     return (
         f"Of the nodes removed for their small deviation {share(constant)} never vary on the training data: to remove "
         "those, with compensation, changes nothing there by construction."
@@ -211,9 +212,7 @@ def compensation(results: Results) -> str:
                 continue
             better = "raises" if found.low > 0 else "lowers" if found.high < 0 else ""
             if better:
-                size = (
-                    found if found.low > 0 else Interval(-found.mean, found.error, -found.high, -found.low, found.known)
-                )
+                size = found if found.low > 0 else found.negated()
                 parts.append(f"{better} the accuracy with {nodes_name(kind)} {name} by {points(size, False)}")
     clear = enumerate_words(parts) if parts else "changes no accuracy by more than its interval allows for"
     if results.networks == 1:
@@ -228,7 +227,7 @@ def compensation(results: Results) -> str:
 def deviations(results: Results) -> str:
     """Say what the nodes of smallest deviation were."""
     layers = [
-        f"{share(over_networks(results.constant.sel(layer=layer).values))} in hidden layer {place + 1}"
+        f"{share(interval(results.constant.sel(layer=layer).values))} in hidden layer {place + 1}"
         for place, layer in enumerate(results.constant["layer"].values.tolist())
     ]
     said = "Of the nodes of the trained networks these have an activation that never varies on the training data: "
@@ -236,7 +235,7 @@ def deviations(results: Results) -> str:
     if CHOSEN not in results.kinds:
         return said
     removed = results.removed.sel(kind=CHOSEN)
-    constant, variance = (over_networks(removed[name].values) for name in ("constant", "variance"))
+    constant, variance = (interval(removed[name].values) for name in ("constant", "variance"))
     alone = removed["constant"].values
     alone = alone[np.isfinite(alone)]
     all_silent = int((alone == 1).sum())

@@ -26,23 +26,27 @@ class Evaluated(NamedTuple):
 
     Attributes
     ----------
-    loss : mean loss, shape (networks, *leading), in the loss's unit
+    loss : mean loss, shape (networks, *leading), or (*leading) of one network, in the loss's unit
     accuracy : share of the examples that count, or of their positions, whose class the network gives, same shape; NaN
         for a regression
     """
 
-    loss: Float[np.ndarray, "networks *masks"]
-    accuracy: Float[np.ndarray, "networks *masks"]
+    loss: Float[np.ndarray, "*masks"]
+    accuracy: Float[np.ndarray, "*masks"]
 
 
 def evaluate(
-    networks: Sequence[nnx.Module], masks: Sequence[Mapping[str, Any]], batch: Any, loss: Any = None
+    networks: nnx.Module | Sequence[nnx.Module],
+    masks: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    batch: Any,
+    loss: Any = None,
 ) -> Evaluated:
     """Evaluate networks of one structure under masks: one jitted call, vmapped over as many as fit in memory.
 
     Parameters
     ----------
-    networks : flax.nnx modules that differ in their parameters only; evaluated in evaluation mode, not changed
+    networks : flax.nnx modules that differ in their parameters only; evaluated in evaluation mode, not changed. Or
+        one such module, with one dict of masks.
     masks : one dict a network, by path of the parameter, true for what stays, shape (*leading, *parameter.shape), with
         the same leading axes everywhere; such as ``weight_masks`` and ``masks_of_nodes`` return. An empty dict has no
         leading axes and masks nothing.
@@ -55,7 +59,7 @@ def evaluate(
     Raises
     ------
     TypeError
-        If a network is no flax.nnx module.
+        If a network is no flax.nnx module, or one network comes with several dicts or the other way round.
     ValueError
         If the networks differ in more than their numbers, the masks do not fit them or each other, or the batch does
         not fit.
@@ -63,11 +67,18 @@ def evaluate(
     Examples
     --------
     >>> import sweeps
+    >>> net, task = sweeps.MLP((2, 20, 2)), sweeps.tasks.circle(test_examples=50)
+    >>> sweeps.pruning.evaluate(net, sweeps.pruning.weight_masks(net, [0, 0.5]), task.test).accuracy.shape
+    (2,)
     >>> nets = [sweeps.MLP((2, 20, 2), seed=seed) for seed in range(3)]
     >>> masks = [sweeps.pruning.weight_masks(net, [0, 0.5, 0.9, 1]) for net in nets]
-    >>> sweeps.pruning.evaluate(nets, masks, sweeps.tasks.circle(test_examples=50).test).loss.shape
+    >>> sweeps.pruning.evaluate(nets, masks, task.test).loss.shape
     (3, 4)
     """
+    if isinstance(networks, nnx.Module) and isinstance(masks, Mapping):
+        return Evaluated(*(values[0] for values in evaluate([networks], [masks], batch, loss)))
+    if isinstance(networks, nnx.Module) or isinstance(masks, Mapping):
+        raise TypeError("networks and masks must be one module and one dict, or a list of modules and one of dicts")
     if not networks or len(networks) != len(masks):
         raise ValueError(f"networks and masks must be of one length, at least 1: got {len(networks)} and {len(masks)}")
     for network in networks:

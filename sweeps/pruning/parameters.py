@@ -120,6 +120,8 @@ def _checked_mask(path: str, mask: Any, shapes: Mapping[str, tuple[int, ...]]) -
 
 def as_bools(argument: str, values: np.ndarray) -> Bool[np.ndarray, "..."]:
     """Return an array of true and false, or of 1 and 0, as bools; ValueError for anything between."""
-    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+    if values.dtype == bool:
+        return values
+    if values.dtype.kind not in "iuf" or not np.isin(values, (0, 1)).all():
         raise ValueError(f"{argument} must be true or false (1 or 0) everywhere")
     return values.astype(bool)

@@ -211,8 +211,81 @@ class Spiral:
         require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
 
 
-def _all_positive(numbers: tuple[int, ...]) -> bool:
+@dataclass(frozen=True)
+class Relevance:
+    """Which inputs a decision comes from: rules that go backwards, compared, and trained to lie where they should."""
+
+    task: Literal["digits", "mnist"] = "digits"
+    """Images: scikit-learn's digits of 8 x 8 pixels, or MNIST, which is fetched once where no folder is given."""
+    data: str | None = None
+    """Folder with MNIST's four IDX files; asks for MNIST by itself."""
+    channels: tuple[int, int] = (8, 16)
+    """Channels of the two convolutions."""
+    hidden: int = 64
+    """Nodes of the dense hidden layer."""
+    epochs: int | None = None
+    """Training epochs; by default 20 for digits and 2 for MNIST."""
+    batch_size: int = 32
+    """Examples in a training batch."""
+    learning_rate: float = 0.003
+    """Step size of Adam."""
+    examples: int = 500
+    """Most test images whose relevance is summed up in the ledgers."""
+    images: int = 10
+    """Test images with heat maps, of different classes where there are."""
+    deletion_examples: int = 100
+    """Test images from which regions are removed; 0 leaves it out."""
+    region: int | None = None
+    """Pixels along a side of a region that is removed; by default 1 for digits and 2 for MNIST."""
+    orders: int = 5
+    """Random orders of removal."""
+    networks: int = 8
+    """Networks on the circle whose nodes are compared; 0 leaves it out."""
+    nodes: int = 20
+    """Hidden nodes of each of these."""
+    circle_epochs: int = 20
+    """Their training epochs."""
+    supervised_networks: int = 3
+    """Networks of each relevance-supervised training and strength; 0 leaves it out."""
+    supervised_hidden: tuple[int, ...] = (64, 32)
+    """Nodes of their hidden layers."""
+    supervised_examples: int = 1500
+    """Most training images of these, a fifth of them for validation."""
+    supervised_epochs: int = 40
+    """Their training epochs."""
+    strengths: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    """Weights of the penalties."""
+    seed: int = 0
+    """Seed of the first network of each kind, its order of training and all drawings; others have the next ones."""
+
+    def check(self) -> None:
+        """Raise ValueError for a setting out of range, before any work is done."""
+        for name in (
+            "hidden",
+            "batch_size",
+            "learning_rate",
+            "examples",
+            "images",
+            "orders",
+            "circle_epochs",
+            "supervised_epochs",
+        ):
+            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        for name in ("epochs", "region"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, "positive", value)
+        for name in ("deletion_examples", "networks", "supervised_networks"):
+            require(getattr(self, name) >= 0, name, "zero or positive", getattr(self, name))
+        # Shapley values of more nodes would need more than the whole hypercube of 2^20 masks.
+        require(1 <= self.nodes <= 20, "nodes", "between 1 and 20", self.nodes)
+        require(self.supervised_examples >= 10, "supervised_examples", "at least 10", self.supervised_examples)
+        for numbers in ("channels", "supervised_hidden", "strengths"):
+            require(_all_positive(getattr(self, numbers)), numbers, "positive numbers", getattr(self, numbers))
+        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+
+
+def _all_positive(numbers: tuple[float, ...]) -> bool:
     return bool(numbers) and all(one > 0 for one in numbers)
 
 
-STUDIES = {"circle": Circle, "shrinking": Shrinking, "sparsity": Sparsity, "spiral": Spiral}
+STUDIES = {"circle": Circle, "shrinking": Shrinking, "sparsity": Sparsity, "spiral": Spiral, "relevance": Relevance}

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import synthetic_sparsity as synthetic
 import xarray as xr
-from scipy import stats
 
 from analysis import sparsity
 from analysis.sparsity import plateaus
@@ -28,45 +27,6 @@ def plain_end(percent, accuracy, drop):
             share = (accuracy[i - 1] - level) / (accuracy[i - 1] - accuracy[i])
             return percent[i - 1] + share * (percent[i] - percent[i - 1])
     return np.inf
-
-
-def test_the_interval_is_students_and_leaves_out_what_is_not_known():
-    values = np.array([0.3, 0.1, np.nan, 0.4, 0.35])
-    known = values[np.isfinite(values)]
-    low, high = stats.t.interval(0.9, 3, known.mean(), stats.sem(known))
-    found = sparsity.interval(values, 0.9)
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert (found.networks, found.least, found.most, found.known) == (4, 0.1, 0.4, True)
-    doubled = found.times(2)
-    assert doubled.high == pytest.approx(2 * found.high) and doubled.networks == 4
-
-
-def test_one_network_has_no_interval_and_none_no_mean():
-    one, none = sparsity.interval([0.5]), sparsity.interval([np.nan])
-    assert one.mean == 0.5 and not one.known and np.isnan(one.half)
-    assert none.networks == 0 and np.isnan(none.mean)
-    with pytest.raises(ValueError, match="level: expected a number between 0 and 1, got 1"):
-        sparsity.interval([1.0], 1)
-    with pytest.raises(ValueError, match="values: expected one number a network, got shape"):
-        sparsity.interval([[1.0]])
-
-
-def test_the_band_is_an_interval_at_every_point():
-    values = xr.DataArray(
-        np.random.default_rng(0).random((3, 5)), dims=("percent", "network"), coords={"percent": [0, 5, 9]}
-    )
-    found = sparsity.band(values)
-    assert found["percent"].values.tolist() == [0, 5, 9]
-    assert float(found["low"][1]) == sparsity.interval(values.values[1]).low
-    with pytest.raises(ValueError, match="values: expected the dimensions"):
-        sparsity.band(values.isel(network=0))
-
-
-def test_intervals_cover_as_often_as_they_say():
-    draws = np.random.default_rng(0).normal(size=(2000, 5))
-    covered = np.mean([one.low <= 0 <= one.high for one in map(sparsity.interval, draws)])
-    # 4 standard errors of 2,000 trials at 0.95: a false alarm once in 16,000
-    assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 2000)
 
 
 def test_ends_against_a_plain_loop():

@@ -10,8 +10,8 @@ import xarray as xr
 from PIL import Image
 
 from analysis import reports
-from analysis.commuting import Interval
 from analysis.figures import commuting as figures
+from analysis.intervals import Interval
 from analysis.reports import spiral as report
 from analysis.reports import spiral_claims, spiral_figures, spiral_kernels, spiral_results, spiral_tables, spiral_text
 from analysis.reports.spiral_results import measure
@@ -188,13 +188,13 @@ def test_a_run_without_its_groups_is_refused(tree, tmp_path):
 
 
 def test_intervals_are_written_with_what_is_known():
-    found = Interval(0.5, 0.01, 0.48, 0.52, 9)
-    one = Interval(0.5, np.nan, np.nan, np.nan, 1)
+    found = Interval(0.5, 0.02, 9, error=0.01)
+    one = Interval(0.5, np.nan, 1)
     assert spiral_text.points(found) == "+50.0 percentage points [+48.0, +52.0]"
     assert spiral_text.points(one, False) == "50.0 percentage points"
     assert spiral_text.value(found, 2) == "0.50 [0.48, 0.52]"
-    assert spiral_text.value(Interval(-0.0001, 0, -0.0001, -0.0001, 3), 2) == "0.00 [0.00, 0.00]"
-    assert spiral_text.share(Interval(np.nan, np.nan, np.nan, np.nan, 0)) == "not known"
+    assert spiral_text.value(Interval(-0.0001, 0, 3), 2) == "0.00 [0.00, 0.00]"
+    assert spiral_text.share(Interval(np.nan, np.nan, 0)) == "not known"
 
 
 def test_compensation_is_said_either_way(tree, tmp_path):

@@ -6,6 +6,7 @@ import orbax.checkpoint as ocp
 import pytest
 from flax import nnx
 
+import sweeps
 from sweeps import checkpoints
 from tests.sweeps import helpers
 
@@ -79,3 +80,13 @@ def test_no_checkpoint(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError, match="file is a file; a checkpoint is a folder"):
         checkpoints.save(Net(0), tmp_path / "file")
+
+
+def test_a_layer_that_lost_all_its_nodes_is_kept_too(tmp_path):
+    network = sweeps.MLP((2, 3, 2), seed=1)
+    network.layers[1].bias[...] = jnp.array([1.0, 2.0])
+    empty = sweeps.pruning.remove_nodes(network, [False] * 3)
+    checkpoints.save(empty, tmp_path / "empty")
+    other = sweeps.pruning.remove_nodes(sweeps.MLP((2, 3, 2)), [False] * 3)
+    checkpoints.restore(other, tmp_path / "empty")
+    np.testing.assert_array_equal(other(jnp.ones((4, 2))), [[1, 2]] * 4)

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.commuting.intervals import Interval
 from analysis.figures import style
 from analysis.figures.commuting import looks
+from analysis.intervals import Interval
 
 
 class Dot(NamedTuple):

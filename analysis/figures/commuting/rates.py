@@ -10,9 +10,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis.commuting import adam, rates
-from analysis.commuting.intervals import Interval
 from analysis.figures import style
 from analysis.figures.plane import CERTAINTY
+from analysis.intervals import Interval
 
 #: Distances, in learning rates, that the histograms are drawn to.
 FAR = 12.0

@@ -1,0 +1,19 @@
+"""Relevance of inputs and nodes: heat maps, where relevance went, what its ranking is worth, and training by it."""
+
+from analysis.relevance import claims, deletion, demonstrations, heat, ledger, nodes, supervised
+from analysis.relevance.names import keys, measure_name, method_name, names_of, training_name
+
+__all__ = [
+    "claims",
+    "deletion",
+    "demonstrations",
+    "heat",
+    "keys",
+    "ledger",
+    "measure_name",
+    "method_name",
+    "names_of",
+    "nodes",
+    "supervised",
+    "training_name",
+]
