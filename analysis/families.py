@@ -7,6 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import special, stats
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from analysis import samples
 
@@ -109,7 +110,9 @@ def _fit(values: Floats, family: str, seed: int) -> Law:
         law = stats.gamma if family == "gamma" else stats.weibull_min
         shape, _, scale = law.fit(values, floc=0)
         return Law(family, {"shape": float(shape), "scale": float(scale)})
-    mixture = GaussianMixture(2, n_init=STARTS, tol=1e-4, max_iter=500, random_state=seed).fit(log[:, np.newaxis])
+    # Threads wait for each other for longer than they work on so little.
+    with threadpool_limits(1):
+        mixture = GaussianMixture(2, n_init=STARTS, tol=1e-4, max_iter=500, random_state=seed).fit(log[:, np.newaxis])
     order = np.argsort(mixture.means_[:, 0])
     found = {"weights": mixture.weights_, "means": mixture.means_[:, 0], "sds": np.sqrt(mixture.covariances_[:, 0, 0])}
     return Law(family, {name: tuple(float(value) for value in part[order]) for name, part in found.items()})

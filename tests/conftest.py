@@ -7,6 +7,8 @@ from pathlib import Path
 # thousand, and run for no time: LLVM need not optimise them.
 DEVICES = 1
 FLAGS = f"--xla_force_host_platform_device_count={DEVICES} --xla_backend_optimization_level=0"
+# Processes test side by side: more threads would wait for each other.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 import hypothesis  # noqa: E402

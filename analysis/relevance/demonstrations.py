@@ -135,7 +135,7 @@ def rules_of(data: xr.Dataset) -> dict[str, str]:
     -------
     dict of str to str
         By variable: "unblamed" (the normalised rule that leaves biases out), "blamed" (it takes them as inputs),
-        "normalised" where the store does not say which of the two, or "slope".
+        "normalised" where the store does not say which of the two, or "slope"; in this order.
     """
     names = {str(name): str(name).removesuffix("_largest") for name in data.data_vars}
     there = set(names.values())
@@ -143,7 +143,10 @@ def rules_of(data: xr.Dataset) -> dict[str, str]:
     plain = "blamed" if "unblamed" in there else "unblamed" if {"lrp_blamed", "blamed"} & there else "normalised"
     rules = {"lrp": plain, "unblamed": "unblamed", "all_to_inputs": "unblamed", "blamed": "blamed"}
     rules |= {"lrp_blamed": "blamed", "lrp_unblamed": "unblamed", "slope": "slope"}
-    return {name: rules[key] for name, key in names.items() if key in rules}
+    # A store lists its variables in no order of its own.
+    order = ("unblamed", "blamed", "normalised", "slope")
+    found = {name: rules[key] for name, key in sorted(names.items()) if key in rules}
+    return dict(sorted(found.items(), key=lambda item: order.index(item[1])))
 
 
 def growth(data: xr.Dataset, name: str, dim: str) -> Growth:

@@ -165,7 +165,7 @@ def _supervised(results: Results, made: Tables, pictures: Pictures) -> list[Sect
         "bands: 95 % t-intervals of each by itself. Gaming is to the right and, in reliance, high."
     )
     blocks += [Picture(pictures["supervised"], caption, True), Tabular(made["supervised"])]
-    blocks += [Tabular(made[name]) for name in ("inside", "measures", "gaming") if name in made]
+    blocks += [Tabular(made[name]) for name in ("gains", "inside", "measures", "gaming") if name in made]
     blocks.append(_verdicts(results, "helps", "beats_penalty", "gamed", "gamed_somewhere"))
     blocks += [Text(said) for said in [trainings.published(results)] if said]
     if "examples" in pictures:

@@ -255,6 +255,7 @@ def all_tables(results: Results) -> dict[str, Table]:
         node_table,
         node_gaps,
         trainings.chosen_table,
+        trainings.gain_table,
         trainings.inside_table,
         trainings.measures_table,
         trainings.gaming_table,

@@ -28,18 +28,34 @@ def chosen_table(results: Results) -> Table | None:
     for name, title in titles.items():
         if name in numbers:
             columns += pair(name, f"{title} (%)", _each(results, name), 1, 100)
-    gains = supervised.gains(numbers, "accuracy_misleading", supervised.PLAIN, there)
-    columns += pair("gain", "less plain (points)", [gains.get(key, NO_INTERVAL) for key in there], 1, 100)
-    own = [key for key in there if key != supervised.PLAIN]
-    over = supervised.gains(numbers, "accuracy_misleading", supervised.PENALTY, own)
-    if over:
-        columns += pair("over_penalty", "less penalty", [over.get(key, NO_INTERVAL) for key in there], 1, 100)
     return Table(
         "supervised",
         f"Trainings at their chosen strengths, {results.trained_networks} networks each: means, ± half of 95 % "
-        "t-intervals over networks; differences of the accuracy on misleading images are paired by network and hold "
-        "together (Bonferroni).",
+        "t-intervals over networks.",
         columns,
+    )
+
+
+def gain_table(results: Results) -> Table | None:
+    """Make the table of what the trainings gain on misleading images."""
+    if results.chosen is None:
+        return None
+    numbers, names = results.chosen, names_of(results["supervised"], "training")
+    there, columns = keys(numbers, "training"), []
+    for base in (supervised.PLAIN, supervised.PENALTY):
+        gains = supervised.gains(
+            numbers, "accuracy_misleading", base, [key for key in there if key != supervised.PLAIN]
+        )
+        if gains:
+            found = [gains.get(key, NO_INTERVAL) for key in there]
+            columns += pair(f"over_{base}", f"less {names[base]} (points)", found, 1, 100)
+    if not columns:
+        return None
+    return Table(
+        "gains",
+        "Accuracy on misleading images at the chosen strengths, less that of two trainings, paired by network: means, "
+        "± half of intervals that cover 95 % together in each column (Bonferroni).",
+        [Column("training", "training", [names[key] for key in there]), *columns],
     )
 
 
@@ -55,7 +71,7 @@ def inside_table(results: Results) -> Table | None:
         return None
     numbers = results.chosen
     there = keys(numbers, "training")
-    measures = [str(name) for name in numbers.data_vars if str(name).startswith(("inside", "other_inside"))]
+    measures = sorted(str(name) for name in numbers.data_vars if str(name).startswith(("inside", "other_inside")))
     if not measures:
         return None
     names = names_of(results["supervised"], "training")
@@ -87,7 +103,7 @@ def strength_table(results: Results) -> Table | None:
         Column("training", "training", [names[key] for key, _ in rows]),
         Column("strength", "λ", [float(data["strength"][place]) for _, place in rows], digits=None),
     ]
-    for name in map(str, data.data_vars):
+    for name in sorted(map(str, data.data_vars)):
         if name.startswith(("accuracy", "inside", "other_inside")):
             found = [
                 interval(data[name].sel(training=key).isel(strength=place).values.astype(float)) for key, place in rows

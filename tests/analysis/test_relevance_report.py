@@ -23,7 +23,7 @@ from analysis.sparsity.claims import UNDECIDED
 
 TABLES = (
     *("claims", "ledger", "ledger_shown", "deletion_zeros", "deletion_mean", "deletion_pairs", "consistency"),
-    *("constants", "nodes", "node_gaps", "supervised", "inside", "measures", "gaming", "strengths"),
+    *("constants", "nodes", "node_gaps", "supervised", "gains", "inside", "measures", "gaming", "strengths"),
 )
 FIGURES = (
     *("heat", "classes", "alike", "ledger", "conservation", "deletion", "ranking", "pairs", "instability", "maxima"),
