@@ -54,7 +54,8 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
     FileNotFoundError
         If there is no checkpoint.
     ValueError
-        If an array of the module is not in it or has another shape; nothing is changed then.
+        If an array of the module is not in it or has another shape, or one of its layers lacks an array that is in
+        it, such as a bias; nothing is changed then.
     """
     found = _read(Path(path).absolute())
     wanted = _arrays(network)
@@ -64,6 +65,10 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
             f"checkpoint {path} has no array for {'/'.join(missing[0])}, and {len(missing) - 1} more; "
             f"it has {', '.join('/'.join(steps) for steps in list(found)[:3])}, ..."
         )
+    modules = {steps[:-1] for steps in wanted}
+    for steps, array in found.items():
+        if steps not in wanted and steps[:-1] in modules and array.size:
+            raise ValueError(f"checkpoint {path} has an array {'/'.join(steps)}, for which the network has no place")
     for steps, array in wanted.items():
         if found[steps].shape != array.shape:
             raise ValueError(

@@ -15,8 +15,8 @@ from sweeps import gating, losses
 from sweeps.examples import Examples, checked
 from sweeps.tasks import Task
 
-# One object: training compiles anew for another one.
-_ADAM = optax.adam(1e-2)
+# The optimizer where none is given. One object: training compiles anew for another one.
+ADAM = optax.adam(1e-2)
 
 
 class History(NamedTuple):
@@ -138,7 +138,7 @@ def train_many(
     keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
     states, history = _fit_all(
         splits[0][0],
-        optimizer or _ADAM,
+        optimizer or ADAM,
         named,
         epochs,
         min(batch_size, len(batches[0])),

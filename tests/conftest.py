@@ -1,7 +1,6 @@
 """How the tests run: strict JAX, checked shape annotations, reproducible Hypothesis."""
 
 import os
-from pathlib import Path
 
 # Devices of the host platform, set before JAX is imported, here and nowhere else. Small programs are compiled by the
 # thousand, and run for no time: LLVM need not optimise them.
@@ -20,10 +19,6 @@ from tests import shapes  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-# What one process has compiled the other need not, nor the next run of the suite; `make clean` removes it.
-jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # Arrays are checked against the packages' shape annotations at every call, unless SHAPE_CHECKS=0.
 if os.environ.get("SHAPE_CHECKS", "1") != "0":

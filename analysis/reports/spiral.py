@@ -200,7 +200,7 @@ def page(results: Results, made: Mapping[str, Table], pictures: dict[str, Path])
     -------
     analysis.reports.page.Page
     """
-    found = [text.commuting(results), text.silent(results), words.distance(results)]
+    found = [text.commuting(results), text.without_failures(results), text.silent(results), words.distance(results)]
     notes = [claims.tally(results), *(one for one in found if one), text.INTERVALS, text.caution(results)]
     if count := results.unknown():
         notes.append(

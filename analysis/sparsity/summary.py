@@ -123,6 +123,7 @@ def mean_height(along: Any, values: Any) -> Floats:
     Returns
     -------
     numpy.ndarray of float64, (...,)
+        NaN where the axis has no length.
 
     Examples
     --------
@@ -130,8 +131,8 @@ def mean_height(along: Any, values: Any) -> Floats:
     0.75
     """
     place, heights = _validate.real_numbers("along", along), _validate.real_numbers("values", values)
-    area: Floats = np.trapezoid(heights, place, axis=-1) / (place[..., -1] - place[..., 0])
-    return area
+    area, length = np.trapezoid(heights, place, axis=-1), place[..., -1] - place[..., 0]
+    return np.divide(area, length, out=np.full(np.shape(area), np.nan), where=length > 0)
 
 
 def summary(data: xr.Dataset) -> xr.Dataset:

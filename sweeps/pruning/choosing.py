@@ -172,12 +172,12 @@ def _check_single(sparsity: Any) -> None:
 
 def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]:
     sizes = tuple(block) if isinstance(block, tuple | list) else ()
-    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+    if len(sizes) != 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(f"block must be two positive numbers (rows, columns), got {block!r}")
     for path, kernel in scores.items():
         if kernel.ndim != 2:
             raise ValueError(f"block is for kernels of dense layers, (inputs, outputs); {path} has {kernel.shape}")
-    return sizes[0], sizes[1]
+    return int(sizes[0]), int(sizes[1])
 
 
 def _norms(
@@ -187,6 +187,4 @@ def _norms(
     inputs, outputs = scores.shape
     padded = np.pad(scores, [(0, -inputs % rows), (0, -outputs % columns)])
     down, across = padded.shape[0] // rows, padded.shape[1] // columns
-    return np.linalg.norm(
-        padded.reshape(down, rows, across, columns).transpose(0, 2, 1, 3).reshape(down, across, -1), axis=-1
-    )
+    return np.sqrt(np.square(padded.reshape(down, rows, across, columns)).sum(axis=(1, 3)))

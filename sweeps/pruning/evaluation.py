@@ -93,6 +93,8 @@ def evaluate(
     weights, rest, stacked = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *[(*split[1:], one) for split, one in zip(splits, flat, strict=True)]
     )
+    if math.prod(leading) == 0:
+        return Evaluated(*(np.zeros((len(networks), *leading), np.float32) for _ in Evaluated._fields))
     together, size = _together(networks[0], data, named)
     with jax.default_matmul_precision("highest"):
         found = _evaluate_all(

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -15,7 +14,7 @@ from sweeps import examples, gating, losses
 from sweeps.pruning import choosing, parameters
 from sweeps.pruning.masked import Masked
 from sweeps.tasks import Task
-from sweeps.training import History, Trained, train_epoch
+from sweeps.training import ADAM, History, Trained, train_epoch
 
 
 class Gradual(NamedTuple):
@@ -69,6 +68,8 @@ def gradually(
 
     Raises
     ------
+    TypeError
+        If ``sparsity`` is no function.
     ValueError
         If the task does not fit the network, a sparsity is not between 0 and 1, or a number is not positive.
     FloatingPointError
@@ -88,6 +89,8 @@ def gradually(
     >>> int(result.masks["layers/0/kernel"].sum())
     8
     """
+    if not callable(sparsity):
+        raise TypeError(f"sparsity must be a function of the epoch, such as an Optax schedule, got {sparsity!r}")
     for name, value in dict(epochs=epochs, batch_size=batch_size).items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
@@ -100,37 +103,47 @@ def gradually(
         )
     data = data.harmless(whole=named not in losses.LOSSES.values())
     choose = choose or partial(choosing.weight_masks, batch=task.train)
-    optimizer = optimizer or optax.adam(1e-2)
+    optimizer = optimizer or ADAM
     shares = [sparsity(epoch) for epoch in range(1, epochs + 1)]
     trained = nnx.clone(network)
-    masks = choose(trained, shares[0])
+    masks = parameters.checked_masks(trained, choose(trained, shares[0]))
     masked = Masked(trained, masks)
-    memory, found = optimizer.init(nnx.state(masked, nnx.Param)), []
+    memory, found = jax.jit(optimizer.init)(nnx.state(masked, nnx.Param)), []
     keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), epochs)
     for epoch, (share, key) in enumerate(zip(shares, keys, strict=True)):
         if epoch:
-            masks = choose(trained, share)
+            masks = parameters.checked_masks(trained, choose(trained, share))
             masked.set_masks(masks)
         graph, *states = nnx.split(masked, nnx.Param, ...)
-        end, means = _epoch(
-            graph, optimizer, named, min(batch_size, len(data)), Trained(states[0], states[1], memory), data, key
-        )
-        # Momentum from before a weight was pruned, and weight decay, have moved what nothing depended on.
-        rested = {f"network/{path}": jnp.asarray(mask) for path, mask in masks.items()}
-        nnx.update(masked, parameters.with_masks(end.parameters, rested, states[0]), end.rest)
+        inside = {f"network/{path}": mask for path, mask in masks.items()}
+        end, means = _epoch(graph, optimizer, named, size, Trained(states[0], states[1], memory), data, key, inside)
+        nnx.update(masked, end.parameters, end.rest)
         memory = end.memory
-        found.append(np.asarray(means))
+        found.append(np.stack([np.asarray(one) for one in means]))
         _check_finite(epoch + 1, found[-1][0], end.parameters)
     nnx.update(network, nnx.state(trained))
     history = History(*np.stack(found, axis=1))
-    return Gradual(history, np.asarray(shares, np.float64), {path: np.asarray(mask) for path, mask in masks.items()})
+    return Gradual(history, np.asarray(shares, np.float64), masks)
 
 
-_epoch = partial(jax.jit, static_argnums=(0, 1, 2, 3))(train_epoch)
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _epoch(
+    graph: Any,
+    optimizer: optax.GradientTransformation,
+    loss: losses.Loss,
+    size: int,
+    start: Trained,
+    data: examples.Examples,
+    key: Any,
+    masks: Mapping[str, Any],
+) -> tuple[Trained, Any]:
+    end, means = train_epoch(graph, optimizer, loss, size, start, data, key)
+    # Momentum from before a weight was pruned, and weight decay, have moved what nothing depended on.
+    return end._replace(parameters=parameters.with_masks(end.parameters, masks, start.parameters)), means
 
 
 def _check_finite(epoch: int, loss: float, weights: Any) -> None:
-    if not np.isfinite(loss) or not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(weights)):
+    if not np.isfinite(loss) or not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(weights)):
         raise FloatingPointError(
             f"training diverged: in epoch {epoch} the loss is {loss}, or a parameter is not finite; try a smaller "
             "step size. The network is left as it was."

@@ -76,7 +76,7 @@ class Masked(nnx.Module):
     Raises
     ------
     TypeError
-        If the network is no flax.nnx module.
+        If the network is no flax.nnx module, or the masks are no dict.
     ValueError
         If a mask is of no parameter, of another shape, or not true or false.
 

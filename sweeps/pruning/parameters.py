@@ -58,7 +58,7 @@ def zeroed(network: Network, masks: Mapping[str, Any]) -> Network:
     Raises
     ------
     TypeError
-        If the network is no flax.nnx module.
+        If the network is no flax.nnx module, or the masks are no dict.
     ValueError
         If a mask is of no parameter, of another shape, or not true or false.
 
@@ -102,9 +102,13 @@ def checked_masks(network: nnx.Module, masks: Mapping[str, Any]) -> dict[str, Bo
 
     Raises
     ------
+    TypeError
+        If they are no dict.
     ValueError
         If a mask is of no parameter, of another shape, or not true or false.
     """
+    if not isinstance(masks, Mapping):
+        raise TypeError(f"masks must be a dict by path of the parameter, got {type(masks).__name__}")
     shapes = {path: tuple(variable.shape) for path, variable in by_path(network).items()}
     return {path: _checked_mask(path, mask, shapes) for path, mask in masks.items()}
 

@@ -60,7 +60,7 @@ def unit_scores(
     if by == "norm":
         variables = parameters.by_path(network)
         kernels = [_as_doubles(variables[f"{part.path}/kernel"]) for part in of.parts]
-        return np.concatenate([np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0) for kernel in kernels])
+        return np.concatenate([np.sqrt(np.square(one).sum(axis=tuple(range(one.ndim - 1)))) for one in kernels])
     if by == "random":
         return np.random.default_rng(seed).random(of.nodes)
     if batch is None:

@@ -55,8 +55,9 @@ def kept(
         masks = {layer: _of_ranks(_ranks(values), shares) for layer, values in flat.items()}
     else:
         whole = _of_ranks(_ranks(np.concatenate([*flat.values(), np.zeros(0)])), shares)
-        ends = np.cumsum([len(values) for values in flat.values()])[:-1]
-        masks = dict(zip(flat, np.split(whole, ends, axis=-1), strict=True))
+        ends = np.cumsum([len(values) for values in flat.values()], dtype=int)
+        # What comes after the last end is nothing; of no layers that is all.
+        masks = dict(zip(flat, np.split(whole, ends, axis=-1)[:-1], strict=True))
     return {layer: mask.reshape(*shares.shape, *np.shape(scores[layer])) for layer, mask in masks.items()}
 
 

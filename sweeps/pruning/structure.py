@@ -99,12 +99,14 @@ def of(network: nnx.Module, inputs: Any = None) -> Structure:
     TypeError
         If the network is no flax.nnx module.
     ValueError
-        If inputs are needed, or do not fit.
+        If inputs are needed, or do not fit, or there are no hidden nodes.
     NotImplementedError
         If a node is no column of one layer's kernel that others read one by one.
     """
     few = few_inputs(network, inputs)
     if type(network) is MLP:
+        if len(network.sizes) < 3:
+            raise ValueError(f"network has no hidden nodes: its sizes are {network.sizes}")
         return Structure(tuple(_of_perceptron(network)), None, few)
     gated = gating.attach(network, few)
     modules, (_, reads) = parameters.modules(network), traced(network, few)

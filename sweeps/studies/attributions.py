@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from sweeps.relevance import METHODS, Gamma, Normalised, Relevance, Rules, ZBox, attribute, demonstrations
+from sweeps.studies import datasets
 
 EPS = (1e-1, 1e-3, 1e-6, 1e-9)
 # Pieces of the path of integrated gradients.
@@ -133,7 +134,7 @@ def ledger(found: Found, shown: int) -> xr.Dataset:
             rows = one.ledger(example)
             for field in rows[0]._fields[1:]:
                 variables[prefix + field] = ("step", [getattr(row, field) for row in rows])
-        by_method.append(xr.Dataset(variables, dict(step=_names(row.step for row in rows))))
+        by_method.append(xr.Dataset(variables, dict(step=datasets.names(row.step for row in rows))))
     data = xr.concat(by_method, "attributed_by", join="outer").assign_coords(coordinates(found))
     return data.sel(step=_in_order(found))
 
@@ -151,7 +152,9 @@ def conservation(found: Found) -> xr.Dataset:
         inputs = np.asarray(one.inputs, np.float64).reshape(len(size), -1).sum(axis=1)
         left = np.asarray(one.output, np.float64) - inputs - np.sum(taken, axis=0)
         worst[method, steps.index("total")] = (np.abs(left) / size).max()
-    data = xr.Dataset({"worst": (("attributed_by", "step"), worst)}, coordinates(found) | dict(step=_names(steps)))
+    data = xr.Dataset(
+        {"worst": (("attributed_by", "step"), worst)}, coordinates(found) | dict(step=datasets.names(steps))
+    )
     data.worst.attrs.update(long_name="largest error, in parts of the output", units="1")
     return data
 
@@ -203,8 +206,8 @@ def rules() -> dict[str, xr.Dataset]:
     scaling = demonstrations.scaling(alpha)
     consistency = xr.Dataset(
         dict(
-            kind=("rule", _names(row.kind for row in scaling)),
-            name=("rule", _names(row.rule for row in scaling)),
+            kind=("rule", datasets.names(row.kind for row in scaling)),
+            name=("rule", datasets.names(row.rule for row in scaling)),
             factor=("rule", [row.factor for row in scaling]),
         ),
         attrs=dict(alpha=alpha),
@@ -217,11 +220,11 @@ def rules() -> dict[str, xr.Dataset]:
         difference[maxima.index(row.maximum), nonlinearities.index(row.nonlinearity)] = row.difference
     constants = xr.Dataset(
         {"difference": (("maximum", "nonlinearity"), difference)},
-        dict(maximum=_names(maxima), nonlinearity=_names(nonlinearities)),
+        dict(maximum=datasets.names(maxima), nonlinearity=datasets.names(nonlinearities)),
     )
     ratio = np.geomspace(0.1, 10, 81)
     share = demonstrations.two_objects(ratio)
-    two = xr.Dataset({"share": (("rule", "ratio"), share)}, dict(rule=_names(["slope", "radial"]), ratio=ratio))
+    two = xr.Dataset({"share": (("rule", "ratio"), share)}, dict(rule=datasets.names(["slope", "radial"]), ratio=ratio))
     return dict(consistency=consistency, constants=constants, two_objects=two, forms=_forms())
 
 
@@ -233,14 +236,10 @@ def _forms() -> xr.Dataset:
         variables[f"value{ending}"] = ("object", objects)
         variables[f"share{ending}"] = (("form", "object"), [found.softmax, found.relu])
         variables[f"bias{ending}"] = ("form", [found.softmax_bias, 0.0])
-    return xr.Dataset(variables, dict(form=_names(["softmax_limit", "relu_form"]), object=[1, 2, 3]))
+    return xr.Dataset(variables, dict(form=datasets.names(["softmax_limit", "relu_form"]), object=[1, 2, 3]))
 
 
 def _in_order(found: Found) -> list[str]:
     """Steps from the output to the inputs, of all methods."""
     names = dict.fromkeys(name for one in found.values() for name in reversed(one.flows))
     return [*names, "total"]
-
-
-def _names(names: Any) -> np.ndarray:
-    return np.asarray(list(names), object)

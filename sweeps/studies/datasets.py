@@ -1,7 +1,7 @@
 """Datasets that several studies write: the task, the network, how training went."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -129,6 +129,11 @@ def of_history(history: History) -> xr.Dataset:
             if part in layer:
                 data[f"{name}.{part}"] = (("checkpoint", *inner), np.asarray(layer[part][...]))
     return data.assign_coords(checkpoint=np.arange(len(history.loss) + 1))
+
+
+def names(texts: Iterable[str]) -> np.ndarray:
+    """Texts as objects: Zarr has no standard for texts of fixed length."""
+    return np.asarray(list(texts), object)
 
 
 def device_in_words() -> str:

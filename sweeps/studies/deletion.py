@@ -11,6 +11,8 @@ import xarray as xr
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from sweeps.studies import datasets
+
 ORDERS = ("most", "least")
 # Most points of a curve: MNIST has more regions.
 POINTS = 65
@@ -63,9 +65,9 @@ def curves(
     data = xr.Dataset(
         dict(probability=(dims, whole[:, :, :, 0]), logit=(dims, whole[:, :, :, 1])),
         dict(
-            attributed_by=_names([*relevance, "random"]),
-            order=_names(ORDERS),
-            replacement=_names(replacements),
+            attributed_by=datasets.names([*relevance, "random"]),
+            order=datasets.names(ORDERS),
+            replacement=datasets.names(replacements),
             removed=removed,
         ),
         dict(region=region, regions=number, random_orders=orders),
@@ -108,7 +110,3 @@ def _measured(
         return each[0], each[1]
 
     return jax.tree.map(jnp.transpose, jax.vmap(at)(removed))
-
-
-def _names(names: Any) -> np.ndarray:
-    return np.asarray(list(names), object)

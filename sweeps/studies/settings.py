@@ -207,6 +207,8 @@ class Spiral:
         good = len(self.hidden) >= 2 and _all_positive(self.hidden)
         require(good, "hidden", "positive numbers, two or more", self.hidden)
         require(0 < self.share < 1, "share", "between 0 and 1", self.share)
+        least = self.share * min(self.hidden) >= 1
+        require(least, "share", f"one node or more of each hidden layer, {self.hidden}", self.share)
         require(self.noise >= 0, "noise", "zero or positive", self.noise)
         require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
 
@@ -253,7 +255,7 @@ class Relevance:
     """Most training images of these, a fifth of them for validation."""
     supervised_epochs: int = 40
     """Their training epochs."""
-    strengths: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
     """Weights of the penalties."""
     seed: int = 0
     """Seed of the first network of each kind, its order of training and all drawings; others have the next ones."""

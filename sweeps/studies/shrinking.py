@@ -1,6 +1,6 @@
 """The shrinking study: which node to remove next, by brute force, to first and second order, along whole paths."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from os import PathLike
@@ -198,7 +198,9 @@ def _paths(one: Trained, methods: tuple[str, ...], seed: int) -> xr.Dataset:
         by_method.append(xr.concat(by_ranking, "ranking"))
     data = xr.concat(by_method, "ranked_by")
     data.test_accuracy.attrs.update(long_name="share of right classes on the test set", units="1")
-    return data.assign_coords(ranked_by=_names(methods), ranking=_names(RANKINGS)).assign_attrs(seed=seed)
+    return data.assign_coords(ranked_by=datasets.names(methods), ranking=datasets.names(RANKINGS)).assign_attrs(
+        seed=seed
+    )
 
 
 def _surfaces(one: Trained, paths: xr.Dataset, every: int) -> xr.Dataset:
@@ -215,7 +217,7 @@ def _surfaces(one: Trained, paths: xr.Dataset, every: int) -> xr.Dataset:
         }
         names = ("removed", np.asarray([curve.name for curve in curves], object))
         by_method.append(xr.Dataset(variables | {"name": names}, dict(removed=removed, gain=curves[0].gain)))
-    data = xr.concat(by_method, "ranked_by").assign_coords(ranked_by=_names(METHODS))
+    data = xr.concat(by_method, "ranked_by").assign_coords(ranked_by=datasets.names(METHODS))
     for name, words in dict(loss="mean loss", first_order="tangent", second_order="parabola").items():
         data[name].attrs.update(long_name=words, units=one.objective.unit)
     return data
@@ -236,8 +238,3 @@ def _pairs(one: Trained) -> xr.Dataset:
     for name, words in dict(interaction="change beyond the sum", change="change of the loss").items():
         data[name].attrs.update(long_name=words, units=one.objective.unit)
     return data
-
-
-def _names(names: Iterable[str]) -> np.ndarray:
-    """Names as objects: Zarr has no standard for texts of fixed length."""
-    return np.asarray(list(names), object)

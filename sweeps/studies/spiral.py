@@ -1,6 +1,6 @@
 """The spiral study: half of a network's nodes removed after its training, or before it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 from os import PathLike
@@ -87,7 +87,8 @@ def run(
     full = {"initial": starts, "trained": first.networks, "reshuffled": again.networks}
     measured = [_measured(networks, task) for networks in full.values()]
     store.write(
-        "full", xr.concat(measured, "arm").assign_coords(arm=_names(full)).assign_attrs(datasets.structure(starts[0]))
+        "full",
+        xr.concat(measured, "arm").assign_coords(arm=datasets.names(full)).assign_attrs(datasets.structure(starts[0])),
     )
     store.write("films/trained", first.films[0])
     nodes = _nodes(first.networks, task, seeds, settings)
@@ -107,7 +108,8 @@ def run(
     keep = np.stack([case.keep for case in cases])
     measured = [_unravelled(_measured(networks, task, keep), nodes) for networks in arms.values()]
     store.write(
-        "pruned", xr.concat(measured, "arm").assign_coords(arm=_names(arms)).assign_attrs(datasets.structure(starts[0]))
+        "pruned",
+        xr.concat(measured, "arm").assign_coords(arm=datasets.names(arms)).assign_attrs(datasets.structure(starts[0])),
     )
     store.write("history", xr.merge([_by_epoch(arm, one.loss, nodes) for arm, one in history.items()]))
     if settings.rates:
@@ -163,7 +165,11 @@ def _nodes(networks: Sequence[MLP], task: Task, seeds: Sequence[int], settings: 
     names = [*(f"random {choice}" for choice in range(settings.choices)), CHOSEN]
     data = xr.Dataset(
         {"keep": (("network", "choice", "node"), np.array(keep)), "deviation": (("network", "node"), deviation)},
-        dict(choice=_names(names), node=_names(objective.nodes), layer=("node", _names(objective.layers))),
+        dict(
+            choice=datasets.names(names),
+            node=datasets.names(objective.nodes),
+            layer=("node", datasets.names(objective.layers)),
+        ),
     )
     data.deviation.attrs.update(long_name="standard deviation of the activation", units="1")
     return data
@@ -301,7 +307,7 @@ def _unravelled(data: xr.Dataset, nodes: xr.Dataset) -> xr.Dataset:
         rest = values.dims[1:]
         shaped = values.values.reshape(*shape.values(), *values.shape[1:])
         found[name] = (("compensation", "choice", "network", *rest), shaped, values.attrs)
-    return found.assign_coords(compensation=_names(COMPENSATION))
+    return found.assign_coords(compensation=datasets.names(COMPENSATION))
 
 
 def _by_epoch(arm: str, loss: Float[np.ndarray, "networks epochs"], nodes: xr.Dataset) -> xr.Dataset:
@@ -334,7 +340,7 @@ def _at_rate(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: 
             "moved": (("network", "distance"), np.array(counts)),
             "mutual_agreement": _agreement(pruned, first),
         },
-        dict(kind=_names(KINDS), distance=(DISTANCES[1:] + DISTANCES[:-1]) / 2),
+        dict(kind=datasets.names(KINDS), distance=(DISTANCES[1:] + DISTANCES[:-1]) / 2),
     )
     for arm, measured in {"pruned": pruned, "first": first}.items():
         data[f"{arm}_accuracy"] = measured.accuracy
@@ -352,8 +358,3 @@ def _by_kind(data: xr.Dataset) -> xr.Dataset:
 def _agreement(one: xr.Dataset, other: xr.Dataset) -> xr.DataArray:
     """Share of the plane on which the decisions of two networks agree."""
     return (one.decision == other.decision).mean(("y", "x"))
-
-
-def _names(names: Iterable[str]) -> np.ndarray:
-    """Names as objects: Zarr has no standard for texts of fixed length."""
-    return np.asarray(list(names), object)

@@ -1,6 +1,6 @@
 """Supervised: what relevance-supervised training did to networks, by its own measure and by one it never saw."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from jaxtyping import Array
 from sweeps.networks import MLP
 from sweeps.relevance import attribute_function
 from sweeps.relevance.attributing import Network
-from sweeps.studies import patches
+from sweeps.studies import datasets, patches
 from sweeps.studies.patches import Patched, Sets
 from sweeps.studies.settings import Relevance
 from sweeps.studies.supervision import MEASURES, TRAININGS, Fitted, accuracy, fitted, share_inside
@@ -148,7 +148,8 @@ def _cross_measured(network: Network, chosen: dict[str, Any], sets: Sets) -> xr.
         for measure in MEASURES
     ]
     data = xr.Dataset(
-        {"inside": (("measure", "training", "network"), inside)}, _coordinates() | dict(measure=_names(MEASURES))
+        {"inside": (("measure", "training", "network"), inside)},
+        _coordinates() | dict(measure=datasets.names(MEASURES)),
     )
     data.inside.attrs.update(long_name="share of the measure inside of the region", units="1")
     return data
@@ -177,7 +178,7 @@ def _examples(network: Any, chosen: dict[str, Any], sets: Sets) -> xr.Dataset:
             target=("which", [*(int(one.targets[0]) for one in (sets.train, sets.clean, sets.misleading)), -1]),
             told=("which", [*(int(one.told[0]) for one in (sets.train, sets.clean, sets.misleading)), -1]),
         ),
-        _coordinates() | dict(which=_names(WHICH)),
+        _coordinates() | dict(which=datasets.names(WHICH)),
     )
     data.relevance.attrs.update(long_name="relevance of the predicted class, slope rule", units="logit")
     return data
@@ -216,18 +217,14 @@ def _with_words(data: xr.Dataset) -> xr.Dataset:
 
 def _coordinates() -> dict[str, Any]:
     columns = {
-        field: ("training", _names(getattr(one, field) for one in TRAININGS.values()))
+        field: ("training", datasets.names(getattr(one, field) for one in TRAININGS.values()))
         for field in ("title", "note", "measure", "penalty")
     }
     # A measure is a dimension of its own elsewhere.
     columns["trained_measure"] = columns.pop("measure")
-    return {"training": _names(TRAININGS), **columns}
+    return {"training": datasets.names(TRAININGS), **columns}
 
 
 def _on_device(sets: Sets) -> Sets:
     parts = {name: part for name, part in sets._asdict().items() if isinstance(part, Patched)}
     return sets._replace(**jax.tree.map(jnp.asarray, parts))
-
-
-def _names(names: Iterable[Any]) -> np.ndarray:
-    return np.asarray(list(names), object)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import synthetic_sparsity as synthetic
 import xarray as xr
+from matplotlib.figure import Figure
 
 from analysis import sparsity
+from analysis.figures.sparsity import looks
 from analysis.sparsity import plateaus
-from analysis.sparsity.summary import checked, largest_difference
+from analysis.sparsity.summary import checked, largest_difference, mean_height
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +173,13 @@ def test_equal_weights_leaves_out_networks_that_are_not_known():
     data["accuracy"][:] = np.nan
     with pytest.raises(ValueError, match="expected a network of which both curves are known"):
         sparsity.at_equal_weights(data)
+
+
+def test_an_axis_of_one_point_has_no_mean_height_and_is_drawn():
+    np.testing.assert_array_equal(mean_height([0], [[1.0], [0.5]]), [np.nan, np.nan])
+    ax = Figure().subplots()
+    looks.left_axis(ax, 100.0)
+    assert ax.get_xlim() == (100, 99)
 
 
 def test_the_largest_difference_is_where_it_is():

@@ -70,6 +70,9 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
         checkpoints.restore(wider, tmp_path / "checkpoint")
     with pytest.raises(ValueError, match="has no array for a/bias, and 1 more; it has "):
         checkpoints.restore(nnx.Dict(a=helpers.linear(2, 2)), tmp_path / "checkpoint")
+    checkpoints.save(sweeps.MLP((2, 2)), tmp_path / "biased")
+    with pytest.raises(ValueError, match="has an array layers/0/bias, for which the network has no place"):
+        checkpoints.restore(sweeps.MLP((2, 2), use_bias=False), tmp_path / "biased")
     for old, new in zip(before, helpers.leaves(wider.layers), strict=True):
         np.testing.assert_array_equal(old, new)
 

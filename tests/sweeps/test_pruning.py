@@ -200,6 +200,18 @@ def test_a_block_of_one_is_a_weight():
         np.testing.assert_array_equal(found[path], mask)
 
 
+def test_layers_without_nodes_and_networks_without_layers():
+    emptied = pruning.remove_nodes(network(), np.arange(9) >= 5)
+    assert emptied.sizes == (3, 0, 4, 2)
+    keep = pruning.unit_masks(emptied, [0, 0.5], scope="global_normalised")
+    assert keep.sum(axis=1).tolist() == [4, 2]
+    masks = pruning.weight_masks(emptied, 0.5, block=(np.int64(2), 2))
+    assert {path: mask.shape for path, mask in masks.items()} == {"layers/0/kernel": (3, 0), "layers/1/kernel": (0, 4)}
+    assert all(kept({}, [0, 0.5], scope) == {} for scope in pruning.SCOPES)
+    with pytest.raises(ValueError, match=r"network has no hidden nodes: its sizes are \(2, 3\)"):
+        pruning.unit_masks(sweeps.MLP((2, 3)), 0.5)
+
+
 def arrays(net):
     return [variable[...] for _, variable in nnx.to_flat_state(nnx.state(net))]
 

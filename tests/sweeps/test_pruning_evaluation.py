@@ -45,6 +45,9 @@ def test_evaluation_of_nodes_of_masked_batches_and_of_values():
         keep, gradients=False
     )
     np.testing.assert_allclose(inside.loss[0], expected.loss, rtol=1e-5)
+    # No sparsities at all.
+    nothing = pruning.evaluate(net, pruning.weight_masks(net, np.zeros((2, 0))), BATCH)
+    assert nothing.loss.shape == nothing.accuracy.shape == (2, 0)
     values = pruning.evaluate([net], [{}], (BATCH.inputs, np.ones((40, 2), np.float32)))
     assert values.loss.shape == (1,) and np.isnan(values.accuracy).all()
 

@@ -19,6 +19,9 @@ TASK = sweeps.Task("own", BATCH, BATCH, 2, {})
 ADAM = optax.adam(0.05)
 # The same everywhere, so that one compiled program serves several tests; the last of three batches is not full.
 HOW = dict(epochs=2, batch_size=16)
+# One batch an epoch and plainer steps are half as much to compile, for tests that have a program of their own.
+WHOLE = dict(epochs=2, batch_size=40)
+MOMENTUM = optax.sgd(0.1, momentum=0.9)
 
 
 def network(seed=3, activation="tanh", dtype=np.float32):
@@ -34,12 +37,14 @@ def assert_same(one, other, **bounds):
         np.testing.assert_allclose(values, parameters(other)[path], **bounds or dict(rtol=0, atol=0))
 
 
-@pytest.mark.parametrize("optimizer", [ADAM, pruning.resting(optax.adamw(0.05, weight_decay=0.1))])
-def test_pruned_weights_keep_their_values_bit_for_bit(optimizer):
+@pytest.mark.parametrize(
+    ("optimizer", "how"), [(ADAM, HOW), (pruning.resting(optax.adamw(0.05, weight_decay=0.1)), WHOLE)]
+)
+def test_pruned_weights_keep_their_values_bit_for_bit(optimizer, how):
     net = network()
     before, masks = parameters(net), pruning.weight_masks(net, 0.5)
     masked = pruning.Masked(net, masks)
-    sweeps.train(masked, TASK, optimizer, **HOW)
+    sweeps.train(masked, TASK, optimizer, **how)
     for path, values in parameters(net).items():
         mask = masks.get(path, np.ones(values.shape, bool))
         np.testing.assert_array_equal(values[~mask], before[path][~mask])
@@ -68,8 +73,8 @@ def test_training_under_masks_is_training_the_smaller_network(activation, x64):
     smaller, masks = pruning.remove_nodes(net, keep), pruning.masks_of_nodes(net, keep)
     before, batch = parameters(net), helpers.batch(PROBLEM, np.float64)
     task = sweeps.Task("own", batch, batch, 2, {})
-    found = sweeps.train(pruning.Masked(net, masks), task, ADAM, **HOW, seed=5)
-    expected = sweeps.train(smaller, task, ADAM, **HOW, seed=5)
+    found = sweeps.train(pruning.Masked(net, masks), task, MOMENTUM, **WHOLE, seed=5)
+    expected = sweeps.train(smaller, task, MOMENTUM, **WHOLE, seed=5)
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-10)
     assert_same(pruning.remove_nodes(net, keep), smaller, rtol=0, atol=1e-10)
     # What leads to the nodes that are off, and from them, is as it was; they can be switched on again.
@@ -131,7 +136,7 @@ def test_statistics_go_on_being_learned():
     )
     masks, before = pruning.masks_of_nodes(net, [1, 0, 1], BATCH.inputs), nnx.clone(net)
     assert set(masks) == {"layers/0/kernel", "layers/0/bias", "layers/3/kernel"}
-    sweeps.train(pruning.Masked(net, masks), TASK, ADAM, **HOW)
+    sweeps.train(pruning.Masked(net, masks), TASK, MOMENTUM, **WHOLE)
     assert (np.asarray(net.layers[1].var[...]) != np.asarray(before.layers[1].var[...])).all()
     for path, mask in masks.items():
         np.testing.assert_array_equal(parameters(net)[path][~mask], parameters(before)[path][~mask])
@@ -205,7 +210,7 @@ def test_nodes_may_go_gradually():
         nodes[float(sparsity)] = keep
         return pruning.masks_of_nodes(net, keep)
 
-    result = pruning.gradually(net, TASK, lambda epoch: epoch / 4, 2, choose, ADAM, 16)
+    result = pruning.gradually(net, TASK, lambda epoch: epoch / 4, 2, choose, MOMENTUM, 40)
     assert nodes[0.25].sum() == 8 and nodes[0.5].sum() == 5
     outputs = pruning.zeroed(net, result.masks)(INPUTS)
     np.testing.assert_allclose(pruning.remove_nodes(net, nodes[0.5])(INPUTS), outputs, rtol=0, atol=1e-6)
@@ -223,11 +228,24 @@ def test_a_network_that_diverges_is_left_as_it_was():
         pruning.gradually(net, TASK, lambda epoch: 0.5, 0)
     with pytest.raises(ValueError, match="sparsity must be numbers between 0 and 1"):
         pruning.gradually(net, TASK, lambda epoch: 1.5, 1)
+    with pytest.raises(TypeError, match="sparsity must be a function of the epoch, such as an Optax schedule, got 0.9"):
+        pruning.gradually(net, TASK, 0.9, 1)
+
+
+def test_gradual_pruning_in_half_precision_and_under_masks_of_ones_and_zeros():
+    types = dict(dtype=jnp.bfloat16, param_dtype=jnp.bfloat16, kernel_init=nnx.initializers.zeros_init())
+    net = nnx.Linear(3, 2, rngs=nnx.Rngs(0), **types)
+    task = sweeps.Task("own", *[sweeps.Batch(np.asarray(BATCH.inputs, jnp.bfloat16), BATCH.targets)] * 2, 2, {})
+    found = pruning.gradually(net, task, lambda epoch: 0.5, 1, lambda net, sparsity: {"bias": [1, 0]}, MOMENTUM, 40)
+    assert found.masks["bias"].dtype == bool and found.history.loss.dtype == jnp.bfloat16
+    assert np.isfinite(found.history.loss.astype(float)).all()
 
 
 def test_masks_are_checked():
     with pytest.raises(TypeError, match=r"network must be a flax.nnx.Module, got dict"):
         pruning.Masked({}, {})
+    with pytest.raises(TypeError, match="masks must be a dict by path of the parameter, got list"):
+        pruning.Masked(network(), [True] * 10)
     with pytest.raises(ValueError, match=r"that of layers/0/bias must have its shape \(6,\), got \(5,\)"):
         pruning.Masked(network(), {"layers/0/bias": np.ones(5)})
     assert not any(leaf.dtype == bool for leaf in jax.tree.leaves(nnx.state(pruning.Masked(network(), {}), nnx.Param)))

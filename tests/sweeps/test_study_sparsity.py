@@ -153,6 +153,13 @@ def test_costs(run):
     assert (data.seconds > 0).all()
 
 
+def test_networks_are_timed_by_turns(few, monkeypatch):
+    timed, nothing = [], pruning.Cost(0, 0, 0, 0.0)
+    monkeypatch.setattr(pruning, "cost", lambda net, inputs: timed.append(net.sizes[1]) or nothing)
+    sparsity._costs(sweeps.MLP((64, 7, 10), use_bias=False), [0, 60], few)
+    assert timed == [7, 7, 7, 3] * sparsity.ROUNDS
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -89,7 +89,7 @@ def sparsity_axis(ax: Axes, label: str = "sparsity (%)") -> None:
 def left_axis(ax: Axes, least: float) -> None:
     """Write shares of weights that stay along the horizontal axis, in per cent: logarithmic, falling to the right."""
     ax.set_xscale("log")
-    ax.set_xlim(100, least)
+    ax.set_xlim(100, min(least, 99.0))  # all of them stay where nothing was pruned: no axis has one point
     ax.set_xticks([tick for tick in (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1) if tick >= least * 0.999])
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
