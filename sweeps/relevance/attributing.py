@@ -183,6 +183,8 @@ def attribute_function(
         raise ValueError(f"steps must be a positive whole number, got {steps!r}")
     baseline = _baseline(baseline, inputs, rules)
     target = None if target is None else _target(target, function, state, inputs)
+    # Of any other quantity there are no pieces, and one program is enough.
+    steps = steps if rules.quantity == "path" else 1
     # Full precision, as elsewhere: with less, sums of relevance would be off by more than the ledger allows for.
     with jax.default_matmul_precision("highest"):
         found = _attributed(

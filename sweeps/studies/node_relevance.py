@@ -82,7 +82,8 @@ def _of_network(network: MLP, task: tasks.Task, objective: Objective) -> dict[st
     weight = np.asarray(jax.nn.sigmoid(-np.sum(sign * outputs, axis=1, keepdims=True)))
     found["slope_of_loss"] = np.asarray(attribute(network, inputs, sign * weight, "slope").layers[LAYER]).mean(axis=0)
     found["lrp_absolute"] = np.abs(each["lrp"]).mean(axis=0)
-    found["lrp_logit"] = np.asarray(attribute(network, inputs, targets, "lrp").layers[LAYER]).mean(axis=0)
+    right = np.where(sign > 0, outputs, 0)
+    found["lrp_logit"] = np.asarray(attribute(network, inputs, right, "lrp").layers[LAYER]).mean(axis=0)
     found["gate_gradient"] = -np.asarray(objective.evaluate(np.ones(len(objective.nodes))).loss_gradient)
     for name in ("first_order", "second_order", "brute_force", "shapley"):
         found[name] = ranking.scores(objective, name)

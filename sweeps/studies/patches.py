@@ -109,8 +109,8 @@ def of_task(task: Task, examples: int, seed: int) -> Sets:
     clean = Patched(images, regions, targets, np.full_like(targets, NONE))
     right, misleading = (_with_patch(clean._replace(told=told), canvas) for told in (targets, wrong))
     outside, inside = _replaced(right, canvas, random)
-    rows = f"{canvas.strip} x {canvas.width} pixels"
-    words = f"a white bar of {rows} at the top of a canvas of {canvas.side} x {canvas.side}; its column tells the class"
+    rows = f"{canvas.strip} × {canvas.width} pixels"
+    words = f"a white bar of {rows} at the top of a canvas of {canvas.side} × {canvas.side}; its column tells the class"
     first, last = slice(cut), slice(cut, None)
     return Sets(
         Patched(*(part[first] for part in train)),

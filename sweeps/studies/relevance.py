@@ -170,9 +170,14 @@ def _described(network: Images, task: Task, outputs: dict[str, np.ndarray], sett
     )
     for prefix, part in {"": "train", "test_": "test"}.items():
         said, targets = jnp.asarray(outputs[part]), jnp.asarray(getattr(task, part).targets)
-        attributes[f"{prefix}loss"] = float(losses.cross_entropy(said, targets).mean())
-        attributes[f"{prefix}accuracy"] = float(losses.rightly_answered(said, targets).mean())
+        attributes[f"{prefix}loss"], attributes[f"{prefix}accuracy"] = map(float, _quality(said, targets))
     return xr.Dataset(attrs=attributes)
+
+
+@jax.jit
+def _quality(outputs: Array, targets: Array) -> tuple[Array, Array]:
+    """Mean cross-entropy, and share of right classes."""
+    return losses.cross_entropy(outputs, targets).mean(), losses.rightly_answered(outputs, targets).mean()
 
 
 def outputs_of(

@@ -74,9 +74,9 @@ def measured(task: Task, settings: Relevance, say: Callable[[str], None]) -> dic
 
 
 _ON = (
-    "inside_right and other_inside: test images with the right patch; other_inside: the effect of replacing the pixels "
-    "of the region by another digit's on the logits, but for their mean, over the sum of this and of replacing those "
-    "outside by another image's"
+    "shares inside are those of test images with the right patch; that of the measure that was not trained: the effect "
+    "of replacing the pixels of the region by another digit's on the logits, but for their mean, over the sum of this "
+    "and of replacing those outside by another image's"
 )
 
 
