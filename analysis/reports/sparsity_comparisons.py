@@ -136,7 +136,7 @@ def finetuned(results: Results) -> Table | None:
     ]
     return Table(
         "finetuned",
-        f"Before and after fine-tuning ({results.finetuned.attrs.get('epochs', 'some')} epochs under the masks): end "
+        f"Before and after fine-tuning (epochs under the masks: {results.finetuned.attrs.get('epochs', 'some')}): end "
         f"of the plateau at {points(MAIN_DROP)}, mean accuracy, and how far it is from that of the published heuristic "
         "(paired; Bonferroni over the heuristics and over the scopes of a kind, random choice by itself). Both at "
         "the same few sparsities, interpolated linearly between them, each against its own network at 0 %, after as "

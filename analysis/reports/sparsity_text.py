@@ -323,7 +323,7 @@ def finetuned(results: Results) -> str:
                 still.append(f"{there[key].name} ({in_points(one)})")
     grid = enumerate_words([f"{p:g}" for p in results.finetuned["percent"].values])
     counted = results.finetuned.attrs.get("epochs")
-    long = f" {counted} epochs of" if counted else ""
+    long = f" {counted} epoch{'s' if counted != 1 else ''} of" if counted else ""
     compared = any(differences(after, kind) for kind in KINDS)
     matter = (
         f"Told apart from the published heuristic after fine-tuning, in mean accuracy: {enumerate_words(still)}."

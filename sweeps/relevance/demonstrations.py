@@ -1,8 +1,10 @@
 """Demonstrations: which rules agree with each other, and where one becomes unstable, as numbers for a page."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,7 +13,7 @@ from sweeps.relevance.attributing import attribute_function
 from sweeps.relevance.matrices import Gradient, Normalised
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule, Radial, ReluForm, SoftmaxLimit
 from sweeps.relevance.methods import METHODS, Rules
-from sweeps.relevance.nonlinearities import NONLINEARITY, Slope
+from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule, Slope
 
 # The rules that are defined without a baseline.
 _MAXIMA = ("gradient", "radial", "relu_form")
@@ -95,18 +97,30 @@ def maxima_with_constants(constants: Sequence[float] = (-1.0,), points: int = 40
     """
     if max(constants) > 0:
         raise ValueError(f"constants must not be positive, got {max(constants)}")
-    a = jnp.asarray(np.linspace(-4, 4, points + 1)[:-1] + 4 / points)
+    a = np.linspace(-4, 4, points + 1)[:-1] + 4 / points
     factors = {name: _share_beside(MAXIMUM[name], a, constants) for name in _MAXIMA}
     rows = []
     for name in _NONLINEARITIES:
-        factor = NONLINEARITY[name](lambda a: jnp.maximum(a, max(constants)), a, jnp.zeros_like(a), jnp.ones_like(a))
-        rows += [OfConstant(other, name, float(jnp.abs(share - factor).max())) for other, share in factors.items()]
+        factor = np.asarray(_factor_beside(NONLINEARITY[name], a, max(constants)))
+        rows += [OfConstant(other, name, float(np.abs(share - factor).max())) for other, share in factors.items()]
     return rows
 
 
-def _share_beside(rule: MaximumRule, a: Float[Array, " points"], constants: Sequence[float]) -> Float[Array, " points"]:
-    objects = jnp.stack([a, *(jnp.full_like(a, constant) for constant in constants)])
-    return rule.shares(objects, objects)[0]
+def _share_beside(
+    rule: MaximumRule, a: Float[np.ndarray, " points"], constants: Sequence[float]
+) -> Float[np.ndarray, " points"]:
+    objects = np.stack([a, *(np.full_like(a, constant) for constant in constants)])
+    return np.asarray(_shares(rule, objects))[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _shares(rule: MaximumRule, objects: Array) -> Array:
+    return rule.shares(objects, objects)
+
+
+@partial(jax.jit, static_argnums=0)
+def _factor_beside(rule: NonlinearityRule, a: Array, constant: Array) -> Array:
+    return rule(lambda a: jnp.maximum(a, constant), a, jnp.zeros_like(a), jnp.ones_like(a))
 
 
 def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> Float[np.ndarray, "rules points"]:
@@ -129,9 +143,8 @@ def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> 
     [[0.5   1.    1.   ]
      [0.333 0.5   0.667]]
     """
-    a = jnp.asarray(constant / np.asarray(ratio))
-    slope = Slope()(lambda a: jnp.maximum(a, constant), a, jnp.zeros_like(a), jnp.ones_like(a))
-    return np.stack([np.asarray(slope), np.asarray(_share_beside(Radial(), a, (constant,)))])
+    a = constant / np.asarray(ratio)
+    return np.stack([np.asarray(_factor_beside(Slope(), a, constant)), _share_beside(Radial(), a, (constant,))])
 
 
 class Forms(NamedTuple):
@@ -163,8 +176,8 @@ def maximum_forms(objects: Sequence[float], eps: float = 0.0) -> Forms:
     >>> maximum_forms([1.0, 1.0])
     Forms(softmax=[0.5, 0.5], softmax_bias=0.0, relu=[1.0, 0.0])
     """
-    values = jnp.asarray(objects, float)[:, None]
-    softmax, relu = (rule.shares(values, values)[:, 0] for rule in (SoftmaxLimit(eps), ReluForm()))
+    values = np.asarray(objects, float)[:, None]
+    softmax, relu = (np.asarray(_shares(rule, values))[:, 0] for rule in (SoftmaxLimit(eps), ReluForm()))
     return Forms(softmax.tolist(), float(1 - softmax.sum()), relu.tolist())
 
 

@@ -75,11 +75,10 @@ def test_softmax_and_relu_forms_disagree_where_all_are_negative_and_at_ties(obje
 
 
 def test_the_normalised_rule_is_unstable_where_a_bias_is_not_blamed():
-    differences = (1e-1, 1e-2, 1e-3, -1e-3)
-    for row in demonstrations.instability(differences):
+    *rows, near, at = demonstrations.instability((1e-1, 1e-2, 1e-3, -1e-3, 1e-6, 0.0), eps=1e-6)
+    for row in rows:
         # All of 1 + d goes to the inputs, x1 / d of it to the first.
         np.testing.assert_allclose(row.all_to_inputs, (1 + row.difference) / abs(row.difference), rtol=0.02)
         np.testing.assert_allclose([row.blamed, row.slope], 1, atol=2e-3)
     # Never beyond 1 / eps, the stabiliser's own number, which is what it then is.
-    near, at = demonstrations.instability((1e-6, 0.0), eps=1e-6)
     assert 3e5 < near.all_to_inputs < 1e6 and np.isclose(at.all_to_inputs, 1e6) and at.slope == 1
