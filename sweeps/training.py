@@ -134,7 +134,7 @@ def train_many(
         raise ValueError("networks must have one structure: the same modules, sizes and settings")
     if len({tuple(map(jnp.shape, jax.tree.leaves(batch))) for batch in batches}) > 1:
         raise ValueError("tasks must have training inputs of one shape")
-    stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
+    stack = partial(jax.tree.map, _stacked)
     keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
     states, history = _fit_all(
         splits[0][0],
@@ -147,11 +147,24 @@ def train_many(
         stack(*batches),
         keys,
     )
-    history = History(*jax.tree.map(np.asarray, history))
+    states, history = jax.tree.map(_on_host, states), History(*jax.tree.map(np.asarray, history))
     _check_finite(states, history)
     for index, network in enumerate(networks):
-        nnx.update(network, *jax.tree.map(lambda leaf, index=index: leaf[index], states))
+        nnx.update(network, *jax.tree.map(lambda leaf, index=index: jnp.asarray(leaf[index]), states))
     return history
+
+
+# Stacked and taken apart by NumPy: JAX would compile a program for each shape.
+def _stacked(*leaves: Any) -> Any:
+    return jnp.stack(leaves) if _is_key(leaves[0]) else np.stack([np.asarray(leaf) for leaf in leaves])
+
+
+def _on_host(leaf: Any) -> Any:
+    return leaf if _is_key(leaf) else np.asarray(leaf)
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> losses.Loss:
@@ -288,7 +301,7 @@ def _check_finite(states: Any, history: History) -> None:
             "The network is left as it was."
         )
     parameters = jax.tree.leaves(states[0])
-    if not all(bool(jnp.isfinite(leaf).all()) for leaf in parameters):
+    if not all(np.isfinite(leaf).all() for leaf in parameters):
         raise FloatingPointError(
             "training diverged in its last step: parameters are not finite; try a smaller step size. "
             "The network is left as it was."

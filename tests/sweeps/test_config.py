@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis import reports
 from sweeps import cli, config
+from sweeps.store import Run
 from sweeps.studies import configured
 from tests.sweeps.test_cli import refused
 
@@ -147,8 +148,9 @@ class TestRun:
         said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(configured_run / "run"), *flags)
         assert re.search(f"holds a run with other settings: {message}; choose another folder or give --overwrite", said)
 
-    def test_a_run_of_a_study_is_refused(self, configured_run, circle_run, capsys):
-        said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(circle_run))
+    def test_a_run_of_a_study_is_refused(self, configured_run, tmp_path, capsys):
+        Run(tmp_path / "run", study="circle", config={}, seeds={}, command="", device="")
+        said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(tmp_path / "run"))
         assert "holds a run with other settings: study was circle, now sweep" in said
 
     def test_options_of_another_task_are_refused_before_any_work(self, configured_run, tmp_path, capsys):
