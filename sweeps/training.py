@@ -156,7 +156,7 @@ def train_many(
 
 # Stacked and taken apart by NumPy: JAX would compile a program for each shape.
 def _stacked(*leaves: Any) -> Any:
-    return jnp.stack(leaves) if _is_key(leaves[0]) else np.stack([np.asarray(leaf) for leaf in leaves])
+    return jnp.stack(leaves) if _is_key(leaves[0]) else jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves]))
 
 
 def _on_host(leaf: Any) -> Any:

@@ -1,11 +1,17 @@
 """How the tests run: strict JAX, checked shape annotations, reproducible Hypothesis."""
 
 import os
+from importlib.metadata import version
 
 # Devices of the host platform, set before JAX is imported, here and nowhere else. Small programs are compiled by the
-# thousand, and run for no time: LLVM need not optimise them.
+# thousand, and run for no time: they are compiled the quick way. What XLA_FLAGS says comes later and wins:
+# XLA_FLAGS="--xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true" compiles as users do.
 DEVICES = 1
-FLAGS = f"--xla_force_host_platform_device_count={DEVICES} --xla_backend_optimization_level=0"
+QUICK = "--xla_backend_optimization_level=0"
+# Later versions know no such flag, and refuse to start.
+if version("jaxlib").startswith("0.10."):
+    QUICK += " --xla_cpu_use_fusion_emitters=false"
+FLAGS = f"--xla_force_host_platform_device_count={DEVICES} {QUICK}"
 # Processes test side by side: more threads would wait for each other.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
