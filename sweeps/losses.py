@@ -169,6 +169,16 @@ def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None)
     return jnp.where(counts, values, 0).sum()
 
 
+def summed(values: Float[Array, "..."], mask: Array | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum of the values that count, and how many do; a value that is a mean already counts as one."""
+    if values.ndim == 0:
+        return values, jnp.ones_like(values)
+    number = jnp.asarray(values.size, values.dtype)
+    if mask is not None:
+        number = (mask.sum() * (values.size // mask.size)).astype(values.dtype)
+    return sum_of_counted(values, mask), number
+
+
 def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
     """1 where the network's class is the target's; NaN for values, of which none is right or wrong.
 

@@ -180,19 +180,9 @@ def _evaluate_all(
             outputs = nnx.merge(graph, own, others, copy=True)(batch.inputs)
             hits = losses.rightly_answered(outputs, batch.targets)
             mask = None if batch.mask is None or batch.mask.ndim > hits.ndim else batch.mask
-            return *summed(loss.each(outputs, batch.targets), batch.mask), *summed(hits, mask)
+            return *losses.summed(loss.each(outputs, batch.targets), batch.mask), *losses.summed(hits, mask)
 
         total, count, right, answers = (sums.sum() for sums in jax.lax.map(part, data))
         return total / count, right / answers
 
     return jax.lax.map(one, jnp.arange(shape[0] * shape[1]), batch_size=min(together, shape[0] * shape[1]))
-
-
-def summed(values: Float[Array, "..."], mask: Array | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sum of the values that count, and how many do; a value that is a mean already counts as one."""
-    if values.ndim == 0:
-        return values, jnp.ones_like(values)
-    number = jnp.asarray(values.size, values.dtype)
-    if mask is not None:
-        number = (mask.sum() * (values.size // mask.size)).astype(values.dtype)
-    return losses.sum_of_counted(values, mask), number

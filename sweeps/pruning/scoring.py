@@ -13,7 +13,7 @@ from sweeps import examples, gating, losses, ranking
 from sweeps.gating.nnx_models import LAYERS
 from sweeps.networks import MLP
 from sweeps.objective import Objective
-from sweeps.pruning import evaluation, parameters, reading, structure
+from sweeps.pruning import parameters, reading, structure
 
 UNIT_CRITERIA = ("norm", *ranking.METHODS)
 WEIGHT_CRITERIA = ("magnitude", "gradient", "random")
@@ -175,7 +175,7 @@ def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
 def _gradient(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: examples.Examples) -> Any:
     def of(weights: Any) -> Array:
         outputs = nnx.merge(graph, weights, rest, copy=True)(data.inputs)
-        total, number = evaluation.summed(loss.each(outputs, data.targets), data.mask)
+        total, number = losses.summed(loss.each(outputs, data.targets), data.mask)
         return total / number
 
     return jax.grad(of)(weights)

@@ -1,7 +1,8 @@
-"""Datasets that several studies write: the task, the network, how training went."""
+"""What several studies begin with and write: the run, the task, the network, how training went."""
 
 import json
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from typing import Any
 
 import jax
@@ -10,11 +11,35 @@ import numpy as np
 import xarray as xr
 from flax import nnx
 
+from sweeps import tasks
 from sweeps.examples import checked
 from sweeps.networks import MLP
 from sweeps.objective import Objective
+from sweeps.store import Run
 from sweeps.tasks import Task
 from sweeps.training import History
+
+
+def images(name: str, folder: str | None) -> Task:
+    """Return digits, or MNIST where it is named or a folder with its files is given."""
+    return tasks.mnist(folder) if folder or name == "mnist" else tasks.digits()
+
+
+def begun(
+    study: str, folder: str | PathLike[str], config: dict[str, Any], task: Task, command: str, overwrite: bool
+) -> Run:
+    """Begin the run of a study whose one seed is the setting ``seed``, and write its task."""
+    store = Run(
+        folder,
+        study=study,
+        config=config,
+        seeds=dict(network=config["seed"]),
+        command=command,
+        device=device_in_words(),
+        overwrite=overwrite,
+    )
+    store.write("task", of_task(task))
+    return store
 
 
 def of_task(task: Task) -> xr.Dataset:

@@ -15,7 +15,7 @@ import xarray as xr
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sweeps import losses, tasks
+from sweeps import losses
 from sweeps.store import Run, check_folder
 from sweeps.studies import attributions, datasets, deletion, node_relevance, supervised
 from sweeps.studies.settings import Relevance
@@ -92,17 +92,8 @@ def run(
     """
     settings.check()
     check_folder(folder, overwrite)
-    task = tasks.mnist(settings.data) if settings.data or settings.task == "mnist" else tasks.digits()
-    store = Run(
-        folder,
-        study="relevance",
-        config=asdict(settings),
-        seeds=dict(network=settings.seed),
-        command=command,
-        device=datasets.device_in_words(),
-        overwrite=overwrite,
-    )
-    store.write("task", datasets.of_task(task))
+    task = datasets.images(settings.task, settings.data)
+    store = datasets.begun("relevance", folder, asdict(settings), task, command, overwrite)
     say("training a network of two convolutions")
     network = trained(task, settings)
     outputs = {part: outputs_of(network, getattr(task, part).inputs) for part in ("train", "test")}

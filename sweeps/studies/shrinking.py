@@ -81,18 +81,9 @@ def run(
     """
     settings.check()
     check_folder(folder, overwrite)
-    images = tasks.mnist(settings.data) if settings.data or settings.task == "mnist" else tasks.digits()
+    images = datasets.images(settings.task, settings.data)
     values = None if settings.regression == "none" else getattr(tasks, settings.regression)()
-    store = Run(
-        folder,
-        study="shrinking",
-        config=asdict(settings),
-        seeds=dict(network=settings.seed),
-        command=command,
-        device=datasets.device_in_words(),
-        overwrite=overwrite,
-    )
-    store.write("task", datasets.of_task(images))
+    store = datasets.begun("shrinking", folder, asdict(settings), images, command, overwrite)
 
     jobs = _jobs(settings, images, values)
     say(f"training {len(jobs)} networks and removing their nodes by each criterion, {AT_ONCE} networks at a time")

@@ -13,7 +13,7 @@ import xarray as xr
 from flax import nnx
 from jaxtyping import Bool
 
-from sweeps import pruning, tasks
+from sweeps import pruning
 from sweeps.networks import MLP
 from sweeps.progress import Progress
 from sweeps.store import Run, check_folder
@@ -107,20 +107,11 @@ def run(
     """
     settings.check()
     check_folder(folder, overwrite)
-    is_mnist = bool(settings.data) or settings.task == "mnist"
-    task = tasks.mnist(settings.data) if is_mnist else tasks.digits()
+    task = datasets.images(settings.task, settings.data)
     given = {name: getattr(settings, name) for name in Sizes._fields if getattr(settings, name) is not None}
     sizes = DEFAULTS[task.name]._replace(**given)
-    store = Run(
-        folder,
-        study="sparsity",
-        config=asdict(settings) | dict(task=task.name) | sizes._asdict(),
-        seeds=dict(network=settings.seed),
-        command=command,
-        device=datasets.device_in_words(),
-        overwrite=overwrite,
-    )
-    store.write("task", datasets.of_task(task))
+    config = asdict(settings) | dict(task=task.name) | sizes._asdict()
+    store = datasets.begun("sparsity", folder, config, task, command, overwrite)
 
     epochs = sorted(set(settings.epochs))
     nodes = "-".join(map(str, sizes.hidden))

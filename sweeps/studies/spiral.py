@@ -67,16 +67,7 @@ def run(
     settings.check()
     check_folder(folder, overwrite)
     task = tasks.spiral(settings.train_examples, settings.test_examples, turns=settings.turns, noise=settings.noise)
-    store = Run(
-        folder,
-        study="spiral",
-        config=asdict(settings),
-        seeds=dict(network=settings.seed),
-        command=command,
-        device=datasets.device_in_words(),
-        overwrite=overwrite,
-    )
-    store.write("task", datasets.of_task(task))
+    store = datasets.begun("spiral", folder, asdict(settings), task, command, overwrite)
 
     seeds = [settings.seed + index for index in range(settings.networks)]
     starts = [MLP((2, *settings.hidden, 2), "relu", seed) for seed in seeds]
