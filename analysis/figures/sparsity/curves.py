@@ -57,7 +57,8 @@ def curve(
             loss_axis(ax, drawn, f"loss ({unit})")
         if classes:
             looks.chance(ax, 1 / classes if name == "accuracy" else float(np.log(classes)))
-        ax.legend(loc="center left" if name == "accuracy" else "lower right")
+        # Curves begin at one end of the axis and end at the other.
+        ax.legend(loc="center left")
     return ax
 
 
