@@ -7,6 +7,8 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from analysis.errors import InputError
+
 if TYPE_CHECKING:
     from analysis import (
         best,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "InputError",
     "best",
     "commuting",
     "density",
@@ -71,7 +74,7 @@ __all__ = [
 
 def __getattr__(name: str) -> ModuleType:
     """Import the submodule `name` when it is first asked for."""
-    if name in __all__:
+    if name in __all__:  # but for the error, all are modules
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

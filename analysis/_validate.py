@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from analysis.errors import InputError, InputTypeError
+
 
 def real_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     """Return `values` as a float64 array of the same shape.
@@ -28,11 +30,11 @@ def real_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
         If the values are not real numbers (text, complex, boolean, objects, a whole Dataset).
     """
     if isinstance(values, xr.Dataset):
-        raise TypeError(f"{name}: expected numbers, got an xarray.Dataset; name one of its variables")
+        raise InputTypeError(f"{name}: expected numbers, got an xarray.Dataset; name one of its variables")
     array = np.asarray(values)
     # Booleans are refused because a mask handed over in place of its losses would pass unnoticed.
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name}: expected integers or floating-point numbers, got dtype {array.dtype}")
+        raise InputTypeError(f"{name}: expected integers or floating-point numbers, got dtype {array.dtype}")
     return array.astype(np.float64)
 
 
@@ -45,7 +47,7 @@ def positive(name: str, value: float) -> float:
         If the value is not finite and positive.
     """
     if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+        raise InputError(f"{name}: expected a finite number above 0, got {value}")
     return float(value)
 
 
@@ -60,12 +62,12 @@ def dataset_with(name: str, dataset: Any, variables: Iterable[str], dims: Iterab
         If a variable or a dimension is missing.
     """
     if not isinstance(dataset, xr.Dataset):
-        raise TypeError(f"{name}: expected an xarray.Dataset, got {type(dataset).__name__}")
+        raise InputTypeError(f"{name}: expected an xarray.Dataset, got {type(dataset).__name__}")
     for kind, wanted, present in (
         ("variable", variables, list(dataset.data_vars)),
         ("dimension", dims, list(dataset.sizes)),
     ):
         for item in wanted:
             if item not in present:
-                raise ValueError(f"{name}: expected the {kind} {item!r}, got {present}")
+                raise InputError(f"{name}: expected the {kind} {item!r}, got {present}")
     return dataset

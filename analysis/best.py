@@ -7,6 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate, samples
+from analysis.errors import InputError
 
 #: Draws that are looked at together, from the lowest loss on, until enough distinct masks are found.
 BLOCK = 4096
@@ -41,7 +42,7 @@ def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.
         If `count` is not positive, a variable or a dimension is missing, or the gates are not known.
     """
     if count < 1:
-        raise ValueError(f"count: expected 1 or more, got {count}")
+        raise InputError(f"count: expected 1 or more, got {count}")
     held = samples.is_summary(sweep)
     _validate.dataset_with("sweep", sweep, ("best_loss", "best_gates") if held else ("loss",), ("node",))
     find = _of_summary if held else _of_draws
@@ -76,7 +77,7 @@ def _of_draws(part: xr.Dataset, count: int) -> Found:
     elif over == ("mask",) and loss.size == 2 ** part.sizes["node"]:
         masks = None
     else:
-        raise ValueError(f"sweep: expected the variable 'gates' or a whole hypercube, got {list(part.data_vars)}")
+        raise InputError(f"sweep: expected the variable 'gates' or a whole hypercube, got {list(part.data_vars)}")
 
     def gates_of(draws: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         # Mask number m has node i on when bit i of m is 1.

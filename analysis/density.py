@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.samples import Sample
 
 #: Standard deviation of the kernel, in the unit of the values, unless another is asked for.
@@ -39,10 +40,10 @@ class Density(NamedTuple):
 def _clean_values(values: Any) -> npt.NDArray[np.float64]:
     cleaned = _validate.real_numbers("values", values).ravel()
     if cleaned.size == 0:
-        raise ValueError("values: expected one or more numbers, got none")
+        raise InputError("values: expected one or more numbers, got none")
     bad = int(np.count_nonzero(~np.isfinite(cleaned)))
     if bad:
-        raise ValueError(
+        raise InputError(
             f"values: expected finite numbers, got {bad} of {cleaned.size} that are not; "
             "leave them out and report how many"
         )
@@ -54,9 +55,9 @@ def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
         return np.full(count, 1 / count)
     cleaned = _validate.real_numbers("weights", weights).ravel()
     if cleaned.size != count:
-        raise ValueError(f"weights: expected one for each of the {count} values, got {cleaned.size}")
+        raise InputError(f"weights: expected one for each of the {count} values, got {cleaned.size}")
     if not (np.all(np.isfinite(cleaned)) and np.all(cleaned >= 0) and cleaned.sum() > 0):
-        raise ValueError("weights: expected finite numbers, none negative, with a sum above 0")
+        raise InputError("weights: expected finite numbers, none negative, with a sum above 0")
     return cleaned / cleaned.sum()
 
 
@@ -66,7 +67,7 @@ def _grid(low: float, high: float, width: float) -> tuple[npt.NDArray[np.float64
     bins = max(BINS, 2 ** int(np.ceil(np.log2(wanted))))
     if bins > MOST_BINS:
         least = RESOLUTION * (high - low) / MOST_BINS
-        raise ValueError(f"width: expected {least:.3g} or more for values that span so far, got {width}")
+        raise InputError(f"width: expected {least:.3g} or more for values that span so far, got {width}")
     grid, spacing = np.linspace(low, high, bins, retstep=True)
     return grid, float(spacing)
 
@@ -130,7 +131,7 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
     inside = 1.0
     if isinstance(values, Sample):
         if weights is not None:
-            raise ValueError("weights: expected none beside a sample, which has its own")
+            raise InputError("weights: expected none beside a sample, which has its own")
         inside = values.counts.sum() / max(values.count, 1)
         values, weights = values.values, values.counts
     cleaned = _clean_values(values)

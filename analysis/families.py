@@ -10,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from analysis import samples
+from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
@@ -86,17 +87,17 @@ def fit(loss: Any, family: str, seed: int = 0) -> Law:
         If the family is unknown, or there are fewer than 5 usable losses or all are equal.
     """
     if family not in FAMILIES:
-        raise ValueError(f"family: expected one of {', '.join(FAMILIES)}, got {family!r}")
+        raise InputError(f"family: expected one of {', '.join(FAMILIES)}, got {family!r}")
     return _fit(_usable(loss, FEWEST), family, seed)
 
 
 def _usable(loss: Any, fewest: int) -> Floats:
     if samples.is_summary(loss):
-        raise TypeError("loss: expected draws, got a summary, which keeps none")
+        raise InputTypeError("loss: expected draws, got a summary, which keeps none")
     values = samples.losses(loss).values
     values = values[values > 0]
     if values.size < fewest or np.ptp(values) == 0:
-        raise ValueError(f"loss: expected {fewest} or more losses above 0 that are not all equal, got {values.size}")
+        raise InputError(f"loss: expected {fewest} or more losses above 0 that are not all equal, got {values.size}")
     return values
 
 
@@ -154,7 +155,7 @@ def compare(loss: Any, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
     doi:10.1198/016214506000001437.
     """
     if folds < 2:
-        raise ValueError(f"folds: expected 2 or more, got {folds}")
+        raise InputError(f"folds: expected 2 or more, got {folds}")
     values = _usable(loss, FEWEST * folds)
     fold = np.random.default_rng(seed).permutation(np.arange(values.size) % folds)
     scores = np.empty((len(FAMILIES), values.size))

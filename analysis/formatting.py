@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from uncertainties import ufloat
 
+from analysis.errors import InputError
+
 STYLES = ("plain", "latex", "html")
 MISSING = {"plain": "--", "latex": "--", "html": "–"}
 
@@ -103,7 +105,7 @@ def format_number(
     \ensuremath{-0.080(14)}
     """
     if style not in STYLES:
-        raise ValueError(f"style: expected one of {STYLES}, got {style!r}")
+        raise InputError(f"style: expected one of {STYLES}, got {style!r}")
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, str):

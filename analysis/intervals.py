@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import _validate
+from analysis.errors import InputError
 
 #: Probability that an interval is to cover.
 LEVEL = 0.95
@@ -95,10 +96,10 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     (2.0, 2.484, 3)
     """
     if not 0 < level < 1:
-        raise ValueError(f"level: expected a number between 0 and 1, got {level}")
+        raise InputError(f"level: expected a number between 0 and 1, got {level}")
     numbers = _validate.real_numbers("values", values)
     if numbers.ndim != 1:
-        raise ValueError(f"values: expected one number a network, got shape {numbers.shape}")
+        raise InputError(f"values: expected one number a network, got shape {numbers.shape}")
     known = numbers[np.isfinite(numbers)]
     if not known.size:
         return Interval(np.nan, np.nan, 0)
@@ -169,7 +170,7 @@ def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
         If there is no dimension "network" or more than one other.
     """
     if values.ndim != 2 or "network" not in values.dims:
-        raise ValueError(f"values: expected the dimensions 'network' and one other, got {values.dims}")
+        raise InputError(f"values: expected the dimensions 'network' and one other, got {values.dims}")
     (along,) = (dim for dim in values.dims if dim != "network")
     found = [interval(column, level) for column in values.transpose(along, "network").values]
     named = {name: (along, [getattr(one, name) for one in found]) for name in ("mean", "low", "high", "least", "most")}

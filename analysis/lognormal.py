@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import samples
+from analysis.errors import InputError
 
 #: Draws that the goodness-of-fit test looks at, at most.
 SAMPLE = 1000
@@ -148,9 +149,9 @@ def fit(
     (0.5, 1.118034, 4)
     """
     if sample < 3:
-        raise ValueError(f"sample: expected 3 or more draws, got {sample}")
+        raise InputError(f"sample: expected 3 or more draws, got {sample}")
     if resamples < 0:
-        raise ValueError(f"resamples: expected 0 or more, got {resamples}")
+        raise InputError(f"resamples: expected 0 or more, got {resamples}")
     logs = samples.log_losses(loss)
     nan = float("nan")
     mu, sigma, skewness, kurtosis = logs.shape
@@ -209,7 +210,7 @@ def ks_distance_by_chance(count: int) -> float:
     doi:10.1080/01621459.1974.10480196, table 1A.
     """
     if count < 5:
-        raise ValueError(f"count: expected 5 or more draws, got {count}")
+        raise InputError(f"count: expected 5 or more draws, got {count}")
     root = float(np.sqrt(count))
     return 0.895 / (root - 0.01 + 0.85 / root)
 

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import special
 
 from analysis import _validate
+from analysis.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,7 +89,7 @@ def of_network(data: xr.Dataset) -> Perceptron:
     names = [str(data.attrs.get(name)) for name in ("activation", "output_activation")]
     for name in names:
         if name not in ACTIVATIONS:
-            raise ValueError(f"data: expected a nonlinearity among {', '.join(ACTIVATIONS)}, got {name}")
+            raise InputError(f"data: expected a nonlinearity among {', '.join(ACTIVATIONS)}, got {name}")
     return Perceptron(tuple(kernels), tuple(biases), *names)
 
 
@@ -96,7 +97,7 @@ def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
     """Cut a gate vector by layers."""
     vector = np.ones(network.nodes) if gates is None else np.asarray(gates, np.float64)
     if vector.shape != (network.nodes,):
-        raise ValueError(f"gates: expected shape ({network.nodes},), one gate a node, got {vector.shape}")
+        raise InputError(f"gates: expected shape ({network.nodes},), one gate a node, got {vector.shape}")
     return np.split(vector, np.cumsum([len(kernel) for kernel in network.kernels[1:]])[:-1])
 
 
@@ -104,7 +105,7 @@ def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats]
     """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
     values = np.asarray(inputs, np.float64)
     if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
-        raise ValueError(f"inputs: expected shape (examples, {len(network.kernels[0])}), got {values.shape}")
+        raise InputError(f"inputs: expected shape (examples, {len(network.kernels[0])}), got {values.shape}")
     hidden, _ = ACTIVATIONS[network.activation]
     sums, activations = [], []
     for index, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):

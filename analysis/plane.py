@@ -7,6 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import perceptron
+from analysis.errors import InputError
 from analysis.perceptron import Perceptron
 
 #: The grid reaches this far from the origin, and has so many points a side.
@@ -34,7 +35,7 @@ def grid(limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
         If the limit is not above 0 or there are fewer than 2 points a side.
     """
     if not limit > 0 or points < 2:
-        raise ValueError(f"limit: expected a number above 0, and points: 2 or more, got {limit} and {points}")
+        raise InputError(f"limit: expected a number above 0, and points: 2 or more, got {limit} and {points}")
     side = np.linspace(-limit, limit, points)
     return xr.Dataset(coords={"y": side, "x": side})
 
@@ -64,7 +65,7 @@ def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
         If the task has no rule for every point of the plane; the circle has: class 1 outside its radius.
     """
     if task.attrs.get("name") != "circle":
-        raise ValueError(
+        raise InputError(
             f"task: expected the circle, whose rule holds in the whole plane, got {task.attrs.get('name')!r}"
         )
     outside = np.square(_points(plane)).sum(axis=1) > float(task.attrs["radius"]) ** 2
@@ -97,7 +98,7 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
         If the network has not two inputs and one or two outputs, or the gates have another shape.
     """
     if len(network.kernels[0]) != 2 or network.kernels[-1].shape[1] > 2:
-        raise ValueError(
+        raise InputError(
             "network: expected two inputs and one or two outputs, "
             f"got {len(network.kernels[0])} and {network.kernels[-1].shape[1]}"
         )

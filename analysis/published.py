@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis import _validate
 from analysis import spread as spread_module
+from analysis.errors import InputError
 
 SOURCE = "Neural Networks, More than you wanted to Show: Exploring toy neural nets under node removal"
 
@@ -191,7 +192,7 @@ def compare(spread: xr.Dataset, published: xr.Dataset | None = None) -> pd.DataF
                     place = _place(float(published[quantity].sel(probability=p)), values)
                     rows.append({**head, "quantity": quantity, "probability": float(p), **place})
         if not rows:
-            raise ValueError(
+            raise InputError(
                 f"spread: expected a probability among {published['probability'].values.tolist()}, "
                 f"got {ours['probability'].values.tolist()}"
             )
@@ -220,5 +221,5 @@ def chance_outside(networks: int) -> float:
         If `networks` is below 1.
     """
     if networks < 1:
-        raise ValueError(f"networks: expected 1 or more, got {networks}")
+        raise InputError(f"networks: expected 1 or more, got {networks}")
     return min(1.0, 2 / (networks + 1))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from analysis import samples
+from analysis.errors import InputError, InputTypeError
 
 #: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
 SAMPLE = 1000
@@ -82,9 +83,9 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
     test of normality, doi:10.1080/00031305.2013.847865.
     """
     if count < 3:
-        raise ValueError(f"count: expected 3 or more, got {count}")
+        raise InputError(f"count: expected 3 or more, got {count}")
     if not 0 < level < 1:
-        raise ValueError(f"level: expected a number between 0 and 1, got {level}")
+        raise InputError(f"level: expected a number between 0 and 1, got {level}")
     simulated = np.sort(np.random.default_rng(0).standard_normal((resamples, count)), axis=1)
     simulated -= simulated.mean(axis=1, keepdims=True)
     simulated /= simulated.std(axis=1, keepdims=True)
@@ -122,7 +123,7 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
         If `level` is not between 0 and 1.
     """
     if samples.is_summary(loss):
-        raise TypeError("loss: expected draws, got a summary, which holds none")
+        raise InputTypeError("loss: expected draws, got a summary, which holds none")
     sample = samples.log_losses(loss)
     logs, usable, missing = sample.values, sample.count, (sample.nonpositive, sample.nonfinite)
     if usable > SAMPLE:

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import special
 
 from analysis import _validate, samples
+from analysis.errors import InputError, InputTypeError
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -36,7 +37,7 @@ def distinct_masks(gates: Any) -> int:
     """
     masks = np.asarray(gates)
     if masks.dtype != np.bool_:
-        raise TypeError(f"gates: expected boolean masks, got dtype {masks.dtype}")
+        raise InputTypeError(f"gates: expected boolean masks, got dtype {masks.dtype}")
     masks = masks.reshape(-1, masks.shape[-1])
     # Eight bytes to a word: of up to 64 nodes one number a mask, which sorts fast.
     packed = np.packbits(masks, axis=1)
@@ -140,7 +141,7 @@ def losses(
     """
     _validate.dataset_with("sweep", sweep, () if samples.is_summary(sweep) else ("loss",), ())
     if not all(0 <= q <= 1 for q in quantiles):
-        raise ValueError(f"quantiles: expected numbers between 0 and 1, got {tuple(quantiles)}")
+        raise InputError(f"quantiles: expected numbers between 0 and 1, got {tuple(quantiles)}")
     rows = [_of_losses(part, quantiles, population) for part in samples.parts(sweep, dim)]
     variables: dict[str, Any] = {}
     for key in rows[0]:
@@ -237,7 +238,7 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     if full_loss is None:
         full_loss = sweep.attrs.get("full_loss")
     if full_loss is None:
-        raise ValueError("full_loss: expected a number, or an attribute 'full_loss' of the sweep, got neither")
+        raise InputError("full_loss: expected a number, or an attribute 'full_loss' of the sweep, got neither")
     loss = _validate.real_numbers("sweep.loss", sweep["loss"])
     full = float(full_loss)
     change = loss - full

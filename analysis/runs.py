@@ -9,6 +9,8 @@ from typing import Any
 
 import xarray as xr
 
+from analysis.errors import InputError, MissingError
+
 #: The version of the store's layout that this package reads.
 FORMAT = 1
 STORE = "run.zarr"
@@ -64,10 +66,10 @@ class Run:
         """
         if path.strip("/") not in {node.path.strip("/") for node in self.tree.subtree}:
             groups = sorted(node.path for node in self.tree.subtree if node.path != "/")
-            raise ValueError(f"path: expected a group of the run in {self.folder}, got {path!r}, not among {groups}")
+            raise InputError(f"path: expected a group of the run in {self.folder}, got {path!r}, not among {groups}")
         data = self.tree[path].to_dataset()
         if not data.attrs.get("complete"):
-            raise ValueError(f"path: expected a finished group of the run in {self.folder}, got {path!r}, begun only")
+            raise InputError(f"path: expected a finished group of the run in {self.folder}, got {path!r}, begun only")
         return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
 
 
@@ -95,17 +97,17 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     folder = Path(folder)
     store = folder / STORE
     if not store.is_dir():
-        raise FileNotFoundError(f"folder: expected a run folder that holds {STORE}, got {folder}")
+        raise MissingError(f"folder: expected a run folder that holds {STORE}, got {folder}")
     try:
         tree = xr.open_datatree(store, engine="zarr", consolidated=False)
     except (OSError, ValueError, KeyError) as error:  # what zarr raises depends on what is broken
-        raise ValueError(f"folder: expected a readable {STORE} in {folder}, got {type(error).__name__}") from error
+        raise InputError(f"folder: expected a readable {STORE} in {folder}, got {type(error).__name__}") from error
     found = tree.attrs.get("format")
     if found != FORMAT:
-        raise ValueError(f"folder: expected a store of format {FORMAT} in {folder}, got format {found}")
+        raise InputError(f"folder: expected a store of format {FORMAT} in {folder}, got format {found}")
     if study is not None and tree.attrs.get("study") != study:
         found = tree.attrs.get("study")
-        raise ValueError(f"folder: expected a run of the study {study!r}, got a run of {found!r} in {folder}")
+        raise InputError(f"folder: expected a run of the study {study!r}, got a run of {found!r} in {folder}")
     return Run(
         folder=folder,
         tree=tree,
@@ -121,7 +123,7 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
 def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:
     if not isinstance(tree.attrs.get(name), str):
         got = type(tree.attrs[name]).__name__ if name in tree.attrs else "none"
-        raise ValueError(f"folder: expected the store in {folder} to have a text attribute {name!r}, got {got}")
+        raise InputError(f"folder: expected the store in {folder} to have a text attribute {name!r}, got {got}")
     return str(tree.attrs[name])
 
 
@@ -132,7 +134,7 @@ def _json(tree: xr.DataTree, name: str, folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise ValueError(
+        raise InputError(
             f"folder: expected attribute {name!r} of the store in {folder} to be a JSON object, got {text!r}"
         )
     return value

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset, Any)
@@ -147,7 +148,7 @@ def parts(data: Labelled, dim: str | None) -> list[Labelled]:
     if dim is None:
         return [data]
     if dim not in data.dims:
-        raise ValueError(f"dim: expected one of {tuple(data.dims)}, got {dim!r}")
+        raise InputError(f"dim: expected one of {tuple(data.dims)}, got {dim!r}")
     return [data.isel({dim: index}) for index in range(data.sizes[dim])]
 
 
@@ -240,7 +241,7 @@ def _of_summary(data: xr.Dataset, name: str, quantity: str) -> Sample:
     _validate.dataset_with(name, data, ("draws", "loss_count", "log_loss_count", *needed), ())
     bins = data[f"{quantity}_bin"].values
     if bins.size < 2:
-        raise ValueError(f"{name}: expected 2 bins or more in {quantity}_bin, got {bins.size}")
+        raise InputError(f"{name}: expected 2 bins or more in {quantity}_bin, got {bins.size}")
     histogram = data[f"{quantity}_histogram"].transpose(..., f"{quantity}_bin").values
     histogram = histogram.reshape(-1, bins.size).sum(axis=0, dtype=np.int64)
     filled = histogram > 0

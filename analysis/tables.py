@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 
+from analysis.errors import InputError
 from analysis.formatting import escape_latex, format_number
 
 Values = Sequence[Any] | npt.NDArray[Any]
@@ -61,7 +62,7 @@ class Column:
         if self.errors is not None:
             object.__setattr__(self, "errors", [_plain(error) for error in self.errors])
             if len(self.errors) != len(self.values):
-                raise ValueError(f"errors: expected {len(self.values)} for column {self.key!r}, got {len(self.errors)}")
+                raise InputError(f"errors: expected {len(self.values)} for column {self.key!r}, got {len(self.errors)}")
 
     @property
     def is_text(self) -> bool:
@@ -107,9 +108,9 @@ class Table:
     def __post_init__(self) -> None:
         lengths = {column.key: len(column.values) for column in self.columns}
         if len(set(lengths.values())) != 1:
-            raise ValueError(f"columns: expected one or more, all of one length, got lengths {lengths}")
+            raise InputError(f"columns: expected one or more, all of one length, got lengths {lengths}")
         if len(lengths) != len(self.columns):
-            raise ValueError(f"columns: expected distinct keys, got {[c.key for c in self.columns]}")
+            raise InputError(f"columns: expected distinct keys, got {[c.key for c in self.columns]}")
 
     def _cells(self, style: str) -> list[tuple[str, ...]]:
         return list(zip(*(column.cells(style) for column in self.columns), strict=True))
@@ -175,7 +176,7 @@ def macro_name(*words: str, **parameters: float | str) -> str:
     text = re.sub(r"\d", lambda match: f" {_DIGITS[int(match.group())]} ", text)
     parts = re.findall(r"[A-Za-z]+", text)
     if not parts:
-        raise ValueError(f"words: expected letters or digits for a macro's name, got {text.strip()!r}")
+        raise InputError(f"words: expected letters or digits for a macro's name, got {text.strip()!r}")
     return parts[0][0].lower() + parts[0][1:] + "".join(part[0].upper() + part[1:] for part in parts[1:])
 
 
@@ -218,7 +219,7 @@ class Numbers:
         """
         macro = macro_name(self.prefix, name, **parameters)
         if macro in self.macros:
-            raise ValueError(rf"name: expected a new macro, got \{macro} a second time")
+            raise InputError(rf"name: expected a new macro, got \{macro} a second time")
         text = format_number(value, error, digits=digits, style="latex")
         self.macros[macro] = (text, " ".join(comment.split()))
         return macro

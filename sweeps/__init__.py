@@ -6,6 +6,8 @@ Names are imported on first use, so that ``sweeps --help`` and ``sweeps report``
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from analysis.errors import InputError
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -40,7 +42,7 @@ _MODULES = (
     "store",
 )
 
-__all__ = [*_HOMES, *_MODULES]
+__all__ = ["InputError", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from sweeps.designs import Bernoulli, FixedSize, FlipPaths, Hypercube, LeaveOneOut, Masks

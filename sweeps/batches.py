@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Shaped, UInt32
 
+from analysis.errors import InputError
 from sweeps import compiling, summaries
 from sweeps.objective import Evaluation, with_logs
 from sweeps.plans import Plan, cube, preferred_batch, walk
@@ -119,7 +120,7 @@ class Walked:
     def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
         """Losses of a batch."""
         if gradients:
-            raise ValueError("gate gradients cannot be walked along a path")
+            raise InputError("gate gradients cannot be walked along a path")
         return self.walk.evaluate(gates.reshape(-1, self.sampler.steps, gates.shape[-1])).reshape(-1), None
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import nnx
 
+from analysis.errors import InputError, MissingError, TakenError
+
 # The last step of an array's path, which some layouts of a checkpoint add.
 ADDED = ("value", "raw_value")
 
@@ -29,7 +31,7 @@ def save(network: nnx.Module, path: str | PathLike[str]) -> None:
     """
     target = Path(path).absolute()
     if target.is_file():
-        raise FileExistsError(f"{target} is a file; a checkpoint is a folder")
+        raise TakenError(f"{target} is a file; a checkpoint is a folder")
     arrays: dict[str, Any] = {}
     for steps, array in _arrays(network).items():
         inner = arrays
@@ -61,17 +63,17 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
     wanted = _arrays(network)
     missing = [steps for steps in wanted if steps not in found]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"checkpoint {path} has no array for {'/'.join(missing[0])}, and {len(missing) - 1} more; "
             f"it has {', '.join('/'.join(steps) for steps in list(found)[:3])}, ..."
         )
     modules = {steps[:-1] for steps in wanted}
     for steps, array in found.items():
         if steps not in wanted and steps[:-1] in modules and array.size:
-            raise ValueError(f"checkpoint {path} has an array {'/'.join(steps)}, for which the network has no place")
+            raise InputError(f"checkpoint {path} has an array {'/'.join(steps)}, for which the network has no place")
     for steps, array in wanted.items():
         if found[steps].shape != array.shape:
-            raise ValueError(
+            raise InputError(
                 f"checkpoint {path}: {'/'.join(steps)} has shape {found[steps].shape}, the network's has {array.shape}"
             )
     state = nnx.state(network)
@@ -119,7 +121,7 @@ def _folder(path: Path) -> Path:
             path = path / "default"
         elif steps:
             path = max(steps, key=lambda one: int(one.name))
-    raise FileNotFoundError(f"there is no Orbax checkpoint at {path}")
+    raise MissingError(f"there is no Orbax checkpoint at {path}")
 
 
 def _checkpointer() -> ocp.Checkpointer:

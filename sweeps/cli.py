@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from analysis.errors import InputError
 from sweeps import config
 from sweeps.studies import settings as studies
 
@@ -160,7 +161,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exits with status 2 and one line on standard error when the input is bad."""
+    """Run the command line.
+
+    Exits with status 2 and one line on standard error when the input is bad, and with 130 and one line when it is
+    interrupted. Whatever else goes wrong, in this library or in a user's own function, keeps its traceback.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in arguments
     if traceback:
@@ -176,13 +181,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config=(tyro.conf.FlagCreatePairsOff,),
         )
     except KeyboardInterrupt:
+        print(f"{PROG}: stopped; {_what_next(arguments)}", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+    except InputError as error:
         if traceback:
             raise
         # Some messages are several lines long; the first says what is wrong, --traceback shows the rest.
-        print(f"{PROG}: error: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"{PROG}: error: {(str(error).splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
         sys.exit(2)
+
+
+def _what_next(arguments: list[str]) -> str:
+    """What to do after an interruption, in words."""
+    if arguments[:1] == ["run"]:
+        return "the same command again goes on where it stopped"
+    return "the same command again starts anew"
 
 
 def _joined_names(arguments: list[str]) -> list[str]:
@@ -191,13 +204,13 @@ def _joined_names(arguments: list[str]) -> list[str]:
     if not arguments or arguments[0].startswith("-"):
         return arguments or ["--help"]
     if arguments[0] not in commands:
-        raise ValueError(f"command must be one of {', '.join(commands)}, got {arguments[0]!r}")
+        raise InputError(f"command must be one of {', '.join(commands)}, got {arguments[0]!r}")
     if arguments[0] != "study":
         return arguments
     if len(arguments) < 2 or arguments[1] in ("-h", "--help"):
         return ["--help"]
     if arguments[1] not in studies.STUDIES:
-        raise ValueError(f"study must be one of {', '.join(studies.STUDIES)}, got {arguments[1]!r}")
+        raise InputError(f"study must be one of {', '.join(studies.STUDIES)}, got {arguments[1]!r}")
     return [" ".join(arguments[:2]), *arguments[2:]]
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import tyro
 
+from analysis.errors import InputError, MissingError
+
 # Options of a user's own function: any names and values, from the file alone.
 Options = Annotated[dict[str, Any], tyro.conf.Suppress]
 
@@ -166,16 +168,18 @@ def read(path: Path) -> Sweep:
         If it is no TOML, or has a table or key that does not exist, or a value of the wrong kind.
     """
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is no valid TOML: {error}") from error
+        raise InputError(f"{path} is no valid TOML: {error}") from error
     settings = Sweep()
     for table, keys in tables.items():
         _require_known(table, [one.name for one in fields(settings)], f"{path}: table")
         if isinstance(keys, str) and table in SHORT:
             keys = {SHORT[table]: keys}
         if not isinstance(keys, dict):
-            raise ValueError(f"{path}: {table} must be a table [{table}], got {keys!r}")
+            raise InputError(f"{path}: {table} must be a table [{table}], got {keys!r}")
         part = getattr(settings, table)
         for key, value in keys.items():
             _require_known(key, [one.name for one in fields(part)], f"{path}: key of [{table}]")
@@ -183,7 +187,7 @@ def read(path: Path) -> Sweep:
             if get_origin(kind) is tuple:
                 value = tuple(value) if isinstance(value, list) else (value,)
             if not _fits(value, kind):
-                raise ValueError(f"{path}: {table}.{key} must be {_in_words(kind)}, got {value!r}")
+                raise InputError(f"{path}: {table}.{key} must be {_in_words(kind)}, got {value!r}")
             part = replace(part, **{key: value})
         settings = replace(settings, **{table: part})
     return settings
@@ -216,10 +220,10 @@ def _in_words(kind: Any) -> str:
 
 def _require_known(name: str, known: list[str], what: str) -> None:
     if name not in known:
-        raise ValueError(f"{what} must be one of {', '.join(known)}, got {name!r}")
+        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}")
 
 
 def require(good: bool, name: str, expected: str, came: object) -> None:
     """Raise ValueError for a setting that is not good."""
     if not good:
-        raise ValueError(f"{name} must be {expected}, got {came}")
+        raise InputError(f"{name} must be {expected}, got {came}")

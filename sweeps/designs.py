@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from analysis.errors import InputError, InputTypeError
 from sweeps import samplers
 
 # Draws of a stream are numbered in 32 bits, with room to spare for the last batch to run over the end.
@@ -80,7 +81,7 @@ class Bernoulli(Design):
     def __post_init__(self) -> None:
         probabilities = tuple(float(value) for value in np.atleast_1d(self.probability))
         if not probabilities or not all(0 <= value <= 1 for value in probabilities):
-            raise ValueError(f"probability must lie in [0, 1], got {self.probability}")
+            raise InputError(f"probability must lie in [0, 1], got {self.probability}")
         object.__setattr__(self, "probability", probabilities)
         _check_counts(draws=self.draws, chains=self.chains)
 
@@ -120,7 +121,7 @@ class FixedSize(Design):
 
     def __post_init__(self) -> None:
         if self.on < 0:
-            raise ValueError(f"on must be zero or positive, got {self.on}")
+            raise InputError(f"on must be zero or positive, got {self.on}")
         _check_counts(draws=self.draws, chains=self.chains)
 
     def axes(self, nodes: int) -> dict[str, int]:
@@ -130,7 +131,7 @@ class FixedSize(Design):
     def sampler(self, nodes: int) -> samplers.FixedSizeSampler:
         """Return the sampler."""
         if self.on > nodes:
-            raise ValueError(f"on must be at most the number of nodes, {nodes}, got {self.on}")
+            raise InputError(f"on must be at most the number of nodes, {nodes}, got {self.on}")
         return samplers.FixedSizeSampler(jnp.asarray(self.on), nodes)
 
 
@@ -171,17 +172,17 @@ class FlipPaths(Design):
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability must lie in [0, 1], got {self.probability}")
+            raise InputError(f"probability must lie in [0, 1], got {self.probability}")
         _check_counts(paths=self.paths, chains=self.chains)
         if self.flips is not None and self.flips < 1:
-            raise ValueError(f"flips must be at least 1, got {self.flips}")
+            raise InputError(f"flips must be at least 1, got {self.flips}")
 
     def bound(self, layers: Sequence[str]) -> "FlipPaths":
         """Return the design with the nodes of its layer."""
         if self.layer is None:
             return self
         if self.layer not in layers:
-            raise ValueError(f"layer must be one of {', '.join(dict.fromkeys(layers))}, got {self.layer!r}")
+            raise InputError(f"layer must be one of {', '.join(dict.fromkeys(layers))}, got {self.layer!r}")
         return replace(self, among=tuple(index for index, layer in enumerate(layers) if layer == self.layer))
 
     def axes(self, nodes: int) -> dict[str, int]:
@@ -196,7 +197,7 @@ class FlipPaths(Design):
         """Return the sampler."""
         flippable = self._flippable(nodes)
         if self.flips is not None and self.flips > len(flippable):
-            raise ValueError(f"flips must be at most {len(flippable)}, the nodes that may be flipped, got {self.flips}")
+            raise InputError(f"flips must be at most {len(flippable)}, the nodes that may be flipped, got {self.flips}")
         where = np.zeros(nodes, bool)
         where[flippable] = True
         last, possible = _threshold(self.probability)
@@ -234,7 +235,7 @@ class Hypercube(Design):
     def sampler(self, nodes: int) -> samplers.HypercubeSampler:
         """Return the sampler."""
         if nodes > MOST_CUBE_NODES - 1:
-            raise ValueError(f"Hypercube is for at most {MOST_CUBE_NODES - 1} nodes, got {nodes}: sample it instead")
+            raise InputError(f"Hypercube is for at most {MOST_CUBE_NODES - 1} nodes, got {nodes}: sample it instead")
         return samplers.HypercubeSampler(nodes)
 
 
@@ -259,9 +260,9 @@ class Masks(Design):
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"array must be bool, integer or float, got {array.dtype}")
+            raise InputTypeError(f"array must be bool, integer or float, got {array.dtype}")
         if array.ndim not in (2, 3) or array.size == 0:
-            raise ValueError(
+            raise InputError(
                 f"array must have shape (draws, nodes) or (chains, draws, nodes), not empty, got {array.shape}"
             )
         object.__setattr__(self, "array", array.reshape((-1, *array.shape[-2:])))
@@ -276,7 +277,7 @@ class Masks(Design):
     def sampler(self, nodes: int) -> samplers.MasksSampler:
         """Return the sampler."""
         if self.array.shape[-1] != nodes:
-            raise ValueError(
+            raise InputError(
                 f"array must have one gate a node, shape (..., {nodes}), got {self.array.shape[-1]} gates a mask"
             )
         binary = np.isin(self.array, (0, 1)).all()
@@ -292,4 +293,4 @@ def _threshold(probability: float | Sequence[float]) -> tuple[Array, Array]:
 def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if not 1 <= count < MOST_DRAWS:
-            raise ValueError(f"{name} must be at least 1 and below 2^31, got {count}")
+            raise InputError(f"{name} must be at least 1 and below 2^31, got {count}")

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from jax.experimental import multihost_utils
 
+from analysis.errors import InputError
 from sweeps import labels, summaries
 from sweeps.designs import Design
 from sweeps.items import Evaluator, named
@@ -83,11 +84,11 @@ def sweep(
     {'probability': 2, 'chain': 1, 'draw': 100}
     """
     if keep not in ("draws", "summary"):
-        raise ValueError(f'keep must be "draws" or "summary", got {keep!r}')
+        raise InputError(f'keep must be "draws" or "summary", got {keep!r}')
     if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
     if store is None and jax.process_count() > 1:
-        raise ValueError("several processes need a store to share: give store= a path that all of them reach")
+        raise InputError("several processes need a store to share: give store= a path that all of them reach")
     design = design.bound(objective.layers)
     apart = store is not None or keep == "summary"
     work = _Work(objective, design, seed, Evaluator(objective, design, seed, gradients, keep, batch_size, apart))

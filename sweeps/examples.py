@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Shaped
 
+from analysis.errors import InputError
+
 WHAT_A_BATCH_IS = "batch must be a pair (inputs, targets) such as task.test, or a triple (inputs, targets, mask)"
 
 
@@ -96,18 +98,18 @@ def checked(batch: Any) -> Examples:
         If it is no pair or triple of arrays of one length, holds no numbers, or its mask is not true or false.
     """
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-        raise ValueError(f"{WHAT_A_BATCH_IS}, got {_in_words(batch)}")
+        raise InputError(f"{WHAT_A_BATCH_IS}, got {_in_words(batch)}")
     inputs, targets, *rest = batch
     for name, values in dict(inputs=inputs, targets=targets).items():
         for leaf in jax.tree.leaves(values):
             if not hasattr(leaf, "dtype") and np.asarray(leaf).dtype.kind not in "biuf":
-                raise ValueError(f"batch: {name} must be numbers, got {np.asarray(leaf).dtype}")
+                raise InputError(f"batch: {name} must be numbers, got {np.asarray(leaf).dtype}")
             if hasattr(leaf, "dtype") and not (leaf.dtype == bool or jnp.issubdtype(leaf.dtype, jnp.number)):
-                raise ValueError(f"batch: {name} must be numbers, got {leaf.dtype}")
+                raise InputError(f"batch: {name} must be numbers, got {leaf.dtype}")
     inputs, targets = jax.tree.map(on_device, inputs), jax.tree.map(_as_targets, targets)
     lengths = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves((inputs, targets))}
     if len(lengths) != 1 or lengths & {None, 0} or not jax.tree.leaves(inputs) or not jax.tree.leaves(targets):
-        raise ValueError(
+        raise InputError(
             "batch must hold inputs (examples, ...) and as many targets (examples, ...), at least one: "
             f"got inputs {_shapes(inputs)} and targets {_shapes(targets)}"
         )
@@ -117,11 +119,11 @@ def checked(batch: Any) -> Examples:
 def _checked_mask(mask: Any, examples: int | None) -> Bool[Array, "examples ..."]:
     values = np.asarray(mask)
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
-        raise ValueError("batch: mask must be true or false (1 or 0) everywhere; weights between are not supported")
+        raise InputError("batch: mask must be true or false (1 or 0) everywhere; weights between are not supported")
     if not values.ndim or len(values) != examples:
-        raise ValueError(f"batch: mask must have shape (examples, ...) = ({examples}, ...), got {values.shape}")
+        raise InputError(f"batch: mask must have shape (examples, ...) = ({examples}, ...), got {values.shape}")
     if not values.any():
-        raise ValueError("batch: mask must be true somewhere, or nothing counts")
+        raise InputError("batch: mask must be true somewhere, or nothing counts")
     return jnp.asarray(values.astype(bool))
 
 

@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import InputError
+
 
 def load(reference: str, what: str) -> Callable[..., Any]:
     """Import a function; modules in the current folder are found too.
@@ -22,7 +24,7 @@ def load(reference: str, what: str) -> Callable[..., Any]:
     """
     module, colon, name = reference.partition(":")
     if not (module and colon and name):
-        raise ValueError(f"{what} must be package.module:function, got {reference!r}")
+        raise InputError(f"{what} must be package.module:function, got {reference!r}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -31,15 +33,15 @@ def load(reference: str, what: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
             raise
-        raise ValueError(
+        raise InputError(
             f"{what}: there is no module {error.name}; modules are looked for in {here} and among what is installed"
         ) from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise ValueError(f"{what}: module {module} has no {name}")
+            raise InputError(f"{what}: module {module} has no {name}")
         found = getattr(found, part)
     if not callable(found):
-        raise ValueError(f"{what}: {reference} is no function but {type(found).__name__}")
+        raise InputError(f"{what}: {reference} is no function but {type(found).__name__}")
     return found
 
 
@@ -58,4 +60,4 @@ def called(reference: str, what: str, options: dict[str, Any]) -> Any:
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
             raise
         given = ", ".join(options) or "none"
-        raise ValueError(f"{what}: {reference} does not take these options ({given}): {error}") from error
+        raise InputError(f"{what}: {reference} does not take these options ({given}): {error}") from error

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analysis.errors import TooLargeError
 from sweeps import batches, summaries
 from sweeps.designs import Design
 from sweeps.layout import Item, Layout
@@ -85,7 +86,7 @@ class Evaluator:
                 if "RESOURCE_EXHAUSTED" not in str(error):
                     raise
                 if not self._halve():
-                    raise MemoryError(
+                    raise TooLargeError(
                         f"a batch of {self.batch_size} {self._draws} does not fit in the device's memory"
                     ) from error
                 progress.say(f"out of device memory: going on with batches of {self.batch_size} {self._draws}")

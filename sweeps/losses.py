@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
+from analysis.errors import InputError
 from sweeps.logarithms import log1p_of_share
 
 
@@ -91,14 +92,14 @@ def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: An
     if callable(loss):
         return _of_function(loss, outputs, targets, mask)
     if not hasattr(outputs, "shape") or not hasattr(targets, "dtype"):
-        raise ValueError("a named loss needs one array of outputs and one of targets; give loss= a function")
+        raise InputError("a named loss needs one array of outputs and one of targets; give loss= a function")
     shape = outputs.shape
     if len(shape) < 2 or not jnp.issubdtype(outputs.dtype, jnp.floating):
-        raise ValueError(
+        raise InputError(
             f"network must return outputs of shape (examples, ..., outputs), got {outputs.dtype} of shape {shape}"
         )
     if mask is not None and mask.shape != shape[: mask.ndim][: len(shape) - 1]:
-        raise ValueError(f"batch: mask must have the first axes of {shape[:-1]}, got {mask.shape}")
+        raise InputError(f"batch: mask must have the first axes of {shape[:-1]}, got {mask.shape}")
     return _named(loss, shape, np.asarray(targets), mask)
 
 
@@ -108,7 +109,7 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
     if name is None:
         name = "cross_entropy" if whole else "squared_error"
     if name not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {name!r}")
+        raise InputError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {name!r}")
     if name == "squared_error" and not (whole and outputs > 1):
         wanted = _in_words((*shape[:-1], outputs))
         _check(
@@ -143,19 +144,19 @@ def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any
         values = jax.eval_shape(function, outputs, targets)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"loss {name} does not take these outputs and targets: {reason}") from error
+        raise InputError(f"loss {name} does not take these outputs and targets: {reason}") from error
     if not hasattr(values, "shape") or not jnp.issubdtype(values.dtype, jnp.floating):
-        raise ValueError(f"loss {name} must return one array of floats, got {values}")
+        raise InputError(f"loss {name} must return one array of floats, got {values}")
     examples = jax.tree.leaves(outputs)[0].shape[0]
     if values.shape and values.shape[0] != examples:
-        raise ValueError(
+        raise InputError(
             f"loss {name} must return one number, or the loss of each example in shape (examples, ...) = "
             f"({examples}, ...); got shape {values.shape}"
         )
     if mask is not None and not values.shape:
-        raise ValueError(f"loss {name} returns one number; a mask needs the loss of each example or position")
+        raise InputError(f"loss {name} returns one number; a mask needs the loss of each example or position")
     if mask is not None and mask.shape != values.shape[: mask.ndim]:
-        raise ValueError(
+        raise InputError(
             f"batch: mask must have the first axes of the values of {name}, {values.shape}, got {mask.shape}"
         )
     return Loss(name, "loss units", function, is_mean=not values.shape)
@@ -195,7 +196,7 @@ def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
 
 def _check(good: bool, expected: str, came: str) -> None:
     if not good:
-        raise ValueError(f"targets do not fit the network: expected {expected}, got {came}")
+        raise InputError(f"targets do not fit the network: expected {expected}, got {came}")
 
 
 def _in_words(shape: tuple[int, ...]) -> str:

@@ -6,6 +6,8 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
+from analysis.errors import InputError
+
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nnx.relu,
     "sigmoid": nnx.sigmoid,
@@ -60,10 +62,10 @@ class MLP(nnx.Module):
         kernel_init: nnx.Initializer | None = None,
     ):
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"sizes must be at least two positive numbers (inputs, ..., outputs), got {tuple(sizes)}")
+            raise InputError(f"sizes must be at least two positive numbers (inputs, ..., outputs), got {tuple(sizes)}")
         for argument, name in {"activation": activation, "output_activation": output_activation}.items():
             if name not in ACTIVATIONS:
-                raise ValueError(f"{argument} must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+                raise InputError(f"{argument} must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
         self.sizes = tuple(sizes)
         self.activation = activation
         self.output_activation = output_activation

@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError, InputTypeError
 from sweeps import compiling, examples, gating, losses
 from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 
@@ -116,7 +117,7 @@ class Objective:
         names = _checked_names(nodes)
         if names is not None:
             if not (sites is None and variables is None and call is None):
-                raise TypeError(
+                raise InputTypeError(
                     "a function of (gates, inputs) applies its gates itself: sites, variables and call are for modules"
                 )
             gated = gating.of_function(network, len(names), data.inputs)
@@ -219,10 +220,10 @@ class Objective:
             If the objective was made from a function, or the gates are not one vector of one gate a node.
         """
         if self._gated is None or self.batch is None:
-            raise ValueError("an objective made from a function has no network outputs")
+            raise InputError("an objective made from a function has no network outputs")
         vector = self.checked_gates(np.ones(len(self.nodes)) if gates is None else gates)
         if vector.ndim != 1:
-            raise ValueError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
+            raise InputError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
         with jax.default_matmul_precision(self.precision):
             return self._gated(vector, self.batch.inputs)
 
@@ -243,7 +244,7 @@ class Objective:
             As ``evaluate`` and ``outputs``.
         """
         if self._gated is None or self.batch is None:
-            raise ValueError("an objective made from a function has no network outputs")
+            raise InputError("an objective made from a function has no network outputs")
         gates = self.checked_gates(gates)
         with jax.default_matmul_precision(self.precision):
             flat = _accuracies(self._gated, self.batch, gates.reshape(-1, gates.shape[-1]))
@@ -253,9 +254,9 @@ class Objective:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
         array = gates if isinstance(gates, jax.Array) else np.asarray(gates)
         if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
-            raise TypeError(f"gates must be bool, integer or float, got {array.dtype}")
+            raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
-            raise ValueError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
+            raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
         return jnp.asarray(array).astype(self.evaluator.dtype)
 
 
@@ -297,7 +298,7 @@ def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"
 def check_precision(precision: str) -> None:
     """Raise ValueError for a precision of matrix products that is none of ``PRECISIONS``."""
     if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
 def _checked_names(nodes: int | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -305,8 +306,8 @@ def _checked_names(nodes: int | Sequence[str] | None) -> tuple[str, ...] | None:
     if nodes is None:
         return None
     if isinstance(nodes, int) and nodes < 1:
-        raise ValueError(f"nodes must be at least 1, got {nodes}")
+        raise InputError(f"nodes must be at least 1, got {nodes}")
     names = tuple(f"node {node}" for node in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
     if not names or len(set(names)) < len(names):
-        raise ValueError("nodes must have different names, at least one")
+        raise InputError("nodes must have different names, at least one")
     return names

@@ -15,6 +15,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
+from analysis.errors import InputError, TakenError
 from sweeps.layout import Array, Place
 
 # Numbers of an item that the finished dataset's attributes add up.
@@ -171,12 +172,12 @@ def check(path: Path, identity: dict[str, Any]) -> None:
         return
     found = _attributes(path).get("identity") if (path / "zarr.json").exists() else None
     if not isinstance(found, str):
-        raise FileExistsError(f"store {path} already holds something that is no sweep; choose another path")
+        raise TakenError(f"store {path} already holds something that is no sweep; choose another path")
     before = json.loads(found)
     changed = [name for name in identity | before if before.get(name) != identity.get(name)]
     if changed:
         name = changed[0]
-        raise ValueError(
+        raise InputError(
             f"store {path} holds another sweep: {name} was {before.get(name)}, now {identity.get(name)}"
             + (f" (also different: {', '.join(changed[1:])})" if changed[1:] else "")
         )

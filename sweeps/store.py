@@ -11,6 +11,8 @@ from typing import Any
 import xarray as xr
 import zarr
 
+from analysis.errors import InputError, NotAFolderError, TakenError
+
 # Version of the layout of run.zarr; a reader refuses another.
 FORMAT = 1
 STORE_NAME = "run.zarr"
@@ -102,7 +104,7 @@ class Run:
         now = {"study": study, **_flat(config)}
         for name in before | now:
             if before.get(name) != now.get(name):
-                raise ValueError(
+                raise InputError(
                     f"{self.folder} holds a run with other settings: {name} was {before.get(name)}, "
                     f"now {now.get(name)}; choose another folder or give --overwrite"
                 )
@@ -150,16 +152,16 @@ def check_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:
     """
     path = Path(folder)
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"the output folder {path} is a file")
+        raise NotAFolderError(f"the output folder {path} is a file")
     if not path.exists():
         return
     if (path / STORE_NAME).exists():
         if not overwrite:
-            raise FileExistsError(f"{path} already holds a run; choose another folder or give --overwrite")
+            raise TakenError(f"{path} already holds a run; choose another folder or give --overwrite")
         return
     others = [entry.name for entry in path.iterdir()]
     if others:
-        raise FileExistsError(f"{path} holds other files ({', '.join(sorted(others)[:3])}); choose an empty folder")
+        raise TakenError(f"{path} holds other files ({', '.join(sorted(others)[:3])}); choose an empty folder")
 
 
 def clear(folder: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from analysis.errors import InputError, MissingError, UnavailableError
+
 Boundary = Literal["text", "code"]
 
 MNIST_SOURCE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
@@ -94,7 +96,7 @@ def circle(
     """
     radii = {"text": np.sqrt(2 / np.pi), "code": (2 / np.pi) ** 0.25}
     if boundary not in radii:
-        raise ValueError(f'boundary must be "text" or "code", got {boundary!r}')
+        raise InputError(f'boundary must be "text" or "code", got {boundary!r}')
     radius = float(radii[boundary])
 
     def sample(examples: int, seed: int) -> Batch:
@@ -142,7 +144,7 @@ def spiral(
         If a number of examples is not positive or the noise is negative.
     """
     if noise < 0:
-        raise ValueError(f"noise must be zero or positive, got {noise}")
+        raise InputError(f"noise must be zero or positive, got {noise}")
 
     def sample(examples: int, seed: int) -> Batch:
         random = np.random.default_rng(seed)
@@ -259,7 +261,7 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
         data = fetch_california_housing(data_home=home, download_if_missing=False)
     except OSError:
         where = "" if home is None else f"data_home={home!r}"
-        raise OSError(
+        raise UnavailableError(
             "California housing is not there: run sklearn.datasets.fetch_california_housing"
             f"({where}) once with internet, and pass folder= where data_home is not the default"
         ) from None
@@ -307,7 +309,7 @@ def _fetched_mnist() -> Path:
             store.fetch(name)
         # requests' errors, urllib3's and the system's; a wrong checksum is a ValueError.
         except (OSError, ValueError) as error:
-            raise OSError(
+            raise UnavailableError(
                 f"MNIST could not be fetched ({type(error).__name__}): download {', '.join(MNIST_FILES)} from "
                 f"{MNIST_SOURCE}, put them in a folder and pass it as folder="
             ) from error
@@ -319,11 +321,11 @@ def _idx_batch(folder: Path, part: str) -> Batch:
     images_path, labels_path = (_idx_path(folder, f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images, labels = _idx(images_path, 3), _idx(labels_path, 1)
     if images.shape[1:] != (28, 28):
-        raise ValueError(f"{images_path}: expected images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
+        raise InputError(f"{images_path}: expected images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
     if len(images) != len(labels):
-        raise ValueError(f"{labels_path}: expected {len(images)} labels, one an image, got {len(labels)}")
+        raise InputError(f"{labels_path}: expected {len(images)} labels, one an image, got {len(labels)}")
     if len(labels) == 0 or labels.max() > 9:
-        raise ValueError(f"{labels_path}: expected labels from 0 to 9, at least one")
+        raise InputError(f"{labels_path}: expected labels from 0 to 9, at least one")
     return Batch(images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int32))
 
 
@@ -332,7 +334,7 @@ def _idx_path(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise FileNotFoundError(
+    raise MissingError(
         f"{folder / name} is not there, nor with .gz: download it from {MNIST_SOURCE}, or pass another folder="
     )
 
@@ -344,14 +346,14 @@ def _idx(path: Path, axes: int) -> Shaped[np.ndarray, "..."]:
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: compressed file is damaged or cut short: {error}") from None
+            raise InputError(f"{path}: compressed file is damaged or cut short: {error}") from None
     head = np.frombuffer(content[: 4 * (1 + axes)], ">u4") if len(content) >= 4 * (1 + axes) else np.zeros(1, int)
     # Two zero bytes, 8 for unsigned bytes, and the number of axes.
     if head[0] != 0x0800 + axes:
-        raise ValueError(f"{path}: expected an IDX file with magic number {0x0800 + axes}, got {head[0]}")
+        raise InputError(f"{path}: expected an IDX file with magic number {0x0800 + axes}, got {head[0]}")
     shape, values = tuple(head[1:].tolist()), np.frombuffer(content, np.uint8, offset=4 * (1 + axes))
     if values.size != np.prod(shape, dtype=int):
-        raise ValueError(f"{path}: expected {np.prod(shape, dtype=int)} bytes for shape {shape}, got {values.size}")
+        raise InputError(f"{path}: expected {np.prod(shape, dtype=int)} bytes for shape {shape}, got {values.size}")
     return values.reshape(shape)
 
 
@@ -374,7 +376,7 @@ def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: di
 def _split(inputs: np.ndarray, targets: np.ndarray, test_fraction: float, seed: int) -> tuple[Batch, Batch]:
     test_examples = round(test_fraction * len(inputs))
     if not 0 < test_examples < len(inputs):
-        raise ValueError(f"test_fraction must leave examples in both sets: {test_fraction} of {len(inputs)} does not")
+        raise InputError(f"test_fraction must leave examples in both sets: {test_fraction} of {len(inputs)} does not")
     order = np.random.default_rng(seed).permutation(len(inputs))
     test, train = order[:test_examples], order[test_examples:]
     return Batch(inputs[train], targets[train]), Batch(inputs[test], targets[test])
@@ -383,4 +385,4 @@ def _split(inputs: np.ndarray, targets: np.ndarray, test_fraction: float, seed: 
 def _check_examples(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
-            raise ValueError(f"{name} must be at least 1, got {count}")
+            raise InputError(f"{name} must be at least 1, got {count}")

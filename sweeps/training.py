@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from analysis.errors import DivergedError, InputError
 from sweeps import gating, losses
 from sweeps.examples import Examples, checked
 from sweeps.tasks import Task
@@ -115,25 +116,25 @@ def train_many(
     """
     for name, value in dict(epochs=epochs, batch_size=batch_size).items():
         if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+            raise InputError(f"{name} must be at least 1, got {value}")
     seeds = range(len(networks)) if seeds is None else seeds
     if not len(networks) == len(tasks) == len(seeds) or not networks:
-        raise ValueError(
+        raise InputError(
             "networks, tasks and seeds must be of one length, at least 1: "
             f"got {len(networks)}, {len(tasks)}, {len(seeds)}"
         )
     batches = [checked(task.train) for task in tasks]
     named = _checked_loss(networks[0], batches[0], loss)
     if named.is_mean and len(batches[0]) % min(batch_size, len(batches[0])):
-        raise ValueError(
+        raise InputError(
             f"batch_size must divide the {len(batches[0])} examples for {named.name}, which returns one number a batch"
         )
     batches = [batch.harmless(whole=named not in losses.LOSSES.values()) for batch in batches]
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
-        raise ValueError("networks must have one structure: the same modules, sizes and settings")
+        raise InputError("networks must have one structure: the same modules, sizes and settings")
     if len({tuple(map(jnp.shape, jax.tree.leaves(batch))) for batch in batches}) > 1:
-        raise ValueError("tasks must have training inputs of one shape")
+        raise InputError("tasks must have training inputs of one shape")
     stack = partial(jax.tree.map, _stacked)
     keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
     states, history = _fit_all(
@@ -296,13 +297,13 @@ def _check_finite(states: Any, history: History) -> None:
     if bad.any():
         epoch = int(np.argwhere(bad.any(axis=0))[0, 0]) + 1
         value = history.loss[bad][0]
-        raise FloatingPointError(
+        raise DivergedError(
             f"training diverged: the loss of epoch {epoch} is {value}; try a smaller step size. "
             "The network is left as it was."
         )
     parameters = jax.tree.leaves(states[0])
     if not all(np.isfinite(leaf).all() for leaf in parameters):
-        raise FloatingPointError(
+        raise DivergedError(
             "training diverged in its last step: parameters are not finite; try a smaller step size. "
             "The network is left as it was."
         )

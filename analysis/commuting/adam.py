@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analysis.errors import InputError
+
 #: Adam's usual decay rates, and how many steps are summed: the rest is below rounding.
 BETAS, STEPS = (0.9, 0.999), 2000
 
@@ -47,9 +49,9 @@ def single_gradient(at: int = 1, betas: tuple[float, float] = BETAS, steps: int 
     6.006
     """
     if at < 1 or steps < 1:
-        raise ValueError(f"at: expected 1 or more, and steps: 1 or more, got {at} and {steps}")
+        raise InputError(f"at: expected 1 or more, and steps: 1 or more, got {at} and {steps}")
     if not all(0 < beta < 1 for beta in betas):
-        raise ValueError(f"betas: expected numbers between 0 and 1, got {betas}")
+        raise InputError(f"betas: expected numbers between 0 and 1, got {betas}")
     since = np.arange(steps)
     first, second = ((1 - beta) * beta**since / (1 - beta ** (since + at)) for beta in betas)
     return float((first / np.sqrt(second)).sum())

@@ -7,6 +7,7 @@ import xarray as xr
 
 from analysis import _validate
 from analysis.commuting.names import kinds_of
+from analysis.errors import InputError
 
 Labelled = TypeVar("Labelled", xr.Dataset, xr.DataArray)
 
@@ -34,7 +35,7 @@ def data_square(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
     reach = float(np.abs(task["train_inputs"].values).max())
     inside = (abs(plane["y"]) <= reach) & (abs(plane["x"]) <= reach)
     if not bool(inside.any()):
-        raise ValueError(f"plane: expected points within {reach:g} of the origin, got none")
+        raise InputError(f"plane: expected points within {reach:g} of the origin, got none")
     return inside.transpose("y", "x")
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import hypercube, perceptron, plane, samples
+from analysis.errors import InputError
 from analysis.formatting import short_labels
 from analysis.perceptron import Perceptron
 from analysis.runs import Run
@@ -141,7 +142,7 @@ def collect(run: Run) -> Explorable:
     """
     missing = [name for name in ("task", "network") if name not in run.tree.children]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"folder: expected a run with the groups task and network, got {sorted(run.tree.children)} in {run.folder}"
         )
     task, data, sweeps = run.group("task"), run.group("network"), _sweeps(run)
@@ -185,7 +186,7 @@ def collect(run: Run) -> Explorable:
 
 def _check(good: bool, expected: str, came: object, folder: Path) -> None:
     if not good:
-        raise ValueError(f"folder: expected a run with {expected}, got {came} in {folder}")
+        raise InputError(f"folder: expected a run with {expected}, got {came} in {folder}")
 
 
 def _sweeps(run: Run) -> dict[str, xr.Dataset]:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
+from analysis.errors import InputError
 from analysis.figures import style
 
 #: Where each node's edge leads in the plane: right, up, and to the back.
@@ -59,9 +60,9 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
     ['000', '100', '010']
     """
     if len(start) != 3 or not set(start) <= {0, 1}:
-        raise ValueError(f"start: expected three gates, each 0 or 1, got {tuple(start)}")
+        raise InputError(f"start: expected three gates, each 0 or 1, got {tuple(start)}")
     if sorted(order) != [0, 1, 2]:
-        raise ValueError(f"order: expected the nodes 0, 1 and 2 in some order, got {tuple(order)}")
+        raise InputError(f"order: expected the nodes 0, 1 and 2 in some order, got {tuple(order)}")
     corners = [tuple(start)]
     for node in order:
         corners.append(tuple(gate ^ (i == node) for i, gate in enumerate(corners[-1])))

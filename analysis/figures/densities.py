@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from analysis import density, hypercube, samples
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.samples import Sample
 
@@ -159,7 +160,7 @@ def log_loss_against_exact(
         If the sweep has no dimension `probability`, or the values are no finite table.
     """
     if "probability" not in sweep.dims:
-        raise ValueError(f"sweep: expected the dimension 'probability', got {tuple(sweep.dims)}")
+        raise InputError(f"sweep: expected the dimension 'probability', got {tuple(sweep.dims)}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):

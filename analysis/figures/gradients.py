@@ -12,6 +12,7 @@ from scipy import stats
 
 from analysis import density as kernel
 from analysis import gradients, samples
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_labels, short_paths
 from analysis.samples import Sample
@@ -41,7 +42,7 @@ def _index_of(sweep: xr.Dataset, probability: float) -> int:
     chances = sweep["probability"].values
     found = np.flatnonzero(np.isclose(chances, probability))
     if not found.size:
-        raise ValueError(f"probability: expected one of {chances.tolist()}, got {probability}")
+        raise InputError(f"probability: expected one of {chances.tolist()}, got {probability}")
     return int(found[0])
 
 
@@ -231,7 +232,7 @@ def by_node(
     width = min(count**0.2, WIDER) * gradients.kernel_width(sweep, name) if width is None else width
     shown = list(range(min(count, MOST))) if nodes is None else [int(node) for node in nodes]
     if not shown or not set(shown) <= set(range(count)):
-        raise ValueError(f"nodes: expected one or more of 0 to {count - 1}, got {nodes}")
+        raise InputError(f"nodes: expected one or more of 0 to {count - 1}, got {nodes}")
     found = _by_state(sweep, name, probability, shown)
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])

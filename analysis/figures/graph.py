@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import perceptron
+from analysis.errors import InputError, NotInstalledError
 from analysis.figures import style
 from analysis.perceptron import Perceptron
 
@@ -23,7 +24,7 @@ def _networkx() -> Any:
     try:
         import networkx
     except ImportError as error:
-        raise ImportError(
+        raise NotInstalledError(
             "networkx: expected it for the drawing of a network: pip install 'gatesweep[graph]'"
         ) from error
     return networkx
@@ -116,9 +117,9 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
         net = perceptron.of_network(net)
     vector = np.ones(net.nodes) if gates is None else np.asarray(gates, np.float64)
     if vector.shape != (net.nodes,) or not ((vector >= 0) & (vector <= 1)).all():
-        raise ValueError(f"gates: expected {net.nodes} numbers from 0 to 1, one a node, got shape {vector.shape}")
+        raise InputError(f"gates: expected {net.nodes} numbers from 0 to 1, one a node, got shape {vector.shape}")
     if most < 1:
-        raise ValueError(f"most: expected 1 or more, got {most}")
+        raise InputError(f"most: expected 1 or more, got {most}")
     sizes = [len(net.kernels[0]), *(kernel.shape[1] for kernel in net.kernels)]
     places = positions(sizes)
     hidden = np.split(vector, np.cumsum(sizes[1:-1])[:-1])
@@ -182,7 +183,7 @@ def overview(net: Perceptron | xr.Dataset, gates: dict[str, Any], most: int = ED
         As `network`; ValueError also if there are no gates.
     """
     if not gates:
-        raise ValueError("gates: expected one vector or more, got none")
+        raise InputError("gates: expected one vector or more, got none")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 3.6, 1, len(gates))
         for ax, (title, vector) in zip(axes, gates.items(), strict=True):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import hypercube
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -76,7 +77,7 @@ def node_values(
     shapley, banzhaf = hypercube.shapley(values), hypercube.banzhaf(values)
     names = [str(node) for node in (range(shapley.size) if labels is None else labels)]
     if len(names) != shapley.size:
-        raise ValueError(f"labels: expected one for each of the {shapley.size} nodes, got {len(names)}")
+        raise InputError(f"labels: expected one for each of the {shapley.size} nodes, got {len(names)}")
     names, head = short_labels(names)
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)

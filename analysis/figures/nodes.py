@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from analysis import layers, removal
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import cut_middle, short_paths
 
@@ -75,7 +76,7 @@ def effects(
 
 def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
     if quantity not in ("loss", "log_loss"):
-        raise ValueError(f"quantity: expected 'loss' or 'log_loss', got {quantity!r}")
+        raise InputError(f"quantity: expected 'loss' or 'log_loss', got {quantity!r}")
     nodes = removal.leave_one_out(sweep, full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
@@ -241,7 +242,7 @@ def grid(
     found, change = layers.groups(sweep), _changes(sweep, quantity, full_loss)
     kinds = list(dict.fromkeys(found.kinds))
     if kind not in (kinds if kind is not None or len(kinds) > 1 else [None]):
-        raise ValueError(f"kind: expected one of {kinds}, got {kind!r}")
+        raise InputError(f"kind: expected one of {kinds}, got {kind!r}")
     chosen = [row for row, its in enumerate(found.kinds) if kind in (None, its)]
     table = np.full((len(chosen), max(found.sizes[chosen])), np.nan)
     for row, layer in enumerate(chosen):

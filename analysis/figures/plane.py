@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -157,7 +158,7 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
         If there is nothing to draw.
     """
     if not maps:
-        raise ValueError("maps: expected one mask or more, got none")
+        raise InputError("maps: expected one mask or more, got none")
     columns = min(columns, len(maps))
     rows = -(-len(maps) // columns)
     with style.context():
@@ -209,7 +210,7 @@ def nodes(
     count = gradient.sizes["node"]
     names = [str(label) for label in (range(count) if labels is None else labels)]
     if len(names) != count:
-        raise ValueError(f"labels: expected one for each of the {count} nodes, got {len(names)}")
+        raise InputError(f"labels: expected one for each of the {count} nodes, got {len(names)}")
     names, head = short_labels(names)
     limit = float(np.quantile(np.abs(gradient.values), 1 - CLIPPED)) or 1.0
     columns = min(columns, count)
@@ -256,7 +257,7 @@ def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Da
     """
     path = Path(path)
     if not len(maps) or path.suffix != ".gif":
-        raise ValueError(f"maps: expected one frame or more, and path: a .gif file, got {len(maps)} and {path.name}")
+        raise InputError(f"maps: expected one frame or more, and path: a .gif file, got {len(maps)} and {path.name}")
     with style.context():
         figure, (ax,) = style.new_figure(style.SINGLE, 2.9)
         certainty(maps[0], task, ax=ax)

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from analysis import removal
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -40,7 +41,7 @@ def leave_one_out(
         If `order` is unknown.
     """
     if order not in ("loss", "node"):
-        raise ValueError(f"order: expected 'loss' or 'node', got {order!r}")
+        raise InputError(f"order: expected 'loss' or 'node', got {order!r}")
     nodes = removal.leave_one_out(sweep, full_loss)
     full = nodes.attrs["full_loss"]
     # A node without a finite loss (rank 0) has no bar; it comes last and is marked.

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import spread as statistics_of
+from analysis.errors import InputError
 from analysis.figures import style
 
 #: Statistics with a panel each, and their axis labels.
@@ -61,7 +62,7 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
         If `name` is unknown.
     """
     if name not in PANELS:
-        raise ValueError(f"name: expected one of {list(PANELS)}, got {name!r}")
+        raise InputError(f"name: expected one of {list(PANELS)}, got {name!r}")
     data = statistics[name]
     rules = [str(rule) for rule in data["boundary"].values] if "boundary" in data.dims else [""]
     places = [f"{p:g}" for p in data["probability"].values] if "probability" in data.dims else ["all on"]

@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.errors import InputError
 from analysis.formatting import cut_middle
 
 #: Widths of one and of two columns of a journal page, in inches.
@@ -110,7 +111,7 @@ def figure_of(ax: Axes) -> Figure:
     """Return the whole figure that `ax` belongs to."""
     figure = ax.get_figure(root=True)
     if figure is None:
-        raise ValueError("ax: expected axes of a figure, got axes that were removed from theirs")
+        raise InputError("ax: expected axes of a figure, got axes that were removed from theirs")
     return figure
 
 

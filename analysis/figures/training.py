@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.errors import InputError
 from analysis.figures import style
 
 #: What can be drawn.
@@ -45,7 +46,7 @@ def curve(
         If `name` is unknown.
     """
     if name not in NAMES:
-        raise ValueError(f"name: expected one of {list(NAMES)}, got {name!r}")
+        raise InputError(f"name: expected one of {list(NAMES)}, got {name!r}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)
         ax.plot(training["epoch"], training[name], "o-", markersize=2.8, label="training, during the epoch")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis.errors import InputError
 from analysis.gradients.sums import MOMENTS, STATES, Floats, checked, moments, part_of
 
 #: The bootstrap draws from so many bundles of draws at most; fewer draws are drawn one by one.
@@ -53,9 +54,9 @@ def bootstrap(
     doi:10.1017/CBO9780511802843.
     """
     if resamples < 1:
-        raise ValueError(f"resamples: expected 1 or more, got {resamples}")
+        raise InputError(f"resamples: expected 1 or more, got {resamples}")
     if not 0 < level < 1:
-        raise ValueError(f"level: expected a number between 0 and 1, got {level}")
+        raise InputError(f"level: expected a number between 0 and 1, got {level}")
     checked(sweep, name)
     pooled: list[Floats] = []
     by_state: list[Floats] = []

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import hypercube, removal
+from analysis.errors import InputError
 from analysis.gradients.moments import of_summary
 from analysis.gradients.sums import Part, blocks, checked, jackknife, part_of, share
 
@@ -81,7 +82,7 @@ def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequenc
     if cube_loss is not None:
         size = np.size(cube_loss)
         if size != 2**nodes:
-            raise ValueError(f"cube_loss: expected 2**{nodes} values, one for each mask, got {size}")
+            raise InputError(f"cube_loss: expected 2**{nodes} values, one for each mask, got {size}")
         slope = hypercube.mean_derivative(cube_loss, chances)
         ends = hypercube.moments(cube_loss, chances[[high, low]]).mean
         data["slope"] = ("probability", slope)
@@ -94,13 +95,13 @@ def _chosen(chances: Any, wanted: Sequence[float] | None) -> list[int]:
     if wanted is None:
         order = np.argsort(chances)
         if order.size < 3:
-            raise ValueError(f"sweep: expected three probabilities or more, got {np.asarray(chances).tolist()}")
+            raise InputError(f"sweep: expected three probabilities or more, got {np.asarray(chances).tolist()}")
         midway = (chances[order[0]] + chances[order[-1]]) / 2
         inside = order[1:-1]
         return [int(order[0]), int(inside[np.argmin(np.abs(chances[inside] - midway))]), int(order[-1])]
     found = [np.flatnonzero(np.isclose(chances, p)) for p in wanted]
     if len(found) != 3 or not all(one.size for one in found) or not wanted[0] < wanted[1] < wanted[2]:
-        raise ValueError(f"probabilities: expected three of {np.asarray(chances).tolist()}, ascending, got {wanted}")
+        raise InputError(f"probabilities: expected three of {np.asarray(chances).tolist()}, ascending, got {wanted}")
     return [int(one[0]) for one in found]
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate, samples
+from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,12 +49,12 @@ class Part(NamedTuple):
 def checked(sweep: Any, name: str) -> bool:
     """Check the sweep, and tell whether it is a summary."""
     if name not in NAMES:
-        raise ValueError(f"name: expected one of {NAMES}, got {name!r}")
+        raise InputError(f"name: expected one of {NAMES}, got {name!r}")
     held = samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name, "gates"]
     _validate.dataset_with("sweep", sweep, needed, ("probability", "node"))
     if not held and sweep["gates"].dtype != np.bool_:
-        raise TypeError(f"gates: expected boolean masks, got dtype {sweep['gates'].dtype}")
+        raise InputTypeError(f"gates: expected boolean masks, got dtype {sweep['gates'].dtype}")
     return held
 
 
@@ -83,7 +84,7 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
         If `name` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
     """
     if checked(sweep, name):
-        raise ValueError("sweep: expected draws, got a summary, which does not keep them")
+        raise InputError("sweep: expected draws, got a summary, which does not keep them")
     part = sweep[[name, "gates"]].isel(probability=index).transpose(..., "node")
     nodes = sweep.sizes["node"]
     values = part[name].values.reshape(-1, nodes)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _jackknife, _validate
+from analysis.errors import InputError
 from analysis.hypercube import sampled
 from analysis.hypercube.table import Floats, checked_probability
 
@@ -84,7 +85,7 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     """
     chance = checked_probability(probability, inside=True)
     if chance.ndim:
-        raise ValueError(f"probability: expected one number, got shape {chance.shape}")
+        raise InputError(f"probability: expected one number, got shape {chance.shape}")
     values, gates, nodes = sampled.paired(values, gates, ())
     loss = _validate.real_numbers("values", values).ravel()
     finite = sampled.finite(loss, 4, "draws")
@@ -266,7 +267,7 @@ def shapley(values: Any, gates: Any) -> xr.Dataset:
     loss, effects, start, left_out = sampled.effects(values, gates, 2)
     mixed = int(np.count_nonzero((start != start[:, :1]).any(axis=1)))
     if mixed:
-        raise ValueError(
+        raise InputError(
             f"gates: expected paths that start with every node off, or every node on, got {mixed} of {len(start)} that "
             "do not; sweep FlipPaths(probability=0)"
         )

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special, stats
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.hypercube.table import Floats, by_size, checked, checked_probability, nodes_of, rounding, sizes
 
 
@@ -222,7 +223,7 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     """
     table, chance = checked(values), checked_probability(probability)
     if chance.ndim:
-        raise ValueError(f"probability: expected one number, got shape {chance.shape}")
+        raise InputError(f"probability: expected one number, got shape {chance.shape}")
     nodes = nodes_of(table)
     weight = (_chance_of_size(nodes, chance) / _masks_of_size(nodes))[sizes(nodes)]
     if width is None:
@@ -231,6 +232,6 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     width = _validate.positive("width", width)
     place = np.floor(table / width)
     if np.abs(place).max() > 1 / np.finfo(np.float64).eps:
-        raise ValueError(f"width: expected more than the rounding of the values, got {width:g}")
+        raise InputError(f"width: expected more than the rounding of the values, got {width:g}")
     bins, index = np.unique(place, return_inverse=True)
     return Distribution((bins + 0.5) * width, np.bincount(index, weight, bins.size).astype(np.float64), width)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.samples import ROUNDINGS
 
 Floats = npt.NDArray[np.float64]
@@ -39,16 +40,16 @@ def checked(values: Any, name: str = "values") -> Floats:
     """
     table = _validate.real_numbers(name, values)
     if table.ndim != 1:
-        raise ValueError(
+        raise InputError(
             f"{name}: expected shape (2**N,), one number for each mask, got shape {table.shape}; {SAMPLED}"
         )
     if table.size.bit_count() != 1:
-        raise ValueError(f"{name}: expected 2**N numbers, one for each mask of N nodes, got {table.size}; {SAMPLED}")
+        raise InputError(f"{name}: expected 2**N numbers, one for each mask of N nodes, got {table.size}; {SAMPLED}")
     finite = np.isfinite(table)
     if not finite.all():
         bad = table.size - int(np.count_nonzero(finite))
         first = int(np.argmin(finite))
-        raise ValueError(
+        raise InputError(
             f"{name}: expected finite numbers, got {bad} of {table.size} that are not, the first at mask {first}"
         )
     return table
@@ -80,7 +81,7 @@ def checked_probability(probability: Any, *, inside: bool = False) -> Floats:
     right = (chances > 0) & (chances < 1) if inside else (chances >= 0) & (chances <= 1)
     if not right.all():
         limits = "above 0 and below 1" if inside else "between 0 and 1"
-        raise ValueError(f"probability: expected {limits}, got {chances[~right].flat[0]:g}")
+        raise InputError(f"probability: expected {limits}, got {chances[~right].flat[0]:g}")
     return chances
 
 

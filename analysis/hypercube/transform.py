@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.errors import InputError
 from analysis.hypercube.table import Floats, checked, checked_probability, nodes_of
 
 #: Nodes that one matrix product transforms, and columns that it takes.
@@ -179,5 +180,5 @@ def inverse_biased(coefficients: Any, probability: float) -> Floats:
 def _one_inside(probability: float) -> float:
     chance = checked_probability(probability, inside=True)
     if chance.ndim:
-        raise ValueError(f"probability: expected one number, got shape {chance.shape}")
+        raise InputError(f"probability: expected one number, got shape {chance.shape}")
     return float(chance)

@@ -4,6 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from analysis.errors import InputError
 from analysis.hypercube.spectrum import variance_by_order
 from analysis.hypercube.table import Floats, checked, nodes_of, sizes, sums_with, sums_with_both
 from analysis.hypercube.transform import biased, walsh
@@ -136,7 +137,7 @@ def interaction(values: Any, index: Literal["banzhaf", "shapley"] = "banzhaf") -
     [[0.0, 2.0], [2.0, 0.0]]
     """
     if index not in ("banzhaf", "shapley"):
-        raise ValueError(f"index: expected 'banzhaf' or 'shapley', got {index!r}")
+        raise InputError(f"index: expected 'banzhaf' or 'shapley', got {index!r}")
     coefficients = walsh(values)
     nodes = nodes_of(coefficients)
     if index == "banzhaf":

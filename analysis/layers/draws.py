@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate, samples
+from analysis.errors import InputError, InputTypeError
 from analysis.gradients.moments import merged
 from analysis.gradients.sums import NAMES, Floats, jackknife
 from analysis.layers.groups import Groups, groups
@@ -49,7 +50,7 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
     draws' layer means, :math:`s / \sqrt R` for R draws, and not :math:`s / \sqrt{R N}`, which would be too small.
     """
     if name not in NAMES:
-        raise ValueError(f"name: expected one of {NAMES}, got {name!r}")
+        raise InputError(f"name: expected one of {NAMES}, got {name!r}")
     found, held = groups(sweep), samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name]
     _validate.dataset_with("sweep", sweep, needed, ("node",))
@@ -103,7 +104,7 @@ def slopes(sweep: xr.Dataset) -> xr.Dataset:
 def _independent(sweep: xr.Dataset, name: str) -> None:
     others = [str(dim) for dim in sweep[name].dims if dim not in (*DRAWS, "probability", "node")]
     if others or "node" not in sweep[name].dims:
-        raise ValueError(
+        raise InputError(
             f"sweep: expected {name} of independent draws, with dimensions among probability, chain, draw, and node, "
             f"got {tuple(map(str, sweep[name].dims))}"
         )
@@ -193,7 +194,7 @@ def _slopes(part: xr.Dataset, found: Groups) -> dict[str, Any]:
     loss = _validate.real_numbers("sweep.loss", part["loss"].transpose(*over)).ravel()
     gates = _table(part["gates"])
     if gates.dtype.kind not in "biuf":
-        raise TypeError(f"sweep.gates: expected masks or gains, got dtype {gates.dtype}")
+        raise InputTypeError(f"sweep.gates: expected masks or gains, got dtype {gates.dtype}")
     known = np.isfinite(loss) & (loss > 0)
     on = np.concatenate([found.sums(gates[rows]) for rows in _blocks(*gates.shape)])[known]
     layers = len(found.names)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 
 
 class Groups(NamedTuple):
@@ -89,7 +90,7 @@ def groups(data: xr.Dataset) -> Groups:
     _validate.dataset_with("data", data, (), ("node",))
     for name in ("node", "layer"):
         if name not in data.coords or data[name].dims != ("node",):
-            raise ValueError(
+            raise InputError(
                 f"data: expected the coordinate {name!r} along the dimension 'node', "
                 f"got the coordinates {sorted(map(str, data.coords))}"
             )

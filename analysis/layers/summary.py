@@ -3,6 +3,7 @@
 import xarray as xr
 
 from analysis import _validate, samples
+from analysis.errors import InputError
 from analysis.gradients.sums import NAMES
 from analysis.layers.draws import gradients, slopes
 from analysis.layers.removals import removals
@@ -47,7 +48,7 @@ def summary(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
     if not held and {"loss", "gates"} <= set(sweep.data_vars):
         parts.append(slopes(sweep))
     if not parts:
-        raise ValueError(
+        raise InputError(
             "sweep: expected single removals, or draws with gates or gate gradients, "
             f"got the variables {list(sweep.data_vars)}"
         )

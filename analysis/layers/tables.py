@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate, removal
+from analysis.errors import InputError
 from analysis.gradients.sums import NAMES
 from analysis.tables import Column, Table
 
@@ -41,7 +42,7 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
         return Table(name, _REMOVED.format(unit=unit), _of_removals(summary))
     columns = _of_draws(summary, unit)
     if not columns:
-        raise ValueError(f"summary: expected one by analysis.layers.summary, got the variables {list(summary)}")
+        raise InputError(f"summary: expected one by analysis.layers.summary, got the variables {list(summary)}")
     rows = _rows(summary)
     first: list[Column] = []
     if "probability" in summary.dims:
@@ -142,7 +143,7 @@ def node_table(
         If a variable is missing, there is no full loss, or `most` is below 1.
     """
     if most < 1:
-        raise ValueError(f"most: expected 1 or more, got {most}")
+        raise InputError(f"most: expected 1 or more, got {most}")
     nodes = removal.leave_one_out(sweep, full_loss)
     order = np.argsort(nodes["rank"].values, kind="stable")
     unit, total = str(nodes.attrs.get("unit") or "nats"), order.size

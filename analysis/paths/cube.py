@@ -7,6 +7,7 @@ import xarray as xr
 from scipy import linalg, stats
 
 from analysis import _validate, hypercube
+from analysis.errors import InputError
 from analysis.paths.jackknife import in_standard_errors, joint_test
 
 
@@ -47,7 +48,7 @@ def exact(values: Any, steps: int | None = None) -> xr.DataArray:
     by_distance = hypercube.covariance_by_distance(values)
     steps = by_distance.size if steps is None else steps
     if not 2 <= steps <= by_distance.size:
-        raise ValueError(f"steps: expected 2 to {by_distance.size}, got {steps}")
+        raise InputError(f"steps: expected 2 to {by_distance.size}, got {steps}")
     place = np.arange(steps)
     return xr.DataArray(
         linalg.toeplitz(by_distance[:steps]),
@@ -98,7 +99,7 @@ def compare(sampled: xr.Dataset, exact: Any) -> xr.Dataset:
     _validate.dataset_with("sampled", sampled, needed, dims)
     wanted = _validate.real_numbers("exact", exact)
     if wanted.shape != sampled["covariance"].shape:
-        raise ValueError(f"exact: expected shape {sampled['covariance'].shape}, as sampled, got {wanted.shape}")
+        raise InputError(f"exact: expected shape {sampled['covariance'].shape}, as sampled, got {wanted.shape}")
     difference = sampled["covariance"].values - wanted
     ratio = in_standard_errors(difference, sampled["covariance_error"].values)
     entries = np.abs(ratio[np.tril_indices_from(ratio)])

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import linalg, stats
 
 from analysis import _validate
+from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,14 +24,14 @@ def checked(log_loss: Any) -> Any:
     """Return the paths as an array or DataArray (..., paths, steps), its values not yet read."""
     if isinstance(log_loss, xr.DataArray):
         if "step" not in log_loss.dims:
-            raise ValueError(f"log_loss: expected the dimension 'step', got {log_loss.dims}")
+            raise InputError(f"log_loss: expected the dimension 'step', got {log_loss.dims}")
         log_loss = log_loss.transpose(..., "step")
     elif isinstance(log_loss, xr.Dataset):
-        raise TypeError("log_loss: expected numbers, got an xarray.Dataset; name one of its variables")
+        raise InputTypeError("log_loss: expected numbers, got an xarray.Dataset; name one of its variables")
     else:
         log_loss = np.asarray(log_loss)
     if log_loss.ndim < 2 or log_loss.shape[-1] < 2:
-        raise ValueError(f"log_loss: expected shape (paths, steps) with 2 steps or more, got {log_loss.shape}")
+        raise InputError(f"log_loss: expected shape (paths, steps) with 2 steps or more, got {log_loss.shape}")
     return log_loss
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import _jackknife
+from analysis.errors import InputError
 from analysis.paths.jackknife import Floats, Products, checked, chunks, in_standard_errors, joint_test, variance_of_sum
 
 #: A correlation is significant if a two-sided test at this level says so.
@@ -119,7 +120,7 @@ def covariance(log_loss: Any) -> xr.Dataset:
     steps = log_loss.shape[-1]
     mean, paths, left_out = _mean(log_loss)
     if paths < 3:
-        raise ValueError(f"log_loss: expected 3 or more paths of finite numbers, got {paths} and {left_out} others")
+        raise InputError(f"log_loss: expected 3 or more paths of finite numbers, got {paths} and {left_out} others")
 
     scatter, fourth = np.zeros((2, steps, steps))
     reversal, distance = Products(steps), Products(steps)

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.intervals import LEVEL, Interval, interval
 from analysis.relevance.names import keys
 from analysis.sparsity.summary import mean_height
@@ -36,13 +37,13 @@ def checked(deletion: Any) -> xr.Dataset:
     _validate.dataset_with("deletion", deletion, ("probability",), dims)
     for name in ("attributed_by", "order", "replacement", "removed"):
         if name not in deletion.coords:
-            raise ValueError(f"deletion: expected the coordinate {name!r}, got {sorted(map(str, deletion.coords))}")
+            raise InputError(f"deletion: expected the coordinate {name!r}, got {sorted(map(str, deletion.coords))}")
     for order in ORDERS:
         if order not in keys(deletion, "order"):
-            raise ValueError(f"deletion: expected the order {order!r}, got {keys(deletion, 'order')}")
+            raise InputError(f"deletion: expected the order {order!r}, got {keys(deletion, 'order')}")
     data = deletion.sortby("removed").transpose(*dims)
     if data.sizes["removed"] < 2 or float(data["removed"][0]) != 0:
-        raise ValueError(f"deletion: expected two numbers or more from 0 on, got {data['removed'].values.tolist()}")
+        raise InputError(f"deletion: expected two numbers or more from 0 on, got {data['removed'].values.tolist()}")
     return data
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.relevance.names import keys
 
 #: Two methods are the same where no pixel of any image differs by more than this, over the largest of both in size.
@@ -28,7 +29,7 @@ def checked(heat: Any) -> xr.Dataset:
     _validate.dataset_with("heat", heat, ("relevance", "pixel"), ("attributed_by", "image", "row", "column"))
     for dim in ("attributed_by", "image"):
         if not heat.sizes[dim]:
-            raise ValueError(f"heat: expected one {dim} or more, got none")
+            raise InputError(f"heat: expected one {dim} or more, got none")
     data: xr.Dataset = heat.transpose("attributed_by", "image", "row", "column", ...)
     return data
 

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.relevance.names import keys
 
 TOTAL = "total"
@@ -45,7 +46,7 @@ def shares(ledger: xr.Dataset, prefix: str = "") -> xr.DataArray:
     """
     _validate.dataset_with("ledger", ledger, [prefix + name for name in FIELDS], ("attributed_by", "step"))
     if TOTAL not in keys(ledger, "step"):
-        raise ValueError(f"ledger: expected the step {TOTAL!r}, got {keys(ledger, 'step')}")
+        raise InputError(f"ledger: expected the step {TOTAL!r}, got {keys(ledger, 'step')}")
     of = {name: ledger[prefix + name].transpose("attributed_by", "step").sel(step=TOTAL) for name in FIELDS}
     biases = ledger[f"{prefix}biases"].transpose("attributed_by", "step")
     layers = [step for step in steps(ledger) if (np.nan_to_num(biases.sel(step=step).values) != 0).any()]

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.intervals import LEVEL, Interval, interval
 from analysis.relevance.names import keys
 
@@ -31,7 +32,7 @@ def checked(supervised: Any) -> xr.Dataset:
     dims = ("training", "strength", "network")
     _validate.dataset_with("supervised", supervised, ("accuracy_clean", "accuracy_misleading"), dims)
     if PLAIN not in keys(supervised, "training"):
-        raise ValueError(f"supervised: expected the training {PLAIN!r}, got {keys(supervised, 'training')}")
+        raise InputError(f"supervised: expected the training {PLAIN!r}, got {keys(supervised, 'training')}")
     return supervised.sortby("strength").transpose(*dims, ...)
 
 

@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 
 from analysis import runs
+from analysis.errors import InputError
 
 #: Which module writes the report of which study.
 STUDIES = {
@@ -39,7 +40,7 @@ def write(folder: str | PathLike[str]) -> Path:
     """
     run = runs.open_run(folder)
     if run.study not in STUDIES:
-        raise ValueError(
+        raise InputError(
             f"folder: expected a run of a study among {sorted(STUDIES)}, got a run of {run.study!r} in {folder}"
         )
     page: Path = import_module(STUDIES[run.study]).write(folder)

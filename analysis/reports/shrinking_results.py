@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from analysis import runs, shrinking
+from analysis.errors import InputError
 from analysis.shrinking import Network, PairSummary, RetrainingSummary
 from analysis.shrinking.claims import Claim, all_claims
 
@@ -78,7 +79,7 @@ def measure(run: runs.Run) -> Results:
     """
     keys = sorted(_inside(run, "paths"), key=lambda key: (not key.isdigit(), key))
     if not keys:
-        raise ValueError(f"run: expected removal paths in {run.folder}, got none")
+        raise InputError(f"run: expected removal paths in {run.folder}, got none")
     networks = {
         key: shrinking.measured_network(key, run.group(f"networks/{key}").attrs, run.group(f"paths/{key}"))
         for key in keys

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from analysis import layers
+from analysis.errors import InputError
 from analysis.formatting import listed_nodes, short_labels
 from analysis.lognormal import RESAMPLES
 from analysis.reports.sweep_results import SweepResults
@@ -98,7 +99,7 @@ def masks(results: SweepResults) -> Table:
 def leave_one_out(results: SweepResults) -> Table:
     """Make the table of single removals, the costliest node first; of many nodes those at both ends."""
     if results.nodes is None:
-        raise ValueError("results: expected the losses of single removals, got none")
+        raise InputError("results: expected the losses of single removals, got none")
     return layers.node_table(results.nodes)
 
 
@@ -115,7 +116,7 @@ def _gates_in_words(gates: np.ndarray, labels: list[str]) -> str:
 def best(results: SweepResults) -> Table:
     """Make the table of the masks of lowest loss."""
     if results.best is None:
-        raise ValueError("results: expected the masks of lowest loss, got none")
+        raise InputError("results: expected the masks of lowest loss, got none")
     labels, head = short_labels([str(label) for label in results.best["node"].values])
     rows, ranks, nodes = results.best["gates"].shape
     loss, gates = results.best["loss"].values.ravel(), results.best["gates"].values.reshape(-1, nodes)

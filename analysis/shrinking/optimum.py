@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate, hypercube
+from analysis.errors import InputError
 from analysis.shrinking.paths import checked
 
 
@@ -39,7 +40,7 @@ def greedy_gaps(loss: Any, paths: xr.Dataset) -> xr.Dataset:
     table = _validate.real_numbers("loss", loss)
     nodes = data.sizes["removal"]
     if table.shape != (2**nodes,):
-        raise ValueError(f"loss: expected one value for each of 2**{nodes} masks, got shape {table.shape}")
+        raise InputError(f"loss: expected one value for each of 2**{nodes} masks, got shape {table.shape}")
     best = hypercube.best_masks(table)
     off = np.cumsum(2 ** data["order"].values.astype(np.int64), axis=-1)
     mask = 2**nodes - 1 - np.concatenate([np.zeros_like(off[..., :1]), off], axis=-1)

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import _validate
+from analysis.errors import InputError
 
 #: Two nodes cancel where both together cost at most so much of what the costlier of them costs alone.
 CANCELLED = 0.9
@@ -79,7 +80,7 @@ def pair_values(pairs: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     _validate.dataset_with("pairs", pairs, ("correlation", "interaction", "change"), ("node", "other"))
     if pairs.sizes["node"] != pairs.sizes["other"]:
-        raise ValueError(f"pairs: expected as many others as nodes, got {pairs.sizes['other']}, {pairs.sizes['node']}")
+        raise InputError(f"pairs: expected as many others as nodes, got {pairs.sizes['other']}, {pairs.sizes['node']}")
     found = [
         _validate.real_numbers(f"pairs.{name}", pairs[name].transpose("node", ...))
         for name in ("correlation", "interaction", "change")
@@ -118,7 +119,7 @@ def pair_summary(pairs: xr.Dataset, permutations: int = 999, seed: int = 0) -> P
     N. Mantel (1967), The detection of disease clustering and a generalized regression approach, Cancer Research 27.
     """
     if permutations < 1:
-        raise ValueError(f"permutations: expected 1 or more, got {permutations}")
+        raise InputError(f"permutations: expected 1 or more, got {permutations}")
     correlation, interaction, change = pair_values(pairs)
     above = np.triu_indices(len(change), 1)
     undone = np.nan_to_num(cancelling(change, interaction), nan=-np.inf)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.shrinking import curves
 from analysis.shrinking.paths import DROPS
 
@@ -67,7 +68,7 @@ def retraining_summary(retraining: xr.Dataset) -> RetrainingSummary:
     _validate.dataset_with("retraining", retraining, ("test_accuracy",), ("ranked_by", "every", "step"))
     every = [int(count) for count in retraining["every"].values]
     if 0 not in every:
-        raise ValueError(f"retraining: expected 'every' to hold 0, for never, got {every}")
+        raise InputError(f"retraining: expected 'every' to hold 0, for never, got {every}")
     accuracy = retraining["test_accuracy"].transpose("ranked_by", "every", "step").values.astype(np.float64)
     inner = accuracy[..., 1:-1]
     one, other = np.triu_indices(len(inner), 1)

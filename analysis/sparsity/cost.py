@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 
 HOW = ("zeroed", "removed")
 
@@ -33,10 +34,10 @@ def cost_summary(cost: xr.Dataset) -> xr.Dataset:
     _validate.dataset_with("cost", cost, ("seconds", *counts), ("how", "percent", "repeat"))
     there = [str(how) for how in cost["how"].values]
     if set(there) != set(HOW):
-        raise ValueError(f"cost: expected how to be {list(HOW)}, got {there}")
+        raise InputError(f"cost: expected how to be {list(HOW)}, got {there}")
     data = cost.sel(how=list(HOW)).sortby("percent")
     if float(data["percent"][0]) != 0:
-        raise ValueError(f"cost: expected percentages from 0 on, got {data['percent'].values.tolist()}")
+        raise InputError(f"cost: expected percentages from 0 on, got {data['percent'].values.tolist()}")
     seconds = data["seconds"].transpose("how", "percent", "repeat").values.astype(np.float64)
     median = np.median(seconds, axis=-1)
     over = ("how", "percent")

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.intervals import Interval, interval
 from analysis.sparsity import plateaus
 from analysis.sparsity.names import method_name
@@ -92,17 +93,17 @@ def checked(curves: Any) -> xr.Dataset:
     _validate.dataset_with("curves", curves, ("accuracy", "loss", "left"), dims)
     for name in ("pruned_by", "epochs", "percent", "kind", "by", "scope"):
         if name not in curves.coords:
-            raise ValueError(f"curves: expected the coordinate {name!r}, got {sorted(map(str, curves.coords))}")
+            raise InputError(f"curves: expected the coordinate {name!r}, got {sorted(map(str, curves.coords))}")
     unknown = sorted(set(map(str, curves["kind"].values)) - set(KINDS))
     if unknown:
-        raise ValueError(f"curves: expected the kinds {list(KINDS)}, got {unknown}")
+        raise InputError(f"curves: expected the kinds {list(KINDS)}, got {unknown}")
     there = [str(key) for key in curves["pruned_by"].values]
     for key in PUBLISHED.values():
         if key not in there:
-            raise ValueError(f"curves: expected the method {key!r}, got {there}")
+            raise InputError(f"curves: expected the method {key!r}, got {there}")
     data = numbered(curves).sortby(["epochs", "percent"]).transpose(*dims, ...)
     if data.sizes["percent"] < 2 or float(data["percent"][0]) != 0:
-        raise ValueError(f"curves: expected two percentages or more from 0 on, got {data['percent'].values.tolist()}")
+        raise InputError(f"curves: expected two percentages or more from 0 on, got {data['percent'].values.tolist()}")
     return data
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.sparsity import plateaus
 from analysis.sparsity.summary import DROPS, KINDS, PUBLISHED, mean_height
 
@@ -61,9 +62,9 @@ def weights_gone(sizes: Sequence[int], share: float) -> float:
     (0.5, 0.6667)
     """
     if len(sizes) < 3:
-        raise ValueError(f"sizes: expected inputs, one hidden layer or more and outputs, got {list(sizes)}")
+        raise InputError(f"sizes: expected inputs, one hidden layer or more and outputs, got {list(sizes)}")
     if not 0 <= share <= 1:
-        raise ValueError(f"share: expected a number from 0 to 1, got {share}")
+        raise InputError(f"share: expected a number from 0 to 1, got {share}")
     widths = [sizes[0], *(size - int(np.floor(share * size + 1e-9)) for size in sizes[1:-1])]
     stay = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
     return 1 - stay / sum(a * b for a, b in zip(sizes[:-2], sizes[1:-1], strict=True))
@@ -129,7 +130,7 @@ def at_equal_weights(data: xr.Dataset, points: int = 397) -> EqualWeights:
     known = np.isfinite(gone) & np.isfinite(accuracy)
     complete = np.asarray(known.all(axis=(0, 2)))
     if not complete.any():
-        raise ValueError("data: expected a network of which both curves are known, got none")
+        raise InputError("data: expected a network of which both curves are known, got none")
     until = float(gone[:, complete].max(axis=-1).min())
     axis = np.linspace(0, until, points)
     heights = np.full((*accuracy.shape[:2], points), np.nan)

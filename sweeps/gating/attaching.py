@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError, InputTypeError
 from sweeps.examples import examples_in
 from sweeps.gating import choosing, finding, linen_models, nnx_models
 from sweeps.gating.flow import Flow
@@ -78,7 +79,7 @@ def attach(
     gated = put_on(model, chosen, calls, inputs)
     for site, reaches in zip(gated.sites, reach(gated, inputs), strict=True):
         if not reaches:
-            raise ValueError(f"sites: gates of {site.path} do not reach the output")
+            raise InputError(f"sites: gates of {site.path} do not reach the output")
     return gated
 
 
@@ -93,7 +94,9 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
         If it is a Flax module.
     """
     if isinstance(function, nnx.Module | nn.Module):
-        raise TypeError("nodes are for a function (gates, inputs) -> outputs; which nodes of a module, sites= says")
+        raise InputTypeError(
+            "nodes are for a function (gates, inputs) -> outputs; which nodes of a module, sites= says"
+        )
     site = Site("function", "node", nodes, "input", ())
     with errors_of_inputs(inputs):
         outputs = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), jnp.float32), inputs)
@@ -102,7 +105,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     size = nodes + sum(leaf.size for leaf in leaves) // examples_in(inputs)
     gated = GatedNetwork((), FunctionForward(function), (site,), dtype, size)
     if reach(gated, inputs) != [True]:
-        raise ValueError("the function's outputs do not depend on its gates")
+        raise InputError("the function's outputs do not depend on its gates")
     return gated
 
 
@@ -116,15 +119,15 @@ def as_model(network: Any, variables: Any, call: Any) -> finding.Model:
     """
     if isinstance(network, nnx.Module):
         if variables is not None:
-            raise TypeError("variables are for flax.linen modules; a flax.nnx module holds its own")
+            raise InputTypeError("variables are for flax.linen modules; a flax.nnx module holds its own")
         return nnx_models.NnxModel(network, call)
     if isinstance(network, nn.Module):
         if variables is None:
-            raise TypeError("a flax.linen module needs its variables: give variables=")
+            raise InputTypeError("a flax.linen module needs its variables: give variables=")
         if not isinstance(variables, Mapping) or "params" not in variables:
-            raise TypeError("variables must be what module.init returns, a dict with the key 'params' in it")
+            raise InputTypeError("variables must be what module.init returns, a dict with the key 'params' in it")
         return linen_models.LinenModel(network, variables, call)
-    raise TypeError(
+    raise InputTypeError(
         "network must be a flax.nnx.Module, a flax.linen.Module with variables, or a function with nodes, "
         f"got {type(network).__name__}"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from analysis.errors import InputError, InputTypeError
 from sweeps.gating.finding import Calls, Found
 from sweeps.gating.site import Site
 
@@ -28,9 +29,9 @@ def choose(calls: Calls, found: Sequence[Found], selection: Selection) -> list[S
     if selection is None:
         hidden = [one.site for one in found if one.is_hidden]
         if not hidden:
-            raise ValueError(_nothing_hidden(calls))
+            raise InputError(_nothing_hidden(calls))
         for path in calls.read_directly():
-            raise ValueError(
+            raise InputError(
                 f"sites: gates of {path} do not reach the output: the layer is never called, though its kernel is "
                 "read; to gate other layers alone, name them in sites="
             )
@@ -45,7 +46,7 @@ def choose(calls: Calls, found: Sequence[Found], selection: Selection) -> list[S
         for layer in site.layers:
             other = gated.setdefault((layer, site.at), site)
             if other != site:
-                raise ValueError(f"sites: the {site.at} of {layer} would have gates twice, those of {other.path}")
+                raise InputError(f"sites: the {site.at} of {layer} would have gates twice, those of {other.path}")
     order = {call.path: index for index, call in reversed(list(enumerate(calls.calls)))}
     return sorted(chosen.values(), key=lambda site: (order[site.layers[0]], site.at))
 
@@ -56,11 +57,11 @@ def _parts(selection: Selection) -> list[str | type]:
     parts = list(selection) if isinstance(selection, Iterable) and not isinstance(selection, str) else [selection]
     for part in parts:
         if not isinstance(part, str | type):
-            raise TypeError(f"sites must be path patterns and types of layers, got {part!r}")
+            raise InputTypeError(f"sites must be path patterns and types of layers, got {part!r}")
     if isinstance(selection, Mapping) and not all(isinstance(number, int) for number in selection.values()):
-        raise TypeError(f"sites must be a dict from path patterns to whole numbers of groups, got {selection!r}")
+        raise InputTypeError(f"sites must be a dict from path patterns to whole numbers of groups, got {selection!r}")
     if not parts:
-        raise ValueError("sites must name at least one path or type, got none")
+        raise InputError("sites must name at least one path or type, got none")
     return parts
 
 
@@ -68,7 +69,7 @@ def _place(pattern: str) -> tuple[str, str]:
     """Split ``output:conv*`` in the place and the pattern; the place is empty where none is given."""
     at, colon, rest = pattern.partition(":")
     if colon and at not in ("input", "output"):
-        raise ValueError(f"sites: a pattern may begin with input: or output:, got {pattern!r}")
+        raise InputError(f"sites: a pattern may begin with input: or output:, got {pattern!r}")
     return (at, rest) if colon else ("", pattern)
 
 
@@ -104,16 +105,16 @@ def _with_copies(site: Site, pattern: str) -> Site | None:
 def _in_groups(found: Found, groups: int) -> Site:
     """Gates for equal groups of features that lie in a row."""
     if groups < 1 or found.features % groups:
-        raise ValueError(f"sites: {found.site.path} has {found.features} features, not so many times {groups}")
+        raise InputError(f"sites: {found.site.path} has {found.features} features, not so many times {groups}")
     return found.site._replace(kind="group", nodes=groups, inner=found.features // groups, tiles=1)
 
 
 def _refuse(calls: Calls, found: Sequence[Found], reason: str) -> list[Site]:
     for one in calls.never_called():
         if repr(one.site.path) in reason:
-            raise ValueError(f"sites: gates of {one.site.path} do not reach the output: the layer is never called")
+            raise InputError(f"sites: gates of {one.site.path} do not reach the output: the layer is never called")
     names = [one.site.path for one in found]
-    raise ValueError(f"{reason}; there are: {', '.join(names)}")
+    raise InputError(f"{reason}; there are: {', '.join(names)}")
 
 
 def _nothing_hidden(calls: Calls) -> str:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from analysis.errors import InputError
 from sweeps.gating.flow import NOWHERE, Flow, Origins
 from sweeps.gating.recording import Call, Probe, Recorder, Shape, errors_of_inputs
 from sweeps.gating.site import Site
@@ -124,7 +125,7 @@ class Calls:
             call = next(one for one in self.calls if one.path == path)
             array = call.reads if at == "input" else call.makes
             if array is None:
-                raise ValueError(f"sites: the {at} of {path} is no array of floating-point numbers")
+                raise InputError(f"sites: the {at} of {path} is no array of floating-point numbers")
             heads = at == "input" and call.contracted == 2
             nodes = array.shape[-2] if heads else array.shape[-1]
             kind = "head" if heads else "channel" if issubclass(call.kind, self._model.convolutions) else "unit"

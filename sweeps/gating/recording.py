@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analysis.errors import InputError, UnsupportedError
 from sweeps.gating import flow
 
 Shape = tuple[int, ...]
@@ -99,7 +100,7 @@ class Recorder:
         stored = self._stored(path)
         extra = 0 if stored is None or parameter is None else len(stored) - len(parameter)
         if extra and stored is not None and stored[extra:] != parameter:
-            raise NotImplementedError(
+            raise UnsupportedError(
                 f"network: copies of {path} lie along another axis of their parameters than the first: "
                 f"shape {stored} of all, {parameter} of one; scan or vmap them along axis 0"
             )
@@ -173,7 +174,7 @@ def errors_of_inputs(inputs: Any) -> Iterator[None]:
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         shapes = jax.tree.map(jnp.shape, inputs)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"inputs of shape {shapes} do not fit the network: {reason}") from error
+        raise InputError(f"inputs of shape {shapes} do not fit the network: {reason}") from error
 
 
 def _is_activation(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from analysis.errors import InputError
 from sweeps.plans import Plan, affine, dense, vmapped
 
 NAMES = ("auto", "affine", "dense", "vmapped")
@@ -38,7 +39,7 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> tuple[Plan, Ch
         If the name is unknown, or the named plan does not fit the network.
     """
     if name not in NAMES:
-        raise ValueError(f"plan must be one of {', '.join(NAMES)}, got {name!r}")
+        raise InputError(f"plan must be one of {', '.join(NAMES)}, got {name!r}")
     reasons = []
     for kind, build in {"affine": affine.of_network, "dense": dense.of_network}.items():
         if name not in ("auto", kind):
@@ -48,5 +49,5 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> tuple[Plan, Ch
             return plan, Choice(kind, reason if name == "auto" else f"asked for; {reason}")
         reasons.append(reason)
     if name not in ("auto", "vmapped"):
-        raise ValueError(f"plan {name!r} does not fit: {'; '.join(reasons)}")
+        raise InputError(f"plan {name!r} does not fit: {'; '.join(reasons)}")
     return vmapped.of_network(loss), Choice("vmapped", "; ".join(reasons) or "asked for")

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss, sum_of_counted
@@ -194,9 +195,9 @@ def loss_of(network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: 
     """
     number, examples = len(examples), examples.harmless(whole=loss not in LOSSES.values())
     if micro_batch is not None and (not isinstance(micro_batch, int) or micro_batch < 1):
-        raise ValueError(f"micro_batch must be a whole number, at least 1, got {micro_batch}")
+        raise InputError(f"micro_batch must be a whole number, at least 1, got {micro_batch}")
     if loss.is_mean and micro_batch is not None and micro_batch < number:
-        raise ValueError(
+        raise InputError(
             f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"
         )
     if micro_batch is None:
@@ -225,5 +226,5 @@ def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp
     value = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), dtype))
     scalar = isinstance(value, jax.ShapeDtypeStruct) and value.shape == ()
     if not scalar or not jnp.issubdtype(value.dtype, jnp.floating):
-        raise ValueError(f"fn must return a scalar float for gates of shape ({nodes},), got {value}")
+        raise InputError(f"fn must return a scalar float for gates of shape ({nodes},), got {value}")
     return Vmapped(FunctionLoss(function), nodes, 16 * nodes, jnp.dtype(dtype))

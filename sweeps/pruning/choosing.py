@@ -6,6 +6,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float
 
+from analysis.errors import InputError
 from sweeps.pruning import parameters, removing, scoring, sparsities, structure
 
 Network = TypeVar("Network", bound=nnx.Module)
@@ -167,16 +168,16 @@ def prune_weights(
 
 def _check_single(sparsity: Any) -> None:
     if np.ndim(sparsity):
-        raise ValueError(f"sparsity must be one number for one network, got shape {np.shape(sparsity)}")
+        raise InputError(f"sparsity must be one number for one network, got shape {np.shape(sparsity)}")
 
 
 def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]:
     sizes = tuple(block) if isinstance(block, tuple | list) else ()
     if len(sizes) != 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
-        raise ValueError(f"block must be two positive numbers (rows, columns), got {block!r}")
+        raise InputError(f"block must be two positive numbers (rows, columns), got {block!r}")
     for path, kernel in scores.items():
         if kernel.ndim != 2:
-            raise ValueError(f"block is for kernels of dense layers, (inputs, outputs); {path} has {kernel.shape}")
+            raise InputError(f"block is for kernels of dense layers, (inputs, outputs); {path} has {kernel.shape}")
     return int(sizes[0]), int(sizes[1])
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from analysis.errors import InputError
 from sweeps import compiling
 from sweeps.pruning import parameters
 
@@ -54,7 +55,7 @@ def cost(network: nnx.Module, inputs: Any, repeats: int = 30) -> Cost:
     """
     parameters.checked_network(network)
     if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, got {repeats}")
+        raise InputError(f"repeats must be at least 1, got {repeats}")
     arrays = [variable[...] for variable in parameters.by_path(network).values()]
     clone = nnx.clone(network)
     clone.eval()

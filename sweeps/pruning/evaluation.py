@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError, InputTypeError
 from sweeps import compiling, examples, gating, losses
 from sweeps.examples import Examples
 from sweeps.gating.finding import Calls
@@ -78,16 +79,16 @@ def evaluate(
     if isinstance(networks, nnx.Module) and isinstance(masks, Mapping):
         return Evaluated(*(values[0] for values in evaluate([networks], [masks], batch, loss)))
     if isinstance(networks, nnx.Module) or isinstance(masks, Mapping):
-        raise TypeError("networks and masks must be one module and one dict, or a list of modules and one of dicts")
+        raise InputTypeError("networks and masks must be a module and a dict, or a list of modules and one of dicts")
     if not networks or len(networks) != len(masks):
-        raise ValueError(f"networks and masks must be of one length, at least 1: got {len(networks)} and {len(masks)}")
+        raise InputError(f"networks and masks must be of one length, at least 1: got {len(networks)} and {len(masks)}")
     for network in networks:
         parameters.checked_network(network)
     data = examples.checked(batch)
     named = losses.find(loss, gating.output_shape(networks[0], data.inputs), data.targets, data.mask)
     splits = [_evaluating(network) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
-        raise ValueError("networks must have one structure: the same modules, sizes and settings")
+        raise InputError("networks must have one structure: the same modules, sizes and settings")
     leading = _checked_leading(networks, masks)
     flat = [{path: _flattened(mask, leading) for path, mask in one.items()} for one in masks]
     weights, rest, stacked = jax.tree.map(
@@ -122,16 +123,16 @@ def _checked_leading(networks: Sequence[nnx.Module], masks: Sequence[Mapping[str
     for network, one in zip(networks, masks, strict=True):
         variables = parameters.by_path(network)
         if set(one) != set(masks[0]):
-            raise ValueError(f"masks must be of the same parameters: {', '.join(masks[0])}; got {', '.join(one)}")
+            raise InputError(f"masks must be of the same parameters: {', '.join(masks[0])}; got {', '.join(one)}")
         for path, mask in one.items():
             if path not in variables:
-                raise ValueError(f"masks must be of the network's parameters, {', '.join(variables)}; got {path!r}")
+                raise InputError(f"masks must be of the network's parameters, {', '.join(variables)}; got {path!r}")
             own, shape = tuple(variables[path].shape), np.shape(mask)
             if len(shape) < len(own) or shape[len(shape) - len(own) :] != own:
-                raise ValueError(f"masks: that of {path} must end in its shape {own}, got {shape}")
+                raise InputError(f"masks: that of {path} must end in its shape {own}, got {shape}")
             found.add(shape[: len(shape) - len(own)])
     if len(found) > 1:
-        raise ValueError(f"masks must have the same leading axes, got {', '.join(map(str, sorted(found)))}")
+        raise InputError(f"masks must have the same leading axes, got {', '.join(map(str, sorted(found)))}")
     return found.pop() if found else ()
 
 

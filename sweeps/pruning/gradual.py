@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 from jaxtyping import Bool, Float
 
+from analysis.errors import DivergedError, InputError, InputTypeError
 from sweeps import examples, gating, losses
 from sweeps.pruning import choosing, parameters
 from sweeps.pruning.masked import Masked
@@ -90,15 +91,15 @@ def gradually(
     8
     """
     if not callable(sparsity):
-        raise TypeError(f"sparsity must be a function of the epoch, such as an Optax schedule, got {sparsity!r}")
+        raise InputTypeError(f"sparsity must be a function of the epoch, such as an Optax schedule, got {sparsity!r}")
     for name, value in dict(epochs=epochs, batch_size=batch_size).items():
         if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+            raise InputError(f"{name} must be at least 1, got {value}")
     data = examples.checked(task.train)
     named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
     size = min(batch_size, len(data))
     if named.is_mean and len(data) % size:
-        raise ValueError(
+        raise InputError(
             f"batch_size must divide the {len(data)} examples for {named.name}, which returns one number a batch"
         )
     data = data.harmless(whole=named not in losses.LOSSES.values())
@@ -144,7 +145,7 @@ def _epoch(
 
 def _check_finite(epoch: int, loss: float, weights: Any) -> None:
     if not np.isfinite(loss) or not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(weights)):
-        raise FloatingPointError(
+        raise DivergedError(
             f"training diverged: in epoch {epoch} the loss is {loss}, or a parameter is not finite; try a smaller "
             "step size. The network is left as it was."
         )

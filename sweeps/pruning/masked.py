@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from analysis.errors import InputError
 from sweeps.pruning import parameters
 
 
@@ -124,7 +125,7 @@ class Masked(nnx.Module):
             If they are not of the same parameters, or not as they have to be.
         """
         if set(masks) != set(self.masks):
-            raise ValueError(f"masks must be those of {', '.join(self.masks)}, got {', '.join(masks)}")
+            raise InputError(f"masks must be those of {', '.join(self.masks)}, got {', '.join(masks)}")
         for path, mask in parameters.checked_masks(self.network, masks).items():
             self.masks[path].set_value(jnp.asarray(mask))
 

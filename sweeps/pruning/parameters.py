@@ -9,18 +9,20 @@ import numpy as np
 from flax import linen, nnx
 from jaxtyping import Array, Bool
 
+from analysis.errors import InputError, InputTypeError
+
 Network = TypeVar("Network", bound=nnx.Module)
 
 
 def checked_network(network: Any) -> None:
     """Raise TypeError for what is no flax.nnx module."""
     if isinstance(network, linen.Module):
-        raise TypeError(
+        raise InputTypeError(
             f"network must be a flax.nnx.Module, got the flax.linen module {type(network).__name__}, which holds no "
             "parameters of its own"
         )
     if not isinstance(network, nnx.Module):
-        raise TypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")
+        raise InputTypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")
 
 
 def copied(network: Network) -> Network:
@@ -108,17 +110,17 @@ def checked_masks(network: nnx.Module, masks: Mapping[str, Any]) -> dict[str, Bo
         If a mask is of no parameter, of another shape, or not true or false.
     """
     if not isinstance(masks, Mapping):
-        raise TypeError(f"masks must be a dict by path of the parameter, got {type(masks).__name__}")
+        raise InputTypeError(f"masks must be a dict by path of the parameter, got {type(masks).__name__}")
     shapes = {path: tuple(variable.shape) for path, variable in by_path(network).items()}
     return {path: _checked_mask(path, mask, shapes) for path, mask in masks.items()}
 
 
 def _checked_mask(path: str, mask: Any, shapes: Mapping[str, tuple[int, ...]]) -> Bool[np.ndarray, "..."]:
     if path not in shapes:
-        raise ValueError(f"masks must be of the network's parameters, {', '.join(shapes)}; got {path!r}")
+        raise InputError(f"masks must be of the network's parameters, {', '.join(shapes)}; got {path!r}")
     values = np.asarray(mask)
     if values.shape != shapes[path]:
-        raise ValueError(f"masks: that of {path} must have its shape {shapes[path]}, got {values.shape}")
+        raise InputError(f"masks: that of {path} must have its shape {shapes[path]}, got {values.shape}")
     return as_bools("masks", values)
 
 
@@ -127,5 +129,5 @@ def as_bools(argument: str, values: np.ndarray) -> Bool[np.ndarray, "..."]:
     if values.dtype == bool:
         return values
     if values.dtype.kind not in "iuf" or not np.isin(values, (0, 1)).all():
-        raise ValueError(f"{argument} must be true or false (1 or 0) everywhere")
+        raise InputError(f"{argument} must be true or false (1 or 0) everywhere")
     return values.astype(bool)

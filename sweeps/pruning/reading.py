@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError, UnsupportedError
 from sweeps.examples import examples_in
 from sweeps.gating.nnx_models import NnxModel
 from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
@@ -78,7 +79,7 @@ def _averages(
 
     def note(path: str, values: Array) -> None:
         if isinstance(values, jax.core.Tracer):
-            raise NotImplementedError(f"{path} is called within a loop or a remat: what it reads is not to be seen")
+            raise UnsupportedError(f"{path} is called within a loop or a remat: what it reads is not to be seen")
         rows = layers[path](np.asarray(values).astype(np.float64).reshape(-1, values.shape[-1]))
         sums[path] = sums[path] + rows.sum(axis=0)
         counts[path] += len(rows)
@@ -88,7 +89,7 @@ def _averages(
         _read(network, jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], inputs), layers, note)
     for path, count in counts.items():
         if count == 0:
-            raise ValueError(f"layers: {path} is never called")
+            raise InputError(f"layers: {path} is never called")
     return {path: total / counts[path] for path, total in sums.items()}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float
 
+from analysis.errors import InputError
 from sweeps.networks import MLP
 from sweeps.pruning import parameters, reading, structure
 from sweeps.pruning.structure import Part, Structure
@@ -219,14 +220,14 @@ def _check_agrees(of: Structure, what: str, network: nnx.Module, expected: Any) 
         found = _outputs(network, of.inputs)
     except (TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{message} depends on how many they are: {reason}") from error
+        raise InputError(f"{message} depends on how many they are: {reason}") from error
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         eps = float(jnp.finfo(one.dtype).eps) if jnp.issubdtype(one.dtype, jnp.floating) else 0.0
         one, other = (np.asarray(values).astype(np.float64) for values in (one, other))
         # A wrong reading is off by far more than rounding.
         close = np.sqrt(eps) * max(np.abs(one).max(initial=0), np.abs(other).max(initial=0))
         if one.shape != other.shape or not np.allclose(one, other, rtol=0, atol=close, equal_nan=True):
-            raise ValueError(f"{message} than {_readers(of)} reads them, or mixes them")
+            raise InputError(f"{message} than {_readers(of)} reads them, or mixes them")
 
 
 def _readers(of: Structure) -> str:

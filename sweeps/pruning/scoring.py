@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError
 from sweeps import examples, gating, losses, ranking
 from sweeps.gating.nnx_models import LAYERS
 from sweeps.networks import MLP
@@ -56,7 +57,7 @@ def unit_scores(
     if not isinstance(by, str):
         return _checked_scores("by", by, (of.nodes,))
     if by not in UNIT_CRITERIA:
-        raise ValueError(f"by must be one of {', '.join(UNIT_CRITERIA)}, or scores of shape (nodes,), got {by!r}")
+        raise InputError(f"by must be one of {', '.join(UNIT_CRITERIA)}, or scores of shape (nodes,), got {by!r}")
     if by == "norm":
         variables = parameters.by_path(network)
         kernels = [_as_doubles(variables[f"{part.path}/kernel"]) for part in of.parts]
@@ -64,7 +65,7 @@ def unit_scores(
     if by == "random":
         return np.random.default_rng(seed).random(of.nodes)
     if batch is None:
-        raise ValueError(f"by={by!r} needs a batch: give batch=")
+        raise InputError(f"by={by!r} needs a batch: give batch=")
     if by == "activation" and type(network) is not MLP:
         # The ranking knows the activations of plain perceptrons only.
         found = reading.deviations(network, inputs_of(batch), {part.readers[0]: part.tiles for part in of.parts})
@@ -112,17 +113,17 @@ def weight_scores(
     if not isinstance(by, str):
         if not isinstance(by, Mapping) or set(by) != set(kernels):
             given = ", ".join(by) if isinstance(by, Mapping) else type(by).__name__
-            raise ValueError(f"by must be a dict of scores of the kernels {', '.join(kernels)}; got {given}")
+            raise InputError(f"by must be a dict of scores of the kernels {', '.join(kernels)}; got {given}")
         return {path: _checked_scores(path, by[path], kernel.shape) for path, kernel in kernels.items()}
     if by not in WEIGHT_CRITERIA:
-        raise ValueError(f"by must be one of {', '.join(WEIGHT_CRITERIA)}, or a dict of scores, got {by!r}")
+        raise InputError(f"by must be one of {', '.join(WEIGHT_CRITERIA)}, or a dict of scores, got {by!r}")
     if by == "magnitude":
         return {path: np.abs(_as_doubles(kernel)) for path, kernel in kernels.items()}
     if by == "random":
         random = np.random.default_rng(seed)
         return {path: random.random(kernel.shape) for path, kernel in kernels.items()}
     if batch is None:
-        raise ValueError("by='gradient' needs a batch: give batch=")
+        raise InputError("by='gradient' needs a batch: give batch=")
     gradients = _gradients(network, batch, loss)
     return {path: np.abs(_as_doubles(gradients[path])) for path in kernels}
 
@@ -149,7 +150,7 @@ def inputs_of(batch: Any) -> Any:
 def _checked_scores(name: str, scores: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
     values = np.asarray(scores)
     if values.shape != shape:
-        raise ValueError(f"{name}: scores must have shape {shape}, got {values.shape}")
+        raise InputError(f"{name}: scores must have shape {shape}, got {values.shape}")
     return values.astype(np.float64)
 
 

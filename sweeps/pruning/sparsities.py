@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from analysis.errors import InputError
+
 SCOPES = ("layer", "global_raw", "global_normalised")
 
 
@@ -44,11 +46,11 @@ def kept(
     """
     shares = checked_sparsity(sparsity)
     if scope not in SCOPES:
-        raise ValueError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
+        raise InputError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
     flat = {layer: np.asarray(values).reshape(-1) for layer, values in scores.items()}
     for layer, values in flat.items():
         if np.isnan(values).any():
-            raise ValueError(f"scores must be numbers, got NaN in {layer}")
+            raise InputError(f"scores must be numbers, got NaN in {layer}")
     if scope == "global_normalised":
         flat = {layer: _normalised(layer, values) for layer, values in flat.items()}
     if scope == "layer":
@@ -75,7 +77,7 @@ def checked_sparsity(sparsity: Any) -> np.ndarray:
     if not (numbers or all(isinstance(one, Rational | Decimal) for one in given.reshape(-1))) or not all(
         0 <= one <= 1 for one in given.reshape(-1)
     ):
-        raise ValueError(f"sparsity must be numbers between 0 and 1, got {sparsity}")
+        raise InputError(f"sparsity must be numbers between 0 and 1, got {sparsity}")
     exact = np.empty(given.shape, object)
     for index in np.ndindex(given.shape):
         exact[index] = Fraction(str(given[index]))
@@ -84,7 +86,7 @@ def checked_sparsity(sparsity: Any) -> np.ndarray:
 
 def _normalised(layer: str, scores: Float[np.ndarray, " things"]) -> Float[np.ndarray, " things"]:
     if not np.isfinite(scores).all():
-        raise ValueError(f"scores must be finite for scope 'global_normalised', got infinity in {layer}")
+        raise InputError(f"scores must be finite for scope 'global_normalised', got infinity in {layer}")
     largest = np.abs(scores).max(initial=0)
     if largest == 0:
         return scores

@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Shaped
 
+from analysis.errors import InputError, UnsupportedError
 from sweeps import gating
 from sweeps.gating.flow import NOWHERE, Flow, Origins, mark
 from sweeps.gating.nnx_models import LAYERS, NnxModel
@@ -81,7 +82,7 @@ class Structure(NamedTuple):
         values = np.asarray(keep)
         if values.ndim == 0 or values.shape[-1] != self.nodes or (values.ndim > 1 and not leading):
             shape = f"({'..., ' if leading else ''}{self.nodes}{'' if leading else ','})"
-            raise ValueError(f"keep must have shape {shape}, one a node, got {values.shape}")
+            raise InputError(f"keep must have shape {shape}, one a node, got {values.shape}")
         return parameters.as_bools("keep", values)
 
 
@@ -106,7 +107,7 @@ def of(network: nnx.Module, inputs: Any = None) -> Structure:
     few = few_inputs(network, inputs)
     if type(network) is MLP:
         if len(network.sizes) < 3:
-            raise ValueError(f"network has no hidden nodes: its sizes are {network.sizes}")
+            raise InputError(f"network has no hidden nodes: its sizes are {network.sizes}")
         return Structure(tuple(_of_perceptron(network)), None, few)
     gated = gating.attach(network, few)
     modules, (_, reads) = parameters.modules(network), traced(network, few)
@@ -145,7 +146,7 @@ def few_inputs(network: nnx.Module, inputs: Any = None) -> Any:
         return jax.tree.map(lambda leaf: jnp.asarray(leaf[:FEW]), inputs)
     layers: Any = getattr(network, "layers", ()) if isinstance(network, MLP | nnx.Sequential) else ()
     if len(layers) == 0 or not isinstance(layers[0], nnx.Linear):
-        raise ValueError(
+        raise InputError(
             f"inputs (or a batch) are needed to see which layers of a {type(network).__name__} read which: only a "
             "sweeps.MLP, and an nnx.Sequential that begins with an nnx.Linear, say what they read"
         )
@@ -192,24 +193,24 @@ def _check(site: gating.Site, modules: dict[str, Any]) -> None:
     """Refuse nodes that are no columns of one kernel, or not read one by one."""
     maker = modules.get(site.path)
     if site.stack:
-        raise NotImplementedError(f"nodes of {site.path} cannot be pruned: its layers are copies, made by scan or vmap")
+        raise UnsupportedError(f"nodes of {site.path} cannot be pruned: its layers are copies, made by scan or vmap")
     if maker is None or type(maker) not in (nnx.Linear, nnx.Conv):
         what = "no single layer makes them" if maker is None else f"it is a {type(maker).__name__}"
-        raise NotImplementedError(f"nodes of {site.path} cannot be pruned: {what}, no nnx.Linear or nnx.Conv")
+        raise UnsupportedError(f"nodes of {site.path} cannot be pruned: {what}, no nnx.Linear or nnx.Conv")
     if site.kind not in ("unit", "channel") or site.inner != 1:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"nodes of {site.path} cannot be pruned: {', '.join(site.layers)} reads several features of each, or mixes "
             "of them"
         )
     for path in (site.path, *site.layers):
         layer = modules[path]
         if type(layer) not in (nnx.Linear, nnx.Conv):
-            raise NotImplementedError(
+            raise UnsupportedError(
                 f"nodes of {site.path} cannot be pruned: {path}, which reads them, is a {type(layer).__name__}, no "
                 "nnx.Linear or nnx.Conv"
             )
         if isinstance(layer, nnx.Conv) and (layer.feature_group_count != 1 or layer.mask is not None):
-            raise NotImplementedError(
+            raise UnsupportedError(
                 f"nodes of {site.path} cannot be pruned: {path} is a convolution in groups or with a mask"
             )
 
@@ -222,7 +223,7 @@ def _between(maker: str, modules: dict[str, Any], reads: dict[str, Origins]) -> 
         if maker not in origins or isinstance(module, LAYERS):
             continue
         if type(module) is not nnx.BatchNorm or module.axis != -1 or origins - NOWHERE != {maker}:
-            raise NotImplementedError(
+            raise UnsupportedError(
                 f"nodes of {maker} cannot be pruned: {path}, a {type(module).__name__}, has the size of its layer or "
                 "mixes its nodes"
             )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from analysis.errors import InputError
 from sweeps import compiling
 from sweeps.designs import Hypercube
 from sweeps.engine import sweep
@@ -92,7 +93,7 @@ def checked_gates(objective: Objective, gates: Any) -> np.ndarray:
     """
     vector = np.asarray(objective.checked_gates(np.ones(len(objective.nodes)) if gates is None else gates))
     if vector.ndim != 1:
-        raise ValueError(f"gates must be one vector of shape ({len(objective.nodes)},), got shape {vector.shape}")
+        raise InputError(f"gates must be one vector of shape ({len(objective.nodes)},), got shape {vector.shape}")
     return vector
 
 
@@ -135,12 +136,12 @@ class Scorer:
 
     def __init__(self, objective: Objective, method: str, seed: int = 0):
         if method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+            raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         self.objective, self.method, self.seed = objective, method, seed
         if method in ("magnitude", "activation"):
             _ = self.needed_network
         if method == "shapley" and len(objective.nodes) > MOST_CUBE_NODES:
-            raise ValueError(
+            raise InputError(
                 f"method 'shapley' evaluates all masks of at most {MOST_CUBE_NODES} nodes, got {len(objective.nodes)}"
             )
 
@@ -159,7 +160,7 @@ class Scorer:
     def needed_network(self) -> layered.Layered:
         """The layers, or ValueError where there are none."""
         if self.network is None:
-            raise ValueError(
+            raise InputError(
                 f"method {self.method!r} needs the weights and activations of a sweeps.MLP with all hidden nodes gated"
             )
         return self.network
@@ -196,7 +197,7 @@ class Scorer:
 
     def _shapley(self, gates: np.ndarray) -> np.ndarray:
         if not np.isin(gates, (0, 1)).all():
-            raise ValueError("method 'shapley' needs gates of 0 and 1: between them there is no hypercube")
+            raise InputError("method 'shapley' needs gates of 0 and 1: between them there is no hypercube")
         on = np.flatnonzero(gates)
         numbers = np.zeros(1, np.int64)
         for node in on:

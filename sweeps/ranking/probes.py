@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from analysis.errors import InputError
 from sweeps.objective import Objective
 from sweeps.ranking.criteria import Scorer, activations, checked_gates, second_derivatives
 
@@ -64,9 +65,9 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
     """
     nodes, gains = len(objective.nodes), np.asarray(gains, float)
     if not 0 <= node < nodes:
-        raise ValueError(f"node must be from 0 to {nodes - 1}, got {node}")
+        raise InputError(f"node must be from 0 to {nodes - 1}, got {node}")
     if gains.ndim != 1:
-        raise ValueError(f"gains must be one vector, got shape {gains.shape}")
+        raise InputError(f"gains must be one vector, got shape {gains.shape}")
     vector = checked_gates(objective, gates)
     masks = np.tile(vector, (len(gains), 1))
     masks[:, node] = gains

@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
+from analysis.errors import InputError, InputTypeError
 from sweeps import compiling
 from sweeps.examples import on_device
 from sweeps.gating.recording import errors_of_inputs
@@ -103,7 +104,7 @@ def attribute(
     True
     """
     if not isinstance(net, nnx.Module):
-        raise TypeError(
+        raise InputTypeError(
             f"net must be an nnx.Module, got {type(net).__name__}; attribute_function takes any (state, inputs)"
         )
     graph, state = nnx.split(net)
@@ -178,9 +179,9 @@ def attribute_function(
     rules = method_of(method if rules is None else rules)
     inputs = _floating("inputs", inputs)
     if inputs.ndim < 2 or 0 in inputs.shape:
-        raise ValueError(f"inputs must have shape (examples, ...), got {inputs.shape}")
+        raise InputError(f"inputs must have shape (examples, ...), got {inputs.shape}")
     if not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a positive whole number, got {steps!r}")
+        raise InputError(f"steps must be a positive whole number, got {steps!r}")
     baseline = _baseline(baseline, inputs, rules)
     target = None if target is None else _target(target, function, state, inputs)
     # Of any other quantity there are no pieces, and one program is enough.
@@ -205,27 +206,27 @@ def method_of(method: str | Rules) -> Rules:
     if isinstance(method, Rules):
         return method
     if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, or Rules, got {method!r}")
+        raise InputError(f"method must be one of {', '.join(METHODS)}, or Rules, got {method!r}")
     return METHODS[method]
 
 
 def _floating(argument: str, values: Any) -> Array:
     array = on_device(values)
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"{argument} must be floating-point numbers, got {array.dtype}")
+        raise InputError(f"{argument} must be floating-point numbers, got {array.dtype}")
     return array
 
 
 def _baseline(baseline: Any, inputs: Array, rules: Rules) -> Array:
     if baseline is not None and not rules.needs_baseline:
-        raise ValueError("baseline is of methods that compare with one: deeplift, integrated_gradients")
+        raise InputError("baseline is of methods that compare with one: deeplift, integrated_gradients")
     if baseline is None or (isinstance(baseline, str) and baseline == "zeros"):
         return jnp.zeros_like(inputs)
     if isinstance(baseline, str):
-        raise ValueError(f"baseline must be 'zeros' or an array, such as the mean of the data, got {baseline!r}")
+        raise InputError(f"baseline must be 'zeros' or an array, such as the mean of the data, got {baseline!r}")
     array = _floating("baseline", baseline).astype(inputs.dtype)
     if array.shape not in (inputs.shape, inputs.shape[1:]):
-        raise ValueError(f"baseline must have shape {inputs.shape[1:]} or {inputs.shape}, got {array.shape}")
+        raise InputError(f"baseline must have shape {inputs.shape[1:]} or {inputs.shape}, got {array.shape}")
     return array if array.ndim == inputs.ndim else jnp.broadcast_to(array[None], inputs.shape)
 
 
@@ -236,15 +237,15 @@ def _target(target: Any, function: Any, state: Any, inputs: Array) -> Array:
     examples, number = len(inputs), outputs.shape[-1]
     if jnp.issubdtype(array.dtype, jnp.floating):
         if array.shape != outputs.shape:
-            raise ValueError(f"target of floating-point numbers must have shape {outputs.shape}, got {array.shape}")
+            raise InputError(f"target of floating-point numbers must have shape {outputs.shape}, got {array.shape}")
         return array.astype(outputs.dtype)
     if not jnp.issubdtype(array.dtype, jnp.integer) or array.shape not in ((), (examples,)):
-        raise ValueError(
+        raise InputError(
             f"target must be a whole number, or one for each of {examples} examples, "
             f"got {array.dtype} of shape {array.shape}"
         )
     if not isinstance(array, jax.core.Tracer) and not ((np.asarray(array) >= 0) & (np.asarray(array) < number)).all():
-        raise ValueError(f"target must be from 0 to {number - 1}, got {np.asarray(array).tolist()}")
+        raise InputError(f"target must be from 0 to {number - 1}, got {np.asarray(array).tolist()}")
     return jnp.broadcast_to(array, (examples,))
 
 
@@ -278,7 +279,7 @@ def _start(outputs: Array, target: Array | None, rules: Rules) -> Array:
     if target is not None and jnp.issubdtype(target.dtype, jnp.floating):
         return target[None]
     if outputs.ndim != 2:
-        raise ValueError(
+        raise InputError(
             f"the network must return shape (examples, outputs), got (examples, {str(outputs.shape[1:])[1:]}: "
             f"give what its outputs start with as target"
         )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from analysis.errors import InputError
 from sweeps.relevance.attributing import attribute_function
 from sweeps.relevance.matrices import Gradient, Normalised
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule, Radial, ReluForm, SoftmaxLimit
@@ -96,7 +97,7 @@ def maxima_with_constants(constants: Sequence[float] = (-1.0,), points: int = 40
     points : number of values of a, from -4 to 4, none of them at a kink
     """
     if max(constants) > 0:
-        raise ValueError(f"constants must not be positive, got {max(constants)}")
+        raise InputError(f"constants must not be positive, got {max(constants)}")
     a = np.linspace(-4, 4, points + 1)[:-1] + 4 / points
     factors = {name: _share_beside(MAXIMUM[name], a, constants) for name in _MAXIMA}
     rows = []

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from analysis.errors import InputError
 from sweeps.relevance.layers import Arrays, Change, Layer, Passed, clipped, plus, times
 from sweeps.relevance.numbers import blip, divided
 
@@ -139,7 +140,7 @@ class Gamma(_Stabilised):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.gamma >= 0:
-            raise ValueError(f"gamma must not be negative, got {self.gamma}")
+            raise InputError(f"gamma must not be negative, got {self.gamma}")
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
@@ -182,9 +183,9 @@ class AlphaBeta(_Stabilised):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not np.isclose(self.alpha - self.beta, 1, rtol=0, atol=1e-9):
-            raise ValueError(f"alpha - beta must be 1, got {self.alpha} - {self.beta} = {self.alpha - self.beta}")
+            raise InputError(f"alpha - beta must be 1, got {self.alpha} - {self.beta} = {self.alpha - self.beta}")
         if self.alpha < 0 or self.beta < 0:
-            raise ValueError(f"alpha and beta must not be negative, got {self.alpha} and {self.beta}")
+            raise InputError(f"alpha and beta must not be negative, got {self.alpha} and {self.beta}")
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
@@ -259,7 +260,7 @@ class ZBox(_Stabilised):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not np.all(np.asarray(self.low) <= np.asarray(self.high)):
-            raise ValueError(f"low must not be above high, got {self.low} and {self.high}")
+            raise InputError(f"low must not be above high, got {self.low} and {self.high}")
         # Rules are static to jit: arrays are kept as nested tuples, which can be hashed.
         for name in ("low", "high"):
             object.__setattr__(self, name, _as_tuples(np.asarray(getattr(self, name)).tolist()))
@@ -284,7 +285,7 @@ class ZBox(_Stabilised):
         except ValueError:
             whole = []
         if whole != [source.shape[1:] for source in layer.sources]:
-            raise ValueError(
+            raise InputError(
                 f"low and high must be numbers or arrays of the shape of one example, "
                 f"{layer.sources[0].shape[1:]}, got shape {values[0].shape}"
             )
@@ -305,7 +306,7 @@ def _as_tuples(values: Any) -> Any:
 
 def _check_eps(eps: float) -> None:
     if not eps >= 0:
-        raise ValueError(f"eps must not be negative, got {eps}")
+        raise InputError(f"eps must not be negative, got {eps}")
 
 
 MATRIX: dict[str, MatrixRule] = {

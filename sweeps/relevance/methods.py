@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, get_args
 
+from analysis.errors import InputError
 from sweeps.relevance.matrices import MATRIX, Gradient, MatrixRule
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule
 from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule
@@ -64,14 +65,14 @@ class Rules:
 
     def _check(self) -> None:
         if self.quantity not in get_args(Quantity):
-            raise ValueError(f"quantity must be one of {', '.join(get_args(Quantity))}, got {self.quantity!r}")
+            raise InputError(f"quantity must be one of {', '.join(get_args(Quantity))}, got {self.quantity!r}")
         matrices = [
             rule for rule in (self.matrix, self.first, *(rule for _, rule in self.by_layer)) if rule is not None
         ]
         if self.quantity != "relevance" and any(not isinstance(rule, Gradient) for rule in matrices):
-            raise ValueError(f"quantity {self.quantity!r} goes back by the matrix rule 'gradient' alone")
+            raise InputError(f"quantity {self.quantity!r} goes back by the matrix rule 'gradient' alone")
         if self.quantity != "difference" and "difference" in self.nonlinearity.conserves + self.maximum.conserves:
-            raise ValueError(f"rule 'rescale' needs the quantity 'difference', got {self.quantity!r}")
+            raise InputError(f"rule 'rescale' needs the quantity 'difference', got {self.quantity!r}")
 
     @property
     def needs_baseline(self) -> bool:
@@ -91,7 +92,7 @@ class Rules:
         layers = [step.layer for step in program.steps if step.kind == "layer"]
         for pattern, _ in self.by_layer:
             if not any(fnmatchcase(layer, pattern) for layer in layers):
-                raise ValueError(f"by_layer: {pattern!r} fits none of the layers {', '.join(layers)}")
+                raise InputError(f"by_layer: {pattern!r} fits none of the layers {', '.join(layers)}")
 
     def conserve(self, step: Step) -> bool:
         """Whether what a step receives is what it passes on, biases and stabilisers included."""
@@ -111,11 +112,11 @@ Rule = TypeVar("Rule", MatrixRule, NonlinearityRule, MaximumRule)
 def _rule(argument: str, rule: Any, table: Mapping[str, Rule]) -> Rule:
     if not isinstance(rule, str):
         if isinstance(rule, type) or not any(isinstance(rule, type(known).__mro__[-2]) for known in table.values()):
-            raise ValueError(f"{argument} must be one of {', '.join(table)}, or such a rule, got {rule!r}")
+            raise InputError(f"{argument} must be one of {', '.join(table)}, or such a rule, got {rule!r}")
         return rule
     if rule not in table:
         more = "; z_box needs its bounds: ZBox(low=..., high=...)" if rule == "z_box" else ""
-        raise ValueError(f"{argument} must be one of {', '.join(table)}, or a rule, got {rule!r}{more}")
+        raise InputError(f"{argument} must be one of {', '.join(table)}, or a rule, got {rule!r}{more}")
     return table[rule]
 
 

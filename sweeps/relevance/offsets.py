@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from analysis.errors import InputError
 from sweeps.relevance.steps import Program, Step
 
 
@@ -46,5 +47,5 @@ def _has_offset(program: Program, step: Step) -> bool:
     if isinstance(at_zero, jax.core.Tracer):
         return True
     if not np.isfinite(np.asarray(at_zero)).all():
-        raise ValueError(f"{step.name} is not finite at 0, and so has no offset that could be counted as a bias")
+        raise InputError(f"{step.name} is not finite at 0, and so has no offset that could be counted as a bias")
     return bool(np.asarray(at_zero).any())

@@ -8,6 +8,8 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
 
+from analysis.errors import InputError
+
 # What is written out in place of the call. A loop is not: its body is called any number of times.
 _CALLS = frozenset(
     ("jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint")
@@ -109,7 +111,7 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, inputs))
     program = jax.make_jaxpr(function)(*shapes)
     if len(program.jaxpr.outvars) != 1:
-        raise ValueError(f"the network must return one array, got {len(program.jaxpr.outvars)}")
+        raise InputError(f"the network must return one array, got {len(program.jaxpr.outvars)}")
     writer = _Writer()
     numbers = [writer.number(variable.aval) for variable in program.jaxpr.invars]
     (output,) = writer.write(program, numbers, "")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analysis.errors import InputError
 from sweeps.relevance.reading import Operation, Reading
 
 Kind = Literal["layer", "nonlinearity", "maximum", "linear", "copy"]
@@ -121,7 +122,7 @@ def program_of(reading: Reading) -> Program:
     for index, operation in enumerate(reading.operations):
         builder.add(index, operation)
     if reading.output not in builder.blocks:
-        raise ValueError("the network's output does not depend on its inputs")
+        raise InputError("the network's output does not depend on its inputs")
     builder.made(reading.output)
     steps = tuple(builder.steps)
     return Program(reading, steps, {step.name: _activation(step, steps) for step in steps if step.kind == "layer"})
@@ -309,4 +310,4 @@ class _Builder:
         block = self.blocks[next(iter(active))]
         after = block.layer if block.layer is not None else self._makers[block.sources[0]]
         where = f"layer {operation.scope}" if operation.scope else f"the network after {after}"
-        raise ValueError(f"{where} has no rule for {_WORDS.get(operation.name, operation.name)}")
+        raise InputError(f"{where} has no rule for {_WORDS.get(operation.name, operation.name)}")

@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 from jax.experimental import multihost_utils
 
+from analysis.errors import InputError
 from sweeps import checkpoints, config, importing, tasks
 from sweeps.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
 from sweeps.engine import sweep
@@ -65,7 +66,7 @@ def run(
     # Before any work: nothing is worse than a refusal after the training.
     batch_size = settings.sweep.batch_size
     if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
     design.sampler(len(_objective(model, task, options, plan="vmapped").nodes))
     first = jax.process_index() == 0
     if first:
@@ -115,12 +116,12 @@ def _task(data: config.Data) -> Task:
     if data.load is not None:
         task = importing.called(data.load, "task", data.arguments)
         if not isinstance(task, Task):
-            raise ValueError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
+            raise InputError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
         return task
     try:
         return getattr(tasks, data.name)(**data.options())
     except TypeError as error:
-        raise ValueError(f"task {data.name} does not take these options: {', '.join(data.options())}") from error
+        raise InputError(f"task {data.name} does not take these options: {', '.join(data.options())}") from error
 
 
 def _design(masks: config.Masks) -> Design:
@@ -171,7 +172,7 @@ def _model(settings: config.Network, training: config.Training) -> Model:
 
 def _check_trainable(network: Any, build: str, reason: str) -> None:
     if not isinstance(network, nnx.Module):
-        raise ValueError(f"network: {reason}; {build} returned {type(network).__name__}")
+        raise InputError(f"network: {reason}; {build} returned {type(network).__name__}")
 
 
 def _options(settings: config.Sweep, model: Model) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.errors import InputError
 from analysis.figures import style
 
 
@@ -52,7 +53,7 @@ def overview(
         If there are no trainings.
     """
     if not training:
-        raise ValueError("training: expected one curve or more, got none")
+        raise InputError("training: expected one curve or more, got none")
     with style.context():
         columns = 2 if finetuning else 1
         figure, axes = style.new_figure(

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.commuting.claims import PUBLISHED_PEAK
 from analysis.commuting.moves import FEWEST
 from analysis.density import kde
+from analysis.errors import InputError
 from analysis.figures import style
 
 #: The close-up reaches so many times the largest of what is to be seen in it.
@@ -98,7 +99,7 @@ def against(pairs: Mapping[str, Pair], peak: float = float("nan")) -> Figure:
         If there are no pairs.
     """
     if not pairs:
-        raise ValueError("pairs: expected one or more, got none")
+        raise InputError("pairs: expected one or more, got none")
     with style.context():
         figure, axes = style.new_figure(5.6, 2.75 * len(pairs) + 0.2, len(pairs), 2)
         for row, (title, pair) in enumerate(pairs.items()):
@@ -154,7 +155,7 @@ def changes(
         If there is nothing to draw.
     """
     if not values:
-        raise ValueError("values: expected one panel or more, got none")
+        raise InputError("values: expected one panel or more, got none")
     shown = np.concatenate([np.ravel(one) for some in values.values() for one in some] or [np.zeros(0)])
     # The few that went furthest are left out, so that the others can be told apart.
     limit = max(float(np.quantile(np.abs(shown), 0.95)) if shown.size else 0.0, 1.5 * PUBLISHED_PEAK)

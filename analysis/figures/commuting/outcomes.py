@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.commuting import looks
 from analysis.intervals import Interval
@@ -85,7 +86,7 @@ def panels(
     """
     rows = list(dict.fromkeys(dot.row for dots in values.values() for dot in dots))
     if not rows:
-        raise ValueError("values: expected one dot or more, got none")
+        raise InputError("values: expected one dot or more, got none")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 0.75 + 0.235 * len(rows), 1, len(values), sharey=True)
         entries: dict[str, Any] = {}

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.plane import CERTAINTY
 
@@ -106,7 +107,7 @@ def gallery(rows: Sequence[Sequence[Panel | None]], task: xr.Dataset | None = No
     """
     columns = max((len(row) for row in rows), default=0)
     if not any(panel is not None for row in rows for panel in row):
-        raise ValueError("rows: expected one picture or more, got none")
+        raise InputError("rows: expected one picture or more, got none")
     with style.context():
         width = (style.DOUBLE - 0.6) / columns
         figure, axes = style.new_figure(

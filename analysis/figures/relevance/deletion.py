@@ -10,6 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.relevance import looks
 from analysis.figures.shrinking.looks import accuracy_axis
@@ -54,7 +55,7 @@ def curve(
         If the order is unknown.
     """
     if order not in ORDERS:
-        raise ValueError(f"order: expected one of {list(ORDERS)}, got {order!r}")
+        raise InputError(f"order: expected one of {list(ORDERS)}, got {order!r}")
     data = deletion["probability"].sel(order=order, replacement=replacement, drop=True)
     # The bands count independent images as networks.
     data = data.rename(example="network").drop_vars("title", errors="ignore")

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.relevance import looks
 from analysis.relevance.heat import groups, of_each_class
@@ -37,7 +38,7 @@ def all_methods(heat: xr.Dataset, image: int | None = None) -> Figure:
     """
     image = int(heat.attrs.get("shown", 0)) if image is None else image
     if not 0 <= image < heat.sizes["image"]:
-        raise ValueError(f"image: expected a number from 0 to {heat.sizes['image'] - 1}, got {image}")
+        raise InputError(f"image: expected a number from 0 to {heat.sizes['image'] - 1}, got {image}")
     one, names = heat.isel(image=image), names_of(heat)
     pixel = one["pixel"].transpose("row", "column").values
     columns = min(ACROSS, 1 + len(names))

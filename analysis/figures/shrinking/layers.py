@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.shrinking import looks, removal
 from analysis.shrinking import layer_name, method_name
@@ -39,7 +40,7 @@ def left(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes | No
     _validate.dataset_with("data", data, ("left", "low", "high", "nodes"), ("ranked_by", "ranking", "layer", "step"))
     for name, value in (("ranked_by", method), ("ranking", ranking)):
         if value not in data[name].values:
-            raise ValueError(f"{name}: expected one of {data[name].values.tolist()}, got {value!r}")
+            raise InputError(f"{name}: expected one of {data[name].values.tolist()}, got {value!r}")
     names = [str(layer) for layer in data["layer"].values]
     smallest = int(np.argmin(data["nodes"].values))
     step = data["step"].values

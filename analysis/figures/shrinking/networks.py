@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.shrinking import looks, removal
 from analysis.shrinking import Network, method_name, network_name
@@ -80,7 +81,7 @@ def depths(networks: Mapping[int, Network], label: str, method: str = "brute_for
         If there are no networks.
     """
     if not networks:
-        raise ValueError("networks: expected one or more, got none")
+        raise InputError("networks: expected one or more, got none")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         losses = []

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.shrinking import looks
 from analysis.shrinking import METHOD_NAMES, RANKING_NAMES, method_name
@@ -51,7 +52,7 @@ def curve(
     """
     _validate.dataset_with("paths", paths, (name,), ("ranked_by", "ranking", "step"))
     if ranking not in paths["ranking"].values:
-        raise ValueError(f"ranking: expected one of {paths['ranking'].values.tolist()}, got {ranking!r}")
+        raise InputError(f"ranking: expected one of {paths['ranking'].values.tolist()}, got {ranking!r}")
     data = paths[name].sel(ranking=ranking)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.shrinking import looks, removal
 from analysis.shrinking import method_name
@@ -62,7 +63,7 @@ def surface(
     """
     data = _checked(surfaces)
     if method not in data["ranked_by"].values:
-        raise ValueError(f"method: expected one of {data['ranked_by'].values.tolist()}, got {method!r}")
+        raise InputError(f"method: expected one of {data['ranked_by'].values.tolist()}, got {method!r}")
     data = data.sel({"ranked_by": method}).transpose("removed", "gain", missing_dims="ignore")
     gain, loss = data["gain"].values, data["loss"].values
     predicted = data[method].values if method in PREDICTING else None
@@ -177,7 +178,7 @@ def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
         If a variable is not there, or `columns` is below 1.
     """
     if columns < 1:
-        raise ValueError(f"columns: expected 1 or more, got {columns}")
+        raise InputError(f"columns: expected 1 or more, got {columns}")
     data = _checked(surfaces)
     methods, count = removal.in_order(data["ranked_by"].values.tolist()), data.sizes["removed"]
     chosen = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))

@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.shrinking.looks import accuracy_axis, loss_axis
 from analysis.figures.sparsity import looks
@@ -40,7 +41,7 @@ def curve(
         If `name` is unknown.
     """
     if name not in ("accuracy", "loss"):
-        raise ValueError(f"name: expected 'accuracy' or 'loss', got {name!r}")
+        raise InputError(f"name: expected 'accuracy' or 'loss', got {name!r}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         drawn = data[name].sel({"pruned_by": [PUBLISHED[kind] for kind in KINDS]})

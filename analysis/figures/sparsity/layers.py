@@ -4,6 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.sparsity import looks
 from analysis.sparsity import SCOPE_NAMES, layer_name, methods, scope_name
@@ -32,7 +33,7 @@ def overview(layers: xr.Dataset, sizes: list[int]) -> Figure:
     """
     found = [one for one in methods(layers) if one.scope != "layer"]
     if not found:
-        raise ValueError("layers: expected a global scope, got none")
+        raise InputError("layers: expected a global scope, got none")
     order = [*SCOPE_NAMES, *(one.scope for one in found)]
     scopes = sorted({one.scope for one in found}, key=order.index)
     kinds = list(dict.fromkeys(one.kind for one in found))

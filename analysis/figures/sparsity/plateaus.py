@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.sparsity import looks
 from analysis.sparsity import DROPS, MAIN_DROP, Method, interval
@@ -38,7 +39,7 @@ def ends(summary: xr.Dataset, shown: Sequence[Method], ax: Axes | None = None) -
         If `shown` is empty.
     """
     if not shown:
-        raise ValueError("shown: expected one way of pruning or more, got none")
+        raise InputError("shown: expected one way of pruning or more, got none")
     others = dict(zip(sorted(set(DROPS) - {MAIN_DROP}), "<>D", strict=True))
     place = np.arange(len(shown))
     with style.context():

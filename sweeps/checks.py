@@ -1,0 +1,136 @@
+"""Checks of arguments: each returns the cleaned value, or raises an error that names the argument."""
+
+import operator
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+import numpy as np
+
+from analysis.errors import InputError, InputTypeError
+
+T = TypeVar("T")
+
+# What a seed may be: two words of 32 bits make a random key.
+SEEDS = 2**64
+# Counts are kept in 32 bits on the device.
+MOST = 2**31 - 1
+
+
+def whole(name: str, value: Any, least: int | None = None, most: int | None = MOST) -> int:
+    """Return a whole number as Python's.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    value : int or NumPy integer
+        Neither a bool nor a float, not even one without a fraction.
+    least, most : int, optional
+        Bounds, both included.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputTypeError
+        If the value is no whole number.
+    InputError
+        If it lies outside the bounds.
+    """
+    number = None if isinstance(value, bool | np.bool_) or np.ndim(value) else _index(value)
+    if number is None:
+        raise InputTypeError(f"{name} must be a whole number, got {_shown(value)}")
+    _within(name, number, least, most)
+    return number
+
+
+def _index(value: Any) -> int | None:
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def real(
+    name: str, value: Any, least: float | None = None, most: float | None = None, *, above: float | None = None
+) -> float:
+    """Return a finite number as Python's float.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    value : int, float or NumPy number
+    least, most : float, optional
+        Bounds, both included.
+    above : float, optional
+        A bound that is not included.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputTypeError
+        If the value is no real number.
+    InputError
+        If it is NaN, infinite or outside the bounds.
+    """
+    if isinstance(value, str | bool) or np.ndim(value) or np.asarray(value).dtype.kind not in "iuf":
+        raise InputTypeError(f"{name} must be a number, got {_shown(value)}")
+    number = float(value)
+    if not np.isfinite(number):
+        raise InputError(f"{name} must be finite, got {number}")
+    if above is not None and not number > above:
+        raise InputError(f"{name} must be {'positive' if above == 0 else f'above {above}'}, got {_shown(value)}")
+    _within(name, number, least, most)
+    return number
+
+
+def _within(name: str, number: float, least: float | None, most: float | None) -> None:
+    if (least is None or number >= least) and (most is None or number <= most):
+        return
+    if most is None or (most == MOST and least is not None and number < least):
+        raise InputError(f"{name} must be at least {least}, got {number}")
+    if least is None:
+        raise InputError(f"{name} must be at most {most}, got {number}")
+    raise InputError(f"{name} must be between {least} and {most}, got {number}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value as Python's; raise InputTypeError for anything but a bool, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputTypeError(f"{name} must be True or False, got {_shown(value)}")
+    return bool(value)
+
+
+def one_of(name: str, value: T, options: Collection[T]) -> T:
+    """Return a value that is among the options; raise InputError that lists them otherwise."""
+    # Compared by type too: 1 is True to Python, and an array compares by element.
+    if not any(type(value) is type(option) and value == option for option in options):
+        raise InputError(f"{name} must be one of {', '.join(map(str, options))}, got {_shown(value)}")
+    return value
+
+
+def seed(name: str, value: Any) -> int:
+    """Return a seed, a whole number of 64 bits, all of which count.
+
+    Raises
+    ------
+    InputTypeError
+        If it is no whole number.
+    InputError
+        If it is negative, or 2^64 or more.
+    """
+    number = whole(name, value, most=None)
+    if not 0 <= number < SEEDS:
+        raise InputError(f"{name} must be between 0 and 2^64 - 1, got {number}")
+    return number
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
