@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.errors import TooLargeError
-from sweeps import batches, summaries
+from sweeps import batches, seeds, summaries
 from sweeps.designs import Design
 from sweeps.layout import Item, Layout
 from sweeps.objective import Objective
@@ -67,8 +67,7 @@ class Evaluator:
         self._precision = objective.precision
         self._keeps_gates = design.keeps_gates
         self._draws = "paths" if steps > 1 else "gate vectors"
-        # threefry by name: its keys give the same bits for any batch and device, which rbg does not promise.
-        self._key = jax.random.key(seed, impl="threefry2x32")
+        self._key = jnp.asarray(seeds.words(seed))
         self.bins = summaries.Bins(np.float32(1))
         if keep == "summary":
             self.bins = self._piloted()

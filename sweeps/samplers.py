@@ -1,6 +1,6 @@
 """Samplers: how a design's gate vectors are made inside jit, one draw at a time.
 
-A draw's random key is made from the seed, the stream and the draw alone.
+A draw's random key, two words of 32 bits, is made from the seed, the stream and the draw alone.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped, UInt32
+
+from sweeps import threefry
 
 
 class Sampler(Protocol):
@@ -32,7 +34,7 @@ class BernoulliSampler:
     def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
         """Return the mask of a draw."""
         index, chain = stream // self.chains, stream % self.chains
-        bits = jax.random.bits(_fold(key, index, chain, draw), (self.nodes,), jnp.uint32)
+        bits = threefry.bits(threefry.folded(key, index, chain, draw), self.nodes)
         return (bits <= self.last[index]) & self.possible[index]
 
 
@@ -46,7 +48,7 @@ class FixedSizeSampler:
 
     def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
         """Return the mask of a draw."""
-        return jax.random.permutation(_fold(key, stream, draw), self.nodes) < self.on
+        return threefry.permutation(threefry.folded(key, stream, draw), self.nodes) < self.on
 
 
 @jax.tree_util.register_dataclass
@@ -61,10 +63,10 @@ class FlipPathsSampler:
 
     def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, "steps nodes"]:
         """Return the masks of a path."""
-        start_key, order_key = jax.random.split(_fold(key, stream, draw))
+        start_key, order_key = threefry.split(threefry.folded(key, stream, draw))
         nodes = len(self.flippable)
-        start = (jax.random.bits(start_key, (nodes,), jnp.uint32) <= self.last) & self.possible
-        order = jax.random.permutation(order_key, nodes)
+        start = (threefry.bits(start_key, nodes) <= self.last) & self.possible
+        order = threefry.permutation(order_key, nodes)
         # Nodes that may not be flipped come last, in the order of a stable sort, and no step reaches them.
         rank = jnp.argsort(jnp.argsort(jnp.where(self.flippable, order, order + nodes)))
         flipped = rank[None] < jnp.minimum(jnp.arange(self.steps), self.flippable.sum())[:, None]
@@ -105,9 +107,3 @@ class MasksSampler:
     def __call__(self, key: Array, stream: Array, draw: Array) -> Shaped[Array, " nodes"]:
         """Return the gates of a draw."""
         return self.array[stream, draw]
-
-
-def _fold(key: Array, *numbers: Array) -> Array:
-    for number in numbers:
-        key = jax.random.fold_in(key, number)
-    return key

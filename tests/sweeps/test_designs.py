@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sweeps
+from sweeps import seeds
 from tests import reference
 from tests.sweeps import helpers
 
@@ -39,7 +40,7 @@ def draw_many(sampler, key, streams, draws):
 
 def drawn(design, nodes, numbers, seed=0, stream=0):
     """Gate vectors by draw number, straight from the sampler."""
-    key = jax.random.key(seed, impl="threefry2x32")
+    key = jnp.asarray(seeds.words(seed))
     numbers = jnp.asarray(numbers, jnp.uint32)
     return np.asarray(draw_many(design.sampler(nodes), key, jnp.full_like(numbers, stream), numbers))
 
