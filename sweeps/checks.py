@@ -1,9 +1,10 @@
 """Checks of arguments: each returns the cleaned value, or raises an error that names the argument."""
 
 import operator
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 import numpy as np
 
 from analysis.errors import InputError, InputTypeError
@@ -39,11 +40,18 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = MO
     InputError
         If it lies outside the bounds.
     """
-    number = None if isinstance(value, bool | np.bool_) or np.ndim(value) else _index(value)
+    number = None if isinstance(value, bool | np.bool_) or _axes(value) else _index(value)
     if number is None:
         raise InputTypeError(f"{name} must be a whole number, got {_shown(value)}")
     _within(name, number, least, most)
     return number
+
+
+def _axes(value: Any) -> int:
+    try:
+        return np.ndim(value)
+    except ValueError:  # lists of unequal lengths
+        return 1
 
 
 def _index(value: Any) -> int | None:
@@ -79,7 +87,7 @@ def real(
     InputError
         If it is NaN, infinite or outside the bounds.
     """
-    if isinstance(value, str | bool) or np.ndim(value) or np.asarray(value).dtype.kind not in "iuf":
+    if isinstance(value, str | bool) or _axes(value) or np.asarray(value).dtype.kind not in "iuf":
         raise InputTypeError(f"{name} must be a number, got {_shown(value)}")
     number = float(value)
     if not np.isfinite(number):
@@ -94,10 +102,52 @@ def _within(name: str, number: float, least: float | None, most: float | None) -
     if (least is None or number >= least) and (most is None or number <= most):
         return
     if most is None or (most == MOST and least is not None and number < least):
-        raise InputError(f"{name} must be at least {least}, got {number}")
+        raise InputError(f"{name} must be at least {least}, got {_shown(number)}")
     if least is None:
-        raise InputError(f"{name} must be at most {most}, got {number}")
-    raise InputError(f"{name} must be between {least} and {most}, got {number}")
+        raise InputError(f"{name} must be at most {most}, got {_shown(number)}")
+    raise InputError(f"{name} must be between {least} and {most}, got {_shown(number)}")
+
+
+def several(
+    name: str, values: Any, check: Callable[[str, Any], T], *, least: int = 1, distinct: bool = False
+) -> tuple[T, ...]:
+    """Return one value, or a sequence or array of values, as a tuple.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    values : object or sequence of objects
+    check : callable
+        Of (name, value), for each value; returns it cleaned.
+    least : int
+        How many there have to be.
+    distinct : bool
+        Whether no two may be equal.
+
+    Raises
+    ------
+    InputError
+        If there are too few, or two are equal; and as ``check`` does.
+    """
+    one = isinstance(values, str | bytes) or not (isinstance(values, Sequence) or _axes(values) == 1)
+    found = tuple(check(name, value) for value in ([values] if one else values))
+    if len(found) < least:
+        raise InputError(f"{name} must have at least {least} value{'s' * (least > 1)}, got {_shown(values)}")
+    if distinct and len(set(found)) < len(found):
+        raise InputError(f"{name} must have no value twice, got {_shown(values)}")
+    return found
+
+
+def numbers(name: str, values: Any) -> np.ndarray:
+    """Return real numbers, or truth values, as an array in their own type; raise InputTypeError for anything else."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of unequal lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        raise InputTypeError(f"{name} must be numbers, got {_shown(values)}")
+    return array
 
 
 def flag(name: str, value: Any) -> bool:
@@ -107,12 +157,20 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def text(name: str, value: Any) -> str:
+    """Return a text as Python's; raise InputTypeError for anything else."""
+    if not isinstance(value, str):
+        raise InputTypeError(f"{name} must be a text, got {_shown(value)}")
+    return str(value)
+
+
 def one_of(name: str, value: T, options: Collection[T]) -> T:
     """Return a value that is among the options; raise InputError that lists them otherwise."""
-    # Compared by type too: 1 is True to Python, and an array compares by element.
-    if not any(type(value) is type(option) and value == option for option in options):
-        raise InputError(f"{name} must be one of {', '.join(map(str, options))}, got {_shown(value)}")
-    return value
+    # Compared by type too: 1 is True to Python, and an array compares by element. NumPy's text is text.
+    for option in options:
+        if (type(value) is type(option) or isinstance(value, str)) and value == option:
+            return option
+    raise InputError(f"{name} must be one of {', '.join(map(str, options))}, got {_shown(value)}")
 
 
 def seed(name: str, value: Any) -> int:
@@ -127,10 +185,13 @@ def seed(name: str, value: Any) -> int:
     """
     number = whole(name, value, most=None)
     if not 0 <= number < SEEDS:
-        raise InputError(f"{name} must be between 0 and 2^64 - 1, got {number}")
+        raise InputError(f"{name} must be between 0 and 2^64 - 1, got {_shown(number)}")
     return number
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = " ".join(repr(value).split())  # arrays are printed on several lines
+    except ValueError:  # Python prints no integer of more than 4,300 digits
+        text = f"a very large {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -8,6 +8,7 @@ draws begins with the same masks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -15,15 +16,19 @@ import numpy as np
 from jaxtyping import Array
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import samplers
+from sweeps import checks, samplers
+
+MOST_CUBE_NODES = 30
 
 # Draws of a stream are numbered in 32 bits, with room to spare for the last batch to run over the end.
-MOST_DRAWS = 2**31
-MOST_CUBE_NODES = 31
+_count = partial(checks.whole, least=1)
+_probability = partial(checks.real, least=0, most=1)
 
 
 class Design:
     """A plan of gate vectors.
+
+    Numbers may be NumPy's. They are kept as Python's: ``repr(design)`` is part of what makes a sweep the same sweep.
 
     Attributes
     ----------
@@ -59,14 +64,16 @@ class Bernoulli(Design):
 
     Parameters
     ----------
-    probability : one probability or several, between 0 and 1, exact to 2^-32
-    draws : masks a chain, at least 1
+    probability : one probability or several different ones, between 0 and 1, exact to 2^-32
+    draws : masks a chain, at least 1 and below 2^31
     chains : independent chains, at least 1
 
     Raises
     ------
+    TypeError
+        If something is no number, or a count no whole number.
     ValueError
-        If a probability lies outside [0, 1], or a number is not positive.
+        If a probability lies outside [0, 1] or is there twice, or a count is not positive or too large.
 
     Examples
     --------
@@ -79,11 +86,9 @@ class Bernoulli(Design):
     chains: int = 1
 
     def __post_init__(self) -> None:
-        probabilities = tuple(float(value) for value in np.atleast_1d(self.probability))
-        if not probabilities or not all(0 <= value <= 1 for value in probabilities):
-            raise InputError(f"probability must lie in [0, 1], got {self.probability}")
-        object.__setattr__(self, "probability", probabilities)
-        _check_counts(draws=self.draws, chains=self.chains)
+        probabilities = checks.several("probability", self.probability, _probability, distinct=True)
+        chains = checks.whole("chains", self.chains, 1, checks.MOST // len(probabilities))
+        _keep(self, probability=probabilities, draws=_count("draws", self.draws), chains=chains)
 
     def axes(self, nodes: int) -> dict[str, int]:
         """Lengths of (probability, chain, draw)."""
@@ -111,6 +116,8 @@ class FixedSize(Design):
 
     Raises
     ------
+    TypeError
+        If something is no whole number.
     ValueError
         If a number is negative or not positive; when swept, if more nodes are to be on than there are.
     """
@@ -120,9 +127,8 @@ class FixedSize(Design):
     chains: int = 1
 
     def __post_init__(self) -> None:
-        if self.on < 0:
-            raise InputError(f"on must be zero or positive, got {self.on}")
-        _check_counts(draws=self.draws, chains=self.chains)
+        counts = dict(draws=_count("draws", self.draws), chains=_count("chains", self.chains))
+        _keep(self, on=checks.whole("on", self.on, least=0), **counts)
 
     def axes(self, nodes: int) -> dict[str, int]:
         """Lengths of (chain, draw)."""
@@ -152,6 +158,8 @@ class FlipPaths(Design):
 
     Raises
     ------
+    TypeError
+        If a count is no whole number, the probability no number, or the layer no text.
     ValueError
         If the probability lies outside [0, 1], or a number is not positive; when swept, if there is no such layer or
         more flips than nodes.
@@ -171,11 +179,14 @@ class FlipPaths(Design):
     """Numbers of the nodes of the layer, once the design is bound to an objective."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise InputError(f"probability must lie in [0, 1], got {self.probability}")
-        _check_counts(paths=self.paths, chains=self.chains)
-        if self.flips is not None and self.flips < 1:
-            raise InputError(f"flips must be at least 1, got {self.flips}")
+        _keep(
+            self,
+            paths=_count("paths", self.paths),
+            probability=_probability("probability", self.probability),
+            flips=None if self.flips is None else _count("flips", self.flips),
+            layer=None if self.layer is None else checks.text("layer", self.layer),
+            chains=_count("chains", self.chains),
+        )
 
     def bound(self, layers: Sequence[str]) -> "FlipPaths":
         """Return the design with the nodes of its layer."""
@@ -234,8 +245,8 @@ class Hypercube(Design):
 
     def sampler(self, nodes: int) -> samplers.HypercubeSampler:
         """Return the sampler."""
-        if nodes > MOST_CUBE_NODES - 1:
-            raise InputError(f"Hypercube is for at most {MOST_CUBE_NODES - 1} nodes, got {nodes}: sample it instead")
+        if nodes > MOST_CUBE_NODES:
+            raise InputError(f"Hypercube is for at most {MOST_CUBE_NODES} nodes, got {nodes}: sample it instead")
         return samplers.HypercubeSampler(nodes)
 
 
@@ -245,27 +256,35 @@ class Masks(Design):
 
     Parameters
     ----------
-    array : shape (draws, nodes) or (chains, draws, nodes); bool, integer or float, values between are partial gains
+    array : shape (draws, nodes) or (chains, draws, nodes); bool, integer or float, values between are partial gains;
+        it is copied
 
     Raises
     ------
     TypeError
         If the array does not hold numbers.
     ValueError
-        If its shape is another, or it is empty; when swept, if the last axis is not one gate a node.
+        If its shape is another, it is empty, or a gate is not finite or too large for JAX's floats; when swept, if the
+        last axis is not one gate a node.
     """
 
     array: Any
 
     def __post_init__(self) -> None:
-        array = np.asarray(self.array)
-        if array.dtype.kind not in "biuf":
+        if np.ma.is_masked(self.array):
+            raise InputTypeError("array must have all its values, got a masked array")
+        try:
+            array = np.array(self.array)
+        except ValueError as error:  # lists of unequal lengths
+            raise InputTypeError("array must be an array of numbers, got lists of unequal lengths") from error
+        if not any(jnp.issubdtype(array.dtype, kind) for kind in (bool, jnp.integer, jnp.floating)):
             raise InputTypeError(f"array must be bool, integer or float, got {array.dtype}")
         if array.ndim not in (2, 3) or array.size == 0:
             raise InputError(
                 f"array must have shape (draws, nodes) or (chains, draws, nodes), not empty, got {array.shape}"
             )
-        object.__setattr__(self, "array", array.reshape((-1, *array.shape[-2:])))
+        _check_finite(array)
+        _keep(self, array=array.reshape((-1, *array.shape[-2:])))
 
     def __repr__(self) -> str:
         return f"Masks(array of shape {self.array.shape})"
@@ -290,7 +309,17 @@ def _threshold(probability: float | Sequence[float]) -> tuple[Array, Array]:
     return jnp.asarray((np.maximum(steps, 1) - 1).astype(np.uint32)), jnp.asarray(steps > 0)
 
 
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if not 1 <= count < MOST_DRAWS:
-            raise InputError(f"{name} must be at least 1 and below 2^31, got {count}")
+def _check_finite(gates: np.ndarray) -> None:
+    """Raise InputError for a gate that would not be finite in the type that JAX computes in."""
+    if not jnp.issubdtype(gates.dtype, jnp.floating):
+        return
+    with np.errstate(over="ignore"):
+        bad = ~np.isfinite(gates.astype(jnp.result_type(float)))
+    if bad.any():
+        where = tuple(int(one) for one in np.argwhere(bad)[0])
+        raise InputError(f"array must hold finite gates that fit into JAX's floats, got {gates[where]} at {where}")
+
+
+def _keep(design: Design, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(design, name, value)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sweeps
+from analysis.errors import InputError
 from sweeps import seeds
 from tests import reference
 from tests.sweeps import helpers
@@ -109,16 +110,80 @@ class TestBernoulli:
         np.testing.assert_array_equal(design.coordinates()["probability"], [0.25, 0.75])
         assert sweeps.Bernoulli(0.5).axes(NODES) == {"probability": 1, "chain": 1, "draw": 1000}
 
-    @pytest.mark.parametrize("probability", [1.5, -0.1, np.nan, (0.5, 2), ()])
-    def test_probabilities_that_are_none(self, probability):
-        with pytest.raises(ValueError, match=r"probability must lie in \[0, 1\], got "):
+    @pytest.mark.parametrize(
+        ("probability", "message"),
+        [
+            (1.5, "probability must be between 0 and 1, got 1.5"),
+            (-0.1, "probability must be between 0 and 1, got -0.1"),
+            ((0.5, 2), "probability must be between 0 and 1, got 2"),
+            (np.nan, "probability must be finite, got nan"),
+            ((), "probability must have at least 1 value"),
+            ((0.25, 0.5, 0.25), r"probability must have no value twice, got \(0.25, 0.5, 0.25\)"),
+            ((0, False), "probability must be a number, got False"),
+            ("0.5", "probability must be a number, got '0.5'"),
+            (0.5j, "probability must be a number, got 0.5j"),
+            ({0.5: 1}, "probability must be a number, got {0.5: 1}"),
+            (None, "probability must be a number, got None"),
+            (np.full((2, 1), 0.5), "probability must be a number, got array"),
+            ([[0.5], [0.25, 0.75]], r"probability must be a number, got \[0.5\]"),
+        ],
+    )
+    def test_probabilities_that_are_none(self, probability, message):
+        with pytest.raises(InputError, match=message):
             sweeps.Bernoulli(probability)
 
-    @pytest.mark.parametrize(("name", "count"), [("draws", 0), ("draws", -1), ("chains", 0), ("draws", 2**31)])
-    def test_counts_that_are_none(self, name, count):
-        for design in (sweeps.Bernoulli, functools.partial(sweeps.FixedSize, 2)):
-            with pytest.raises(ValueError, match=rf"{name} must be at least 1 and below 2\^31, got {count}"):
-                design(**{name: count})
+    def test_streams_are_numbered_in_32_bits(self):
+        assert sweeps.Bernoulli(0.5, chains=2**31 - 1).chains == 2**31 - 1
+        with pytest.raises(InputError, match="chains must be between 1 and 1073741823, got 2147483647"):
+            sweeps.Bernoulli((0.25, 0.5), chains=2**31 - 1)
+
+
+COUNTS = {
+    "Bernoulli": (sweeps.Bernoulli, ("draws", "chains")),
+    "FixedSize": (functools.partial(sweeps.FixedSize, 2), ("draws", "chains")),
+    "FlipPaths": (sweeps.FlipPaths, ("paths", "flips", "chains")),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+class TestCounts:
+    @pytest.mark.parametrize(
+        ("count", "expected"),
+        [
+            (0, "must be (at least 1|between 1 and [0-9]+), got 0"),
+            (-1, "must be (at least 1|between 1 and [0-9]+), got -1"),
+            (2**31, "must be between 1 and [0-9]+, got 2147483648"),
+            (1e3, "must be a whole number, got 1000.0"),
+            (np.float32(2), "must be a whole number, got np.float32"),
+            (True, "must be a whole number, got True"),
+            (np.True_, "must be a whole number, got np.True_"),
+            ("3", "must be a whole number, got '3'"),
+            ([3], r"must be a whole number, got \[3\]"),
+            (np.nan, "must be a whole number, got nan"),
+        ],
+    )
+    def test_counts_that_are_none(self, name, count, expected):
+        design, counts = COUNTS[name]
+        for argument in counts:
+            with pytest.raises(InputError, match=f"^{argument} {expected}"):
+                design(**{argument: count})
+
+    @pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint64, np.array, jnp.int32])
+    def test_numpys_numbers_are_kept_as_pythons(self, name, kind):
+        design, counts = COUNTS[name]
+        found = design(**{argument: kind(4) for argument in counts})
+        assert repr(found) == repr(design(**dict.fromkeys(counts, 4)))
+        assert all(type(getattr(found, argument)) is int for argument in counts)
+
+
+def test_every_design_reads_the_same_with_numpys_numbers():
+    half, many = np.float64(0.5), np.int64(7)
+    assert repr(sweeps.Bernoulli(half, many)) == "Bernoulli(probability=(0.5,), draws=7, chains=1)"
+    assert repr(sweeps.Bernoulli(np.array([0.25, 0.5]), many)) == repr(sweeps.Bernoulli((0.25, 0.5), 7))
+    assert repr(sweeps.FixedSize(np.uint8(3), many)) == "FixedSize(on=3, draws=7, chains=1)"
+    assert repr(sweeps.FlipPaths(many, np.float32(0.5), np.int64(4))) == repr(sweeps.FlipPaths(7, 0.5, 4))
+    assert sweeps.FlipPaths(flips=np.int64(4)).inner(NODES) == {"step": 5}
+    assert gates(sweeps.FlipPaths(paths=np.int64(3), flips=np.int64(4))).shape == (1, 3, 5, NODES)
 
 
 class TestFixedSize:
@@ -133,8 +198,11 @@ class TestFixedSize:
         assert_equally_likely(np.searchsorted(np.sort(subsets), numbers), len(subsets))
 
     def test_errors(self):
-        with pytest.raises(ValueError, match="on must be zero or positive, got -1"):
+        with pytest.raises(InputError, match="on must be at least 0, got -1"):
             sweeps.FixedSize(-1)
+        for on in (1.5, True, "2", None, [1]):
+            with pytest.raises(InputError, match="^on must be a whole number, got "):
+                sweeps.FixedSize(on)
         with pytest.raises(ValueError, match="on must be at most the number of nodes, 5, got 6"):
             gates(sweeps.FixedSize(6))
 
@@ -183,6 +251,30 @@ class TestMasks:
         with pytest.raises(TypeError, match=f"array must be bool, integer or float, got {kind}"):
             sweeps.Masks(array)
 
+    @pytest.mark.parametrize(
+        ("array", "message"),
+        [
+            (np.array([[1, None]], object), "array must be bool, integer or float, got object"),
+            ([[1, 0], [1]], "array must be an array of numbers, got lists of unequal lengths"),
+            ([[1, 0], [1, np.nan]], r"array must hold finite gates .*, got nan at \(1, 1\)"),
+            ([[-np.inf, 0]], r"array must hold finite gates .*, got -inf at \(0, 0\)"),
+            ([[0, 1e39]], r"array must hold finite gates .*, got 1e\+39 at \(0, 1\)"),
+            (np.ma.masked_invalid([[1, np.nan]]), "array must have all its values, got a masked array"),
+            (None, "array must be bool, integer or float, got object"),
+        ],
+    )
+    def test_gates_that_are_none(self, array, message):
+        with pytest.raises(InputError, match=message):
+            sweeps.Masks(array)
+
+    def test_half_precision_of_either_kind_is_taken_and_the_array_is_copied(self):
+        for kind in (np.float16, jnp.bfloat16):
+            np.testing.assert_array_equal(drawn(sweeps.Masks(np.full((1, 2), 0.5, kind)), 2, [0]), [[0.5, 0.5]])
+        array = np.ones((3, 2))
+        design = sweeps.Masks(array)
+        array[:] = 0
+        assert design.array.all()
+
     def test_masks_of_another_network(self):
         with pytest.raises(ValueError, match=r"one gate a node, shape \(\.\.\., 5\), got 4 gates a mask"):
             gates(sweeps.Masks(np.ones((3, 4))))
@@ -224,10 +316,10 @@ def assert_all_different(masks):
 
 def test_another_probability_changes_no_other_stream():
     numbers = np.arange(400)
-    one, two = (sweeps.Bernoulli(probability, chains=2) for probability in ((0.3,), (0.3, 0.3)))
+    one, two = (sweeps.Bernoulli(probability, chains=2) for probability in ((0.3,), (0.3, 0.4)))
     for stream in (0, 1):
         np.testing.assert_array_equal(
             drawn(one, NODES, numbers, stream=stream), drawn(two, NODES, numbers, stream=stream)
         )
-    # Equal probabilities are still streams of their own.
+    # Nearly equal probabilities are still streams of their own.
     assert_all_different(np.stack([drawn(two, NODES, numbers, stream=stream) for stream in range(4)]))
