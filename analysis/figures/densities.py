@@ -68,7 +68,7 @@ def loss(
     -------
     matplotlib.axes.Axes
     """
-    unit = style.unit_of(sweep)
+    unit = style.as_is(style.unit_of(sweep))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         if full_loss is not None and np.isfinite(full_loss):
@@ -127,7 +127,7 @@ def log_loss(
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
                 ax.plot(x, bell.pdf(x), color=color, **_BELL)
         ax.plot([], color=style.GREY, label="normal, best fit", **_BELL)
-        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.unit_of(sweep)})")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.as_is(style.unit_of(sweep))})")
         ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
         _legend(ax)
@@ -174,7 +174,7 @@ def log_loss_against_exact(
             x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
             ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
         ax.plot([], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)), label="all masks, exact")
-        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.unit_of(sweep)})")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.as_is(style.unit_of(sweep))})")
         ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
         _legend(ax)

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from analysis import density as kernel
-from analysis import gradients, samples
+from analysis import gradients, layers, samples
 from analysis.errors import InputError
 from analysis.figures import style
-from analysis.formatting import short_labels, short_paths
+from analysis.formatting import short_labels
 from analysis.samples import Sample
 
 #: Points of a drawn curve; more cannot be told apart in print.
@@ -31,7 +31,7 @@ _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
     """Labels of both axes."""
-    unit = style.unit_of(sweep)
+    unit = style.as_is(style.unit_of(sweep))
     if name == "log_loss_gradient":
         return "gate gradient of the log loss, d log loss / d gate", "probability density"
     per = "nat" if unit == "nats" else unit
@@ -189,9 +189,19 @@ def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, top: float)
         )
 
 
-def _two_lines(label: str) -> str:
-    layer, _, node = label.partition(" ")
-    return f"{short_paths([layer], 22)[0][0]}\n{node}"
+def _titles(sweep: xr.Dataset) -> tuple[list[str], str, bool]:
+    """Return the titles of all nodes, what they lack in front, and whether the layer has a line of its own."""
+    names = [str(label) for label in sweep["node"].values]
+    labels, head = short_labels(names)
+    # With nodes of several layers it has, in letters that fit over a panel.
+    if head or max(map(len, labels)) <= 12:
+        return [style.as_is(label, 16) for label in labels], head, False
+    if "layer" in sweep.coords:
+        found = layers.groups(sweep)
+        lines = [(found.names[layer], node) for layer, node in zip(found.layer, found.short, strict=True)]
+    else:
+        lines = [(label.partition(" ")[0], label.partition(" ")[2]) for label in labels]
+    return ["\n".join(style.as_is(line, 22) for line in both) for both in lines], "", True
 
 
 def by_node(
@@ -237,10 +247,7 @@ def by_node(
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])
     top = 1.05 * min(peaks.max(), TALL * float(np.quantile(peaks, 0.75))) if peaks.size else 1.0
-    labels, head = short_labels([str(label) for label in sweep["node"].values])
-    # With nodes of several layers the layer has a line of its own, in letters that fit over a panel.
-    several = not head and max(map(len, labels)) > 12
-    labels = [_two_lines(label) for label in labels] if several else labels
+    labels, head, several = _titles(sweep)
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     with style.context():
@@ -270,5 +277,7 @@ def by_node(
         figure.supxlabel(xlabel, fontsize=style.RC["axes.labelsize"])
         figure.supylabel(ylabel, fontsize=style.RC["axes.labelsize"])
         if head:
-            figure.text(0.01, 0.985, f"node ({head})", ha="left", va="top", fontsize=style.RC["axes.labelsize"])
+            figure.text(
+                0.01, 0.985, style.of_nodes("node", head), ha="left", va="top", fontsize=style.RC["axes.labelsize"]
+            )
     return figure

@@ -89,7 +89,7 @@ def _text(data: xr.Dataset, quantity: str, per: str) -> str:
         "change": of_change("loss", unit),
         "log_change": of_change("log_loss", unit),
         "slope": f"slope of the log loss{of}",
-        "loss_gradient": f"gate gradient of the loss ({unit}){of if per == 'layer' else ''}",
+        "loss_gradient": f"gate gradient of the loss ({style.as_is(unit)}){of if per == 'layer' else ''}",
         "log_loss_gradient": f"gate gradient of the log loss{of if per == 'layer' else ''}",
     }[quantity]
 

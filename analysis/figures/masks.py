@@ -91,7 +91,7 @@ def node_values(
         style.legend_above(ax, entries, columns=2)
         shown = [names[node] for node in order]
         style.name_nodes(ax, shown)
-        ax.set(xlabel=f"node ({head})" if head else "node", ylabel=f"change of the {quantity}\nwhen the node goes on")
+        ax.set(xlabel=style.of_nodes("node", head), ylabel=f"change of the {quantity}\nwhen the node goes on")
     return ax
 
 

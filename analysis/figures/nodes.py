@@ -12,10 +12,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis import layers, removal
 from analysis.errors import InputError
 from analysis.figures import style
-from analysis.formatting import cut_middle, short_paths
+from analysis.formatting import short_paths
 
 #: More nodes than this are points in a strip for each layer, fewer are bars with their names.
 NAMED = 40
+#: Letters of a layer's name above the bars of its nodes, at most.
+HEAD = 44
 #: Cells of a heat map hold their numbers where they are so wide, in inches; rows of more nodes get a wide figure.
 CELL, NARROW = 0.2, 12
 #: In a large heat map the largest values, a share of all, have the last colour, so that few do not pale the rest.
@@ -84,7 +86,10 @@ def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.nd
 
 def of_change(quantity: str, unit: str) -> str:
     """Label of an axis of changes by single removals; short, for names of layers take room beside it."""
-    return f"change of the loss, node off ({unit})" if quantity == "loss" else "change of the log loss, node off"
+    if quantity != "loss":
+        return "change of the log loss, node off"
+    space = " " if len(unit) < 6 else "\n"
+    return f"change of the loss, node off{space}({style.as_is(unit)})"
 
 
 def _colors(change: np.ndarray) -> np.ndarray:
@@ -105,7 +110,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     for name, at in zip(found.names, heads, strict=True):
         ax.text(
             *(0.0, at),
-            name,
+            style.as_is(name, HEAD),
             transform=ax.get_yaxis_transform(),
             ha="left",
             va="center_baseline",
@@ -113,7 +118,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
             fontweight="bold",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )
-    ax.set_yticks(place, found.short)
+    ax.set_yticks(place, [style.as_is(name) for name in found.short])
     ax.tick_params(axis="y", labelsize=7)
     ax.set_ylim(float(place[-1]) + 0.8, -0.8)
     return ax
@@ -121,7 +126,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
 
 def layer_label(head: str) -> str:
     """Label of an axis of layers whose names lack what all begin with; short, for the axis may be."""
-    return f"layer {cut_middle(head, 12)}…" if head else "layer"
+    return f"layer {style.as_is(head, 12)}…" if head else "layer"
 
 
 def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
@@ -131,7 +136,7 @@ def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
     height = ax.get_position().height * float(style.figure_of(ax).get_size_inches()[1]) / max(rows, 1)
     every = max(1, int(np.ceil(0.11 / height)))
     shown = range(0, rows, every)
-    ax.set_yticks(list(shown), [f"{short[row]} ({sizes[row]:,})" for row in shown])
+    ax.set_yticks(list(shown), [f"{style.as_is(short[row])} ({sizes[row]:,})" for row in shown])
     ax.tick_params(axis="y", labelsize=7 if rows > 12 else 8)
     ax.set_ylim(rows - 0.4, -0.6)
     ax.set_ylabel(f"{layer_label(head)} (nodes)")
@@ -170,7 +175,14 @@ def _stretch(ax: Axes, values: np.ndarray, linear: float) -> None:
 
 def _name(ax: Axes, name: str, at: float, row: int) -> None:
     ax.annotate(
-        name, (at, row), (4, 0), textcoords="offset points", va="center", fontsize=6.5, color=style.GREY, clip_on=False
+        style.as_is(name),
+        (at, row),
+        (4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=6.5,
+        color=style.GREY,
+        clip_on=False,
     )
 
 
@@ -271,12 +283,12 @@ def grid(
         bar.ax.tick_params(labelsize=7)
         bar.set_label(_scaled(of_change(quantity, style.unit_of(sweep)), power))
         every = -(-rows // 40)
-        ax.set_yticks(range(0, rows, every), names[::every])
+        ax.set_yticks(range(0, rows, every), [style.as_is(name) for name in names[::every]])
         ax.xaxis.set_major_locator(MaxNLocator(min(columns, 32), integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
         ax.set_xlim(-0.5, columns - 0.5)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set(xlabel=f"{word} that is off", ylabel=layer_label(head))
+        ax.set(xlabel=f"{style.as_is(word)} that is off", ylabel=layer_label(head))
     return ax
 
 
@@ -285,7 +297,7 @@ def _scaled(label: str, power: int) -> str:
     if power == 0:
         return label
     factor = rf"$10^{{{power}}}$"
-    return label.replace("(", f"({factor} ") if "(" in label else f"{label} ({factor})"
+    return label.replace("(", f"({factor} ", 1) if "(" in label else f"{label} ({factor})"
 
 
 def _write(ax: Axes, table: np.ndarray, limit: float) -> None:

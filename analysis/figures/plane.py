@@ -227,7 +227,7 @@ def nodes(
                 continue
             image = _image(ax, gradient[index], cmap=style.HELPS, vmin=-limit, vmax=limit)
             _truth(ax, task, data=False, color=style.GREY)
-            ax.set_title(f"node {names[index]}")
+            ax.set_title(f"node {style.as_is(names[index], 16)}")
         bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, extend="both")
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.set_label("d loss / d gate (nats): helps below 0, hurts above")

@@ -69,5 +69,5 @@ def leave_one_out(
         ax.set_ylim(min(low, full - 0.03 * (high - low)), high)  # the line of the full loss stays off the axis
         style.name_nodes(ax, labels)
         named = "node that is off" if len(labels) <= style.NAMED or order == "node" else "nodes, the costliest first"
-        ax.set(xlabel=f"{named} ({head})" if head else named, ylabel=f"loss ({style.unit_of(sweep)})")
+        ax.set(xlabel=style.of_nodes(named, head), ylabel=f"loss ({style.as_is(style.unit_of(sweep))})")
     return ax

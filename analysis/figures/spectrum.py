@@ -171,5 +171,5 @@ def overview(log_loss: Any, loss: Any, sampled: xr.Dataset | None = None, unit: 
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
         variance_by_order(log_loss, ax=axes[0])
-        against_probability(loss, sampled, f"loss ({unit})", axes[1])
+        against_probability(loss, sampled, f"loss ({style.as_is(unit)})", axes[1])
     return figure

@@ -1,15 +1,19 @@
-"""One look for all figures: sizes, colours, fonts, and how a figure is saved."""
+"""One look for all figures: sizes, colours, fonts, names as they are, and how a figure is saved."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cycler import cycler
+from matplotlib import rc_context, rcParams
 from matplotlib import style as mpl_style
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ticker import MaxNLocator
 
 from analysis.errors import InputError
@@ -17,8 +21,8 @@ from analysis.formatting import cut_middle
 
 #: Widths of one and of two columns of a journal page, in inches.
 SINGLE, DOUBLE = 3.4, 7.0
-#: Nodes that are named along one axis, and letters of a name there, at most.
-NAMED, LETTERS = 40, 28
+#: Nodes that are named along one axis, and letters of a name there, at most; and of a method's name, which is a phrase.
+NAMED, LETTERS, PHRASE = 40, 28, 56
 #: Dots per inch of the PNG files.
 DPI = 220
 
@@ -30,9 +34,16 @@ CYCLE = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
 #: Blue where a node helps, white where it does nothing, yellow where it hurts.
 HELPS = LinearSegmentedColormap.from_list("helps", [BLUE, "#A9CCE3", "#FBFBFB", "#F5E08A", "#C9A400"])
 
+# STIX and DejaVu come with matplotlib, so the figures look the same on every machine. The others, with Chinese,
+# Japanese and Korean, serve for what is in neither, where they are installed.
+_ASIAN = ("Arial Unicode MS", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Droid Sans Fallback")
+_INSTALLED = {font.name for font in fontManager.ttflist}
+FAMILIES = ("STIXGeneral", "DejaVu Sans", *(name for name in _ASIAN if name in _INSTALLED))
+#: Text stays text: TrueType fonts in PDF and PostScript, characters in SVG.
+EMBEDDED: Any = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+
 RC: dict[str, Any] = {
-    # STIX comes with matplotlib, so the figures look the same on every machine.
-    "font.family": "STIXGeneral",
+    "font.family": list(FAMILIES),
     "mathtext.fontset": "stix",
     "font.size": 9,
     "axes.labelsize": 9,
@@ -57,10 +68,8 @@ RC: dict[str, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.dpi": DPI,
-    # Text stays text: TrueType fonts in PDF, characters in SVG.
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
     "svg.hashsalt": "gatesweep",
+    **EMBEDDED,
 }
 
 
@@ -70,6 +79,23 @@ def context() -> Iterator[None]:
     # On top of the library's defaults, so that a user's matplotlibrc does not change a paper's figures.
     with mpl_style.context(["default", RC]):
         yield
+
+
+class StyledFigure(Figure):
+    """A figure that looks the same, and embeds its fonts as text, wherever it is drawn or saved."""
+
+    def draw(self, renderer: Any) -> None:
+        """Draw in the style of the library: ticks are made no sooner than here."""
+        # Fonts are embedded as in the file that is being written.
+        kinds: Any = {name: kind for name, kind in rcParams.items() if name in EMBEDDED}
+        with context(), rc_context(kinds):
+            super().draw(renderer)
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Save with fonts as text; the arguments are those of matplotlib."""
+        # A PDF of several pages writes its fonts when it is closed, out of reach: they stay as the user has them.
+        with rc_context({} if hasattr(fname, "get_pagecount") else EMBEDDED):
+            super().savefig(fname, **options)
 
 
 def new_figure(
@@ -92,7 +118,7 @@ def new_figure(
     axes : sequence of matplotlib.axes.Axes
         The panels, row by row.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = StyledFigure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(panels.ravel())
 
@@ -100,6 +126,51 @@ def new_figure(
 def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> Axes:
     """Return `ax`, or the axes of a new figure of that size in inches when it is None."""
     return ax if ax is not None else new_figure(width, height)[1][0]
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Every character that one of the fonts has."""
+    fonts = [fontManager.findfont(FontProperties(family=name)) for name in FAMILIES]
+    return frozenset(code for font in fonts for code in get_font(font).get_charmap())
+
+
+def as_is(text: Any, most: int = LETTERS) -> str:
+    r"""Write a name so that a figure shows it as it is, whatever is in it.
+
+    Every name of a node, layer, task or method, and every unit, goes through here on its way into a figure. Labels of
+    our own do not: what stands between two dollars in them is mathematics.
+
+    Parameters
+    ----------
+    text : str
+    most : int
+        Letters; the middle of a longer name is left out.
+
+    Returns
+    -------
+    str
+        Line breaks and other control characters, and those that no font has, are written as Python does.
+
+    Examples
+    --------
+    >>> print(as_is(r"cost $\x$"), as_is("two\nlines"), as_is("a_very_long_name_of_one_layer", 16))
+    cost \$\x\$ two\nlines a_ver…_one_layer
+    """
+    drawn = "".join(map(_drawn, cut_middle(str(text), most)))
+    return cut_middle(drawn, most).replace("$", r"\$")
+
+
+def _drawn(char: str) -> str:
+    kind = unicodedata.category(char)
+    there = kind[0] != "C" and kind not in ("Zl", "Zp") and ord(char) in _glyphs()
+    return char if there else char.encode("unicode_escape").decode("ascii")
+
+
+def entry(text: Any) -> str:
+    """Write a name as `as_is` does, for the label of a line: one that begins with an underscore has no legend."""
+    shown = as_is(text, PHRASE)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def unit_of(data: Any) -> str:
@@ -145,18 +216,24 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool
 
 def room_for(names: Sequence[str]) -> float:
     """Height in inches that upright names of nodes take below an axis, beyond that of a number."""
-    return 0.06 * max(min(max(map(len, names), default=0), LETTERS) - 5, 0) if len(names) <= NAMED else 0.0
+    longest = max((len(as_is(name)) for name in names), default=0) if len(names) <= NAMED else 0
+    return 0.06 * max(longest - 5, 0)
 
 
 def name_nodes(ax: Axes, names: Sequence[str]) -> None:
     """Name the nodes at 0, 1, ... along the horizontal axis; more than `NAMED` are only counted."""
-    count, names = len(names), [cut_middle(name, LETTERS) for name in names]
+    count, names = len(names), [as_is(name) for name in names]
     if count <= NAMED:
         ax.set_xticks(range(count), names, rotation=90 if max(map(len, names), default=0) > 2 else 0)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.tick_params(axis="x", length=0, labelsize=6 if 25 < count <= NAMED else 7 if count > 12 else 8)
     ax.set_xlim(-0.7, count - 0.3)
+
+
+def of_nodes(words: str, head: str) -> str:
+    """Label of an axis or a figure of nodes, with what their names have in common, if anything."""
+    return f"{words} ({as_is(head)})" if head else words
 
 
 def letter(axes: Sequence[Axes]) -> None:

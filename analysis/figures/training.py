@@ -58,7 +58,7 @@ def curve(
                 linewidth=1.0,
                 label="test, at the end",
             )
-        ax.set(xlabel="epoch", ylabel=f"loss ({unit})" if name == "loss" else name)
+        ax.set(xlabel="epoch", ylabel=f"loss ({style.as_is(unit)})" if name == "loss" else name)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "loss":
             ax.set_ylim(bottom=0)

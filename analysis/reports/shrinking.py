@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import figures, runs, shrinking
+from analysis.figures import style
 from analysis.reports import sections
 from analysis.reports import shrinking_claims as claims
 from analysis.reports import shrinking_tables as tables
@@ -28,7 +29,7 @@ Tables = Mapping[str, Table]
 
 
 def _label(network: Network) -> str:
-    return f"{network.criterion} ({network.unit})"
+    return f"{style.as_is(network.criterion)} ({style.as_is(network.unit)})"
 
 
 def draw(results: Results) -> dict[str, Figure]:
@@ -60,7 +61,9 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["changes"] = of.choices.predictions(networks["1"].paths, networks["1"].unit)
     if results.gaps is not None:
         small = networks["small"]
-        drawn["optimum"] = of.networks.optimum(results.gaps, _label(small), f"above the best ({small.unit})")
+        drawn["optimum"] = of.networks.optimum(
+            results.gaps, _label(small), f"above the best ({style.as_is(small.unit)})"
+        )
     if len(results.depths) > 1:
         drawn["depths"] = of.networks.depths(results.depths, _label(next(iter(results.depths.values()))))
     if results.retraining is not None:

@@ -64,7 +64,7 @@ def overview(
                 _curve(ax, losses, label, **look)
             ax.set_yscale("log")
             ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes[0].set(xlabel="epoch of training", ylabel=f"training loss ({unit})")
+        axes[0].set(xlabel="epoch of training", ylabel=f"training loss ({style.as_is(unit)})")
         if finetuning:
             axes[1].set_xlabel("epoch of fine-tuning")
             if np.isfinite(level) and level > 0:

@@ -45,7 +45,7 @@ def _panel(ax: Axes, dots: Sequence[Dot], rows: list[str], seen: Mapping[str, di
         values = np.array([dot.interval[:4] for dot in these], float)
         entries[look] = looks.dots(ax, at, values[:, 0], values[:, 2], values[:, 3], **seen[look])
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_yticks(range(len(rows)), rows)
+    ax.set_yticks(range(len(rows)), [style.as_is(row, style.PHRASE) for row in rows])
     ax.tick_params(axis="y", length=0)
     for row in range(0, len(rows), 2):
         ax.axhspan(row - 0.5, row + 0.5, color="#F4F4F4", zorder=0, linewidth=0)
@@ -102,7 +102,10 @@ def panels(
         order = [look for look in seen if look in entries]
         if len(seen) > 1:  # one look needs no name
             figure.legend(
-                [entries[look] for look in order], order, loc="outside upper center", ncols=min(len(order), 4)
+                [entries[look] for look in order],
+                list(map(style.as_is, order)),
+                loc="outside upper center",
+                ncols=min(len(order), 4),
             )
         style.letter(axes)
     return figure

@@ -114,7 +114,7 @@ def overview(data: xr.Dataset) -> Figure:
                     color=color,
                     marker=marker,
                     linestyle=dashes,
-                    label=f"{_NAMES.get(kind, kind)}, {said}",
+                    label=style.entry(f"{_NAMES.get(kind, kind)}, {said}"),
                 )
         axes[1].set_ylabel("test accuracy")
         for ax in axes[:2]:

@@ -65,15 +65,25 @@ def curve(
         for key in keys(deletion):
             values = data.sel({"attributed_by": key}, drop=True).transpose("network", "removed")
             if key == RANDOM:
-                banded(ax, values, names.get(key, key), alpha=0.2, color=style.BLACK, linestyle=(0, (1, 1.5)), zorder=4)
+                banded(
+                    ax,
+                    values,
+                    style.entry(names.get(key, key)),
+                    alpha=0.2,
+                    color=style.BLACK,
+                    linestyle=(0, (1, 1.5)),
+                    zorder=4,
+                )
             elif key in shown:
-                banded(ax, values, names.get(key, key), alpha=0.15, zorder=3, **looks.LINES[shown.index(key)])
+                banded(
+                    ax, values, style.entry(names.get(key, key)), alpha=0.15, zorder=3, **looks.LINES[shown.index(key)]
+                )
             else:
                 ax.plot(values["removed"], values.mean("network"), color=style.GREY, linewidth=0.4, alpha=0.7, zorder=2)
         ax.set_xlim(0, 100)
         ax.set_xlabel("regions replaced (%)")
         accuracy_axis(ax, "probability (%)")
-        ax.set_title(f"{_ORDERS[order]}; by {replacement}")
+        ax.set_title(f"{_ORDERS[order]}; by {style.as_is(replacement)}")
     return ax
 
 
@@ -129,8 +139,8 @@ def ranking(scores: xr.Dataset, order: list[str], names: Mapping[str, str], name
                 for row, key in enumerate(order):
                     found = interval(scores[panel].sel({"attributed_by": key, "replacement": replacement}).values)
                     ax.errorbar(found.mean, row + 0.28 * (place - 0.5), xerr=found.half if found.known else None,
-                                markersize=3.2, elinewidth=1.0, capsize=0, label=None if row else f"by {replacement}",
-                                markeredgewidth=0.8, **mark)  # fmt: skip
+                                markersize=3.2, elinewidth=1.0, capsize=0, markeredgewidth=0.8,
+                                label=None if row else f"by {style.as_is(replacement)}", **mark)  # fmt: skip
                 if RANDOM in known(scores[panel]):
                     level = scores[panel].sel({"attributed_by": RANDOM, "replacement": replacement}).mean()
                     ax.axvline(float(level), color=mark["color"], linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
@@ -138,7 +148,7 @@ def ranking(scores: xr.Dataset, order: list[str], names: Mapping[str, str], name
             ax.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.4)
             ax.set_axisbelow(True)
             ax.set_xlabel("area (probability)")
-        axes[0].set_yticks(range(len(order)), [names.get(key, key) for key in order])
+        axes[0].set_yticks(range(len(order)), looks.named(order, names))
         axes[0].set_ylim(len(order) - 0.4, -0.6)
         for ax in axes:
             ax.tick_params(axis="y", length=0)
@@ -171,7 +181,7 @@ def apart(pairs: Pairs, names: Mapping[str, str], size: float = 0.0, ax: Axes | 
         ax.imshow(pairs.difference, cmap=looks.SIGNED, vmin=-size, vmax=size)
         rows, columns = np.nonzero(pairs.apart)
         ax.plot(columns, rows, ".", color=style.BLACK, markersize=2.2, linestyle="")
-        _square(ax, [names.get(key, key) for key in pairs.names])
+        _square(ax, looks.named(pairs.names, names))
     return ax
 
 
@@ -193,7 +203,7 @@ def alike(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes | None =
     with style.context():
         ax = style.axes_or_new(ax, 4.4, 3.6)
         image = ax.imshow(correlation.values, cmap=looks.SIGNED, vmin=-1, vmax=1)
-        _square(ax, [names.get(key, key) for key in keys(correlation)])
+        _square(ax, looks.named(keys(correlation), names))
         style.figure_of(ax).colorbar(image, ax=ax, shrink=0.6, label="mean correlation over pixels")
     return ax
 
@@ -214,7 +224,7 @@ def matrices(pairs: Mapping[str, Pairs], names: Mapping[str, str]) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 3.9, 1, len(pairs))
         for ax, (replacement, one) in zip(axes, pairs.items(), strict=True):
             apart(one, names, size, ax)
-            ax.set_title(f"by {replacement}")
+            ax.set_title(f"by {style.as_is(replacement)}")
         shades = ScalarMappable(Normalize(-size, size), looks.SIGNED)
         figure.colorbar(shades, ax=axes, orientation="horizontal", shrink=0.4, aspect=35,
                         label="row less column (probability)")  # fmt: skip

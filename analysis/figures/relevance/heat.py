@@ -65,7 +65,7 @@ def _image_title(one: xr.Dataset) -> str:
 
 
 def _class(value: xr.DataArray) -> str:
-    return f"{value.item():g}" if np.isreal(value.item()) else str(value.item())
+    return f"{value.item():g}" if np.isreal(value.item()) else style.as_is(value.item(), 12)
 
 
 def several_classes(heat: xr.Dataset, methods: list[str] | None = None, most: int = 8) -> Figure:

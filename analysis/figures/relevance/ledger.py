@@ -65,7 +65,7 @@ def bars(shares: xr.DataArray, names: Mapping[str, str], colors: Mapping[str, st
         ax.axvline(0, color=style.BLACK, linewidth=0.6, zorder=3)
         ax.axvline(1, color=style.BLACK, linewidth=0.6, linestyle=(0, (2, 1.5)), zorder=3)
         ax.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
-        ax.set_yticks(range(len(methods)), [names.get(key, key) for key in methods])
+        ax.set_yticks(range(len(methods)), looks.named(methods, names))
         ax.set_ylim(len(methods) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel("share of the output’s relevance")
@@ -104,8 +104,8 @@ def overview(shares: xr.DataArray, names: Mapping[str, str], conserving: list[st
             for part in used
         }
         figure.legend(
-            list(entries.values()), list(entries), loc="outside upper center", ncols=min(4, max(len(entries), 1)),
-            columnspacing=1.2,
+            list(entries.values()), list(map(style.as_is, entries)), loc="outside upper center",
+            ncols=min(4, max(len(entries), 1)), columnspacing=1.2,
         )  # fmt: skip
         if len(found) > 1:
             style.letter(axes)
@@ -142,11 +142,12 @@ def conservation(data: xr.Dataset, names: Mapping[str, str], ax: Axes | None = N
             ax.plot(np.maximum(values[:, place], floor), np.arange(len(methods)), linestyle="",
                     marker="D" if whole else "o", markersize=4.2 if whole else 3.6,
                     color=style.BLUE if whole else colors[place % len(colors)],
-                    markeredgecolor=style.BLACK, markeredgewidth=0.3, label=step, zorder=4 if whole else 3)  # fmt: skip
+                    markeredgecolor=style.BLACK, markeredgewidth=0.3, zorder=4 if whole else 3,
+                    label=style.entry(step))  # fmt: skip
         ax.axvline(TOLERANCE, color=style.VERMILLION, linewidth=1.0, linestyle=(0, (4, 2)), label="bound")
         ax.set_xscale("log")
         ax.set_xlim(floor / 1.5, max(positive.max(initial=0.0), TOLERANCE) * 4)
-        ax.set_yticks(range(len(methods)), [names.get(key, key) for key in methods])
+        ax.set_yticks(range(len(methods)), looks.named(methods, names))
         ax.set_ylim(len(methods) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x", color=style.LIGHT_GREY, linewidth=0.4)

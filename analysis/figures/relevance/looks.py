@@ -1,5 +1,6 @@
 """Colours, scales and labels that the figures of relevance share."""
 
+from collections.abc import Iterable, Mapping
 from textwrap import fill
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.shrinking.looks import plain_powers
+from analysis.formatting import cut_middle
 
 #: Blue against, white for nothing, vermillion for.
 SIGNED = LinearSegmentedColormap.from_list(
@@ -51,8 +53,14 @@ def training(key: str, others: list[str]) -> dict[str, Any]:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Break a title into lines of so many letters."""
-    return fill(text, width, break_long_words=False)
+    """Break a name into lines of so many letters."""
+    lines = fill(cut_middle(text, style.PHRASE), width, break_long_words=False).splitlines()
+    return "\n".join(map(style.as_is, lines))
+
+
+def named(keys: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return what methods or measures are called, as a figure shows it."""
+    return [style.as_is(names.get(key, key), style.PHRASE) for key in keys]
 
 
 def heat_map(ax: Axes, relevance: npt.ArrayLike, pixel: npt.ArrayLike | None = None) -> float:

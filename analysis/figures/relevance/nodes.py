@@ -39,7 +39,7 @@ def correlations(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes |
             if np.isfinite(value):
                 ax.text(column, row, f"{value:.2f}".replace("-", "−"), ha="center", va="center", fontsize=6.5,
                         color="white" if abs(value) > 0.72 else style.BLACK)  # fmt: skip
-        labels = [names.get(key, key) for key in measures]
+        labels = looks.named(measures, names)
         ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=7.5)
         ax.set_yticks(range(len(labels)), labels, fontsize=7.5)
         ax.tick_params(length=0)
@@ -83,9 +83,9 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
 
 
 def _with_unit(nodes: xr.Dataset, key: str, names: Mapping[str, str]) -> str:
-    name = names.get(key, key)
+    (name,) = looks.named([key], names)
     if "unit" in nodes.coords and nodes["unit"].dims == ("measure",):
-        return f"{name} ({nodes['unit'].sel(measure=key).item()})"
+        return f"{name} ({style.as_is(nodes['unit'].sel(measure=key).item())})"
     return name
 
 

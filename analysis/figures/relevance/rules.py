@@ -92,7 +92,12 @@ def two_objects(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
         for place, rule in enumerate(share["rule"].values):
-            ax.plot(data["ratio"], share[place], label=str(rule).replace("_", " "), **looks.LINES[place])
+            ax.plot(
+                data["ratio"],
+                share[place],
+                label=style.entry(str(rule).replace("_", " ")),
+                **looks.LINES[place % len(looks.LINES)],
+            )
         ratio = data["ratio"].values.astype(float)
         if (ratio > 0).all():
             ax.set_xscale("log")
@@ -121,7 +126,7 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     share = (data[f"share{ending}"] if ending else only(data, "share")).transpose("form", "object")
-    values, labels = share.values.astype(float), [str(name) for name in share["object"].values]
+    values, labels = share.values.astype(float), [style.as_is(name) for name in share["object"].values]
     if f"value{ending}" in data:
         labels = [f"{float(value):g}".replace("-", "−") for value in data[f"value{ending}"]]
     if f"bias{ending}" in data:
@@ -133,9 +138,9 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
         entries = {}
         for at, (form, row) in enumerate(zip(share["form"].values, values, strict=True)):
             place = np.arange(len(labels)) + width * (at - (len(values) - 1) / 2)
-            entries[str(form).replace("_", " ")] = ax.bar(
-                place, row, width=0.92 * width, color=looks.LINES[at]["color"], hatch="////" if at else None,
-                edgecolor="white", linewidth=0.3,
+            entries[style.as_is(str(form).replace("_", " "))] = ax.bar(
+                place, row, width=0.92 * width, color=looks.LINES[at % len(looks.LINES)]["color"],
+                hatch="////" if at else None, edgecolor="white", linewidth=0.3,
             )  # fmt: skip
         ax.axhline(0, color=style.BLACK, linewidth=0.6)
         ax.set_xticks(range(len(labels)), labels)

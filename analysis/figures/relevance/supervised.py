@@ -121,7 +121,7 @@ def overview(data: xr.Dataset, names: Mapping[str, str], chosen: Mapping[str, fl
         if measures is not None:
             relied = reliance(data)
             of = measures[0].removeprefix("inside_")
-            strengths(data, data[measures[0]], names, chosen, axes[2]).set_title(_SETS.get(of, of))
+            strengths(data, data[measures[0]], names, chosen, axes[2]).set_title(_SETS.get(of, style.as_is(of)))
             axes[2].set_ylabel("inside, trained measure (%)")
             against(data, data[measures[0]], data[measures[1]], chosen, axes[3]).set_title("both measures")
             axes[3].plot([0, 1], [0, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
@@ -138,7 +138,10 @@ def overview(data: xr.Dataset, names: Mapping[str, str], chosen: Mapping[str, fl
 def _entries(
     data: xr.Dataset, names: Mapping[str, str], others: list[str], level: float
 ) -> tuple[list[Line2D], list[str]]:
-    entries = {names.get(key, key): Line2D([], [], **looks.training(key, others)) for key in keys(data, "training")}
+    entries = {
+        style.as_is(names.get(key, key), style.PHRASE): Line2D([], [], **looks.training(key, others))
+        for key in keys(data, "training")
+    }
     entries["chosen"] = Line2D(
         [], [], marker="o", markersize=6.5, markerfacecolor="none", color=style.BLACK, linestyle=""
     )
@@ -231,7 +234,7 @@ def examples(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
                 _region(axes[place], data, kind)
                 axes[place].set_title("" if row else looks.wrapped(names.get(key, key), letters), fontsize=size)
                 place += 1
-            axes[row * columns].set_ylabel(kind.replace("_", " "), fontsize=8)
+            axes[row * columns].set_ylabel(style.as_is(kind.replace("_", " ")), fontsize=8)
         looks.scale_bar(figure, axes)
     return figure
 
@@ -272,14 +275,18 @@ def history(data: xr.Dataset, names: Mapping[str, str], unit: str = "nats") -> F
     -------
     matplotlib.figure.Figure
     """
-    labels = {"loss": f"loss ({unit})", "inside": "|relevance| inside (%)", "accuracy_clean": "accuracy, clean (%)"}
+    labels = {
+        "loss": f"loss ({style.as_is(unit)})",
+        "inside": "|relevance| inside (%)",
+        "accuracy_clean": "accuracy, clean (%)",
+    }
     shown = [name for name in labels if name in data]
     others = relevance_trainings(data)
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, len(shown))
         for ax, name in zip(axes, shown, strict=True):
             for key in keys(data, "training"):
-                ax.plot(data["epoch"], data[name].sel(training=key), label=names.get(key, key),
+                ax.plot(data["epoch"], data[name].sel(training=key), label=style.entry(names.get(key, key)),
                         **looks.training(key, others))  # fmt: skip
             if name == "loss":
                 loss_axis(ax, data[name], labels[name])

@@ -43,14 +43,14 @@ def overview(paths: xr.Dataset, unit: str) -> Figure:
         for method in removal.in_order(data["ranked_by"].values.tolist()):
             one = data.sel({"ranked_by": method})
             for ax, name in zip(axes, ("share_best", "total_regret"), strict=True):
-                ax.plot(one["removal"], one[name], label=method_name(method), **looks.line(method))
+                ax.plot(one["removal"], one[name], label=style.entry(method_name(method)), **looks.line(method))
         for ax in axes:
             looks.removed_axis(ax, data.sizes["removal"] + 1)
         looks.accuracy_axis(axes[0], "choices that are the best (%)")
         if (data["total_regret"] > 0).any():
             axes[1].set_yscale("log")
             looks.plain_powers(axes[1])
-        axes[1].set_ylabel(f"cumulative regret ({unit})")
+        axes[1].set_ylabel(f"cumulative regret ({style.as_is(unit)})")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
         style.letter(axes)
@@ -151,7 +151,7 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
                 axes[4].tick_params(labelleft=True)
                 continue
             predicted(paths, panel[1], panel[0], linear, ax)
-            ax.set_title(f"{method_name(panel[1])}, {RANKING_NAMES[panel[0]]}")
-        figure.supxlabel(f"true change of the loss ({unit})", fontsize=9)
-        figure.supylabel(f"predicted change ({unit})", fontsize=9)
+            ax.set_title(f"{style.as_is(method_name(panel[1]))}, {RANKING_NAMES[panel[0]]}")
+        figure.supxlabel(f"true change of the loss ({style.as_is(unit)})", fontsize=9)
+        figure.supylabel(f"predicted change ({style.as_is(unit)})", fontsize=9)
     return figure

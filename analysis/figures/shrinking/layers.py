@@ -84,7 +84,7 @@ def overview(data: xr.Dataset, ranking: str = "reranked") -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(methods), sharey=True)
         for method, ax in zip(methods, axes, strict=True):
             left(data, method, ranking, ax)
-            ax.set_title(method_name(method))
+            ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         handles, labels = axes[0].get_legend_handles_labels()
         order = [*range(1, len(labels)), 0]

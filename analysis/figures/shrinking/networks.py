@@ -46,7 +46,7 @@ def optimum(data: xr.Dataset, label: str, gap_label: str, ranking: str = "rerank
         axes[0].plot(step, data["best"], color=style.BLACK, linewidth=1.0, label="best mask of this size", zorder=4)
         for method in removal.in_order(data["ranked_by"].values.tolist()):
             one = data.sel({"ranked_by": method, "ranking": ranking})
-            axes[0].plot(step, one["loss"], label=method_name(method), **looks.line(method), **marker)
+            axes[0].plot(step, one["loss"], label=style.entry(method_name(method)), **looks.line(method), **marker)
             axes[1].plot(step, one["gap"], **looks.line(method), **marker)
         for ax in axes:
             looks.removed_axis(ax, int(step[-1]))
@@ -128,7 +128,7 @@ def retraining(data: xr.Dataset) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(methods), sharey=True)
         for method, ax in zip(methods, axes, strict=True):
             _retrained(ax, data["test_accuracy"].sel({"ranked_by": method}))
-            ax.set_title(method_name(method))
+            ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))

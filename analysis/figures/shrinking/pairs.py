@@ -94,7 +94,7 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
     sizes = np.abs(interaction[above])
     limit = float(np.nanquantile(sizes, 1 - CLIPPED)) if np.isfinite(sizes).any() else 1.0
     power = int(np.floor(np.log10(limit))) if limit > 0 and not 0.01 <= limit < 1000 else 0
-    scaled = f"({'' if power == 0 else rf'$10^{{{power}}}$ '}{unit})"
+    scaled = f"({'' if power == 0 else rf'$10^{{{power}}}$ '}{style.as_is(unit)})"
     mixed = np.ix_(order, order)
     one = correlation[mixed].copy()
     np.fill_diagonal(one, np.nan)  # of a node with itself it says nothing

@@ -58,7 +58,7 @@ def curve(
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
         for method in in_order(data["ranked_by"].values.tolist()):
             values = data.sel({"ranked_by": method})
-            ax.plot(values["step"], values, label=method_name(method), **looks.line(method))
+            ax.plot(values["step"], values, label=style.entry(method_name(method)), **looks.line(method))
         looks.removed_axis(ax, data.sizes["step"] - 1)
         if name == "loss":
             looks.loss_axis(ax, paths[name], label)

@@ -127,7 +127,7 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
             for column, logarithmic in enumerate((True, False)):
                 ax = axes[2 * row + column]
                 surface(surfaces, method, logarithmic, label if column == 0 else "", ax)
-                ax.set_title(f"chosen by {method_name(method)}")
+                ax.set_title(f"chosen by {style.as_is(method_name(method))}")
                 if row < len(methods) - 1:
                     ax.set_xlabel("")
         ends = np.append(removed, 2 * removed[-1] - removed[-2] if removed.size > 1 else removed[-1] + 1)
@@ -187,7 +187,7 @@ def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
         for number, ax in enumerate(axes):
             method, place = methods[number // len(chosen)], chosen[number % len(chosen)]
             _prediction(ax, data.sel({"ranked_by": method}).isel(removed=place))
-            first = f"{method_name(method)}, " if number % len(chosen) == 0 else ""
+            first = f"{style.as_is(method_name(method))}, " if number % len(chosen) == 0 else ""
             ax.set_title(f"{first}{int(data['removed'].values[place])} removed", fontsize=8)
             if number >= len(axes) - len(chosen):
                 ax.set_xlabel("gain")

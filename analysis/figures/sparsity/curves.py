@@ -55,7 +55,7 @@ def curve(
         if name == "accuracy":
             accuracy_axis(ax)
         else:
-            loss_axis(ax, drawn, f"loss ({unit})")
+            loss_axis(ax, drawn, f"loss ({style.as_is(unit)})")
         if classes:
             looks.chance(ax, 1 / classes if name == "accuracy" else float(np.log(classes)))
         # Curves begin at one end of the axis and end at the other.
@@ -145,7 +145,9 @@ def _compared(data: xr.Dataset, found: dict[str, list[Method]], what: str) -> Fi
             for one in shown:
                 values = accuracy.sel({"pruned_by": one.key}, drop=True).transpose("network", "percent")
                 label = by_name(one.by) if what == "by" else scope_name(one.scope)
-                looks.banded(axes[column], values, label, alpha=looks.alpha_of(len(shown)), **_line(one, what))
+                looks.banded(
+                    axes[column], values, style.entry(label), alpha=looks.alpha_of(len(shown)), **_line(one, what)
+                )
                 if not one.published and one.by != "random":
                     difference = (values - published).transpose("network", "percent")
                     looks.banded(axes[2 + column], difference, alpha=looks.alpha_of(len(shown)), **_line(one, what))

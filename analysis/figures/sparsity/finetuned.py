@@ -40,7 +40,7 @@ def overview(before: xr.Dataset, after: xr.Dataset) -> Figure:
                 looks.banded(
                     axes[2 + column],
                     1 - values,
-                    by_name(one.by),
+                    style.entry(by_name(one.by)),
                     alpha=looks.alpha_of(len(shown)),
                     **looks.heuristic(one.by),
                 )

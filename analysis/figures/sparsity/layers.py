@@ -48,12 +48,12 @@ def overview(layers: xr.Dataset, sizes: list[int]) -> Figure:
             ax.plot([0, 100], [1, 0], color=style.GREY, linewidth=0.7, linestyle=(0, (1.2, 1.2)))
             for place, layer in enumerate(names):
                 values = data.isel(layer=place).transpose("network", "percent")
-                label = layer_name(layer, one.kind, sizes)
+                label = style.entry(layer_name(layer, one.kind, sizes))
                 looks.banded(ax, values, label, color=style.CYCLE[place % len(style.CYCLE)])
             looks.sparsity_axis(ax, f"sparsity, {one.kind} (%)")
             ax.set_ylim(0, 1.02)
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
-            ax.set_title(scope_name(one.scope))
+            ax.set_title(style.as_is(scope_name(one.scope)))
             if scopes.index(one.scope) == 0:
                 ax.set_ylabel(f"{one.kind} that stay (%)")
             # Normalised, the last one, all are near the diagonal: there is room below it.

@@ -60,7 +60,7 @@ def ends(summary: xr.Dataset, shown: Sequence[Method], ax: Axes | None = None) -
                 ax.fill_betweenx(
                     [rows[0] - 0.45, rows[-1] + 0.45], high - width, high, color=style.LIGHT_GREY, linewidth=0
                 )
-        ax.set_yticks(place, [one.name for one in shown])
+        ax.set_yticks(place, [style.as_is(one.name, style.PHRASE) for one in shown])
         ax.set_ylim(len(shown) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         looks.sparsity_axis(ax, "sparsity at which the accuracy first falls (%)")

@@ -1,0 +1,151 @@
+"""Names as they are: whatever a user's names hold, figures show it, and fonts stay text in every file."""
+
+import re
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import synthetic_model
+import synthetic_relevance
+import synthetic_shrinking
+import synthetic_sparsity
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from analysis import figures, layers
+from analysis.figures import style
+from analysis.relevance.names import names_of
+
+#: Each is mathematics, markup or a path to something else; no font that comes along has the character 節.
+NASTY = (r"co$t$ \x", "a_{b} % & # ~ ^", r"</script><b>$\frac", "q\"uote' `", "_$_", "節 α\n\té", "x" * 300)
+UNIT = r"US$/m$^2 \frac"
+
+
+def model(name):
+    """Layers whose every name holds `name`, of few nodes and of many."""
+    return tuple((f"{name}{number}", "unit", nodes) for number, nodes in enumerate((3, 4, 60)))
+
+
+def texts(figure):
+    """Every text of a figure."""
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
+
+
+def drawn(figure):
+    figure.draw_without_rendering()
+    return figure
+
+
+def assert_inside(figure):
+    """Nothing leaves the picture by more than the tenth of an inch that long names grow from paper to screen."""
+    box, (width, height) = drawn(figure).get_tightbbox(), figure.get_size_inches()
+    assert box.x0 > -0.1 and box.y0 > -0.1 and box.x1 < width + 0.1 and box.y1 < height + 0.1
+
+
+def width(text, **options):
+    with style.context():
+        return Figure().text(0, 0, text, **options).get_window_extent().width
+
+
+@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize("around", ["{}", "{}, {}", "every one of {} ($)"])
+def test_a_name_in_a_figure_is_shown_as_it_is(name, around):
+    plain = name.replace("\n", r"\n").replace("\t", r"\t").replace("節", r"\u7bc0")
+    label = around.replace("$", r"\$").format(*[style.as_is(name, 400)] * 2)
+    assert label.replace(r"\$", "$") == around.format(plain, plain)
+    assert width(label) == width(around.format(plain, plain), parse_math=False)
+
+
+def test_a_name_beside_mathematics_of_our_own_is_none():
+    assert width(f"$p$ = 1 ({style.as_is(UNIT)})") == pytest.approx(
+        width("$p$") + width(f" = 1 ({UNIT})", parse_math=False), rel=0.02
+    )
+
+
+def test_what_no_font_has_is_spelled_out_and_long_names_lose_their_middle():
+    assert style.as_is("\x00\u202e\ud800") == r"\x00\u202e\ud800"
+    assert style.as_is("x" * 10**6) == "xxxxxxxxx…" + "x" * 18
+    assert len(style.as_is("\U00020000" * 100)) == style.LETTERS
+    assert style.entry("_hidden") == " _hidden" and style.entry("shown") == "shown"
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_figures_of_nodes_take_any_name(name):
+    single, draws = synthetic_model.leave_one_out(model(name), unit=UNIT), synthetic_model.draws(model(name), count=9)
+    draws.attrs["unit"] = UNIT
+    few = single.isel(node=slice(0, 7))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a glyph that no font has is a warning
+        bars = figures.nodes.effects(few)
+        assert style.as_is(f"{name}1", figures.nodes.HEAD) in texts(bars.figure)
+        for ax in (bars, figures.nodes.effects(single), figures.nodes.grid(single), figures.removal.leave_one_out(few)):
+            assert_inside(ax.figure)
+        panels = drawn(figures.gradients.by_node(draws, probability=0.5, nodes=[0, 3, 8]))
+        titles = (f"{style.as_is(f'{name}0', 22)}\nunit 0", style.as_is(f"{name}0 unit 0"))
+        assert set(titles) & set(texts(panels))
+        for data in (single, draws):
+            drawn(figures.layers.overview(layers.summary(data)))
+        ax = figures.masks.node_values(np.arange(8.0), single["node"].values[:3])
+        assert_inside(ax.figure)
+        for draw in (figures.densities.loss, figures.densities.log_loss, figures.gradients.density):
+            assert style.as_is(UNIT) in draw(draws).get_xlabel() + draw(draws).get_ylabel()
+            drawn(draw(draws).figure)
+
+
+@pytest.mark.parametrize("name", NASTY[:5])
+def test_figures_of_studies_take_any_name_of_a_method(name):
+    of = figures.relevance
+    deletion = synthetic_relevance.deletion()
+    methods = [str(key) if number else name for number, key in enumerate(deletion["attributed_by"].values)]
+    deletion = deletion.drop_vars("title", errors="ignore").assign_coords(attributed_by=methods)
+    drawn(of.deletion.overview(deletion, methods[:2], names_of(deletion)))
+    shares = synthetic_relevance.conservation().assign_coords
+    conservation = shares(step=[name, *synthetic_relevance.conservation()["step"].values[1:]])
+    ax = of.ledger.conservation(conservation, {})
+    assert style.entry(name) in [text.get_text() for text in ax.get_legend().get_texts()]
+    drawn(ax.figure)
+    paths = synthetic_shrinking.paths(synthetic_shrinking.Network((4,)), ("brute_force",))
+    drawn(figures.shrinking.removal.overview(paths.assign_coords(ranked_by=[name]), "loss"))
+    cells = synthetic_sparsity.layers()
+    drawn(
+        figures.sparsity.layers.overview(
+            cells.assign_coords(layer=[name, *cells["layer"].values[1:]]), list(synthetic_sparsity.SIZES)
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def axes():
+    with mpl.rc_context({"font.family": "monospace", "text.usetex": False}):
+        return figures.nodes.effects(synthetic_model.leave_one_out(model("a$")[:2]))
+
+
+@pytest.mark.parametrize("ending", ["pdf", "eps", "svg"])
+def test_fonts_stay_text_in_every_file_that_a_user_saves(axes, tmp_path, ending):
+    before = dict(mpl.rcParams)
+    axes.figure.savefig(tmp_path / f"figure.{ending}")
+    written = (tmp_path / f"figure.{ending}").read_bytes()
+    if ending == "svg":
+        assert b"<text" in written and b">change of the loss" in written
+    else:
+        assert b"STIXGeneral" in written
+        assert (
+            b"/Type3" not in written and b"FontType 3" not in written and b"FontType 42" * (ending == "eps") in written
+        )
+    assert dict(mpl.rcParams) == before and mpl.rcParams["pdf.fonttype"] == 3
+
+
+def test_one_look_whatever_the_users_settings_are(tmp_path):
+    with mpl.rc_context({"font.family": "monospace", "xtick.labelsize": 20}):
+        figure = figures.masks.by_size(np.arange(8.0)).figure
+        figure.savefig(tmp_path / "figure.pdf")
+        fonts = re.findall(rb"/BaseFont /\w+\+(\S+)", (tmp_path / "figure.pdf").read_bytes())
+    assert {font.decode() for font in fonts} == {"STIXGeneral-Regular"}
+
+
+def test_a_pdf_of_several_pages_has_its_own_fonts_throughout(axes, tmp_path):
+    with PdfPages(tmp_path / "pages.pdf") as pages:
+        pages.savefig(axes.figure)
+    written = (tmp_path / "pages.pdf").read_bytes()
+    assert b"/Type3" in written and b"/CIDFontType2" not in written
