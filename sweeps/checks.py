@@ -4,7 +4,6 @@ import operator
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
 
 from analysis.errors import InputError, InputTypeError
@@ -42,7 +41,7 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = MO
     """
     number = None if isinstance(value, bool | np.bool_) or _axes(value) else _index(value)
     if number is None:
-        raise InputTypeError(f"{name} must be a whole number, got {_shown(value)}")
+        raise InputTypeError(f"{name} must be a whole number, got {shown(value)}")
     _within(name, number, least, most)
     return number
 
@@ -88,12 +87,12 @@ def real(
         If it is NaN, infinite or outside the bounds.
     """
     if isinstance(value, str | bool) or _axes(value) or np.asarray(value).dtype.kind not in "iuf":
-        raise InputTypeError(f"{name} must be a number, got {_shown(value)}")
+        raise InputTypeError(f"{name} must be a number, got {shown(value)}")
     number = float(value)
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {number}")
     if above is not None and not number > above:
-        raise InputError(f"{name} must be {'positive' if above == 0 else f'above {above}'}, got {_shown(value)}")
+        raise InputError(f"{name} must be {'positive' if above == 0 else f'above {above}'}, got {shown(value)}")
     _within(name, number, least, most)
     return number
 
@@ -102,10 +101,10 @@ def _within(name: str, number: float, least: float | None, most: float | None) -
     if (least is None or number >= least) and (most is None or number <= most):
         return
     if most is None or (most == MOST and least is not None and number < least):
-        raise InputError(f"{name} must be at least {least}, got {_shown(number)}")
+        raise InputError(f"{name} must be at least {least}, got {shown(number)}")
     if least is None:
-        raise InputError(f"{name} must be at most {most}, got {_shown(number)}")
-    raise InputError(f"{name} must be between {least} and {most}, got {_shown(number)}")
+        raise InputError(f"{name} must be at most {most}, got {shown(number)}")
+    raise InputError(f"{name} must be between {least} and {most}, got {shown(number)}")
 
 
 def several(
@@ -133,34 +132,36 @@ def several(
     one = isinstance(values, str | bytes) or not (isinstance(values, Sequence) or _axes(values) == 1)
     found = tuple(check(name, value) for value in ([values] if one else values))
     if len(found) < least:
-        raise InputError(f"{name} must have at least {least} value{'s' * (least > 1)}, got {_shown(values)}")
+        raise InputError(f"{name} must have at least {least} value{'s' * (least > 1)}, got {shown(values)}")
     if distinct and len(set(found)) < len(found):
-        raise InputError(f"{name} must have no value twice, got {_shown(values)}")
+        raise InputError(f"{name} must have no value twice, got {shown(values)}")
     return found
 
 
 def numbers(name: str, values: Any) -> np.ndarray:
     """Return real numbers, or truth values, as an array in their own type; raise InputTypeError for anything else."""
+    import jax.numpy as jnp  # the command line checks its settings without JAX
+
     try:
         array = np.asarray(values)
     except ValueError:  # lists of unequal lengths
         array = np.asarray(None)
     if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
-        raise InputTypeError(f"{name} must be numbers, got {_shown(values)}")
+        raise InputTypeError(f"{name} must be numbers, got {shown(values)}")
     return array
 
 
 def flag(name: str, value: Any) -> bool:
     """Return a truth value as Python's; raise InputTypeError for anything but a bool, Python's or NumPy's."""
     if not isinstance(value, bool | np.bool_):
-        raise InputTypeError(f"{name} must be True or False, got {_shown(value)}")
+        raise InputTypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
 
 
 def text(name: str, value: Any) -> str:
     """Return a text as Python's; raise InputTypeError for anything else."""
     if not isinstance(value, str):
-        raise InputTypeError(f"{name} must be a text, got {_shown(value)}")
+        raise InputTypeError(f"{name} must be a text, got {shown(value)}")
     return str(value)
 
 
@@ -170,7 +171,7 @@ def one_of(name: str, value: T, options: Collection[T]) -> T:
     for option in options:
         if (type(value) is type(option) or isinstance(value, str)) and value == option:
             return option
-    raise InputError(f"{name} must be one of {', '.join(map(str, options))}, got {_shown(value)}")
+    raise InputError(f"{name} must be one of {', '.join(map(str, options))}, got {shown(value)}")
 
 
 def seed(name: str, value: Any) -> int:
@@ -185,11 +186,12 @@ def seed(name: str, value: Any) -> int:
     """
     number = whole(name, value, most=None)
     if not 0 <= number < SEEDS:
-        raise InputError(f"{name} must be between 0 and 2^64 - 1, got {_shown(number)}")
+        raise InputError(f"{name} must be between 0 and 2^64 - 1, got {shown(number)}")
     return number
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: on one line, and not too long."""
     try:
         text = " ".join(repr(value).split())  # arrays are printed on several lines
     except ValueError:  # Python prints no integer of more than 4,300 digits

@@ -2,10 +2,13 @@
 
 import functools
 import inspect
+import io
+import re
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +16,7 @@ from typing import Annotated, Any
 import tyro
 
 from analysis.errors import InputError
-from sweeps import config
+from sweeps import checks, config, importing
 from sweeps.studies import settings as studies
 
 PROG = "sweeps"
@@ -21,6 +24,8 @@ DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at onc
 
 # The command that reproduces a run, as it is stored with the run.
 _command: ContextVar[str] = ContextVar("command", default=PROG)
+# What to do when the command is interrupted now.
+_next: ContextVar[str] = ContextVar("next", default="the same command again starts anew")
 
 Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures and report.html go there.")]
 Overwrite = Annotated[bool, tyro.conf.arg(help="Remove an earlier run in that folder.")]
@@ -91,6 +96,9 @@ def run(
         process: Number of this process, where no cluster is detected.
     """
     start = time.perf_counter()
+    settings = settings.check()
+    _check_processes(distributed, coordinator, processes, process)
+    _next.set(f"the same command{' without --overwrite' * overwrite} goes on where it stopped")
     if distributed:
         import jax
 
@@ -98,6 +106,7 @@ def run(
     import jax
 
     from analysis import reports
+    from sweeps import disk
     from sweeps.studies import configured
 
     first = jax.process_index() == 0
@@ -108,7 +117,26 @@ def run(
 
     configured.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
     if first:
-        say(f"done: {reports.write(out)}")
+        with disk.writing(out):
+            page = reports.write(out)
+        say(f"done: {page}")
+
+
+def _check_processes(distributed: bool, coordinator: str | None, processes: int | None, process: int | None) -> None:
+    """Raise InputError unless the options of several processes go together."""
+    given = {
+        f"--{name}": value
+        for name, value in dict(coordinator=coordinator, processes=processes, process=process).items()
+        if value is not None
+    }
+    if given and not distributed:
+        raise InputError(f"{', '.join(given)} must be left out without --distributed")
+    if len(given) in (1, 2):
+        raise InputError(f"--coordinator, --processes and --process go together, got {', '.join(given)} only")
+    if given:
+        checks.whole("--process", process, 0, checks.whole("--processes", processes, 1) - 1)
+        if not re.fullmatch(r".+:[0-9]{1,5}", str(coordinator)):
+            raise InputError(f"--coordinator must be host:port, got {coordinator!r}")
 
 
 def report(folder: tyro.conf.Positional[Path]) -> None:
@@ -118,8 +146,10 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
         folder: A run folder.
     """
     from analysis import reports
+    from sweeps import disk
 
-    print(f"report: {reports.write(folder)}")
+    with disk.writing(folder):
+        print(f"report: {reports.write(folder)}")
 
 
 def explore(folder: tyro.conf.Positional[Path]) -> None:
@@ -129,8 +159,10 @@ def explore(folder: tyro.conf.Positional[Path]) -> None:
         folder: A run folder.
     """
     from analysis import explorer
+    from sweeps import disk
 
-    print(f"explorer: {explorer.write(folder)}")
+    with disk.writing(folder):
+        print(f"explorer: {explorer.write(folder)}")
 
 
 def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -141,10 +173,12 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
         out: Where to; the run folder itself by default.
     """
     from analysis import export as exports
+    from sweeps import disk
 
     target = folder if out is None else out
-    for path in (exports.to_netcdf(folder, target / "run.nc"), *exports.to_csv(folder, target / "csv")):
-        print(f"export: {path}")
+    with disk.writing(target):
+        for path in (exports.to_netcdf(folder, target / "run.nc"), *exports.to_csv(folder, target / "csv")):
+            print(f"export: {path}")
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -171,31 +205,69 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if traceback:
         arguments.remove("--traceback")
     _command.set(shlex.join([PROG, *(word for word in arguments if word != "--overwrite")]))
+    _next.set("the same command again starts anew")
     try:
-        arguments = _joined_names(arguments)
-        tyro.extras.subcommand_cli_from_dict(
-            _with_file(arguments),
-            prog=PROG,
-            description=DESCRIPTION,
-            args=arguments,
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        _command_of(_joined_names(arguments))()
     except KeyboardInterrupt:
-        print(f"{PROG}: stopped; {_what_next(arguments)}", file=sys.stderr)
+        print(f"{PROG}: stopped; {_next.get()}", file=sys.stderr)
         sys.exit(130)
     except InputError as error:
-        if traceback:
+        # What a user's own function raised is noted as such by sweeps.importing.
+        if traceback or importing.is_theirs(error):
             raise
         # Some messages are several lines long; the first says what is wrong, --traceback shows the rest.
-        print(f"{PROG}: error: {(str(error).splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
+        print(f"{PROG}: error: {(str(error).strip().splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
         sys.exit(2)
 
 
-def _what_next(arguments: list[str]) -> str:
-    """What to do after an interruption, in words."""
-    if arguments[:1] == ["run"]:
-        return "the same command again goes on where it stopped"
-    return "the same command again starts anew"
+def _command_of(arguments: list[str]) -> Callable[[], Any]:
+    """Return the command with its arguments; the values of the file that ``run`` names are defaults of its flags."""
+    file = Path(arguments[1]) if arguments[0] == "run" and arguments[1:2] and arguments[1][:1] != "-" else None
+    command = _parsed(arguments, file)
+    # Flags may stand before the file.
+    named = command.keywords.get("file")
+    return command if named == file else _parsed(arguments, named)
+
+
+def _parsed(arguments: list[str], file: Path | None) -> functools.partial[Any]:
+    """Return the command with its arguments; raise InputError, in one line, for what does not parse."""
+    commands = COMMANDS | {"run": _with_defaults(run, config.Sweep() if file is None else config.read(file))}
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            return tyro.extras.subcommand_cli_from_dict(
+                {name: _deferred(function) for name, function in commands.items()},
+                prog=PROG,
+                description=DESCRIPTION,
+                args=arguments,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stopped:
+        if stopped.code:
+            raise InputError(_first_part(printed.getvalue())) from None
+        raise
+
+
+def _deferred(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of the same arguments that returns the call, to be made once all is parsed."""
+
+    @functools.wraps(function)
+    def bound(*arguments: Any, **options: Any) -> functools.partial[Any]:
+        return functools.partial(function, *arguments, **options)
+
+    return bound
+
+
+def _first_part(box: str) -> str:
+    """Return what tyro prints below a title, up to the first rule, as one line."""
+    told: list[str] = []
+    for row in box.splitlines()[1:]:
+        row = re.sub(r"\x1b\[[0-9;]*m", "", row).strip(" │")
+        if re.search(r"\w", row):
+            told.append(row)
+        elif told:
+            break
+    return " ".join(told) or "the arguments cannot be read"
 
 
 def _joined_names(arguments: list[str]) -> list[str]:
@@ -214,24 +286,20 @@ def _joined_names(arguments: list[str]) -> list[str]:
     return [" ".join(arguments[:2]), *arguments[2:]]
 
 
-def _with_file(arguments: list[str]) -> dict[str, Callable[..., Any]]:
-    """Commands with the values of the configuration file, if one is named, as the defaults of ``run``."""
-    files = [word for word in arguments[1:2] if arguments[0] == "run" and not word.startswith("-")]
-    settings = config.read(Path(files[0])) if files else config.Sweep()
+def _with_defaults(function: Callable[..., Any], settings: config.Sweep) -> Callable[..., Any]:
+    """Return the function with a default for its settings, and all its arguments by name."""
 
-    @functools.wraps(run)
-    def run_with_defaults(**values: Any) -> None:
-        run(**values)
+    @functools.wraps(function)
+    def by_name(**values: Any) -> None:
+        function(**values)
 
-    signature = inspect.signature(run)
+    signature = inspect.signature(function)
     parameters = [
-        one.replace(default=settings, kind=one.KEYWORD_ONLY)
-        if one.name == "settings"
-        else one.replace(kind=one.KEYWORD_ONLY)
+        one.replace(kind=one.KEYWORD_ONLY, default=settings if one.name == "settings" else one.default)
         for one in signature.parameters.values()
     ]
-    run_with_defaults.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return COMMANDS | {"run": run_with_defaults}
+    by_name.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return by_name
 
 
 def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
@@ -239,19 +307,23 @@ def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
     from importlib import import_module
 
     from analysis import reports
+    from sweeps import disk
     from sweeps.store import check_folder
 
     # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
     settings.check()
-    check_folder(out, overwrite)
+    with disk.writing(out):
+        check_folder(out, overwrite)
 
     def say(line: str) -> None:
         print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
 
     study = import_module(f"sweeps.studies.{name}")
     study.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
+    _next.set(f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on")
     say("drawing figures and writing the report")
-    page = reports.write(out)
+    with disk.writing(out):
+        page = reports.write(out)
     say(f"done: {page}")
 
 

@@ -1,5 +1,6 @@
 """Importing: a function of the user's own, named in a configuration file as ``package.module:function``."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import InputError
+
+# Begins the note on an error of this library that was raised inside a user's function.
+_INSIDE = "raised inside"
 
 
 def load(reference: str, what: str) -> Callable[..., Any]:
@@ -23,7 +27,7 @@ def load(reference: str, what: str) -> Callable[..., Any]:
         If the reference has another form, or there is no such module or function.
     """
     module, colon, name = reference.partition(":")
-    if not (module and colon and name):
+    if not (colon and all((*module.split("."), *name.split(".")))):
         raise InputError(f"{what} must be package.module:function, got {reference!r}")
     here = str(Path.cwd())
     if here not in sys.path:
@@ -31,7 +35,7 @@ def load(reference: str, what: str) -> Callable[..., Any]:
     try:
         found: Any = import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name):
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise InputError(
             f"{what}: there is no module {error.name}; modules are looked for in {here} and among what is installed"
@@ -51,13 +55,24 @@ def called(reference: str, what: str, options: dict[str, Any]) -> Any:
     Raises
     ------
     ValueError
-        As ``load``, and if it does not take the options.
+        As ``load``, and if it does not take the options; what the function itself raises is left as it is.
     """
     function = load(reference, what)
     try:
-        return function(**options)
+        inspect.signature(function).bind(**options)
+    except ValueError:
+        pass  # some functions written in C do not tell their arguments
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-            raise
         given = ", ".join(options) or "none"
         raise InputError(f"{what}: {reference} does not take these options ({given}): {error}") from error
+    try:
+        return function(**options)
+    except InputError as error:
+        # It is the user's call of this library that was wrong, which only the traceback shows.
+        error.add_note(f"{_INSIDE} {reference}")
+        raise
+
+
+def is_theirs(error: Exception) -> bool:
+    """Whether ``called`` saw the error come out of a user's own function."""
+    return any(note.startswith(_INSIDE) for note in getattr(error, "__notes__", ()))

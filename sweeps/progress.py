@@ -41,10 +41,14 @@ class Progress:
             self._bar.update(number)
         elif self._shown and time.monotonic() - self._last >= LINE_EVERY:
             self._last = time.monotonic()
-            rate = (self._count - self._skipped) / (self._last - self._start)
-            left = (self._total - self._count) / rate
-            done = f"{self._count:,} of {self._total:,} {self._things}"
-            self.say(f"{done}, {rate:,.0f} {self._things}/s, about {left:,.0f} s left")
+            self.say(self._line())
+
+    def _line(self) -> str:
+        done = f"{self._count:,} of {self._total:,} {self._things}"
+        rate = (self._count - self._skipped) / (self._last - self._start)
+        if rate == 0:
+            return done
+        return f"{done}, {rate:,.0f} {self._things}/s, about {(self._total - self._count) / rate:,.0f} s left"
 
     def skip(self, number: int) -> None:
         """Count some that an earlier run finished."""

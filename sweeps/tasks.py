@@ -1,25 +1,21 @@
 """Tasks: the data that networks are trained and tested on."""
 
-import gzip
-import zlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from analysis.errors import InputError, MissingError, UnavailableError
+from analysis.errors import InputError, InputTypeError, UnavailableError
+from sweeps import checks
+from sweeps import mnist as files
+from sweeps.settings import NOISE, TURNS, count
+
+MNIST_FILES = files.FILES
 
 Boundary = Literal["text", "code"]
-
-MNIST_SOURCE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
-# Files of MNIST as they are published, with their SHA-256.
-MNIST_FILES = {
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-}
 
 
 class Batch(NamedTuple):
@@ -67,7 +63,7 @@ def circle(
     Parameters
     ----------
     train_examples, test_examples : number of points
-    train_seed, test_seed : seeds of the two sets, which are independent
+    train_seed, test_seed : seeds of the two sets, which are independent; at least 0 and below 2^64
     boundary : ``"text"`` or ``"code"``
         The study was first published with a text that puts the radius at sqrt(2/pi), so that half
         the square lies inside, and with code that compares the *squared* radius with sqrt(2/pi),
@@ -80,8 +76,10 @@ def circle(
 
     Raises
     ------
+    TypeError
+        If a number of examples or a seed is no whole number.
     ValueError
-        If a number of examples is not positive or the boundary is unknown.
+        If a number of examples is not positive, a seed is not of 64 bits, or the boundary is unknown.
 
     References
     ----------
@@ -95,24 +93,14 @@ def circle(
     ((1000, 2), 2, 0.7979)
     """
     radii = {"text": np.sqrt(2 / np.pi), "code": (2 / np.pi) ** 0.25}
-    if boundary not in radii:
-        raise InputError(f'boundary must be "text" or "code", got {boundary!r}')
-    radius = float(radii[boundary])
+    sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
+    radius = float(radii[checks.one_of("boundary", boundary, radii)])  # type: ignore[arg-type]
 
     def sample(examples: int, seed: int) -> Batch:
         points = np.random.default_rng(seed).uniform(-1, 1, size=(examples, 2)).astype(np.float32)
         return Batch(points, (np.square(points).sum(axis=1) > radius**2).astype(np.int32))
 
-    _check_examples(train_examples=train_examples, test_examples=test_examples)
-    settings = dict(
-        train_examples=train_examples,
-        test_examples=test_examples,
-        train_seed=train_seed,
-        test_seed=test_seed,
-        boundary=boundary,
-        radius=radius,
-    )
-    return Task("circle", sample(train_examples, train_seed), sample(test_examples, test_seed), 2, settings)
+    return Task("circle", *_two_sets(sample, sizes), 2, sizes | dict(boundary=str(boundary), radius=radius))
 
 
 def spiral(
@@ -130,9 +118,9 @@ def spiral(
     Parameters
     ----------
     train_examples, test_examples : number of points
-    train_seed, test_seed : seeds of the two sets, which are independent
-    turns : full turns that an arm makes between the centre and radius 1
-    noise : standard deviation of the noise on each coordinate
+    train_seed, test_seed : seeds of the two sets, which are independent; at least 0 and below 2^64
+    turns : full turns that an arm makes between the centre and radius 1, a million at most; negative ones are clockwise
+    noise : standard deviation of the noise on each coordinate, at least 0
 
     Returns
     -------
@@ -140,11 +128,14 @@ def spiral(
 
     Raises
     ------
+    TypeError
+        If a number of examples or a seed is no whole number, or the turns or the noise are no number.
     ValueError
-        If a number of examples is not positive or the noise is negative.
+        If a number of examples is not positive, a seed is not of 64 bits, or the turns or the noise are not finite or
+        out of range.
     """
-    if noise < 0:
-        raise InputError(f"noise must be zero or positive, got {noise}")
+    sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
+    turns, noise = TURNS("turns", turns), NOISE("noise", noise)
 
     def sample(examples: int, seed: int) -> Batch:
         random = np.random.default_rng(seed)
@@ -155,16 +146,22 @@ def spiral(
         points += random.normal(scale=noise, size=points.shape)
         return Batch(points.astype(np.float32), arm.astype(np.int32))
 
-    _check_examples(train_examples=train_examples, test_examples=test_examples)
-    settings = dict(
-        train_examples=train_examples,
-        test_examples=test_examples,
-        train_seed=train_seed,
-        test_seed=test_seed,
-        turns=turns,
-        noise=noise,
+    return Task("spiral", *_two_sets(sample, sizes), 2, sizes | dict(turns=turns, noise=noise))
+
+
+def _sizes(train_examples: Any, test_examples: Any, train_seed: Any, test_seed: Any) -> dict[str, int]:
+    """Return the sizes and seeds of the two sets, checked."""
+    return dict(
+        train_examples=count("train_examples", train_examples),
+        test_examples=count("test_examples", test_examples),
+        train_seed=checks.seed("train_seed", train_seed),
+        test_seed=checks.seed("test_seed", test_seed),
     )
-    return Task("spiral", sample(train_examples, train_seed), sample(test_examples, test_seed), 2, settings)
+
+
+def _two_sets(sample: Callable[[int, int], Batch], sizes: dict[str, int]) -> tuple[Batch, Batch]:
+    train, test = (sample(sizes[f"{part}_examples"], sizes[f"{part}_seed"]) for part in ("train", "test"))
+    return train, test
 
 
 def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
@@ -181,8 +178,10 @@ def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 
     Raises
     ------
+    TypeError
+        If the share is no number, or the seed no whole number.
     ValueError
-        If the split leaves the training or the test set empty.
+        If the split leaves the training or the test set empty, or the seed is not of 64 bits.
 
     References
     ----------
@@ -190,10 +189,11 @@ def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """
     from sklearn.datasets import load_digits
 
+    settings = _split_settings(test_fraction, split_seed)
     data = load_digits()
     inputs = (data.data / 16).astype(np.float32)
-    train, test = _split(inputs, data.target.astype(np.int32), test_fraction, split_seed)
-    return Task("digits", train, test, 10, dict(test_fraction=test_fraction, split_seed=split_seed))
+    train, test = _split(inputs, data.target.astype(np.int32), **settings)
+    return Task("digits", train, test, 10, settings)
 
 
 def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
@@ -212,8 +212,10 @@ def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 
     Raises
     ------
+    TypeError
+        If the share is no number, or the seed no whole number.
     ValueError
-        If the split leaves the training or the test set empty.
+        If the split leaves the training or the test set empty, or the seed is not of 64 bits.
 
     References
     ----------
@@ -222,8 +224,8 @@ def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """
     from sklearn.datasets import load_diabetes
 
+    settings = _split_settings(test_fraction, split_seed)
     data = load_diabetes()
-    settings = dict(test_fraction=test_fraction, split_seed=split_seed)
     return _regression("diabetes", data.data, data.target, settings)
 
 
@@ -247,8 +249,10 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
     ------
     OSError
         If the data are not there.
+    TypeError
+        If the folder is no path, the share no number, or the seed no whole number.
     ValueError
-        If the split leaves the training or the test set empty.
+        If the split leaves the training or the test set empty, or the seed is not of 64 bits.
 
     References
     ----------
@@ -256,7 +260,8 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
     """
     from sklearn.datasets import fetch_california_housing
 
-    home = None if folder is None else str(folder)
+    settings = _split_settings(test_fraction, split_seed)
+    home = None if folder is None else str(_path(folder))
     try:
         data = fetch_california_housing(data_home=home, download_if_missing=False)
     except OSError:
@@ -265,7 +270,7 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
             "California housing is not there: run sklearn.datasets.fetch_california_housing"
             f"({where}) once with internet, and pass folder= where data_home is not the default"
         ) from None
-    return _regression("california", data.data, data.target, dict(test_fraction=test_fraction, split_seed=split_seed))
+    return _regression("california", data.data, data.target, settings)
 
 
 def mnist(folder: str | Path | None = None) -> Task:
@@ -284,7 +289,9 @@ def mnist(folder: str | Path | None = None) -> Task:
     Raises
     ------
     OSError
-        If a file is missing, or cannot be fetched.
+        If a file is missing, or cannot be read or fetched.
+    TypeError
+        If the folder is no path.
     ValueError
         If a file is no IDX file of this kind, is cut short, or does not fit its partner.
 
@@ -292,74 +299,21 @@ def mnist(folder: str | Path | None = None) -> Task:
     ----------
     Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits.
     """
-    home = _fetched_mnist() if folder is None else Path(folder)
-    train, test = (_idx_batch(home, part) for part in ("train", "t10k"))
+    home = files.fetched() if folder is None else _path(folder)
+    train, test = (Batch(*files.batch(home, part)) for part in ("train", "t10k"))
     sizes = dict(train_examples=len(train.targets), test_examples=len(test.targets))
     return Task("mnist", train, test, 10, sizes)
 
 
-def _fetched_mnist() -> Path:
-    """Return the folder of the user's cache that MNIST was fetched to, now or before."""
-    import pooch
-
-    home = Path(pooch.os_cache("gatesweep")) / "mnist"
-    store = pooch.create(home, MNIST_SOURCE, registry=MNIST_FILES)
-    for name in MNIST_FILES:
-        try:
-            store.fetch(name)
-        # requests' errors, urllib3's and the system's; a wrong checksum is a ValueError.
-        except (OSError, ValueError) as error:
-            raise UnavailableError(
-                f"MNIST could not be fetched ({type(error).__name__}): download {', '.join(MNIST_FILES)} from "
-                f"{MNIST_SOURCE}, put them in a folder and pass it as folder="
-            ) from error
-    return home
-
-
-def _idx_batch(folder: Path, part: str) -> Batch:
-    """Read the images and labels of one part."""
-    images_path, labels_path = (_idx_path(folder, f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
-    images, labels = _idx(images_path, 3), _idx(labels_path, 1)
-    if images.shape[1:] != (28, 28):
-        raise InputError(f"{images_path}: expected images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
-    if len(images) != len(labels):
-        raise InputError(f"{labels_path}: expected {len(images)} labels, one an image, got {len(labels)}")
-    if len(labels) == 0 or labels.max() > 9:
-        raise InputError(f"{labels_path}: expected labels from 0 to 9, at least one")
-    return Batch(images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int32))
-
-
-def _idx_path(folder: Path, name: str) -> Path:
-    """Return where the file is, plain or compressed."""
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    raise MissingError(
-        f"{folder / name} is not there, nor with .gz: download it from {MNIST_SOURCE}, or pass another folder="
-    )
-
-
-def _idx(path: Path, axes: int) -> Shaped[np.ndarray, "..."]:
-    """Read an IDX file of bytes: a magic number that ends in the number of axes, the sizes, and the numbers."""
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: compressed file is damaged or cut short: {error}") from None
-    head = np.frombuffer(content[: 4 * (1 + axes)], ">u4") if len(content) >= 4 * (1 + axes) else np.zeros(1, int)
-    # Two zero bytes, 8 for unsigned bytes, and the number of axes.
-    if head[0] != 0x0800 + axes:
-        raise InputError(f"{path}: expected an IDX file with magic number {0x0800 + axes}, got {head[0]}")
-    shape, values = tuple(head[1:].tolist()), np.frombuffer(content, np.uint8, offset=4 * (1 + axes))
-    if values.size != np.prod(shape, dtype=int):
-        raise InputError(f"{path}: expected {np.prod(shape, dtype=int)} bytes for shape {shape}, got {values.size}")
-    return values.reshape(shape)
+def _path(folder: Any) -> Path:
+    if not isinstance(folder, str | os.PathLike):
+        raise InputTypeError(f"folder must be a path, got {checks.shown(folder)}")
+    return Path(folder)
 
 
 def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: dict[str, Any]) -> Task:
     """Return a regression, split, and standardised by its training set."""
-    train, test = _split(inputs, targets, settings["test_fraction"], settings["split_seed"])
+    train, test = _split(inputs, targets, **settings)
 
     def standardise(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
         return ((values - reference.mean(axis=0)) / reference.std(axis=0)).astype(np.float32)
@@ -373,16 +327,18 @@ def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: di
     )
 
 
-def _split(inputs: np.ndarray, targets: np.ndarray, test_fraction: float, seed: int) -> tuple[Batch, Batch]:
-    test_examples = round(test_fraction * len(inputs))
-    if not 0 < test_examples < len(inputs):
-        raise InputError(f"test_fraction must leave examples in both sets: {test_fraction} of {len(inputs)} does not")
-    order = np.random.default_rng(seed).permutation(len(inputs))
-    test, train = order[:test_examples], order[test_examples:]
+def _split_settings(test_fraction: Any, split_seed: Any) -> dict[str, Any]:
+    """Return the arguments of a split, checked."""
+    return dict(
+        test_fraction=checks.real("test_fraction", test_fraction), split_seed=checks.seed("split_seed", split_seed)
+    )
+
+
+def _split(inputs: np.ndarray, targets: np.ndarray, test_fraction: float, split_seed: int) -> tuple[Batch, Batch]:
+    test_examples = test_fraction * len(inputs)
+    # Before it is rounded: Python has no integer for an infinite number.
+    if not 0 < test_examples < len(inputs) or not 0 < round(test_examples) < len(inputs):
+        raise InputError(f"test_fraction must leave examples in both sets: {test_fraction:g} of {len(inputs)} does not")
+    order = np.random.default_rng(split_seed).permutation(len(inputs))
+    test, train = order[: round(test_examples)], order[round(test_examples) :]
     return Batch(inputs[train], targets[train]), Batch(inputs[test], targets[test])
-
-
-def _check_examples(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise InputError(f"{name} must be at least 1, got {count}")

@@ -1,13 +1,20 @@
 """Settings of the studies: plain dataclasses, read before JAX is imported."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import ClassVar, Literal
 
-from sweeps.config import require
+from sweeps import checks
+from sweeps.settings import NOISE, TURNS, Rule, Settings, count, each, natural, probabilities, require, step_size
+
+# The seeds after it, of further networks, are seeds too.
+_seed = partial(checks.whole, least=0)
+_counts, _distinct_counts = each(count), each(count, distinct=True)
 
 
 @dataclass(frozen=True)
-class Circle:
+class Circle(Settings):
     """The distribution of loss under random node removal, of a toy network on a circle."""
 
     nodes: int = 20
@@ -41,29 +48,26 @@ class Circle:
     mask_seed: int = 17
     """Seed of the masks."""
 
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in (
-            "nodes",
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "train_examples",
-            "test_examples",
-            "draws",
-            "paths",
-            "networks",
-        ):
-            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        require(0 <= self.cube_nodes <= 30, "cube_nodes", "between 0 and 30", self.cube_nodes)
-        for name in ("seed", "test_seed", "mask_seed"):
-            require(0 <= getattr(self, name) < 2**31, name, "between 0 and 2^31 - 1", getattr(self, name))
-        inside = bool(self.probability) and all(0 <= value <= 1 for value in self.probability)
-        require(inside, "probability", "in [0, 1], at least one", self.probability)
+    RULES: ClassVar[Mapping[str, Rule]] = dict(
+        nodes=count,
+        epochs=count,
+        batch_size=count,
+        learning_rate=step_size,
+        train_examples=count,
+        test_examples=count,
+        probability=probabilities,
+        draws=count,
+        paths=count,
+        cube_nodes=partial(checks.whole, least=0, most=30),
+        networks=count,
+        seed=_seed,
+        test_seed=_seed,
+        mask_seed=_seed,
+    )
 
 
 @dataclass(frozen=True)
-class Shrinking:
+class Shrinking(Settings):
     """Which node to remove next: brute force, first and second order, along whole paths of removals."""
 
     task: Literal["digits", "mnist"] = "digits"
@@ -97,19 +101,29 @@ class Shrinking:
     seed: int = 0
     """Seed of the initial networks and the order of training."""
 
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in ("nodes", "epochs", "batch_size", "learning_rate", "retrain_epochs", "surface_every"):
-            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        require(0 <= self.small_nodes <= 20, "small_nodes", "between 0 and 20", self.small_nodes)
-        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
-        good = 1 in self.layers and all(0 < one <= self.nodes for one in self.layers)
-        require(good, "layers", f"numbers from 1 to {self.nodes}, 1 among them", self.layers)
-        require(all(one > 0 for one in self.retrain_every), "retrain_every", "positive numbers", self.retrain_every)
+    RULES: ClassVar[Mapping[str, Rule]] = dict(
+        nodes=count,
+        layers=_distinct_counts,
+        small_nodes=partial(checks.whole, least=0, most=20),
+        comparison=each(checks.text, least=0, distinct=True),
+        epochs=count,
+        batch_size=count,
+        learning_rate=step_size,
+        retrain_every=each(count, least=0, distinct=True),
+        retrain_epochs=count,
+        surface_every=count,
+        seed=_seed,
+    )
+
+    def check(self, prefix: str = "") -> None:
+        """Raise InputError for a value that cannot be used, before any work is done."""
+        super().check(prefix)
+        good = 1 in self.layers and max(self.layers) <= self.nodes
+        require(good, f"{prefix}layers", f"numbers from 1 to {self.nodes}, 1 among them", self.layers)
 
 
 @dataclass(frozen=True)
-class Sparsity:
+class Sparsity(Settings):
     """How sparse a network can get: weights and units pruned to many sparsities, before and after fine-tuning."""
 
     task: Literal["digits", "mnist"] = "digits"
@@ -136,26 +150,26 @@ class Sparsity:
     seed: int = 0
     """Seed of the first network and its order of training; the others have the next ones."""
 
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in ("networks", "batch_size", "learning_rate", "step"):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "positive", value)
-        require(self.hidden is None or _all_positive(self.hidden), "hidden", "positive numbers", self.hidden)
-        require(_all_positive(self.epochs), "epochs", "positive numbers", self.epochs)
-        percents = bool(self.sparsity) and all(0 <= one < 100 for one in self.sparsity) and 0 in self.sparsity
-        require(percents, "sparsity", "percents from 0 to 99, 0 among them", self.sparsity)
-        require(
-            self.finetune_epochs is None or self.finetune_epochs >= 0,
-            "finetune_epochs",
-            "zero or positive",
-            self.finetune_epochs,
-        )
-        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+    RULES: ClassVar[Mapping[str, Rule]] = dict(
+        hidden=_counts,
+        networks=count,
+        epochs=_distinct_counts,
+        batch_size=count,
+        learning_rate=step_size,
+        sparsity=each(partial(checks.whole, least=0, most=99), distinct=True),
+        step=partial(checks.whole, least=1, most=100),
+        finetune_epochs=natural,
+        seed=_seed,
+    )
+
+    def check(self, prefix: str = "") -> None:
+        """Raise InputError for a value that cannot be used, before any work is done."""
+        super().check(prefix)
+        require(0 in self.sparsity, f"{prefix}sparsity", "percents from 0 to 99, 0 among them", self.sparsity)
 
 
 @dataclass(frozen=True)
-class Spiral:
+class Spiral(Settings):
     """Train first, or prune first: half of a network's hidden nodes removed after its training, or before."""
 
     hidden: tuple[int, ...] = (50, 50)
@@ -189,32 +203,35 @@ class Spiral:
     seed: int = 0
     """Seed of the first network, its order of training and its random choices; the others have the next ones."""
 
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in (
-            "networks",
-            "choices",
-            "epochs",
-            "finetune_epochs",
-            "batch_size",
-            "learning_rate",
-            "rate_networks",
-            "train_examples",
-            "test_examples",
-        ):
-            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        require(all(one > 0 for one in self.rates), "rates", "positive numbers", self.rates)
-        good = len(self.hidden) >= 2 and _all_positive(self.hidden)
-        require(good, "hidden", "positive numbers, two or more", self.hidden)
-        require(0 < self.share < 1, "share", "between 0 and 1", self.share)
-        least = self.share * min(self.hidden) >= 1
-        require(least, "share", f"one node or more of each hidden layer, {self.hidden}", self.share)
-        require(self.noise >= 0, "noise", "zero or positive", self.noise)
-        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
+    RULES: ClassVar[Mapping[str, Rule]] = dict(
+        hidden=each(count, least=2),
+        share=partial(checks.real, most=1, above=0),
+        networks=count,
+        choices=count,
+        epochs=count,
+        finetune_epochs=count,
+        batch_size=count,
+        learning_rate=step_size,
+        rates=each(step_size, least=0, distinct=True),
+        rate_networks=count,
+        train_examples=count,
+        test_examples=count,
+        turns=TURNS,
+        noise=NOISE,
+        seed=_seed,
+    )
+
+    def check(self, prefix: str = "") -> None:
+        """Raise InputError for a value that cannot be used, before any work is done."""
+        super().check(prefix)
+        good = self.share < 1 and self.share * min(self.hidden) >= 1
+        require(
+            good, f"{prefix}share", f"one node or more, and not all, of each hidden layer {self.hidden}", self.share
+        )
 
 
 @dataclass(frozen=True)
-class Relevance:
+class Relevance(Settings):
     """Which inputs a decision comes from: rules that go backwards, compared, and trained to lie where they should."""
 
     task: Literal["digits", "mnist"] = "digits"
@@ -260,34 +277,28 @@ class Relevance:
     seed: int = 0
     """Seed of the first network of each kind, its order of training and all drawings; others have the next ones."""
 
-    def check(self) -> None:
-        """Raise ValueError for a setting out of range, before any work is done."""
-        for name in (
-            "hidden",
-            "batch_size",
-            "learning_rate",
-            "examples",
-            "images",
-            "orders",
-            "circle_epochs",
-            "supervised_epochs",
-        ):
-            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        for name in ("epochs", "region"):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "positive", value)
-        for name in ("deletion_examples", "networks", "supervised_networks"):
-            require(getattr(self, name) >= 0, name, "zero or positive", getattr(self, name))
+    RULES: ClassVar[Mapping[str, Rule]] = dict(
+        channels=_counts,
+        hidden=count,
+        epochs=count,
+        batch_size=count,
+        learning_rate=step_size,
+        examples=count,
+        images=count,
+        deletion_examples=natural,
+        region=count,
+        orders=count,
+        networks=natural,
         # Shapley values of more nodes would need more than the whole hypercube of 2^20 masks.
-        require(1 <= self.nodes <= 20, "nodes", "between 1 and 20", self.nodes)
-        require(self.supervised_examples >= 10, "supervised_examples", "at least 10", self.supervised_examples)
-        for numbers in ("channels", "supervised_hidden", "strengths"):
-            require(_all_positive(getattr(self, numbers)), numbers, "positive numbers", getattr(self, numbers))
-        require(0 <= self.seed < 2**31, "seed", "between 0 and 2^31 - 1", self.seed)
-
-
-def _all_positive(numbers: tuple[float, ...]) -> bool:
-    return bool(numbers) and all(one > 0 for one in numbers)
+        nodes=partial(checks.whole, least=1, most=20),
+        circle_epochs=count,
+        supervised_networks=natural,
+        supervised_hidden=_counts,
+        supervised_examples=partial(checks.whole, least=10),
+        supervised_epochs=count,
+        strengths=each(step_size, distinct=True),
+        seed=_seed,
+    )
 
 
 STUDIES = {"circle": Circle, "shrinking": Shrinking, "sparsity": Sparsity, "spiral": Spiral, "relevance": Relevance}

@@ -63,14 +63,19 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            ("--probability 1.5", r"probability must be in \[0, 1\], at least one, got \(1.5,\)"),
-            ("--probability 0.5 -0.1", r"probability must be in \[0, 1\], .* got \(0.5, -0.1\)"),
-            ("--probability nan", r"probability must be in \[0, 1\], .* got \(nan,\)"),
-            ("--draws 0", "draws must be positive, got 0"),
-            ("--networks 0", "networks must be positive, got 0"),
-            ("--nodes -1", "nodes must be positive, got -1"),
-            ("--learning-rate nan", "learning_rate must be positive, got nan"),
-            ("--mask-seed -1", r"mask_seed must be between 0 and 2\^31 - 1, got -1"),
+            ("--probability 1.5", "probability must be between 0 and 1, got 1.5"),
+            ("--probability 0.5 -0.1", "probability must be between 0 and 1, got -0.1"),
+            ("--probability nan", "probability must be finite, got nan"),
+            ("--probability 0.5 0.25 0.5", r"probability must have no value twice, got \(0.5, 0.25, 0.5\)"),
+            ("--draws 0", "draws must be at least 1, got 0"),
+            ("--draws 2147483648", "draws must be between 1 and 2147483647, got 2147483648"),
+            ("--networks 0", "networks must be at least 1, got 0"),
+            ("--nodes -1", "nodes must be at least 1, got -1"),
+            ("--learning-rate nan", "learning_rate must be finite, got nan"),
+            ("--learning-rate 0", "learning_rate must be positive, got 0.0"),
+            ("--learning-rate 1e-60", "learning_rate must be between 1e-37 and 1e.38, got 1e-60"),
+            ("--mask-seed -1", "mask_seed must be at least 0, got -1"),
+            ("--seed 1180591620717411303424", "seed must be between 0 and 2147483647, got 1180591620717411303424"),
         ],
     )
     def test_settings_out_of_range(self, flags, message, tmp_path, capsys):
@@ -107,7 +112,7 @@ class TestRefusals:
         assert flags.split()[0] in error and "Traceback" not in error
 
     def test_a_traceback_is_shown_when_asked_for(self):
-        with pytest.raises(ValueError, match="draws must be positive, got 0"):
+        with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
             cli.main(["study", "circle", "--draws", "0", "--traceback"])
 
 
@@ -145,7 +150,7 @@ class TestConfigurationFiles:
             ("nodes = ", "is no valid TOML"),
             ("[tusk]\nname = 'circle'", "table must be one of task, network, training, sweep, got 'tusk'"),
             ("[training]\nepoch = 3", r"key of \[training\] must be one of epochs, .*, got 'epoch'"),
-            ("[training]\nepochs = 'many'", "training.epochs must be of type int, got 'many'"),
+            ("[training]\nepochs = 'many'", "training.epochs must be a whole number, got 'many'"),
             ("training = 3", r"training must be a table \[training\], got 3"),
         ],
     )

@@ -1,14 +1,19 @@
 """Configured sweeps: what a file may say, what flags add to it, and when a folder is another run's."""
 
 import dataclasses
+import datetime
+import inspect
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import sweeps
 from analysis import reports
-from sweeps import cli, config
+from analysis.errors import InputError
+from sweeps import cli, config, losses, networks, objective, tasks
 from sweeps.store import Run
 from sweeps.studies import configured
 from tests.sweeps.test_cli import refused
@@ -61,15 +66,15 @@ class TestFiles:
             ("[sweeps]", "table must be one of task, network, training, sweep, got 'sweeps'"),
             ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, sites, .*, got 'draw'"),
             ("sweep = 3", r"sweep must be a table \[sweep\], got 3"),
-            ("[sweep]\ndraws = '3'", "sweep.draws must be of type int, got '3'"),
-            ("[sweep]\ndraws = 3.5", "sweep.draws must be of type int, got 3.5"),
-            ("[sweep]\ndraws = true", "sweep.draws must be of type int, got True"),
-            ("[sweep]\ngradients = 1", "sweep.gradients must be of type bool, got 1"),
+            ("[sweep]\ndraws = '3'", "sweep.draws must be a whole number, got '3'"),
+            ("[sweep]\ndraws = 3.5", "sweep.draws must be a whole number, got 3.5"),
+            ("[sweep]\ndraws = true", "sweep.draws must be a whole number, got True"),
+            ("[sweep]\ngradients = 1", "sweep.gradients must be true or false, got 1"),
             ("[sweep]\nkeep = 1", "sweep.keep must be one of draws, summary, got 1"),
             ("[sweep]\ndesign = 'walk'", "sweep.design must be one of bernoulli, .*, got 'walk'"),
             ("[sweep]\nkeep = 'everything'", "sweep.keep must be one of draws, summary, got 'everything'"),
             ("[task]\nname = 'square'", "task.name must be one of circle, .*, got 'square'"),
-            ("[sweep]\nbatch_size = 'many'", "sweep.batch_size must be .*int.*, got 'many'"),
+            ("[sweep]\nbatch_size = 'many'", "sweep.batch_size must be a whole number, got 'many'"),
             ("[sweep]\nprobability = ['half']", "sweep.probability must be .*, got "),
             ("[network]\nsizes = [2, 4.5, 2]", "network.sizes must be .*, got "),
         ],
@@ -82,6 +87,89 @@ class TestFiles:
         for text in ("sizes = [", "[sweeps]", "[sweep]\ndraw = 3", "sweep = 3", "[sweep]\ndraws = '3'"):
             with pytest.raises(ValueError, match=re.escape(str(file))):
                 read(file, text)
+
+
+class TestChecks:
+    """What is refused once file and flags are put together; tests/sweeps/test_settings_property.py has the rest."""
+
+    def test_what_was_left_out_is_filled_in_once(self):
+        found = DEFAULT.check()
+        assert (found.task.name, found.network.sizes, found.network.activation) == ("circle", (2, 20, 2), "relu")
+        assert found.sweep.arguments() == dict(probability=(0.25, 0.5, 0.75), draws=1000, chains=1)
+        assert found.check() == found
+
+    @pytest.mark.parametrize(("design", "options"), config.DESIGNS.items())
+    def test_a_design_takes_its_own_options_and_no_others(self, design, options):
+        given = dict(probability=(0.5,), on=2, draws=7, chains=2)
+        mine = {name: given[name] for name in options}
+        assert config.Masks(design=design, **mine).arguments() == mine
+        for name in given.keys() - options:
+            expected = rf"^sweep.{name} must be left out with sweep.design {design}, got "
+            with pytest.raises(InputError, match=expected):
+                config.Masks(design=design, **{name: given[name]}).check()
+
+    def test_designs_are_made_of_the_options_named_after_their_arguments(self):
+        classes = dict(
+            bernoulli=sweeps.Bernoulli, fixed_size=sweeps.FixedSize, leave_one_out=sweeps.LeaveOneOut,
+            hypercube=sweeps.Hypercube,
+        )  # fmt: skip
+        for design, made in classes.items():
+            made(**config.Masks(design=design).arguments())
+
+    def test_tables_written_without_jax_are_those_of_the_library(self):
+        assert set(get_args(config.Activation)) == set(networks.ACTIVATIONS)
+        assert set(get_args(config.Precision)) == set(objective.PRECISIONS)
+        assert set(config.LOSSES) == set(losses.LOSSES)
+        for name, options in config.TASKS.items():
+            assert set(options) == set(inspect.signature(getattr(tasks, name)).parameters)
+
+    @pytest.mark.parametrize(("task", "options"), config.TASKS.items())
+    def test_a_task_takes_its_own_options_and_no_others(self, task, options):
+        given = dict(
+            train_examples=3, test_examples=3, train_seed=1, test_seed=1, boundary="code", turns=1.0, noise=0.0,
+            test_fraction=0.5, split_seed=1,
+        )  # fmt: skip
+        config.Data(name=task, **{name: given[name] for name in options}).check()
+        for name in given.keys() - set(options):
+            with pytest.raises(InputError, match=f"^task.{name} must be left out with task.name {task}, got "):
+                config.Data(name=task, **{name: given[name]}).check()
+            with pytest.raises(InputError, match=f"^task.{name} must be left out with task.load, got "):
+                config.Data(load="mine:task", **{name: given[name]}).check()
+
+    @pytest.mark.parametrize(
+        ("part", "message"),
+        [
+            (config.Data(load="mine:task", name="circle"), "task.name must be left out with task.load, got 'circle'"),
+            (config.Data(arguments=dict(size=3)), "task.arguments must be left out without task.load, got {'size': 3}"),
+            (config.Data(noise=np.nan), "task.noise must be finite, got nan"),
+            (config.Data(train_examples=True), "task.train_examples must be a whole number, got True"),
+            (
+                config.Network(checkpoint="here"),
+                "network.checkpoint must be left out without network.build",
+            ),
+            (config.Network(build="a:b", sizes=(2, 20, 2)), "network.sizes must be left out with network.build, got"),
+            (config.Network(build="a:b", activation="relu"), "network.activation must be left out with network.build"),
+            (
+                config.Network(build="a:b", arguments=dict(one=[dict(when=datetime.date(2026, 1, 1))])),
+                "network.arguments.one.0.when must be a text, a number, .*, got datetime.date",
+            ),
+            (config.Network(sizes=(2,)), r"network.sizes must have at least 2 values, got \(2,\)"),
+            (config.Network(sizes=5), "network.sizes must be a list, each a whole number, got 5"),
+            (config.Training(loss="huber"), "training.loss must be one of cross_entropy, .*, package.module:function"),
+            (config.Training(learning_rate=0), "training.learning_rate must be positive, got 0"),
+            (config.Masks(probability=(0.5, 0.5)), r"sweep.probability must have no value twice, got \(0.5, 0.5\)"),
+            (config.Masks(probability=()), r"sweep.probability must have at least 1 value, got \(\)"),
+            (config.Masks(chains=2**30), "sweep.chains must be between 1 and 715827882, got 1073741824"),
+        ],
+    )
+    def test_values_that_cannot_be_used(self, part, message):
+        with pytest.raises(InputError, match=f"^{message}"):
+            part.check()
+
+    def test_numpys_numbers_are_pythons(self):
+        found = config.Masks(probability=np.array([0.25, 0.5]), draws=np.int64(3), gradients=np.True_)
+        found.check()
+        assert repr(found) == repr(config.Masks(probability=(0.25, 0.5), draws=3))
 
 
 class TestCommand:
@@ -99,6 +187,7 @@ class TestCommand:
             cli.main(["run", str(file), "--out", str(file.parent / "run"), *flags])
             return got[-1]
 
+        of.got = got
         return of
 
     def test_flags_override_the_file(self, settings):
@@ -107,17 +196,22 @@ class TestCommand:
             text, "--sweep.draws", "40", "--sweep.probability", "0.2", "0.3", "--network.sizes", "2", "7", "2"
         )
         assert (found.sweep.draws, found.sweep.probability, found.network.sizes) == (40, (0.2, 0.3), (2, 7, 2))
-        assert found.training.epochs == 3 and found.sweep.chains == DEFAULT.sweep.chains
+        assert found.training.epochs == 3 and found.sweep.chains == 1
+
+    def test_the_file_may_stand_behind_flags(self, settings, file):
+        settings("[sweep]\ndraws = 30\nchains = 2")
+        before = ["run", "--out", str(file.parent / "run"), "--sweep.chains", "3", str(file)]
+        cli.main(before)
+        assert (settings.got[-1].sweep.draws, settings.got[-1].sweep.chains) == (30, 3)
 
     def test_without_flags_the_file_decides(self, settings):
         found = settings("[sweep]\nkeep = 'summary'\ngradients = false\nbatch_size = 8")
-        assert found == dataclasses.replace(
-            DEFAULT, sweep=dataclasses.replace(DEFAULT.sweep, keep="summary", gradients=False, batch_size=8)
-        )
+        assert found.sweep == dataclasses.replace(DEFAULT.check().sweep, keep="summary", gradients=False, batch_size=8)
+        assert dataclasses.replace(found, sweep=DEFAULT.check().sweep) == DEFAULT.check()
 
     def test_one_runs_settings_are_not_the_next_ones_defaults(self, settings):
         settings("[sweep]\ndraws = 30")
-        assert settings("") == DEFAULT
+        assert settings("") == DEFAULT.check()
 
     @pytest.mark.parametrize("flag", ["--sweep.design", "--sweep.keep", "--task.name", "--sweep.plan"])
     def test_flags_are_checked_against_the_choices(self, flag, settings, capsys):
@@ -139,7 +233,7 @@ class TestRun:
         ("flags", "message"),
         [
             (["--sweep.seed", "4"], "sweep.seed was 17, now 4"),
-            (["--sweep.design", "hypercube"], "sweep.design was bernoulli, now hypercube"),
+            (["--sweep.chains", "3"], "sweep.chains was 2, now 3"),
             (["--network.sizes", "2", "4", "2"], r"network.sizes was \[2, 5, 2\], now \[2, 4, 2\]"),
             (["--training.epochs", "2"], "training.epochs was 1, now 2"),
         ],
@@ -156,19 +250,29 @@ class TestRun:
     def test_options_of_another_task_are_refused_before_any_work(self, configured_run, tmp_path, capsys):
         flags = ["--task.name", "digits", "--task.turns", "2"]
         said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(tmp_path / "run"), *flags)
-        assert said.startswith("task digits does not take these options: train_examples, test_examples, turns")
+        assert said == "task.train_examples must be left out with task.name digits, got 64"
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            (["--sweep.draws", "0"], "draws must be at least 1"),
-            (["--sweep.batch-size", "0"], "batch_size must be at least 1, got 0"),
-            (["--sweep.precision", "lowest"], "precision"),
-            (["--sweep.design", "fixed_size", "--sweep.on", "9"], "on must be at most the number of nodes, 5, got 9"),
+            ("--sweep.draws 0", "sweep.draws must be at least 1"),
+            ("--sweep.draws 1e3", "Error parsing --sweep.draws: .*'1e3'"),
+            ("--sweep.batch-size 0", "sweep.batch_size must be at least 1, got 0"),
+            ("--sweep.precision lowest", "invalid choice 'lowest' for argument '--sweep.precision'"),
+            ("--sweep.design fixed_size --sweep.on 9", "on must be at most the number of nodes, 5, got 9"),
+            ("--sweep.on 1", "sweep.on must be left out with sweep.design bernoulli, got 1"),
+            ("--training.epochs -1", "training.epochs must be at least 0, got -1"),
+            ("--network.activation rolu", "invalid choice 'rolu' for argument '--network.activation'"),
+            ("--network.seed 1180591620717411303424", r"network.seed must be between 0 and 2\^64 - 1, got 118059"),
+            ("--coordinator localhost:9911 --process 1", "--coordinator, --process must be left out without --distri"),
+            ("--distributed --process 1", "--coordinator, --processes and --process go together, got --process only"),
+            ("--distributed --coordinator a:1 --processes 2 --process 2", "--process must be between 0 and 1, got 2"),
+            ("--distributed --coordinator a --processes 2 --process 1", "--coordinator must be host:port, got 'a'"),
         ],
     )
-    def test_settings_out_of_range_are_refused_before_any_work(self, flags, message, configured_run, tmp_path, capsys):
-        said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(tmp_path / "run"), *flags)
-        assert message in said
+    def test_options_that_cannot_be_used_are_refused_before_any_work(self, flags, message, file, tmp_path, capsys):
+        file.write_text("[task]\ntrain_examples = 64\n[network]\nsizes = [2, 5, 2]\n")
+        said = refused(capsys, "run", str(file), "--out", str(tmp_path / "run"), *flags.split())
+        assert re.search(message, said)
         assert not (tmp_path / "run").exists(), "nothing was trained"

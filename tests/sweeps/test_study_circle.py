@@ -152,7 +152,7 @@ def test_the_page_computes_what_the_engine_computed(explored, tree, tmp_path):
 
 
 def test_settings_are_checked_before_any_work(tmp_path, compiled):
-    with pytest.raises(ValueError, match="draws must be positive, got 0"):
+    with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
         circle.run(Circle(draws=0), tmp_path / "run")
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="is a file"):

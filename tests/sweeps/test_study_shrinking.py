@@ -97,8 +97,8 @@ def test_pairs(run):
     [
         (dict(layers=(2, 3)), "layers must be numbers from 1 to 100, 1 among them"),
         (dict(small_nodes=21), "small_nodes must be between 0 and 20, got 21"),
-        (dict(retrain_every=(0,)), "retrain_every must be positive numbers"),
-        (dict(epochs=0), "epochs must be positive, got 0"),
+        (dict(retrain_every=(0,)), "retrain_every must be at least 1, got 0"),
+        (dict(epochs=0), "epochs must be at least 1, got 0"),
     ],
 )
 def test_settings_out_of_range_are_refused_before_any_work(setting, message, tmp_path):

@@ -164,11 +164,11 @@ def test_networks_are_timed_by_turns(few, monkeypatch):
     ("setting", "message"),
     [
         (dict(sparsity=(50, 90)), r"sparsity must be percents from 0 to 99, 0 among them, got \(50, 90\)"),
-        (dict(sparsity=(0, 100)), "sparsity must be percents from 0 to 99"),
-        (dict(hidden=()), r"hidden must be positive numbers, got \(\)"),
-        (dict(networks=0), "networks must be positive, got 0"),
-        (dict(epochs=()), "epochs must be positive numbers"),
-        (dict(finetune_epochs=-1), "finetune_epochs must be zero or positive, got -1"),
+        (dict(sparsity=(0, 100)), "sparsity must be between 0 and 99, got 100"),
+        (dict(hidden=()), r"hidden must have at least 1 value, got \(\)"),
+        (dict(networks=0), "networks must be at least 1, got 0"),
+        (dict(epochs=()), "epochs must have at least 1 value"),
+        (dict(finetune_epochs=-1), "finetune_epochs must be at least 0, got -1"),
     ],
 )
 def test_settings_out_of_range_are_refused_before_any_work(setting, message, tmp_path):

@@ -162,11 +162,11 @@ def test_step_sizes_agree_with_the_main_part_at_the_same_one(run, pruned):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        (dict(hidden=(5,)), r"hidden must be positive numbers, two or more, got \(5,\)"),
-        (dict(share=1.0), "share must be between 0 and 1, got 1.0"),
-        (dict(share=0.3, hidden=(4, 3)), r"share must be one node or more of each hidden layer, \(4, 3\), got 0.3"),
-        (dict(rates=(0.1, -1)), "rates must be positive numbers"),
-        (dict(choices=0), "choices must be positive, got 0"),
+        (dict(hidden=(5,)), r"hidden must have at least 2 values, got \(5,\)"),
+        (dict(share=1.0), "share must be one node or more, and not all, of each hidden layer"),
+        (dict(share=0.3, hidden=(4, 3)), r"share must be one node or more, .* of each hidden layer \(4, 3\), got 0.3"),
+        (dict(rates=(0.1, -1)), "rates must be positive, got -1"),
+        (dict(choices=0), "choices must be at least 1, got 0"),
     ],
 )
 def test_settings_out_of_range_are_refused_before_any_work(setting, message, tmp_path):

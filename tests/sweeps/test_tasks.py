@@ -1,6 +1,7 @@
 """Tasks: what the data are, that seeds decide them, and what is refused."""
 
 import gzip
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pooch
 import pytest
 import sklearn.datasets
 
+from analysis.errors import InputError
 from sweeps import tasks
 
 
@@ -58,7 +60,7 @@ class TestCircle:
         assert same(tasks.circle(train_seed=5).train, tasks.circle(test_seed=5).test)
 
     def test_errors(self):
-        with pytest.raises(ValueError, match='boundary must be "text" or "code", got \'square\''):
+        with pytest.raises(ValueError, match="boundary must be one of text, code, got 'square'"):
             tasks.circle(boundary="square")
         with pytest.raises(ValueError, match="train_examples must be at least 1, got 0"):
             tasks.circle(train_examples=0)
@@ -89,7 +91,7 @@ class TestSpiral:
     def test_seeds_and_errors(self):
         assert same(tasks.spiral().test, tasks.spiral(train_seed=3).test)
         assert not same(tasks.spiral().train, tasks.spiral(train_seed=3).train)
-        with pytest.raises(ValueError, match="noise must be zero or positive, got -1"):
+        with pytest.raises(ValueError, match="noise must be between 0 and 1e.30, got -1"):
             tasks.spiral(noise=-1)
         with pytest.raises(ValueError, match="train_examples must be at least 1, got 0"):
             tasks.spiral(train_examples=0)
@@ -266,3 +268,51 @@ class TestCalifornia:
             OSError, match="California housing is not there: run sklearn.datasets.fetch_california_housing"
         ):
             tasks.california(tmp_path)
+
+
+class TestArguments:
+    """Numbers of NumPy are Python's; what is no number, or out of range, is refused by its name."""
+
+    @pytest.mark.parametrize(
+        ("task", "options", "message"),
+        [
+            (tasks.circle, dict(train_examples=1e3), "train_examples must be a whole number, got 1000.0"),
+            (tasks.circle, dict(test_examples=True), "test_examples must be a whole number, got True"),
+            (tasks.circle, dict(train_examples=2**31), "train_examples must be between 1 and 2147483647, got"),
+            (tasks.circle, dict(train_seed=-1), r"train_seed must be between 0 and 2\^64 - 1, got -1"),
+            (tasks.circle, dict(test_seed=2**64), r"test_seed must be between 0 and 2\^64 - 1, got 184467440737"),
+            (tasks.circle, dict(train_seed=1.5), "train_seed must be a whole number, got 1.5"),
+            (tasks.circle, dict(train_seed=None), "train_seed must be a whole number, got None"),
+            (tasks.circle, dict(boundary=["text"]), r"boundary must be one of text, code, got \['text'\]"),
+            (tasks.spiral, dict(test_seed=[1, 2]), r"test_seed must be a whole number, got \[1, 2\]"),
+            (tasks.spiral, dict(noise=np.nan), "noise must be finite, got nan"),
+            (tasks.spiral, dict(noise=1e39), r"noise must be between 0 and 1e\+30, got 1e\+39"),
+            (tasks.spiral, dict(noise="0.1"), "noise must be a number, got '0.1'"),
+            (tasks.spiral, dict(turns=np.inf), "turns must be finite, got inf"),
+            (tasks.spiral, dict(turns=1e308), "turns must be between -1000000.0 and 1000000.0, got 1e.308"),
+            (tasks.spiral, dict(turns=1j), "turns must be a number, got 1j"),
+            (tasks.digits, dict(test_fraction=np.nan), "test_fraction must be finite, got nan"),
+            (tasks.digits, dict(test_fraction=True), "test_fraction must be a number, got True"),
+            (tasks.diabetes, dict(split_seed="0"), "split_seed must be a whole number, got '0'"),
+            (tasks.diabetes, dict(split_seed=2**70), r"split_seed must be between 0 and 2\^64 - 1"),
+            (tasks.california, dict(folder=3), "folder must be a path, got 3"),
+            (tasks.mnist, dict(folder=3), "folder must be a path, got 3"),
+        ],
+    )
+    def test_what_is_refused(self, task, options, message):
+        with pytest.raises(InputError, match=f"^{message}"):
+            task(**options)
+
+    def test_numpys_numbers_are_pythons(self):
+        found = tasks.spiral(np.int64(7), np.uint8(5), np.int32(1), np.uint64(2**63), np.float32(2), np.float64(0.5))
+        wanted = tasks.spiral(7, 5, 1, 2**63, 2.0, 0.5)
+        assert same(found.train, wanted.train) and same(found.test, wanted.test)
+        assert json.dumps(found.settings) == json.dumps(wanted.settings)
+
+    def test_all_64_bits_of_a_seed_count(self):
+        for seed in (5, 2**32 + 5, 2**63 + 5, 2**64 - 1):
+            assert not same(tasks.circle(train_seed=seed).train, tasks.circle(train_seed=(seed + 2**32) % 2**64).train)
+
+    def test_data_are_those_of_numpys_generator(self):
+        points = np.random.default_rng(2**40 + 1).uniform(-1, 1, size=(9, 2)).astype(np.float32)
+        np.testing.assert_array_equal(tasks.circle(9, train_seed=2**40 + 1).train.inputs, points)
