@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Shaped
 
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 
 WHAT_A_BATCH_IS = "batch must be a pair (inputs, targets) such as task.test, or a triple (inputs, targets, mask)"
 
@@ -48,25 +49,53 @@ class Examples:
         """Return the number of examples."""
         return examples_in(self.inputs)
 
-    def harmless(self, whole: bool) -> "Examples":
+    def harmless(self, whole: bool, apart: bool = True) -> "Examples":
         """Return the same, with numbers in what does not count that spoil no gradient, as 0 times infinity would.
 
         Parameters
         ----------
         whole : whether targets may be replaced in whole examples only, because a loss may mix positions
+        apart : whether no example's loss depends on the other examples; where it may, inputs stay as they are
+
+        Raises
+        ------
+        InputError
+            If inputs that do not count and have to stay are not finite.
         """
         if self.mask is None:
             return self
-        counts = np.asarray(self.mask).reshape(len(self), -1).any(axis=1)
-        # Examples that do not count become copies of one that does.
-        rows = np.where(counts, np.arange(len(self)), counts.argmax())
         inputs, targets = self.inputs, self.targets
-        if not counts.all():
+        if apart:
+            inputs = jax.tree.map(partial(_finite_where_left_out, mask=np.asarray(self.mask)), inputs)
+        elif not _all_finite((inputs, targets) if whole else inputs):
+            raise InputError(
+                "batch: inputs and targets that do not count must be finite too where the losses of examples depend "
+                "on the other examples of the batch"
+            )
+        counts = np.asarray(self.mask).reshape(len(self), -1).any(axis=1)
+        if apart and not counts.all():
+            # Examples that do not count become copies of one that does.
+            rows = np.where(counts, np.arange(len(self)), counts.argmax())
             inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (inputs, targets))
         if not whole:
             mask = self.mask.reshape(*self.mask.shape, *(1,) * (targets.ndim - self.mask.ndim))
             targets = jnp.where(mask, targets, jnp.zeros_like(targets))
         return Examples(inputs, targets, self.mask)
+
+    def only(self, present: Bool[Array, " examples"]) -> "Examples":
+        """Return the same, of which some examples count at most."""
+        if self.mask is not None:
+            present = self.mask & present.reshape(-1, *(1,) * (self.mask.ndim - 1))
+        return Examples(self.inputs, self.targets, present)
+
+    @property
+    def has_spare_inputs(self) -> bool:
+        """Whether there are inputs that do not count and would be replaced."""
+        if self.mask is None:
+            return False
+        if not np.asarray(self.mask).reshape(len(self), -1).any(axis=1).all():
+            return True
+        return not _all_finite(self.inputs)
 
     def micro_batches(self, size: int) -> "Examples":
         """Cut into equal micro-batches: all arrays with leading axes (micro-batches, size).
@@ -94,37 +123,98 @@ def checked(batch: Any) -> Examples:
 
     Raises
     ------
-    ValueError
-        If it is no pair or triple of arrays of one length, holds no numbers, or its mask is not true or false.
+    InputError
+        If it is no pair or triple of arrays of one length, holds no real numbers, its mask is not true or false, or
+        what counts is not finite or does not fit the device's types.
     """
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise InputError(f"{WHAT_A_BATCH_IS}, got {_in_words(batch)}")
     inputs, targets, *rest = batch
-    for name, values in dict(inputs=inputs, targets=targets).items():
-        for leaf in jax.tree.leaves(values):
-            if not hasattr(leaf, "dtype") and np.asarray(leaf).dtype.kind not in "biuf":
-                raise InputError(f"batch: {name} must be numbers, got {np.asarray(leaf).dtype}")
-            if hasattr(leaf, "dtype") and not (leaf.dtype == bool or jnp.issubdtype(leaf.dtype, jnp.number)):
-                raise InputError(f"batch: {name} must be numbers, got {leaf.dtype}")
-    inputs, targets = jax.tree.map(on_device, inputs), jax.tree.map(_as_targets, targets)
+    inputs, targets = (
+        jax.tree.map(partial(_numbers, name), tree) for name, tree in (("inputs", inputs), ("targets", targets))
+    )
     lengths = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves((inputs, targets))}
     if len(lengths) != 1 or lengths & {None, 0} or not jax.tree.leaves(inputs) or not jax.tree.leaves(targets):
         raise InputError(
             "batch must hold inputs (examples, ...) and as many targets (examples, ...), at least one: "
             f"got inputs {_shapes(inputs)} and targets {_shapes(targets)}"
         )
-    return Examples(inputs, targets, _checked_mask(rest[0], lengths.pop()) if rest and rest[0] is not None else None)
+    mask = _checked_mask(rest[0], lengths.pop()) if rest and rest[0] is not None else None
+    for path, leaf in jax.tree_util.tree_leaves_with_path(dict(inputs=inputs, targets=targets)):
+        name = f"{path[0].key}{jax.tree_util.keystr(path[1:])}"
+        _check_values(name, leaf, mask, _type_on_device(leaf, is_target=path[0].key == "targets"))
+    inputs, targets = jax.tree.map(on_device, inputs), jax.tree.map(_as_targets, targets)
+    return Examples(inputs, targets, None if mask is None else jnp.asarray(mask))
 
 
-def _checked_mask(mask: Any, examples: int | None) -> Bool[Array, "examples ..."]:
-    values = np.asarray(mask)
+def as_array(name: str, values: Any) -> np.ndarray:
+    """Return NumPy's array of values, or raise InputError for lists of different lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be an array, with rows of one length") from error
+
+
+def _numbers(name: str, leaf: Any) -> Any:
+    """Return an array, JAX's as it is."""
+    array = leaf if isinstance(leaf, jax.Array) else as_array(f"batch: {name}", leaf)
+    if not (array.dtype == bool or any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.integer, jnp.floating))):
+        raise InputTypeError(f"batch: {name} must be real numbers, got {array.dtype}")
+    return array
+
+
+def _type_on_device(leaf: Any, is_target: bool) -> Any:
+    return jnp.dtype(jnp.int32) if is_target and _is_whole(leaf) else jax.dtypes.canonicalize_dtype(leaf.dtype)
+
+
+def _check_values(name: str, leaf: Any, mask: np.ndarray | None, dtype: Any) -> None:
+    """Raise InputError for a value that counts and is not finite, or becomes another one, in a type."""
+    values = np.asarray(leaf)
+    if _is_whole(values):
+        if values.dtype == bool or np.can_cast(values.dtype, dtype):
+            return
+        some, limits = values[_counts(values.shape, mask)], np.iinfo(dtype)
+        for value in (some.min(), some.max()) if some.size else ():
+            if not limits.min <= int(value) <= limits.max:
+                raise InputError(f"batch: {name} must be whole numbers that fit {dtype}, got {value}")
+        return
+    with np.errstate(over="ignore"):
+        good = np.isfinite(values.astype(dtype, copy=False))
+    if not good.all() and not (good | ~_counts(values.shape, mask)).all():
+        where = tuple(int(index) for index in np.argwhere(~good & _counts(values.shape, mask))[0])
+        raise InputError(
+            f"batch: {name} must be finite where they count, and fit {dtype}, got {values[where]} at index {where}"
+        )
+
+
+def _counts(shape: tuple[int, ...], mask: np.ndarray | None) -> np.ndarray:
+    """Return what counts of an array of a shape: positions, where the mask has them, or whole examples."""
+    if mask is None:
+        return np.ones(shape, bool)
+    if mask.shape != shape[: mask.ndim]:
+        mask = np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+    return np.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
+
+
+def _all_finite(values: Any) -> bool:
+    return all(_is_whole(leaf) or np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(values))
+
+
+def _finite_where_left_out(leaf: Array, mask: np.ndarray) -> Array:
+    """Put zeros in the place of what does not count and is not finite."""
+    bad = np.zeros(leaf.shape, bool) if _is_whole(leaf) else ~np.isfinite(np.asarray(leaf))
+    return jnp.where(bad & ~_counts(leaf.shape, mask), jnp.zeros_like(leaf), leaf) if bad.any() else leaf
+
+
+def _checked_mask(mask: Any, examples: int | None) -> np.ndarray:
+    values = as_array("batch: mask", mask)
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise InputError("batch: mask must be true or false (1 or 0) everywhere; weights between are not supported")
     if not values.ndim or len(values) != examples:
         raise InputError(f"batch: mask must have shape (examples, ...) = ({examples}, ...), got {values.shape}")
     if not values.any():
         raise InputError("batch: mask must be true somewhere, or nothing counts")
-    return jnp.asarray(values.astype(bool))
+    return values.astype(bool)
 
 
 def counted(values: Any, mask: Bool[Array, "examples ..."] | None) -> int:
@@ -145,9 +235,12 @@ def on_device(leaf: Any) -> Array:
 
 
 def _as_targets(leaf: Any) -> Array:
-    values = on_device(leaf)
-    whole = values.dtype == bool or jnp.issubdtype(values.dtype, jnp.integer)
-    return values.astype(jnp.int32) if whole else values
+    # In NumPy: without 64 bits JAX makes other types before it is asked for one.
+    return on_device(leaf.astype(np.int32) if _is_whole(leaf) else leaf)
+
+
+def _is_whole(leaf: Any) -> bool:
+    return leaf.dtype == bool or jnp.issubdtype(leaf.dtype, jnp.integer)
 
 
 def _shapes(values: Any) -> Any:

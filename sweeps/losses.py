@@ -1,14 +1,17 @@
 """Losses: what an objective averages over the examples, in stable forms."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from analysis.errors import InputError
+from sweeps import calling
 from sweeps.logarithms import log1p_of_share
 
 
@@ -20,7 +23,8 @@ class Loss(NamedTuple):
     name : its name
     unit : unit of its values
     each : (outputs, targets) -> the loss of each example, or of each position of each example; for the named losses
-        outputs (*shape, outputs) and targets (*shape,) or (*shape, outputs) -> (*shape,)
+        outputs (*shape, outputs) and targets (*shape,) or (*shape, outputs) -> (*shape,). What is narrower than
+        float32 is widened first.
     is_mean : whether ``each`` returns one number, the mean over whatever examples it is given
     """
 
@@ -30,15 +34,30 @@ class Loss(NamedTuple):
     is_mean: bool = False
 
 
+def widened(values: Any) -> Any:
+    """Return arrays of floats narrower than float32 as float32, which holds all their values; others as they are.
+
+    Means over many examples need it: float16 ends at 65,504, and a sum in bfloat16 keeps 8 bits.
+    """
+
+    def of_leaf(leaf: Any) -> Any:
+        dtype = getattr(leaf, "dtype", None)
+        narrow = dtype is not None and jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
+        return leaf.astype(jnp.float32) if narrow else leaf
+
+    return jax.tree.map(of_leaf, values)
+
+
 def cross_entropy(outputs: Float[Array, "*shape classes"], targets: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
     """-log softmax(outputs)[target], in nats: log(sum_c exp(z_c)) - z_target."""
+    outputs = widened(outputs)
     chosen = jnp.take_along_axis(outputs, targets[..., None], axis=-1)[..., 0]
     return jax.nn.logsumexp(outputs, axis=-1) - chosen
 
 
 def binary_cross_entropy(outputs: Float[Array, "*shape 1"], targets: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
     """-log sigmoid(+-output), in nats, + for target 1 and - for target 0: softplus of the wrong-way margin."""
-    margin = outputs[..., 0]
+    margin = widened(outputs[..., 0])
     return softplus(jnp.where(targets.astype(bool), -margin, margin))
 
 
@@ -53,6 +72,7 @@ def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 def squared_error(outputs: Float[Array, "*shape outputs"], targets: Shaped[Array, "..."]) -> Float[Array, "*shape"]:
     """Sum over the outputs of (output - target)^2; class numbers count as one-hot vectors."""
+    outputs = widened(outputs)
     return jnp.square(outputs - target_values(targets, outputs)).sum(axis=-1)
 
 
@@ -108,7 +128,7 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
     outputs = shape[-1]
     if name is None:
         name = "cross_entropy" if whole else "squared_error"
-    if name not in LOSSES:
+    if not isinstance(name, str) or name not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {name!r}")
     if name == "squared_error" and not (whole and outputs > 1):
         wanted = _in_words((*shape[:-1], outputs))
@@ -138,13 +158,21 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
     return LOSSES[name]
 
 
+@dataclass(frozen=True)
+class _Widened:
+    """A user's own loss of outputs in float32 at least; equal for equal functions, so that jit traces once."""
+
+    function: Callable[[Any, Any], Any]
+
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        return self.function(widened(outputs), widened(targets))
+
+
 def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any, mask: Any) -> Loss:
     name = getattr(function, "__name__", type(function).__name__)
-    try:
-        values = jax.eval_shape(function, outputs, targets)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"loss {name} does not take these outputs and targets: {reason}") from error
+    shapes = f"outputs of shape {calling.shapes(outputs)} and targets of shape {calling.shapes(targets)}"
+    with calling.noted(f"the loss {name}, with {shapes}"):
+        values = jax.eval_shape(_Widened(function), outputs, targets)
     if not hasattr(values, "shape") or not jnp.issubdtype(values.dtype, jnp.floating):
         raise InputError(f"loss {name} must return one array of floats, got {values}")
     examples = jax.tree.leaves(outputs)[0].shape[0]
@@ -159,39 +187,89 @@ def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any
         raise InputError(
             f"batch: mask must have the first axes of the values of {name}, {values.shape}, got {mask.shape}"
         )
-    return Loss(name, "loss units", function, is_mean=not values.shape)
+    return Loss(name, "loss units", _Widened(function), is_mean=not values.shape)
 
 
 def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None) -> Float[Array, ""]:
-    """Sum of the values that count; what does not count may be infinite or no number, but its gradient is not."""
+    """Sum of the values that count, in float32 at least.
+
+    What does not count may be infinite or no number; its gradient may not.
+    """
+    values = widened(values)
     if mask is None:
         return values.sum()
-    counts = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
-    return jnp.where(counts, values, 0).sum()
+    return jnp.where(_spread(mask, values.ndim), values, 0).sum()
+
+
+def number_counted(shape: tuple[int, ...], mask: Bool[Array, "..."] | None) -> Int[Array, ""]:
+    """Return how many values of a shape count, a whole number; a value that is a mean already counts as one."""
+    if mask is None or not shape:
+        return jnp.asarray(math.prod(shape), jnp.int32)
+    return mask.sum(dtype=jnp.int32) * math.prod(shape[mask.ndim :])
 
 
 def summed(values: Float[Array, "..."], mask: Array | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sum of the values that count, and how many do; a value that is a mean already counts as one."""
+    """Sum of the values that count, and how many do as a number of the sum's type, to divide it by."""
     if values.ndim == 0:
-        return values, jnp.ones_like(values)
-    number = jnp.asarray(values.size, values.dtype)
-    if mask is not None:
-        number = (mask.sum() * (values.size // mask.size)).astype(values.dtype)
-    return sum_of_counted(values, mask), number
+        mask = None
+    total = sum_of_counted(values, mask)
+    return total, number_counted(values.shape, mask).astype(total.dtype)
 
 
 def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
-    """1 where the network's class is the target's; NaN for values, of which none is right or wrong.
+    """1 where the network's class is the target's and 0 where it is another; NaN where it gives none.
 
-    Of several outputs the largest, the first of equals, is the class; of one output, whether it is positive.
+    Of several outputs the largest, the first of equals, is the class; of one output, whether it is positive. Values
+    are no classes, and neither are outputs that are not finite. To count many, see ``answers``.
     """
     if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
-        return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan)
+        return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan, jnp.float32)
     if not jnp.issubdtype(targets.dtype, jnp.integer) or targets.shape != outputs.shape[:-1]:
-        return jnp.full(outputs.shape[:1], jnp.nan, outputs.dtype)
+        return jnp.full(outputs.shape[:1], jnp.nan, jnp.float32)
     if outputs.shape[-1] == 1:
-        return ((outputs[..., 0] > 0) == (targets > 0)).astype(outputs.dtype)
-    return (outputs.argmax(axis=-1).astype(targets.dtype) == targets).astype(outputs.dtype)
+        right = (outputs[..., 0] > 0) == (targets > 0)
+    else:
+        right = outputs.argmax(axis=-1).astype(targets.dtype) == targets
+    return jnp.where(jnp.isfinite(outputs).all(axis=-1), right.astype(jnp.float32), jnp.nan)
+
+
+class Answers(NamedTuple):
+    """Numbers of examples, or of their positions, that count; whole numbers, which add up over batches.
+
+    Attributes
+    ----------
+    right : whose class the network gives
+    none : for which it gives no class
+    all : of both kinds, and of wrong ones
+    """
+
+    right: Int[Array, "..."]
+    none: Int[Array, "..."]
+    all: Int[Array, "..."]
+
+    @property
+    def accuracy(self) -> Float[Array, "..."]:
+        """Share of right answers; NaN where the network gives no class somewhere, or nothing counts."""
+        share = self.right / self.all
+        return jnp.where(self.none > 0, jnp.nan, share)
+
+
+def answers(outputs: Any, targets: Any, mask: Array | None) -> Answers:
+    """Count the answers of a network to what the mask says counts; one for more axes than there are answers is left."""
+    hits = rightly_answered(outputs, targets)
+    if mask is not None and mask.ndim > hits.ndim:
+        mask = None
+    counts = jnp.ones(hits.shape, bool) if mask is None else _spread(mask, hits.ndim)
+
+    def number(chosen: Bool[Array, "..."]) -> Int[Array, ""]:
+        return (chosen & counts).sum(dtype=jnp.int32)
+
+    return Answers(number(hits == 1), number(jnp.isnan(hits)), number_counted(hits.shape, mask))
+
+
+def _spread(mask: Bool[Array, "..."], axes: int) -> Bool[Array, "..."]:
+    """Give a mask axes of length one behind its own."""
+    return mask.reshape(mask.shape + (1,) * (axes - mask.ndim))
 
 
 def _check(good: bool, expected: str, came: str) -> None:

@@ -1,12 +1,15 @@
 """Networks: a plain multilayer perceptron in flax.nnx, with no gate code inside."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
+from sweeps import checks, seeds
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nnx.relu,
@@ -28,7 +31,7 @@ class MLP(nnx.Module):
     ----------
     sizes : number of inputs, of nodes in each hidden layer, and of outputs; at least an input and an output
     activation : name of the nonlinearity after each hidden layer, a key of ``networks.ACTIVATIONS``
-    seed : seed of the initial kernels
+    seed : seed of the initial kernels, from 0 to 2^64 - 1
     use_bias : whether the layers have biases, which start at zero
     output_activation : name of the nonlinearity after the last layer
     kernel_init : initialiser of the kernels
@@ -40,8 +43,9 @@ class MLP(nnx.Module):
 
     Raises
     ------
-    ValueError
-        If there are fewer than two sizes, a size is not positive, or an activation is unknown.
+    InputError
+        If there are fewer than two sizes, a size is no positive whole number, an activation is unknown, or the seed is
+        none; when it is called, if the inputs do not fit.
 
     Examples
     --------
@@ -61,29 +65,45 @@ class MLP(nnx.Module):
         output_activation: str = "identity",
         kernel_init: nnx.Initializer | None = None,
     ):
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise InputError(f"sizes must be at least two positive numbers (inputs, ..., outputs), got {tuple(sizes)}")
-        for argument, name in {"activation": activation, "output_activation": output_activation}.items():
-            if name not in ACTIVATIONS:
-                raise InputError(f"{argument} must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
-        self.sizes = tuple(sizes)
-        self.activation = activation
-        self.output_activation = output_activation
-        rngs = nnx.Rngs(seed)
-        self.layers = nnx.List(
-            nnx.Linear(
-                inputs,
-                outputs,
-                use_bias=use_bias,
-                kernel_init=kernel_init or nnx.initializers.glorot_uniform(),
-                rngs=rngs,
+        self.sizes = _checked_sizes(sizes)
+        self.activation = checks.one_of("activation", activation, list(ACTIVATIONS))
+        self.output_activation = checks.one_of("output_activation", output_activation, list(ACTIVATIONS))
+        rngs = nnx.Rngs(seeds.key(seed))
+        with seeds.pinned():
+            self.layers = nnx.List(
+                nnx.Linear(
+                    inputs,
+                    outputs,
+                    use_bias=checks.flag("use_bias", use_bias),
+                    kernel_init=kernel_init or nnx.initializers.glorot_uniform(),
+                    rngs=rngs,
+                )
+                for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True)
             )
-            for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True)
-        )
 
     def __call__(self, inputs: Shaped[Array, "*examples features"]) -> Float[Array, "*examples outputs"]:
         """Return the logits (or values) of each example."""
+        features = self.layers[0].in_features
+        if inputs.ndim == 0 or inputs.shape[-1] != features:
+            raise InputError(
+                f"inputs of shape {tuple(inputs.shape)} do not fit the network: the last axis must have {features} "
+                "features"
+            )
         hidden = inputs
         for layer in self.layers[:-1]:
             hidden = ACTIVATIONS[self.activation](layer(hidden))
         return ACTIVATIONS[self.output_activation](self.layers[-1](hidden))
+
+
+def _checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray):
+        raise InputTypeError(f"sizes must be numbers (inputs, ..., outputs), got {sizes!r}")
+    numbers = tuple(checks.whole("sizes", size) for size in sizes)
+    if len(numbers) < 2 or min(numbers) < 1:
+        raise InputError(f"sizes must be at least two positive numbers (inputs, ..., outputs), got {numbers}")
+    return numbers
+
+
+def is_plain(network: Any) -> bool:
+    """Whether a network is an MLP and computes nothing else: a subclass, or one of its layers, may."""
+    return type(network) is MLP and all(type(layer) is nnx.Linear for layer in network.layers)

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import compiling, examples, gating, losses
+from sweeps import checks, compiling, examples, gating, losses, networks
 from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 
 PRECISIONS = ("highest", "high", "default")
@@ -61,8 +61,9 @@ class Objective:
     call : how the network is called, where it is not by ``network(inputs)``: a function (network, inputs) -> outputs,
         such as ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module
         (apply, inputs) -> outputs, such as ``lambda apply, inputs: apply(inputs, train=False)``
-    micro_batch : examples evaluated together; None takes as many as fit in the cache (CPU) or memory (accelerator).
-        Losses and gradients are exact means over all examples whatever it is.
+    micro_batch : examples evaluated together; None takes as many as fit in the cache (CPU) or memory (accelerator),
+        or all where the losses of examples were not seen to be independent of the other examples, as with
+        normalisation over the batch. Losses and gradients are exact means over all examples whatever it is.
     plan : how gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest
         that fits; all agree to rounding
     precision : of matrix products, one of ``PRECISIONS``: the default, ``"highest"``, is float32
@@ -81,11 +82,12 @@ class Objective:
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no Flax module and no function, or a linen module has no variables.
-    ValueError
-        If the batch does not fit the network, the loss does not fit the targets, the sites are not there or their
-        gates do not reach the output, or the plan does not fit.
+    InputError
+        If the batch does not fit the network or holds what is not finite and counts, the loss does not fit the
+        targets, the sites are not there or their gates do not reach the output, the plan does not fit, or examples
+        that depend on each other would be cut apart. What a network or loss of one's own raises comes as it is.
 
     Examples
     --------
@@ -137,7 +139,8 @@ class Objective:
         self._gated: gating.GatedNetwork | None = gated
         self.evaluator: Plan
         with jax.default_matmul_precision(precision):
-            mean_loss = vmapped.loss_of(gated, data, found, micro_batch)
+            is_separable = networks.is_plain(network) and call is None and found in losses.LOSSES.values()
+            mean_loss = vmapped.loss_of(gated, data, found, micro_batch, is_separable)
             self.evaluator, self.plan = choosing.choose(network, mean_loss, plan)
 
     @classmethod
@@ -151,8 +154,8 @@ class Objective:
 
         Raises
         ------
-        ValueError
-            If ``nodes`` is not positive or ``fn`` does not return a scalar float.
+        InputError
+            If ``nodes`` is neither or ``fn`` does not return a scalar float. What ``fn`` raises comes as it is.
 
         Examples
         --------
@@ -161,7 +164,10 @@ class Objective:
         3.0
         """
         names = _checked_names(nodes)
-        assert names is not None
+        if names is None:
+            raise InputTypeError("nodes must be a number of nodes, or their names, got None")
+        if not callable(fn):
+            raise InputTypeError(f"fn must be a function of the gates, got {type(fn).__name__}")
         objective = cls.__new__(cls)
         objective.nodes = names
         objective.layers = ("function",) * len(names)
@@ -199,7 +205,7 @@ class Objective:
         TypeError
             If the gates are not numbers.
         ValueError
-            If their last axis is not one gate a node.
+            If their last axis is not one gate a node, or a gate is not finite.
         """
         gates = self.checked_gates(gates)
         leading = gates.shape[:-1]
@@ -236,7 +242,7 @@ class Objective:
 
         Returns
         -------
-        array of shape (...), NaN where the targets are no classes
+        array of shape (...), NaN where the targets are no classes or an output is not finite
 
         Raises
         ------
@@ -252,12 +258,16 @@ class Objective:
 
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
-        array = gates if isinstance(gates, jax.Array) else np.asarray(gates)
+        array = gates if isinstance(gates, jax.Array) else examples.as_array("gates", gates)
         if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
             raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
-        return jnp.asarray(array).astype(self.evaluator.dtype)
+        array = jnp.asarray(array).astype(self.evaluator.dtype)
+        # Values are not known while a function is traced.
+        if not isinstance(array, jax.core.Tracer) and not np.isfinite(np.asarray(array)).all():
+            raise InputError("gates must be finite, got NaN or infinity")
+        return array
 
 
 @partial(compiling.jit, static_argnames=("gradients", "batch_size"))
@@ -278,13 +288,10 @@ def evaluate_batches(plan: Plan, gates: Float[Array, "masks nodes"], gradients: 
 def _accuracies(
     network: gating.GatedNetwork, batch: examples.Examples, gates: Float[Array, "masks nodes"]
 ) -> Float[Array, " masks"]:
-    def one(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
-        hits = losses.rightly_answered(network(vector, batch.inputs), batch.targets)
-        mask = None if batch.mask is None or batch.mask.ndim > hits.ndim else batch.mask
-        number = hits.size if mask is None else (mask.sum() * (hits.size // mask.size)).astype(hits.dtype)
-        return losses.sum_of_counted(hits, mask) / number
+    def one(vector: Float[Array, " nodes"]) -> losses.Answers:
+        return losses.answers(network(vector, batch.inputs), batch.targets, batch.mask)
 
-    return jax.lax.map(one, gates)
+    return jax.lax.map(one, gates).accuracy
 
 
 def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"] | None) -> Evaluation:
@@ -297,17 +304,18 @@ def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"
 
 def check_precision(precision: str) -> None:
     """Raise ValueError for a precision of matrix products that is none of ``PRECISIONS``."""
-    if precision not in PRECISIONS:
-        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    checks.one_of("precision", precision, PRECISIONS)
 
 
 def _checked_names(nodes: int | Sequence[str] | None) -> tuple[str, ...] | None:
     """Names of a function's nodes, or None where none are given."""
     if nodes is None:
         return None
-    if isinstance(nodes, int) and nodes < 1:
-        raise InputError(f"nodes must be at least 1, got {nodes}")
-    names = tuple(f"node {node}" for node in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
+    if isinstance(nodes, str) or not isinstance(nodes, Sequence | np.ndarray) or not np.ndim(nodes):
+        return tuple(f"node {node}" for node in range(checks.whole("nodes", nodes, least=1)))
+    names = tuple(nodes)
+    if not all(isinstance(name, str) for name in names):
+        raise InputTypeError(f"nodes must be a number of nodes, or names that are texts, got {nodes!r}")
     if not names or len(set(names)) < len(names):
         raise InputError("nodes must have different names, at least one")
-    return names
+    return tuple(map(str, names))

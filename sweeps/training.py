@@ -9,11 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from analysis.errors import DivergedError, InputError
-from sweeps import gating, losses
+from analysis.errors import DivergedError, InputError, InputTypeError
+from sweeps import checks, gating, losses
 from sweeps.examples import Examples, checked
+from sweeps.networks import is_plain as is_plain_network
+from sweeps.plans import separable
+from sweeps.seeds import key as key_of
+from sweeps.seeds import pinned
 from sweeps.tasks import Task
 
 # The optimizer where none is given. One object: training compiles anew for another one.
@@ -57,7 +61,7 @@ def train(
     task : its training set is used, a ``Batch`` or a ``MaskedBatch``
     optimizer : an Optax transformation; None takes Adam with step size 0.01
     epochs, batch_size : at least 1
-    seed : seed of the order of the examples
+    seed : seed of the order of the examples, from 0 to 2^64 - 1
     loss : as for ``sweeps.Objective``; None takes cross-entropy for classes and squared error for values
     keep_parameters : whether the history holds the parameters after each epoch
 
@@ -67,9 +71,10 @@ def train(
 
     Raises
     ------
-    ValueError
-        If the task does not fit the network, or a number is not positive.
-    FloatingPointError
+    InputError
+        If the task does not fit the network or holds what is not finite and counts, or a number is not positive. What
+        a network or loss of one's own raises comes as it is.
+    DivergedError
         If a loss or a parameter became NaN or infinite; the network is left as it was.
 
     Examples
@@ -114,40 +119,35 @@ def train_many(
     FloatingPointError
         If a loss or a parameter of any network became NaN or infinite; all networks are left as they were.
     """
-    for name, value in dict(epochs=epochs, batch_size=batch_size).items():
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")
+    epochs, batch_size = checks.whole("epochs", epochs, least=1), checks.whole("batch_size", batch_size, least=1)
+    keep_parameters = checks.flag("keep_parameters", keep_parameters)
+    _check_kinds(networks, tasks, optimizer)
     seeds = range(len(networks)) if seeds is None else seeds
     if not len(networks) == len(tasks) == len(seeds) or not networks:
         raise InputError(
             "networks, tasks and seeds must be of one length, at least 1: "
             f"got {len(networks)}, {len(tasks)}, {len(seeds)}"
         )
+    keys = jnp.stack([key_of(seed) for seed in seeds])
     batches = [checked(task.train) for task in tasks]
     named = _checked_loss(networks[0], batches[0], loss)
     if named.is_mean and len(batches[0]) % min(batch_size, len(batches[0])):
         raise InputError(
             f"batch_size must divide the {len(batches[0])} examples for {named.name}, which returns one number a batch"
         )
-    batches = [batch.harmless(whole=named not in losses.LOSSES.values()) for batch in batches]
+    is_plain = is_plain_network(networks[0]) and named in losses.LOSSES.values()
+    batches = [_harmless(networks[0], batch, named, is_plain) for batch in batches]
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise InputError("networks must have one structure: the same modules, sizes and settings")
     if len({tuple(map(jnp.shape, jax.tree.leaves(batch))) for batch in batches}) > 1:
         raise InputError("tasks must have training inputs of one shape")
     stack = partial(jax.tree.map, _stacked)
-    keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
-    states, history = _fit_all(
-        splits[0][0],
-        optimizer or ADAM,
-        named,
-        epochs,
-        min(batch_size, len(batches[0])),
-        keep_parameters,
-        stack(*[split[1:] for split in splits]),
-        stack(*batches),
-        keys,
-    )
+    settings = Settings(optimizer or ADAM, named, epochs, min(batch_size, len(batches[0])), keep_parameters, is_plain)
+    with pinned():
+        states, history = _fit_all(
+            splits[0][0], settings, stack(*[split[1:] for split in splits]), stack(*batches), keys
+        )
     states, history = jax.tree.map(_on_host, states), History(*jax.tree.map(np.asarray, history))
     _check_finite(states, history)
     for index, network in enumerate(networks):
@@ -172,37 +172,65 @@ def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> losses.Los
     return losses.find(loss, gating.output_shape(network, batch.inputs), batch.targets, batch.mask)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+def _check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -> None:
+    for network in networks:
+        if not isinstance(network, nnx.Module):
+            raise InputTypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")
+    for task in tasks:
+        if not hasattr(task, "train"):
+            raise InputTypeError(
+                f"task must be a sweeps.Task, with its training set in .train, got {type(task).__name__}"
+            )
+    if optimizer is not None and not isinstance(optimizer, optax.GradientTransformation):
+        raise InputTypeError(f"optimizer must be an Optax transformation, got {type(optimizer).__name__}")
+
+
+def _harmless(network: nnx.Module, data: Examples, loss: losses.Loss, is_separable: bool) -> Examples:
+    """Replace what does not count in examples, where this changes no other example's loss."""
+    spare = data.has_spare_inputs
+    if spare and not is_separable:
+        graph, state = nnx.split(network)
+
+        @jax.jit
+        def values(data: Examples) -> Array:
+            return loss.each(nnx.merge(graph, state, copy=True)(data.inputs), data.targets)
+
+        is_separable = separable.is_shown(values, data, len(data))
+    return data.harmless(whole=loss not in losses.LOSSES.values(), apart=is_separable or not spare)
+
+
+class Settings(NamedTuple):
+    """How networks are trained; static to jit.
+
+    Attributes
+    ----------
+    optimizer, loss, epochs, batch_size, keep_parameters : as for ``train``
+    is_padded : see ``train_epoch``
+    """
+
+    optimizer: optax.GradientTransformation
+    loss: losses.Loss
+    epochs: int
+    batch_size: int
+    keep_parameters: bool
+    is_padded: bool
+
+
+@partial(jax.jit, static_argnums=(0, 1))
 def _fit_all(
-    graph: Any,
-    optimizer: optax.GradientTransformation,
-    loss: losses.Loss,
-    epochs: int,
-    batch_size: int,
-    keep_parameters: bool,
-    states: Any,
-    batches: Any,
-    keys: Array,
+    graph: Any, settings: Settings, states: Any, batches: Any, keys: Array
 ) -> tuple[Any, tuple[Array, Array, Any]]:
-    fit = partial(_fit, graph, optimizer, loss, epochs, batch_size, keep_parameters)
-    return jax.vmap(fit)(states, batches, keys)
+    return jax.vmap(partial(_fit, graph, settings))(states, batches, keys)
 
 
 def _fit(
-    graph: Any,
-    optimizer: optax.GradientTransformation,
-    loss: losses.Loss,
-    epochs: int,
-    batch_size: int,
-    keep_parameters: bool,
-    state: tuple[Any, Any],
-    data: Examples,
-    key: Array,
+    graph: Any, settings: Settings, state: tuple[Any, Any], data: Examples, key: Array
 ) -> tuple[Any, tuple[Array, Array, Any]]:
     """Train one network: a scan over epochs."""
+    optimizer, loss, epochs, batch_size, keep_parameters, is_padded = settings
 
     def epoch(carry: Trained, key: Array) -> tuple[Trained, tuple[Array, Array, Any]]:
-        carry, means = train_epoch(graph, optimizer, loss, batch_size, carry, data, key)
+        carry, means = train_epoch(graph, optimizer, loss, batch_size, carry, data, key, is_padded)
         return carry, (*means, carry.parameters if keep_parameters else None)
 
     parameters, rest = state
@@ -235,8 +263,9 @@ def train_epoch(
     start: Trained,
     data: Examples,
     key: Array,
+    is_padded: bool = False,
 ) -> tuple[Trained, tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Visit each example once in a random order: a scan over batches.
+    """Visit each example once in a random order: a scan over batches, then the examples that are left.
 
     Parameters
     ----------
@@ -245,27 +274,35 @@ def train_epoch(
     start : what the epoch begins with
     data : examples without what would be harmful where it does not count
     key : of the order
+    is_padded : whether copies of an example fill up a smaller last batch, so that one step is compiled and not two;
+        only where no example's loss depends on the others, which copies would change
 
     Returns
     -------
     what the epoch ends with, and the means of loss and accuracy over its batches, each taken before its step
     """
     examples = len(data)
-    steps = -(-examples // batch_size)
+
+    def total_of(outputs: Any, batch: Examples) -> tuple[Array, _Sums]:
+        values = loss.each(outputs, batch.targets)
+        # A value that is a mean already counts as one.
+        mask = batch.mask if values.ndim else None
+        total, number = losses.sum_of_counted(values, mask), losses.number_counted(values.shape, mask)
+        # A batch may hold nothing that counts.
+        mean = total / jnp.maximum(number, 1).astype(total.dtype)
+        return mean, _Sums(total, number, losses.answers(outputs, batch.targets, batch.mask))
 
     def mean_loss(parameters: Any, rest: Any, order: Array) -> tuple[Array, Any]:
-        # The last batch is padded with the number of an example that does not exist.
         batch = jax.tree.map(lambda leaf: leaf[jnp.minimum(order, examples - 1)], data)
+        if is_padded:
+            batch = batch.only(order < examples)
         network = nnx.merge(graph, parameters, rest, copy=True)
         outputs = network(batch.inputs)
-        present = order < examples
-        total, count = _total(loss.each(outputs, batch.targets), present, batch.mask)
-        hits = _total(losses.rightly_answered(outputs, batch.targets), present, batch.mask)
+        mean, sums = total_of(outputs, batch)
         _, *states = nnx.split(network, nnx.Param, ...)
-        # A batch may hold nothing that counts.
-        return total / jnp.maximum(count, 1), (states[1], (total, count, *hits))
+        return mean, (states[1], sums)
 
-    def step(carry: Trained, order: Array) -> tuple[Trained, tuple[Array, ...]]:
+    def step(carry: Trained, order: Array) -> tuple[Trained, _Sums]:
         gradient, (rest, sums) = jax.grad(mean_loss, has_aux=True)(carry.parameters, carry.rest, order)
         # Optax promotes implicitly: Adam raises a float to an integer count. A user's strict setting stays ours.
         with jax.numpy_dtype_promotion("standard"):
@@ -273,23 +310,25 @@ def train_epoch(
             parameters = optax.apply_updates(carry.parameters, updates)
         return Trained(parameters, rest, memory), sums
 
-    order = jnp.pad(
-        jax.random.permutation(key, examples),
-        (0, steps * batch_size - examples),
-        constant_values=examples,
-    )
-    end, sums = jax.lax.scan(step, start, order.reshape(steps, batch_size))
-    total, count, hits, answers = (each.sum() for each in sums)
-    return end, (total / count, hits / answers)
+    order = jax.random.permutation(key, examples)
+    if is_padded:
+        # With the number of an example that does not exist.
+        order = jnp.pad(order, (0, -examples % batch_size), constant_values=examples)
+    left = len(order) % batch_size
+    end, sums = jax.lax.scan(step, start, order[: len(order) - left].reshape(-1, batch_size))
+    sums = jax.tree.map(lambda each: each.sum(axis=0), sums)
+    if left:
+        end, last = step(end, order[len(order) - left :])
+        sums = jax.tree.map(jnp.add, sums, last)
+    return end, (sums.total / sums.number.astype(sums.total.dtype), sums.answers.accuracy)
 
 
-def _total(values: Float[Array, "..."], present: Array, mask: Array | None) -> tuple[Array, Array]:
-    """Sum of the values that count, and how many do; a value that is a mean already counts as one."""
-    if values.ndim == 0:
-        return values, jnp.ones_like(values)
-    counts = present if mask is None else mask & present.reshape(-1, *(1,) * (mask.ndim - 1))
-    number = jnp.broadcast_to(counts.reshape(counts.shape + (1,) * (values.ndim - counts.ndim)), values.shape)
-    return losses.sum_of_counted(values, counts), number.sum().astype(values.dtype)
+class _Sums(NamedTuple):
+    """Of some batches: the sum of the losses, how many they are, and the answers."""
+
+    total: Float[Array, "..."]
+    number: Int[Array, "..."]
+    answers: losses.Answers
 
 
 def _check_finite(states: Any, history: History) -> None:

@@ -1,7 +1,7 @@
 """Recording: which layers a network calls, in which order, with what."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.errors import InputError, UnsupportedError
+from analysis.errors import UnsupportedError
+from sweeps import calling
 from sweeps.gating import flow
 
 Shape = tuple[int, ...]
@@ -160,21 +161,9 @@ def first_argument(
     return options[name], lambda other: (arguments, options | {name: other})
 
 
-@contextmanager
-def errors_of_inputs(inputs: Any) -> Iterator[None]:
-    """Context in which an error of a network that is called says which inputs it was called with.
-
-    Raises
-    ------
-    ValueError
-        For what was raised because of shapes, types or names.
-    """
-    try:
-        yield
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
-        shapes = jax.tree.map(jnp.shape, inputs)
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"inputs of shape {shapes} do not fit the network: {reason}") from error
+def errors_of_inputs(inputs: Any) -> AbstractContextManager[None]:
+    """Context in which an error of a network that is called gets a note that says with which inputs."""
+    return calling.noted(f"the network, with inputs of shape {calling.shapes(inputs)}")
 
 
 def _is_activation(value: Any) -> bool:

@@ -89,7 +89,8 @@ def multiplied(
 ) -> Shaped[Array, "..."]:
     """Multiply an activation's features by the gates of their nodes; the result has the activation's own type.
 
-    The product is taken in the type of the gates, and so is the sum over all examples that is its gradient.
+    The product is taken in the type of the gates, and so is the sum over all examples that is its gradient. A node
+    that is off contributes nothing, whatever its activation: zero times infinity is zero here.
 
     Parameters
     ----------
@@ -100,4 +101,6 @@ def multiplied(
     tiles, inner, trailing = spread
     whole = jnp.tile(jnp.repeat(gates, inner), tiles)
     whole = whole.reshape((1,) * (activation.ndim - trailing) + activation.shape[-trailing:])
-    return (activation.astype(gates.dtype) * whole).astype(activation.dtype)
+    wide = activation.astype(gates.dtype)
+    lost = (whole == 0) & ~jnp.isfinite(wide)
+    return (jnp.where(lost, 0, wide) * whole).astype(activation.dtype)

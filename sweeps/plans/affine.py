@@ -163,20 +163,25 @@ def of_network(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
     network = loss.network
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
     outputs = jax.eval_shape(network, gates, loss.examples.inputs)
+    if jnp.finfo(outputs.dtype).bits < 32:
+        return None, f"outputs are {outputs.dtype}, too coarse to tell whether they are affine in the gates"
     if network.nodes * outputs.size > MOST_SLOPES:
         return None, "the slopes of an affine plan would not fit in memory"
     if not _is_affine(loss):
         return None, "outputs are not affine in the gates"
+    rows = _rows(loss, outputs.shape)
+    if not np.isfinite(np.asarray(rows.slopes)).all():
+        return None, "slopes of the outputs are not finite"
     build = _squares if loss.loss.name == "squared_error" else _margins
-    return build(_rows(loss, outputs.shape)), "outputs are affine in the gates, as random gates confirm"
+    return build(rows), "outputs are affine in the gates, as random gates confirm"
 
 
 @jax.jit
 def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[Array, "parts masks"]:
-    """Largest departure from the tangent at zero, in units of what rounding may do; NaN counts as none.
+    """Largest departure from the tangent at zero, in units of what rounding may do.
 
-    Rounding may do much in sums over the nodes, but in the outputs themselves little more than their last digit:
-    a large offset must not hide that the rest is not affine.
+    What is not finite departs unless the tangent says the same. Rounding may do much in sums over the nodes, but in
+    the outputs themselves little more than their last digit: a large offset must not hide that the rest is not affine.
     """
 
     def of_part(part: Examples) -> Float[Array, " masks"]:
@@ -187,11 +192,15 @@ def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[A
             outputs, change = jax.jvp(network, (jnp.zeros_like(vector),), (vector,))
             # In the outputs' own type, which may be narrower than that of the gates.
             small = jnp.finfo(outputs.dtype).eps
-            actual = network(vector) - outputs
-            largest = jnp.nanmax(jnp.abs(jnp.stack([change, actual])))
+            actual, tangent = network(vector), outputs + change
+            finite = jnp.isfinite(actual) & jnp.isfinite(tangent)
+            moved = jnp.where(finite, actual - outputs, 0)
+            largest = jnp.maximum(jnp.abs(moved), jnp.abs(jnp.where(finite, change, 0))).max()
             terms = jnp.sqrt(jnp.asarray(len(vector), outputs.dtype))
-            allowed = small * (64 * terms * largest + 4 * jnp.nanmax(jnp.abs(outputs)))
-            return jnp.nanmax(jnp.abs(actual - change)) / jnp.where(allowed > 0, allowed, 1)
+            allowed = small * (64 * terms * largest + 4 * jnp.where(finite, jnp.abs(outputs), 0).max())
+            departure = jnp.where(finite, jnp.abs(moved - change), 0).max() / jnp.where(allowed > 0, allowed, 1)
+            same = finite | (actual == tangent) | (jnp.isnan(actual) & jnp.isnan(tangent))
+            return jnp.where(same.all(), departure, jnp.inf)
 
         return jax.lax.map(one, gates)
 
@@ -202,7 +211,7 @@ def _is_affine(loss: NetworkLoss) -> bool:
     random = np.random.default_rng(0)
     # Between and beyond 0 and 1: a network that is affine on masks only would be found out.
     gates = jnp.asarray(random.uniform(-0.5, 1.5, size=(4, loss.network.nodes)), loss.network.dtype)
-    return bool(np.nan_to_num(np.asarray(_departure(loss, gates), np.float64)).max() <= 1)
+    return bool(np.asarray(_departure(loss, gates)).max() <= 1)
 
 
 class _Rows(NamedTuple):

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from analysis.errors import InputError
+from sweeps import checks
 from sweeps.plans import Plan, affine, dense, vmapped
 
 NAMES = ("auto", "affine", "dense", "vmapped")
@@ -38,8 +39,7 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> tuple[Plan, Ch
     ValueError
         If the name is unknown, or the named plan does not fit the network.
     """
-    if name not in NAMES:
-        raise InputError(f"plan must be one of {', '.join(NAMES)}, got {name!r}")
+    checks.one_of("plan", name, NAMES)
     reasons = []
     for kind, build in {"affine": affine.of_network, "dense": dense.of_network}.items():
         if name not in ("auto", kind):

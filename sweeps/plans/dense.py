@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from sweeps.losses import LOSSES, Loss, softplus
-from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.networks import ACTIVATIONS, MLP, is_plain
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
 
@@ -34,6 +35,7 @@ class Dense:
     kernels, biases : of the layers after the first hidden one
     activation, output_activation : names
     loss : of each example
+    examples : number of examples without the padding
     """
 
     name: ClassVar[str] = "dense"
@@ -46,6 +48,7 @@ class Dense:
     activation: str = field(metadata=dict(static=True))
     output_activation: str = field(metadata=dict(static=True))
     loss: Loss = field(metadata=dict(static=True))
+    examples: int = field(metadata=dict(static=True))
 
     @property
     def nodes(self) -> int:
@@ -65,7 +68,6 @@ class Dense:
         self, gates: Float[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients."""
-        examples = self.present.sum()
 
         def add_block(sums: Any, block: tuple[Array, Array, Array]) -> tuple[Any, None]:
             if not gradients:
@@ -76,7 +78,7 @@ class Dense:
 
         start = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates) if gradients else None)
         (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.targets, self.present))
-        return loss / examples, None if gradient is None else gradient / examples
+        return loss / self.examples, None if gradient is None else gradient / self.examples
 
     def _losses(
         self,
@@ -123,8 +125,7 @@ class Dense:
 
 def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     """Return the dense plan of an MLP with all hidden nodes gated, or None, and the reason in words."""
-    # Exact types: a subclass may compute something else.
-    if type(network) is not MLP or any(type(layer) is not nnx.Linear for layer in network.layers):
+    if not is_plain(network) or getattr(loss.network.forward, "call", None) is not None:
         return None, "network is no plain sweeps.MLP"
     layers = list(network.layers)
     gated = [(site.at, site.layers, site.nodes) for site in loss.network.sites]
@@ -136,6 +137,10 @@ def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     if inputs.ndim != 2 or mask is not None:
         return None, "inputs are sequences, or have a mask"
     hidden = ACTIVATIONS[network.activation](layers[0](inputs)).T
+    if any(_is_narrow(layer) for layer in layers):
+        return None, "network computes in less than single precision"
+    if not _stays_finite(hidden, network):
+        return None, "activations may be infinite or NaN"
     zero = jnp.zeros((), hidden.dtype)
     return Dense(
         blocks.split(hidden, LARGEST_BLOCK),
@@ -149,4 +154,25 @@ def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
         network.activation,
         network.output_activation,
         loss.loss,
+        len(inputs),
     ), f"every hidden layer of an MLP is gated, {len(layers) - 1} in all"
+
+
+def _is_narrow(layer: nnx.Linear) -> bool:
+    return any(jnp.finfo(dtype).bits < 32 for dtype in (layer.dtype, layer.kernel[...].dtype) if dtype is not None)
+
+
+def _stays_finite(hidden: Float[Array, "first examples"], network: MLP) -> bool:
+    """Whether no activation can overflow, so that a gate of zero is never multiplied by infinity.
+
+    Activations are bounded by the sums that they are made of, with gates of one. The square root of the largest
+    number leaves as much room for larger gates.
+    """
+    bound = np.abs(np.asarray(hidden, np.float64)).max(axis=1)
+    bounds = [bound]
+    for layer in list(network.layers)[1:-1]:
+        bias = 0 if layer.bias is None else np.abs(np.asarray(layer.bias[...], np.float64))
+        # No activation is larger than its sum but softplus, by log 2, and a sigmoid, which is at most 1.
+        bound = bound @ np.abs(np.asarray(layer.kernel[...], np.float64)) + bias + 1
+        bounds.append(bound)
+    return bool(np.concatenate(bounds).max() < np.sqrt(float(jnp.finfo(hidden.dtype).max)))

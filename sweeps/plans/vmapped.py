@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from analysis.errors import InputError
+from sweeps import calling, checks
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss, sum_of_counted
-from sweeps.plans import hoisting
+from sweeps.plans import hoisting, separable
 
 # Numbers that one mask may write for a micro-batch: what a CPU's cache and an accelerator's memory hold.
 CPU_FLOATS, ACCELERATOR_FLOATS = 2**21, 2**28
@@ -21,14 +22,19 @@ MOST_KEPT = 2**29
 
 
 class PartedLoss(Protocol):
-    """A loss that is a sum over parts of the data."""
+    """A loss that is a sum over parts of the data, divided by a number."""
+
+    @property
+    def count(self) -> int:
+        """What the sum is divided by."""
+        ...
 
     def parts(self) -> Any:
         """Data of the parts: a pytree of arrays with leading axis (parts,)."""
         ...
 
     def of_part(self, gates: Float[Array, " nodes"], part: Any) -> Float[Array, ""]:
-        """What one part adds to the loss."""
+        """What one part adds to the sum."""
         ...
 
 
@@ -36,6 +42,9 @@ class PartedLoss(Protocol):
 @dataclass(frozen=True)
 class NetworkLoss:
     """Mean loss of a gated network on its examples, as a sum over micro-batches.
+
+    The sum, and not the mean, is differentiated within a part: in a network that computes in float16, derivatives of
+    a mean over many examples would be lost below its smallest numbers.
 
     Attributes
     ----------
@@ -55,14 +64,9 @@ class NetworkLoss:
         return self.examples.micro_batches(self.micro_batch)
 
     def of_part(self, gates: Float[Array, " nodes"], part: Examples) -> Float[Array, ""]:
-        """What a micro-batch adds to the mean loss."""
-        outputs = jax.tree.map(self._widened, self.network(gates, part.inputs))
-        return sum_of_counted(self.loss.each(outputs, part.targets), part.mask) / self.count
-
-    def _widened(self, outputs: Array) -> Array:
-        """Outputs in the type of the gates where their own is narrower: a mean of bfloat16 has three digits."""
-        narrow = jnp.issubdtype(outputs.dtype, jnp.floating) and outputs.dtype.itemsize < self.network.dtype.itemsize
-        return outputs.astype(self.network.dtype) if narrow else outputs
+        """What a micro-batch adds to the sum of all losses."""
+        values = self.loss.each(self.network(gates, part.inputs), part.targets)
+        return sum_of_counted(values.astype(self.network.dtype), part.mask)
 
 
 @jax.tree_util.register_dataclass
@@ -72,13 +76,18 @@ class FunctionLoss:
 
     function: Callable[[Array], Array] = field(metadata=dict(static=True))
 
+    @property
+    def count(self) -> int:
+        """There is nothing to divide by."""
+        return 1
+
     def parts(self) -> Array:
         """One part, of no data."""
         return jnp.zeros((1, 0))
 
     def of_part(self, gates: Float[Array, " nodes"], part: Array) -> Float[Array, ""]:
         """Return the function's value."""
-        return self.function(gates)
+        return self.function(gates).astype(gates.dtype)
 
 
 @jax.tree_util.register_dataclass
@@ -130,7 +139,7 @@ class Prepared:
 
     Attributes
     ----------
-    of_part : (gates, values) -> what a part adds to the loss
+    of_part : (gates, values) -> what a part adds to the sum
     values : of each part, with leading axis (parts,)
     parts : their number
     plan : what was prepared
@@ -174,6 +183,8 @@ class Prepared:
             found, _ = jax.lax.scan(
                 lambda sums, part: (jax.tree.map(jnp.add, sums, of_part(part)), None), nothing, self.values
             )
+        if self.plan.loss.count > 1:
+            found = jax.tree.map(lambda sums: sums / self.plan.loss.count, found)
         return found if gradients else (found, None)
 
     def floats_per_mask(self, gradients: bool) -> int:
@@ -181,32 +192,47 @@ class Prepared:
         return self.plan.floats_per_mask(gradients)
 
 
-def loss_of(network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: int | None = None) -> NetworkLoss:
+def loss_of(
+    network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: int | None = None, is_separable: bool = False
+) -> NetworkLoss:
     """Return the mean loss of a network on examples.
 
     Parameters
     ----------
-    micro_batch : examples evaluated together; None takes as many as fit in a cache or in an accelerator's memory
+    micro_batch : examples evaluated together; None takes as many as fit in a cache or in an accelerator's memory, or
+        all where examples may depend on each other
+    is_separable : whether it is known that no example's loss depends on the others; otherwise it is tried out before
+        the examples are cut, or those that do not count are replaced
 
     Raises
     ------
-    ValueError
-        If ``micro_batch`` is not positive, or smaller than all examples for a loss that is a mean over all of them.
+    InputError
+        If ``micro_batch`` is not positive, or smaller than all examples for a loss that is a mean over all of them, or
+        whose examples depend on each other.
     """
-    number, examples = len(examples), examples.harmless(whole=loss not in LOSSES.values())
-    if micro_batch is not None and (not isinstance(micro_batch, int) or micro_batch < 1):
-        raise InputError(f"micro_batch must be a whole number, at least 1, got {micro_batch}")
+    number, whole = len(examples), loss not in LOSSES.values()
+    if micro_batch is not None:
+        micro_batch = checks.whole("micro_batch", micro_batch, least=1)
     if loss.is_mean and micro_batch is not None and micro_batch < number:
         raise InputError(
             f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"
         )
-    if micro_batch is None:
-        most = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
-        micro_batch = number if loss.is_mean else max(1, most // network.floats)
+    most = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
+    size = min(number, micro_batch or (number if loss.is_mean else max(1, most // network.floats)))
+    spare = examples.has_spare_inputs
+    if not is_separable and (size < number or spare):
+        is_separable = separable.of_network(network, examples, loss, size)
+        if not is_separable and micro_batch is not None and size < number:
+            raise InputError(
+                f"micro_batch must be left out, or be all {number} examples, where examples depend on the others of "
+                f"their batch, as with normalisation over the batch; got {micro_batch}"
+            )
+        size = size if is_separable else number
+    examples = examples.harmless(whole, apart=is_separable or not spare)
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
     outputs = jax.eval_shape(network, gates, examples.inputs)
     values = jax.eval_shape(loss.each, outputs, examples.targets)
-    return NetworkLoss(network, examples, loss, min(micro_batch, number), counted(values, examples.mask))
+    return NetworkLoss(network, examples, loss, size, counted(values, examples.mask))
 
 
 def of_network(loss: NetworkLoss) -> Vmapped:
@@ -223,8 +249,9 @@ def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp
     ValueError
         If the function does not return a scalar float.
     """
-    value = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), dtype))
+    with calling.noted(f"the function, with gates of shape ({nodes},)"):
+        value = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), dtype))
     scalar = isinstance(value, jax.ShapeDtypeStruct) and value.shape == ()
     if not scalar or not jnp.issubdtype(value.dtype, jnp.floating):
         raise InputError(f"fn must return a scalar float for gates of shape ({nodes},), got {value}")
-    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, jnp.dtype(dtype))
+    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, jnp.promote_types(dtype, value.dtype))

@@ -1,0 +1,117 @@
+"""Separable losses: whether no example's loss depends on the other examples, shown before a batch is cut.
+
+Normalisation over the batch, losses that contrast examples with each other and networks that know an example's place
+in the batch get other values in parts of the batch, which look as good.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sweeps.examples import Examples
+from sweeps.gating import GatedNetwork
+from sweeps.losses import LOSSES, Loss
+
+# Examples that are tried in several ways: few, so that each weighs heavily in a mean over all.
+FEW = 16
+# What inputs of others are multiplied by: then even a weak dependence shows.
+LOUD = 1000
+TYPES = dict(f64=jnp.float64, f32=jnp.float32, f16=jnp.float16, bf16=jnp.bfloat16)
+
+
+def is_shown(values: Callable[[Examples], Array], data: Examples, size: int) -> bool:
+    """Whether the values of examples were seen to be the same whatever other examples are evaluated with them.
+
+    A few examples are evaluated together, in two parts in another order, and together with every second one's inputs
+    a thousand times as large. Then as many as two parts of the wanted size hold are, together and in these parts.
+
+    Parameters
+    ----------
+    values : examples -> their values, shape (examples, ...); jitted
+    data : examples, of which those are tried of which something counts
+    size : examples in a part of the wanted cut, at most all
+
+    Returns
+    -------
+    bool
+        True where all agree to the square root of a rounding of the narrowest type in use, NaN with NaN.
+    """
+    usable = np.arange(len(data))
+    if data.mask is not None:
+        usable = np.flatnonzero(np.asarray(data.mask).reshape(len(data), -1).any(axis=1))
+    if len(usable) < 2:
+        return False
+    few = usable[np.unique(np.linspace(0, len(usable) - 1, FEW).astype(int))]
+    mixed = np.random.default_rng(0).permutation(len(few))
+    every_second = np.arange(len(few)) % 2 == 1
+    together = values(_rows(data, few))
+    in_parts = [values(_rows(data, part)) for part in np.split(few[mixed], [len(few) // 2])]
+    close = partial(_are_close, precision=_rounding(values, _rows(data, few)))
+    if not close(np.asarray(together)[mixed], np.concatenate(in_parts)):
+        return False
+    if not close(together[~every_second], values(_rows(data, few, every_second))[~every_second]):
+        return False
+    if len(usable) <= FEW or not FEW // 2 < size < len(usable):
+        return True
+    first, second = usable[:size], usable[size : 2 * size]
+    in_parts = [values(_rows(data, part)) for part in (first, second)]
+    return close(values(_rows(data, usable[: 2 * size])), np.concatenate(in_parts))
+
+
+def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> Examples:
+    """Some of the examples, without a mask, and of these some with larger inputs."""
+
+    def louder(leaf: Array) -> Array:
+        if loud is None or not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return leaf
+        factors = np.where(loud, LOUD, 1).astype(leaf.dtype)
+        return leaf * factors.reshape(-1, *(1,) * (leaf.ndim - 1))
+
+    # In NumPy: JAX would compile a program for each shape.
+    inputs, targets = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], (data.inputs, data.targets))
+    with np.errstate(over="ignore"):
+        inputs = jax.tree.map(louder, inputs)
+    inputs, targets = jax.tree.map(jnp.asarray, (inputs, targets))
+    return Examples(inputs, targets, None)
+
+
+def _rounding(values: Callable[[Examples], Array], data: Examples) -> float:
+    """Relative spacing of the narrowest floating-point type that a function computes in."""
+    names = set(re.findall(r"\b(b?f\d\d)\[", str(jax.make_jaxpr(values)(data))))
+    return max(float(jnp.finfo(TYPES[name]).eps) for name in names)
+
+
+def _are_close(one: Any, other: Any, precision: float) -> bool:
+    one, other = (np.asarray(values, np.float64) for values in (one, other))
+    finite = np.isfinite(one) & np.isfinite(other)
+    allowed = np.sqrt(precision) * np.abs(one[finite]).max(initial=0)
+    with np.errstate(invalid="ignore"):
+        return bool(((np.abs(one - other) <= allowed) | (one == other) | (np.isnan(one) & np.isnan(other))).all())
+
+
+def of_network(network: GatedNetwork, data: Examples, loss: Loss, size: int) -> bool:
+    """Whether the losses of a gated network were seen to be separable, with all gates on and with random gates."""
+    random = np.random.default_rng(0).random(network.nodes)
+    gates = jnp.asarray(np.stack([np.ones(network.nodes), random]), network.dtype)
+    # Whatever precision is asked for: what rounds to fewer bits may do so in another way for another shape.
+    with jax.default_matmul_precision("highest"):
+        return is_shown(partial(_values, network, loss, gates), data, size)
+
+
+@partial(jax.jit, static_argnames="loss")
+def _values(
+    network: GatedNetwork, loss: Loss, gates: Float[Array, "vectors nodes"], data: Examples
+) -> Float[Array, "examples ..."]:
+    """Losses of examples; of losses that are separable by themselves, the outputs, which hide nothing."""
+
+    def of(vector: Float[Array, " nodes"]) -> Array:
+        outputs = network(vector, data.inputs)
+        return outputs if loss in LOSSES.values() else loss.each(outputs, data.targets)
+
+    return jnp.moveaxis(jax.lax.map(of, gates), 0, 1)
