@@ -1,6 +1,7 @@
 """How a number becomes text: digits by its standard error, for plain text, LaTeX and HTML."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from analysis.errors import InputError
 STYLES = ("plain", "latex", "html")
 MISSING = {"plain": "--", "latex": "--", "html": "–"}
 
-_LATEX_SPECIALS: dict[str, str | int | None] = {
+_LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -23,17 +24,45 @@ _LATEX_SPECIALS: dict[str, str | int | None] = {
     "_": r"\_",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    "<": r"\ensuremath{<}",
-    ">": r"\ensuremath{>}",
-    "≤": r"\ensuremath{\leq}",
-    "≥": r"\ensuremath{\geq}",
-    "±": r"\ensuremath{\pm}",
-    "×": r"\ensuremath{\times}",
-    "√": r"\ensuremath{\surd}",
-    "π": r"\ensuremath{\pi}",
-    "−": r"\ensuremath{-}",
+    "|": r"\textbar{}",
+    "\u00a0": "~",
     "–": "--",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\ldots{}",
 }
+_MATHEMATICS = r"""
+    < < > > ≤ \leq ≥ \geq ± \pm × \times √ \surd − - → \to ∞ \infty · \cdot ≈ \approx ≠ \neq ∑ \sum ∂ \partial
+    α \alpha β \beta γ \gamma δ \delta ε \varepsilon ζ \zeta η \eta θ \theta ι \iota κ \kappa λ \lambda μ \mu ν \nu
+    ξ \xi π \pi ρ \rho σ \sigma τ \tau υ \upsilon φ \varphi χ \chi ψ \psi ω \omega Γ \Gamma Δ \Delta Θ \Theta
+    Λ \Lambda Ξ \Xi Π \Pi Σ \Sigma Υ \Upsilon Φ \Phi Ψ \Psi Ω \Omega
+    ⁰ ^0 ¹ ^1 ² ^2 ³ ^3 ⁴ ^4 ⁵ ^5 ⁶ ^6 ⁷ ^7 ⁸ ^8 ⁹ ^9 ⁻ ^- ₀ _0 ₁ _1 ₂ _2 ₃ _3 ₄ _4 ₅ _5 ₆ _6 ₇ _7 ₈ _8 ₉ _9
+"""
+_pairs = _MATHEMATICS.split()
+_LATEX |= {char: rf"\ensuremath{{{sign}}}" for char, sign in zip(_pairs[::2], _pairs[1::2], strict=True)}
+#: Characters from here on are not set up in LaTeX, unless the engine knows all of Unicode.
+_FOREIGN = 0x180
+#: What two of these characters beside each other make is another one, such as a dash.
+_JOINS, _JOINED = "-'`,", "-'`,!?"
+
+
+def visible(text: str) -> str:
+    r"""Spell out the characters that have no shape, such as line breaks, as Python does.
+
+    Examples
+    --------
+    >>> print(visible("two\nlines"))
+    two\nlines
+    """
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if (kind := unicodedata.category(char))[0] == "C" or kind in ("Zl", "Zp")
+        else char
+        for char in text
+    )
 
 
 def escape_latex(text: str) -> str:
@@ -46,13 +75,26 @@ def escape_latex(text: str) -> str:
     Returns
     -------
     str
+        Characters that only XeLaTeX and LuaLaTeX have are their numbers in pdfLaTeX.
 
     Examples
     --------
     >>> print(escape_latex("50 % of layers_0"))
     50 \% of layers\_0
+    >>> print(escape_latex("節"))
+    {\ifdefined\Umathcode 節\else U+7BC0\fi}
     """
-    return text.translate(str.maketrans(_LATEX_SPECIALS))
+    text = visible(text)
+    parts = ["{}"] if text[:1] in ("[", "*") else []  # at the start of a row they belong to the end of the last one
+    for before, char in zip(f"\n{text}", text, strict=False):
+        if char in _JOINS and before in _JOINED:
+            parts.append("{}")
+        parts.append(r"\ " if char == before == " " else _LATEX.get(char) or _unicode(char))
+    return "".join(parts)
+
+
+def _unicode(char: str) -> str:
+    return char if ord(char) < _FOREIGN else rf"{{\ifdefined\Umathcode {char}\else U+{ord(char):04X}\fi}}"
 
 
 def _scientific(text: str, style: str) -> str:

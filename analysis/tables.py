@@ -139,8 +139,8 @@ class Table:
         """Write ``<name>.tex`` and ``<name>.csv`` into `folder`, made if need be; return the paths."""
         folder.mkdir(parents=True, exist_ok=True)
         latex, csv = folder / f"{self.name}.tex", folder / f"{self.name}.csv"
-        latex.write_text(self.to_latex(), encoding="utf-8", newline="\n")
-        csv.write_text(self.to_csv(), encoding="utf-8", newline="\n")
+        latex.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
+        csv.write_text(self.to_csv(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return latex, csv
 
 
@@ -235,5 +235,5 @@ class Numbers:
     def write(self, path: Path) -> Path:
         """Write the macros to `path`, whose folder is made if need be; return it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.to_latex(), encoding="utf-8", newline="\n")
+        path.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return path

@@ -63,5 +63,5 @@ def write(folder: str | PathLike[str]) -> Path:
     """
     run = runs.open_run(folder)
     path = run.folder / "explorer.html"
-    path.write_text(to_html(collect(run)), encoding="utf-8", newline="\n")
+    path.write_text(to_html(collect(run)), encoding="utf-8", errors="backslashreplace", newline="\n")
     return path

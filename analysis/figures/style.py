@@ -1,6 +1,5 @@
 """One look for all figures: sizes, colours, fonts, names as they are, and how a figure is saved."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -17,7 +16,7 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ticker import MaxNLocator
 
 from analysis.errors import InputError
-from analysis.formatting import cut_middle
+from analysis.formatting import cut_middle, visible
 
 #: Widths of one and of two columns of a journal page, in inches.
 SINGLE, DOUBLE = 3.4, 7.0
@@ -157,14 +156,10 @@ def as_is(text: Any, most: int = LETTERS) -> str:
     >>> print(as_is(r"cost $\x$"), as_is("two\nlines"), as_is("a_very_long_name_of_one_layer", 16))
     cost \$\x\$ two\nlines a_ver…_one_layer
     """
-    drawn = "".join(map(_drawn, cut_middle(str(text), most)))
-    return cut_middle(drawn, most).replace("$", r"\$")
-
-
-def _drawn(char: str) -> str:
-    kind = unicodedata.category(char)
-    there = kind[0] != "C" and kind not in ("Zl", "Zp") and ord(char) in _glyphs()
-    return char if there else char.encode("unicode_escape").decode("ascii")
+    # Cut before anything else, for it may be long, and again, for what no font has takes more letters.
+    glyphs, short = _glyphs(), visible(cut_middle(str(text), most))
+    drawn = (char if ord(char) in glyphs else char.encode("unicode_escape").decode("ascii") for char in short)
+    return cut_middle("".join(drawn), most).replace("$", r"\$")
 
 
 def entry(text: Any) -> str:

@@ -93,5 +93,5 @@ class Page:
 
     def write(self, path: Path) -> Path:
         """Write the page to a file and return its path."""
-        path.write_text(self.to_html(), encoding="utf-8", newline="\n")
+        path.write_text(self.to_html(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return path

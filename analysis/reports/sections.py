@@ -47,8 +47,14 @@ def _grouped(nodes: xr.Dataset) -> layers.Groups | None:
     return None if few else found
 
 
-def _grid_name(kind: str) -> str:
-    return "_".join(["nodes", *re.findall("[A-Za-z0-9]+", kind)])
+def _grid_names(found: layers.Groups) -> dict[str, str]:
+    """File names of the heat maps, by the kind of node: letters and digits of the kind, and a number if need be."""
+    names: dict[str, str] = {}
+    for kind in dict.fromkeys(found.kinds):
+        name = "_".join(["nodes", *re.findall("[A-Za-z0-9]+", kind)])[:60]
+        taken = name.lower() in (other.lower() for other in names.values())
+        names[kind] = f"{name}_{len(names)}" if taken else name
+    return names
 
 
 def _single_removals(nodes: xr.Dataset, full: float) -> dict[str, Figure]:
@@ -56,11 +62,11 @@ def _single_removals(nodes: xr.Dataset, full: float) -> dict[str, Figure]:
     if found is None:
         return {"leave_one_out": figures.style.figure_of(figures.removal.leave_one_out(nodes, full))}
     drawn = {"leave_one_out": figures.style.figure_of(figures.nodes.effects(nodes, full_loss=full))}
-    for kind in dict.fromkeys(found.kinds):
+    for kind, name in _grid_names(found).items():
         sizes = found.sizes[[its == kind for its in found.kinds]]
         # One row, or rows of many nodes, say no more than the strips do.
         if kind and sizes.size > 1 and sizes.max() <= GRID:
-            drawn[_grid_name(kind)] = figures.style.figure_of(figures.nodes.grid(nodes, kind, full_loss=full))
+            drawn[name] = figures.style.figure_of(figures.nodes.grid(nodes, kind, full_loss=full))
     return drawn
 
 
@@ -130,14 +136,14 @@ def of_single_removals(results: SweepResults, pictures: dict[str, Path]) -> list
         "and down only to be seen; named is the costliest of its layer. The axis may be stretched about 0."
     )
     blocks: list[Block] = [Picture(pictures["leave_one_out"], caption)]
-    for kind in dict.fromkeys(found.kinds):
-        if _grid_name(kind) in pictures:
+    for kind, name in _grid_names(found).items():
+        if name in pictures:
             caption = (
                 f"The same as a map of the layers of {kind}s: blue where the network needs the node, yellow where it "
                 "does better without."
             )
             wide = max(found.sizes[[its == kind for its in found.kinds]]) > figures.nodes.NARROW
-            blocks.append(Picture(pictures[_grid_name(kind)], caption, wide))
+            blocks.append(Picture(pictures[name], caption, wide))
     return blocks
 
 

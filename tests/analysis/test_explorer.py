@@ -10,6 +10,7 @@ import xarray as xr
 from synthetic_explorer import with_network
 
 from analysis import explorer, hypercube, runs
+from analysis.errors import InputError
 from analysis.explorer.data import collect
 
 NODES = synthetic_run.NODES
@@ -75,6 +76,17 @@ class TestWhatThePageHolds:
         np.testing.assert_allclose(page.extent, [4, 16, -5, 7], atol=0.05)
         assert "the first 2,000 of the 2,500 test" in explorer.to_html(page)
 
+    @pytest.mark.parametrize("bad", [[np.nan, np.inf, -np.inf, 0.0], np.nan])
+    def test_its_numbers_are_json_whatever_the_losses_are(self, tmp_path, explorable_tree, bad):
+        tree = explorable_tree.copy(deep=True)
+        for sweep in tree["sweeps"].children.values():
+            for name in ("loss", "log_loss"):
+                sweep[name].values.reshape(-1)[: 4 if np.ndim(bad) else None] = bad
+        page = explorer.to_html(collect(changed(tmp_path, tree)))
+        held = json.loads(EMBEDDED.search(page)[1], parse_constant=pytest.fail)
+        assert held["best"] is None and len(held["sampled"]) == (3 if np.ndim(bad) else 0)
+        assert [one["count"] for one in held["sampled"]] == [196, 200, 200][: len(held["sampled"])]
+
     def test_it_needs_nothing_from_outside(self, explorer_page):
         page = explorer_page.read_text(encoding="utf-8")
         # The one address is the name of a language, never fetched.
@@ -101,6 +113,14 @@ class TestRefusals:
         del tree["sweeps"]
         tree["task"]["test_targets"] = tree["task"]["test_targets"].astype(float)
         with pytest.raises(ValueError, match="expected a run with the loss cross_entropy, got another loss in"):
+            collect(changed(tmp_path, tree))
+
+    @pytest.mark.parametrize(("group", "name"), [("network", "layers.0.bias"), ("task", "test_inputs")])
+    def test_weights_and_points_that_are_not_finite(self, tmp_path, explorable_tree, group, name):
+        tree = explorable_tree.copy(deep=True)
+        tree[group][name].values[..., 0] = np.inf
+        bad = np.count_nonzero(np.isinf(tree[group][name]))
+        with pytest.raises(InputError, match=f"expected a run with finite weights and test inputs, got {bad} that are"):
             collect(changed(tmp_path, tree))
 
     @pytest.mark.parametrize("classes", [1, 7])

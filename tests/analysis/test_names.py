@@ -1,5 +1,9 @@
-"""Names as they are: whatever a user's names hold, figures show it, and fonts stay text in every file."""
+"""Names as they are: whatever a user's names hold, figures, pages and tables show it, and fonts stay text."""
 
+import csv
+import dataclasses
+import html
+import json
 import re
 import warnings
 
@@ -8,12 +12,14 @@ import numpy as np
 import pytest
 import synthetic_model
 import synthetic_relevance
+import synthetic_run
 import synthetic_shrinking
 import synthetic_sparsity
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from test_tables import read_latex
 
-from analysis import figures, layers
+from analysis import explorer, figures, layers, reports
 from analysis.figures import style
 from analysis.relevance.names import names_of
 
@@ -113,6 +119,50 @@ def test_figures_of_studies_take_any_name_of_a_method(name):
             cells.assign_coords(layer=[name, *cells["layer"].values[1:]]), list(synthetic_sparsity.SIZES)
         )
     )
+
+
+HEADS = tuple((name, kind, 3) for name in NASTY[:4] for kind in ("<head>", "head"))
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """A report of layers, a task and a network that all have such names."""
+    sweep = synthetic_model.leave_one_out(tuple((f"{name}{kind}", kind, 3) for name, kind, _ in HEADS), unit=UNIT)
+    tree = synthetic_model.tree_of(sweep, HEADS)
+    tree["task"].attrs["name"] = tree["network"].attrs["network"] = NASTY[2]
+    folder = synthetic_run.write_run(tmp_path_factory.mktemp("nasty"), tree)
+    reports.write(folder)
+    return folder
+
+
+def test_pages_and_tables_hold_names_as_they_are(reported):
+    page = (reported / "report.html").read_text(encoding="utf-8")
+    assert "<b>$" not in page and f"{html.escape(NASTY[2])})</title>" in page
+    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
+    with (reported / "tables" / "leave_one_out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    latex = [
+        read_latex(cell.strip())
+        for line in (reported / "tables" / "layers.tex").read_text(encoding="utf-8").splitlines()
+        for cell in re.split(r"(?<!\\)&", line)[:1]
+        if line.endswith(r"\\") and "ensuremath" in line
+    ]
+    for name, kind, _ in HEADS:
+        assert f"{name}{kind}" in cells and f"{name}{kind}" in latex
+        assert any(f"{name}{kind} {kind} 0" in row.values() for row in rows)
+
+
+def test_kinds_of_nodes_never_share_a_file(reported):
+    drawn = {path.stem for path in (reported / "figures").glob("nodes*.png")}
+    assert drawn == {"nodes_head", "nodes_head_1"}
+
+
+def test_the_interactive_page_holds_names_as_they_are(explorable):
+    nodes = [f"{name} </script>" for name in NASTY] + ["last"]
+    page = explorer.to_html(dataclasses.replace(explorable, task=NASTY[2], labels=nodes, nodes=nodes))
+    assert page.count("</script>") == 2
+    assert json.loads(re.search(r'id="data">(.*?)</script>', page)[1])["nodes"] == nodes
+    assert f"({html.escape(NASTY[2], quote=False)})</title>" in page
 
 
 @pytest.fixture(scope="module")
