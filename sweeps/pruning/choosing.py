@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Bool, Float
 
 from analysis.errors import InputError
+from sweeps import checks
 from sweeps.pruning import parameters, removing, scoring, sparsities, structure
 
 Network = TypeVar("Network", bound=nnx.Module)
@@ -51,6 +52,7 @@ def unit_masks(
     >>> sweeps.pruning.unit_masks(net, [0, 0.5, 1]).sum(axis=-1).tolist()
     [30, 15, 0]
     """
+    sparsities.check(sparsity, scope)
     scores = scoring.unit_scores(network, by, batch=batch, loss=loss, seed=seed)
     parts = structure.of(network, scoring.inputs_of(batch)).split(scores)
     return np.concatenate(list(sparsities.kept(parts, sparsity, scope).values()), axis=-1)
@@ -126,6 +128,7 @@ def weight_masks(
     >>> {path: mask.sum(axis=(1, 2)).tolist() for path, mask in masks.items()}
     {'layers/0/kernel': [40, 29, 0]}
     """
+    sparsities.check(sparsity, scope)
     scores = scoring.weight_scores(network, by, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
     if block is None:
         return sparsities.kept(scores, sparsity, scope)
@@ -167,18 +170,23 @@ def prune_weights(
 
 
 def _check_single(sparsity: Any) -> None:
-    if np.ndim(sparsity):
-        raise InputError(f"sparsity must be one number for one network, got shape {np.shape(sparsity)}")
+    shape = sparsities.checked_sparsity(sparsity).shape
+    if shape:
+        raise InputError(f"sparsity must be one number for one network, got shape {shape}")
+
+
+_SIDES = ("rows", "columns")
 
 
 def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]:
-    sizes = tuple(block) if isinstance(block, tuple | list) else ()
-    if len(sizes) != 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+    sizes = tuple(block) if isinstance(block, tuple | list | np.ndarray) else ()
+    if len(sizes) != 2:
         raise InputError(f"block must be two positive numbers (rows, columns), got {block!r}")
+    rows, columns = (checks.whole(f"block: {name}", size, 1) for name, size in zip(_SIDES, sizes, strict=True))
     for path, kernel in scores.items():
         if kernel.ndim != 2:
             raise InputError(f"block is for kernels of dense layers, (inputs, outputs); {path} has {kernel.shape}")
-    return int(sizes[0]), int(sizes[1])
+    return rows, columns
 
 
 def _norms(

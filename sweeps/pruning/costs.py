@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from analysis.errors import InputError
-from sweeps import compiling
-from sweeps.pruning import parameters
+from sweeps import checks, compiling
+from sweeps.pruning import parameters, reading
 
 
 class Cost(NamedTuple):
@@ -43,9 +42,9 @@ def cost(network: nnx.Module, inputs: Any, repeats: int = 30) -> Cost:
     Raises
     ------
     TypeError
-        If the network is no flax.nnx module.
+        If the network is no flax.nnx module, or ``repeats`` no whole number.
     ValueError
-        If ``repeats`` is not positive.
+        If ``repeats`` is not positive, or the inputs are no finite numbers (examples, ...).
 
     Examples
     --------
@@ -54,13 +53,12 @@ def cost(network: nnx.Module, inputs: Any, repeats: int = 30) -> Cost:
     (102, 80, 408)
     """
     parameters.checked_network(network)
-    if repeats < 1:
-        raise InputError(f"repeats must be at least 1, got {repeats}")
+    repeats, inputs = checks.whole("repeats", repeats, 1), reading.checked_inputs(inputs)
     arrays = [variable[...] for variable in parameters.by_path(network).values()]
     clone = nnx.clone(network)
     clone.eval()
     graph, state = nnx.split(clone)
-    inputs, times = jax.tree.map(jnp.asarray, inputs), []
+    times = []
     for _ in range(repeats + 2):
         start = time.perf_counter()
         jax.block_until_ready(_forward(state, inputs, graph=graph))

@@ -1,7 +1,7 @@
 """Evaluation: loss and accuracy of many networks under many masks, in one call."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import compiling, examples, gating, losses
 from sweeps.examples import Examples
 from sweeps.gating.finding import Calls
 from sweeps.gating.nnx_models import NnxModel
+from sweeps.plans import separable
 from sweeps.pruning import parameters
 
 # Numbers that are in memory together, about: the parameters and activations of the networks that are vmapped.
@@ -29,7 +30,7 @@ class Evaluated(NamedTuple):
     ----------
     loss : mean loss, shape (networks, *leading), or (*leading) of one network, in the loss's unit
     accuracy : share of the examples that count, or of their positions, whose class the network gives, same shape; NaN
-        for a regression
+        for a regression, and where outputs are not finite
     """
 
     loss: Float[np.ndarray, "*masks"]
@@ -60,7 +61,8 @@ def evaluate(
     Raises
     ------
     TypeError
-        If a network is no flax.nnx module, or one network comes with several dicts or the other way round.
+        If a network is no flax.nnx module, or masks are no dict; if one network comes with several dicts or the
+        other way round.
     ValueError
         If the networks differ in more than their numbers, the masks do not fit them or each other, or the batch does
         not fit.
@@ -78,7 +80,7 @@ def evaluate(
     """
     if isinstance(networks, nnx.Module) and isinstance(masks, Mapping):
         return Evaluated(*(values[0] for values in evaluate([networks], [masks], batch, loss)))
-    if isinstance(networks, nnx.Module) or isinstance(masks, Mapping):
+    if not isinstance(networks, Sequence) or not isinstance(masks, Sequence) or isinstance(masks, str):
         raise InputTypeError("networks and masks must be a module and a dict, or a list of modules and one of dicts")
     if not networks or len(networks) != len(masks):
         raise InputError(f"networks and masks must be of one length, at least 1: got {len(networks)} and {len(masks)}")
@@ -86,17 +88,19 @@ def evaluate(
         parameters.checked_network(network)
     data = examples.checked(batch)
     named = losses.find(loss, gating.output_shape(networks[0], data.inputs), data.targets, data.mask)
-    splits = [_evaluating(network) for network in networks]
+    splits = [evaluating(network) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise InputError("networks must have one structure: the same modules, sizes and settings")
-    leading = _checked_leading(networks, masks)
-    flat = [{path: _flattened(mask, leading) for path, mask in one.items()} for one in masks]
+    leading, checked = _checked_masks(networks, masks)
+    flat = [{path: _flattened(mask, leading) for path, mask in one.items()} for one in checked]
     weights, rest, stacked = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *[(*split[1:], one) for split, one in zip(splits, flat, strict=True)]
     )
     if math.prod(leading) == 0:
         return Evaluated(*(np.zeros((len(networks), *leading), np.float32) for _ in Evaluated._fields))
     together, size = _together(networks[0], data, named)
+    if size < len(data) and not separable.is_shown(losses_of(splits[0][0], named, *splits[0][1:]), data, size):
+        size = len(data)
     with jax.default_matmul_precision("highest"):
         found = _evaluate_all(
             weights,
@@ -111,34 +115,48 @@ def evaluate(
     return Evaluated(*(np.asarray(values).reshape(len(networks), *leading) for values in found))
 
 
-def _evaluating(network: nnx.Module) -> Any:
+def evaluating(network: nnx.Module) -> Any:
+    """Return structure, parameters and the rest of a network in evaluation mode."""
     clone = nnx.clone(network)
     clone.eval()
     return nnx.split(clone, nnx.Param, ...)
 
 
-def _checked_leading(networks: Sequence[nnx.Module], masks: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
-    """Return the axes that all masks have before those of their parameters."""
-    found = set()
-    for network, one in zip(networks, masks, strict=True):
+def _checked_masks(
+    networks: Sequence[nnx.Module], masks: Sequence[Any]
+) -> tuple[tuple[int, ...], list[dict[str, Bool[np.ndarray, "..."]]]]:
+    """Return the axes that all masks have before those of their parameters, and the masks."""
+    found, checked = set(), [parameters.masks_by_path(*pair) for pair in zip(networks, masks, strict=True)]
+    for network, one in zip(networks, checked, strict=True):
         variables = parameters.by_path(network)
         if set(one) != set(masks[0]):
             raise InputError(f"masks must be of the same parameters: {', '.join(masks[0])}; got {', '.join(one)}")
         for path, mask in one.items():
-            if path not in variables:
-                raise InputError(f"masks must be of the network's parameters, {', '.join(variables)}; got {path!r}")
-            own, shape = tuple(variables[path].shape), np.shape(mask)
+            own, shape = tuple(variables[path].shape), mask.shape
             if len(shape) < len(own) or shape[len(shape) - len(own) :] != own:
                 raise InputError(f"masks: that of {path} must end in its shape {own}, got {shape}")
             found.add(shape[: len(shape) - len(own)])
     if len(found) > 1:
         raise InputError(f"masks must have the same leading axes, got {', '.join(map(str, sorted(found)))}")
-    return found.pop() if found else ()
+    return found.pop() if found else (), checked
 
 
-def _flattened(mask: Any, leading: tuple[int, ...]) -> Array:
-    values = parameters.as_bools("masks", np.asarray(mask))
-    return jnp.asarray(values.reshape(math.prod(leading), *values.shape[len(leading) :]))
+def _flattened(mask: Bool[np.ndarray, "..."], leading: tuple[int, ...]) -> Array:
+    return jnp.asarray(mask.reshape(math.prod(leading), *mask.shape[len(leading) :]))
+
+
+def values(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: Examples) -> tuple[Array, Any]:
+    """Losses of the examples, and the network's outputs."""
+    outputs = nnx.merge(graph, weights, rest, copy=True)(data.inputs)
+    return loss.each(outputs, data.targets), outputs
+
+
+def losses_of(graph: Any, loss: losses.Loss, weights: Any, rest: Any) -> Callable[[Examples], Array]:
+    """Return examples -> their losses, as one compiled program."""
+    return lambda data: _values(graph, loss, weights, rest, data)[0]
+
+
+_values = compiling.jit(values, static_argnames=("graph", "loss"))
 
 
 def _together(network: nnx.Module, data: Examples, loss: losses.Loss) -> tuple[int, int]:
@@ -177,13 +195,13 @@ def _evaluate_all(
         chosen = {path: mask[index // shape[1], index % shape[1]] for path, mask in masks.items()}
         own = parameters.with_masks(own, chosen)
 
-        def part(batch: Examples) -> tuple[Array, ...]:
-            outputs = nnx.merge(graph, own, others, copy=True)(batch.inputs)
-            hits = losses.rightly_answered(outputs, batch.targets)
-            mask = None if batch.mask is None or batch.mask.ndim > hits.ndim else batch.mask
-            return *losses.summed(loss.each(outputs, batch.targets), batch.mask), *losses.summed(hits, mask)
+        def part(batch: Examples) -> tuple[Array, Array, losses.Answers]:
+            each, outputs = values(graph, loss, own, others, batch)
+            total, _ = losses.summed(each, batch.mask)
+            number = losses.number_counted(each.shape, batch.mask)
+            return total, number, losses.answers(outputs, batch.targets, batch.mask)
 
-        total, count, right, answers = (sums.sum() for sums in jax.lax.map(part, data))
-        return total / count, right / answers
+        total, number, answers = jax.tree.map(lambda parts: parts.sum(axis=0), jax.lax.map(part, data))
+        return total / number.astype(total.dtype), answers.accuracy
 
     return jax.lax.map(one, jnp.arange(shape[0] * shape[1]), batch_size=min(together, shape[0] * shape[1]))

@@ -11,11 +11,11 @@ from flax import nnx
 from jaxtyping import Bool, Float
 
 from analysis.errors import DivergedError, InputError, InputTypeError
-from sweeps import examples, gating, losses
-from sweeps.pruning import choosing, parameters
+from sweeps import checks, examples, gating, losses, seeds
+from sweeps.pruning import choosing, parameters, sparsities
 from sweeps.pruning.masked import Masked
 from sweeps.tasks import Task
-from sweeps.training import ADAM, History, Trained, train_epoch
+from sweeps.training import ADAM, History, Trained, _check_kinds, _harmless, train_epoch
 
 
 class Gradual(NamedTuple):
@@ -70,7 +70,7 @@ def gradually(
     Raises
     ------
     TypeError
-        If ``sparsity`` is no function.
+        If ``sparsity`` or ``choose`` is no function, or an argument is of another kind than it has to be.
     ValueError
         If the task does not fit the network, a sparsity is not between 0 and 1, or a number is not positive.
     FloatingPointError
@@ -90,11 +90,15 @@ def gradually(
     >>> int(result.masks["layers/0/kernel"].sum())
     8
     """
+    _check_kinds([network], [task], optimizer)
     if not callable(sparsity):
         raise InputTypeError(f"sparsity must be a function of the epoch, such as an Optax schedule, got {sparsity!r}")
-    for name, value in dict(epochs=epochs, batch_size=batch_size).items():
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")
+    if choose is not None and not callable(choose):
+        raise InputTypeError(f"choose must be a function (network, sparsity) -> masks, got {choose!r}")
+    epochs, batch_size = checks.whole("epochs", epochs, 1), checks.whole("batch_size", batch_size, 1)
+    key_of_all, shares = seeds.key(seed), [sparsity(epoch) for epoch in range(1, epochs + 1)]
+    if {sparsities.checked_sparsity(share).shape for share in shares} != {()}:
+        raise InputError("sparsity must return one number between 0 and 1 for each epoch")
     data = examples.checked(task.train)
     named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
     size = min(batch_size, len(data))
@@ -102,22 +106,24 @@ def gradually(
         raise InputError(
             f"batch_size must divide the {len(data)} examples for {named.name}, which returns one number a batch"
         )
-    data = data.harmless(whole=named not in losses.LOSSES.values())
+    data = _harmless(network, data, named, False)
     choose = choose or partial(choosing.weight_masks, batch=task.train)
     optimizer = optimizer or ADAM
-    shares = [sparsity(epoch) for epoch in range(1, epochs + 1)]
     trained = nnx.clone(network)
     masks = parameters.checked_masks(trained, choose(trained, shares[0]))
     masked = Masked(trained, masks)
     memory, found = jax.jit(optimizer.init)(nnx.state(masked, nnx.Param)), []
-    keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), epochs)
+    with seeds.pinned():
+        keys = jax.random.split(key_of_all, epochs)
     for epoch, (share, key) in enumerate(zip(shares, keys, strict=True)):
         if epoch:
             masks = parameters.checked_masks(trained, choose(trained, share))
             masked.set_masks(masks)
         graph, *states = nnx.split(masked, nnx.Param, ...)
         inside = {f"network/{path}": mask for path, mask in masks.items()}
-        end, means = _epoch(graph, optimizer, named, size, Trained(states[0], states[1], memory), data, key, inside)
+        start = Trained(states[0], states[1], memory)
+        with seeds.pinned():
+            end, means = _epoch(graph, optimizer, named, size, start, data, key, inside)
         nnx.update(masked, end.parameters, end.rest)
         memory = end.memory
         found.append(np.stack([np.asarray(one) for one in means]))

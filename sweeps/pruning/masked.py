@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 from sweeps.pruning import parameters
 
 
@@ -39,6 +39,11 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
     ----------
     optimizer : an Optax transformation
 
+    Raises
+    ------
+    TypeError
+        If it is none.
+
     Examples
     --------
     >>> import jax.numpy as jnp, optax
@@ -47,6 +52,8 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
     >>> optimizer.update(jnp.array([0.0, 1.0]), optimizer.init(weights), weights)[0].tolist()
     [0.0, 1.5]
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise InputTypeError(f"optimizer must be an Optax transformation, got {type(optimizer).__name__}")
 
     def init(weights: Any) -> Resting:
         return Resting(optimizer.init(weights), jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, bool), weights))
@@ -121,12 +128,13 @@ class Masked(nnx.Module):
 
         Raises
         ------
-        ValueError
-            If they are not of the same parameters, or not as they have to be.
+        TypeError, ValueError
+            As when they are made, and if they are not of the same parameters.
         """
-        if set(masks) != set(self.masks):
-            raise InputError(f"masks must be those of {', '.join(self.masks)}, got {', '.join(masks)}")
-        for path, mask in parameters.checked_masks(self.network, masks).items():
+        checked = parameters.checked_masks(self.network, masks)
+        if set(checked) != set(self.masks):
+            raise InputError(f"masks must be those of {', '.join(self.masks)}, got {', '.join(checked)}")
+        for path, mask in checked.items():
             self.masks[path].set_value(jnp.asarray(mask))
 
     def zeroed(self) -> Any:

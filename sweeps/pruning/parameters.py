@@ -10,6 +10,7 @@ from flax import linen, nnx
 from jaxtyping import Array, Bool
 
 from analysis.errors import InputError, InputTypeError
+from sweeps import checks
 
 Network = TypeVar("Network", bound=nnx.Module)
 
@@ -109,25 +110,35 @@ def checked_masks(network: nnx.Module, masks: Mapping[str, Any]) -> dict[str, Bo
     ValueError
         If a mask is of no parameter, of another shape, or not true or false.
     """
+    checked, shapes = masks_by_path(network, masks), {path: one.shape for path, one in by_path(network).items()}
+    for path, mask in checked.items():
+        if mask.shape != shapes[path]:
+            raise InputError(f"masks: that of {path} must have its shape {shapes[path]}, got {mask.shape}")
+    return checked
+
+
+def masks_by_path(network: nnx.Module, masks: Any) -> dict[str, Bool[np.ndarray, "..."]]:
+    """Return masks of a network's parameters as arrays of bool, of any shapes.
+
+    Raises
+    ------
+    TypeError
+        If they are no dict.
+    ValueError
+        If a mask is of no parameter, or not true or false.
+    """
     if not isinstance(masks, Mapping):
         raise InputTypeError(f"masks must be a dict by path of the parameter, got {type(masks).__name__}")
-    shapes = {path: tuple(variable.shape) for path, variable in by_path(network).items()}
-    return {path: _checked_mask(path, mask, shapes) for path, mask in masks.items()}
+    known = by_path(network)
+    for path in masks:
+        if path not in known:
+            raise InputError(f"masks must be of the network's parameters, {', '.join(known)}; got {path!r}")
+    return {path: as_bools(f"masks: that of {path}", mask) for path, mask in masks.items()}
 
 
-def _checked_mask(path: str, mask: Any, shapes: Mapping[str, tuple[int, ...]]) -> Bool[np.ndarray, "..."]:
-    if path not in shapes:
-        raise InputError(f"masks must be of the network's parameters, {', '.join(shapes)}; got {path!r}")
-    values = np.asarray(mask)
-    if values.shape != shapes[path]:
-        raise InputError(f"masks: that of {path} must have its shape {shapes[path]}, got {values.shape}")
-    return as_bools("masks", values)
-
-
-def as_bools(argument: str, values: np.ndarray) -> Bool[np.ndarray, "..."]:
-    """Return an array of true and false, or of 1 and 0, as bools; ValueError for anything between."""
-    if values.dtype == bool:
-        return values
-    if values.dtype.kind not in "iuf" or not np.isin(values, (0, 1)).all():
+def as_bools(argument: str, values: Any) -> Bool[np.ndarray, "..."]:
+    """Return true and false, or 1 and 0, as an array of bools; ValueError for anything between."""
+    array = checks.numbers(argument, values)
+    if array.dtype != bool and not ((array == 0) | (array == 1)).all():
         raise InputError(f"{argument} must be true or false (1 or 0) everywhere")
-    return values.astype(bool)
+    return array.astype(bool, copy=False)

@@ -1,6 +1,6 @@
 """Reading: what a network's layers read on given inputs, its mean and its spread."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -9,8 +9,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from analysis.errors import InputError, UnsupportedError
-from sweeps.examples import examples_in
+from analysis.errors import InputError, InputTypeError, UnsupportedError
+from sweeps import examples
 from sweeps.gating.nnx_models import NnxModel
 from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
 from sweeps.networks import ACTIVATIONS, MLP
@@ -20,8 +20,20 @@ from sweeps.pruning import parameters
 CHUNK = 1024
 
 
+def checked_inputs(inputs: Any) -> Any:
+    """Return inputs on the device.
+
+    Raises
+    ------
+    ValueError
+        If they are no arrays of finite numbers with one leading axis (examples,).
+    """
+    first, *_ = *jax.tree.leaves(inputs), 0
+    return examples.checked((inputs, np.zeros(np.shape(first)[:1], np.float32))).inputs
+
+
 def mean_activations(
-    network: nnx.Module, inputs: Any, layers: Iterable[str]
+    network: nnx.Module, inputs: Any, layers: Collection[str]
 ) -> dict[str, Float[np.ndarray, " features"]]:
     """Mean of every feature that layers read, over the examples and all positions, summed in double precision.
 
@@ -37,12 +49,17 @@ def mean_activations(
 
     Raises
     ------
+    TypeError
+        If the network is no flax.nnx module, or the layers are no list of texts.
     NotImplementedError
         If a layer is called within a loop or a remat, where its inputs are not to be seen.
     ValueError
-        If the inputs do not fit the network, or a layer is never called.
+        If the inputs are not finite or do not fit the network, or a layer is never called.
     """
-    return _averages(network, inputs, {layer: lambda values: values for layer in layers})
+    parameters.checked_network(network)
+    if not isinstance(layers, Collection) or isinstance(layers, str) or not all(isinstance(one, str) for one in layers):
+        raise InputTypeError(f"layers must be a list of paths, such as ['layers/1'], got {layers!r}")
+    return _averages(network, checked_inputs(inputs), {layer: lambda values: values for layer in layers})
 
 
 def deviations(network: nnx.Module, inputs: Any, layers: Mapping[str, int]) -> dict[str, Float[np.ndarray, " nodes"]]:
@@ -84,8 +101,7 @@ def _averages(
         sums[path] = sums[path] + rows.sum(axis=0)
         counts[path] += len(rows)
 
-    inputs = jax.tree.map(jnp.asarray, inputs)
-    for start in range(0, examples_in(inputs), CHUNK):
+    for start in range(0, examples.examples_in(inputs), CHUNK):
         _read(network, jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], inputs), layers, note)
     for path, count in counts.items():
         if count == 0:

@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Bool, Float
 
 from analysis.errors import InputError
+from sweeps import checks
 from sweeps.networks import MLP
 from sweeps.pruning import parameters, reading, structure
 from sweeps.pruning.structure import Part, Structure
@@ -48,8 +49,13 @@ def masks_of_nodes(network: nnx.Module, keep: Any, inputs: Any = None) -> dict[s
     >>> masks["layers/0/kernel"].tolist(), masks["layers/0/bias"].tolist()
     ([[True, False, True]], [True, False, True])
     """
-    of = structure.of(network, inputs)
+    of = _structure(network, inputs)
     return _masks(network, of, of.checked_keep(keep, leading=True))
+
+
+def _structure(network: nnx.Module, inputs: Any) -> Structure:
+    parameters.checked_network(network)
+    return structure.of(network, None if inputs is None else reading.checked_inputs(inputs))
 
 
 def _masks(
@@ -116,7 +122,7 @@ def zero_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias:
     >>> float(net.layers[0].kernel[0, 1])
     0.0
     """
-    of = structure.of(network, inputs)
+    compensate_bias, of = checks.flag("compensate_bias", compensate_bias), _structure(network, inputs)
     return _zeroed(network, of, of.checked_keep(keep), inputs, compensate_bias)
 
 
@@ -144,7 +150,7 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
     >>> sweeps.pruning.remove_nodes(sweeps.MLP((1, 3, 1)), [True, False, True]).sizes
     (1, 2, 1)
     """
-    of = structure.of(network, inputs)
+    compensate_bias, of = checks.flag("compensate_bias", compensate_bias), _structure(network, inputs)
     kept = of.checked_keep(keep)
     zeroed = _zeroed(network, of, kept, inputs, compensate_bias)
     smaller = parameters.copied(zeroed)
@@ -154,7 +160,7 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
     if isinstance(smaller, MLP):
         smaller.sizes = (smaller.sizes[0], *(layer.out_features for layer in smaller.layers))
     if of.gated is not None:
-        _check_agrees(of, "removed", smaller, _outputs(zeroed, of.inputs))
+        _check_agrees(of, "removed", _outputs_of_smaller(of, smaller), _outputs(zeroed, of.inputs))
     return smaller
 
 
@@ -164,7 +170,7 @@ def _zeroed(network: Network, of: Structure, keep: Any, inputs: Any, compensate_
         gates = jnp.asarray(keep, of.gated.dtype)
         with jax.default_matmul_precision("highest"):
             expected = of.gated(gates, of.inputs)
-        _check_agrees(of, "zeroed", zeroed, expected)
+        _check_agrees(of, "zeroed", _outputs(zeroed, of.inputs), expected)
     if not compensate_bias or inputs is None or keep.all():
         return zeroed
     gone = [part for part in of.parts if not of.split(keep)[part.path].all()]
@@ -213,14 +219,24 @@ def _take(variable: Any, axis: int, keep: Bool[np.ndarray, " nodes"]) -> None:
         variable.set_value(jnp.asarray(np.compress(keep, np.asarray(variable[...]), axis=axis)))
 
 
-def _check_agrees(of: Structure, what: str, network: nnx.Module, expected: Any) -> None:
-    """Refuse a network whose outputs are not the expected ones: something else depends on the nodes."""
-    message = f"nodes of {', '.join(part.path for part in of.parts)} cannot be {what}: something else in the network"
+def _nodes(of: Structure) -> str:
+    return f"nodes of {', '.join(part.path for part in of.parts)}"
+
+
+def _outputs_of_smaller(of: Structure, network: nnx.Module) -> Any:
+    """Outputs of a network that computed something when it was whole; InputError if sizes no longer fit."""
     try:
-        found = _outputs(network, of.inputs)
-    except (TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+        return _outputs(network, of.inputs)
+    except (TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{message} depends on how many they are: {reason}") from error
+        raise InputError(
+            f"{_nodes(of)} cannot be removed: something else in the network depends on how many they are: {reason}"
+        ) from error
+
+
+def _check_agrees(of: Structure, what: str, found: Any, expected: Any) -> None:
+    """Refuse outputs that are not the expected ones: something else depends on the nodes."""
+    message = f"{_nodes(of)} cannot be {what}: something else in the network"
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         eps = float(jnp.finfo(one.dtype).eps) if jnp.issubdtype(one.dtype, jnp.floating) else 0.0
         one, other = (np.asarray(values).astype(np.float64) for values in (one, other))

@@ -5,19 +5,24 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from analysis.errors import InputError
-from sweeps import examples, gating, losses, ranking
+from analysis.errors import InputError, UnsupportedError
+from sweeps import checks, compiling, examples, gating, losses, precision, ranking
 from sweeps.gating.nnx_models import LAYERS
 from sweeps.networks import MLP
 from sweeps.objective import Objective
-from sweeps.pruning import parameters, reading, structure
+from sweeps.plans import separable
+from sweeps.pruning import evaluation, parameters, reading, structure
 
 UNIT_CRITERIA = ("norm", *ranking.METHODS)
 WEIGHT_CRITERIA = ("magnitude", "gradient", "random")
+# Of networks that compute with less than float32: examples that depend on each other, whose gradients are one sum;
+# others that are evaluated together, and numbers that their gradients hold.
+FEW, MOST_TOGETHER, FLOATS = 64, 256, 2**22
 
 
 def unit_scores(
@@ -53,19 +58,16 @@ def unit_scores(
     NotImplementedError
         If the network's nodes are no columns of kernels.
     """
+    seed = _checked(network, by, UNIT_CRITERIA, "scores of shape (nodes,)", batch, loss, seed)
     of = structure.of(network, inputs_of(batch))
     if not isinstance(by, str):
         return _checked_scores("by", by, (of.nodes,))
-    if by not in UNIT_CRITERIA:
-        raise InputError(f"by must be one of {', '.join(UNIT_CRITERIA)}, or scores of shape (nodes,), got {by!r}")
     if by == "norm":
         variables = parameters.by_path(network)
         kernels = [_as_doubles(variables[f"{part.path}/kernel"]) for part in of.parts]
         return np.concatenate([np.sqrt(np.square(one).sum(axis=tuple(range(one.ndim - 1)))) for one in kernels])
     if by == "random":
         return np.random.default_rng(seed).random(of.nodes)
-    if batch is None:
-        raise InputError(f"by={by!r} needs a batch: give batch=")
     if by == "activation" and type(network) is not MLP:
         # The ranking knows the activations of plain perceptrons only.
         found = reading.deviations(network, inputs_of(batch), {part.readers[0]: part.tiles for part in of.parts})
@@ -109,21 +111,18 @@ def weight_scores(
     ValueError
         If the criterion is unknown, the scores do not fit the kernels, or a batch is needed.
     """
-    kernels = prunable(network, inputs_of(batch), include_outputs)
+    seed = _checked(network, by, WEIGHT_CRITERIA, "a dict of scores", batch, loss, seed)
+    kernels = prunable(network, inputs_of(batch), checks.flag("include_outputs", include_outputs))
     if not isinstance(by, str):
         if not isinstance(by, Mapping) or set(by) != set(kernels):
-            given = ", ".join(by) if isinstance(by, Mapping) else type(by).__name__
+            given = ", ".join(map(str, by)) if isinstance(by, Mapping) else type(by).__name__
             raise InputError(f"by must be a dict of scores of the kernels {', '.join(kernels)}; got {given}")
-        return {path: _checked_scores(path, by[path], kernel.shape) for path, kernel in kernels.items()}
-    if by not in WEIGHT_CRITERIA:
-        raise InputError(f"by must be one of {', '.join(WEIGHT_CRITERIA)}, or a dict of scores, got {by!r}")
+        return {path: _checked_scores(f"by: {path}", by[path], kernel.shape) for path, kernel in kernels.items()}
     if by == "magnitude":
         return {path: np.abs(_as_doubles(kernel)) for path, kernel in kernels.items()}
     if by == "random":
         random = np.random.default_rng(seed)
         return {path: random.random(kernel.shape) for path, kernel in kernels.items()}
-    if batch is None:
-        raise InputError("by='gradient' needs a batch: give batch=")
     gradients = _gradients(network, batch, loss)
     return {path: np.abs(_as_doubles(gradients[path])) for path in kernels}
 
@@ -143,12 +142,31 @@ def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[st
 
 
 def inputs_of(batch: Any) -> Any:
-    """Inputs of a batch, or None where there is none."""
-    return None if batch is None else examples.checked(batch).inputs
+    """Inputs of the examples of a batch that count, or None where there is no batch."""
+    if batch is None:
+        return None
+    data = examples.checked(batch)
+    if data.mask is None:
+        return data.inputs
+    counts = np.asarray(data.mask).reshape(len(data), -1).any(axis=1)
+    return jax.tree.map(lambda leaf: leaf[counts], data.inputs)
+
+
+def _checked(network: Any, by: Any, criteria: tuple[str, ...], otherwise: str, batch: Any, loss: Any, seed: Any) -> int:
+    """Refuse what cannot be scored, before anything is; return the seed."""
+    parameters.checked_network(network)
+    if isinstance(by, str) and by not in criteria:
+        raise InputError(f"by must be one of {', '.join(criteria)}, or {otherwise}, got {by!r}")
+    # The first criterion of each kind reads the weights alone.
+    if batch is None and isinstance(by, str) and by not in (criteria[0], "random"):
+        raise InputError(f"by={by!r} needs a batch: give batch=")
+    if batch is None and loss is not None:
+        raise InputError("loss is of a batch: give batch=")
+    return checks.seed("seed", seed)
 
 
 def _checked_scores(name: str, scores: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
-    values = np.asarray(scores)
+    values = checks.numbers(name, scores)
     if values.shape != shape:
         raise InputError(f"{name}: scores must have shape {shape}, got {values.shape}")
     return values.astype(np.float64)
@@ -160,14 +178,28 @@ def _as_doubles(values: Any) -> Float[np.ndarray, "..."]:
 
 
 def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
+    """Gradient of the mean loss by the parameters, by path, added up over the examples in float32 at least."""
     data = examples.checked(batch)
     named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
-    data = data.harmless(whole=named not in losses.LOSSES.values())
-    clone = nnx.clone(network)
-    clone.eval()
-    graph, *states = nnx.split(clone, nnx.Param, ...)
+    graph, *states = evaluation.evaluating(network)
+    values = evaluation.losses_of(graph, named, *states)
+    narrow = precision.is_narrow(values, data)
+    # A loss that is a mean over the batch has no values of single examples.
+    apart = not named.is_mean and (data.mask is not None or narrow) and separable.is_shown(values, data, 1)
+    data = data.harmless(whole=named not in losses.LOSSES.values(), apart=apart)
+    if narrow and not apart and len(data) > FEW:
+        raise UnsupportedError(
+            f"by='gradient' of a network that computes with less than float32, whose {len(data)} examples depend on "
+            f"each other, would be lost in rounding; give it a batch of at most {FEW} examples"
+        )
     with jax.default_matmul_precision("highest"):
-        gradient = _gradient(graph, named, *states, data)
+        if narrow and apart:
+            size = sum(leaf.size for leaf in jax.tree.leaves(states[0]))
+            parts = data.micro_batches(max(1, min(MOST_TOGETHER, len(data), FLOATS // max(1, size))))
+            number = losses.number_counted(jax.eval_shape(values, data).shape, data.mask)
+            gradient = _gradient_of_parts(graph, named, *states, parts, number)
+        else:
+            gradient = _gradient(graph, named, *states, data)
     flat: Any = nnx.to_flat_state(gradient)
     return {"/".join(map(str, path)): variable[...] for path, variable in flat}
 
@@ -175,8 +207,27 @@ def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
 @partial(jax.jit, static_argnums=(0, 1))
 def _gradient(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: examples.Examples) -> Any:
     def of(weights: Any) -> Array:
-        outputs = nnx.merge(graph, weights, rest, copy=True)(data.inputs)
-        total, number = losses.summed(loss.each(outputs, data.targets), data.mask)
+        values, _ = evaluation.values(graph, loss, weights, rest, data)
+        total, number = losses.summed(values, data.mask)
         return total / number
 
     return jax.grad(of)(weights)
+
+
+@partial(compiling.jit, static_argnames=("graph", "loss"))
+def _gradient_of_parts(
+    graph: Any, loss: losses.Loss, weights: Any, rest: Any, parts: examples.Examples, number: Array
+) -> Any:
+    """Sum the gradients of single examples, each in the network's own type, in float32 at least."""
+
+    def of_one(weights: Any, example: examples.Examples) -> Array:
+        values, _ = evaluation.values(graph, loss, weights, rest, example)
+        return losses.summed(values, example.mask)[0]
+
+    def add(sums: Any, part: examples.Examples) -> tuple[Any, None]:
+        each = jax.vmap(jax.grad(of_one), in_axes=(None, 0))(weights, jax.tree.map(lambda leaf: leaf[:, None], part))
+        return jax.tree.map(lambda total, one: total + losses.widened(one).sum(axis=0), sums, each), None
+
+    nothing = jax.tree.map(lambda leaf: jnp.zeros_like(losses.widened(leaf)), weights)
+    sums, _ = jax.lax.scan(add, nothing, parts)
+    return jax.tree.map(lambda total: total / number.astype(total.dtype), sums)

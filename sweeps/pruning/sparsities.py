@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from analysis.errors import InputError
+from sweeps import checks
 
 SCOPES = ("layer", "global_raw", "global_normalised")
 
@@ -44,9 +45,7 @@ def kept(
     ValueError
         If a sparsity is not between 0 and 1, the scope is unknown, or a score is no number.
     """
-    shares = checked_sparsity(sparsity)
-    if scope not in SCOPES:
-        raise InputError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
+    shares = check(sparsity, scope)
     flat = {layer: np.asarray(values).reshape(-1) for layer, values in scores.items()}
     for layer, values in flat.items():
         if np.isnan(values).any():
@@ -63,6 +62,12 @@ def kept(
     return {layer: mask.reshape(*shares.shape, *np.shape(scores[layer])) for layer, mask in masks.items()}
 
 
+def check(sparsity: Any, scope: str) -> np.ndarray:
+    """Return sparsities as ``checked_sparsity`` does, for a scope that is one of ``SCOPES``; ValueError otherwise."""
+    checks.one_of("scope", scope, SCOPES)
+    return checked_sparsity(sparsity)
+
+
 def checked_sparsity(sparsity: Any) -> np.ndarray:
     """Return sparsities as an array of exact fractions, those that their shortest decimal forms say.
 
@@ -71,7 +76,10 @@ def checked_sparsity(sparsity: Any) -> np.ndarray:
     ValueError
         If one is no number between 0 and 1.
     """
-    given = np.asarray(sparsity)
+    try:
+        given = np.asarray(sparsity)
+    except ValueError:  # lists of unequal lengths
+        given = np.asarray(None)
     # Fractions and decimals come as objects.
     numbers = given.dtype.kind in "iuf" or given.dtype == jnp.bfloat16
     if not (numbers or all(isinstance(one, Rational | Decimal) for one in given.reshape(-1))) or not all(

@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Bool, Shaped
 
 from analysis.errors import InputError, UnsupportedError
-from sweeps import gating
+from sweeps import checks, gating
 from sweeps.gating.flow import NOWHERE, Flow, Origins, mark
 from sweeps.gating.nnx_models import LAYERS, NnxModel
 from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
@@ -79,7 +79,7 @@ class Structure(NamedTuple):
         ValueError
             If it is not true or false for each node.
         """
-        values = np.asarray(keep)
+        values = checks.numbers("keep", keep)
         if values.ndim == 0 or values.shape[-1] != self.nodes or (values.ndim > 1 and not leading):
             shape = f"({'..., ' if leading else ''}{self.nodes}{'' if leading else ','})"
             raise InputError(f"keep must have shape {shape}, one a node, got {values.shape}")

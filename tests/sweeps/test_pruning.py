@@ -255,11 +255,14 @@ def test_channels_and_kernels_of_convolutions():
         (lambda net: pruning.weight_scores(net, "best"), "by must be one of magnitude, gradient, random"),
         (lambda net: pruning.weight_scores(net, "gradient"), "by='gradient' needs a batch: give batch="),
         (lambda net: pruning.weight_scores(net, {"a": 1}), "by must be a dict of scores of the kernels .*; got a"),
-        (lambda net: pruning.weight_masks(net, 0.5, block=(0, 2)), "block must be two positive numbers"),
+        (lambda net: pruning.weight_masks(net, 0.5, block=(0, 2)), "block: rows must be at least 1, got 0"),
         (lambda net: pruning.prune_weights(net, [0.5]), r"sparsity must be one number .*, got shape \(1,\)"),
         (lambda net: pruning.zeroed(net, {"a": 1}), "masks must be of the network's parameters, .*; got 'a'"),
         (lambda net: pruning.zeroed(net, {"layers/0/bias": [1]}), r"must have its shape \(5,\), got \(1,\)"),
-        (lambda net: pruning.zeroed(net, {"layers/0/bias": [0.5] * 5}), "masks must be true or false"),
+        (
+            lambda net: pruning.zeroed(net, {"layers/0/bias": [0.5] * 5}),
+            "masks: that of layers/0/bias must be true or false",
+        ),
     ],
 )
 def test_errors(call, message):

@@ -1,0 +1,12 @@
+"""Precision: whether something computes with fewer bits than float32 has."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+def is_narrow(function: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether a function computes with floats narrower than 32 bits anywhere; it is traced and not run."""
+    return re.search(r"f(16|8_\w+)\[", str(jax.make_jaxpr(function)(*arguments))) is not None
