@@ -13,6 +13,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from sweeps import precision
+from sweeps.losses import widened
 from sweeps.networks import ACTIVATIONS, MLP
 from sweeps.objective import Objective
 from sweeps.ranking import rows
@@ -36,6 +38,8 @@ class Layered:
     kernels, biases : of the layers after the first hidden one
     activation, output_activation, loss : names
     has_classes : whether the targets are classes
+    is_exact : whether the network computes what the layers do, to rounding: not where it does so with fewer bits than
+        float32 has, or a node has no finite activation, which these layers multiply by zero when the node is off
     """
 
     hidden: Float[Array, "blocks first block"]
@@ -47,6 +51,7 @@ class Layered:
     output_activation: str = field(metadata=dict(static=True))
     loss: str = field(metadata=dict(static=True))
     has_classes: bool = field(metadata=dict(static=True))
+    is_exact: bool = field(metadata=dict(static=True))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -89,6 +94,10 @@ class Layered:
     def right(self, outputs: rows.Rows, targets: Array, like: Array) -> Array:
         """Whether the class of each example is the right one."""
         return rows.is_right(self._activated(outputs), targets, jnp.zeros_like(like))
+
+    def finite(self, outputs: rows.Rows, targets: Array, like: Array) -> Array:
+        """Whether the outputs of each example are finite, without which they say no class."""
+        return rows.is_finite(self._activated(outputs), targets, jnp.zeros_like(like))
 
     def _activated(self, outputs: rows.Rows) -> rows.Rows:
         return lambda c: ACTIVATIONS[self.output_activation](outputs(c))
@@ -180,21 +189,23 @@ def _of_layers(
     layers: list[nnx.Linear], network: MLP, objective: Objective, inputs: np.ndarray, targets: np.ndarray
 ) -> Layered:
     with jax.default_matmul_precision(objective.precision):
-        hidden = ACTIVATIONS[network.activation](layers[0](jnp.asarray(inputs))).T
+        hidden = widened(ACTIVATIONS[network.activation](layers[0](jnp.asarray(inputs))).T)
+    narrow = precision.is_narrow(network, jnp.asarray(inputs[:1]))
     whole, outputs = targets.dtype.kind in "biu", network.sizes[-1]
     return Layered(
         _blocks(hidden),
         _blocks(jnp.asarray(_target_rows(targets, outputs, whole), hidden.dtype)),
         _blocks(jnp.ones((1, hidden.shape[1]), hidden.dtype), repeat=False)[:, 0],
-        tuple(layer.kernel[...] for layer in layers[1:]),
+        tuple(layer.kernel[...].astype(hidden.dtype) for layer in layers[1:]),
         tuple(
-            jnp.zeros(layer.out_features, hidden.dtype) if layer.bias is None else layer.bias[...]
+            jnp.zeros(layer.out_features, hidden.dtype) if layer.bias is None else layer.bias[...].astype(hidden.dtype)
             for layer in layers[1:]
         ),
         network.activation,
         network.output_activation,
         objective.loss_name,
         has_classes=whole and (outputs > 1 or objective.loss_name == "binary_cross_entropy"),
+        is_exact=not narrow and bool(jnp.isfinite(hidden).all()),
     )
 
 

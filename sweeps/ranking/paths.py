@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
+from analysis.errors import InputError
+from sweeps import checks
 from sweeps.objective import Objective
 from sweeps.ranking import removal
 from sweeps.ranking.criteria import Scorer
@@ -131,6 +133,7 @@ def removal_path(
     >>> path.order.tolist(), path.loss.tolist(), path.is_best.tolist()
     ([0, 1], [0.0, 1.0, 1.25], [False, True])
     """
+    rerank, measure = checks.flag("rerank", rerank), checks.flag("measure", measure)
     scorer = Scorer(objective, method, seed)
     if measure and scorer.network is not None:
         return _walked(scorer, rerank)
@@ -185,8 +188,17 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
 
 
 def masks_along(order: Int[np.ndarray, " nodes"]) -> Float[np.ndarray, "steps nodes"]:
-    """Gates at each step of a path, shape (nodes + 1, nodes): step s has the first s nodes of the order off."""
-    return (np.argsort(order)[None] >= np.arange(len(order) + 1)[:, None]).astype(np.float32)
+    """Gates at each step of a path, shape (nodes + 1, nodes): step s has the first s nodes of the order off.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the order does not hold the number of each node once.
+    """
+    given = checks.numbers("order", order)
+    if given.ndim != 1 or not np.array_equal(np.sort(given), np.arange(len(given))):
+        raise InputError(f"order must hold the number of each node once, got {order!r}")
+    return (np.argsort(given)[None] >= np.arange(len(given) + 1)[:, None]).astype(np.float32)
 
 
 def _ranked(scorer: Scorer, rerank: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.errors import InputError
+from sweeps import checks
 from sweeps.objective import Objective
 from sweeps.ranking.criteria import Scorer, activations, checked_gates, second_derivatives
 
@@ -63,12 +64,10 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
     N. Wolfe, A. Sharma, B. Raj (2016), The Incredible Shrinking Neural Network: Pruning to Operate in Constrained
     Memory Environments, figures 3 to 5.
     """
-    nodes, gains = len(objective.nodes), np.asarray(gains, float)
-    if not 0 <= node < nodes:
-        raise InputError(f"node must be from 0 to {nodes - 1}, got {node}")
-    if gains.ndim != 1:
-        raise InputError(f"gains must be one vector, got shape {gains.shape}")
     vector = checked_gates(objective, gates)
+    node, gains = checks.whole("node", node, 0, len(vector) - 1), checks.numbers("gains", gains).astype(float)
+    if gains.ndim != 1 or not np.isfinite(gains).all():
+        raise InputError(f"gains must be one vector of finite numbers, got {gains}")
     masks = np.tile(vector, (len(gains), 1))
     masks[:, node] = gains
     here = objective.evaluate(vector)

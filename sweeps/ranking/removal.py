@@ -17,7 +17,8 @@ class Measured(NamedTuple):
     Attributes
     ----------
     loss : mean loss before, a scalar
-    accuracy : share of the examples with the right class before, a scalar; NaN where there are no classes
+    accuracy : share of the examples with the right class before, a scalar; NaN where there are no classes, and where
+        outputs are not finite
     change : of the mean loss when each node goes off, shape (nodes,); zero for nodes that are off
     """
 
@@ -86,19 +87,22 @@ def measure(network: Layered, gates: Float[Array, " nodes"], sums: Float[Array, 
         state = state_of(network, gates, *block)
         outputs = state.sums[-1][:, None]
         before = network.losses(lambda c: outputs[c], state.targets, like=outputs[0])
-        right = network.right(lambda c: outputs[c], state.targets, like=outputs[0]).astype(gates.dtype)
+        answered = network.finite(lambda c: outputs[c], state.targets, like=outputs[0])[0]
+        right = network.right(lambda c: outputs[c], state.targets, like=outputs[0])[0] & answered
+        present = state.present > 0
         changes = tuple(
             over_units(network, layer, piece != 0, _changes(network, state, gates, layer, before), total)
             for layer, (piece, total) in enumerate(zip(pieces, totals[2], strict=True))
         )
-        return (totals[0] + before[0] @ state.present, totals[1] + right[0] @ state.present, changes), None
+        counts = totals[1] + jnp.stack([(one & present).sum(dtype=jnp.int32) for one in (right, answered, present)])
+        return (totals[0] + before[0] @ state.present, counts, changes), None
 
-    zero = jnp.zeros((), gates.dtype)
-    start = (zero, zero, tuple(jnp.zeros_like(piece) for piece in pieces))
+    start = (jnp.zeros((), gates.dtype), jnp.zeros(3, jnp.int32), tuple(jnp.zeros_like(piece) for piece in pieces))
     blocks = (jnp.arange(len(sums)), sums)
-    (loss, right, changes), _ = jax.lax.scan(add_block, start, blocks)
-    examples = network.present.sum()
-    accuracy = right / examples if network.has_classes else jnp.full_like(right, jnp.nan)
+    (loss, (right, answered, number), changes), _ = jax.lax.scan(add_block, start, blocks)
+    examples = number.astype(gates.dtype)
+    has_classes = network.has_classes & (answered == number)
+    accuracy = jnp.where(has_classes, right.astype(gates.dtype) / examples, jnp.nan)
     return Measured(loss / examples, accuracy, jnp.concatenate(changes) / examples)
 
 
@@ -182,4 +186,4 @@ def second_derivatives(network: Layered, gates: Float[Array, " nodes"]) -> Float
     sums = network.first_sums(gates)
     start = tuple(jnp.zeros_like(piece) for piece in pieces)
     totals, _ = jax.lax.scan(add_block, start, (jnp.arange(len(sums)), sums))
-    return jnp.concatenate(totals) / network.present.sum()
+    return jnp.concatenate(totals) / (network.present > 0).sum(dtype=jnp.int32).astype(gates.dtype)

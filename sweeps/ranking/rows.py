@@ -70,6 +70,13 @@ LOSSES = {
 }
 
 
+def is_finite(
+    rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
+) -> Bool[Array, "candidates examples"]:
+    """Whether all outputs are finite."""
+    return fold(len(targets), lambda c, finite: finite & jnp.isfinite(rows(c)), start == 0)
+
+
 def is_right(
     rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
 ) -> Bool[Array, "candidates examples"]:
