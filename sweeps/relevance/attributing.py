@@ -12,10 +12,11 @@ from flax import nnx
 from jaxtyping import Array
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import compiling
+from sweeps import checks, compiling
 from sweeps.examples import on_device
 from sweeps.gating.recording import errors_of_inputs
 from sweeps.relevance import reading
+from sweeps.relevance.alone import check_alone
 from sweeps.relevance.methods import METHODS, Rules
 from sweeps.relevance.offsets import offsets_of
 from sweeps.relevance.propagating import propagate
@@ -31,7 +32,7 @@ def attribute(
     *,
     rules: Rules | None = None,
     baseline: Any = None,
-    steps: int = 64,
+    steps: int | None = None,
 ) -> Relevance:
     """Attribute the outputs of a network to its inputs, hidden nodes and biases.
 
@@ -64,7 +65,7 @@ def attribute(
 
     rules : in place of a method
     baseline : of the last two methods, one example or one for each; zeros by default, or by ``"zeros"``
-    steps : number of pieces of a path
+    steps : number of pieces of a path, for ``"integrated_gradients"``; 64 by default
 
     Returns
     -------
@@ -76,8 +77,9 @@ def attribute(
     TypeError
         If the network is no nnx.Module.
     ValueError
-        If the network has something without a rule (the message names the layer), a rule or method is unknown, or
-        inputs, target or baseline do not fit.
+        If the network has something without a rule (the message names the layer), a rule or method is unknown,
+        inputs, target or baseline do not fit or are not finite, an option is of another method, or what the network
+        computes for one example depends on the others.
 
     Warns
     -----
@@ -155,7 +157,7 @@ def attribute_function(
     *,
     rules: Rules | None = None,
     baseline: Any = None,
-    steps: int = 64,
+    steps: int | None = None,
 ) -> Relevance:
     """Attribute the outputs of a function of parameters and inputs, such as ``module.apply`` of a linen module.
 
@@ -176,18 +178,23 @@ def attribute_function(
     UserWarning
         As ``attribute``.
     """
-    rules = method_of(method if rules is None else rules)
+    if not callable(function):
+        raise InputTypeError(f"function must be (state, inputs) -> outputs, got {type(function).__name__}")
+    if rules is not None and method != "lrp":
+        raise InputError(f"rules are in place of a method: give one of the two, not also method={method!r}")
+    rules = method_of(method) if rules is None else rules
+    if not isinstance(rules, Rules):
+        raise InputTypeError(f"rules must be sweeps.relevance.Rules, got {rules!r}")
+    steps = _steps(steps, rules)
     inputs = _floating("inputs", inputs)
     if inputs.ndim < 2 or 0 in inputs.shape:
         raise InputError(f"inputs must have shape (examples, ...), got {inputs.shape}")
-    if not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a positive whole number, got {steps!r}")
+    state = jax.tree.map(lambda leaf: leaf if hasattr(leaf, "dtype") else checks.numbers("state", leaf), state)
     baseline = _baseline(baseline, inputs, rules)
     target = None if target is None else _target(target, function, state, inputs)
-    # Of any other quantity there are no pieces, and one program is enough.
-    steps = steps if rules.quantity == "path" else 1
     # Full precision, as elsewhere: with less, sums of relevance would be off by more than the ledger allows for.
     with jax.default_matmul_precision("highest"):
+        check_alone(function, state, inputs)
         found = _attributed(
             function=function, state=state, inputs=inputs, target=target, baseline=baseline, rules=rules, steps=steps
         )
@@ -205,15 +212,30 @@ def method_of(method: str | Rules) -> Rules:
     """Return the rules of a method, which may be rules already."""
     if isinstance(method, Rules):
         return method
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, or Rules, got {method!r}")
     return METHODS[method]
 
 
+def _steps(steps: Any, rules: Rules) -> int:
+    if rules.quantity == "path":
+        return 64 if steps is None else checks.whole("steps", steps, 1)
+    if steps is not None:
+        raise InputError("steps are of a method with a path: integrated_gradients")
+    return 1
+
+
 def _floating(argument: str, values: Any) -> Array:
-    array = on_device(values)
+    array = on_device(values if isinstance(values, jax.Array) else checks.numbers(argument, values))
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise InputError(f"{argument} must be floating-point numbers, got {array.dtype}")
+    return _finite(argument, array)
+
+
+def _finite(argument: str, array: Array) -> Array:
+    """Return an array; InputError if it is known not to be finite."""
+    if not isinstance(array, jax.core.Tracer) and not np.isfinite(np.asarray(array)).all():
+        raise InputError(f"{argument} must be finite numbers that fit {array.dtype}")
     return array
 
 
@@ -224,21 +246,23 @@ def _baseline(baseline: Any, inputs: Array, rules: Rules) -> Array:
         return jnp.zeros_like(inputs)
     if isinstance(baseline, str):
         raise InputError(f"baseline must be 'zeros' or an array, such as the mean of the data, got {baseline!r}")
-    array = _floating("baseline", baseline).astype(inputs.dtype)
+    array = _finite("baseline", _floating("baseline", baseline).astype(inputs.dtype))
     if array.shape not in (inputs.shape, inputs.shape[1:]):
         raise InputError(f"baseline must have shape {inputs.shape[1:]} or {inputs.shape}, got {array.shape}")
     return array if array.ndim == inputs.ndim else jnp.broadcast_to(array[None], inputs.shape)
 
 
 def _target(target: Any, function: Any, state: Any, inputs: Array) -> Array:
-    array = on_device(target)
+    array = target if isinstance(target, jax.Array) else checks.numbers("target", target)
     with errors_of_inputs(inputs):
         outputs = jax.eval_shape(lambda state, inputs: function(state, inputs), state, inputs)
+    if not getattr(outputs, "shape", ()):
+        raise InputError("the network must return one array, (examples, outputs)")
     examples, number = len(inputs), outputs.shape[-1]
     if jnp.issubdtype(array.dtype, jnp.floating):
         if array.shape != outputs.shape:
             raise InputError(f"target of floating-point numbers must have shape {outputs.shape}, got {array.shape}")
-        return array.astype(outputs.dtype)
+        return _finite("target", on_device(array).astype(outputs.dtype))
     if not jnp.issubdtype(array.dtype, jnp.integer) or array.shape not in ((), (examples,)):
         raise InputError(
             f"target must be a whole number, or one for each of {examples} examples, "
@@ -246,7 +270,7 @@ def _target(target: Any, function: Any, state: Any, inputs: Array) -> Array:
         )
     if not isinstance(array, jax.core.Tracer) and not ((np.asarray(array) >= 0) & (np.asarray(array) < number)).all():
         raise InputError(f"target must be from 0 to {number - 1}, got {np.asarray(array).tolist()}")
-    return jnp.broadcast_to(array, (examples,))
+    return jnp.broadcast_to(on_device(array.astype(np.int32)), (examples,))
 
 
 def _attributed_(

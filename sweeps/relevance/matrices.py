@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from analysis.errors import InputError
+from sweeps import checks
 from sweeps.relevance.layers import Arrays, Change, Layer, Passed, clipped, plus, times
 from sweeps.relevance.numbers import blip, divided
 
@@ -84,7 +85,9 @@ class Normalised:
     conserves: ClassVar[tuple[str, ...]] = ("relevance",)
 
     def __post_init__(self) -> None:
-        _check_eps(self.eps)
+        # Python's own numbers: NumPy's would decide the type of what they are multiplied by.
+        object.__setattr__(self, "eps", checks.real("eps", self.eps, 0))
+        object.__setattr__(self, "blame_bias", checks.flag("blame_bias", self.blame_bias))
 
     @property
     def plain(self) -> "Normalised":
@@ -107,7 +110,7 @@ class _Stabilised:
     conserves: ClassVar[tuple[str, ...]] = ("relevance",)
 
     def __post_init__(self) -> None:
-        _check_eps(self.eps)
+        object.__setattr__(self, "eps", checks.real("eps", self.eps, 0))
 
     @property
     def plain(self) -> Normalised:
@@ -126,7 +129,7 @@ class Gamma(_Stabilised):
     Parameters
     ----------
     eps : of the stabiliser
-    gamma : not negative; 0 is the normalised rule, infinity z-plus
+    gamma : not negative; 0 is the normalised rule, and for large ones this comes close to z-plus
 
     References
     ----------
@@ -139,8 +142,7 @@ class Gamma(_Stabilised):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.gamma >= 0:
-            raise InputError(f"gamma must not be negative, got {self.gamma}")
+        object.__setattr__(self, "gamma", checks.real("gamma", self.gamma, 0))
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
@@ -182,10 +184,10 @@ class AlphaBeta(_Stabilised):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("alpha", "beta"):
+            object.__setattr__(self, name, checks.real(name, getattr(self, name), 0))
         if not np.isclose(self.alpha - self.beta, 1, rtol=0, atol=1e-9):
             raise InputError(f"alpha - beta must be 1, got {self.alpha} - {self.beta} = {self.alpha - self.beta}")
-        if self.alpha < 0 or self.beta < 0:
-            raise InputError(f"alpha and beta must not be negative, got {self.alpha} and {self.beta}")
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
@@ -259,11 +261,16 @@ class ZBox(_Stabilised):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not np.all(np.asarray(self.low) <= np.asarray(self.high)):
+        low, high = (checks.numbers(name, getattr(self, name)) for name in ("low", "high"))
+        try:
+            is_box = np.all(low <= high)
+        except ValueError:
+            raise InputError(f"low and high must be of one shape, got {low.shape} and {high.shape}") from None
+        if not is_box:
             raise InputError(f"low must not be above high, got {self.low} and {self.high}")
         # Rules are static to jit: arrays are kept as nested tuples, which can be hashed.
-        for name in ("low", "high"):
-            object.__setattr__(self, name, _as_tuples(np.asarray(getattr(self, name)).tolist()))
+        for name, bound in dict(low=low, high=high).items():
+            object.__setattr__(self, name, _as_tuples(bound.tolist()))
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
@@ -302,11 +309,6 @@ def _negative(weights: Array) -> Array:
 
 def _as_tuples(values: Any) -> Any:
     return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
-
-
-def _check_eps(eps: float) -> None:
-    if not eps >= 0:
-        raise InputError(f"eps must not be negative, got {eps}")
 
 
 MATRIX: dict[str, MatrixRule] = {

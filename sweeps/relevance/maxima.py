@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sweeps import checks
 from sweeps.relevance.numbers import divided
 
 Objects = Float[Array, "objects *places"]
@@ -94,11 +95,19 @@ class SoftmaxLimit:
     Parameters
     ----------
     eps : 0 for the limit
+
+    Raises
+    ------
+    ValueError
+        If eps is negative.
     """
 
     eps: float = 0.0
     conserves: ClassVar[tuple[str, ...]] = ("relevance", "sensitivity", "factor")
     has_offset: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "eps", checks.real("eps", self.eps, 0))
 
     def shares(self, objects: Objects, baseline: Objects) -> Objects:
         """See ``MaximumRule``."""

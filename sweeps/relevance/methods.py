@@ -1,11 +1,12 @@
 """Methods: rules put together, and the named ones of the literature."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, get_args
 
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
+from sweeps import checks
 from sweeps.relevance.matrices import MATRIX, Gradient, MatrixRule
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule
 from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule
@@ -50,7 +51,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         """Replace names by rules."""
-        pairs = self.by_layer.items() if isinstance(self.by_layer, Mapping) else self.by_layer
+        pairs = _pairs(self.by_layer)
         found = {
             "matrix": _rule("matrix", self.matrix, MATRIX),
             "nonlinearity": _rule("nonlinearity", self.nonlinearity, NONLINEARITY),
@@ -64,8 +65,7 @@ class Rules:
         self._check()
 
     def _check(self) -> None:
-        if self.quantity not in get_args(Quantity):
-            raise InputError(f"quantity must be one of {', '.join(get_args(Quantity))}, got {self.quantity!r}")
+        checks.one_of("quantity", self.quantity, get_args(Quantity))
         matrices = [
             rule for rule in (self.matrix, self.first, *(rule for _, rule in self.by_layer)) if rule is not None
         ]
@@ -104,6 +104,14 @@ class Rules:
         if step.kind == "maximum":
             return quantity in self.maximum.conserves
         return ("difference" if quantity == "path" else quantity) in self.matrix_of(step).conserves
+
+
+def _pairs(by_layer: Any) -> list[tuple[str, Any]]:
+    pairs = by_layer.items() if isinstance(by_layer, Mapping) else by_layer
+    is_list = isinstance(pairs, Collection) and not isinstance(pairs, str)
+    if not is_list or not all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in pairs):
+        raise InputTypeError(f"by_layer must be a dict from patterns of paths to rules, got {by_layer!r}")
+    return list(pairs)
 
 
 Rule = TypeVar("Rule", MatrixRule, NonlinearityRule, MaximumRule)

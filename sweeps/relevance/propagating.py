@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from sweeps.losses import widened
 from sweeps.relevance.layers import Layer, Passed
 from sweeps.relevance.methods import Rules
 from sweeps.relevance.results import Flow, Relevance
@@ -35,8 +36,9 @@ class _Going(NamedTuple):
     weights: Values | None
 
     def relevance(self, number: int, quantity: Array) -> Array:
-        """Relevance of an activation."""
-        return quantity if self.weights is None else quantity * self.weights[number]
+        """Relevance of an activation, in float32 at least: it is added up over places, steps and examples."""
+        quantity = widened(quantity)
+        return quantity if self.weights is None else quantity * widened(self.weights[number])
 
     @property
     def compares(self) -> bool:
@@ -86,8 +88,10 @@ def propagate(
 
     def piece(number: Array) -> Relevance:
         """Relevance along one piece: its gradient halfway times the change of the activations."""
-        at = ((number.astype(inputs.dtype) + shift) / steps for shift in (0.0, 0.5, 1.0))
-        begin, halfway, end = (reading.values(leaves, baseline + part * (inputs - baseline)) for part in at)
+        first, last = widened(baseline), widened(inputs)
+        at = ((number.astype(last.dtype) + shift) / steps for shift in (0.0, 0.5, 1.0))
+        points = ((first + part * (last - first)).astype(inputs.dtype) for part in at)
+        begin, halfway, end = (reading.values(leaves, point) for point in points)
         return _backwards(_Going(program, rules, halfway, halfway, _differences(end, begin)), began)
 
     numbers = jnp.arange(steps)
@@ -97,7 +101,8 @@ def propagate(
 
 def _differences(values: Values, others: Values) -> dict[int, Any]:
     floats = [number for number, value in values.items() if jnp.issubdtype(jnp.result_type(value), jnp.floating)]
-    return {number: values[number] - others[number] for number in floats}
+    # Of neighbours on a path, differences in few bits would not add up to the difference of its ends.
+    return {number: widened(values[number]) - widened(others[number]) for number in floats}
 
 
 def _backwards(going: _Going, began: Array) -> Relevance:
@@ -116,7 +121,7 @@ def _backwards(going: _Going, began: Array) -> Relevance:
         if passed.bias is not None:
             bias[step.name] = _of_bias(step, passed.bias)
         if passed.offset is not None:
-            bias[f"{step.name} offset"] = passed.offset[0]
+            bias[f"{step.name} offset"] = widened(passed.offset[0])
         if step.kind != "copy" or passed.bias is not None:
             flows[step.name] = _flow(going, step, received, passed)
     inputs = program.reading.input
@@ -139,16 +144,17 @@ def _in_order(found: dict[str, Any]) -> OrderedDict[str, Any]:
 
 def _of_bias(step: Step, relevance: Array) -> Array:
     """Add up over the places where the same bias is added, and give it the bias's own shape."""
+    relevance = widened(relevance)
     if step.bias_shape is None:
         return relevance[0]
     return jnp.sum(relevance, axis=step.bias_axes).reshape(step.bias_shape)
 
 
 def _flow(going: _Going, step: Step, received: Array, passed: _Passed) -> Flow:
-    nothing = jnp.zeros((), received.dtype)
+    nothing = widened(jnp.zeros((), received.dtype))
 
     def total(values: Array | None) -> Array:
-        return nothing if values is None else jnp.sum(values)
+        return nothing if values is None else jnp.sum(widened(values))
 
     came = total(going.relevance(step.output, received))
     to_sources = sum(
@@ -216,21 +222,22 @@ def _through_maximum(going: _Going, step: Step, received: Array) -> _Passed:
     sources = tuple(going.values[one] for one in step.sources)
     objects, back = jax.vjp(lambda *arrays: _objects(step, arrays), *sources)
     rule = going.rules.maximum
-    shares = rule.shares(objects, _objects(step, tuple(going.baseline[one] for one in step.sources)))
+    baseline = _objects(step, tuple(going.baseline[one] for one in step.sources))
+    shares = rule.shares(widened(objects), widened(baseline))
     # All objects are along the first axis, whatever the shape of the output is.
-    whole, come = (values.reshape(1, *objects.shape[1:]) for values in (going.values[step.output], received))
+    whole, come = (widened(values).reshape(1, *objects.shape[1:]) for values in (going.values[step.output], received))
     parts = shares * come
     if going.rules.quantity == "factor":
         # Q(a) = R(a) / a = s b / a Q(b); where both are zero, the limit along a = b.
         absent = jnp.isneginf(objects) | (objects == 0)
-        ratio = jnp.broadcast_to(whole, objects.shape) / jnp.where(absent, 1.0, objects)
-        parts = parts * jnp.where(absent, (objects == whole).astype(ratio.dtype), ratio)
+        ratio = jnp.broadcast_to(whole, objects.shape) / jnp.where(absent, 1.0, widened(objects))
+        parts = parts * jnp.where(absent, (widened(objects) == whole).astype(ratio.dtype), ratio)
     offset = None
     if rule.has_offset:
         offset = going.relevance(
             step.output, (come * (1 - jnp.sum(shares, axis=0, keepdims=True))).reshape(received.shape)
         )
-    return _Passed(back(parts), offset=offset)
+    return _Passed(back(parts.astype(objects.dtype)), offset=offset)
 
 
 def _objects(step: Step, arrays: tuple[Array, ...]) -> Array:

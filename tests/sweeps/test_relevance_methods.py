@@ -100,8 +100,9 @@ def back(method, problem, x, chosen, slope, act, baseline):
 )
 def test_a_method_is_its_slow_self(method, problem, x64):
     options = dict(baseline=BASELINE) if METHODS[method].needs_baseline else {}
+    options |= dict(steps=8) if METHODS[method].quantity == "path" else {}
     with jax.disable_jit():
-        found = attribute(helpers.network(problem, jnp.float64), problem.inputs, method=method, steps=8, **options)
+        found = attribute(helpers.network(problem, jnp.float64), problem.inputs, method=method, **options)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float64)}
     assert list(found.layers) == list(found.bias) == ["layers/0", "layers/1", "layers/2"]
     for example, x in enumerate(problem.inputs):

@@ -262,10 +262,10 @@ def test_secants_see_kinks():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (functools.partial(AlphaBeta, alpha=2, beta=0.5), r"alpha - beta must be 1, got 2 - 0.5 = 1.5"),
-        (functools.partial(AlphaBeta, alpha=0.5, beta=-0.5), "alpha and beta must not be negative, got 0.5 and -0.5"),
-        (functools.partial(Normalised, -1.0), "eps must not be negative, got -1.0"),
-        (functools.partial(Gamma, gamma=-1), "gamma must not be negative, got -1"),
+        (functools.partial(AlphaBeta, alpha=2, beta=0.5), r"alpha - beta must be 1, got 2.0 - 0.5 = 1.5"),
+        (functools.partial(AlphaBeta, alpha=0.5, beta=-0.5), "beta must be at least 0, got -0.5"),
+        (functools.partial(Normalised, -1.0), "eps must be at least 0, got -1.0"),
+        (functools.partial(Gamma, gamma=-1), "gamma must be at least 0, got -1.0"),
         (functools.partial(ZBox, low=1, high=0), "low must not be above high, got 1 and 0"),
         (functools.partial(Rules, "best"), "matrix must be one of gradient, normalised, .*, or a rule, got 'best'"),
         (functools.partial(Rules, "z_box"), r"z_box needs its bounds: ZBox\(low=..., high=...\)"),
