@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.errors import InputError, MissingError
+from analysis import seals
+from analysis.errors import DamagedError, InputError, MissingError
 
-#: The version of the store's layout that this package reads.
-FORMAT = 1
+#: The version of the store's layout that this package reads and ``sweeps`` writes.
+FORMAT = 2
 STORE = "run.zarr"
+#: A copy of the attributes of the store, as it was begun.
+RECORD = "run.json"
 
 
 @dataclass(frozen=True)
@@ -89,22 +93,21 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
 
     Raises
     ------
-    FileNotFoundError
+    MissingError
         If there is no store in the folder.
-    ValueError
-        If the store cannot be read, is of another format version or study, or lacks an attribute.
+    DamagedError
+        If a file of what the run has finished is missing or damaged; the message names it, and what to do.
+    InputError
+        If the store is of another format version or study, or lacks an attribute.
     """
     folder = Path(folder)
     store = folder / STORE
     if not store.is_dir():
         raise MissingError(f"folder: expected a run folder that holds {STORE}, got {folder}")
-    try:
-        tree = xr.open_datatree(store, engine="zarr", consolidated=False)
-    except (OSError, ValueError, KeyError) as error:  # what zarr raises depends on what is broken
-        raise InputError(f"folder: expected a readable {STORE} in {folder}, got {type(error).__name__}") from error
-    found = tree.attrs.get("format")
-    if found != FORMAT:
-        raise InputError(f"folder: expected a store of format {FORMAT} in {folder}, got format {found}")
+    _check(store)
+    tree = xr.open_datatree(store, engine="zarr", consolidated=False)
+    for node in tree.subtree:
+        node.attrs = seals.attributes_of(dict(attributes=node.attrs))
     if study is not None and tree.attrs.get("study") != study:
         found = tree.attrs.get("study")
         raise InputError(f"folder: expected a run of the study {study!r}, got a run of {found!r} in {folder}")
@@ -118,6 +121,26 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
         versions=_json(tree, "versions", folder),
         seeds=_json(tree, "seeds", folder),
     )
+
+
+def _check(store: Path) -> None:
+    """Raise if a store is of another format, or is not what was written."""
+    remedy = "restore it from a copy, or run the command again that made it"
+    for path in (store / seals.DOCUMENT, store.parent / RECORD):
+        with suppress(DamagedError):
+            remedy = f"restore it from a copy, or {seals.sealed(path)['attributes']['remedy']}"
+            break
+    try:
+        attributes = seals.document(store / seals.DOCUMENT).get("attributes", {})
+    except DamagedError as error:
+        raise DamagedError(f"{error}; {remedy}") from error
+    if attributes.get("format") != FORMAT and seals.SEAL not in attributes:
+        found = attributes.get("format")
+        raise InputError(f"folder: expected a store of format {FORMAT} in {store.parent}, got format {found}")
+    bad = seals.damage_below(store)
+    if bad:
+        more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise DamagedError(f"{bad[0]} is damaged or missing{more}; {remedy}")
 
 
 def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:

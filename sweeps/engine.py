@@ -1,6 +1,6 @@
 """The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
 
-import hashlib
+import math
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -11,9 +11,11 @@ import numpy as np
 import xarray as xr
 from jax.experimental import multihost_utils
 
-from analysis.errors import InputError
-from sweeps import labels, summaries
+from analysis import seals
+from analysis.errors import InputError, InputTypeError, TooLargeError
+from sweeps import checks, disk, labels, summaries
 from sweeps.designs import Design
+from sweeps.identity import digest
 from sweeps.items import Evaluator, named
 from sweeps.layout import Array, Item, Place
 from sweeps.objective import Objective
@@ -83,17 +85,58 @@ def sweep(
     >>> dict(data.loss.sizes)
     {'probability': 2, 'chain': 1, 'draw': 100}
     """
-    if keep not in ("draws", "summary"):
-        raise InputError(f'keep must be "draws" or "summary", got {keep!r}')
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    if not isinstance(objective, Objective):
+        raise InputTypeError(f"objective must be a sweeps.Objective, got {type(objective).__name__}")
+    if not isinstance(design, Design):
+        raise InputTypeError(f"design must be a design, such as sweeps.Bernoulli(...), got {type(design).__name__}")
+    checks.one_of("keep", keep, ("draws", "summary"))
+    seed, gradients, progress = (
+        checks.seed("seed", seed),
+        checks.flag("gradients", gradients),
+        checks.flag("progress", progress),
+    )
+    batch_size = None if batch_size is None else checks.whole("batch_size", batch_size, 1)
     if store is None and jax.process_count() > 1:
         raise InputError("several processes need a store to share: give store= a path that all of them reach")
     design = design.bound(objective.layers)
+    if keep == "draws":
+        check_room(objective, design, gradients, None if store is None else Path(store))
     apart = store is not None or keep == "summary"
     work = _Work(objective, design, seed, Evaluator(objective, design, seed, gradients, keep, batch_size, apart))
     shown = progress and jax.process_index() == 0
-    return work.in_memory(shown) if store is None else work.on_disk(Path(store), shown)
+    if store is None:
+        return work.in_memory(shown)
+    return work.on_disk(Path(store), shown)
+
+
+def check_room(objective: Objective, design: Design, gradients: bool, path: Path | None) -> None:
+    """Raise if the draws of a sweep do not fit in memory, or on the disk of a store.
+
+    Parameters
+    ----------
+    objective, design, gradients : of the sweep, which keeps every draw; the design is bound
+    path : of the store; None for memory
+
+    Raises
+    ------
+    TooLargeError
+        If they need more than is free; the message says how much.
+    """
+    nodes, number = len(objective.nodes), objective.evaluator.dtype.itemsize
+    vectors = math.prod(design.axes(nodes).values()) * math.prod(design.inner(nodes).values())
+    # On the disk the gates of masks are compressed to about a bit each.
+    gates = nodes * design.keeps_gates / (1 if path is None else 8)
+    needed = int(vectors * (gates + 2 * number * (1 + nodes * gradients)))
+    if path is None:
+        free, where, otherwise = disk.free_memory(), "of memory", "give store= a path on a disk"
+    else:
+        there = sum(file.stat().st_size for file in seals.whole_files(path))
+        free, where, otherwise = disk.free_space(path) + there, "on the disk", "choose another disk"
+    if needed > free:
+        raise TooLargeError(
+            f"{design!r} of {nodes} nodes needs {needed / 1e9:,.3g} GB {where}, of which {free / 1e9:,.3g} GB are "
+            f'free: give keep="summary" or fewer draws, or {otherwise}'
+        )
 
 
 class _Work:
@@ -125,14 +168,42 @@ class _Work:
 
     def on_disk(self, path: Path, shown: bool) -> xr.Dataset:
         """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
-        items, arrays = self.layout.items, self._arrays()
-        record = Record(path, self._identity(), len(items), "parts" if self.keep == "summary" else "")
-        if record.complete:
+        record = Record(path, self._identity(), len(self.layout.items), "parts" if self.keep == "summary" else "")
+        if jax.process_index() > 0:
+            return self._completed(record, shown)
+        with disk.locked(path):
+            return self._completed(record, shown)
+
+    def _completed(self, record: Record, shown: bool) -> xr.Dataset:
+        """Finish a record that this process, and others that take part, write, and return what is in it."""
+        first = jax.process_index() == 0
+        if _agreed(record.finished and not self._damaged(record) if first else False):
             return record.open()
-        if jax.process_index() == 0:
+        arrays = self._arrays()
+        if first:
             record.begin(self._coordinates(), arrays)
         _wait_for_all("begun")
-        done = record.done()
+        self._evaluate_items(record, arrays, shown)
+        _wait_for_all("evaluated")
+        if first:
+            record.finish(
+                self._merged(record)
+                if self.keep == "summary"
+                else xr.Dataset(attrs=self._attributes() | record.counts())
+            )
+        _wait_for_all("finished")
+        return record.open()
+
+    def _damaged(self, record: Record) -> bool:
+        """Whether a finished record has lost anything; says what."""
+        bad = record.damage()
+        for path in bad:
+            Progress(0, False).say(f"{path} is damaged or missing, and is made anew")
+        return bool(bad)
+
+    def _evaluate_items(self, record: Record, arrays: dict[str, Array], shown: bool) -> None:
+        """Evaluate and write this process's share of the items, but for those that are done and undamaged."""
+        items = self.layout.items
         # One item is written while the next is evaluated; leaving the block waits for the last.
         with (
             Progress(self.layout.total * self.steps // jax.process_count(), shown) as progress,
@@ -143,11 +214,12 @@ class _Work:
                 item = items[index]
                 masks = (item.stop - item.start) * self.steps
                 places = {name: self._place(index, item, array) for name, array in arrays.items()}
-                if done[index] and not record.damaged(places):
-                    progress.skip(masks)
-                    continue
-                if done[index]:
-                    progress.say(f"{path}: part {index + 1} of {len(items)} is damaged and is computed again")
+                if record.is_done(index):
+                    damaged = record.damaged(index, places)
+                    if damaged is None:
+                        progress.skip(masks)
+                        continue
+                    progress.say(f"{damaged} is damaged: part {index + 1} of {len(items)} is computed again")
                 values = self.evaluator.values(item, progress)
                 counts = _counts(values) if self.keep == "draws" else {}
                 if written is not None:
@@ -156,23 +228,17 @@ class _Work:
                 progress.add(masks)
             if written is not None:
                 written.result()
-        _wait_for_all("evaluated")
-        if jax.process_index() == 0:
-            if self.keep == "summary":
-                stream = np.array([self.layout.stream_of(item) for item in items])
-                parts = record.parts()
-                record.finish(
-                    self._summary(
-                        [
-                            self.evaluator.merged({name: part[stream == index] for name, part in parts.items()})
-                            for index in range(self.layout.streams)
-                        ]
-                    )
-                )
-            else:
-                record.finish(xr.Dataset(attrs=self._attributes() | record.counts()))
-        _wait_for_all("finished")
-        return record.open()
+
+    def _merged(self, record: Record) -> xr.Dataset:
+        """Merge the summaries of a record's items."""
+        stream = np.array([self.layout.stream_of(item) for item in self.layout.items])
+        parts = record.parts()
+        return self._summary(
+            [
+                self.evaluator.merged({name: part[stream == index] for name, part in parts.items()})
+                for index in range(self.layout.streams)
+            ]
+        )
 
     def _summary(self, streams: list[summaries.Batch]) -> xr.Dataset:
         """Label the merged summaries of the streams."""
@@ -226,7 +292,7 @@ class _Work:
         found = versions()
         return dict(
             design=repr(self.design),
-            masks=_digest(self.evaluator.sampler),
+            masks=digest(self.evaluator.sampler),
             seed=self.seed,
             gradients=self.evaluator.gradients,
             keep=self.keep,
@@ -234,7 +300,8 @@ class _Work:
             plan=self.objective.plan.name,
             precision=self.objective.precision,
             nodes=len(self.objective.nodes),
-            network=_digest((self.objective.evaluator, self.objective.program)),
+            names=digest([*self.objective.nodes, *self.objective.layers]),
+            network=digest((self.objective.evaluator, self.objective.program)),
             rows=self.layout.rows,
             **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
         )
@@ -260,12 +327,11 @@ def _counts(values: dict[str, np.ndarray]) -> dict[str, int]:
     return dict(nonpositive_losses=int((loss <= 0).sum()), nonfinite_losses=int((~np.isfinite(loss)).sum()))
 
 
-def _digest(tree: Any) -> str:
-    """Fingerprint of arrays: twelve hexadecimal digits."""
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        digest.update(leaf.encode() if isinstance(leaf, str) else np.ascontiguousarray(np.asarray(leaf)).tobytes())
-    return digest.hexdigest()[:12]
+def _agreed(mine: bool) -> bool:
+    """Return what the first process found: files may change before another one looks."""
+    if jax.process_count() == 1:
+        return mine
+    return bool(multihost_utils.broadcast_one_to_all(np.asarray(mine)))
 
 
 def _wait_for_all(stage: str) -> None:

@@ -1,7 +1,8 @@
 """Records: a sweep on disk, written item by item, so that a killed sweep goes on where it stopped.
 
 A record is a Zarr group with the sweep's dataset and a subgroup ``items`` with a flag for every item. The flag is
-written last. What is in the record of an item without a flag does not count, and is written again.
+written last. What is in the record of an item without a flag does not count, and is written again. A finished record
+is sealed (see ``analysis.seals``); damaged parts of it are written again as those of an unfinished one.
 """
 
 import json
@@ -13,13 +14,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
 
-from analysis.errors import InputError, TakenError
+from analysis import seals
+from analysis.errors import DamagedError, InputError, TakenError
+from sweeps.disk import writing
 from sweeps.layout import Array, Place
+from sweeps.store import COMPRESSORS
 
 # Numbers of an item that the finished dataset's attributes add up.
 COUNTS = ("nonpositive_losses", "nonfinite_losses")
+FLAGS = ("done", *COUNTS)
 
 
 class Record:
@@ -34,9 +38,9 @@ class Record:
 
     Raises
     ------
-    FileExistsError
+    TakenError
         If there is something else at the path.
-    ValueError
+    InputError
         If the record there is another sweep's; the message says what differs.
     """
 
@@ -46,28 +50,37 @@ class Record:
         check(path, self._identity)
 
     @property
-    def exists(self) -> bool:
-        """Whether the record has been begun, by this run or an earlier one."""
-        items = self.path / "items"
-        return (items / "zarr.json").exists() and bool(_attributes(items).get("begun", False))
+    def finished(self) -> bool:
+        """Whether every item and the attributes have been written; files may have been damaged since."""
+        return seals.is_sealed(self.path)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every item and the attributes are written."""
-        return self.exists and bool(zarr.open_group(self.path, mode="r").attrs.get("complete", False))
+    def damage(self) -> list[Path]:
+        """Return the files of a finished record that are damaged or missing by now."""
+        return seals.damage(self.path)
 
     def begin(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> None:
-        """Write coordinates and empty arrays, unless they are there; the flags come last: then the record exists."""
-        if self.exists:
-            self._clean()
-            return
-        if self.path.exists():
-            # The remains of a record that was killed before it existed.
-            shutil.rmtree(self.path)
-        coordinates.assign_attrs(identity=json.dumps(self._identity), complete=False).to_zarr(
-            self.path, mode="w-", consolidated=False
-        )
-        parent = zarr.open_group(self.path, mode="r+")
+        """Write coordinates and empty arrays where they are not there as they should be; what is done stays."""
+        with writing(self.path):
+            for partial in self.path.rglob("*.partial"):
+                if seals.PARTIAL.fullmatch(partial.name):
+                    partial.unlink(missing_ok=True)
+            files = self._skeleton(coordinates, arrays)
+            # The group's own document first: it says whose record this is.
+            for name in sorted(files, key=lambda name: (name != seals.DOCUMENT, name)):
+                target = self.path / name
+                if name == seals.DOCUMENT and _identity_in(target) is not None:
+                    continue
+                if not target.is_file() or target.read_bytes() != files[name]:
+                    seals.write_whole(target, files[name])
+
+    def _skeleton(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> dict[str, bytes]:
+        """Files of a record of which no item is done."""
+        files: dict[str, Any] = {}
+        store = zarr.storage.MemoryStore(files)
+        encoding = {name: {"compressors": COMPRESSORS} for name in coordinates.variables}
+        attributes = dict(identity=json.dumps(self._identity), complete=False)
+        coordinates.assign_attrs(attributes).to_zarr(store, mode="w-", consolidated=False, encoding=encoding)
+        parent = zarr.open_group(store, mode="r+")
         home = parent.create_group(self._group) if self._group else parent
         for name, array in arrays.items():
             home.create_array(
@@ -76,63 +89,62 @@ class Record:
                 chunks=array.chunk,
                 dtype=array.dtype,
                 dimension_names=array.dims,
-                compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()],
+                compressors=COMPRESSORS,
             )
-        flags = {"done": ("item", np.zeros(self._items, bool))}
-        flags |= {name: ("item", np.zeros(self._items, np.int64)) for name in COUNTS}
-        xr.Dataset(flags).to_zarr(
-            self.path,
-            group="items",
-            mode="w-",
-            encoding={name: {"chunks": (1,)} for name in flags},
-            consolidated=False,
-        )
-        zarr.open_group(self.path / "items", mode="r+").attrs["begun"] = True
-
-    def _clean(self) -> None:
-        """Remove what a kill left half written."""
-        for partial in self.path.rglob("*.partial"):
-            partial.unlink(missing_ok=True)
-
-    def done(self) -> np.ndarray:
-        """Whether each item is done, shape (items,)."""
-        return self._flags("done")
+        # Who the record is of is said twice, in case that the first document is lost.
+        flags = parent.create_group("items", attributes=attributes)
+        for name in FLAGS:
+            dtype = bool if name == "done" else np.int64
+            flags.create_array(
+                name,
+                shape=(self._items,),
+                chunks=(1,),
+                dtype=dtype,
+                dimension_names=("item",),
+                compressors=COMPRESSORS,
+            )
+        return {name: content.to_bytes() for name, content in files.items()}
 
     def write(
         self, item: int, places: Mapping[str, Place], values: Mapping[str, np.ndarray], counts: Mapping[str, int]
     ) -> None:
         """Write the values of an item, then its counts, then its flag."""
-        for name, place in places.items():
-            # An empty chunk is written too: one that is not there is one that was lost.
-            array = self._array(name).with_config({"write_empty_chunks": True})
-            array[place.region] = values[name].reshape(place.shape)
-        for name, count in counts.items():
-            zarr.open_array(self.path / "items" / name, mode="r+")[item] = count
-        zarr.open_array(self.path / "items" / "done", mode="r+")[item] = True
+        with writing(self.path):
+            for name, place in places.items():
+                self._array(self._path(name))[place.region] = values[name].reshape(place.shape)
+            for name in COUNTS:
+                self._array(self.path / "items" / name)[item] = counts.get(name, 0)
+            self._array(self.path / "items" / "done")[item] = True
 
-    def damaged(self, places: Mapping[str, Place]) -> bool:
-        """Whether an item that has its flag cannot be read: a chunk is missing, or its checksum is wrong."""
-        for name, place in places.items():
-            if not (self._path(name) / "c" / Path(*map(str, place.chunk))).exists():
-                return True
+    def is_done(self, item: int) -> bool:
+        """Whether an item has its flag, damaged or not."""
+        return (self.path / "items" / "done" / "c" / str(item)).exists()
+
+    def damaged(self, item: int, places: Mapping[str, Place]) -> Path | None:
+        """Return a file of an item that is missing or cannot be read, or None."""
+        flag = Place((item,), (), (item,))
+        found = {self._path(name): place for name, place in places.items()}
+        for path, place in ({self.path / "items" / name: flag for name in FLAGS} | found).items():
+            chunk = path / "c" / Path(*map(str, place.chunk))
+            if not chunk.exists():
+                return chunk
             try:
-                self._array(name)[place.region]
+                # Its checksum is looked at when it is read.
+                self._array(path)[place.region]
             except (ValueError, RuntimeError, OSError):
-                return True
-        return False
+                return chunk
+        return None
 
     def _path(self, name: str) -> Path:
         return self.path / self._group / name
 
-    def _array(self, name: str) -> zarr.Array:
-        return zarr.open_array(self._path(name), mode="r+")
-
-    def _flags(self, name: str) -> np.ndarray:
-        return np.asarray(zarr.open_array(self.path / "items" / name, mode="r")[:])
+    def _array(self, path: Path) -> zarr.Array:
+        # An empty chunk is written too: one that is not there is one that was lost.
+        return zarr.open_array(path, mode="r+").with_config({"write_empty_chunks": True})
 
     def counts(self) -> dict[str, int]:
         """Sums of the items' counts."""
-        return {name: int(self._flags(name).sum()) for name in COUNTS}
+        return {name: int(np.asarray(self._array(self.path / "items" / name)[:]).sum()) for name in COUNTS}
 
     def parts(self) -> dict[str, np.ndarray]:
         """Return every variable whole, for merging."""
@@ -140,40 +152,43 @@ class Record:
         return {name: np.asarray(array[:]) for name, array in home.arrays()}
 
     def finish(self, data: xr.Dataset) -> None:
-        """Write a dataset's variables and attributes beside the items, then mark the record complete."""
-        if data.variables:
-            for name in data.variables:
-                # What a kill while finishing left.
-                shutil.rmtree(self.path / str(name), ignore_errors=True)
-            # Appending replaces the group's attributes, without which the record would be no record.
-            kept = data.drop_attrs().assign_attrs(_attributes(self.path))
-            kept.to_zarr(self.path, mode="a", consolidated=False)
-        group = zarr.open_group(self.path, mode="r+")
-        group.attrs.update({**data.attrs, "identity": json.dumps(self._identity)})
-        group.attrs["complete"] = True
+        """Write a dataset's variables and attributes beside the items, then seal the record."""
+        with writing(self.path):
+            if data.variables:
+                for name in data.variables:
+                    # What a kill while finishing left, or damage.
+                    shutil.rmtree(self.path / str(name), ignore_errors=True)
+                # Appending replaces the group's attributes, without which the record would be no record.
+                kept = data.drop_attrs().assign_attrs(identity=json.dumps(self._identity), complete=False)
+                encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
+                kept.to_zarr(self.path, mode="a", consolidated=False, encoding=encoding)
+            files = seals.sums_of_group(self.path)
+            seals.seal(self.path, files, **data.attrs, identity=json.dumps(self._identity), complete=True)
 
     def open(self) -> xr.Dataset:
         """Return the finished dataset, read when it is used."""
         data = xr.open_zarr(self.path, consolidated=False, chunks=None)
-        data.attrs = {name: value for name, value in data.attrs.items() if name not in ("identity", "complete")}
+        found = seals.attributes_of(dict(attributes=data.attrs))
+        data.attrs = {name: value for name, value in found.items() if name not in ("identity", "complete")}
         return data
 
 
-def _attributes(path: Path) -> dict[str, Any]:
-    return dict(zarr.open_group(path, mode="r").attrs)
+def _identity_in(document: Path) -> dict[str, Any] | None:
+    """Return whose record a document is of, or None if it does not say."""
+    try:
+        found = json.loads(seals.document(document)["attributes"]["identity"])
+    except (DamagedError, KeyError, TypeError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def check(path: Path, identity: dict[str, Any]) -> None:
     """Raise if the path holds anything but a record of this very sweep; see Record."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and not seals.whole_files(path)):
         return
-    if path.is_dir() and [one.name for one in path.iterdir()] == ["zarr.json"] and not _attributes(path):
-        # A group that was killed before it had attributes.
-        return
-    found = _attributes(path).get("identity") if (path / "zarr.json").exists() else None
-    if not isinstance(found, str):
-        raise TakenError(f"store {path} already holds something that is no sweep; choose another path")
-    before = json.loads(found)
+    before = _identity_in(path / seals.DOCUMENT) or _identity_in(path / "items" / seals.DOCUMENT)
+    if before is None:
+        raise TakenError(f"store {path} already holds something that is no sweep of gatesweep; choose another path")
     changed = [name for name in identity | before if before.get(name) != identity.get(name)]
     if changed:
         name = changed[0]

@@ -3,6 +3,8 @@
 import json
 import platform
 import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -10,29 +12,37 @@ from typing import Any
 
 import xarray as xr
 import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec
 
-from analysis.errors import InputError, NotAFolderError, TakenError
+from analysis import seals
+from analysis.errors import DamagedError, InputError, NotAFolderError, TakenError
+from analysis.runs import FORMAT, RECORD, STORE
+from sweeps.disk import Lock, writing
 
-# Version of the layout of run.zarr; a reader refuses another.
-FORMAT = 1
-STORE_NAME = "run.zarr"
-# What a run folder may hold; --overwrite removes these and nothing else.
+# What a run folder may hold beside the store; --overwrite removes files of these names and nothing else.
 RUN_PARTS = (
-    STORE_NAME,
-    "checkpoint",
-    "tables",
-    "figures",
-    "csv",
+    RECORD,
+    "checkpoint/**/*",
+    "tables/*.tex",
+    "tables/*.csv",
+    "figures/*.pdf",
+    "figures/*.png",
+    "figures/*.gif",
+    "csv/*.csv",
     "numbers.tex",
     "report.html",
     "explorer.html",
     "run.nc",
 )
 PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "optax", "numpy", "xarray", "zarr")
+# Every chunk carries its own checksum as well, so that damage is also seen when an array is read much later.
+COMPRESSORS = (BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec())
 
 
 class Run:
     """A run folder being written.
+
+    While this object lives no other process can write the folder.
 
     Parameters
     ----------
@@ -42,21 +52,27 @@ class Run:
     seeds : named seeds
     command : the command that reproduces the run
     device : the device in words
+    data : digest of the data that the run is about
     overwrite : whether an earlier run in the folder is removed
-    resume : whether an earlier run of the same study and settings goes on
+    resume : whether an earlier run of the same study, settings and data goes on
+    partner : whether another process of the same run has made the folder and writes it
 
     Attributes
     ----------
     folder : Path
     path : Path of the Zarr store
+    put_back : list of Path, documents that were damaged and are what they were again
 
     Raises
     ------
-    FileExistsError
-        If the folder holds another run and neither ``overwrite`` nor ``resume`` is true.
-    ValueError
-        If a run is to go on with other settings; the message says what differs.
-    NotADirectoryError
+    TakenError
+        If the folder holds another run and neither ``overwrite`` nor ``resume`` is true, or something else.
+    InputError
+        If a run is to go on with other settings or data, the message says what differs; or if another process writes
+        the folder.
+    DamagedError
+        If a run is to go on whose own attributes are lost.
+    NotAFolderError
         If the folder is a file.
     """
 
@@ -69,69 +85,206 @@ class Run:
         seeds: dict[str, int],
         command: str,
         device: str,
+        data: str = "",
         overwrite: bool = False,
         resume: bool = False,
+        partner: bool = False,
     ):
         self.folder = Path(folder)
-        self.path = self.folder / STORE_NAME
-        if resume and not overwrite and self.path.exists():
-            if self._begun:
-                self._check_same(study, json.loads(json.dumps(config)))
-                return
-            # The remains of a run that was killed before it had anything.
-            shutil.rmtree(self.path)
-        check_folder(folder, overwrite)
+        self.path = self.folder / STORE
+        self.put_back: list[Path] = []
         attributes = dict(
             format=FORMAT,
             study=study,
             command=command,
+            remedy=f"run again: {command}" if resume else f"run again: {command} --overwrite",
             device=device,
-            config=json.dumps(config),
+            data=data,
+            config=json.dumps(seals.in_json(config)),
             seeds=json.dumps(seeds),
             versions=json.dumps(versions()),
         )
-        clear(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        xr.Dataset(attrs=attributes).to_zarr(self.path, mode="w-", consolidated=False)
+        if partner:
+            return
+        wanted = dict(study=study, config=config, data=data) if resume else None
+        check_folder(folder, overwrite, wanted)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(self.folder)
+            # Another process may have come first.
+            check_folder(folder, overwrite, wanted)
+            if resume and not overwrite and finished_groups(self.path):
+                self._put_back()
+                return
+            clear(self.folder)
+            self._begin(attributes)
 
-    @property
-    def _begun(self) -> bool:
-        return (self.path / "zarr.json").exists() and "study" in zarr.open_group(self.path, mode="r").attrs
+    def _begin(self, attributes: Mapping[str, Any]) -> None:
+        """Write the store's document, which makes the folder a run's, and a copy of it."""
+        seals.begin(self.path, **attributes)
+        seals.write_whole(self.folder / RECORD, (self.path / seals.DOCUMENT).read_bytes())
 
-    def _check_same(self, study: str, config: dict[str, Any]) -> None:
-        found = zarr.open_group(self.path, mode="r").attrs
-        before = {"study": found["study"], **_flat(json.loads(str(found["config"])))}
-        now = {"study": study, **_flat(config)}
-        for name in before | now:
-            if before.get(name) != now.get(name):
-                raise InputError(
-                    f"{self.folder} holds a run with other settings: {name} was {before.get(name)}, "
-                    f"now {now.get(name)}; choose another folder or give --overwrite"
-                )
+    def _put_back(self) -> None:
+        """Put the store's document back where it is damaged: the copy says what it was."""
+        document = self.path / seals.DOCUMENT
+        if document in seals.damage(self.path):
+            self.put_back.append(document)
+            groups = finished_groups(self.path)
+            seals.write_whole(document, (self.folder / RECORD).read_bytes())
+            self._list(groups)
 
     def has(self, group: str) -> bool:
         """Whether a group has been written whole."""
-        path = self.path / group
-        return (path / "zarr.json").exists() and bool(zarr.open_group(path, mode="r").attrs.get("complete", False))
+        return seals.is_sealed(self.path / group)
+
+    def damage(self, but: str) -> list[Path]:
+        """Return the damaged or missing files of what has been written whole, but for those of a group."""
+        return [path for path in seals.damage_below(self.path) if self.path / but not in path.parents]
 
     def write(self, group: str, data: xr.Dataset) -> None:
         """Write a dataset as a group of the store, such as ``sweeps/bernoulli``."""
-        data.to_zarr(self.path, group=group, mode="w", consolidated=False)
-        # Last, so that a group that was killed half written does not count.
-        zarr.open_group(self.path / group, mode="r+").attrs["complete"] = True
+        path = self.path / group
+        with writing(path):
+            plain = data.drop_attrs(deep=False)
+            encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
+            plain.to_zarr(self.path, group=group, mode="w", consolidated=False, encoding=encoding)
+            # Last, so that a group that was killed half written does not count.
+            seals.seal(path, seals.sums_of_group(path), **data.attrs, complete=True)
+        self.add(group)
+
+    def add(self, group: str) -> None:
+        """List a group that has been written whole among those of the run."""
+        with writing(self.path):
+            self._list([group])
+
+    def _list(self, groups: Iterable[str]) -> None:
+        """Add the documents of groups, and of those that they lie in, to what the store's own seal lists."""
+        documents = {
+            parent / seals.DOCUMENT
+            for group in groups
+            for parent in [self.path / group, *(self.path / group).parents]
+            if self.path in parent.parents
+        }
+        seals.seal(self.path, seals.files_of(self.path) | seals.sums(self.path, documents))
 
     def read(self, group: str) -> xr.Dataset:
         """Read a group of the store."""
-        return xr.open_zarr(self.path, group=group, consolidated=False, chunks=None).load()
+        data = xr.open_zarr(self.path, group=group, consolidated=False, chunks=None).load()
+        data.attrs = seals.attributes_of(dict(attributes=data.attrs))
+        return data
 
     def place_for(self, group: str) -> Path:
         """Return the path at which a sweep may write a group itself."""
         parent = group.rpartition("/")[0]
-        zarr.open_group(self.path, path=parent, mode="a")
+        with writing(self.path):
+            zarr.open_group(self.path, path=parent, mode="a")
         return self.path / group
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+def check_folder(
+    folder: str | PathLike[str], overwrite: bool = False, resumed: Mapping[str, Any] | None = None
+) -> None:
+    """Raise, before any work is done and anything is touched, if a run cannot go into the folder.
+
+    What is there may be nothing, the remains of a run of ours that had not finished anything, and any run of ours
+    if it is to be overwritten, or to be resumed and has the same study, settings and data.
+
+    Parameters
+    ----------
+    folder : where the run goes
+    overwrite : whether a run that is there is removed
+    resumed : study, config and data of a run that may go on with one that is there
+
+    Raises
+    ------
+    TakenError, InputError, DamagedError, NotAFolderError
+        As Run.
+    """
+    folder = Path(folder)
+    path = folder / STORE
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise NotAFolderError(f"the output folder {folder} is a file")
+    if not path.exists():
+        others = sorted(entry.name for entry in folder.iterdir())
+        if others:
+            raise TakenError(f"{folder} holds other files ({', '.join(others[:3])}); choose an empty folder")
+        return
+    if not path.is_dir() or (seals.whole_files(path) and not _is_ours(path)):
+        raise TakenError(f"{path} was not written by gatesweep; move it away, or choose another folder")
+    if overwrite or not finished_groups(path):
+        _check_removable(path, overwrite)
+    elif resumed is None:
+        raise TakenError(f"{folder} already holds a run; choose another folder or give --overwrite")
+    else:
+        _check_same(folder, resumed)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a store was begun by a run: by its document or, if that is damaged, by a copy or what it finished."""
+    return any({"format", "study"} <= set(found) for found in _attributes(path)) or bool(finished_groups(path))
+
+
+def _attributes(path: Path) -> Iterator[dict[str, Any]]:
+    """What a store's own document, and its copy, say of the run; nothing where they are damaged."""
+    for document in (path / seals.DOCUMENT, path.parent / RECORD):
+        with suppress(DamagedError):
+            yield seals.attributes_of(seals.sealed(document))
+
+
+def finished_groups(path: Path) -> list[str]:
+    """Return the groups of a store that were written whole, those that are damaged by now among them."""
+    listed: Iterable[str] = ()
+    with suppress(DamagedError):
+        listed = seals.files_of(path)
+    found = {(path / name).parent for name in listed}
+    found |= {document.parent for document in path.rglob(seals.DOCUMENT) if seals.is_sealed(document.parent)}
+    return sorted(group.relative_to(path).as_posix() for group in found - {path})
+
+
+def _check_removable(path: Path, overwrite: bool) -> None:
+    """Raise TakenError if a store has files that Zarr does not write, or is an older version's and not given up."""
+    for one in seals.whole_files(path):
+        if one.name != seals.DOCUMENT and "c" not in one.relative_to(path).parts:
+            raise TakenError(f"{one} is no part of a run; move it away, or choose another folder")
+    with suppress(DamagedError):
+        found = seals.document(path / seals.DOCUMENT).get("attributes", {}).get("format", FORMAT)
+        if found != FORMAT and not overwrite:
+            raise TakenError(
+                f"{path} is of format {found}, this version writes {FORMAT}; choose another folder or give --overwrite"
+            )
+
+
+def _check_same(folder: Path, now: Mapping[str, Any]) -> None:
+    """Raise if a run that is to go on is of another study, settings or data, or cannot be told."""
+    before = next(_attributes(folder / STORE), None)
+    if before is None:
+        raise DamagedError(
+            f"{folder / STORE / seals.DOCUMENT} and {folder / RECORD} are damaged, and with them the run's settings; "
+            "restore one of them, give --overwrite, or choose another folder"
+        )
+    known, wanted = (
+        {"study": found["study"], **_flat(config)}
+        for found, config in (
+            (before, json.loads(before["config"])),
+            (now, json.loads(json.dumps(seals.in_json(now["config"])))),
+        )
+    )
+    for name in known | wanted:
+        if known.get(name) != wanted.get(name):
+            raise InputError(
+                f"{folder} holds a run with other settings: {name} was {known.get(name)}, "
+                f"now {wanted.get(name)}; choose another folder or give --overwrite"
+            )
+    if before["data"] != now["data"]:
+        raise InputError(
+            f"{folder} holds a run on other data: the task's numbers have changed since (digest {before['data']}, "
+            f"now {now['data']}); choose another folder or give --overwrite"
+        )
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings as one level with dotted names."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
@@ -140,38 +293,18 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def check_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:
-    """Raise, before any work is done, if a run cannot go into the folder.
-
-    Raises
-    ------
-    FileExistsError
-        If it holds a run and ``overwrite`` is false, or holds other files.
-    NotADirectoryError
-        If it is a file.
-    """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise NotAFolderError(f"the output folder {path} is a file")
-    if not path.exists():
-        return
-    if (path / STORE_NAME).exists():
-        if not overwrite:
-            raise TakenError(f"{path} already holds a run; choose another folder or give --overwrite")
-        return
-    others = [entry.name for entry in path.iterdir()]
-    if others:
-        raise TakenError(f"{path} holds other files ({', '.join(sorted(others)[:3])}); choose an empty folder")
-
-
 def clear(folder: Path) -> None:
-    """Remove the parts of a run, and nothing else, from a folder."""
-    for part in RUN_PARTS:
-        path = folder / part
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    """Remove a run, which check_folder has found to be one, and what was made from it; other files stay."""
+    if (folder / STORE).exists():
+        shutil.rmtree(folder / STORE)
+    for pattern in RUN_PARTS:
+        for path in folder.glob(pattern):
+            if path.is_file():
+                path.unlink()
+    for part in ("checkpoint", "tables", "figures", "csv"):
+        for path in sorted((folder / part).rglob("*"), reverse=True) + [folder / part]:
+            with suppress(OSError):  # what is not empty, or not there
+                path.rmdir()
 
 
 def versions() -> dict[str, str]:

@@ -1,29 +1,36 @@
 """A sweep from a configuration file: train one network, sweep it, resume what was killed."""
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import optax
+import xarray as xr
 from flax import nnx
 from jax.experimental import multihost_utils
 
+from analysis import seals
 from analysis.errors import InputError
 from sweeps import checkpoints, config, importing, tasks
 from sweeps.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
-from sweeps.engine import sweep
+from sweeps.engine import check_room, sweep
+from sweeps.identity import digest
 from sweeps.networks import MLP
-from sweeps.objective import Objective, check_precision
-from sweeps.store import Run
+from sweeps.objective import Objective
+from sweeps.store import STORE, Run, check_folder, finished_groups
 from sweeps.studies import datasets
 from sweeps.tasks import Task
 from sweeps.training import train
 
 # Where a network that is no MLP keeps its arrays, in the run folder.
 CHECKPOINT = "checkpoint"
+# The sweep's group of the store.
+MAIN = "sweeps/main"
 
 
 def run(
@@ -50,33 +57,31 @@ def run(
 
     Raises
     ------
-    ValueError
-        If a setting is out of range or does not fit another, or the folder holds a run with other settings.
-    FloatingPointError
-        If the training diverged.
-    FileExistsError
-        If the folder holds something else.
+    InputError
+        If a setting is out of range or does not fit another, the training diverged, or the folder holds something
+        else or a run with other settings or data; nothing has been written then.
     """
-    settings.task.check()
-    settings.network.check()
-    check_precision(settings.sweep.precision)
+    settings = settings.check()
     task, design = _task(settings.task), _design(settings.sweep)
     model = _model(settings.network, settings.training)
     options = _options(settings, model)
-    # Before any work: nothing is worse than a refusal after the training.
-    batch_size = settings.sweep.batch_size
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
-    design.sampler(len(_objective(model, task, options, plan="vmapped").nodes))
+    _check_sweep(settings.sweep, model, task, design, options, Path(folder))
+    arguments: dict[str, Any] = dict(
+        study="sweep",
+        config=asdict(settings),
+        seeds=dict(network=settings.network.seed, training=settings.training.seed, masks=settings.sweep.seed),
+        command=command,
+        device=datasets.device_in_words(),
+        data=_digest(datasets.of_task(task)),
+        resume=True,
+    )
     first = jax.process_index() == 0
     if first:
-        store = _store(settings, folder, command, overwrite)
-        if not store.has("network"):
-            _make(settings, model, task, store, options, say)
+        store = _trained(settings, model, task, options, Path(folder), arguments, overwrite, say)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("trained")
     if not first:
-        store = _store(settings, folder, command, False)
+        store = Run(folder, **arguments, partner=True)
     _put_back(model, store)
     objective = _objective(model, task, options, plan=settings.sweep.plan)
     say(f"sweeping {design}; plan {objective.plan}")
@@ -87,10 +92,63 @@ def run(
         gradients=settings.sweep.gradients,
         batch_size=settings.sweep.batch_size,
         keep=settings.sweep.keep,
-        store=store.place_for("sweeps/main"),
+        store=store.place_for(MAIN),
         progress=progress,
     )
+    if first:
+        store.add(MAIN)
     say(f"{data.attrs['nonpositive_losses']} losses are zero or less, {data.attrs['nonfinite_losses']} not finite")
+
+
+def _check_sweep(
+    settings: config.Masks, model: "Model", task: Task, design: Design, options: dict[str, Any], folder: Path
+) -> None:
+    """Raise if the design, the plan or the disk does not fit: nothing is worse than a refusal after the training."""
+    # Whatever plan is chosen fits, one that is named may not.
+    objective = _objective(model, task, options, "vmapped" if settings.plan == "auto" else settings.plan)
+    design.sampler(len(objective.nodes))
+    if settings.keep == "draws":
+        check_room(objective, design, settings.gradients, folder)
+
+
+def _digest(data: xr.Dataset) -> str:
+    return digest([(str(name), values.values) for name, values in data.variables.items()])
+
+
+def _trained(
+    settings: config.Sweep,
+    model: "Model",
+    task: Task,
+    options: dict[str, Any],
+    folder: Path,
+    arguments: dict[str, Any],
+    overwrite: bool,
+    say: Callable[[str], None],
+) -> Run:
+    """Return the run, with its task and its trained network: as it is there, or trained before it is made."""
+    check_folder(folder, overwrite, arguments)
+    if not overwrite and finished_groups(folder / STORE):
+        store = Run(folder, **arguments)
+        for path in store.put_back:
+            say(f"{path} was damaged or missing, and is put back")
+        if _is_whole(store, say):
+            return store
+        _write(_made(settings, model, task, options, say), model, store)
+        return store
+    made = _made(settings, model, task, options, say)
+    store = Run(folder, **arguments, overwrite=overwrite)
+    _write(made, model, store)
+    return store
+
+
+def _is_whole(store: Run, say: Callable[[str], None]) -> bool:
+    """Whether a run has all that comes before the sweep; says what is damaged."""
+    bad = store.damage(but=MAIN)
+    if not bad and store.has("network"):
+        bad = seals.changed(store.folder, json.loads(store.read("network").attrs.get("checkpoint", "{}")))
+    for path in bad:
+        say(f"{path} is damaged or missing: the network is trained again")
+    return not bad and store.has("network")
 
 
 class Model(NamedTuple):
@@ -118,42 +176,19 @@ def _task(data: config.Data) -> Task:
         if not isinstance(task, Task):
             raise InputError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
         return task
-    try:
-        return getattr(tasks, data.name)(**data.options())
-    except TypeError as error:
-        raise InputError(f"task {data.name} does not take these options: {', '.join(data.options())}") from error
+    return getattr(tasks, str(data.name))(**data.options())
 
 
 def _design(masks: config.Masks) -> Design:
-    if masks.design == "bernoulli":
-        return Bernoulli(masks.probability, masks.draws, masks.chains)
-    if masks.design == "fixed_size":
-        return FixedSize(masks.on, masks.draws, masks.chains)
-    return LeaveOneOut() if masks.design == "leave_one_out" else Hypercube()
-
-
-def _store(settings: config.Sweep, folder: str | PathLike[str], command: str, overwrite: bool) -> Run:
-    return Run(
-        folder,
-        study="sweep",
-        config=asdict(settings),
-        seeds=dict(network=settings.network.seed, training=settings.training.seed, masks=settings.sweep.seed),
-        command=command,
-        device=datasets.device_in_words(),
-        overwrite=overwrite,
-        resume=True,
+    kinds: dict[str, Callable[..., Design]] = dict(
+        bernoulli=Bernoulli, fixed_size=FixedSize, leave_one_out=LeaveOneOut, hypercube=Hypercube
     )
+    return kinds[masks.design](**masks.arguments())
 
 
 def _model(settings: config.Network, training: config.Training) -> Model:
     if settings.build is None:
-        network = MLP(
-            settings.sizes,
-            settings.activation,
-            settings.seed,
-            use_bias=settings.use_bias,
-            output_activation=settings.output_activation,
-        )
+        network = MLP(**settings.of_mlp())
         return Model(f"{'-'.join(map(str, network.sizes))} network", network, None, True, training.epochs == 0)
     function = importing.load(settings.build, "network")
     arguments = dict(settings.arguments)
@@ -190,16 +225,11 @@ def _objective(model: Model, task: Task, options: dict[str, Any], plan: str) -> 
     return Objective(model.network, task.test, plan=plan, **options)
 
 
-def _make(
-    settings: config.Sweep,
-    model: Model,
-    task: Task,
-    store: Run,
-    options: dict[str, Any],
-    say: Callable[[str], None],
-) -> None:
-    """Train the network, and write it and its task down."""
-    store.write("task", datasets.of_task(task))
+def _made(
+    settings: config.Sweep, model: Model, task: Task, options: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, xr.Dataset]:
+    """Train the network, and return what is to be known of it and its task, by group; the network is the last."""
+    groups = {"task": datasets.of_task(task)}
     if not model.is_trained:
         say(f"training {'a ' if model.is_mlp else ''}{model.name} on {task.name}")
         training = settings.training
@@ -213,16 +243,28 @@ def _make(
             options["loss"],
             keep_parameters=model.is_mlp and model.network.sizes[0] == 2,  # for a film over the input plane
         )
-        store.write("training", datasets.of_history(history))
+        groups["training"] = datasets.of_history(history)
     if model.is_mlp:
-        written = datasets.of_network(model.network, task, options["loss"])
+        groups["network"] = datasets.of_network(model.network, task, options["loss"])
     else:
-        if isinstance(model.network, nnx.Module):
-            checkpoints.save(model.network, store.folder / CHECKPOINT)
         objective = _objective(model, task, options, plan="vmapped")
-        written = datasets.of_model(model.name, model.network, task, objective, **options)
-    # Last: a run with a network has been trained.
-    store.write("network", written)
+        groups["network"] = datasets.of_model(model.name, model.network, task, objective, **options)
+    return groups
+
+
+def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
+    """Write what was made: the network last, since a run with a network has been trained."""
+    for group, data in groups.items():
+        if group == "network" and _has_checkpoint(model):
+            checkpoint = store.folder / CHECKPOINT
+            checkpoints.save(model.network, checkpoint)
+            # With a copy of the store alone a report can be made, so this is no part of its seals.
+            data.attrs["checkpoint"] = json.dumps(seals.sums(store.folder, seals.whole_files(checkpoint)))
+        store.write(group, data)
+
+
+def _has_checkpoint(model: Model) -> bool:
+    return not model.is_mlp and isinstance(model.network, nnx.Module)
 
 
 def _put_back(model: Model, store: Run) -> None:
@@ -230,5 +272,5 @@ def _put_back(model: Model, store: Run) -> None:
     if model.is_mlp:
         trained = datasets.network_from(store.read("network"))
         nnx.update(model.network, nnx.state(trained))
-    elif isinstance(model.network, nnx.Module):
+    elif _has_checkpoint(model):
         checkpoints.restore(model.network, store.folder / CHECKPOINT)

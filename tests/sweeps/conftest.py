@@ -6,7 +6,7 @@ import sys
 import pytest
 import zarr.storage._local
 
-from analysis import reports
+from analysis import reports, seals
 from sweeps import cli
 from tests import once
 
@@ -88,20 +88,26 @@ class Killed(Exception):
 
 
 class Disk:
-    """The files that Zarr writes: how many there were, and after how many the process is killed."""
+    """The files that Zarr and we write: how many there were, and after how many the process is killed."""
 
-    def __init__(self, put):
-        self._put, self.written, self.killed_after = put, 0, float("inf")
+    def __init__(self):
+        self.written, self.killed_after = 0, float("inf")
 
-    def put(self, *arguments, **options):
-        if self.written >= self.killed_after:
-            raise Killed
-        self.written += 1
-        return self._put(*arguments, **options)
+    def counting(self, put):
+        """Return what writes a file, counted."""
+
+        def counted(*arguments, **options):
+            if self.written >= self.killed_after:
+                raise Killed
+            self.written += 1
+            return put(*arguments, **options)
+
+        return counted
 
 
 @pytest.fixture
-def disk(monkeypatch):
-    made = Disk(zarr.storage._local._put)
-    monkeypatch.setattr(zarr.storage._local, "_put", made.put)
+def writes(monkeypatch):
+    made = Disk()
+    monkeypatch.setattr(zarr.storage._local, "_put", made.counting(zarr.storage._local._put))
+    monkeypatch.setattr(seals, "write_whole", made.counting(seals.write_whole))
     return made

@@ -243,7 +243,9 @@ class TestRun:
         assert re.search(f"holds a run with other settings: {message}; choose another folder or give --overwrite", said)
 
     def test_a_run_of_a_study_is_refused(self, configured_run, tmp_path, capsys):
-        Run(tmp_path / "run", study="circle", config={}, seeds={}, command="", device="")
+        made = Run(tmp_path / "run", study="circle", config={}, seeds={}, command="", device="")
+        made.write("task", xr.Dataset())
+        del made
         said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(tmp_path / "run"))
         assert "holds a run with other settings: study was circle, now sweep" in said
 

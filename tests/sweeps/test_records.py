@@ -6,6 +6,8 @@ import functools
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ import xarray as xr
 import zarr
 
 import sweeps
-from sweeps import engine, items
+from sweeps import InputError, disk, engine, items
 from sweeps.records import Record
 from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
@@ -89,20 +91,20 @@ def interrupted(path, keep, monkeypatch, after, error):
             swept(path, keep)
 
 
-def test_killed_at_any_write_it_goes_on(whole, disk, tmp_path):
+def test_killed_at_any_write_it_goes_on(whole, writes, tmp_path):
     keep, _, wanted = whole
     swept(tmp_path / "counted", keep)
-    total = disk.written
+    total = writes.written
     assert_same_files(tmp_path / "counted", wanted)
     # Among the first few, in the items, and at the end.
     step, failures = total // (8 if keep == "draws" else 5), {}
     for number in [*range(4 if keep == "draws" else 0), *range(4, total, step)]:
         path = tmp_path / f"killed after {number}"
-        disk.written, disk.killed_after = 0, number
+        writes.written, writes.killed_after = 0, number
         # The order of the files, and so their number a few more or less, may differ from run to run.
         with contextlib.suppress(Killed):
             swept(path, keep)
-        disk.killed_after = float("inf")
+        writes.killed_after = float("inf")
         try:
             swept(path, keep)
             assert_same_files(path, wanted)
@@ -127,7 +129,7 @@ def test_a_folder_that_cannot_be_written_is_said(monkeypatch, tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(zarr.storage._local, "_put", denied)
-    with pytest.raises(PermissionError, match="Permission denied: .*sweep.zarr"):
+    with pytest.raises(InputError, match="sweep.zarr/.* cannot be written: Permission denied"):
         swept(tmp_path / "sweep.zarr")
 
 
@@ -164,7 +166,8 @@ def test_damaged_chunks_are_computed_again(whole, evaluated, monkeypatch, tmp_pa
     swept(path, keep)
     assert evaluated == [0, 1, 2, 4, ITEMS - 1], "the fourth of six was neither damaged nor missing"
     assert capsys.readouterr().err == "".join(
-        f"{path}: part {part} of {ITEMS} is damaged and is computed again\n" for part in (1, 2, 3, 5)
+        f"{file} is damaged: part {part} of {ITEMS} is computed again\n"
+        for file, part in zip(damaged, (1, 2, 3, 5), strict=True)
     )
     assert_same_files(path, wanted)
 
@@ -174,7 +177,7 @@ def test_what_a_kill_left_half_written_is_removed(whole, monkeypatch, tmp_path):
     path = tmp_path / "sweep.zarr"
     unfinished(path, keep, monkeypatch)
     for folder in (path, path / "items/done/c", chunk(path, keep, 0).parent):
-        (folder / "0.9f86d081884c7d65.partial").write_bytes(b"half")
+        (folder / f"0.{'9f86d081884c7d65' * 2}.partial").write_bytes(b"half")
     swept(path, keep)
     assert_same_files(path, wanted)
 
@@ -185,6 +188,91 @@ def test_a_complete_record_is_returned_and_nothing_computed(whole, evaluated):
     assert not evaluated and not {"identity", "complete"} & set(found.attrs)
     xr.testing.assert_equal(found, swept(None, keep))
     assert_same_files(folder, wanted)
+
+
+def test_damage_in_a_finished_record_is_said_and_mended_by_the_same_call(whole, tmp_path, capsys):
+    """One file of each kind: of each array its document and a chunk."""
+    keep, folder, wanted = whole
+    kinds = {re.sub(r"/c/.*", "/c", name): name for name in wanted}
+    # A summary has a hundred arrays, of two kinds.
+    names = sorted(kinds.values())
+    chosen = {"zarr.json", "items/zarr.json", *names[:: -(-len(names) // 12)]}
+    path = tmp_path / "sweep.zarr"
+    shutil.copytree(folder, path)
+    for index, name in enumerate(chosen):
+        flipped(path / name) if index % 2 else (path / name).unlink()
+        swept(path, keep)
+        # The group's own document is put back before anybody looks at its seal.
+        assert f"{path / name} is damaged" in capsys.readouterr().err or name == "zarr.json", name
+        assert_same_files(path, wanted)
+
+
+def test_damage_after_opening_is_seen_when_the_chunk_is_read(whole, tmp_path):
+    keep, folder, wanted = whole
+    shutil.copytree(folder, tmp_path / "sweep.zarr")
+    data = sweeps.sweep(
+        objective(), DESIGN, seed=3, gradients=False, batch_size=4, store=tmp_path / "sweep.zarr", keep=keep
+    )
+    name = "loss" if keep == "draws" else "loss_histogram"
+    flipped(next(path for path in (tmp_path / "sweep.zarr" / name / "c").rglob("0") if path.is_file()))
+    with pytest.raises(ValueError, match="checksum"):
+        data[name].load()
+
+
+def test_a_record_without_any_document_of_its_own_is_refused(whole, tmp_path):
+    keep, folder, _ = whole
+    path = tmp_path / "sweep.zarr"
+    shutil.copytree(folder, path)
+    for name in ("zarr.json", "items/zarr.json"):
+        (path / name).unlink()
+    before = files(path)
+    with pytest.raises(InputError, match="sweep.zarr already holds something that is no sweep"):
+        swept(path, keep)
+    assert_same_files(path, before)
+
+
+def test_infinite_numbers_are_valid_json(tmp_path):
+    made = sweeps.Objective.from_function(lambda gates: 1 - jnp.log(jnp.abs(gates.sum() - 2)), nodes=2)
+    found = swept(tmp_path / "sweep.zarr", made=made)
+    assert found.attrs["full_loss"] == np.inf
+    for path in (tmp_path / "sweep.zarr").rglob("zarr.json"):
+        json.loads(path.read_text(), parse_constant=pytest.fail)
+
+
+class TestTooLarge:
+    """Said before anything is evaluated: 36 draws of two floats and two gates, as bytes and as bits."""
+
+    def test_for_memory(self, monkeypatch, evaluated):
+        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10)
+        swept(None)
+        evaluated.clear()
+        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10 - 1)
+        message = r'Bernoulli\(.* of 2 nodes needs 3.6e-07 GB of memory, .* give keep="summary" or fewer draws, or give s'
+        with pytest.raises(MemoryError, match=message):
+            swept(None)
+        assert not evaluated
+        swept(None, "summary")
+
+    def test_for_the_disk(self, monkeypatch, evaluated, tmp_path):
+        monkeypatch.setattr(disk, "free_space", lambda path: 36 * 8)
+        with pytest.raises(InputError, match=r'needs .* GB on the disk, of which .* GB are free: give keep="summary"'):
+            swept(tmp_path / "sweep.zarr")
+        assert not evaluated and not files(tmp_path)
+
+
+def test_another_process_that_writes_the_record_is_told(tmp_path):
+    program = (
+        f"import pathlib, sys\nfrom sweeps import disk\n"
+        f"with disk.locked(pathlib.Path({str(tmp_path)!r})):\n    print('locked', flush=True)\n    sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(InputError, match=f"{tmp_path} is being written by another process; wait until it ends"):
+            swept(tmp_path)
+        other.kill()
+    swept(tmp_path)
 
 
 def test_finished_parts_are_listed_nowhere_but_in_the_record(whole):
@@ -285,7 +373,7 @@ class TestSomethingElse:
     def test_a_zarr_group_of_another_kind_is_refused(self, tmp_path):
         xr.Dataset({"loss": ("draw", np.arange(3.0))}).to_zarr(tmp_path / "mine", consolidated=False)
         before = files(tmp_path / "mine")
-        with pytest.raises(FileExistsError, match="store .*mine already holds something that is no sweep; choose"):
+        with pytest.raises(FileExistsError, match="store .*mine already holds something that is no sweep of"):
             swept(tmp_path / "mine")
         assert_same_files(tmp_path / "mine", before)
 

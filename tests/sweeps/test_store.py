@@ -49,7 +49,7 @@ def test_groups_read_back_identical(tmp_path):
 def test_config_seeds_versions_and_command_are_recorded(tmp_path):
     with xr.open_zarr(run(tmp_path / "run").path, consolidated=False) as root:
         attributes = root.attrs
-    assert attributes["format"] == store.FORMAT == 1
+    assert attributes["format"] == store.FORMAT == 2
     assert json.loads(attributes["config"]) == {"nodes": 20, "probability": [0.25]}
     assert json.loads(attributes["seeds"]) == {"masks": 17}
     assert (attributes["study"], attributes["command"], attributes["device"]) == (
@@ -95,18 +95,19 @@ class TestFolders:
 
     def test_overwriting_removes_the_parts_of_a_run_and_nothing_else(self, tmp_path):
         run(tmp_path).write("task", DATA)
-        for part in ("tables", "figures"):
-            (tmp_path / part).mkdir()
-            (tmp_path / part / "old.txt").write_text("old")
+        for part in ("tables/a.tex", "tables/mine.txt", "figures/a.pdf", "checkpoint/d/0"):
+            (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / part).write_text("old")
         for part in ("numbers.tex", "report.html", "notes.txt"):
             (tmp_path / part).write_text("old")
         run(tmp_path, overwrite=True)
-        assert names(tmp_path) == ["notes.txt", "run.zarr"]
+        assert names(tmp_path) == ["notes.txt", "run.json", "run.zarr", "tables"]
+        assert names(tmp_path / "tables") == ["mine.txt"]
         with xr.open_datatree(tmp_path / "run.zarr", engine="zarr", consolidated=False) as tree:
             assert set(tree.groups) == {"/"}, "the old run's groups are gone"
 
 
-def test_killed_at_any_write_the_same_run_goes_on(disk, tmp_path):
+def test_killed_at_any_write_the_same_run_goes_on(writes, tmp_path):
     def begin(folder):
         made = run(folder, resume=True)
         if not made.has("task"):
@@ -115,11 +116,11 @@ def test_killed_at_any_write_the_same_run_goes_on(disk, tmp_path):
 
     begin(tmp_path / "counted")
     failures = {}
-    for number in range(disk.written):
-        disk.written, disk.killed_after = 0, number
+    for number in range(writes.written):
+        writes.written, writes.killed_after = 0, number
         with contextlib.suppress(Killed):
             begin(tmp_path / f"killed after {number}")
-        disk.killed_after = float("inf")
+        writes.killed_after = float("inf")
         try:
             assert_holds(begin(tmp_path / f"killed after {number}").read("task"), DATA)
         except Exception as error:
