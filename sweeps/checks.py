@@ -1,5 +1,6 @@
 """Checks of arguments: each returns the cleaned value, or raises an error that names the argument."""
 
+import math
 import operator
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
@@ -86,15 +87,23 @@ def real(
     InputError
         If it is NaN, infinite or outside the bounds.
     """
-    if isinstance(value, str | bool) or _axes(value) or np.asarray(value).dtype.kind not in "iuf":
+    # Python's integers may be longer than any of NumPy's.
+    if not (_is_long(value) or (_axes(value) == 0 and np.asarray(value).dtype.kind in "iuf")):
         raise InputTypeError(f"{name} must be a number, got {shown(value)}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {number}")
     if above is not None and not number > above:
         raise InputError(f"{name} must be {'positive' if above == 0 else f'above {above}'}, got {shown(value)}")
     _within(name, number, least, most)
     return number
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) >= 2**63
 
 
 def _within(name: str, number: float, least: float | None, most: float | None) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 import tyro
 
 from analysis.errors import InputError, InputTypeError, MissingError, UnavailableError
-from sweeps import checks
+from sweeps import checks, importing
 from sweeps.settings import (
     NOISE,
     TURNS,
@@ -19,7 +19,7 @@ from sweeps.settings import (
     check_kind,
     count,
     each,
-    kind_of,
+    kinds,
     natural,
     probabilities,
     require,
@@ -54,7 +54,9 @@ LAYERS: dict[str, Any] = dict(sizes=(2, 20, 2), activation="relu", output_activa
 
 
 def _loss(name: str, value: str) -> None:
-    if ":" not in value:
+    if ":" in value:
+        importing.parts(name, value)
+    else:
         checks.one_of(name, value, (*LOSSES, "package.module:function"))
 
 
@@ -97,6 +99,7 @@ class Data(Settings):
     """Seed of the split (digits, diabetes)."""
 
     RULES: ClassVar[Mapping[str, Rule]] = dict(
+        load=importing.parts,
         arguments=_storable,
         train_examples=count,
         test_examples=count,
@@ -153,7 +156,9 @@ class Network(Settings):
     seed: int = 0
     """Seed of the initial kernels."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = dict(arguments=_storable, sizes=each(count, least=2), seed=checks.seed)
+    RULES: ClassVar[Mapping[str, Rule]] = dict(
+        build=importing.parts, arguments=_storable, sizes=each(count, least=2), seed=checks.seed
+    )
 
     def check(self, prefix: str = "network.") -> None:
         """Raise InputError for a value that cannot be used, or that nobody reads."""
@@ -320,7 +325,7 @@ def read(path: Path) -> Sweep:
         part = getattr(settings, table)
         for key, value in keys.items():
             _require_known(key, [one.name for one in fields(part)], f"{path}: key of [{table}]")
-            kind = kind_of(type(part), key)
+            kind = kinds(type(part))[key]
             if any(get_origin(one) is tuple for one in (kind, *get_args(kind))):
                 value = tuple(value) if isinstance(value, list) else (value,)
             check_kind(f"{path}: {table}.{key}", value, kind)

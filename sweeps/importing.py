@@ -13,6 +13,14 @@ from analysis.errors import InputError
 _INSIDE = "raised inside"
 
 
+def parts(what: str, reference: str) -> tuple[str, str]:
+    """Return module and name of ``package.module:function``; raise InputError for another form."""
+    module, colon, name = reference.partition(":")
+    if not (colon and all((*module.split("."), *name.split(".")))):
+        raise InputError(f"{what} must be package.module:function, got {reference!r}")
+    return module, name
+
+
 def load(reference: str, what: str) -> Callable[..., Any]:
     """Import a function; modules in the current folder are found too.
 
@@ -26,9 +34,7 @@ def load(reference: str, what: str) -> Callable[..., Any]:
     ValueError
         If the reference has another form, or there is no such module or function.
     """
-    module, colon, name = reference.partition(":")
-    if not (colon and all((*module.split("."), *name.split(".")))):
-        raise InputError(f"{what} must be package.module:function, got {reference!r}")
+    module, name = parts(what, reference)
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import partial
+from functools import cache, partial
 from types import UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -49,14 +49,15 @@ class Settings:
         """Raise InputError, which names the setting with the prefix before it, for a value that cannot be used."""
         for one in fields(self):  # type: ignore[arg-type]
             value = getattr(self, one.name)
-            check_kind(prefix + one.name, value, kind_of(type(self), one.name))
+            check_kind(prefix + one.name, value, kinds(type(self))[one.name])
             if value is not None and one.name in self.RULES:
                 self.RULES[one.name](prefix + one.name, value)
 
 
-def kind_of(settings: type, name: str) -> Any:
-    """Return the annotation of a setting."""
-    return get_type_hints(settings)[name]
+@cache
+def kinds(settings: type) -> dict[str, Any]:
+    """Return the annotations of settings, by name."""
+    return get_type_hints(settings)
 
 
 def check_kind(name: str, value: Any, kind: Any) -> None:
