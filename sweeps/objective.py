@@ -184,9 +184,10 @@ class Objective:
     def program(self) -> tuple[str, list[Any]]:
         """What the plan computes, as text and constants: tells functions and activations apart, not only numbers."""
         gates = jax.ShapeDtypeStruct((2, len(self.nodes)), self.evaluator.dtype)
-        traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.evaluator, gates)
-        # Addresses of functions in the text differ from process to process.
-        return re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)), list(traced.consts)
+        with jax.default_matmul_precision(self.precision):
+            traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.evaluator, gates)
+        # Addresses of functions in the text differ from process to process, and its colours from terminal to file.
+        return re.sub(r"0x[0-9a-f]+", "", traced.jaxpr.pretty_print(use_color=False)), list(traced.consts)
 
     def evaluate(self, gates: Any, gradients: bool = True) -> Evaluation:
         """Evaluate gate vectors.
@@ -263,11 +264,13 @@ class Objective:
             raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
-        array = jnp.asarray(array).astype(self.evaluator.dtype)
-        # Values are not known while a function is traced.
-        if not isinstance(array, jax.core.Tracer) and not np.isfinite(np.asarray(array)).all():
-            raise InputError("gates must be finite, got NaN or infinity")
-        return array
+        # Values are not known while a function is traced; on a device they are checked there.
+        if array.dtype.kind not in "biu" and not isinstance(array, jax.core.Tracer):
+            finite = jnp.isfinite if isinstance(array, jax.Array) else np.isfinite
+            with np.errstate(over="ignore"):
+                if not finite(array.astype(self.evaluator.dtype)).all():
+                    raise InputError("gates must be finite, got NaN or infinity")
+        return jnp.asarray(array).astype(self.evaluator.dtype)
 
 
 @partial(compiling.jit, static_argnames=("gradients", "batch_size"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from analysis.errors import InputError, InputTypeError
+from sweeps import checks
 from sweeps.gating.finding import Calls, Found
 from sweeps.gating.site import Site
 
@@ -58,8 +59,8 @@ def _parts(selection: Selection) -> list[str | type]:
     for part in parts:
         if not isinstance(part, str | type):
             raise InputTypeError(f"sites must be path patterns and types of layers, got {part!r}")
-    if isinstance(selection, Mapping) and not all(isinstance(number, int) for number in selection.values()):
-        raise InputTypeError(f"sites must be a dict from path patterns to whole numbers of groups, got {selection!r}")
+    for part, number in selection.items() if isinstance(selection, Mapping) else ():
+        checks.whole(f"sites: the number of groups of {part}", number)
     if not parts:
         raise InputError("sites must name at least one path or type, got none")
     return parts

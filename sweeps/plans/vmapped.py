@@ -12,6 +12,7 @@ from analysis.errors import InputError
 from sweeps import calling, checks
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
+from sweeps.gating.finding import widest
 from sweeps.losses import LOSSES, Loss, sum_of_counted
 from sweeps.plans import hoisting, separable
 
@@ -254,4 +255,4 @@ def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp
     scalar = isinstance(value, jax.ShapeDtypeStruct) and value.shape == ()
     if not scalar or not jnp.issubdtype(value.dtype, jnp.floating):
         raise InputError(f"fn must return a scalar float for gates of shape ({nodes},), got {value}")
-    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, jnp.promote_types(dtype, value.dtype))
+    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, widest([jnp.dtype(dtype), value.dtype]))

@@ -101,6 +101,15 @@ def test_a_large_offset_of_the_outputs_does_not_hide_that_they_are_not_affine(of
     assert helpers.objective(shifted).plan.name != "affine"
 
 
+@pytest.mark.parametrize("size", [1e4, 1e9])
+def test_nor_does_a_node_that_is_much_larger_than_the_others(size):
+    first, (kernel, bias), last = PROBLEMS["two layers"].layers
+    bias = np.array([size, *bias[1:]])
+    assert (
+        helpers.objective(PROBLEMS["two layers"]._replace(layers=(first, (kernel, bias), last))).plan.name != "affine"
+    )
+
+
 class Skipping(sweeps.MLP):
     """An MLP with a way of its own through its layers: the second one is skipped by a sum."""
 
