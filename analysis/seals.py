@@ -33,6 +33,11 @@ def sums(folder: Path, files: Iterable[Path]) -> Sums:
     return {path.relative_to(folder).as_posix(): _sum(path) for path in sorted(files)}
 
 
+def sum_of(content: bytes) -> list[int]:
+    """Return size and CRC-32 of what a file will hold."""
+    return [len(content), zlib.crc32(content)]
+
+
 def _sum(path: Path) -> list[int]:
     size = checksum = 0
     with path.open("rb") as file:

@@ -19,7 +19,7 @@ from analysis import seals
 from analysis.errors import DamagedError, InputError, TakenError
 from sweeps.disk import writing
 from sweeps.layout import Array, Place
-from sweeps.store import COMPRESSORS
+from sweeps.store import COMPRESSORS, in_zarr
 
 # Numbers of an item that the finished dataset's attributes add up.
 COUNTS = ("nonpositive_losses", "nonfinite_losses")
@@ -75,35 +75,26 @@ class Record:
 
     def _skeleton(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> dict[str, bytes]:
         """Files of a record of which no item is done."""
-        files: dict[str, Any] = {}
-        store = zarr.storage.MemoryStore(files)
-        encoding = {name: {"compressors": COMPRESSORS} for name in coordinates.variables}
         attributes = dict(identity=json.dumps(self._identity), complete=False)
-        coordinates.assign_attrs(attributes).to_zarr(store, mode="w-", consolidated=False, encoding=encoding)
-        parent = zarr.open_group(store, mode="r+")
-        home = parent.create_group(self._group) if self._group else parent
-        for name, array in arrays.items():
-            home.create_array(
-                name,
-                shape=array.shape,
-                chunks=array.chunk,
-                dtype=array.dtype,
-                dimension_names=array.dims,
-                compressors=COMPRESSORS,
-            )
-        # Who the record is of is said twice, in case that the first document is lost.
-        flags = parent.create_group("items", attributes=attributes)
-        for name in FLAGS:
-            dtype = bool if name == "done" else np.int64
-            flags.create_array(
-                name,
-                shape=(self._items,),
-                chunks=(1,),
-                dtype=dtype,
-                dimension_names=("item",),
-                compressors=COMPRESSORS,
-            )
-        return {name: content.to_bytes() for name, content in files.items()}
+
+        def add_arrays(parent: zarr.Group) -> None:
+            home = parent.create_group(self._group) if self._group else parent
+            # Who the record is of is said twice, in case that the first document is lost.
+            flags = parent.create_group("items", attributes=attributes)
+            numbers = {name: bool if name == "done" else np.int64 for name in FLAGS}
+            of_items = {name: Array(("item",), (self._items,), (1,), dtype) for name, dtype in numbers.items()}
+            for group, found in ((home, arrays), (flags, of_items)):
+                for name, array in found.items():
+                    group.create_array(
+                        name,
+                        shape=array.shape,
+                        chunks=array.chunk,
+                        dtype=array.dtype,
+                        dimension_names=array.dims,
+                        compressors=COMPRESSORS,
+                    )
+
+        return in_zarr(coordinates.assign_attrs(attributes), add_arrays)
 
     def write(
         self, item: int, places: Mapping[str, Place], values: Mapping[str, np.ndarray], counts: Mapping[str, int]

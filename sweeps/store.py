@@ -3,7 +3,7 @@
 import json
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -143,13 +143,17 @@ class Run:
 
     def write(self, group: str, data: xr.Dataset) -> None:
         """Write a dataset as a group of the store, such as ``sweeps/bernoulli``."""
-        path = self.path / group
+        path = self.place_for(group)
         with writing(path):
-            plain = data.drop_attrs(deep=False)
-            encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
-            plain.to_zarr(self.path, group=group, mode="w", consolidated=False, encoding=encoding)
+            if path.exists():
+                # What a kill left half written, or damaged.
+                shutil.rmtree(path)
+            files = in_zarr(data.drop_attrs(deep=False))
+            for name, content in files.items():
+                seals.write_whole(path / name, content)
             # Last, so that a group that was killed half written does not count.
-            seals.seal(path, seals.sums_of_group(path), **data.attrs, complete=True)
+            known = {name: seals.sum_of(content) for name, content in files.items() if name != seals.DOCUMENT}
+            seals.seal(path, known, **data.attrs, complete=True)
         self.add(group)
 
     def add(self, group: str) -> None:
@@ -159,12 +163,8 @@ class Run:
 
     def _list(self, groups: Iterable[str]) -> None:
         """Add the documents of groups, and of those that they lie in, to what the store's own seal lists."""
-        documents = {
-            parent / seals.DOCUMENT
-            for group in groups
-            for parent in [self.path / group, *(self.path / group).parents]
-            if self.path in parent.parents
-        }
+        paths = [self.path / group for group in groups]
+        documents = {one / seals.DOCUMENT for path in paths for one in (path, *self._groups_above(path))}
         seals.seal(self.path, seals.files_of(self.path) | seals.sums(self.path, documents))
 
     def read(self, group: str) -> xr.Dataset:
@@ -175,10 +175,25 @@ class Run:
 
     def place_for(self, group: str) -> Path:
         """Return the path at which a sweep may write a group itself."""
-        parent = group.rpartition("/")[0]
-        with writing(self.path):
-            zarr.open_group(self.path, path=parent, mode="a")
+        for parent in self._groups_above(self.path / group):
+            if not (parent / seals.DOCUMENT).exists():
+                with writing(parent):
+                    seals.write_whole(parent / seals.DOCUMENT, b'{"zarr_format": 3, "node_type": "group"}')
         return self.path / group
+
+    def _groups_above(self, path: Path) -> list[Path]:
+        """Groups between a group and the store itself."""
+        return [parent for parent in path.parents if self.path in parent.parents]
+
+
+def in_zarr(data: xr.Dataset, more: Callable[[zarr.Group], None] = lambda group: None) -> dict[str, bytes]:
+    """Return the files of a dataset as a Zarr group, by path, to which a function may add arrays."""
+    files: dict[str, Any] = {}
+    memory = zarr.storage.MemoryStore(files)
+    encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
+    data.to_zarr(memory, mode="w-", consolidated=False, encoding=encoding)
+    more(zarr.open_group(memory, mode="r+"))
+    return {name: content.to_bytes() for name, content in sorted(files.items())}
 
 
 def check_folder(

@@ -247,7 +247,7 @@ class TestTooLarge:
         swept(None)
         evaluated.clear()
         monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10 - 1)
-        message = r'Bernoulli\(.* of 2 nodes needs 3.6e-07 GB of memory, .* give keep="summary" or fewer draws, or give s'
+        message = r'Bernoulli\(.* of 2 nodes needs 3.6e-07 GB of memory, .* give keep="summary" or fewer draws, or give'
         with pytest.raises(MemoryError, match=message):
             swept(None)
         assert not evaluated
