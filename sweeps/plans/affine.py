@@ -210,10 +210,10 @@ def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[A
 def _is_affine(loss: NetworkLoss) -> bool:
     random, nodes = np.random.default_rng(0), loss.network.nodes
     # Between and beyond 0 and 1: a network that is affine on masks only would be found out.
-    gates = random.uniform(-0.5, 1.5, size=(12, nodes))
+    gains = random.uniform(-0.5, 1.5, size=(12, nodes))
     # Every node is off in some: one that is much larger than the others would hide that these are not affine.
     some = random.random((4, nodes)) < 0.5
-    gates = jnp.asarray(gates * np.concatenate([np.ones((4, nodes)), some, ~some]), loss.network.dtype)
+    gates = jnp.asarray(gains * np.concatenate([np.ones((4, nodes)), some, ~some]), loss.network.dtype)
     return bool(np.asarray(_departure(loss, gates)).max() <= 1)
 
 

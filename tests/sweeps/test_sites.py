@@ -214,7 +214,7 @@ class TestMessages:
         [
             (3, "sites must be path patterns and types of layers, got 3"),
             (["a", 3], "sites must be path patterns and types of layers, got 3"),
-            ({"a": 1.5}, "sites must be a dict from path patterns to whole numbers of groups, got {'a': 1.5}"),
+            ({"a": 1.5}, "sites: the number of groups of a must be a whole number, got 1.5"),
         ],
     )
     def test_selections_of_other_types(self, sites, message):
