@@ -1,5 +1,6 @@
 """Checks at the public boundary: each returns the cleaned value or raises one clear line."""
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,24 +32,186 @@ def real_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     """
     if isinstance(values, xr.Dataset):
         raise InputTypeError(f"{name}: expected numbers, got an xarray.Dataset; name one of its variables")
-    array = np.asarray(values)
+    array = _array(name, values)
     # Booleans are refused because a mask handed over in place of its losses would pass unnoticed.
     if array.dtype.kind not in "iuf":
         raise InputTypeError(f"{name}: expected integers or floating-point numbers, got dtype {array.dtype}")
     return array.astype(np.float64)
 
 
-def positive(name: str, value: float) -> float:
-    """Return `value` as a float.
+def _array(name: str, values: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise InputTypeError(f"{name}: expected an array of numbers, got {_shown(values)}") from error
+
+
+def finite_numbers(name: str, values: Any, least: float = -np.inf, most: float = np.inf) -> npt.NDArray[np.float64]:
+    """Return `values` as float64, checked to be finite and between two bounds, both included.
 
     Raises
     ------
+    TypeError
+        If the values are not real numbers.
     ValueError
-        If the value is not finite and positive.
+        If one is not finite or outside the bounds.
     """
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{name}: expected a finite number above 0, got {value}")
-    return float(value)
+    numbers = real_numbers(name, values)
+    right = np.isfinite(numbers) & (numbers >= least) & (numbers <= most)
+    if not right.all():
+        limits = "finite numbers" if np.isinf(most) else f"numbers between {least:g} and {most:g}"
+        raise InputError(f"{name}: expected {limits}, got {_shown(numbers[~right].flat[0].item())} among them")
+    return numbers
+
+
+def gates(name: str, values: Any, nodes: int) -> npt.NDArray[np.float64]:
+    """Return one gate a node as float64; booleans are gates too.
+
+    Raises
+    ------
+    TypeError
+        If they are neither real numbers nor booleans.
+    ValueError
+        If there is not one for each of the nodes, or one is not finite.
+    """
+    array = _array(name, values)
+    vector = finite_numbers(name, array.astype(np.int8) if array.dtype == np.bool_ else array)
+    if vector.shape != (nodes,):
+        raise InputError(f"{name}: expected shape ({nodes},), one gate a node, got {vector.shape}")
+    return vector
+
+
+def number(
+    name: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    finite: bool = True,
+) -> float:
+    """Return one real number as a float.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    value : int, float or NumPy number
+    least, most : float, optional
+        Bounds, both included.
+    above, below : float, optional
+        Bounds, not included.
+    finite : bool
+        Whether NaN and infinite numbers are refused.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If the value is no real number.
+    ValueError
+        If it is not finite or out of bounds.
+    """
+    # A text of digits is no number, and a truth value is one by mistake.
+    if isinstance(value, str | bytes | bool) or np.ndim(value) or _array(name, value).dtype.kind not in "iuf":
+        raise InputTypeError(f"{name}: expected a number, got {_shown(value)}")
+    found = float(value)
+    low, high = (least if above is None else above), (most if below is None else below)
+    right = (low is None or found > low or found == least) and (high is None or found < high or found == most)
+    if not right or (finite and not np.isfinite(found)):
+        if low is not None and high is not None:
+            limits = f"a number between {low:g} and {high:g}"
+        elif low is not None:
+            limits = f"a finite number above {low:g}" if above is not None else f"a finite number, {low:g} or more"
+        else:
+            limits = "a finite number" if high is None else f"a finite number, {high:g} or less"
+        raise InputError(f"{name}: expected {limits}, got {_shown(value)}")
+    return found
+
+
+def positive(name: str, value: Any) -> float:
+    """Return `value` as a float, checked to be finite and above 0."""
+    return number(name, value, above=0)
+
+
+def level(value: Any) -> float:
+    """Return the probability that an interval is to cover, checked to be between 0 and 1."""
+    return number("level", value, above=0, below=1)
+
+
+def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """Return a whole number as Python's.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    value : int or NumPy integer
+        Neither a bool nor a float, not even one without a fraction.
+    least, most : int
+        Bounds, both included.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        If the value is no whole number.
+    ValueError
+        If it is out of bounds.
+    """
+    try:
+        found = None if isinstance(value, bool | np.bool_) or np.ndim(value) else operator.index(value)
+    except TypeError:
+        found = None
+    if found is None:
+        raise InputTypeError(f"{name}: expected a whole number, got {_shown(value)}")
+    if found < least or (most is not None and found > most):
+        limits = f"{least} or more" if most is None else f"{least} to {most}"
+        raise InputError(f"{name}: expected {limits}, got {found}")
+    return found
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value as Python's; raise an error for anything but a bool, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputTypeError(f"{name}: expected True or False, got {_shown(value)}")
+    return bool(value)
+
+
+def names(name: str, values: Any, count: int) -> list[str]:
+    """Return one name a node as text: the nodes' numbers where `values` is None.
+
+    Raises
+    ------
+    TypeError
+        If the values are no sequence, or one text.
+    ValueError
+        If there is not one for each node.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable | None):
+        raise InputTypeError(f"{name}: expected a sequence of names, got {_shown(values)}")
+    found = [str(value) for value in (range(count) if values is None else values)]
+    if len(found) != count:
+        raise InputError(f"{name}: expected one for each of the {count} nodes, got {len(found)}")
+    return found
+
+
+def labelled(name: str, data: Any) -> None:
+    """Raise an error for anything but a DataArray or a Dataset."""
+    if not isinstance(data, xr.DataArray | xr.Dataset):
+        raise InputTypeError(f"{name}: expected an xarray.DataArray or Dataset, got {type(data).__name__}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def dataset_with(name: str, dataset: Any, variables: Iterable[str], dims: Iterable[str]) -> xr.Dataset:

@@ -41,12 +41,11 @@ def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.
     ValueError
         If `count` is not positive, a variable or a dimension is missing, or the gates are not known.
     """
-    if count < 1:
-        raise InputError(f"count: expected 1 or more, got {count}")
+    count = _validate.whole("count", count, 1)
     held = samples.is_summary(sweep)
     _validate.dataset_with("sweep", sweep, ("best_loss", "best_gates") if held else ("loss",), ("node",))
     find = _of_summary if held else _of_draws
-    found = [find(part, count) for part in samples.parts(sweep, dim)]
+    found = [find(part, count) for part in samples.parts(sweep, dim, "sweep")]
     nodes = sweep.sizes["node"]
     loss = np.full((len(found), count), np.nan)
     gates = np.zeros((len(found), count, nodes), found[0][1].dtype)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis import _validate
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 from analysis.samples import Sample
 
 #: Standard deviation of the kernel, in the unit of the values, unless another is asked for.
@@ -165,6 +165,9 @@ def kernel_width(samples: Iterable[Sample]) -> float:
         bins of a summary, nor less than `kde` has grid points for.
     """
     samples = list(samples)
+    for one in samples:
+        if not isinstance(one, Sample):
+            raise InputTypeError(f"samples: expected those of analysis.samples, got {type(one).__name__}")
     spreads = [sample.shape.sd for sample in samples if sample.shape.sd > 0]
     smallest = min(spreads, default=10 * WIDTH)
     width = WIDTH if smallest / 50 <= WIDTH <= smallest / 3 else float(f"{smallest / 10:.1g}")

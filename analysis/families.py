@@ -9,7 +9,7 @@ from scipy import special, stats
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from analysis import samples
+from analysis import _validate, samples
 from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
@@ -48,6 +48,7 @@ class Law(NamedTuple):
 
     def draw(self, count: int, random: np.random.Generator) -> Floats:
         """Draw so many losses."""
+        count = _validate.whole("count", count)
         if self.family != "log-normal mixture":
             return np.asarray(_LAWS[self.family](**self.parameters).rvs(count, random_state=random))
         weights, means, sds = (np.asarray(self.parameters[name]) for name in ("weights", "means", "sds"))
@@ -88,15 +89,32 @@ def fit(loss: Any, family: str, seed: int = 0) -> Law:
     """
     if family not in FAMILIES:
         raise InputError(f"family: expected one of {', '.join(FAMILIES)}, got {family!r}")
-    return _fit(_usable(loss, FEWEST), family, seed)
+    return _fit(_usable(loss, FEWEST), family, _seed(seed))
 
 
-def _usable(loss: Any, fewest: int) -> Floats:
+def _seed(value: int) -> int:
+    return _validate.whole("seed", value, 0, 2**32 - 1)  # what the fit of the mixture takes
+
+
+def comparable(loss: Any, folds: int = FOLDS) -> bool:
+    """Tell whether there are losses enough for `compare`, whose arguments these are."""
+    return _enough(_above_zero(loss), FEWEST * _validate.whole("folds", folds, 2))
+
+
+def _enough(values: Floats, fewest: int) -> bool:
+    return values.size >= fewest and bool(np.ptp(values) > 0)
+
+
+def _above_zero(loss: Any) -> Floats:
     if samples.is_summary(loss):
         raise InputTypeError("loss: expected draws, got a summary, which keeps none")
     values = samples.losses(loss).values
-    values = values[values > 0]
-    if values.size < fewest or np.ptp(values) == 0:
+    return values[values > 0]
+
+
+def _usable(loss: Any, fewest: int) -> Floats:
+    values = _above_zero(loss)
+    if not _enough(values, fewest):
         raise InputError(f"loss: expected {fewest} or more losses above 0 that are not all equal, got {values.size}")
     return values
 
@@ -154,8 +172,7 @@ def compare(loss: Any, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
     T. Gneiting, A. E. Raftery (2007), Strictly proper scoring rules, prediction, and estimation,
     doi:10.1198/016214506000001437.
     """
-    if folds < 2:
-        raise InputError(f"folds: expected 2 or more, got {folds}")
+    folds, seed = _validate.whole("folds", folds, 2), _seed(seed)
     values = _usable(loss, FEWEST * folds)
     fold = np.random.default_rng(seed).permutation(np.arange(values.size) % folds)
     scores = np.empty((len(FAMILIES), values.size))

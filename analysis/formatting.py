@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from uncertainties import ufloat
 
+from analysis import _validate
 from analysis.errors import InputError
 
 STYLES = ("plain", "latex", "html")
@@ -154,7 +155,7 @@ def format_number(
         return escape_latex(value) if style == "latex" else value
     if isinstance(value, int | np.integer):
         return _scientific(str(value), style)
-    value = float(value)
+    value = _validate.number("value", value, finite=False)
     if np.isnan(value):
         return MISSING[style]
     if np.isinf(value):

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import _validate
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 
 #: Probability that an interval is to cover.
 LEVEL = 0.95
@@ -95,8 +95,7 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     >>> found.mean, round(found.half, 3), found.networks
     (2.0, 2.484, 3)
     """
-    if not 0 < level < 1:
-        raise InputError(f"level: expected a number between 0 and 1, got {level}")
+    level = _validate.level(level)
     numbers = _validate.real_numbers("values", values)
     if numbers.ndim != 1:
         raise InputError(f"values: expected one number a network, got shape {numbers.shape}")
@@ -129,6 +128,8 @@ def over_pairs(matrix: Any) -> Interval:
     ------
     TypeError
         If the values are not real numbers.
+    ValueError
+        If the matrix is not square.
 
     Notes
     -----
@@ -136,6 +137,8 @@ def over_pairs(matrix: Any) -> Interval:
     :math:`\sqrt{(n - 1) / n \sum_i (m_i - \bar m)^2}`. The pairs themselves are not independent.
     """
     values = _validate.real_numbers("matrix", matrix)
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise InputError(f"matrix: expected shape (networks, networks), got {values.shape}")
     count, nan = len(values), float("nan")
     if count < 2:
         return Interval(nan, nan, count)
@@ -169,6 +172,8 @@ def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
     ValueError
         If there is no dimension "network" or more than one other.
     """
+    if not isinstance(values, xr.DataArray):
+        raise InputTypeError(f"values: expected an xarray.DataArray, got {type(values).__name__}")
     if values.ndim != 2 or "network" not in values.dims:
         raise InputError(f"values: expected the dimensions 'network' and one other, got {values.dims}")
     (along,) = (dim for dim in values.dims if dim != "network")

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import samples
-from analysis.errors import InputError
+from analysis import _validate, samples
 
 #: Draws that the goodness-of-fit test looks at, at most.
 SAMPLE = 1000
@@ -148,10 +147,8 @@ def fit(
     >>> round(result.mu, 6), round(result.sigma, 6), result.count
     (0.5, 1.118034, 4)
     """
-    if sample < 3:
-        raise InputError(f"sample: expected 3 or more draws, got {sample}")
-    if resamples < 0:
-        raise InputError(f"resamples: expected 0 or more, got {resamples}")
+    population, seed = _validate.flag("population", population), _validate.whole("seed", seed)
+    sample, resamples = _validate.whole("sample", sample, 3), _validate.whole("resamples", resamples)
     logs = samples.log_losses(loss)
     nan = float("nan")
     mu, sigma, skewness, kurtosis = logs.shape
@@ -209,9 +206,7 @@ def ks_distance_by_chance(count: int) -> float:
     M. A. Stephens (1974), EDF statistics for goodness of fit and some comparisons,
     doi:10.1080/01621459.1974.10480196, table 1A.
     """
-    if count < 5:
-        raise InputError(f"count: expected 5 or more draws, got {count}")
-    root = float(np.sqrt(count))
+    root = float(np.sqrt(_validate.whole("count", count, 5)))
     return 0.895 / (root - 0.01 + 0.85 / root)
 
 
@@ -239,7 +234,7 @@ def fit_each(loss: xr.DataArray | xr.Dataset, dim: str | None = "probability", *
     TypeError
         If the losses are not real numbers.
     """
-    fits = [fit(part, **options) for part in samples.parts(loss, dim)]
+    fits = [fit(part, **options) for part in samples.parts(loss, dim, "loss")]
     if dim is None:
         return xr.Dataset(fits[0]._asdict())
     variables = {field: (dim, [getattr(one, field) for one in fits]) for field in LogNormalFit._fields}

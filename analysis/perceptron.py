@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import special
 
 from analysis import _validate
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,15 +95,13 @@ def of_network(data: xr.Dataset) -> Perceptron:
 
 def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
     """Cut a gate vector by layers."""
-    vector = np.ones(network.nodes) if gates is None else np.asarray(gates, np.float64)
-    if vector.shape != (network.nodes,):
-        raise InputError(f"gates: expected shape ({network.nodes},), one gate a node, got {vector.shape}")
+    vector = np.ones(network.nodes) if gates is None else _validate.gates("gates", gates, network.nodes)
     return np.split(vector, np.cumsum([len(kernel) for kernel in network.kernels[1:]])[:-1])
 
 
 def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats], list[Floats]]:
     """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
-    values = np.asarray(inputs, np.float64)
+    values = _validate.real_numbers("inputs", inputs)
     if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
         raise InputError(f"inputs: expected shape (examples, {len(network.kernels[0])}), got {values.shape}")
     hidden, _ = ACTIVATIONS[network.activation]
@@ -153,6 +151,18 @@ def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats
     return special.softmax(logits, axis=1)
 
 
+def _classes(targets: Any, examples: int, classes: int) -> npt.NDArray[np.intp]:
+    labels = np.asarray(targets)
+    if labels.dtype.kind not in "iu":
+        raise InputTypeError(f"targets: expected whole numbers, got dtype {labels.dtype}")
+    if labels.shape != (examples,):
+        raise InputError(f"targets: expected shape ({examples},), one class an example, got {labels.shape}")
+    wrong = labels[(labels < 0) | (labels >= classes)]
+    if wrong.size:
+        raise InputError(f"targets: expected classes from 0 to {classes - 1}, got {wrong[0]} among them")
+    return labels.astype(np.intp)
+
+
 def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) -> Floats:
     r"""Compute the cross-entropy of each example, :math:`-\log p_\text{target}`.
 
@@ -174,7 +184,7 @@ def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) ->
     logits = outputs(network, inputs, gates)
     if logits.shape[1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    chosen = np.take_along_axis(logits, np.asarray(targets, int)[:, np.newaxis], axis=1)[:, 0]
+    chosen = np.take_along_axis(logits, _classes(targets, *logits.shape)[:, np.newaxis], axis=1)[:, 0]
     return special.logsumexp(logits, axis=1) - chosen
 
 
@@ -202,7 +212,7 @@ def gate_gradients(network: Perceptron, inputs: Any, targets: Any, gates: Any = 
     """
     sums, activations = _forward(network, inputs, gates)
     chance = probabilities(network, inputs, gates)
-    right = np.asarray(targets, int)[:, np.newaxis] == np.arange(chance.shape[1])
+    right = _classes(targets, *chance.shape)[:, np.newaxis] == np.arange(chance.shape[1])
     back = chance - right
     back = back[:, 1:] if network.kernels[-1].shape[1] == 1 else back
     back = back * ACTIVATIONS[network.output_activation][1](sums[-1])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import perceptron
+from analysis import _validate, perceptron
 from analysis.errors import InputError
 from analysis.perceptron import Perceptron
 
@@ -34,8 +34,7 @@ def grid(limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
     ValueError
         If the limit is not above 0 or there are fewer than 2 points a side.
     """
-    if not limit > 0 or points < 2:
-        raise InputError(f"limit: expected a number above 0, and points: 2 or more, got {limit} and {points}")
+    limit, points = _validate.positive("limit", limit), _validate.whole("points", points, 2)
     side = np.linspace(-limit, limit, points)
     return xr.Dataset(coords={"y": side, "x": side})
 

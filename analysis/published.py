@@ -116,6 +116,7 @@ def split_quantity(published: xr.Dataset, rounding: float = 0.002) -> str:
     >>> split_quantity(circle_gradients())
     'log_loss_gradient'
     """
+    rounding = _validate.number("rounding", rounding, 0)
     p = float(published.attrs["state_probability"])
     off, on = (published.sel(state=state) for state in ("off", "on"))
     mean = float(p * on["state_mean"] + (1 - p) * off["state_mean"])
@@ -220,6 +221,4 @@ def chance_outside(networks: int) -> float:
     ValueError
         If `networks` is below 1.
     """
-    if networks < 1:
-        raise InputError(f"networks: expected 1 or more, got {networks}")
-    return min(1.0, 2 / (networks + 1))
+    return min(1.0, 2 / (_validate.whole("networks", networks, 1) + 1))

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from analysis import samples
-from analysis.errors import InputError, InputTypeError
+from analysis import _validate, samples
+from analysis.errors import InputTypeError
 
 #: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
 SAMPLE = 1000
@@ -46,7 +46,6 @@ class NormalQuantiles(NamedTuple):
     nonfinite: int
 
 
-@lru_cache(maxsize=32)
 def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> tuple[Floats, Floats]:
     r"""Compute the simultaneous band of a standardised normal sample, sorted.
 
@@ -82,10 +81,11 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
     S. Aldor-Noiman, L. D. Brown, A. Buja, W. Rolke, R. A. Stine (2013), The power to see: a new graphical
     test of normality, doi:10.1080/00031305.2013.847865.
     """
-    if count < 3:
-        raise InputError(f"count: expected 3 or more, got {count}")
-    if not 0 < level < 1:
-        raise InputError(f"level: expected a number between 0 and 1, got {level}")
+    return _band(_validate.whole("count", count, 3), _validate.level(level), _validate.whole("resamples", resamples, 1))
+
+
+@lru_cache(maxsize=32)
+def _band(count: int, level: float, resamples: int) -> tuple[Floats, Floats]:
     simulated = np.sort(np.random.default_rng(0).standard_normal((resamples, count)), axis=1)
     simulated -= simulated.mean(axis=1, keepdims=True)
     simulated /= simulated.std(axis=1, keepdims=True)
@@ -122,6 +122,7 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     ValueError
         If `level` is not between 0 and 1.
     """
+    level = _validate.level(level)
     if samples.is_summary(loss):
         raise InputTypeError("loss: expected draws, got a summary, which holds none")
     sample = samples.log_losses(loss)

@@ -29,6 +29,8 @@ def distinct_masks(gates: Any) -> int:
     ------
     TypeError
         If the masks are not boolean.
+    ValueError
+        If they have no dimension.
 
     Examples
     --------
@@ -38,6 +40,8 @@ def distinct_masks(gates: Any) -> int:
     masks = np.asarray(gates)
     if masks.dtype != np.bool_:
         raise InputTypeError(f"gates: expected boolean masks, got dtype {masks.dtype}")
+    if not masks.ndim:
+        raise InputError("gates: expected shape (..., nodes), got one truth value")
     masks = masks.reshape(-1, masks.shape[-1])
     # Eight bytes to a word: of up to 64 nodes one number a mask, which sorts fast.
     packed = np.packbits(masks, axis=1)
@@ -62,6 +66,11 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     -------
     float
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a count is no whole number of 0 or more, or the probability not between 0 and 1.
+
     Notes
     -----
     There are :math:`\binom{N}{k}` masks with k nodes on, and each is drawn at least once with probability
@@ -72,11 +81,21 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     >>> expected_distinct_masks(nodes=1, probability=0.5, draws=2)
     1.5
     """
+    nodes, draws = _validate.whole("nodes", nodes), _validate.whole("draws", draws)
+    probability = _validate.number("probability", probability, 0, 1)
     on = np.arange(nodes + 1)
     chance = probability**on * (1 - probability) ** (nodes - on)
     with np.errstate(divide="ignore"):  # a mask that is certain gives log(0), and exp(-inf) = 0 is right
         missed = -np.expm1(draws * np.log1p(-chance))
     return float(np.sum(special.comb(nodes, on) * missed))
+
+
+def checked_quantiles(quantiles: Any) -> list[float]:
+    """Return quantiles as a list, checked to be numbers between 0 and 1."""
+    found = _validate.finite_numbers("quantiles", quantiles, 0, 1)
+    if found.ndim != 1:
+        raise InputError(f"quantiles: expected a sequence of numbers, got shape {found.shape}")
+    return [float(one) for one in found]
 
 
 def _of_losses(data: Any, quantiles: Sequence[float], population: bool) -> dict[str, Any]:
@@ -140,9 +159,8 @@ def losses(
     nothing about other networks.
     """
     _validate.dataset_with("sweep", sweep, () if samples.is_summary(sweep) else ("loss",), ())
-    if not all(0 <= q <= 1 for q in quantiles):
-        raise InputError(f"quantiles: expected numbers between 0 and 1, got {tuple(quantiles)}")
-    rows = [_of_losses(part, quantiles, population) for part in samples.parts(sweep, dim)]
+    quantiles, population = checked_quantiles(quantiles), _validate.flag("population", population)
+    rows = [_of_losses(part, quantiles, population) for part in samples.parts(sweep, dim, "sweep")]
     variables: dict[str, Any] = {}
     for key in rows[0]:
         over = ([] if dim is None else [dim]) + (["quantile"] if key == "loss_quantile" else [])
@@ -240,7 +258,7 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     if full_loss is None:
         raise InputError("full_loss: expected a number, or an attribute 'full_loss' of the sweep, got neither")
     loss = _validate.real_numbers("sweep.loss", sweep["loss"])
-    full = float(full_loss)
+    full = _validate.number("full_loss", full_loss, finite=False)
     change = loss - full
     # A loss of 0 has no logarithm, nor a change of it.
     log_change = np.log(np.where(loss > 0, loss, np.nan)) - np.log(full if full > 0 else np.nan)

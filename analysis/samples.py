@@ -89,7 +89,7 @@ class Sample:
         numpy.ndarray of float64, (levels,)
             Off by half of `width` at most. NaN for an empty sample, and for a quantile outside the histogram.
         """
-        place = np.asarray(levels, np.float64) * max(self.count - 1, 0)
+        place = _validate.finite_numbers("levels", levels, 0, 1) * max(self.count - 1, 0)
         reached, values = self.reached, np.append(self.values, np.nan)
 
         def ranked(rank: npt.NDArray[np.int64]) -> Floats:
@@ -127,7 +127,7 @@ def is_summary(data: Any) -> bool:
     return isinstance(data, xr.Dataset) and "loss_histogram" in data
 
 
-def parts(data: Labelled, dim: str | None) -> list[Labelled]:
+def parts(data: Labelled, dim: str | None, name: str = "data") -> list[Labelled]:
     """Cut labelled draws or a summary along one dimension.
 
     Parameters
@@ -135,6 +135,8 @@ def parts(data: Labelled, dim: str | None) -> list[Labelled]:
     data : xarray.DataArray or xarray.Dataset
     dim : str or None
         The dimension; None leaves `data` whole.
+    name : str
+        What messages call the data.
 
     Returns
     -------
@@ -142,11 +144,14 @@ def parts(data: Labelled, dim: str | None) -> list[Labelled]:
 
     Raises
     ------
+    TypeError
+        If the data are not labelled.
     ValueError
         If there is no such dimension.
     """
     if dim is None:
         return [data]
+    _validate.labelled(name, data)
     if dim not in data.dims:
         raise InputError(f"dim: expected one of {tuple(data.dims)}, got {dim!r}")
     return [data.isel({dim: index}) for index in range(data.sizes[dim])]

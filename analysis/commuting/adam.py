@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import InputError
+from analysis import _validate
 
 #: Adam's usual decay rates, and how many steps are summed: the rest is below rounding.
 BETAS, STEPS = (0.9, 0.999), 2000
@@ -48,12 +48,10 @@ def single_gradient(at: int = 1, betas: tuple[float, float] = BETAS, steps: int 
     >>> round(single_gradient(), 3)
     6.006
     """
-    if at < 1 or steps < 1:
-        raise InputError(f"at: expected 1 or more, and steps: 1 or more, got {at} and {steps}")
-    if not all(0 < beta < 1 for beta in betas):
-        raise InputError(f"betas: expected numbers between 0 and 1, got {betas}")
+    at, steps = _validate.whole("at", at, 1), _validate.whole("steps", steps, 1)
+    rates = [_validate.number("betas", beta, above=0, below=1) for beta in betas]
     since = np.arange(steps)
-    first, second = ((1 - beta) * beta**since / (1 - beta ** (since + at)) for beta in betas)
+    first, second = ((1 - beta) * beta**since / (1 - beta ** (since + at)) for beta in rates)
     return float((first / np.sqrt(second)).sum())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
+from analysis import _validate
 from analysis.errors import InputError
 from analysis.figures import style
 
@@ -59,12 +60,13 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
     >>> [text.get_text() for text in path().texts][3:6]
     ['000', '100', '010']
     """
-    if len(start) != 3 or not set(start) <= {0, 1}:
-        raise InputError(f"start: expected three gates, each 0 or 1, got {tuple(start)}")
-    if sorted(order) != [0, 1, 2]:
-        raise InputError(f"order: expected the nodes 0, 1 and 2 in some order, got {tuple(order)}")
-    corners = [tuple(start)]
-    for node in order:
+    gates, nodes = (_validate.real_numbers(name, some) for name, some in (("start", start), ("order", order)))
+    if gates.shape != (3,) or not set(gates.tolist()) <= {0, 1}:
+        raise InputError(f"start: expected three gates, each 0 or 1, got {start}")
+    if sorted(nodes.ravel().tolist()) != [0, 1, 2]:
+        raise InputError(f"order: expected the nodes 0, 1 and 2 in some order, got {order}")
+    corners = [tuple(gates.astype(int).tolist())]
+    for node in nodes.ravel():
         corners.append(tuple(gate ^ (i == node) for i, gate in enumerate(corners[-1])))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.6)

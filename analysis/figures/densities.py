@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy import stats
 
-from analysis import density, hypercube, samples
+from analysis import _validate, density, hypercube, samples
 from analysis.errors import InputError
 from analysis.figures import style
 from analysis.samples import Sample
@@ -15,6 +15,12 @@ from analysis.samples import Sample
 #: Points of a drawn curve; more cannot be told apart in print.
 POINTS = 1200
 _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
+
+
+def _checked(sweep: Any, full_loss: float | None, width: float) -> tuple[float | None, float]:
+    _validate.labelled("sweep", sweep)
+    full = None if full_loss is None else _validate.number("full_loss", full_loss, finite=False)
+    return full, _validate.positive("width", width)
 
 
 def _parts(sweep: xr.DataArray | xr.Dataset) -> list[tuple[str, xr.DataArray | xr.Dataset]]:
@@ -68,6 +74,7 @@ def loss(
     -------
     matplotlib.axes.Axes
     """
+    full_loss, width = _checked(sweep, full_loss, width)
     unit = style.as_is(style.unit_of(sweep))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
@@ -113,6 +120,7 @@ def log_loss(
     not widened by the kernel; a kernel of a tenth of that standard deviation would widen it by half a per
     cent.
     """
+    full_loss, width = _checked(sweep, full_loss, width)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         if full_loss is not None and np.isfinite(full_loss) and full_loss > 0:
@@ -159,6 +167,7 @@ def log_loss_against_exact(
     ValueError
         If the sweep has no dimension `probability`, or the values are no finite table.
     """
+    _, width = _checked(sweep, None, width)
     if "probability" not in sweep.dims:
         raise InputError(f"sweep: expected the dimension 'probability', got {tuple(sweep.dims)}")
     with style.context():

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import _validate, density, families, samples
+from analysis.errors import InputError
 from analysis.families import FAMILIES, Law
 from analysis.figures import style
 
@@ -40,7 +41,10 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     matplotlib.axes.Axes
         Titled with the family.
     """
+    width, seed = _validate.positive("width", width), _validate.whole("seed", seed)
     log = samples.log_losses(loss).values
+    if not log.size:
+        raise InputError("loss: expected finite losses above 0, got none")
     random = np.random.default_rng(seed)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)

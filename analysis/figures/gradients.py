@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
+from analysis import _validate, gradients, layers, samples
 from analysis import density as kernel
-from analysis import gradients, layers, samples
 from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_labels
@@ -39,7 +39,7 @@ def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
 
 
 def _index_of(sweep: xr.Dataset, probability: float) -> int:
-    chances = sweep["probability"].values
+    chances, probability = sweep["probability"].values, _validate.number("probability", probability)
     found = np.flatnonzero(np.isclose(chances, probability))
     if not found.size:
         raise InputError(f"probability: expected one of {chances.tolist()}, got {probability}")
@@ -91,7 +91,7 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
     -----
     The bell curve has the mean and the standard deviation of the entries. It is not widened by the kernel.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else width
+    width = gradients.kernel_width(sweep, name) if width is None else _validate.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
@@ -152,7 +152,7 @@ def by_state(
     ValueError
         As it does, or if the sweep has no such probability.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else width
+    width = gradients.kernel_width(sweep, name) if width is None else _validate.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
@@ -239,10 +239,16 @@ def by_node(
         As it does, or if the sweep has no such probability, or there is no such node.
     """
     count = sweep.sizes["node"]
-    width = min(count**0.2, WIDER) * gradients.kernel_width(sweep, name) if width is None else width
-    shown = list(range(min(count, MOST))) if nodes is None else [int(node) for node in nodes]
-    if not shown or not set(shown) <= set(range(count)):
-        raise InputError(f"nodes: expected one or more of 0 to {count - 1}, got {nodes}")
+    width = (
+        min(count**0.2, WIDER) * gradients.kernel_width(sweep, name)
+        if width is None
+        else _validate.positive("width", width)
+    )
+    shown = [
+        _validate.whole("nodes", one, 0, count - 1) for one in (range(min(count, MOST)) if nodes is None else nodes)
+    ]
+    if not shown:
+        raise InputError(f"nodes: expected one or more of 0 to {count - 1}, got none")
     found = _by_state(sweep, name, probability, shown)
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])

@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis import perceptron
+from analysis import _validate, perceptron
 from analysis.errors import InputError, NotInstalledError
 from analysis.figures import style
 from analysis.perceptron import Perceptron
@@ -115,11 +115,9 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
     """
     if isinstance(net, xr.Dataset):
         net = perceptron.of_network(net)
-    vector = np.ones(net.nodes) if gates is None else np.asarray(gates, np.float64)
-    if vector.shape != (net.nodes,) or not ((vector >= 0) & (vector <= 1)).all():
-        raise InputError(f"gates: expected {net.nodes} numbers from 0 to 1, one a node, got shape {vector.shape}")
-    if most < 1:
-        raise InputError(f"most: expected 1 or more, got {most}")
+    vector = np.ones(net.nodes) if gates is None else _validate.gates("gates", gates, net.nodes)
+    _validate.finite_numbers("gates", vector, 0, 1)
+    most = _validate.whole("most", most, 1)
     sizes = [len(net.kernels[0]), *(kernel.shape[1] for kernel in net.kernels)]
     places = positions(sizes)
     hidden = np.split(vector, np.cumsum(sizes[1:-1])[:-1])

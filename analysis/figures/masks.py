@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import hypercube
-from analysis.errors import InputError
+from analysis import _validate, hypercube
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -75,10 +74,7 @@ def node_values(
         If there is not one label a node.
     """
     shapley, banzhaf = hypercube.shapley(values), hypercube.banzhaf(values)
-    names = [str(node) for node in (range(shapley.size) if labels is None else labels)]
-    if len(names) != shapley.size:
-        raise InputError(f"labels: expected one for each of the {shapley.size} nodes, got {len(names)}")
-    names, head = short_labels(names)
+    names, head = short_labels(_validate.names("labels", labels, shapley.size))
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():

@@ -78,7 +78,7 @@ def ends(
     """
     needed = [f"{name}{part}" for name in ("from_start", "from_end") for part in ("", "_error")]
     _validate.dataset_with("sampled", sampled, needed, ("distance",))
-    flips = sampled["distance"].values
+    flips, band = sampled["distance"].values, _validate.number("band", band, 0)
     entries: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)

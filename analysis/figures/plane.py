@@ -159,7 +159,7 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
     """
     if not maps:
         raise InputError("maps: expected one mask or more, got none")
-    columns = min(columns, len(maps))
+    columns = min(_validate.whole("columns", columns, 1), len(maps))
     rows = -(-len(maps) // columns)
     with style.context():
         width = style.DOUBLE / columns
@@ -208,12 +208,9 @@ def nodes(
     _validate.dataset_with("maps", maps, ("gate_gradient",), ("node", "y", "x"))
     gradient = maps["gate_gradient"]
     count = gradient.sizes["node"]
-    names = [str(label) for label in (range(count) if labels is None else labels)]
-    if len(names) != count:
-        raise InputError(f"labels: expected one for each of the {count} nodes, got {len(names)}")
-    names, head = short_labels(names)
+    names, _ = short_labels(_validate.names("labels", labels, count))
     limit = float(np.quantile(np.abs(gradient.values), 1 - CLIPPED)) or 1.0
-    columns = min(columns, count)
+    columns = min(_validate.whole("columns", columns, 1), count)
     rows = -(-count // columns)
     with style.context():
         width = style.DOUBLE / columns

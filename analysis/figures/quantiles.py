@@ -5,7 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import qq
+from analysis import _validate, qq
+from analysis.errors import InputError
 from analysis.figures import style
 
 
@@ -64,6 +65,9 @@ def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
     -------
     matplotlib.figure.Figure
     """
+    _validate.labelled("losses", losses)
+    if "probability" not in losses.dims:
+        raise InputError(f"losses: expected the dimension 'probability', got {tuple(losses.dims)}")
     with style.context():
         count = losses.sizes["probability"]
         figure, axes = style.new_figure(style.DOUBLE, style.DOUBLE / max(count, 2) + 0.3, 1, count)

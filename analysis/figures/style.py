@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ticker import MaxNLocator
 
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 from analysis.formatting import cut_middle, visible
 
 #: Widths of one and of two columns of a journal page, in inches.
@@ -124,6 +124,8 @@ def new_figure(
 
 def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> Axes:
     """Return `ax`, or the axes of a new figure of that size in inches when it is None."""
+    if not isinstance(ax, Axes | None):
+        raise InputTypeError(f"ax: expected matplotlib axes, got {type(ax).__name__}")
     return ax if ax is not None else new_figure(width, height)[1][0]
 
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis import _validate
 from analysis.errors import InputError
 from analysis.figures import style
 
@@ -47,6 +48,8 @@ def curve(
     """
     if name not in NAMES:
         raise InputError(f"name: expected one of {list(NAMES)}, got {name!r}")
+    if test_value is not None:
+        test_value = _validate.number("test_value", test_value, finite=False)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)
         ax.plot(training["epoch"], training[name], "o-", markersize=2.8, label="training, during the epoch")

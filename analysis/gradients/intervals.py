@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import InputError
+from analysis import _validate
 from analysis.gradients.sums import MOMENTS, STATES, Floats, checked, moments, part_of
 
 #: The bootstrap draws from so many bundles of draws at most; fewer draws are drawn one by one.
@@ -53,10 +53,8 @@ def bootstrap(
     A. C. Davison, D. V. Hinkley (1997), Bootstrap Methods and their Application, sections 3.8 and 5.3,
     doi:10.1017/CBO9780511802843.
     """
-    if resamples < 1:
-        raise InputError(f"resamples: expected 1 or more, got {resamples}")
-    if not 0 < level < 1:
-        raise InputError(f"level: expected a number between 0 and 1, got {level}")
+    resamples, seed = _validate.whole("resamples", resamples, 1), _validate.whole("seed", seed)
+    level = _validate.level(level)
     checked(sweep, name)
     pooled: list[Floats] = []
     by_state: list[Floats] = []

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import hypercube, removal
+from analysis import _validate, hypercube, removal
 from analysis.errors import InputError
 from analysis.gradients.moments import of_summary
 from analysis.gradients.sums import Part, blocks, checked, jackknife, part_of, share
+from analysis.hypercube import table
 
 
 def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequence[float] | None = None) -> xr.Dataset:
@@ -59,6 +60,7 @@ def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequenc
     Its error is by linearisation, from whole draws; draws of different probabilities are independent.
     """
     held = checked(sweep, "loss_gradient")
+    cube_loss = None if cube_loss is None else table.checked(cube_loss, "cube_loss")
     chosen = _chosen(sweep["probability"].values, probabilities)
     nodes = sweep.sizes["node"]
     rows = [
@@ -80,9 +82,8 @@ def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequenc
     for column, key in enumerate(("tangent", "tangent_error", "trapezoid", "trapezoid_error")):
         data[key] = ("probability", [row[column] for row in rows])
     if cube_loss is not None:
-        size = np.size(cube_loss)
-        if size != 2**nodes:
-            raise InputError(f"cube_loss: expected 2**{nodes} values, one for each mask, got {size}")
+        if cube_loss.size != 2**nodes:
+            raise InputError(f"cube_loss: expected 2**{nodes} values, one for each mask, got {cube_loss.size}")
         slope = hypercube.mean_derivative(cube_loss, chances)
         ends = hypercube.moments(cube_loss, chances[[high, low]]).mean
         data["slope"] = ("probability", slope)
@@ -99,6 +100,7 @@ def _chosen(chances: Any, wanted: Sequence[float] | None) -> list[int]:
         midway = (chances[order[0]] + chances[order[-1]]) / 2
         inside = order[1:-1]
         return [int(order[0]), int(inside[np.argmin(np.abs(chances[inside] - midway))]), int(order[-1])]
+    wanted = np.ravel(_validate.real_numbers("probabilities", wanted)).tolist()
     found = [np.flatnonzero(np.isclose(chances, p)) for p in wanted]
     if len(found) != 3 or not all(one.size for one in found) or not wanted[0] < wanted[1] < wanted[2]:
         raise InputError(f"probabilities: expected three of {np.asarray(chances).tolist()}, ascending, got {wanted}")

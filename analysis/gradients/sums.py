@@ -85,6 +85,7 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
     """
     if checked(sweep, name):
         raise InputError("sweep: expected draws, got a summary, which does not keep them")
+    index = _validate.whole("index", index, 0, sweep.sizes["probability"] - 1)
     part = sweep[[name, "gates"]].isel(probability=index).transpose(..., "node")
     nodes = sweep.sizes["node"]
     values = part[name].values.reshape(-1, nodes)

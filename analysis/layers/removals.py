@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from analysis import removal
-from analysis.errors import InputError
 from analysis.layers.groups import groups
 
 #: The variables of single removals that are summarised, and what their statistics are called.
@@ -52,8 +51,7 @@ def removals(
     deviations is n, and there are no standard errors.
     """
     found = groups(sweep)
-    if not all(0 <= q <= 1 for q in quantiles):
-        raise InputError(f"quantiles: expected numbers between 0 and 1, got {tuple(quantiles)}")
+    quantiles = removal.checked_quantiles(quantiles)
     nodes = removal.leave_one_out(sweep, full_loss)
     rows: list[dict[str, Any]] = []
     for layer in range(len(found.names)):

@@ -46,9 +46,7 @@ def exact(values: Any, steps: int | None = None) -> xr.DataArray:
     [[0.25, -0.25, 0.25], [-0.25, 0.25, -0.25], [0.25, -0.25, 0.25]]
     """
     by_distance = hypercube.covariance_by_distance(values)
-    steps = by_distance.size if steps is None else steps
-    if not 2 <= steps <= by_distance.size:
-        raise InputError(f"steps: expected 2 to {by_distance.size}, got {steps}")
+    steps = by_distance.size if steps is None else _validate.whole("steps", steps, 2, by_distance.size)
     place = np.arange(steps)
     return xr.DataArray(
         linalg.toeplitz(by_distance[:steps]),

@@ -98,8 +98,8 @@ def measure(run: runs.Run) -> Results:
 
 
 def _families(sweep: xr.Dataset) -> xr.Dataset | None:
-    try:
-        found = [families.compare(part) for part in samples.parts(sweep, "probability")]
-    except ValueError:
+    parts = samples.parts(sweep, "probability")
+    if not all(map(families.comparable, parts)):
         return None
+    found = [families.compare(part) for part in parts]
     return xr.concat(found, "probability").assign_coords(probability=sweep["probability"].values)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis.errors import InputError
+from analysis import _validate
 from analysis.shrinking.paths import checked
 
 #: Half the width of an interval that covers with probability 0.95, in standard deviations.
@@ -139,8 +139,7 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
     ----------
     W. H. Kruskal, W. A. Wallis (1952), Use of ranks in one-criterion variance analysis, doi:10.2307/2280779.
     """
-    if permutations < 1:
-        raise InputError(f"permutations: expected 1 or more, got {permutations}")
+    permutations, seed = _validate.whole("permutations", permutations, 1), _validate.whole("seed", seed)
     data, found = checked(paths), layer_nodes(paths)
     sizes, total = found.sizes, int(found.sizes.sum())
     member = found.of_removal[..., None, :] == np.arange(len(sizes))[:, None]

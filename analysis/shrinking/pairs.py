@@ -118,8 +118,7 @@ def pair_summary(pairs: xr.Dataset, permutations: int = 999, seed: int = 0) -> P
     ----------
     N. Mantel (1967), The detection of disease clustering and a generalized regression approach, Cancer Research 27.
     """
-    if permutations < 1:
-        raise InputError(f"permutations: expected 1 or more, got {permutations}")
+    permutations, seed = _validate.whole("permutations", permutations, 1), _validate.whole("seed", seed)
     correlation, interaction, change = pair_values(pairs)
     above = np.triu_indices(len(change), 1)
     undone = np.nan_to_num(cancelling(change, interaction), nan=-np.inf)

@@ -6,9 +6,10 @@ import xarray as xr
 from scipy import integrate, stats
 
 from analysis import families
+from analysis.errors import InputError
 from analysis.families import FAMILIES
 from analysis.figures import families as figures
-from analysis.reports import circle_text
+from analysis.reports import circle_results, circle_text
 
 RANDOM = np.random.default_rng(0)
 TRUE = {
@@ -124,3 +125,19 @@ def test_the_figure_has_a_panel_a_family_and_one_for_the_scores():
     assert len(figure.axes[0].lines) == figures.REPLICATES + 1
     assert [text.get_text() for text in figure.axes[5].get_yticklabels()] == list(FAMILIES[1:])
     assert [text.get_text() for text in figure.axes[5].get_legend().get_texts()] == ["$p$ = 0.25", "$p$ = 0.5"]
+
+
+def test_what_can_be_compared_is_known_beforehand():
+    for loss, enough in ((MIXED, True), (MIXED[:49], False), (np.ones(99), False), (-MIXED, False), ([], False)):
+        assert families.comparable(loss) is enough
+        if not enough:
+            with pytest.raises(InputError, match="loss: expected 50 or more losses above 0 that are not all equal"):
+                families.compare(loss)
+
+
+def test_an_error_of_the_fit_is_not_taken_for_too_few_losses(monkeypatch):
+    monkeypatch.setattr(families, "compare", lambda loss: int("a bug"))
+    sweep = xr.Dataset({"loss": (("probability", "draw"), [MIXED[:60]])}, {"probability": [0.5]})
+    with pytest.raises(ValueError, match="a bug"):
+        circle_results._families(sweep)
+    assert circle_results._families(sweep.isel(draw=slice(0, 9))) is None

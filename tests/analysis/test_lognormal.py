@@ -158,7 +158,7 @@ def test_ks_distance_by_chance_is_exceeded_one_time_in_twenty():
     over = np.mean([lognormal.fit(draws((10, i), size), resamples=0).ks_distance > level for i in range(repeats)])
     # binomial: 4 * sqrt(0.05 * 0.95 / 900) = 0.0291, false alarm 6e-5; the approximation itself errs by 0.001
     assert over == pytest.approx(0.05, abs=0.0291 + 0.001)
-    with pytest.raises(ValueError, match="count: expected 5 or more draws, got 4"):
+    with pytest.raises(ValueError, match="count: expected 5 or more, got 4"):
         lognormal.ks_distance_by_chance(4)
 
 
@@ -169,7 +169,7 @@ def test_what_is_no_real_number_is_a_type_error(loss):
 
 
 def test_bad_options_are_named():
-    with pytest.raises(ValueError, match="sample: expected 3 or more draws, got 2"):
+    with pytest.raises(ValueError, match="sample: expected 3 or more, got 2"):
         lognormal.fit([1.0], sample=2)
     with pytest.raises(ValueError, match="resamples: expected 0 or more, got -1"):
         lognormal.fit([1.0], resamples=-1)

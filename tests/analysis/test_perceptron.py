@@ -67,7 +67,7 @@ def test_a_network_without_biases():
         (lambda: perceptron.outputs(NETWORK, INPUTS, [1, 0]), r"gates: expected shape \(7,\), one gate a node, got"),
         (lambda: perceptron.of_network(stored(activation="sine")), "a nonlinearity among relu, .*, got sine"),
         (lambda: perceptron.of_network(stored().drop_vars("layers.1.kernel")), r"layers\.1\.kernel"),
-        (lambda: plane.grid(0), "limit: expected a number above 0"),
+        (lambda: plane.grid(0), "limit: expected a finite number above 0"),
         (lambda: plane.true_classes(xr.Dataset(attrs={"name": "spiral"}), plane.grid()), "the circle, .*'spiral'"),
         (lambda: plane.maps(perceptron.of_network(stored((3, 4, 2))), plane.grid()), "two inputs .* got 3 and 2"),
     ],

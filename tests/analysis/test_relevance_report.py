@@ -256,7 +256,7 @@ def test_figures_draw_into_given_axes_and_leave_no_trace(results):
     assert dict(mpl.rcParams) == before
     with pytest.raises(ValueError, match="order: expected one of"):
         figures.deletion.curve(results["deletion"], "random", "mean", [], {})
-    with pytest.raises(ValueError, match="image: expected a number from 0 to 3, got 9"):
+    with pytest.raises(ValueError, match="image: expected 0 to 3, got 9"):
         figures.heat.all_methods(results.heat, 9)
 
 

@@ -175,7 +175,7 @@ def test_adam_moves_a_weight_with_one_gradient_by_a_distance_of_its_own(at):
     assert distance == pytest.approx([adam.single_gradient(at)] * 2)
     with pytest.raises(ValueError, match="at: expected 1 or more"):
         adam.single_gradient(0)
-    with pytest.raises(ValueError, match="betas: expected numbers between 0 and 1"):
+    with pytest.raises(ValueError, match="betas: expected a number between 0 and 1"):
         adam.single_gradient(betas=(1.0, 0.9))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analysis.errors import InputError
+from analysis import _validate
 from analysis.figures import style
 from analysis.figures.relevance import looks
 from analysis.relevance.heat import groups, of_each_class
@@ -36,9 +36,8 @@ def all_methods(heat: xr.Dataset, image: int | None = None) -> Figure:
     ValueError
         If there is no such image.
     """
-    image = int(heat.attrs.get("shown", 0)) if image is None else image
-    if not 0 <= image < heat.sizes["image"]:
-        raise InputError(f"image: expected a number from 0 to {heat.sizes['image'] - 1}, got {image}")
+    shown = int(heat.attrs.get("shown", 0)) if image is None else image
+    image = _validate.whole("image", shown, 0, heat.sizes["image"] - 1)
     one, names = heat.isel(image=image), names_of(heat)
     pixel = one["pixel"].transpose("row", "column").values
     columns = min(ACROSS, 1 + len(names))
