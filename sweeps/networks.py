@@ -68,13 +68,16 @@ class MLP(nnx.Module):
         self.sizes = _checked_sizes(sizes)
         self.activation = checks.one_of("activation", activation, list(ACTIVATIONS))
         self.output_activation = checks.one_of("output_activation", output_activation, list(ACTIVATIONS))
+        if kernel_init is not None and not callable(kernel_init):
+            raise InputTypeError(f"kernel_init must be an initialiser, got {type(kernel_init).__name__}")
+        use_bias = checks.flag("use_bias", use_bias)
         rngs = nnx.Rngs(seeds.key(seed))
         with seeds.pinned():
             self.layers = nnx.List(
                 nnx.Linear(
                     inputs,
                     outputs,
-                    use_bias=checks.flag("use_bias", use_bias),
+                    use_bias=use_bias,
                     kernel_init=kernel_init or nnx.initializers.glorot_uniform(),
                     rngs=rngs,
                 )

@@ -208,7 +208,7 @@ class Objective:
         ValueError
             If their last axis is not one gate a node, or a gate is not finite.
         """
-        gates = self.checked_gates(gates)
+        gates, gradients = self.checked_gates(gates), checks.flag("gradients", gradients)
         leading = gates.shape[:-1]
         batch_size = preferred_batch(self.evaluator, gradients)
         with jax.default_matmul_precision(self.precision):

@@ -30,7 +30,7 @@ class History(NamedTuple):
     Attributes
     ----------
     loss : shape (epochs,), or (networks, epochs) for several
-    accuracy : share of examples classified rightly, same shape; NaN for a regression
+    accuracy : share of examples classified rightly, same shape; NaN for a regression, and where an output is not finite
     parameters : of the start and after each epoch, a pytree of the network's ``nnx.Param`` state whose leaves have a
         leading axis (epochs + 1,), or (networks, epochs + 1); None unless asked for
     """

@@ -71,7 +71,7 @@ def attach(
     TypeError
         If the network is no Flax module.
     ValueError
-        If the network does not accept the inputs, the sites are not there, or gates of one do not reach the outputs.
+        If the sites are not there, or gates of one do not reach the outputs.
     """
     model, inputs = as_model(network, variables, call), jax.tree.map(jnp.asarray, inputs)
     calls = finding.Calls(model, inputs, choosing.wanted_modules(sites))
@@ -88,15 +88,17 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
 
     Raises
     ------
-    ValueError
-        If the function does not accept the gates and inputs, or its outputs do not depend on the gates.
-    TypeError
-        If it is a Flax module.
+    InputError
+        If the function's outputs do not depend on the gates.
+    InputTypeError
+        If it is a Flax module, or no function.
     """
     if isinstance(function, nnx.Module | nn.Module):
         raise InputTypeError(
             "nodes are for a function (gates, inputs) -> outputs; which nodes of a module, sites= says"
         )
+    if not callable(function):
+        raise InputTypeError(f"network must be a function (gates, inputs) with nodes, got {type(function).__name__}")
     site = Site("function", "node", nodes, "input", ())
     with errors_of_inputs(inputs):
         outputs = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), jnp.float32), inputs)
@@ -117,6 +119,8 @@ def as_model(network: Any, variables: Any, call: Any) -> finding.Model:
     TypeError
         If the network is no Flax module, or a linen module has no variables.
     """
+    if call is not None and not callable(call):
+        raise InputTypeError(f"call must be a function (network, inputs) -> outputs, got {type(call).__name__}")
     if isinstance(network, nnx.Module):
         if variables is not None:
             raise InputTypeError("variables are for flax.linen modules; a flax.nnx module holds its own")

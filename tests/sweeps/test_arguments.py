@@ -64,6 +64,8 @@ class TestObjective:
             (dict(micro_batch=-1), "micro_batch must be at least 1, got -1"),
             (dict(precision="exact"), "precision must be one of highest, high, default, got 'exact'"),
             (dict(precision=["high"]), "precision must be one of highest, high, default, got"),
+            (dict(call="inputs"), r"call must be a function \(network, inputs\) -> outputs, got str"),
+            (dict(network=3, nodes=2), r"network must be a function \(gates, inputs\) with nodes, got int"),
             (dict(plan=None), "plan must be one of auto, affine, dense, vmapped, got None"),
             (dict(loss=["cross_entropy"]), "loss must be one of cross_entropy"),
             (dict(sites={"layers/0": 2.0}), "sites: the number of groups of layers/0 must be a whole number, got 2.0"),
@@ -90,6 +92,11 @@ class TestObjective:
         found = objective(targets=labels, mask=mask).evaluate(np.ones(SMALL.nodes), gradients=False).loss
         kept = SMALL._replace(inputs=SMALL.inputs[mask], targets=SMALL.targets[mask])
         np.testing.assert_allclose(found, reference.loss(kept, np.ones(SMALL.nodes)), rtol=1e-5)
+
+    def test_gradients_are_wanted_or_not(self):
+        with pytest.raises(InputTypeError, match="gradients must be True or False, got 'no'"):
+            objective().evaluate(np.ones(6), gradients="no")
+        assert objective().evaluate(np.ones(6), gradients=np.False_).loss_gradient is None
 
     def test_rows_of_different_lengths(self):
         with pytest.raises(InputError, match="gates must be an array, with rows of one length"):
@@ -224,6 +231,7 @@ class TestMLP:
             (dict(activation=["relu"]), InputError, "activation must be one of relu"),
             (dict(seed=-1), InputError, r"seed must be between 0 and 2\^64 - 1, got -1"),
             (dict(seed=1.5), InputTypeError, "seed must be a whole number, got 1.5"),
+            (dict(kernel_init="zeros"), InputTypeError, "kernel_init must be an initialiser, got str"),
             (dict(use_bias=1), InputTypeError, "use_bias must be True or False, got 1"),
         ],
     )
