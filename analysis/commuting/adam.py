@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis import _validate
 
@@ -78,7 +77,8 @@ def settled(weights: Any, near: float, tolerance: float, by: float = 0.1) -> tup
     checkpoint : int
         Place of the early checkpoint.
     """
-    values: npt.NDArray[Any] = np.asarray(weights)
+    near, tolerance = _validate.number("near", near, 0), _validate.number("tolerance", tolerance, 0)
+    by, values = _validate.number("by", by, 0, 1), np.asarray(weights)
     early = min(max(round(by * (len(values) - 1)), 1), len(values) - 1)
     distance = np.abs(values[-1].astype(np.float64) - values[0])
     still = values[early] == values[-1]

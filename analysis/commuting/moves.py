@@ -138,7 +138,7 @@ def peak(changes: Any, width: float) -> Peak:
     -----
     Sizes are reflected at zero, so that the density does not fall there only because there are none below.
     """
-    values = np.abs(_validate.real_numbers("changes", changes).ravel())
+    values, width = np.abs(_validate.real_numbers("changes", changes).ravel()), _validate.positive("width", width)
     values = values[np.isfinite(values)]
     nothing = Peak(float("nan"), float("nan"))
     if values.size < FEWEST:

@@ -78,7 +78,7 @@ def groups(heat: xr.Dataset, tolerance: float = SAME) -> list[list[str]]:
     list of list of str
         Each method once, in the store's order; those of a group are all the same as its first.
     """
-    apart = differences(heat)
+    apart, tolerance = differences(heat), _validate.number("tolerance", tolerance, 0)
     found: list[list[str]] = []
     for key in keys(heat):
         for group in found:
@@ -129,5 +129,5 @@ def of_each_class(heat: xr.Dataset, most: int = 10) -> list[int]:
     list of int
         Numbers of images.
     """
-    targets = heat["target"].values
+    targets, most = heat["target"].values, _validate.whole("most", most, 1)
     return [int(np.flatnonzero(targets == kind)[0]) for kind in np.unique(targets)][:most]

@@ -39,7 +39,7 @@ def removable(accuracy: Any, drop: float) -> Floats:
     >>> float(removable([1.0, 0.99, 0.995, 0.9, 1.0], 0.01))
     2.0
     """
-    values = _validate.real_numbers("accuracy", accuracy)
+    values, drop = _validate.real_numbers("accuracy", accuracy), _validate.number("drop", drop, 0)
     fallen = ~(values >= values[..., :1] - drop - ROUNDING)  # NaN counts as fallen, and is sorted out below
     first = np.where(fallen.any(axis=-1), fallen.argmax(axis=-1), values.shape[-1])
     at = np.minimum(first, values.shape[-1] - 1)[..., None]
@@ -72,7 +72,7 @@ def first_above(loss: Any, factor: float) -> Floats:
     >>> float(first_above([0.1, 0.15, 0.3, 0.1], 2))
     2.0
     """
-    values = _validate.real_numbers("loss", loss)
+    values, factor = _validate.real_numbers("loss", loss), _validate.positive("factor", factor)
     above = values > factor * values[..., :1]
     first = np.where(above.any(axis=-1), above.argmax(axis=-1).astype(float), np.inf)
     return np.where(np.isnan(values[..., 0]), np.nan, first)

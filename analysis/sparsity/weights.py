@@ -63,8 +63,7 @@ def weights_gone(sizes: Sequence[int], share: float) -> float:
     """
     if len(sizes) < 3:
         raise InputError(f"sizes: expected inputs, one hidden layer or more and outputs, got {list(sizes)}")
-    if not 0 <= share <= 1:
-        raise InputError(f"share: expected a number from 0 to 1, got {share}")
+    share = _validate.number("share", share, 0, 1)
     widths = [sizes[0], *(size - int(np.floor(share * size + 1e-9)) for size in sizes[1:-1])]
     stay = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
     return 1 - stay / sum(a * b for a, b in zip(sizes[:-2], sizes[1:-1], strict=True))
@@ -123,6 +122,7 @@ def at_equal_weights(data: xr.Dataset, points: int = 397) -> EqualWeights:
     the difference and the mean.
     """
     _validate.dataset_with("data", data, ("accuracy", "left"), ("pruned_by", "network", "percent"))
+    points = _validate.whole("points", points, 2)
     both = data[["accuracy", "left"]].transpose("pruned_by", "network", "percent")
     both = both.sel({"pruned_by": [PUBLISHED[kind] for kind in KINDS]})
     gone = 100 * (1 - both["left"].values.astype(np.float64))

@@ -133,7 +133,7 @@ def test_the_square_law_and_the_inputs_that_stay():
     assert sparsity.weights_gone([1, 1000, 1000, 10], 0.5) == pytest.approx(0.75, abs=1e-3)
     with pytest.raises(ValueError, match="sizes: expected inputs, one hidden layer"):
         sparsity.weights_gone([2, 2], 0.5)
-    with pytest.raises(ValueError, match="share: expected a number from 0 to 1, got 2"):
+    with pytest.raises(ValueError, match="share: expected a number between 0 and 1, got 2"):
         sparsity.weights_gone([2, 2, 2], 2)
 
 
