@@ -32,17 +32,18 @@ def real_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     """
     if isinstance(values, xr.Dataset):
         raise InputTypeError(f"{name}: expected numbers, got an xarray.Dataset; name one of its variables")
-    array = _array(name, values)
+    given = array(name, values)
     # Booleans are refused because a mask handed over in place of its losses would pass unnoticed.
-    if array.dtype.kind not in "iuf":
-        raise InputTypeError(f"{name}: expected integers or floating-point numbers, got dtype {array.dtype}")
-    return array.astype(np.float64)
+    if given.dtype.kind not in "iuf":
+        raise InputTypeError(f"{name}: expected integers or floating-point numbers, got dtype {given.dtype}")
+    return given.astype(np.float64)
 
 
-def _array(name: str, values: Any) -> npt.NDArray[Any]:
+def array(name: str, values: Any) -> npt.NDArray[Any]:
+    """Return `values` as an array of whatever type; raise an error for lists of different lengths."""
     try:
         return np.asarray(values)
-    except ValueError as error:  # lists of different lengths
+    except ValueError as error:
         raise InputTypeError(f"{name}: expected an array of numbers, got {_shown(values)}") from error
 
 
@@ -74,8 +75,8 @@ def gates(name: str, values: Any, nodes: int) -> npt.NDArray[np.float64]:
     ValueError
         If there is not one for each of the nodes, or one is not finite.
     """
-    array = _array(name, values)
-    vector = finite_numbers(name, array.astype(np.int8) if array.dtype == np.bool_ else array)
+    given = array(name, values)
+    vector = finite_numbers(name, given.astype(np.int8) if given.dtype == np.bool_ else given)
     if vector.shape != (nodes,):
         raise InputError(f"{name}: expected shape ({nodes},), one gate a node, got {vector.shape}")
     return vector
@@ -117,7 +118,8 @@ def number(
         If it is not finite or out of bounds.
     """
     # A text of digits is no number, and a truth value is one by mistake.
-    if isinstance(value, str | bytes | bool) or np.ndim(value) or _array(name, value).dtype.kind not in "iuf":
+    given = array(name, value)
+    if isinstance(value, str | bytes | bool) or given.ndim or given.dtype.kind not in "iuf":
         raise InputTypeError(f"{name}: expected a number, got {_shown(value)}")
     found = float(value)
     low, high = (least if above is None else above), (most if below is None else below)
@@ -167,7 +169,7 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
         If it is out of bounds.
     """
     try:
-        found = None if isinstance(value, bool | np.bool_) or np.ndim(value) else operator.index(value)
+        found = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         found = None
     if found is None:

@@ -164,7 +164,7 @@ def kernel_width(samples: Iterable[Sample]) -> float:
         deviation among them, and otherwise a tenth of that, to one digit. Never less than `BINS_PER_WIDTH`
         bins of a summary, nor less than `kde` has grid points for.
     """
-    samples = list(samples)
+    samples = list(samples) if isinstance(samples, Iterable) else [samples]
     for one in samples:
         if not isinstance(one, Sample):
             raise InputTypeError(f"samples: expected those of analysis.samples, got {type(one).__name__}")

@@ -93,6 +93,12 @@ def of_network(data: xr.Dataset) -> Perceptron:
     return Perceptron(tuple(kernels), tuple(biases), *names)
 
 
+def check(network: Any) -> None:
+    """Raise an error for anything but a `Perceptron`."""
+    if not isinstance(network, Perceptron):
+        raise InputTypeError(f"network: expected a Perceptron, got {type(network).__name__}; see of_network")
+
+
 def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
     """Cut a gate vector by layers."""
     vector = np.ones(network.nodes) if gates is None else _validate.gates("gates", gates, network.nodes)
@@ -101,6 +107,7 @@ def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
 
 def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats], list[Floats]]:
     """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
+    check(network)
     values = _validate.real_numbers("inputs", inputs)
     if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
         raise InputError(f"inputs: expected shape (examples, {len(network.kernels[0])}), got {values.shape}")
@@ -133,7 +140,8 @@ def outputs(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
     ValueError
         If inputs or gates have another shape.
     """
-    return ACTIVATIONS[network.output_activation][0](_forward(network, inputs, gates)[0][-1])
+    sums, _ = _forward(network, inputs, gates)
+    return ACTIVATIONS[network.output_activation][0](sums[-1])
 
 
 def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:

@@ -63,6 +63,8 @@ def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
     ValueError
         If the task has no rule for every point of the plane; the circle has: class 1 outside its radius.
     """
+    _validate.dataset_with("task", task, (), ())
+    _validate.dataset_with("plane", plane, (), ("y", "x"))
     if task.attrs.get("name") != "circle":
         raise InputError(
             f"task: expected the circle, whose rule holds in the whole plane, got {task.attrs.get('name')!r}"
@@ -96,6 +98,8 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
     ValueError
         If the network has not two inputs and one or two outputs, or the gates have another shape.
     """
+    perceptron.check(network)
+    _validate.dataset_with("plane", plane, (), ("y", "x"))
     if len(network.kernels[0]) != 2 or network.kernels[-1].shape[1] > 2:
         raise InputError(
             "network: expected two inputs and one or two outputs, "

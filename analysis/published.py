@@ -116,6 +116,7 @@ def split_quantity(published: xr.Dataset, rounding: float = 0.002) -> str:
     >>> split_quantity(circle_gradients())
     'log_loss_gradient'
     """
+    _validate.dataset_with("published", published, ("mean", "sd", "state_mean", "state_sd"), ("state", "quantity"))
     rounding = _validate.number("rounding", rounding, 0)
     p = float(published.attrs["state_probability"])
     off, on = (published.sel(state=state) for state in ("off", "on"))
@@ -178,6 +179,7 @@ def compare(spread: xr.Dataset, published: xr.Dataset | None = None) -> pd.DataF
     one network go up and down together, so several outside are far from independent evidence.
     """
     published = circle() if published is None else published
+    _validate.dataset_with("spread", spread, (), ("network",))
     ours = spread if "mean_loss" in spread else spread_module.statistics(spread)
     wanted = ("mean_loss", "mean_log_loss", "sd_log_loss", "full_loss")
     _validate.dataset_with("spread", ours, wanted, ("network", "probability"))

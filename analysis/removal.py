@@ -37,7 +37,7 @@ def distinct_masks(gates: Any) -> int:
     >>> distinct_masks([[True, False], [True, False], [True, True]])
     2
     """
-    masks = np.asarray(gates)
+    masks = _validate.array("gates", gates)
     if masks.dtype != np.bool_:
         raise InputTypeError(f"gates: expected boolean masks, got dtype {masks.dtype}")
     if not masks.ndim:

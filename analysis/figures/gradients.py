@@ -238,7 +238,7 @@ def by_node(
     ValueError
         As it does, or if the sweep has no such probability, or there is no such node.
     """
-    count = sweep.sizes["node"]
+    count = _validate.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
     width = (
         min(count**0.2, WIDER) * gradients.kernel_width(sweep, name)
         if width is None

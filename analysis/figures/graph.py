@@ -115,6 +115,7 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
     """
     if isinstance(net, xr.Dataset):
         net = perceptron.of_network(net)
+    perceptron.check(net)
     vector = np.ones(net.nodes) if gates is None else _validate.gates("gates", gates, net.nodes)
     _validate.finite_numbers("gates", vector, 0, 1)
     most = _validate.whole("most", most, 1)

@@ -154,7 +154,7 @@ def overview(data: xr.Dataset) -> Figure:
     TypeError, ValueError
         As `summary` does.
     """
-    quantity = _known(data, None)
+    quantity = _known(_validate.dataset_with("data", data, ("nodes",), ("layer",)), None)
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, rows_height(data.sizes.get("layer", 1)), 1, 2, sharey=True)
         if quantity == "change":

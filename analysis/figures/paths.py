@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import _validate
+from analysis.errors import InputError
 from analysis.figures import style
 
 #: Below 0 vermillion, 0 white, above 0 blue.
@@ -37,6 +38,8 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
     """
     matrix = result["covariance"] if isinstance(result, xr.Dataset) else result
     values = _validate.real_numbers("result", matrix)
+    if values.ndim != 2 or not values.size:
+        raise InputError(f"result: expected shape (steps, steps), got {values.shape}")
     limit = float(np.abs(values).max()) or 1.0
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.6)  # wide enough for labels beside a square

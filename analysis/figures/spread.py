@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis import _validate
 from analysis import spread as statistics_of
 from analysis.errors import InputError
 from analysis.figures import style
@@ -63,7 +64,7 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
     """
     if name not in PANELS:
         raise InputError(f"name: expected one of {list(PANELS)}, got {name!r}")
-    data = statistics[name]
+    data = _validate.dataset_with("statistics", statistics, (name,), ("network",))[name]
     rules = [str(rule) for rule in data["boundary"].values] if "boundary" in data.dims else [""]
     places = [f"{p:g}" for p in data["probability"].values] if "probability" in data.dims else ["all on"]
     width = 0.7 / len(rules)
@@ -102,6 +103,7 @@ def overview(spread: xr.Dataset, published: xr.Dataset | None = None) -> Figure:
     -------
     matplotlib.figure.Figure
     """
+    _validate.dataset_with("spread", spread, (), ("network",))
     statistics = spread if "mean_loss" in spread else statistics_of.statistics(spread)
     names = [name for name in PANELS if name in statistics]
     with style.context():

@@ -48,6 +48,7 @@ def curve(
     """
     if name not in NAMES:
         raise InputError(f"name: expected one of {list(NAMES)}, got {name!r}")
+    _validate.dataset_with("training", training, (name,), ("epoch",))
     if test_value is not None:
         test_value = _validate.number("test_value", test_value, finite=False)
     with style.context():
@@ -87,6 +88,7 @@ def overview(
     -------
     matplotlib.figure.Figure
     """
+    _validate.dataset_with("training", training, ("loss",), ("epoch",))
     with style.context():
         if "accuracy" not in training or training["accuracy"].isnull().all():
             return style.figure_of(curve(training, "loss", test_loss, unit))

@@ -39,7 +39,10 @@ def paired(values: Any, gates: Any, inner: tuple[str, ...]) -> tuple[Any, Any, A
             raise InputError(f"gates: expected the dimensions {(*values.dims, 'node')}, got {gates.dims}")
         values = values.transpose(..., *inner)
         gates = gates.transpose(*values.dims, "node")
-    values, gates = (data if isinstance(data, xr.DataArray) else np.asarray(data) for data in (values, gates))
+    values, gates = (
+        data if isinstance(data, xr.DataArray) else _validate.array(name, data)
+        for name, data in (("values", values), ("gates", gates))
+    )
     if values.ndim < 1 + len(inner) or gates.shape[:-1] != values.shape or 0 in gates.shape:
         wanted = f"values of shape ({', '.join(('...', 'draws', *('steps' for _ in inner)))}) and gates (..., nodes)"
         raise InputError(f"gates: expected {wanted} for each value, got {values.shape} and {gates.shape}")

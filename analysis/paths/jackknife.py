@@ -29,7 +29,7 @@ def checked(log_loss: Any) -> Any:
     elif isinstance(log_loss, xr.Dataset):
         raise InputTypeError("log_loss: expected numbers, got an xarray.Dataset; name one of its variables")
     else:
-        log_loss = np.asarray(log_loss)
+        log_loss = _validate.array("log_loss", log_loss)
     if log_loss.ndim < 2 or log_loss.shape[-1] < 2:
         raise InputError(f"log_loss: expected shape (paths, steps) with 2 steps or more, got {log_loss.shape}")
     return log_loss

@@ -37,7 +37,7 @@ POINTS = np.ones((4, 2))
 COUNT, NUMBER, CHANCE, FLAG, TABLES = "count", "number", "chance", "flag", "tables"
 #: What each kind of argument is never, whatever its bounds are.
 WRONG = {
-    COUNT: (1.5, 1e3, np.float64(3), "3", None, True, np.bool_(True), [3], 3 + 0j, -1, np.nan),
+    COUNT: (1.5, 1e3, np.float64(3), "3", None, True, np.bool_(True), [3], 3 + 0j, -1, np.nan, [[1], []]),
     NUMBER: (np.nan, np.inf, "0.5", 1j, [0.5], True, np.array([0.1, 0.2]), -1.0),
     CHANCE: (1.5, -0.1, np.float64(np.nan), np.inf, "0.5", 0.5j, True, [[0.5, 2.0]]),
     FLAG: (1, 0.0, "yes", None, [True]),
@@ -145,6 +145,11 @@ def test_wrong_arguments_are_refused_by_name(name):
         (lambda: perceptron.losses(NET, POINTS, [0, 1, 1, -1]), "targets: expected classes from 0 to 1, got -1"),
         (lambda: perceptron.losses(NET, POINTS, [0, 0.6, 1, 1]), "targets: expected whole numbers, got dtype float64"),
         (lambda: perceptron.gate_gradients(NET, POINTS, [0, 1]), r"targets: expected shape \(4,\), one class"),
+        (lambda: perceptron.outputs(None, POINTS), "network: expected a Perceptron, got NoneType; see of_network"),
+        (lambda: plane.maps(NET, None), "plane: expected an xarray.Dataset, got NoneType"),
+        (lambda: published.compare([1.0]), "spread: expected an xarray.Dataset, got list"),
+        (lambda: paths.covariance([[1.0], []]), r"log_loss: expected an array of numbers, got \[\[1.0\], \[\]\]"),
+        (lambda: hypercube.estimates.shapley([[1], []], 3), "values: expected an array of numbers"),
         (lambda: gradients.slope_check(SWEEP, [1.0, np.nan]), "cube_loss: expected finite numbers, got 1 of 2"),
         (lambda: formatting.format_number(1j), r"value: expected a number, got 1j"),
         (lambda: figures.densities.loss([1.0]), "sweep: expected an xarray.DataArray or Dataset, got list"),
