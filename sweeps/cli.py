@@ -3,20 +3,21 @@
 import functools
 import inspect
 import io
+import os
 import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from analysis.errors import InputError
-from sweeps import checks, config, importing
+from analysis.errors import InputError, NotAFolderError, UnavailableError
+from sweeps import checks, config, importing, interrupting
 from sweeps.studies import settings as studies
 
 PROG = "sweeps"
@@ -24,8 +25,9 @@ DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at onc
 
 # The command that reproduces a run, as it is stored with the run.
 _command: ContextVar[str] = ContextVar("command", default=PROG)
-# What to do when the command is interrupted now.
-_next: ContextVar[str] = ContextVar("next", default="the same command again starts anew")
+ANEW = "the same command again starts anew"
+# What to do when the command is interrupted now; no ContextVar, since another thread reads it.
+_next = [ANEW]
 
 Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures and report.html go there.")]
 Overwrite = Annotated[bool, tyro.conf.arg(help="Remove an earlier run in that folder.")]
@@ -98,7 +100,9 @@ def run(
     start = time.perf_counter()
     settings = settings.check()
     _check_processes(distributed, coordinator, processes, process)
-    _next.set(f"the same command{' without --overwrite' * overwrite} goes on where it stopped")
+    _next[:] = [f"the same command{' without --overwrite' * overwrite} goes on where it stopped"]
+    with _writing(out):
+        pass
     if distributed:
         import jax
 
@@ -106,7 +110,6 @@ def run(
     import jax
 
     from analysis import reports
-    from sweeps import disk
     from sweeps.studies import configured
 
     first = jax.process_index() == 0
@@ -117,7 +120,7 @@ def run(
 
     configured.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
     if first:
-        with disk.writing(out):
+        with _writing(out):
             page = reports.write(out)
         say(f"done: {page}")
 
@@ -146,9 +149,8 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
         folder: A run folder.
     """
     from analysis import reports
-    from sweeps import disk
 
-    with disk.writing(folder):
+    with _writing(folder):
         print(f"report: {reports.write(folder)}")
 
 
@@ -159,9 +161,8 @@ def explore(folder: tyro.conf.Positional[Path]) -> None:
         folder: A run folder.
     """
     from analysis import explorer
-    from sweeps import disk
 
-    with disk.writing(folder):
+    with _writing(folder):
         print(f"explorer: {explorer.write(folder)}")
 
 
@@ -173,10 +174,9 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
         out: Where to; the run folder itself by default.
     """
     from analysis import export as exports
-    from sweeps import disk
 
     target = folder if out is None else out
-    with disk.writing(target):
+    with _writing(target):
         for path in (exports.to_netcdf(folder, target / "run.nc"), *exports.to_csv(folder, target / "csv")):
             print(f"export: {path}")
 
@@ -200,17 +200,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exits with status 2 and one line on standard error when the input is bad, and with 130 and one line when it is
     interrupted. Whatever else goes wrong, in this library or in a user's own function, keeps its traceback.
     """
+    is_program = arguments is None
+    if is_program:
+        interrupting.listen(_stopped)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in arguments
     if traceback:
         arguments.remove("--traceback")
     _command.set(shlex.join([PROG, *(word for word in arguments if word != "--overwrite")]))
-    _next.set("the same command again starts anew")
+    _next[:] = [ANEW]
     try:
         _command_of(_joined_names(arguments))()
     except KeyboardInterrupt:
-        print(f"{PROG}: stopped; {_next.get()}", file=sys.stderr)
-        sys.exit(130)
+        if is_program:
+            interrupting.leave(_stopped())
+        print(_stopped(), file=sys.stderr)
+        sys.exit(interrupting.STATUS)
     except InputError as error:
         # What a user's own function raised is noted as such by sweeps.importing.
         if traceback or importing.is_theirs(error):
@@ -218,6 +223,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Some messages are several lines long; the first says what is wrong, --traceback shows the rest.
         print(f"{PROG}: error: {(str(error).strip().splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
         sys.exit(2)
+
+
+def _stopped() -> str:
+    return f"{PROG}: stopped; {_next[0]}"
 
 
 def _command_of(arguments: list[str]) -> Callable[[], Any]:
@@ -302,17 +311,32 @@ def _with_defaults(function: Callable[..., Any], settings: config.Sweep) -> Call
     return by_name
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raise, in one line, where a folder cannot be written: before the block, and for what the system says in it."""
+    from sweeps import disk
+
+    with disk.writing(folder):
+        place = folder.absolute()
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise NotAFolderError(f"the output folder {folder} cannot be made: {place} is a file")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise UnavailableError(f"{folder} cannot be written: {place} does not let you")
+        yield
+
+
 def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
     start = time.perf_counter()
     from importlib import import_module
 
     from analysis import reports
-    from sweeps import disk
     from sweeps.store import check_folder
 
     # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
     settings.check()
-    with disk.writing(out):
+    with _writing(out):
         check_folder(out, overwrite)
 
     def say(line: str) -> None:
@@ -320,9 +344,9 @@ def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
 
     study = import_module(f"sweeps.studies.{name}")
     study.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
-    _next.set(f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on")
+    _next[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]
     say("drawing figures and writing the report")
-    with disk.writing(out):
+    with _writing(out):
         page = reports.write(out)
     say(f"done: {page}")
 

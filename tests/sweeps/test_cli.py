@@ -1,5 +1,6 @@
 """The command line: what it answers, how it refuses, and that it needs no JAX to do either."""
 
+import errno
 import json
 import re
 import shlex
@@ -11,6 +12,8 @@ import pytest
 import tyro
 import xarray as xr
 
+from analysis import reports
+from analysis.errors import InputError
 from sweeps import cli, config
 from sweeps.studies.settings import Circle
 from tests.sweeps.conftest import SMALLEST, without_jax
@@ -109,7 +112,53 @@ class TestRefusals:
             cli.main(["study", "circle", *flags.split()])
         assert stopped.value.code == 2
         error = capsys.readouterr().err
-        assert flags.split()[0] in error and "Traceback" not in error
+        assert flags.split()[0] in error and error.startswith("sweeps: error: ") and error.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("message", "said"),
+        [("", "InputError"), ("\n\n", "InputError"), ("\nfirst\nsecond", "first"), ("one", "one")],
+    )
+    def test_a_message_of_any_shape_is_one_line(self, message, said, monkeypatch, capsys):
+        def fail(folder):
+            raise InputError(message)
+
+        monkeypatch.setattr(reports, "write", fail)
+        assert refused(capsys, "report", "run") == said
+
+    @pytest.mark.parametrize("error", [ValueError(), RuntimeError("a bug"), KeyError("name"), MemoryError()])
+    def test_a_bug_keeps_its_traceback(self, error, monkeypatch, capsys):
+        def fail(folder):
+            raise error
+
+        monkeypatch.setattr(reports, "write", fail)
+        with pytest.raises(type(error)) as found:
+            cli.main(["report", "run"])
+        assert found.value is error and not capsys.readouterr().err
+
+    @pytest.mark.parametrize("command", ["explore", "export"])
+    def test_a_folder_that_cannot_be_written(self, command, circle_run, tmp_path, capsys):
+        """Where a run is, but files stand where its parts should go."""
+        shutil.copytree(circle_run / "run.zarr", tmp_path / "run.zarr")
+        for name in ("explorer.html", "run.nc"):
+            (tmp_path / name).mkdir()
+        assert str(tmp_path) in refused(capsys, command, str(tmp_path))
+
+    @pytest.mark.parametrize("arguments", [["run", "sweep.toml"], ["study", "circle"]])
+    def test_an_output_folder_that_cannot_be_made(self, arguments, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "sweep.toml").touch()
+        for out in ("sweep.toml", "sweep.toml/below", "x" * 300):
+            assert out in refused(capsys, *arguments, "--out", out)
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+        said = refused(capsys, *arguments, "--out", "a/b")
+        assert said == f"a/b cannot be written: {tmp_path} does not let you"
+
+    def test_a_disk_that_refuses_is_one_line(self, monkeypatch, capsys):
+        def fail(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", "run/report.html")
+
+        monkeypatch.setattr(reports, "write", fail)
+        assert refused(capsys, "report", "run") == "run/report.html cannot be written: Permission denied"
 
     def test_a_traceback_is_shown_when_asked_for(self):
         with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
