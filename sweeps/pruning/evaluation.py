@@ -1,7 +1,7 @@
 """Evaluation: loss and accuracy of many networks under many masks, in one call."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from sweeps import compiling, examples, gating, losses
 from sweeps.examples import Examples
 from sweeps.gating.finding import Calls
 from sweeps.gating.nnx_models import NnxModel
+from sweeps.networks import is_plain
 from sweeps.plans import separable
 from sweeps.pruning import parameters
 
@@ -99,7 +100,7 @@ def evaluate(
     if math.prod(leading) == 0:
         return Evaluated(*(np.zeros((len(networks), *leading), np.float32) for _ in Evaluated._fields))
     together, size = _together(networks[0], data, named)
-    if size < len(data) and not separable.is_shown(losses_of(splits[0][0], named, *splits[0][1:]), data, size):
+    if size < len(data) and not is_separable(networks[0], named, data, size):
         size = len(data)
     with jax.default_matmul_precision("highest"):
         found = _evaluate_all(
@@ -151,12 +152,18 @@ def values(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: Example
     return loss.each(outputs, data.targets), outputs
 
 
-def losses_of(graph: Any, loss: losses.Loss, weights: Any, rest: Any) -> Callable[[Examples], Array]:
-    """Return examples -> their losses, as one compiled program."""
-    return lambda data: _values(graph, loss, weights, rest, data)[0]
-
-
 _values = compiling.jit(values, static_argnames=("graph", "loss"))
+
+
+def is_separable(network: nnx.Module, loss: losses.Loss, data: Examples, size: int) -> bool:
+    """Whether no example's loss was seen to depend on others, so that parts of a size may be evaluated alone."""
+    if loss.is_mean:
+        return False
+    if is_plain(network) and loss in losses.LOSSES.values():
+        return True
+    graph, *states = evaluating(network)
+    with jax.default_matmul_precision("highest"):
+        return separable.is_shown(lambda part: _values(graph, loss, *states, part)[0], data, size)
 
 
 def _together(network: nnx.Module, data: Examples, loss: losses.Loss) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Reading: what a network's layers read on given inputs, its mean and its spread."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,10 +11,11 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
-from sweeps import examples
+from sweeps import compiling, examples
 from sweeps.gating.nnx_models import NnxModel
 from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
-from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.networks import ACTIVATIONS, MLP, is_plain
+from sweeps.plans import separable
 from sweeps.pruning import parameters
 
 # Examples whose activations are in memory together.
@@ -101,12 +103,34 @@ def _averages(
         sums[path] = sums[path] + rows.sum(axis=0)
         counts[path] += len(rows)
 
-    for start in range(0, examples.examples_in(inputs), CHUNK):
-        _read(network, jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], inputs), layers, note)
+    size = _together(network, inputs)
+    for start in range(0, examples.examples_in(inputs), size):
+        _read(network, jax.tree.map(lambda leaf, start=start: leaf[start : start + size], inputs), layers, note)
     for path, count in counts.items():
         if count == 0:
             raise InputError(f"layers: {path} is never called")
     return {path: total / counts[path] for path, total in sums.items()}
+
+
+def _together(network: nnx.Module, inputs: Any) -> int:
+    """Examples to read together: all, where the outputs of one were seen to depend on the others."""
+    number = examples.examples_in(inputs)
+    if number <= CHUNK or is_plain(network):
+        return CHUNK
+    clone = nnx.clone(network)
+    clone.eval()
+    graph, state = nnx.split(clone)
+    data = examples.Examples(inputs, jnp.zeros(number), None)
+    with jax.default_matmul_precision("highest"):
+        apart = separable.is_shown(lambda part: _outputs(state, part.inputs, graph=graph), data, CHUNK)
+    return CHUNK if apart else number
+
+
+@partial(compiling.jit, static_argnames=("graph",))
+def _outputs(state: Any, inputs: Any, graph: Any) -> Array:
+    outputs = jax.tree.leaves(nnx.merge(graph, state, copy=True)(inputs))
+    flat = [leaf.reshape(examples.examples_in(inputs), -1).astype(jnp.float32) for leaf in outputs]
+    return jnp.concatenate(flat, axis=1)
 
 
 def fires(network: nnx.Module, inputs: Any, readers: Mapping[str, Iterable[str]]) -> dict[str, bool]:

@@ -15,7 +15,6 @@ from sweeps import checks, compiling, examples, gating, losses, precision, ranki
 from sweeps.gating.nnx_models import LAYERS
 from sweeps.networks import MLP
 from sweeps.objective import Objective
-from sweeps.plans import separable
 from sweeps.pruning import evaluation, parameters, reading, structure
 
 UNIT_CRITERIA = ("norm", *ranking.METHODS)
@@ -182,11 +181,9 @@ def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
     data = examples.checked(batch)
     named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
     graph, *states = evaluation.evaluating(network)
-    values = evaluation.losses_of(graph, named, *states)
-    narrow = precision.is_narrow(values, data)
-    # A loss that is a mean over the batch has no values of single examples.
-    apart = not named.is_mean and (data.mask is not None or narrow) and separable.is_shown(values, data, 1)
-    data = data.harmless(whole=named not in losses.LOSSES.values(), apart=apart)
+    narrow = precision.is_narrow(partial(evaluation.values, graph, named), *states, data)
+    apart = (data.has_spare_inputs or narrow) and evaluation.is_separable(network, named, data, 1)
+    data = data.harmless(whole=named not in losses.LOSSES.values(), apart=apart or not data.has_spare_inputs)
     if narrow and not apart and len(data) > FEW:
         raise UnsupportedError(
             f"by='gradient' of a network that computes with less than float32, whose {len(data)} examples depend on "
@@ -196,7 +193,8 @@ def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
         if narrow and apart:
             size = sum(leaf.size for leaf in jax.tree.leaves(states[0]))
             parts = data.micro_batches(max(1, min(MOST_TOGETHER, len(data), FLOATS // max(1, size))))
-            number = losses.number_counted(jax.eval_shape(values, data).shape, data.mask)
+            values, _ = jax.eval_shape(partial(evaluation.values, graph, named), *states, data)
+            number = losses.number_counted(values.shape, data.mask)
             gradient = _gradient_of_parts(graph, named, *states, parts, number)
         else:
             gradient = _gradient(graph, named, *states, data)

@@ -200,7 +200,10 @@ class Scorer:
         return np.concatenate([np.linalg.norm(np.asarray(kernel), axis=1) for kernel in self.needed_network.kernels])
 
     def _activation(self, gates: np.ndarray) -> np.ndarray:
-        return activations(self.needed_network, self.objective.checked_gates(gates)).std(axis=1)
+        values = activations(self.needed_network, self.objective.checked_gates(gates))
+        # Of infinite activations it is NaN.
+        with np.errstate(invalid="ignore"):
+            return values.std(axis=1)
 
     def _random(self, gates: np.ndarray) -> np.ndarray:
         return np.random.default_rng(self.seed).random(len(gates)).astype(gates.dtype)

@@ -1,6 +1,6 @@
 """Removal paths: nodes removed one after the other, by a criterion that may look again after each removal."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -187,7 +187,7 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
     )
 
 
-def masks_along(order: Int[np.ndarray, " nodes"]) -> Float[np.ndarray, "steps nodes"]:
+def masks_along(order: Any) -> Float[np.ndarray, "steps nodes"]:
     """Gates at each step of a path, shape (nodes + 1, nodes): step s has the first s nodes of the order off.
 
     Raises

@@ -131,7 +131,8 @@ def activation_correlation(objective: Objective, gates: Any = None) -> Float[np.
 
     Returns
     -------
-    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant
+    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant, or
+    not finite
 
     Raises
     ------
@@ -142,7 +143,8 @@ def activation_correlation(objective: Objective, gates: Any = None) -> Float[np.
     values = activations(Scorer(objective, "activation").needed_network, jnp.asarray(vector)).astype(np.float64)
     # A constant's deviations are rounding errors, not signal.
     rounding = 8 * np.finfo(vector.dtype).eps * np.linalg.norm(values, axis=1)
-    values -= values.mean(axis=1, keepdims=True)
-    size = np.linalg.norm(values, axis=1)
-    scaled = values / np.where(size <= rounding, np.nan, size)[:, None]
-    return scaled @ scaled.T
+    with np.errstate(invalid="ignore"):
+        values -= values.mean(axis=1, keepdims=True)
+        size = np.linalg.norm(values, axis=1)
+        scaled = values / np.where(size <= rounding, np.nan, size)[:, None]
+        return scaled @ scaled.T

@@ -226,7 +226,8 @@ def _steps(steps: Any, rules: Rules) -> int:
 
 
 def _floating(argument: str, values: Any) -> Array:
-    array = on_device(values if isinstance(values, jax.Array) else checks.numbers(argument, values))
+    with np.errstate(over="ignore"):
+        array = on_device(values if isinstance(values, jax.Array) else checks.numbers(argument, values))
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise InputError(f"{argument} must be floating-point numbers, got {array.dtype}")
     return _finite(argument, array)

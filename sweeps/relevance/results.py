@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
+from sweeps import checks
+
 
 class Flow(NamedTuple):
     """Where the relevance that one step received went, one number an example.
@@ -75,7 +77,7 @@ class Relevance(NamedTuple):
 
     Attributes
     ----------
-    inputs : of each input, shape of the inputs
+    inputs : of each input, shape of the inputs; like all below in float32 at least, whatever the network computes in
     layers : by path of the layer, relevance of its activations, those after its nonlinearity, shape (examples, ...);
         the last are the outputs
     bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after
@@ -108,6 +110,9 @@ class Relevance(NamedTuple):
         Ledger of ``Row``, whose last row ``total`` holds the network as a whole: what came in at the output, what
         the inputs have, and all that the steps above took. Its error is what is missing in this sum.
         """
+        if example is not None:
+            # Within ``jax.vmap`` or of one example there is no axis.
+            example = checks.whole("example", example, 0, max(np.size(self.output), 1) - 1)
         flows = [(name, np.stack([np.asarray(one, np.float64) for one in flow])) for name, flow in self.flows.items()]
         rows = [Row(name, *_summed(flow, example)) for name, flow in reversed(flows)]
         output = np.asarray(self.output, np.float64)
