@@ -325,7 +325,7 @@ def read(path: Path) -> Sweep:
         part = getattr(settings, table)
         for key, value in keys.items():
             _require_known(key, [one.name for one in fields(part)], f"{path}: key of [{table}]")
-            kind = kinds(type(part))[key]
+            kind = kinds(type(part))[key]  # type: ignore[arg-type]
             if any(get_origin(one) is tuple for one in (kind, *get_args(kind))):
                 value = tuple(value) if isinstance(value, list) else (value,)
             check_kind(f"{path}: {table}.{key}", value, kind)

@@ -49,7 +49,7 @@ class Settings:
         """Raise InputError, which names the setting with the prefix before it, for a value that cannot be used."""
         for one in fields(self):  # type: ignore[arg-type]
             value = getattr(self, one.name)
-            check_kind(prefix + one.name, value, kinds(type(self))[one.name])
+            check_kind(prefix + one.name, value, kinds(type(self))[one.name])  # type: ignore[arg-type]
             if value is not None and one.name in self.RULES:
                 self.RULES[one.name](prefix + one.name, value)
 

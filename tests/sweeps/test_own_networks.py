@@ -160,7 +160,7 @@ def test_a_linen_network_and_a_loss_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--network.build", "own_networks"), "network must be package.module:function, got 'own_networks'"),
+        (("--network.build", "own_networks"), "network.build must be package.module:function, got 'own_networks'"),
         (
             ("--network.build", "nowhere.models:build"),
             "network: there is no module nowhere; modules are ",

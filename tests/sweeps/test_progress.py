@@ -46,6 +46,14 @@ def test_what_an_earlier_run_finished_does_not_count_as_speed(clock, capsys):
     assert capsys.readouterr().err == "600 of 1,000 masks, 2 masks/s, about 200 s left\n"
 
 
+def test_nothing_done_in_a_minute_has_no_rate(clock, capsys):
+    with Progress(1000, shown=True) as shown:
+        shown.skip(400)
+        clock[0] += 100
+        shown.add(0)
+    assert capsys.readouterr().err == "400 of 1,000 masks\n"
+
+
 def test_nothing_unless_asked(clock, capsys):
     with Progress(1000, shown=False) as hidden:
         clock[0] += 1000
