@@ -48,6 +48,8 @@ def _known(random: np.random.Generator, leaf: Any) -> Any:
         return leaf
     if jnp.issubdtype(leaf.dtype, jnp.floating):
         return jnp.asarray(random.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jnp.broadcast_to(jax.random.key(0, impl=jax.random.key_impl(leaf)), leaf.shape)
     return jnp.zeros(leaf.shape, leaf.dtype)
 
 

@@ -78,6 +78,10 @@ def test_examples_that_depend_on_each_other_are_refused():
     with pytest.raises(ValueError, match=message):
         jax.jit(lambda x: attribute_function(centred, state, x).inputs)(X)
     np.testing.assert_array_equal(attribute_function(centred, state, X[:1]).inputs, np.zeros((1, 4)))
+    # A state that is not known yet, with random keys, counts and running means in it.
+    whole = nnx.Sequential(NET.layers[0], nnx.BatchNorm(3, rngs=nnx.Rngs(0)), nnx.Dropout(0.5, rngs=nnx.Rngs(0)))
+    found = nnx.jit(lambda net, x: attribute(net, x, 0).inputs)(whole, X)
+    np.testing.assert_allclose(found, attribute(whole, X, 0).inputs, rtol=1e-5)
 
 
 NET = nnx.Sequential(dense(4, 3, dtype=jnp.float32))
