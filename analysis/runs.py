@@ -125,22 +125,27 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
 
 def _check(store: Path) -> None:
     """Raise if a store is of another format, or is not what was written."""
-    remedy = "restore it from a copy, or run the command again that made it"
-    for path in (store / seals.DOCUMENT, store.parent / RECORD):
-        with suppress(DamagedError):
-            remedy = f"restore it from a copy, or {seals.sealed(path)['attributes']['remedy']}"
-            break
     try:
         attributes = seals.document(store / seals.DOCUMENT).get("attributes", {})
     except DamagedError as error:
-        raise DamagedError(f"{error}; {remedy}") from error
-    if attributes.get("format") != FORMAT and seals.SEAL not in attributes:
-        found = attributes.get("format")
-        raise InputError(f"folder: expected a store of format {FORMAT} in {store.parent}, got format {found}")
+        raise DamagedError(f"{error}; {_remedy(store)}") from error
     bad = seals.damage_below(store)
+    found = attributes.get("format")
+    if found != FORMAT and (not bad or seals.SEAL not in attributes):
+        raise InputError(f"folder: expected a store of format {FORMAT} in {store.parent}, got format {found}")
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise DamagedError(f"{bad[0]} is damaged or missing{more}; {remedy}")
+        raise DamagedError(f"{bad[0]} is damaged or missing{more}; {_remedy(store)}")
+
+
+def _remedy(store: Path) -> str:
+    """What mends a damaged store, in words; the run's own command, where its document or the copy tells it."""
+    for path in (store / seals.DOCUMENT, store.parent / RECORD):
+        with suppress(DamagedError):
+            known = seals.sealed(path)["attributes"].get("remedy")
+            if known is not None:
+                return f"restore it from a copy, or {known}"
+    return "restore it from a copy, or run the command again that made it"
 
 
 def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:

@@ -86,7 +86,15 @@ def begin(folder: Path, **attributes: Any) -> None:
 
 
 def _write(path: Path, content: Mapping[str, Any], files: Sums, attributes: Mapping[str, Any]) -> None:
-    plain = in_json({**attributes_of(content), **attributes, SEAL: {"files": files}})
+    found = {**attributes_of(content), **attributes}
+    plain = in_json(found)
+    # Which of the words are numbers: a text may read the same.
+    numbers = [
+        name
+        for name, value in plain.items()
+        if isinstance(value, str) and value in WORDS and not isinstance(found[name], str)
+    ]
+    plain[SEAL] = {"files": files, "numbers": numbers}
     whole = {**content, "attributes": plain}
     plain[SEAL]["document"] = _sum_of_document(whole)
     write_whole(path, json.dumps(whole, indent=1, allow_nan=False).encode())
@@ -133,8 +141,9 @@ def document(path: Path) -> dict[str, Any]:
 
 def attributes_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes in a document, as they were before they became JSON, without the seal."""
-    found = {name: value for name, value in content.get("attributes", {}).items() if name != SEAL}
-    return {name: WORDS.get(value, value) if isinstance(value, str) else value for name, value in found.items()}
+    found = dict(content.get("attributes", {}))
+    numbers = found.pop(SEAL, {}).get("numbers", ())
+    return {name: WORDS[value] if name in numbers else value for name, value in found.items()}
 
 
 def sealed(path: Path) -> dict[str, Any]:

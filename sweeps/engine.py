@@ -177,7 +177,7 @@ class _Work:
     def _completed(self, record: Record, shown: bool) -> xr.Dataset:
         """Finish a record that this process, and others that take part, write, and return what is in it."""
         first = jax.process_index() == 0
-        if _agreed(record.finished and not self._damaged(record) if first else False):
+        if _agreed(first and not self._damaged(record) and record.finished):
             return record.open()
         arrays = self._arrays()
         if first:
@@ -195,7 +195,7 @@ class _Work:
         return record.open()
 
     def _damaged(self, record: Record) -> bool:
-        """Whether a finished record has lost anything; says what."""
+        """Whether a record has lost anything that it had; says what."""
         bad = record.damage()
         for path in bad:
             Progress(0, False).say(f"{path} is damaged or missing, and is made anew")

@@ -1,5 +1,6 @@
 """Layout: how a sweep is cut into items, and where an item's numbers lie in the arrays on disk."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ class Layout:
 
     def __init__(self, axes: dict[str, int], rows: int, apart: bool):
         self.axes, self.rows = axes, rows
-        self.total = int(np.prod(list(axes.values())))
+        self.total = math.prod(axes.values())
         self.draws = list(axes.values())[-1]
         length = self.draws if apart else self.total
         self.items = [

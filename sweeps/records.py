@@ -55,8 +55,17 @@ class Record:
         return seals.is_sealed(self.path)
 
     def damage(self) -> list[Path]:
-        """Return the files of a finished record that are damaged or missing by now."""
-        return seals.damage(self.path)
+        """Return the files that have been written whole and are damaged or missing by now."""
+        if not seals.whole_files(self.path):
+            return []
+        document = self.path / seals.DOCUMENT
+        try:
+            attributes = seals.document(document).get("attributes", {})
+        except DamagedError:
+            return [document]
+        if seals.SEAL in attributes:
+            return seals.damage(self.path)
+        return [document] if attributes.get("complete") else []
 
     def begin(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> None:
         """Write coordinates and empty arrays where they are not there as they should be; what is done stays."""
@@ -68,7 +77,7 @@ class Record:
             # The group's own document first: it says whose record this is.
             for name in sorted(files, key=lambda name: (name != seals.DOCUMENT, name)):
                 target = self.path / name
-                if name == seals.DOCUMENT and _identity_in(target) is not None:
+                if name == seals.DOCUMENT and self.finished and target not in seals.damage(self.path):
                     continue
                 if not target.is_file() or target.read_bytes() != files[name]:
                     seals.write_whole(target, files[name])

@@ -38,6 +38,9 @@ PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "optax", "numpy", "xarray", "z
 # Every chunk carries its own checksum as well, so that damage is also seen when an array is read much later.
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec())
 
+# The document of a group that holds groups alone.
+PLAIN_GROUP = b'{"zarr_format": 3, "node_type": "group"}'
+
 
 class Run:
     """A run folder being written.
@@ -176,9 +179,10 @@ class Run:
     def place_for(self, group: str) -> Path:
         """Return the path at which a sweep may write a group itself."""
         for parent in self._groups_above(self.path / group):
-            if not (parent / seals.DOCUMENT).exists():
-                with writing(parent):
-                    seals.write_whole(parent / seals.DOCUMENT, b'{"zarr_format": 3, "node_type": "group"}')
+            document = parent / seals.DOCUMENT
+            if not document.exists() or document.read_bytes() != PLAIN_GROUP:
+                with writing(document):
+                    seals.write_whole(document, PLAIN_GROUP)
         return self.path / group
 
     def _groups_above(self, path: Path) -> list[Path]:
@@ -238,7 +242,11 @@ def check_folder(
 
 def _is_ours(path: Path) -> bool:
     """Whether a store was begun by a run: by its document or, if that is damaged, by a copy or what it finished."""
-    return any({"format", "study"} <= set(found) for found in _attributes(path)) or bool(finished_groups(path))
+    for document in (path / seals.DOCUMENT, path.parent / RECORD):
+        with suppress(DamagedError):
+            if {"format", "study"} <= set(seals.document(document).get("attributes", {})):
+                return True
+    return bool(finished_groups(path))
 
 
 def _attributes(path: Path) -> Iterator[dict[str, Any]]:

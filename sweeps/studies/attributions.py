@@ -75,7 +75,8 @@ def all_of(
     baselines = {None: None, "zeros": "zeros", "mean": mean}
 
     def by(method: Method) -> Relevance:
-        return attribute(network, inputs, rules=method.rules, baseline=baselines[method.baseline], steps=STEPS)
+        steps = STEPS if method.rules.quantity == "path" else None
+        return attribute(network, inputs, rules=method.rules, baseline=baselines[method.baseline], steps=steps)
 
     return dict(zip(ALL, _side_by_side(by, ALL.values()), strict=True))
 

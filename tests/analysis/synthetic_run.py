@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
+from analysis import runs, seals
+
 NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20
 SWEPT = {
     "seed": 17,
@@ -158,7 +160,7 @@ def configured_tree(sweep, config=None):
 def tree_of(groups, study, command, config):
     tree = xr.DataTree.from_dict({name: data.assign_attrs(complete=True) for name, data in groups.items()})
     tree.attrs = {
-        "format": 1,
+        "format": runs.FORMAT,
         "study": study,
         "command": command,
         "device": "1 CPU device",
@@ -214,4 +216,13 @@ def write_run(folder, tree):
         # zarr's text arrays are not in the v3 specification yet, and it says so at every write
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
         tree.to_zarr(folder / "run.zarr", consolidated=False)
+    seal(folder / "run.zarr")
     return folder
+
+
+def seal(store):
+    """Seal a store, as the engine does when a group is finished."""
+    documents = [path for path in store.rglob("zarr.json") if seals.document(path)["attributes"].get("complete")]
+    for path in documents:
+        seals.seal(path.parent, seals.sums_of_group(path.parent))
+    seals.seal(store, seals.sums(store, documents))

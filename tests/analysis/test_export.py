@@ -19,7 +19,7 @@ def test_netcdf_holds_every_group(run, run_folder, tmp_path):
     path = export.to_netcdf(run_folder, tmp_path / "new" / "all.nc")
     with xr.open_datatree(path, engine="h5netcdf") as found:
         assert {node.path for node in found.subtree} == {node.path for node in run.tree.subtree}
-        assert found.attrs["command"] == run.command and found.attrs["format"] == 1
+        assert found.attrs["command"] == run.command and found.attrs["format"] == runs.FORMAT
         for node in run.tree.subtree:
             for name, variable in node.variables.items():
                 np.testing.assert_array_equal(found[node.path].variables[name].values, variable.values)

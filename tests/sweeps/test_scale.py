@@ -13,9 +13,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import zarr
 
 import sweeps
-from sweeps import batches, engine, items
+from sweeps import batches, items
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
 from tests.sweeps.helpers import SINGLE, SMALL
@@ -87,7 +88,7 @@ write = Record.write
 def killed(record, item, places, values, counts):
     if item == 2:
         name = list(places)[0]
-        record._array(name)[places[name].region] = values[name].reshape(places[name].shape)
+        record._array(record._path(name))[places[name].region] = values[name].reshape(places[name].shape)
         os.kill(os.getpid(), signal.SIGKILL)
     write(record, item, places, values, counts)
 Record.write = killed
@@ -315,14 +316,15 @@ def test_two_processes_share_a_store(children, configured_run, folder, tmp_path,
 def test_a_disk_that_cannot_be_written_is_said_in_one_line(
     number, reason, configured_run, trained, monkeypatch, capsys
 ):
-    def failing(*_):
-        raise OSError(number, reason, "run.zarr")
+    def failing(path, *_, **__):
+        raise OSError(number, reason, str(path))
 
-    monkeypatch.setattr(engine.Record, "write", failing)
+    monkeypatch.setattr(zarr.storage._local, "_put", failing)
     with pytest.raises(SystemExit) as stopped:
         run_configured(configured_run / "sweep.toml", trained)
     assert stopped.value.code == 2
-    assert capsys.readouterr().err == f"sweeps: error: [Errno {number}] {reason}: 'run.zarr'\n"
+    said = capsys.readouterr().err
+    assert re.fullmatch(rf"sweeps: error: {trained}/{MAIN}/\S+ cannot be written: {reason}\n", said)
 
 
 def test_several_processes_need_a_store(monkeypatch):

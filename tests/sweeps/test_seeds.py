@@ -1,0 +1,79 @@
+"""Seeds: all 64 bits count, and nothing but the seed and a draw's number decides a mask."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps import InputError, seeds, tasks, threefry
+
+OBJECTIVE = sweeps.Objective.from_function(lambda gates: 1 + (gates * jnp.arange(1.0, 9.0)).sum(), nodes=8)
+DESIGNS = [sweeps.Bernoulli(0.5, draws=40), sweeps.FixedSize(3, draws=40), sweeps.FlipPaths(paths=9)]
+# Settings that change what jax.random makes of one seed.
+SETTINGS = {"jax_threefry_partitionable": False, "jax_random_seed_offset": 5, "jax_default_prng_impl": "rbg"}
+
+
+def masks(seed, design=DESIGNS[0]):
+    return sweeps.sweep(OBJECTIVE, design, seed=seed, gradients=False).gates.values
+
+
+@pytest.fixture(params=SETTINGS)
+def other_setting(request):
+    before = getattr(jax.config, request.param)
+    jax.config.update(request.param, SETTINGS[request.param])
+    yield
+    jax.config.update(request.param, before)
+
+
+@pytest.fixture(scope="module")
+def usual():
+    network = sweeps.MLP((2, 4, 2), seed=3)
+    sweeps.train(network, tasks.circle(train_examples=20, test_examples=5), epochs=1, batch_size=5, seed=3)
+    return [masks(17, design) for design in DESIGNS], np.asarray(network.layers[0].kernel[...])
+
+
+def test_settings_of_jax_change_no_mask_and_no_training(usual, other_setting):
+    for design, wanted in zip(DESIGNS, usual[0], strict=True):
+        np.testing.assert_array_equal(masks(17, design), wanted)
+    network = sweeps.MLP((2, 4, 2), seed=3)
+    sweeps.train(network, tasks.circle(train_examples=20, test_examples=5), epochs=1, batch_size=5, seed=3)
+    np.testing.assert_array_equal(network.layers[0].kernel[...], usual[1])
+
+
+@pytest.mark.parametrize("other", [2**32 + 17, 2**63 + 17, 17 << 32])
+def test_all_bits_of_a_seed_count(other):
+    assert (masks(17) != masks(other)).any()
+    kernels = [np.asarray(sweeps.MLP((2, 4, 2), seed=seed).layers[0].kernel[...]) for seed in (17, other)]
+    assert (kernels[0] != kernels[1]).any()
+    points = [tasks.circle(train_examples=9, test_examples=9, train_seed=seed).train.inputs for seed in (17, other)]
+    assert (points[0] != points[1]).any()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 2**70, 1.5, "17", True, None, np.float64(3)])
+def test_what_is_no_seed_is_refused_by_name(seed):
+    for made in (
+        lambda: masks(seed),
+        lambda: sweeps.MLP((2, 3, 2), seed=seed),
+        lambda: tasks.circle(train_seed=seed),
+        lambda: sweeps.train(sweeps.MLP((2, 3, 2)), tasks.circle(9, 9), epochs=1, seed=seed),
+    ):
+        with pytest.raises(InputError, match=r"seed\S* must be (between 0 and 2\^64 - 1|a whole number), got "):
+            made()
+
+
+def test_numpy_integers_are_seeds():
+    for kind in (np.int8, np.uint32, np.int64, np.uint64):
+        np.testing.assert_array_equal(masks(kind(17)), masks(17))
+    assert sweeps.sweep(OBJECTIVE, DESIGNS[0], seed=np.int64(17), gradients=False).attrs["seed"] == 17
+
+
+@pytest.mark.parametrize("number", [1, 2, 7, 300])
+def test_bits_and_orders_are_those_of_jax_random(number):
+    ours = threefry.folded(jnp.asarray(seeds.words(2**40 + 3)), jnp.uint32(5), jnp.uint32(2**31 + 7))
+    theirs = jax.random.fold_in(jax.random.fold_in(seeds.key(2**40 + 3), 5), 2**31 + 7)
+    np.testing.assert_array_equal(threefry.bits(ours, number), jax.random.bits(theirs, (number,), jnp.uint32))
+    np.testing.assert_array_equal(threefry.permutation(ours, number), jax.random.permutation(theirs, number))
+    np.testing.assert_array_equal(
+        threefry.split(ours), [jax.random.key_data(key) for key in jax.random.split(theirs)]
+    )
