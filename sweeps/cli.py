@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from pathlib import Path
+from traceback import print_exc
 from typing import Annotated, Any
 
 import tyro
 
 from analysis.errors import InputError, NotAFolderError, UnavailableError
 from sweeps import checks, config, importing, interrupting
+from sweeps.processes import leave, supervised
 from sweeps.studies import settings as studies
 
 PROG = "sweeps"
@@ -104,10 +106,12 @@ def run(
     with _writing(out):
         pass
     if distributed:
-        import jax
-
-        jax.distributed.initialize(coordinator, processes, process)
+        supervised(_print_error)
+        interrupting.listen_again()
     import jax
+
+    if distributed:
+        jax.distributed.initialize(coordinator, processes, process)
 
     from analysis import reports
     from sweeps.studies import configured
@@ -219,10 +223,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         # What a user's own function raised is noted as such by sweeps.importing.
         if traceback or importing.is_theirs(error):
+            leave(error, print_exc)
             raise
         # Some messages are several lines long; the first says what is wrong, --traceback shows the rest.
-        print(f"{PROG}: error: {(str(error).strip().splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        leave(error, lambda: _print_error(line))
+        _print_error(line)
         sys.exit(2)
+    except Exception as error:
+        leave(error, print_exc)
+        raise
+
+
+def _print_error(line: str) -> None:
+    print(f"{PROG}: error: {line}", file=sys.stderr, flush=True)
 
 
 def _stopped() -> str:

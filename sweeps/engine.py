@@ -9,11 +9,10 @@ from typing import Any, Literal
 import jax
 import numpy as np
 import xarray as xr
-from jax.experimental import multihost_utils
 
 from analysis import seals
 from analysis.errors import InputError, InputTypeError, TooLargeError
-from sweeps import checks, disk, labels, summaries
+from sweeps import checks, disk, labels, processes, summaries
 from sweeps.designs import Design
 from sweeps.identity import digest
 from sweeps.items import Evaluator, named
@@ -177,21 +176,21 @@ class _Work:
     def _completed(self, record: Record, shown: bool) -> xr.Dataset:
         """Finish a record that this process, and others that take part, write, and return what is in it."""
         first = jax.process_index() == 0
-        if _agreed(first and not self._damaged(record) and record.finished):
+        if processes.agreed(first and not self._damaged(record) and record.finished):
             return record.open()
         arrays = self._arrays()
         if first:
             record.begin(self._coordinates(), arrays)
-        _wait_for_all("begun")
+        processes.wait_for_all("begun")
         self._evaluate_items(record, arrays, shown)
-        _wait_for_all("evaluated")
+        processes.wait_for_all("evaluated")
         if first:
             record.finish(
                 self._merged(record)
                 if self.keep == "summary"
                 else xr.Dataset(attrs=self._attributes() | record.counts())
             )
-        _wait_for_all("finished")
+        processes.wait_for_all("finished")
         return record.open()
 
     def _damaged(self, record: Record) -> bool:
@@ -325,16 +324,3 @@ def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def _counts(values: dict[str, np.ndarray]) -> dict[str, int]:
     loss = values["loss"]
     return dict(nonpositive_losses=int((loss <= 0).sum()), nonfinite_losses=int((~np.isfinite(loss)).sum()))
-
-
-def _agreed(mine: bool) -> bool:
-    """Return what the first process found: files may change before another one looks."""
-    if jax.process_count() == 1:
-        return mine
-    return bool(multihost_utils.broadcast_one_to_all(np.asarray(mine)))
-
-
-def _wait_for_all(stage: str) -> None:
-    """Wait until every process has come this far."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(stage)

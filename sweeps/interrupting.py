@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+# What was asked of this process, for one that is forked from it.
+_line: list[Callable[[], str]] = []
 # Seconds for an orderly end.
 PATIENCE = 3.0
 STATUS = 130
@@ -28,6 +30,7 @@ def listen(line: Callable[[], str]) -> None:
     """
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         return
+    _line[:] = [line]
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
@@ -55,6 +58,12 @@ def listen(line: Callable[[], str]) -> None:
     signal.signal(signal.SIGINT, hear)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=watch, daemon=True).start()
+
+
+def listen_again() -> None:
+    """Listen in a process that was forked from one that listens: threads are not forked."""
+    for line in _line[:1]:
+        listen(line)
 
 
 def leave(line: str) -> NoReturn:

@@ -121,7 +121,7 @@ def train_many(
     """
     epochs, batch_size = checks.whole("epochs", epochs, least=1), checks.whole("batch_size", batch_size, least=1)
     keep_parameters = checks.flag("keep_parameters", keep_parameters)
-    _check_kinds(networks, tasks, optimizer)
+    check_kinds(networks, tasks, optimizer)
     seeds = range(len(networks)) if seeds is None else seeds
     if not len(networks) == len(tasks) == len(seeds) or not networks:
         raise InputError(
@@ -136,7 +136,7 @@ def train_many(
             f"batch_size must divide the {len(batches[0])} examples for {named.name}, which returns one number a batch"
         )
     is_plain = is_plain_network(networks[0]) and named in losses.LOSSES.values()
-    batches = [_harmless(networks[0], batch, named, is_plain) for batch in batches]
+    batches = [harmless(networks[0], batch, named, is_plain) for batch in batches]
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise InputError("networks must have one structure: the same modules, sizes and settings")
@@ -172,7 +172,8 @@ def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> losses.Los
     return losses.find(loss, gating.output_shape(network, batch.inputs), batch.targets, batch.mask)
 
 
-def _check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -> None:
+def check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -> None:
+    """Raise InputTypeError for what is no module, no task or no optimizer."""
     for network in networks:
         if not isinstance(network, nnx.Module):
             raise InputTypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")
@@ -185,7 +186,7 @@ def _check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) 
         raise InputTypeError(f"optimizer must be an Optax transformation, got {type(optimizer).__name__}")
 
 
-def _harmless(network: nnx.Module, data: Examples, loss: losses.Loss, is_separable: bool) -> Examples:
+def harmless(network: nnx.Module, data: Examples, loss: losses.Loss, is_separable: bool) -> Examples:
     """Replace what does not count in examples, where this changes no other example's loss."""
     spare = data.has_spare_inputs
     if spare and not is_separable:

@@ -15,7 +15,7 @@ from sweeps import checks, examples, gating, losses, seeds
 from sweeps.pruning import choosing, parameters, sparsities
 from sweeps.pruning.masked import Masked
 from sweeps.tasks import Task
-from sweeps.training import ADAM, History, Trained, _check_kinds, _harmless, train_epoch
+from sweeps.training import ADAM, History, Trained, check_kinds, harmless, train_epoch
 
 
 class Gradual(NamedTuple):
@@ -90,7 +90,7 @@ def gradually(
     >>> int(result.masks["layers/0/kernel"].sum())
     8
     """
-    _check_kinds([network], [task], optimizer)
+    check_kinds([network], [task], optimizer)
     if not callable(sparsity):
         raise InputTypeError(f"sparsity must be a function of the epoch, such as an Optax schedule, got {sparsity!r}")
     if choose is not None and not callable(choose):
@@ -106,7 +106,7 @@ def gradually(
         raise InputError(
             f"batch_size must divide the {len(data)} examples for {named.name}, which returns one number a batch"
         )
-    data = _harmless(network, data, named, False)
+    data = harmless(network, data, named, False)
     choose = choose or partial(choosing.weight_masks, batch=task.train)
     optimizer = optimizer or ADAM
     trained = nnx.clone(network)

@@ -12,11 +12,10 @@ import jax
 import optax
 import xarray as xr
 from flax import nnx
-from jax.experimental import multihost_utils
 
 from analysis import seals
 from analysis.errors import InputError
-from sweeps import checkpoints, config, importing, tasks
+from sweeps import checkpoints, config, importing, processes, tasks
 from sweeps.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
 from sweeps.engine import check_room, sweep
 from sweeps.identity import digest
@@ -78,8 +77,7 @@ def run(
     first = jax.process_index() == 0
     if first:
         store = _trained(settings, model, task, options, Path(folder), arguments, overwrite, say)
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("trained")
+    processes.wait_for_all("trained")
     if not first:
         store = Run(folder, **arguments, partner=True)
     _put_back(model, store)
@@ -172,7 +170,7 @@ class Model(NamedTuple):
 
 def _task(data: config.Data) -> Task:
     if data.load is not None:
-        task = importing.called(data.load, "task", data.arguments)
+        task = importing.called(data.load, "task.load", data.arguments)
         if not isinstance(task, Task):
             raise InputError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
         return task
@@ -190,11 +188,11 @@ def _model(settings: config.Network, training: config.Training) -> Model:
     if settings.build is None:
         network = MLP(**settings.of_mlp())
         return Model(f"{'-'.join(map(str, network.sizes))} network", network, None, True, training.epochs == 0)
-    function = importing.load(settings.build, "network")
+    function = importing.load(settings.build, "network.build")
     arguments = dict(settings.arguments)
     if "seed" in inspect.signature(function).parameters:
         arguments.setdefault("seed", settings.seed)
-    built = importing.called(settings.build, "network", arguments)
+    built = importing.called(settings.build, "network.build", arguments)
     network, variables = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
     if settings.checkpoint is not None:
         _check_trainable(network, settings.build, "network.checkpoint is for flax.nnx modules")

@@ -15,7 +15,7 @@ import xarray as xr
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sweeps import losses
+from sweeps import losses, seeds
 from sweeps.store import Run, check_folder
 from sweeps.studies import attributions, datasets, deletion, node_relevance, supervised
 from sweeps.studies.settings import Relevance
@@ -42,7 +42,7 @@ class Images(nnx.Module):
     """
 
     def __init__(self, side: int, channels: tuple[int, int], hidden: int, classes: int, seed: int):
-        rngs = nnx.Rngs(seed)
+        rngs = nnx.Rngs(seeds.key(seed))
         first, second = channels
         self.side = side
         self.conv_1 = nnx.Conv(1, first, (3, 3), rngs=rngs)

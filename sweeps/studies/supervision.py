@@ -186,7 +186,7 @@ def fitted(
     """
     splits = [nnx.split(network) for network in networks]
     states = jax.tree.map(lambda *leaves: np.stack(leaves), *[state for _, state in splits])
-    keys = jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
+    keys = jnp.stack([key(seed) for seed in seeds])
     sets = jax.tree.map(jnp.asarray, (train, *(Patched(*(part[:FOLLOWED] for part in one)) for one in (right, clean))))
     found = _fit_all(Network(splits[0][0]), name, epochs, states, jnp.asarray(strengths, jnp.float32), keys, sets)
     # In NumPy one network can be taken out without a program of its own.

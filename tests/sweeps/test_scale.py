@@ -80,13 +80,14 @@ from sweeps import cli, items
 from tests.sweeps import test_records
 reports.write = lambda out: out
 """
-# The third item's first array is written, and then there is no more process.
+# An item's first array is written, and then there is no more process.
 KILLED = f"""{WITHOUT_REPORT}
 import os, signal
+kills = int(sys.argv.pop(1))
 from sweeps.records import Record
 write = Record.write
 def killed(record, item, places, values, counts):
-    if item == 2:
+    if item == kills:
         name = list(places)[0]
         record._array(record._path(name))[places[name].region] = values[name].reshape(places[name].shape)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -127,14 +128,22 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def children(configured_run, folder):
     """The other processes, started before all tests of this file and ended after them: starting JAX takes its time."""
-    killed, shared = (trained_only(configured_run / "run", folder / name) for name in ("killed", "shared"))
+    killed, shared, left = (
+        trained_only(configured_run / "run", folder / name) for name in ("killed", "shared", "left")
+    )
     command = ["run", configured_run / "sweep.toml", "--out"]
-    distributed = ["--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2", "--process"]
+    distributed, leaving = (
+        ["--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2", "--process"]
+        for _ in range(2)
+    )
     made = {
         "devices": started(ON_FOUR_DEVICES, folder / "four", devices=4),
-        "killed": started(KILLED, *command, killed),
+        "killed": started(KILLED, 2, *command, killed),
         "first": started(SHARED, folder / "summary.zarr", *command, shared, *distributed, 0),
         "second": started(SHARED, folder / "summary.zarr", *command, shared, *distributed, 1),
+        # Items 1, 3 and 5 are the second process's.
+        "survivor": started(KILLED, -1, *command, left, *leaving, 0),
+        "lost": started(KILLED, 3, *command, left, *leaving, 1),
     }
     yield made
     for process in made.values():
@@ -308,6 +317,17 @@ def test_two_processes_share_a_store(children, configured_run, folder, tmp_path,
     monkeypatch.setattr(items, "CALL_BYTES", CALL_BYTES)
     swept(tmp_path / "alone.zarr", "summary")
     assert_same_files(folder / "summary.zarr", files(tmp_path / "alone.zarr"))
+
+
+def test_a_process_whose_partner_was_killed_says_so_in_one_line(children):
+    status, printed = finished(children["lost"])
+    assert status == 128 + signal.SIGKILL and "Traceback" not in printed
+    status, printed = finished(children["survivor"])
+    assert status == 75 and "*** " not in printed and "Traceback" not in printed
+    assert printed.endswith(
+        "sweeps: error: another process of this run has stopped; start the same command again in all of them: "
+        "what is finished is kept\n"
+    )
 
 
 @pytest.mark.parametrize(
