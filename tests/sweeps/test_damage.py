@@ -1,18 +1,24 @@
 """Damage and foreign folders: whatever happens to a file of a run is seen, in one line, and nothing is lost by it."""
 
+import dataclasses
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
+import hypothesis
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis import runs
-from sweeps import InputError, cli
+from sweeps import InputError, cli, config
+from sweeps.studies import configured
 from tests.sweeps.conftest import CONFIG, run_configured
 
 SMALL = CONFIG.replace("draws = 40", "draws = 5").replace("gradients = false", "")
@@ -263,3 +269,45 @@ def test_a_second_process_on_one_folder_is_told(copy, made, capsys):
             assert f"{copy} is being written by another process; wait until it ends, or choose another folder" in said
         other.kill()
     run_configured(made / "sweep.toml", copy)
+
+
+SETTINGS = st.fixed_dictionaries(
+    dict(
+        task=st.fixed_dictionaries(
+            {}, optional=dict(name=st.sampled_from(["circle", "spiral"]), turns=st.sampled_from([0.5, float("nan")]))
+        ),
+        network=st.fixed_dictionaries(
+            dict(sizes=st.sampled_from([(2, 3, 2), (2, 3, 2, 2), (3, 3, 2), (2, 3, 1)])),
+            optional=dict(activation=st.sampled_from(["tanh", "identity"]), seed=st.sampled_from([2**40, 2**64])),
+        ),
+        training=st.fixed_dictionaries(
+            dict(epochs=st.sampled_from([0, 1])),
+            optional=dict(loss=st.sampled_from(["binary_cross_entropy", "squared_error", "no.module:here"])),
+        ),
+        sweep=st.fixed_dictionaries(
+            dict(design=st.sampled_from(["bernoulli", "fixed_size", "leave_one_out", "hypercube"])),
+            optional=dict(
+                on=st.sampled_from([1, 9]),
+                plan=st.sampled_from(["affine", "dense"]),
+                sites=st.sampled_from([("layers/0",), ("nowhere",)]),
+                keep=st.just("summary"),
+                gradients=st.just(False),
+            ),
+        ),
+    )
+)
+
+
+@given(SETTINGS)
+@hypothesis.settings(max_examples=20)
+def test_whatever_the_settings_a_run_ends_or_is_refused_before_its_folder_exists(chosen):
+    chosen["task"] |= dict(train_examples=8, test_examples=8)
+    tables = {name: getattr(config.Sweep(), name) for name in chosen}
+    with tempfile.TemporaryDirectory() as parent:
+        try:
+            wanted = {name: dataclasses.replace(table, **chosen[name]) for name, table in tables.items()}
+            configured.run(config.Sweep(**wanted), f"{parent}/run")
+        except InputError as error:
+            assert str(error).strip() and "\n" not in str(error) and not os.listdir(parent)
+        else:
+            assert contents(f"{parent}/run")[0]["/sweeps/main"].attrs["complete"]
