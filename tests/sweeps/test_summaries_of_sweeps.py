@@ -174,12 +174,28 @@ CHAINS = {
     "infinite": np.full(30, np.inf),
     "mixed": RANDOM.permutation(np.repeat([np.nan, np.inf, -np.inf, 0.0, -2.0, 0.5], 5)),
 }
-# The first gate is the loss; the other tells masks of equal loss apart.
-OF_ANY_KIND = sweeps.Masks(np.stack([[losses, np.arange(30)] for losses in CHAINS.values()]).swapaxes(1, 2))
+# Gates are finite: these stand for losses that are not.
+SPECIAL = {1e30: np.nan, 2e30: np.inf, 3e30: -np.inf}
+
+
+def coded(losses):
+    for code, value in SPECIAL.items():
+        losses = np.where(np.isnan(losses) if np.isnan(value) else losses == value, code, losses)
+    return losses
+
+
+# The first gate says the loss; the other tells masks of equal loss apart.
+OF_ANY_KIND = sweeps.Masks(np.stack([[coded(losses), np.arange(30)] for losses in CHAINS.values()]).swapaxes(1, 2))
 
 
 def of_any_kind(batch_size=None):
-    identity = sweeps.Objective.from_function(lambda gates: gates[0], nodes=2)
+    def said(gates):
+        loss = gates[0]
+        for code, value in SPECIAL.items():
+            loss = jnp.where(gates[0] == jnp.float32(code), jnp.float32(value), loss)
+        return loss
+
+    identity = sweeps.Objective.from_function(said, nodes=2)
     return sweeps.sweep(identity, OF_ANY_KIND, keep="summary", gradients=False, batch_size=batch_size)
 
 
