@@ -7,7 +7,8 @@ draws begins with the same masks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -175,7 +176,7 @@ class FlipPaths(Design):
     flips: int | None = None
     layer: str | None = None
     chains: int = 1
-    among: tuple[int, ...] | None = field(default=None, repr=False)
+    among: tuple[int, ...] | None = field(default=None, init=False, repr=False)
     """Numbers of the nodes of the layer, once the design is bound to an objective."""
 
     def __post_init__(self) -> None:
@@ -194,7 +195,9 @@ class FlipPaths(Design):
             return self
         if self.layer not in layers:
             raise InputError(f"layer must be one of {', '.join(dict.fromkeys(layers))}, got {self.layer!r}")
-        return replace(self, among=tuple(index for index, layer in enumerate(layers) if layer == self.layer))
+        bound = copy(self)
+        _keep(bound, among=tuple(index for index, layer in enumerate(layers) if layer == self.layer))
+        return bound
 
     def axes(self, nodes: int) -> dict[str, int]:
         """Lengths of (chain, draw); a draw is a path."""

@@ -147,6 +147,18 @@ def checked(batch: Any) -> Examples:
     return Examples(inputs, targets, None if mask is None else jnp.asarray(mask))
 
 
+def checked_inputs(inputs: Any) -> Any:
+    """Return inputs on the device.
+
+    Raises
+    ------
+    ValueError
+        If they are no arrays of finite numbers with one leading axis (examples,).
+    """
+    first, *_ = *jax.tree.leaves(inputs), 0
+    return checked((inputs, np.zeros(np.shape(first)[:1], np.float32))).inputs
+
+
 def as_array(name: str, values: Any) -> np.ndarray:
     """Return NumPy's array of values, or raise InputError for lists of different lengths."""
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from analysis.errors import InputError
-from sweeps import calling
+from sweeps import calling, checks
 from sweeps.logarithms import log1p_of_share
 
 
@@ -129,7 +129,9 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
     if name is None:
         name = "cross_entropy" if whole else "squared_error"
     if not isinstance(name, str) or name not in LOSSES:
-        raise InputError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {name!r}")
+        raise InputError(
+            f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {checks.shown(name)}"
+        )
     if name == "squared_error" and not (whole and outputs > 1):
         wanted = _in_words((*shape[:-1], outputs))
         _check(

@@ -314,11 +314,13 @@ def _checked_names(nodes: int | Sequence[str] | None) -> tuple[str, ...] | None:
     """Names of a function's nodes, or None where none are given."""
     if nodes is None:
         return None
-    if isinstance(nodes, str) or not isinstance(nodes, Sequence | np.ndarray) or not np.ndim(nodes):
+    # An array of no axes is one number.
+    several = nodes.ndim > 0 if isinstance(nodes, np.ndarray) else not isinstance(nodes, str)
+    if not several or not isinstance(nodes, Sequence | np.ndarray):
         return tuple(f"node {node}" for node in range(checks.whole("nodes", nodes, least=1)))
     names = tuple(nodes)
     if not all(isinstance(name, str) for name in names):
-        raise InputTypeError(f"nodes must be a number of nodes, or names that are texts, got {nodes!r}")
+        raise InputTypeError(f"nodes must be a number of nodes, or names that are texts, got {checks.shown(nodes)}")
     if not names or len(set(names)) < len(names):
         raise InputError("nodes must have different names, at least one")
     return tuple(map(str, names))

@@ -122,7 +122,7 @@ def train_many(
     epochs, batch_size = checks.whole("epochs", epochs, least=1), checks.whole("batch_size", batch_size, least=1)
     keep_parameters = checks.flag("keep_parameters", keep_parameters)
     check_kinds(networks, tasks, optimizer)
-    seeds = range(len(networks)) if seeds is None else seeds
+    seeds = range(len(networks)) if seeds is None else checks.several("seed", seeds, checks.seed)
     if not len(networks) == len(tasks) == len(seeds) or not networks:
         raise InputError(
             "networks, tasks and seeds must be of one length, at least 1: "
@@ -174,6 +174,9 @@ def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> losses.Los
 
 def check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -> None:
     """Raise InputTypeError for what is no module, no task or no optimizer."""
+    for name, values in dict(networks=networks, tasks=tasks).items():
+        if not isinstance(values, Sequence) or isinstance(values, str | bytes):
+            raise InputTypeError(f"{name} must be a list, one for each network, got {type(values).__name__}")
     for network in networks:
         if not isinstance(network, nnx.Module):
             raise InputTypeError(f"network must be a flax.nnx.Module, got {type(network).__name__}")

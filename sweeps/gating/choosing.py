@@ -58,7 +58,7 @@ def _parts(selection: Selection) -> list[str | type]:
     parts = list(selection) if isinstance(selection, Iterable) and not isinstance(selection, str) else [selection]
     for part in parts:
         if not isinstance(part, str | type):
-            raise InputTypeError(f"sites must be path patterns and types of layers, got {part!r}")
+            raise InputTypeError(f"sites must be path patterns and types of layers, got {checks.shown(part)}")
     for part, number in selection.items() if isinstance(selection, Mapping) else ():
         checks.whole(f"sites: the number of groups of {part}", number)
     if not parts:

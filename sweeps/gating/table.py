@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from sweeps.examples import checked_inputs
 from sweeps.gating import attaching, finding
 
 
@@ -72,7 +70,7 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, call: Any = None)
     layers/0        unit  20     input of layers/1  yes      yes
     layers/1        unit  30     input of layers/2  yes      yes
     """
-    model, inputs = attaching.as_model(network, variables, call), jax.tree.map(jnp.asarray, inputs)
+    model, inputs = attaching.as_model(network, variables, call), checked_inputs(inputs)
     calls = finding.Calls(model, inputs)
     found = calls.found()
     gated = attaching.put_on(model, [one.site for one in found], calls, inputs)

@@ -181,7 +181,7 @@ _SIDES = ("rows", "columns")
 def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]:
     sizes = tuple(block) if isinstance(block, tuple | list | np.ndarray) else ()
     if len(sizes) != 2:
-        raise InputError(f"block must be two positive numbers (rows, columns), got {block!r}")
+        raise InputError(f"block must be two positive numbers (rows, columns), got {checks.shown(block)}")
     rows, columns = (checks.whole(f"block: {name}", size, 1) for name, size in zip(_SIDES, sizes, strict=True))
     for path, kernel in scores.items():
         if kernel.ndim != 2:

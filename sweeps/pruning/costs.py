@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from sweeps import checks, compiling
-from sweeps.pruning import parameters, reading
+from sweeps import checks, compiling, examples
+from sweeps.pruning import parameters
 
 
 class Cost(NamedTuple):
@@ -53,7 +53,7 @@ def cost(network: nnx.Module, inputs: Any, repeats: int = 30) -> Cost:
     (102, 80, 408)
     """
     parameters.checked_network(network)
-    repeats, inputs = checks.whole("repeats", repeats, 1), reading.checked_inputs(inputs)
+    repeats, inputs = checks.whole("repeats", repeats, 1), examples.checked_inputs(inputs)
     arrays = [variable[...] for variable in parameters.by_path(network).values()]
     clone = nnx.clone(network)
     clone.eval()

@@ -92,9 +92,11 @@ def gradually(
     """
     check_kinds([network], [task], optimizer)
     if not callable(sparsity):
-        raise InputTypeError(f"sparsity must be a function of the epoch, such as an Optax schedule, got {sparsity!r}")
+        raise InputTypeError(
+            f"sparsity must be a function of the epoch, such as an Optax schedule, got {checks.shown(sparsity)}"
+        )
     if choose is not None and not callable(choose):
-        raise InputTypeError(f"choose must be a function (network, sparsity) -> masks, got {choose!r}")
+        raise InputTypeError(f"choose must be a function (network, sparsity) -> masks, got {checks.shown(choose)}")
     epochs, batch_size = checks.whole("epochs", epochs, 1), checks.whole("batch_size", batch_size, 1)
     key_of_all, shares = seeds.key(seed), [sparsity(epoch) for epoch in range(1, epochs + 1)]
     if {sparsities.checked_sparsity(share).shape for share in shares} != {()}:

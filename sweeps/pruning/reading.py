@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
-from sweeps import compiling, examples
+from sweeps import checks, compiling, examples
 from sweeps.gating.nnx_models import NnxModel
 from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
 from sweeps.networks import ACTIVATIONS, MLP, is_plain
@@ -20,18 +20,6 @@ from sweeps.pruning import parameters
 
 # Examples whose activations are in memory together.
 CHUNK = 1024
-
-
-def checked_inputs(inputs: Any) -> Any:
-    """Return inputs on the device.
-
-    Raises
-    ------
-    ValueError
-        If they are no arrays of finite numbers with one leading axis (examples,).
-    """
-    first, *_ = *jax.tree.leaves(inputs), 0
-    return examples.checked((inputs, np.zeros(np.shape(first)[:1], np.float32))).inputs
 
 
 def mean_activations(
@@ -60,8 +48,8 @@ def mean_activations(
     """
     parameters.checked_network(network)
     if not isinstance(layers, Collection) or isinstance(layers, str) or not all(isinstance(one, str) for one in layers):
-        raise InputTypeError(f"layers must be a list of paths, such as ['layers/1'], got {layers!r}")
-    return _averages(network, checked_inputs(inputs), {layer: lambda values: values for layer in layers})
+        raise InputTypeError(f"layers must be a list of paths, such as ['layers/1'], got {checks.shown(layers)}")
+    return _averages(network, examples.checked_inputs(inputs), {layer: lambda values: values for layer in layers})
 
 
 def deviations(network: nnx.Module, inputs: Any, layers: Mapping[str, int]) -> dict[str, Float[np.ndarray, " nodes"]]:

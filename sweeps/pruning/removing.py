@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Bool, Float
 
 from analysis.errors import InputError
-from sweeps import checks
+from sweeps import checks, examples
 from sweeps.networks import MLP
 from sweeps.pruning import parameters, reading, structure
 from sweeps.pruning.structure import Part, Structure
@@ -55,7 +55,7 @@ def masks_of_nodes(network: nnx.Module, keep: Any, inputs: Any = None) -> dict[s
 
 def _structure(network: nnx.Module, inputs: Any) -> Structure:
     parameters.checked_network(network)
-    return structure.of(network, None if inputs is None else reading.checked_inputs(inputs))
+    return structure.of(network, None if inputs is None else examples.checked_inputs(inputs))
 
 
 def _masks(

@@ -161,6 +161,10 @@ def _checked(network: Any, by: Any, criteria: tuple[str, ...], otherwise: str, b
         raise InputError(f"by={by!r} needs a batch: give batch=")
     if batch is None and loss is not None:
         raise InputError("loss is of a batch: give batch=")
+    if loss is not None:
+        # Whether the criterion needs it or not.
+        data = examples.checked(batch)
+        losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
     return checks.seed("seed", seed)
 
 

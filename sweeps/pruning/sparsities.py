@@ -85,7 +85,7 @@ def checked_sparsity(sparsity: Any) -> np.ndarray:
     if not (numbers or all(isinstance(one, Rational | Decimal) for one in given.reshape(-1))) or not all(
         0 <= one <= 1 for one in given.reshape(-1)
     ):
-        raise InputError(f"sparsity must be numbers between 0 and 1, got {sparsity}")
+        raise InputError(f"sparsity must be numbers between 0 and 1, got {checks.shown(sparsity)}")
     exact = np.empty(given.shape, object)
     for index in np.ndindex(given.shape):
         exact[index] = Fraction(str(given[index]))

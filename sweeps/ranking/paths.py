@@ -197,7 +197,7 @@ def masks_along(order: Any) -> Float[np.ndarray, "steps nodes"]:
     """
     given = checks.numbers("order", order)
     if given.ndim != 1 or not np.array_equal(np.sort(given), np.arange(len(given))):
-        raise InputError(f"order must hold the number of each node once, got {order!r}")
+        raise InputError(f"order must hold the number of each node once, got {checks.shown(order)}")
     return (np.argsort(given)[None] >= np.arange(len(given) + 1)[:, None]).astype(np.float32)
 
 

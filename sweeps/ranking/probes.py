@@ -67,7 +67,7 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
     vector = checked_gates(objective, gates)
     node, gains = checks.whole("node", node, 0, len(vector) - 1), checks.numbers("gains", gains).astype(float)
     if gains.ndim != 1 or not np.isfinite(gains).all():
-        raise InputError(f"gains must be one vector of finite numbers, got {gains}")
+        raise InputError(f"gains must be one vector of finite numbers, got {checks.shown(gains)}")
     masks = np.tile(vector, (len(gains), 1))
     masks[:, node] = gains
     here = objective.evaluate(vector)

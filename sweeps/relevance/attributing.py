@@ -181,10 +181,10 @@ def attribute_function(
     if not callable(function):
         raise InputTypeError(f"function must be (state, inputs) -> outputs, got {type(function).__name__}")
     if rules is not None and method != "lrp":
-        raise InputError(f"rules are in place of a method: give one of the two, not also method={method!r}")
+        raise InputError(f"rules are in place of a method: give one of the two, not also method={checks.shown(method)}")
     rules = method_of(method) if rules is None else rules
     if not isinstance(rules, Rules):
-        raise InputTypeError(f"rules must be sweeps.relevance.Rules, got {rules!r}")
+        raise InputTypeError(f"rules must be sweeps.relevance.Rules, got {checks.shown(rules)}")
     steps = _steps(steps, rules)
     inputs = _floating("inputs", inputs)
     if inputs.ndim < 2 or 0 in inputs.shape:
@@ -213,7 +213,7 @@ def method_of(method: str | Rules) -> Rules:
     if isinstance(method, Rules):
         return method
     if not isinstance(method, str) or method not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, or Rules, got {method!r}")
+        raise InputError(f"method must be one of {', '.join(METHODS)}, or Rules, got {checks.shown(method)}")
     return METHODS[method]
 
 

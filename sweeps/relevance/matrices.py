@@ -262,6 +262,9 @@ class ZBox(_Stabilised):
     def __post_init__(self) -> None:
         super().__post_init__()
         low, high = (checks.numbers(name, getattr(self, name)) for name in ("low", "high"))
+        for name, bound in dict(low=low, high=high).items():
+            if not np.isfinite(bound).all():
+                raise InputError(f"{name} must be finite, got {checks.shown(getattr(self, name))}")
         try:
             is_box = np.all(low <= high)
         except ValueError:

@@ -110,7 +110,7 @@ def _pairs(by_layer: Any) -> list[tuple[str, Any]]:
     pairs = by_layer.items() if isinstance(by_layer, Mapping) else by_layer
     is_list = isinstance(pairs, Collection) and not isinstance(pairs, str)
     if not is_list or not all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in pairs):
-        raise InputTypeError(f"by_layer must be a dict from patterns of paths to rules, got {by_layer!r}")
+        raise InputTypeError(f"by_layer must be a dict from patterns of paths to rules, got {checks.shown(by_layer)}")
     return list(pairs)
 
 
@@ -120,11 +120,11 @@ Rule = TypeVar("Rule", MatrixRule, NonlinearityRule, MaximumRule)
 def _rule(argument: str, rule: Any, table: Mapping[str, Rule]) -> Rule:
     if not isinstance(rule, str):
         if isinstance(rule, type) or not any(isinstance(rule, type(known).__mro__[-2]) for known in table.values()):
-            raise InputError(f"{argument} must be one of {', '.join(table)}, or such a rule, got {rule!r}")
+            raise InputError(f"{argument} must be one of {', '.join(table)}, or such a rule, got {checks.shown(rule)}")
         return rule
     if rule not in table:
         more = "; z_box needs its bounds: ZBox(low=..., high=...)" if rule == "z_box" else ""
-        raise InputError(f"{argument} must be one of {', '.join(table)}, or a rule, got {rule!r}{more}")
+        raise InputError(f"{argument} must be one of {', '.join(table)}, or a rule, got {checks.shown(rule)}{more}")
     return table[rule]
 
 

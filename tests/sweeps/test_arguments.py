@@ -44,6 +44,8 @@ class TestNodes:
             ([1, 2], r"nodes must be a number of nodes, or names that are texts, got \[1, 2\]"),
             (["a", "a"], "nodes must have different names, at least one"),
             ([], "nodes must have different names, at least one"),
+            ([["a"], ["a", "b"]], "nodes must be a number of nodes, or names that are texts"),
+            (np.ones((2, 2)), r"nodes must be .*, got array\(\[\[1., 1.\], \[1., 1.\]\]\)$"),
         ],
     )
     def test_others(self, nodes, message):
@@ -199,12 +201,34 @@ class TestTraining:
         with pytest.raises(InputError, match=message):
             sweeps.train(**dict(network=NETWORK, task=TASK) | how)
 
+    @pytest.mark.parametrize(
+        ("how", "message"),
+        [
+            (dict(networks=NETWORK), "networks must be a list, one for each network, got MLP"),
+            (dict(tasks=None), "tasks must be a list, one for each network, got NoneType"),
+            (dict(seeds=1.5), "seed must be a whole number, got 1.5"),
+            (dict(seeds=b"a"), "seed must be a whole number, got b'a'"),
+        ],
+    )
+    def test_several_at_once(self, how, message):
+        with pytest.raises(InputTypeError, match=message):
+            train_many(**dict(networks=[NETWORK], tasks=[TASK]) | how)
+
     def test_all_bits_of_a_seed_count(self):
         networks = [sweeps.MLP((2, 3, 2)) for _ in range(4)]
         train_many(networks, [TASK] * 4, batch_size=2, epochs=1, seeds=[17, 2**32 + 17, 2**64 - 1, np.uint64(17)])
         kernels = [np.asarray(network.layers[0].kernel[...]) for network in networks]
         assert len({kernel.tobytes() for kernel in kernels}) == 3
         np.testing.assert_array_equal(kernels[0], kernels[3])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [(None, "inputs"), ("abc", "batch: inputs must be real numbers"), (np.array([[2**40, 1]]), "inputs must be whole numbers")],
+)
+def test_inputs_of_a_table_of_sites(inputs, message):
+    with pytest.raises(InputError, match=message):
+        sweeps.gating.sites(NETWORK, inputs)
 
 
 class TestMLP:

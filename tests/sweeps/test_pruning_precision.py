@@ -131,6 +131,11 @@ WRONG = {
     "by": (lambda: pruning.unit_scores(MLP, None), TypeError, "by must be numbers, got None"),
     "complex by": (lambda: pruning.unit_scores(MLP, [1j] * 4), TypeError, "by must be numbers"),
     "loss without batch": (lambda: pruning.unit_masks(MLP, 0, loss="squared_error"), ValueError, "loss is of a batch"),
+    "loss of no use": (
+        lambda: pruning.unit_masks(MLP, 0, batch=TASK.train, loss="hinge"),
+        ValueError,
+        "loss must be one of cross_entropy",
+    ),
     "ragged sparsity": (lambda: pruning.unit_masks(MLP, [[0], [0, 1]]), ValueError, "sparsity must be numbers between"),
     "true sparsity": (lambda: pruning.unit_masks(MLP, True), ValueError, "sparsity must be numbers between"),
     "block": (lambda: pruning.weight_masks(MLP, 0, block=(1, 2.0)), TypeError, "block: columns must be a whole number"),

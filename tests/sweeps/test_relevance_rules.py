@@ -266,6 +266,7 @@ def test_secants_see_kinks():
         (functools.partial(AlphaBeta, alpha=0.5, beta=-0.5), "beta must be at least 0, got -0.5"),
         (functools.partial(Normalised, -1.0), "eps must be at least 0, got -1.0"),
         (functools.partial(Gamma, gamma=-1), "gamma must be at least 0, got -1.0"),
+        (functools.partial(ZBox, high=np.inf), "high must be finite, got inf"),
         (functools.partial(ZBox, low=1, high=0), "low must not be above high, got 1 and 0"),
         (functools.partial(Rules, "best"), "matrix must be one of gradient, normalised, .*, or a rule, got 'best'"),
         (functools.partial(Rules, "z_box"), r"z_box needs its bounds: ZBox\(low=..., high=...\)"),
