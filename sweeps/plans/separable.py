@@ -22,20 +22,24 @@ from sweeps.losses import LOSSES, Loss
 FEW = 16
 # What inputs of others are multiplied by: then even a weak dependence shows.
 LOUD = 1000
+# Parts that are compared with the whole, and those that the whole is made of where it is not all examples.
+COMPARED, WHOLE = 4, 8
 TYPES = dict(f64=jnp.float64, f32=jnp.float32, f16=jnp.float16, bf16=jnp.bfloat16)
 
 
-def is_shown(values: Callable[[Examples], Array], data: Examples, size: int) -> bool:
+def is_shown(values: Callable[[Examples], Array], data: Examples, size: int, most: int | None = None) -> bool:
     """Whether the values of examples were seen to be the same whatever other examples are evaluated with them.
 
     A few examples are evaluated together, in two parts in another order, and together with every second one's inputs
-    a thousand times as large. Then as many as two parts of the wanted size hold are, together and in these parts.
+    a thousand times as large. Then all are, and parts of the wanted size by themselves: an example may depend on one
+    far from it, or on its place.
 
     Parameters
     ----------
     values : examples -> their values, shape (examples, ...); jitted
     data : examples, of which those are tried of which something counts
     size : examples in a part of the wanted cut, at most all
+    most : examples, the first ones, to evaluate together at most; None takes as many as some parts of this size hold
 
     Returns
     -------
@@ -57,11 +61,14 @@ def is_shown(values: Callable[[Examples], Array], data: Examples, size: int) -> 
         return False
     if not close(together[~every_second], values(_rows(data, few, every_second))[~every_second]):
         return False
-    if len(usable) <= FEW or not FEW // 2 < size < len(usable):
+    if len(usable) <= FEW:
         return True
-    first, second = usable[:size], usable[size : 2 * size]
-    in_parts = [values(_rows(data, part)) for part in (first, second)]
-    return close(values(_rows(data, usable[: 2 * size])), np.concatenate(in_parts))
+    whole = usable[: max(most or WHOLE * max(size, FEW), 2 * size, FEW)]
+    size = min(size, len(whole) // 2)
+    starts = np.unique(np.linspace(0, len(whole) - size, COMPARED).astype(int))
+    parts = [slice(start, start + size) for start in starts]
+    uncut = np.asarray(values(_rows(data, whole)))
+    return all(close(uncut[part], values(_rows(data, whole[part]))) for part in parts)
 
 
 def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> Examples:
@@ -95,13 +102,13 @@ def _are_close(one: Any, other: Any, precision: float) -> bool:
         return bool(((np.abs(one - other) <= allowed) | (one == other) | (np.isnan(one) & np.isnan(other))).all())
 
 
-def of_network(network: GatedNetwork, data: Examples, loss: Loss, size: int) -> bool:
+def of_network(network: GatedNetwork, data: Examples, loss: Loss, size: int, most: int) -> bool:
     """Whether the losses of a gated network were seen to be separable, with all gates on and with random gates."""
     random = np.random.default_rng(0).random(network.nodes)
     gates = jnp.asarray(np.stack([np.ones(network.nodes), random]), network.dtype)
     # Whatever precision is asked for: what rounds to fewer bits may do so in another way for another shape.
     with jax.default_matmul_precision("highest"):
-        return is_shown(partial(_values, network, loss, gates), data, size)
+        return is_shown(partial(_values, network, loss, gates), data, size, most)
 
 
 @partial(jax.jit, static_argnames="loss")

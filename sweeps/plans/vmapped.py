@@ -219,10 +219,11 @@ def loss_of(
             f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"
         )
     most = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
-    size = min(number, micro_batch or (number if loss.is_mean else max(1, most // network.floats)))
+    together = max(1, most // network.floats)
+    size = min(number, micro_batch or (number if loss.is_mean else together))
     spare = examples.has_spare_inputs
     if not is_separable and (size < number or spare):
-        is_separable = separable.of_network(network, examples, loss, size)
+        is_separable = separable.of_network(network, examples, loss, size, separable.WHOLE * together)
         if not is_separable and micro_batch is not None and size < number:
             raise InputError(
                 f"micro_batch must be left out, or be all {number} examples, where examples depend on the others of "

@@ -83,6 +83,21 @@ def test_a_cut_that_is_asked_for_is_refused(name):
         sweeps.Objective(Net(**DEPENDENT[name]), (INPUTS, LABELS), micro_batch=6)
 
 
+@pytest.mark.parametrize("micro_batch", [1, 16])
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda h: h.at[40:].add(h[:-40]),
+        lambda h: h.at[50:].multiply(2.0),
+    ],
+    ids=["far", "place"],
+)
+def test_what_a_few_examples_do_not_show(between, micro_batch):
+    inputs, labels = np.tile(INPUTS, (3, 1)), np.tile(LABELS, 3)
+    with pytest.raises(ValueError, match="micro_batch must be left out, or be all 72 examples"):
+        sweeps.Objective(Net(between=between), (inputs, labels), micro_batch=micro_batch)
+
+
 def test_a_loss_that_contrasts_examples(few_numbers_in_cache):
     def contrast(outputs, labels):
         return optax.softmax_cross_entropy_with_integer_labels(outputs @ outputs.T, jnp.arange(len(outputs)))
