@@ -15,6 +15,7 @@ from sweeps import losses
 from sweeps.networks import MLP
 from sweeps.relevance import attribute_function
 from sweeps.relevance.attributing import Network
+from sweeps.seeds import key
 from sweeps.studies.patches import Patched
 
 BATCH = 64

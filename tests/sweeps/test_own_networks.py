@@ -163,10 +163,10 @@ def test_a_linen_network_and_a_loss_of_ones_own(tmp_path):
         (("--network.build", "own_networks"), "network.build must be package.module:function, got 'own_networks'"),
         (
             ("--network.build", "nowhere.models:build"),
-            "network: there is no module nowhere; modules are ",
+            "network.build: there is no module nowhere; modules are ",
         ),
-        (("--network.build", "own_networks:biuld"), "network: module own_networks has no biuld"),
-        (("--network.build", "own_networks:WIDTH"), "network: own_networks:WIDTH is no function but int"),
+        (("--network.build", "own_networks:biuld"), "network.build: module own_networks has no biuld"),
+        (("--network.build", "own_networks:WIDTH"), "network.build: own_networks:WIDTH is no function but int"),
         (
             ("--network.build", "own_networks:load"),
             "only flax.nnx modules are trained here",
@@ -176,7 +176,7 @@ def test_a_linen_network_and_a_loss_of_ones_own(tmp_path):
             "trained here, give training.epochs = 0; .* returned Sequential",
         ),
         (("--network.sizes", "2", "2"), "network.sizes must be left out with network.build"),
-        (("--task.load", "own_networks:batch"), "task: own_networks:batch does not take these options .examples.: "),
+        (("--task.load", "own_networks:batch"), "task.load: own_networks:batch does not take these options .examples.: "),
         (("--task.noise", "1"), "task.noise must be left out with task.load, got 1.0"),
         (("--training.loss", "optax:no_such_loss"), "training.loss: module optax has no no_such_loss"),
         (("--sweep.sites", "hiden"), "sites: nothing that is read by a layer is called 'hiden'; there are: hidden"),
