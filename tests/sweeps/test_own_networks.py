@@ -176,7 +176,7 @@ def test_a_linen_network_and_a_loss_of_ones_own(tmp_path):
             "trained here, give training.epochs = 0; .* returned Sequential",
         ),
         (("--network.sizes", "2", "2"), "network.sizes must be left out with network.build"),
-        (("--task.load", "own_networks:batch"), "task.load: own_networks:batch does not take these options .examples.: "),
+        (("--task.load", "own_networks:batch"), "task.load: own_networks:batch does not take these options "),
         (("--task.noise", "1"), "task.noise must be left out with task.load, got 1.0"),
         (("--training.loss", "optax:no_such_loss"), "training.loss: module optax has no no_such_loss"),
         (("--sweep.sites", "hiden"), "sites: nothing that is read by a layer is called 'hiden'; there are: hidden"),
