@@ -1,7 +1,7 @@
 """Checks at the public boundary: each returns the cleaned value or raises one clear line."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def array(name: str, values: Any) -> npt.NDArray[Any]:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise InputTypeError(f"{name}: expected an array of numbers, got {_shown(values)}") from error
+        raise InputTypeError(f"{name}: expected an array of numbers, got {shown(values)}") from error
 
 
 def finite_numbers(name: str, values: Any, least: float = -np.inf, most: float = np.inf) -> npt.NDArray[np.float64]:
@@ -61,7 +61,7 @@ def finite_numbers(name: str, values: Any, least: float = -np.inf, most: float =
     right = np.isfinite(numbers) & (numbers >= least) & (numbers <= most)
     if not right.all():
         limits = "finite numbers" if np.isinf(most) else f"numbers between {least:g} and {most:g}"
-        raise InputError(f"{name}: expected {limits}, got {_shown(numbers[~right].flat[0].item())} among them")
+        raise InputError(f"{name}: expected {limits}, got {shown(numbers[~right].flat[0].item())} among them")
     return numbers
 
 
@@ -120,7 +120,7 @@ def number(
     # A text of digits is no number, and a truth value is one by mistake.
     given = array(name, value)
     if isinstance(value, str | bytes | bool) or given.ndim or given.dtype.kind not in "iuf":
-        raise InputTypeError(f"{name}: expected a number, got {_shown(value)}")
+        raise InputTypeError(f"{name}: expected a number, got {shown(value)}")
     found = float(value)
     low, high = (least if above is None else above), (most if below is None else below)
     right = (low is None or found > low or found == least) and (high is None or found < high or found == most)
@@ -131,7 +131,7 @@ def number(
             limits = f"a finite number above {low:g}" if above is not None else f"a finite number, {low:g} or more"
         else:
             limits = "a finite number" if high is None else f"a finite number, {high:g} or less"
-        raise InputError(f"{name}: expected {limits}, got {_shown(value)}")
+        raise InputError(f"{name}: expected {limits}, got {shown(value)}")
     return found
 
 
@@ -173,7 +173,7 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
     except TypeError:
         found = None
     if found is None:
-        raise InputTypeError(f"{name}: expected a whole number, got {_shown(value)}")
+        raise InputTypeError(f"{name}: expected a whole number, got {shown(value)}")
     if found < least or (most is not None and found > most):
         limits = f"{least} or more" if most is None else f"{least} to {most}"
         raise InputError(f"{name}: expected {limits}, got {found}")
@@ -183,8 +183,13 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
 def flag(name: str, value: Any) -> bool:
     """Return a truth value as Python's; raise an error for anything but a bool, Python's or NumPy's."""
     if not isinstance(value, bool | np.bool_):
-        raise InputTypeError(f"{name}: expected True or False, got {_shown(value)}")
+        raise InputTypeError(f"{name}: expected True or False, got {shown(value)}")
     return bool(value)
+
+
+def is_among(value: Any, options: Collection[str]) -> bool:
+    """Whether a value is a text among the options: an array would be compared by element, and a list has no hash."""
+    return isinstance(value, str) and value in options
 
 
 def names(name: str, values: Any, count: int) -> list[str]:
@@ -198,7 +203,7 @@ def names(name: str, values: Any, count: int) -> list[str]:
         If there is not one for each node.
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable | None):
-        raise InputTypeError(f"{name}: expected a sequence of names, got {_shown(values)}")
+        raise InputTypeError(f"{name}: expected a sequence of names, got {shown(values)}")
     found = [str(value) for value in (range(count) if values is None else values)]
     if len(found) != count:
         raise InputError(f"{name}: expected one for each of the {count} nodes, got {len(found)}")
@@ -211,8 +216,9 @@ def labelled(name: str, data: Any) -> None:
         raise InputTypeError(f"{name}: expected an xarray.DataArray or Dataset, got {type(data).__name__}")
 
 
-def _shown(value: Any) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: on one line, and not too long."""
+    text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -63,7 +63,10 @@ def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
 
 def _grid(low: float, high: float, width: float) -> tuple[npt.NDArray[np.float64], float]:
     low, high = low - MARGIN * width, high + MARGIN * width
-    wanted = RESOLUTION * (high - low) / width
+    with np.errstate(over="ignore"):
+        wanted = RESOLUTION * ((high - low) / width)
+    if not 0 < wanted < np.inf:  # a width that is lost beside the values, or the values beside it
+        raise InputError(f"width: expected one that fits values from {low:g} to {high:g}, got {width:g}")
     bins = max(BINS, 2 ** int(np.ceil(np.log2(wanted))))
     if bins > MOST_BINS:
         least = RESOLUTION * (high - low) / MOST_BINS

@@ -152,8 +152,8 @@ def parts(data: Labelled, dim: str | None, name: str = "data") -> list[Labelled]
     if dim is None:
         return [data]
     _validate.labelled(name, data)
-    if dim not in data.dims:
-        raise InputError(f"dim: expected one of {tuple(data.dims)}, got {dim!r}")
+    if not _validate.is_among(dim, tuple(map(str, data.dims))):
+        raise InputError(f"dim: expected one of {tuple(data.dims)}, got {_validate.shown(dim)}")
     return [data.isel({dim: index}) for index in range(data.sizes[dim])]
 
 

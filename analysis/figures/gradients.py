@@ -197,7 +197,7 @@ def _titles(sweep: xr.Dataset) -> tuple[list[str], str, bool]:
     if head or max(map(len, labels)) <= 12:
         return [style.as_is(label, 16) for label in labels], head, False
     if "layer" in sweep.coords:
-        found = layers.groups(sweep)
+        found = layers.groups(sweep, "sweep")
         lines = [(found.names[layer], node) for layer, node in zip(found.layer, found.short, strict=True)]
     else:
         lines = [(label.partition(" ")[0], label.partition(" ")[2]) for label in labels]
@@ -244,9 +244,8 @@ def by_node(
         if width is None
         else _validate.positive("width", width)
     )
-    shown = [
-        _validate.whole("nodes", one, 0, count - 1) for one in (range(min(count, MOST)) if nodes is None else nodes)
-    ]
+    given = range(min(count, MOST)) if nodes is None else np.atleast_1d(_validate.array("nodes", nodes))
+    shown = [_validate.whole("nodes", one, 0, count - 1) for one in given]
     if not shown:
         raise InputError(f"nodes: expected one or more of 0 to {count - 1}, got none")
     found = _by_state(sweep, name, probability, shown)

@@ -57,8 +57,8 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
     """
     _validate.dataset_with("data", data, ("nodes",), ("layer",))
     quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
-    if per not in ("node", "layer"):
-        raise InputError(f"per: expected 'node' or 'layer', got {per!r}")
+    if not _validate.is_among(per, ("node", "layer")):
+        raise InputError(f"per: expected 'node' or 'layer', got {_validate.shown(per)}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, rows_height(len(sizes)))
         if quantity in ("change", "log_change"):
@@ -78,7 +78,7 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
 
 def _known(data: xr.Dataset, quantity: str | None) -> str:
     there = [name for name, variable in QUANTITIES.items() if variable in data]
-    if not there or quantity not in (None, *there):
+    if not there or not (quantity is None or _validate.is_among(quantity, there)):
         raise InputError(f"quantity: expected one of {there} of this summary, got {quantity!r}")
     return quantity or there[0]
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis import layers, removal
+from analysis import _validate, layers, removal
 from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_paths
@@ -59,7 +59,7 @@ def effects(
     ValueError
         If `quantity` is unknown, a variable or a coordinate is missing, or there is no full loss.
     """
-    found, change = layers.groups(sweep), _changes(sweep, quantity, full_loss)
+    found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     draw = _bars if change.size <= NAMED else _strips
     with style.context():
         ax = draw(found, change, ax)
@@ -77,8 +77,8 @@ def effects(
 
 
 def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
-    if quantity not in ("loss", "log_loss"):
-        raise InputError(f"quantity: expected 'loss' or 'log_loss', got {quantity!r}")
+    if not _validate.is_among(quantity, ("loss", "log_loss")):
+        raise InputError(f"quantity: expected 'loss' or 'log_loss', got {_validate.shown(quantity)}")
     nodes = removal.leave_one_out(sweep, full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
@@ -251,10 +251,10 @@ def grid(
     ValueError
         If `kind` is none of the sweep's or has to be named, or as `effects` does.
     """
-    found, change = layers.groups(sweep), _changes(sweep, quantity, full_loss)
+    found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     kinds = list(dict.fromkeys(found.kinds))
-    if kind not in (kinds if kind is not None or len(kinds) > 1 else [None]):
-        raise InputError(f"kind: expected one of {kinds}, got {kind!r}")
+    if not (_validate.is_among(kind, kinds) or (kind is None and len(kinds) == 1)):
+        raise InputError(f"kind: expected one of {kinds}, got {_validate.shown(kind)}")
     chosen = [row for row, its in enumerate(found.kinds) if kind in (None, its)]
     table = np.full((len(chosen), max(found.sizes[chosen])), np.nan)
     for row, layer in enumerate(chosen):

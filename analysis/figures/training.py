@@ -46,8 +46,8 @@ def curve(
     ValueError
         If `name` is unknown.
     """
-    if name not in NAMES:
-        raise InputError(f"name: expected one of {list(NAMES)}, got {name!r}")
+    if not _validate.is_among(name, NAMES):
+        raise InputError(f"name: expected one of {list(NAMES)}, got {_validate.shown(name)}")
     _validate.dataset_with("training", training, (name,), ("epoch",))
     if test_value is not None:
         test_value = _validate.number("test_value", test_value, finite=False)

@@ -48,8 +48,8 @@ class Part(NamedTuple):
 
 def checked(sweep: Any, name: str) -> bool:
     """Check the sweep, and tell whether it is a summary."""
-    if name not in NAMES:
-        raise InputError(f"name: expected one of {NAMES}, got {name!r}")
+    if not _validate.is_among(name, NAMES):
+        raise InputError(f"name: expected one of {NAMES}, got {_validate.shown(name)}")
     held = samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name, "gates"]
     _validate.dataset_with("sweep", sweep, needed, ("probability", "node"))

@@ -49,9 +49,9 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
     jackknife over whole draws (see `analysis.gradients.statistics`). For the mean it is the standard error of the
     draws' layer means, :math:`s / \sqrt R` for R draws, and not :math:`s / \sqrt{R N}`, which would be too small.
     """
-    if name not in NAMES:
-        raise InputError(f"name: expected one of {NAMES}, got {name!r}")
-    found, held = groups(sweep), samples.is_summary(sweep)
+    if not _validate.is_among(name, NAMES):
+        raise InputError(f"name: expected one of {NAMES}, got {_validate.shown(name)}")
+    found, held = groups(sweep, "sweep"), samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name]
     _validate.dataset_with("sweep", sweep, needed, ("node",))
     if not held:
@@ -94,7 +94,7 @@ def slopes(sweep: xr.Dataset) -> xr.Dataset:
     ----------
     H. White (1980), A heteroskedasticity-consistent covariance matrix estimator, doi:10.2307/1912934.
     """
-    found = groups(sweep)
+    found = groups(sweep, "sweep")
     _validate.dataset_with("sweep", sweep, ("loss", "gates"), ("node",))
     _independent(sweep, "gates")
     rows = [_slopes(part, found) for part in _parts(sweep)]

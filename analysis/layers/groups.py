@@ -60,7 +60,7 @@ class Groups(NamedTuple):
         return total
 
 
-def groups(data: xr.Dataset) -> Groups:
+def groups(data: xr.Dataset, called: str = "data") -> Groups:
     """Read the layers of labelled nodes.
 
     Parameters
@@ -68,6 +68,8 @@ def groups(data: xr.Dataset) -> Groups:
     data : xarray.Dataset
         With the dimension `node` and along it the coordinates `node` (names) and `layer` (what each belongs to), as
         every sweep has them.
+    called : str
+        What messages call the data.
 
     Returns
     -------
@@ -87,11 +89,11 @@ def groups(data: xr.Dataset) -> Groups:
     >>> found.names, found.sizes.tolist(), found.kinds
     (['b', 'a'], [1, 2], ['unit', 'head'])
     """
-    _validate.dataset_with("data", data, (), ("node",))
+    _validate.dataset_with(called, data, (), ("node",))
     for name in ("node", "layer"):
         if name not in data.coords or data[name].dims != ("node",):
             raise InputError(
-                f"data: expected the coordinate {name!r} along the dimension 'node', "
+                f"{called}: expected the coordinate {name!r} along the dimension 'node', "
                 f"got the coordinates {sorted(map(str, data.coords))}"
             )
     layers = [str(layer) for layer in data["layer"].values]

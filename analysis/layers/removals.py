@@ -50,7 +50,7 @@ def removals(
     Every node of a layer is there once. They are the whole population and no sample of it: the divisor of the standard
     deviations is n, and there are no standard errors.
     """
-    found = groups(sweep)
+    found = groups(sweep, "sweep")
     quantiles = removal.checked_quantiles(quantiles)
     nodes = removal.leave_one_out(sweep, full_loss)
     rows: list[dict[str, Any]] = []

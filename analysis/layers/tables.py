@@ -142,8 +142,7 @@ def node_table(
     ValueError
         If a variable is missing, there is no full loss, or `most` is below 1.
     """
-    if most < 1:
-        raise InputError(f"most: expected 1 or more, got {most}")
+    most = _validate.whole("most", most, 1)
     nodes = removal.leave_one_out(sweep, full_loss)
     order = np.argsort(nodes["rank"].values, kind="stable")
     unit, total = str(nodes.attrs.get("unit") or "nats"), order.size

@@ -166,6 +166,29 @@ def test_messages_say_what_was_expected(call, message):
         call()
 
 
+ARRAY = np.ones((2, 3))
+OPTIONS = {
+    "quantity": lambda: figures.nodes.effects(SINGLE, ARRAY),
+    "kind": lambda: figures.nodes.grid(SINGLE, ARRAY),
+    "name": lambda: gradients.statistics(SWEEP, ARRAY),
+    "dim": lambda: best.best_masks(SWEEP, []),
+    "index": lambda: hypercube.interaction(TABLE, ARRAY),
+    "per": lambda: figures.layers.summary(layers.summary(SINGLE), per=ARRAY),
+    "nodes": lambda: figures.gradients.by_node(SWEEP, nodes=ARRAY),
+    "most": lambda: layers.node_table(SINGLE, most="3"),
+    "sweep": lambda: figures.nodes.effects(None),
+    "width": lambda: density.kde(LOSS, 1e308),
+    "full_loss": lambda: removal.leave_one_out(SINGLE, ARRAY),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_arrays_lists_and_what_is_too_large_are_refused_on_one_line(name):
+    with pytest.raises(InputError, match=f"^{name}: expected .*$") as caught:
+        OPTIONS[name]()
+    assert "\n" not in str(caught.value)
+
+
 def test_booleans_are_gates_and_numpys_numbers_are_numbers():
     on = perceptron.outputs(NET, POINTS, np.array([True, False, True]))
     np.testing.assert_array_equal(on, perceptron.outputs(NET, POINTS, [1, 0, 1]))

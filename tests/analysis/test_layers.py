@@ -167,7 +167,7 @@ def test_the_summary_takes_what_there_is(drawn):
 
 def test_bad_input_is_named(removed, drawn):
     with pytest.raises(
-        ValueError, match=r"data: expected the coordinate 'layer' along the dimension 'node', got .*\['node'\]"
+        ValueError, match=r"sweep: expected the coordinate 'layer' along the dimension 'node', got .*\['node'\]"
     ):
         layers.summary(removed.drop_vars("layer"))
     with pytest.raises(TypeError, match="sweep: expected an xarray.Dataset, got ndarray"):

@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis import _validate
 from analysis.errors import InputError
 from analysis.figures import style
 from analysis.figures.shrinking.looks import accuracy_axis, loss_axis
@@ -40,8 +41,8 @@ def curve(
     ValueError
         If `name` is unknown.
     """
-    if name not in ("accuracy", "loss"):
-        raise InputError(f"name: expected 'accuracy' or 'loss', got {name!r}")
+    if not _validate.is_among(name, ("accuracy", "loss")):
+        raise InputError(f"name: expected 'accuracy' or 'loss', got {_validate.shown(name)}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         drawn = data[name].sel({"pruned_by": [PUBLISHED[kind] for kind in KINDS]})
