@@ -19,6 +19,8 @@ from sweeps.networks import ACTIVATIONS, MLP
 from sweeps.objective import Objective
 from sweeps.ranking import rows
 
+# What a node may add to a sum, in units of what the loss tells apart: half of the digits of float32.
+LARGEST_TERM = 2.0**12
 # Examples in a block, and numbers of a block that a chunk of candidates holds: its working set stays in cache.
 CPU_BLOCK, ACCELERATOR_BLOCK = 4096, 2**14
 CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**24
@@ -39,7 +41,8 @@ class Layered:
     activation, output_activation, loss : names
     has_classes : whether the targets are classes
     is_exact : whether the network computes what the layers do, to rounding: not where it does so with fewer bits than
-        float32 has, or a node has no finite activation, which these layers multiply by zero when the node is off
+        float32 has, or a node's activation is infinite, or so large that little is left of the others' digits when what
+        it adds to the sums of the next layer is taken away again
     """
 
     hidden: Float[Array, "blocks first block"]
@@ -205,8 +208,25 @@ def _of_layers(
         network.output_activation,
         objective.loss_name,
         has_classes=whole and (outputs > 1 or objective.loss_name == "binary_cross_entropy"),
-        is_exact=not narrow and bool(jnp.isfinite(hidden).all()),
+        is_exact=not narrow and _largest_term(layers, network.activation, hidden) < LARGEST_TERM * _unit(targets),
     )
+
+
+def _largest_term(layers: list[nnx.Linear], activation: str, hidden: Array) -> float:
+    """Return the most that a hidden node adds to a sum of the next layer, with all nodes on; infinite if not finite."""
+    most = 0.0
+    for layer in layers[1:]:
+        kernel = layer.kernel[...].astype(hidden.dtype)
+        terms = jnp.abs(hidden).max(axis=1) * jnp.abs(kernel).max(axis=1)
+        most = max(most, float(jnp.nan_to_num(terms, nan=jnp.inf).max()))
+        bias = 0.0 if layer.bias is None else layer.bias[...].astype(hidden.dtype)[:, None]
+        hidden = ACTIVATIONS[activation](kernel.T @ hidden + bias)
+    return most
+
+
+def _unit(targets: np.ndarray) -> float:
+    """Return the size of sums that a loss tells apart: one for classes, and of values that of the largest."""
+    return 1.0 if targets.dtype.kind in "biu" else max(1.0, float(np.abs(targets).max()))
 
 
 def _target_rows(targets: np.ndarray, outputs: int, whole: bool) -> np.ndarray:

@@ -94,3 +94,18 @@ def test_numpys_numbers_are_numbers():
     wanted = np.random.default_rng(int(seed)).random(3).astype(np.float32)
     np.testing.assert_array_equal(ranking.scores(FUNCTION, "random", seed=seed), wanted)
     assert ranking.gain_curve(FUNCTION, np.int8(1), gains=[np.float16(0.5), 1]).node == 1
+
+
+@pytest.mark.parametrize("size", [1e5, 1e9])
+def test_a_node_far_larger_than_the_others_spoils_no_digits(size):
+    """What is left when it is off is what a network without it says."""
+    network = sweeps.MLP((2, 4, 2), seed=1)
+    network.layers[0].kernel[...] = network.layers[0].kernel[...].at[:, 0].multiply(size)
+    random = np.random.default_rng(0)
+    batch = random.normal(size=(30, 2)).astype(np.float32), random.integers(0, 2, 30)
+    objective = sweeps.Objective(network, batch)
+    path = ranking.removal_path(objective, method="brute_force")
+    gates = np.ones(4)
+    for node, loss in zip(path.order, path.loss[1:], strict=True):
+        gates[node] = 0
+        assert loss == pytest.approx(float(objective.evaluate(gates).loss), rel=1e-5)
