@@ -36,7 +36,7 @@ def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = No
         As `analysis.runs.open_run`.
     """
     run = runs.open_run(folder)
-    path = run.folder / "run.nc" if path is None else Path(path)
+    path = run.folder / "run.nc" if path is None else runs.path_of("path", path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tree = run.tree.map_over_datasets(_plain)
     tree.attrs = _plain_attributes(run.tree.attrs)
@@ -84,7 +84,7 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
         As `analysis.runs.open_run`.
     """
     run = runs.open_run(folder)
-    out = run.folder / "csv" if out is None else Path(out)
+    out = run.folder / "csv" if out is None else runs.path_of("out", out)
     written = []
     for node in run.tree.subtree:
         if node.path.startswith("/sweeps/") and {"loss", "log_loss"} <= set(node.data_vars):

@@ -1,6 +1,7 @@
 """Open a run folder: the store with everything measured, and the settings it was measured with."""
 
 import json
+import os
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from analysis import seals
-from analysis.errors import DamagedError, InputError, MissingError
+from analysis.errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
 
 #: The version of the store's layout that this package reads and ``sweeps`` writes.
 FORMAT = 2
@@ -77,6 +78,20 @@ class Run:
         return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
 
 
+def path_of(name: str, value: Any) -> Path:
+    """Return a path; raise an error that names the argument for what cannot be one on a disk."""
+    if not isinstance(value, str | PathLike) or not isinstance(os.fspath(value), str):
+        raise InputTypeError(f"{name} must be a path, got {value!r}")
+    text = os.fspath(value)
+    if not text or "\0" in text or "://" in text:
+        raise InputError(f"{name} must be a path on a disk, got {text!r}")
+    try:
+        Path(text).exists()
+    except OSError as error:  # too long a name
+        raise UnavailableError(f"{name} cannot be a path: {error.strerror}: {text}") from error
+    return Path(text)
+
+
 def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     """Open a run folder for reading.
 
@@ -100,7 +115,7 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     InputError
         If the store is of another format version or study, or lacks an attribute.
     """
-    folder = Path(folder)
+    folder = path_of("folder", folder)
     store = folder / STORE
     if not store.is_dir():
         raise MissingError(f"folder: expected a run folder that holds {STORE}, got {folder}")

@@ -12,6 +12,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ SEAL = "seal"
 WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 #: What Zarr, and `write_whole`, leave of a file when they are killed.
 PARTIAL = re.compile(r".+\.[0-9a-f]{32}\.partial")
+#: Paths in a store of what Zarr writes: documents, and chunks by their numbers.
+OF_ZARR = re.compile(r"(.+/)?(zarr\.json|c(/[0-9]+)*)")
 
 Sums = dict[str, list[int]]
 
@@ -61,8 +64,14 @@ def whole_files(folder: Path) -> list[Path]:
 
 
 def sums_of_group(folder: Path) -> Sums:
-    """Return size and checksum of all files of a group but for its own document."""
-    return sums(folder, [path for path in whole_files(folder) if path != folder / DOCUMENT])
+    """Return size and checksum of all files that Zarr has written in a group but for its own document."""
+    found = [path for path in whole_files(folder) if is_of_zarr(folder, path)]
+    return sums(folder, [path for path in found if path != folder / DOCUMENT])
+
+
+def is_of_zarr(folder: Path, path: Path) -> bool:
+    """Whether a file below a folder has a name that Zarr gives, and not one that somebody else does."""
+    return OF_ZARR.fullmatch(path.relative_to(folder).as_posix()) is not None
 
 
 def seal(folder: Path, files: Sums, **attributes: Any) -> None:
@@ -186,12 +195,22 @@ def damage(folder: Path) -> list[Path]:
 
 
 def damage_below(folder: Path) -> list[Path]:
-    """Return the damaged or missing files of a sealed group that lists documents of sealed groups below it."""
+    """Return the damaged or missing files of a sealed group and of the sealed groups below it."""
     found = damage(folder)
     if folder / DOCUMENT in found:
         return found
-    groups = [(folder / name).parent for name in files_of(folder) if name.endswith(DOCUMENT)]
-    return [*found, *(path for group in groups if is_sealed(group) for path in damage(group) if path not in found)]
+    groups = [group for group in groups_below(folder) if is_sealed(group)]
+    return [*found, *(path for group in groups for path in damage(group) if path not in found)]
+
+
+def groups_below(folder: Path) -> list[Path]:
+    """Return the groups that a group's seal lists, damaged or not, and all sealed ones below it."""
+    listed: Iterable[str] = ()
+    with suppress(DamagedError):
+        listed = files_of(folder)
+    found = {(folder / name).parent for name in listed}
+    found |= {document.parent for document in folder.rglob(DOCUMENT) if is_sealed(document.parent)}
+    return sorted(found - {folder})
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,5 +1,7 @@
 """Checkpoints: a network's parameters on disk, as Orbax keeps them."""
 
+import json
+import re
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,17 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import nnx
 
-from analysis.errors import InputError, MissingError, TakenError
+from analysis import seals
+from analysis.errors import DamagedError, InputError, InputTypeError, MissingError, TakenError
+from analysis.runs import path_of
+from sweeps.disk import writing
 
+# What Orbax writes into a checkpoint's folder.
+PARTS = re.compile(
+    r"sums\.json|_METADATA|_CHECKPOINT_METADATA|_sharding|array_metadatas|manifest\.ocdbt|d|ocdbt\.process_.*|commit_success\.txt"
+)
+# Sizes and checksums of a checkpoint's files, which Orbax does not keep.
+SUMS = "sums.json"
 # The last step of an array's path, which some layouts of a checkpoint add.
 ADDED = ("value", "raw_value")
 
@@ -22,24 +33,29 @@ def save(network: nnx.Module, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     network : flax.nnx module
-    path : of the checkpoint, a folder; one that is there is replaced
+    path : of the checkpoint, a folder; a checkpoint that is there is replaced
 
     Raises
     ------
     FileExistsError
-        If there is a file at the path.
+        If there is anything else at the path.
+    OSError
+        If the folder cannot be written.
     """
-    target = Path(path).absolute()
-    if target.is_file():
-        raise TakenError(f"{target} is a file; a checkpoint is a folder")
+    _check_module(network)
+    target = path_of("path", path).absolute()
+    with writing(target):
+        _check_replaceable(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {}
     for steps, array in _arrays(network).items():
         inner = arrays
         for step in steps[:-1]:
             inner = inner.setdefault(step, {})
         inner[steps[-1]] = np.asarray(array)
-    with _checkpointer() as checkpointer:
+    with writing(target), _checkpointer() as checkpointer:
         checkpointer.save(target, args=ocp.args.PyTreeSave(arrays), force=True)
+        seals.write_whole(target / SUMS, json.dumps(seals.sums(target, seals.whole_files(target))).encode())
 
 
 def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
@@ -56,10 +72,11 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
     FileNotFoundError
         If there is no checkpoint.
     ValueError
-        If an array of the module is not in it or has another shape, or one of its layers lacks an array that is in
-        it, such as a bias; nothing is changed then.
+        If it is damaged or cannot be read, an array of the module is not in it or has another shape, or one of its
+        layers lacks an array that is in it, such as a bias; nothing is changed then.
     """
-    found = _read(Path(path).absolute())
+    _check_module(network)
+    found = _read(path_of("path", path).absolute())
     wanted = _arrays(network)
     missing = [steps for steps in wanted if steps not in found]
     if missing:
@@ -86,6 +103,20 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
     nnx.update(network, nnx.from_flat_state(pairs))
 
 
+def _check_module(network: Any) -> None:
+    if not isinstance(network, nnx.Module):
+        raise InputTypeError(f"network must be a flax.nnx module, got {type(network).__name__}")
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise TakenError unless there is nothing at a path but what Orbax writes."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise TakenError(f"{target} is a {'link' if target.is_symlink() else 'file'}; a checkpoint is a folder")
+    others = sorted(one.name for one in target.glob("*") if not PARTS.fullmatch(one.name))
+    if others:
+        raise TakenError(f"{target} holds other files ({', '.join(others[:3])}); choose another path")
+
+
 def _arrays(network: nnx.Module) -> dict[tuple[str, ...], Any]:
     """Arrays by path, but for keys and counts of random numbers, and empty ones, which Orbax does not keep."""
     flat = nnx.to_flat_state(nnx.state(network, nnx.Not(nnx.RngState)))
@@ -98,17 +129,35 @@ def _named(steps: Any) -> tuple[str, ...]:
 
 def _read(path: Path) -> dict[tuple[str, ...], np.ndarray]:
     folder = _folder(path)
-    with _checkpointer() as checkpointer:
-        metadata = checkpointer.metadata(folder).item_metadata
-        tree = getattr(metadata, "tree", metadata)
-        # As NumPy arrays, whatever devices they were saved from.
-        how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        arrays = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=how))
+    _check_undamaged(folder)
+    try:
+        with _checkpointer() as checkpointer:
+            metadata = checkpointer.metadata(folder).item_metadata
+            tree = getattr(metadata, "tree", metadata)
+            # As NumPy arrays, whatever devices they were saved from.
+            how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+            arrays = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=how))
+    # Whatever Orbax and TensorStore make of a file that is damaged or missing; nothing else is done here.
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DamagedError(f"checkpoint {folder} cannot be read: {reason}") from error
     found = {}
     for keys, array in jax.tree_util.tree_leaves_with_path(arrays):
         steps = tuple(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in keys)
         found[steps[:-1] if steps[-1] in ADDED else steps] = np.asarray(array)
     return found
+
+
+def _check_undamaged(folder: Path) -> None:
+    """Raise DamagedError if a file is no longer what `save` wrote; checkpoints of others have no such sums."""
+    if not (folder / SUMS).exists():
+        return
+    try:
+        bad = seals.changed(folder, json.loads((folder / SUMS).read_bytes()))
+    except (ValueError, AttributeError, TypeError):
+        bad = [folder / SUMS]
+    if bad:
+        raise DamagedError(f"{bad[0]} is damaged or missing; restore it from a copy, or save the checkpoint again")
 
 
 def _folder(path: Path) -> Path:

@@ -356,6 +356,8 @@ def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
     def say(line: str) -> None:
         print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
 
+    # What a study has finished by then is in the way of the next.
+    _next[:] = [ANEW if overwrite else "the same command with --overwrite starts anew"]
     study = import_module(f"sweeps.studies.{name}")
     study.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
     _next[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]

@@ -1,6 +1,7 @@
 """The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
 
 import math
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -12,6 +13,7 @@ import xarray as xr
 
 from analysis import seals
 from analysis.errors import InputError, InputTypeError, TooLargeError
+from analysis.runs import path_of
 from sweeps import checks, disk, labels, processes, summaries
 from sweeps.designs import Design
 from sweeps.identity import digest
@@ -97,15 +99,25 @@ def sweep(
     batch_size = None if batch_size is None else checks.whole("batch_size", batch_size, 1)
     if store is None and jax.process_count() > 1:
         raise InputError("several processes need a store to share: give store= a path that all of them reach")
+    path = None if store is None else path_of("store", store)
     design = design.bound(objective.layers)
+    if path is not None:
+        _check_names((*objective.nodes, *objective.layers))
     if keep == "draws":
-        check_room(objective, design, gradients, None if store is None else Path(store))
-    apart = store is not None or keep == "summary"
+        check_room(objective, design, gradients, path)
+    apart = path is not None or keep == "summary"
     work = _Work(objective, design, seed, Evaluator(objective, design, seed, gradients, keep, batch_size, apart))
     shown = progress and jax.process_index() == 0
-    if store is None:
-        return work.in_memory(shown)
-    return work.on_disk(Path(store), shown)
+    return work.in_memory(shown) if path is None else work.on_disk(path, shown)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise InputError for a name that no file can hold: half of a pair of surrogates."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"nodes must have names in Unicode to be stored, got {name!r}") from error
 
 
 def check_room(objective: Objective, design: Design, gradients: bool, path: Path | None) -> None:

@@ -16,7 +16,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from analysis import seals
 from analysis.errors import DamagedError, InputError, NotAFolderError, TakenError
-from analysis.runs import FORMAT, RECORD, STORE
+from analysis.runs import FORMAT, RECORD, STORE, path_of
 from sweeps.disk import Lock, writing
 
 # What a run folder may hold beside the store; --overwrite removes files of these names and nothing else.
@@ -55,7 +55,7 @@ class Run:
     seeds : named seeds
     command : the command that reproduces the run
     device : the device in words
-    data : digest of the data that the run is about
+    data : digest of what the run is about: its task, and its network as it is built
     overwrite : whether an earlier run in the folder is removed
     resume : whether an earlier run of the same study, settings and data goes on
     partner : whether another process of the same run has made the folder and writes it
@@ -93,7 +93,7 @@ class Run:
         resume: bool = False,
         partner: bool = False,
     ):
-        self.folder = Path(folder)
+        self.folder = path_of("folder", folder)
         self.path = self.folder / STORE
         self.put_back: list[Path] = []
         attributes = dict(
@@ -119,7 +119,7 @@ class Run:
             if resume and not overwrite and finished_groups(self.path):
                 self._put_back()
                 return
-            clear(self.folder)
+            clear(self.folder, RUN_PARTS if overwrite else (RECORD,))
             self._begin(attributes)
 
     def _begin(self, attributes: Mapping[str, Any]) -> None:
@@ -141,8 +141,8 @@ class Run:
         return seals.is_sealed(self.path / group)
 
     def damage(self, but: str) -> list[Path]:
-        """Return the damaged or missing files of what has been written whole, but for those of a group."""
-        return [path for path in seals.damage_below(self.path) if self.path / but not in path.parents]
+        """Return the damaged or missing files of what has been written whole, but for those of groups in a group."""
+        return [path for path in seals.damage_below(self.path) if self.path / but not in path.parent.parents]
 
     def write(self, group: str, data: xr.Dataset) -> None:
         """Write a dataset as a group of the store, such as ``sweeps/bernoulli``."""
@@ -219,18 +219,18 @@ def check_folder(
     TakenError, InputError, DamagedError, NotAFolderError
         As Run.
     """
-    folder = Path(folder)
+    folder = path_of("folder", folder)
     path = folder / STORE
     if not folder.exists():
         return
     if not folder.is_dir():
         raise NotAFolderError(f"the output folder {folder} is a file")
-    if not path.exists():
-        others = sorted(entry.name for entry in folder.iterdir())
+    if not path.exists() or (path.is_dir() and not seals.whole_files(path)):
+        others = sorted(entry.name for entry in folder.iterdir() if entry != path or path.is_symlink())
         if others:
             raise TakenError(f"{folder} holds other files ({', '.join(others[:3])}); choose an empty folder")
         return
-    if not path.is_dir() or (seals.whole_files(path) and not _is_ours(path)):
+    if not path.is_dir() or not _is_ours(path):
         raise TakenError(f"{path} was not written by gatesweep; move it away, or choose another folder")
     if overwrite or not finished_groups(path):
         _check_removable(path, overwrite)
@@ -258,18 +258,15 @@ def _attributes(path: Path) -> Iterator[dict[str, Any]]:
 
 def finished_groups(path: Path) -> list[str]:
     """Return the groups of a store that were written whole, those that are damaged by now among them."""
-    listed: Iterable[str] = ()
-    with suppress(DamagedError):
-        listed = seals.files_of(path)
-    found = {(path / name).parent for name in listed}
-    found |= {document.parent for document in path.rglob(seals.DOCUMENT) if seals.is_sealed(document.parent)}
-    return sorted(group.relative_to(path).as_posix() for group in found - {path})
+    return [group.relative_to(path).as_posix() for group in seals.groups_below(path)]
 
 
 def _check_removable(path: Path, overwrite: bool) -> None:
     """Raise TakenError if a store has files that Zarr does not write, or is an older version's and not given up."""
+    if path.is_symlink():
+        raise TakenError(f"{path} is a link, and only what lies in the folder is removed; choose another folder")
     for one in seals.whole_files(path):
-        if one.name != seals.DOCUMENT and "c" not in one.relative_to(path).parts:
+        if not seals.is_of_zarr(path, one):
             raise TakenError(f"{one} is no part of a run; move it away, or choose another folder")
     with suppress(DamagedError):
         found = seals.document(path / seals.DOCUMENT).get("attributes", {}).get("format", FORMAT)
@@ -302,8 +299,8 @@ def _check_same(folder: Path, now: Mapping[str, Any]) -> None:
             )
     if before["data"] != now["data"]:
         raise InputError(
-            f"{folder} holds a run on other data: the task's numbers have changed since (digest {before['data']}, "
-            f"now {now['data']}); choose another folder or give --overwrite"
+            f"{folder} holds a run on other data: the task's numbers, or the network as it is built, have changed "
+            f"since (digest {before['data']}, now {now['data']}); choose another folder or give --overwrite"
         )
 
 
@@ -316,11 +313,11 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def clear(folder: Path) -> None:
-    """Remove a run, which check_folder has found to be one, and what was made from it; other files stay."""
+def clear(folder: Path, parts: Iterable[str]) -> None:
+    """Remove a store, which check_folder has found to be a run's, and the files beside it that match; others stay."""
     if (folder / STORE).exists():
         shutil.rmtree(folder / STORE)
-    for pattern in RUN_PARTS:
+    for pattern in parts:
         for path in folder.glob(pattern):
             if path.is_file():
                 path.unlink()

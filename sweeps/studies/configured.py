@@ -15,6 +15,7 @@ from flax import nnx
 
 from analysis import seals
 from analysis.errors import InputError
+from analysis.runs import path_of
 from sweeps import checkpoints, config, importing, processes, tasks
 from sweeps.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
 from sweeps.engine import check_room, sweep
@@ -64,19 +65,21 @@ def run(
     task, design = _task(settings.task), _design(settings.sweep)
     model = _model(settings.network, settings.training)
     options = _options(settings, model)
-    _check_sweep(settings.sweep, model, task, design, options, Path(folder))
+    folder = path_of("folder", folder)
+    objective = _checked(settings.sweep, model, task, design, options, folder)
     arguments: dict[str, Any] = dict(
         study="sweep",
         config=asdict(settings),
         seeds=dict(network=settings.network.seed, training=settings.training.seed, masks=settings.sweep.seed),
         command=command,
         device=datasets.device_in_words(),
-        data=_digest(datasets.of_task(task)),
+        # The network as it is built, too: its function may have changed since.
+        data=digest([_numbers(datasets.of_task(task)), objective.evaluator, objective.program]),
         resume=True,
     )
     first = jax.process_index() == 0
     if first:
-        store = _trained(settings, model, task, options, Path(folder), arguments, overwrite, say)
+        store = _trained(settings, model, task, options, folder, arguments, overwrite, say)
     processes.wait_for_all("trained")
     if not first:
         store = Run(folder, **arguments, partner=True)
@@ -98,19 +101,23 @@ def run(
     say(f"{data.attrs['nonpositive_losses']} losses are zero or less, {data.attrs['nonfinite_losses']} not finite")
 
 
-def _check_sweep(
+def _checked(
     settings: config.Masks, model: "Model", task: Task, design: Design, options: dict[str, Any], folder: Path
-) -> None:
-    """Raise if the design, the plan or the disk does not fit: nothing is worse than a refusal after the training."""
+) -> Objective:
+    """Return an objective of the network as it is built; raise if the design, the plan or the disk does not fit.
+
+    Nothing is worse than a refusal after the training.
+    """
     # Whatever plan is chosen fits, one that is named may not.
     objective = _objective(model, task, options, "vmapped" if settings.plan == "auto" else settings.plan)
     design.sampler(len(objective.nodes))
     if settings.keep == "draws":
-        check_room(objective, design, settings.gradients, folder)
+        check_room(objective, design, settings.gradients, folder / STORE / MAIN)
+    return objective
 
 
-def _digest(data: xr.Dataset) -> str:
-    return digest([(str(name), values.values) for name, values in data.variables.items()])
+def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
+    return [(str(name), values.values) for name, values in data.variables.items()]
 
 
 def _trained(
@@ -141,7 +148,8 @@ def _trained(
 
 def _is_whole(store: Run, say: Callable[[str], None]) -> bool:
     """Whether a run has all that comes before the sweep; says what is damaged."""
-    bad = store.damage(but=MAIN)
+    # Sweeps mend themselves.
+    bad = store.damage(but=str(Path(MAIN).parent))
     if not bad and store.has("network"):
         bad = seals.changed(store.folder, json.loads(store.read("network").attrs.get("checkpoint", "{}")))
     for path in bad:

@@ -62,6 +62,13 @@ def test_what_a_kill_left_is_no_part_of_a_group(group):
     assert seals.damage(group) == [] and len(seals.whole_files(group)) == 3
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "loss/notes.txt", "loss/c/0.bak", "c1"])
+def test_somebody_elses_file_is_no_part_of_a_group(group, name):
+    (group / name).write_bytes(b"something")
+    seals.seal(group, seals.sums_of_group(group))
+    assert seals.files_of(group).keys() == {"loss/zarr.json", "loss/c/0"}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "is missing"), ("{", "cannot be read"), ("[1]", "describes no Zarr group"), ("\xff", "cannot be read")],

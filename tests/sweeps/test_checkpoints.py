@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import checkpoints
+from sweeps import InputError, checkpoints
 from tests.sweeps import helpers
 
 INPUTS = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
@@ -83,6 +83,48 @@ def test_no_checkpoint(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError, match="file is a file; a checkpoint is a folder"):
         checkpoints.save(Net(0), tmp_path / "file")
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(tmp_path):
+    folder = tmp_path / "checkpoint"
+    checkpoints.save(Net(0), folder)
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match=r"holds other files \(thesis.tex\)"):
+        checkpoints.save(Net(0), folder)
+    assert (folder / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(FileExistsError, match="link is a link"):
+        checkpoints.save(Net(0), tmp_path / "link")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_checkpoint_is_named_and_can_be_replaced(tmp_path):
+    # Arrays as large as these have files of their own, of which Orbax takes no checksum.
+    network = sweeps.MLP((2, 400, 2))
+    checkpoints.save(network, tmp_path)
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file():
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 0x10
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=f"{tmp_path}/.* is damaged or missing"):
+                checkpoints.restore(network, tmp_path)
+            content[len(content) // 2] ^= 0x10
+            path.write_bytes(content)
+    checkpoints.restore(network, tmp_path)
+    (tmp_path / "sums.json").unlink()
+    (tmp_path / "manifest.ocdbt").write_bytes(b"cut")
+    with pytest.raises(InputError, match=f"checkpoint {tmp_path} cannot be read: "):
+        checkpoints.restore(network, tmp_path)
+    checkpoints.save(network, tmp_path)
+    checkpoints.restore(network, tmp_path)
+
+
+@pytest.mark.parametrize("path", [3, b"checkpoint", "", "gs://bucket/checkpoint", "a\0b", 300 * "a"])
+def test_what_is_no_path_is_named(path):
+    for call in (checkpoints.save, checkpoints.restore):
+        with pytest.raises(InputError, match="^path (must|cannot) be a path"):
+            call(Net(0), path)
 
 
 def test_a_layer_that_lost_all_its_nodes_is_kept_too(tmp_path):

@@ -1,6 +1,7 @@
 """Damage and foreign folders: whatever happens to a file of a run is seen, in one line, and nothing is lost by it."""
 
 import dataclasses
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sweeps
 from analysis import runs
 from sweeps import InputError, cli, config
 from sweeps.studies import configured
@@ -104,6 +106,13 @@ class TestEveryFile:
             with pytest.raises(InputError, match=re.escape(str(copy / name))):
                 runs.open_run(copy)
             (copy / name).write_bytes(content)
+
+    def test_a_sweep_that_a_user_added_is_seen_too(self, copy):
+        objective = sweeps.Objective.from_function(lambda gates: 1 + gates.sum(), nodes=2)
+        sweeps.sweep(objective, sweeps.LeaveOneOut(), gradients=False, store=copy / "run.zarr/sweeps/mine")
+        (copy / "run.zarr/sweeps/mine/loss/c/0").unlink()
+        with pytest.raises(InputError, match="mine/loss/c/0 is damaged or missing"):
+            runs.open_run(copy)
 
     def test_a_group_that_is_gone_is_seen(self, copy):
         shutil.rmtree(copy / "run.zarr/training")
@@ -247,10 +256,28 @@ class TestIdentity:
         here[3, 1] += 0.5
         np.save("inputs.npy", here)
         assert re.search(
-            r"run holds a run on other data: the task's numbers have changed since \(digest \w+, now \w+\); choose",
+            r"run holds a run on other data: the task's numbers, or the network as it is built, have changed "
+            r"since \(digest \w+, now \w+\); choose",
             refused(capsys, "run", "sweep.toml", "--out", "run"),
         )
         assert files(tmp_path / "run") == before
+
+    def test_a_network_that_is_built_otherwise_by_now_is_refused(self, here, tmp_path, capsys):
+        flags = ["--network.build", "networks_of_damage:build"]
+        file = tmp_path / "sweep.toml"
+        file.write_text(file.read_text().replace("sizes = [2, 5, 2]", ""))
+        for activation in ("relu", "tanh"):
+            (tmp_path / "networks_of_damage.py").write_text(
+                f"import sweeps\ndef build(seed):\n    return sweeps.MLP((2, 5, 2), activation={activation!r})\n"
+            )
+            importlib.invalidate_caches()
+            sys.modules.pop("networks_of_damage", None)
+            if activation == "relu":
+                run_configured("sweep.toml", "run", *flags)
+                shutil.rmtree("run/run.zarr/sweeps/main")
+        said = refused(capsys, "run", "sweep.toml", "--out", "run", *flags)
+        sys.modules.pop("networks_of_damage", None)
+        assert "the network as it is built, have changed since" in said
 
     def test_an_error_of_the_users_own_is_theirs(self, here, tmp_path):
         with pytest.raises(KeyError, match="the user's own"):

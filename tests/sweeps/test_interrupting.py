@@ -79,7 +79,8 @@ def test_it_waits_for_no_import_of_jax():
     [
         (["run", "sweep.toml", "--out", "run"], "the same command goes on where it stopped"),
         (["run", "sweep.toml", "--out", "run", "--overwrite"], "the same command without --overwrite goes on where"),
-        (["study", "circle", "--out", "run"], "the same command again starts anew"),
+        (["study", "circle", "--out", "run"], "the same command with --overwrite starts anew"),
+        (["study", "circle", "--out", "run", "--overwrite"], "the same command again starts anew"),
         (["report", "run"], "the same command again starts anew"),
     ],
 )

@@ -93,6 +93,39 @@ class TestFolders:
         with pytest.raises(NotADirectoryError, match="the output folder .*out is a file"):
             run(tmp_path / "out", overwrite=overwrite)
 
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_an_empty_store_makes_no_folder_ours(self, tmp_path, overwrite):
+        (tmp_path / "run.zarr/deep").mkdir(parents=True)
+        (tmp_path / "tables").mkdir()
+        (tmp_path / "tables/mine.csv").write_text("years of work")
+        with pytest.raises(FileExistsError, match=r"holds other files \(tables\)"):
+            run(tmp_path, overwrite=overwrite)
+        assert (tmp_path / "tables/mine.csv").read_text() == "years of work"
+
+    def test_of_a_run_that_finished_nothing_the_store_alone_is_removed(self, tmp_path):
+        run(tmp_path)
+        (tmp_path / "tables").mkdir()
+        (tmp_path / "tables/mine.csv").write_text("years of work")
+        run(tmp_path)
+        assert (tmp_path / "tables/mine.csv").read_text() == "years of work"
+
+    @pytest.mark.parametrize("name", ["thesis.txt", "c/thesis.txt", "c/0/thesis.txt", "loss/c0"])
+    def test_what_zarr_does_not_write_is_not_removed(self, tmp_path, name):
+        path = run(tmp_path).path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("years of work")
+        for overwrite in (False, True):
+            with pytest.raises(FileExistsError, match=f"{name} is no part of a run"):
+                run(tmp_path, overwrite=overwrite)
+        assert path.read_text() == "years of work"
+
+    def test_a_store_behind_a_link_is_not_removed(self, tmp_path):
+        run(tmp_path / "elsewhere").write("task", DATA)
+        (tmp_path / "here").mkdir()
+        (tmp_path / "here/run.zarr").symlink_to(tmp_path / "elsewhere/run.zarr")
+        with pytest.raises(FileExistsError, match="run.zarr is a link"):
+            store.check_folder(tmp_path / "here", overwrite=True)
+
     def test_overwriting_removes_the_parts_of_a_run_and_nothing_else(self, tmp_path):
         run(tmp_path).write("task", DATA)
         for part in ("tables/a.tex", "tables/mine.txt", "figures/a.pdf", "checkpoint/d/0"):
