@@ -170,10 +170,10 @@ def linear_bottleneck(p, x, gate):
     return dense(p["o"], gate("b", dense(p["b"], gate("a", relu(dense(p["a"], x))))))
 
 
-@plain("a/b unit 5, a/b #2 unit 4", BATCH, {"a/b": weights(3, 5), "a": {"b": weights(5, 4)}, "o": weights(4, 2)})
+@plain("a%2Fb unit 5, a/b unit 4", BATCH, {"a/b": weights(3, 5), "a": {"b": weights(5, 4)}, "o": weights(4, 2)})
 def two_layers_of_one_name(p, x, gate):
-    h = gate("a/b", relu(dense(p["a/b"], x)))
-    return dense(p["o"], gate("a/b #2", relu(dense(p["a"]["b"], h))))
+    h = gate("a%2Fb", relu(dense(p["a/b"], x)))
+    return dense(p["o"], gate("a/b", relu(dense(p["a"]["b"], h))))
 
 
 # Embeddings, and tied kernels.
