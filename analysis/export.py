@@ -32,10 +32,10 @@ def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = No
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        As `analysis.runs.open_run`.
+    MissingError, DamagedError, InputError
+        As `analysis.runs.open_run`, and if the run is not finished.
     """
-    run = runs.open_run(folder)
+    run = runs.open_run(folder).finished()
     path = run.folder / "run.nc" if path is None else runs.path_of("path", path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tree = run.tree.map_over_datasets(_plain)
@@ -80,10 +80,10 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        As `analysis.runs.open_run`.
+    MissingError, DamagedError, InputError
+        As `analysis.runs.open_run`, and if the run is not finished.
     """
-    run = runs.open_run(folder)
+    run = runs.open_run(folder).finished()
     out = run.folder / "csv" if out is None else runs.path_of("out", out)
     written = []
     for node in run.tree.subtree:

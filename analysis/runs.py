@@ -50,6 +50,16 @@ class Run:
     versions: dict[str, Any]
     seeds: dict[str, Any]
 
+    def finished(self) -> "Run":
+        """Return the run; raise InputError if a group of it was begun and not written to its end."""
+        begun = [node.path for node in self.tree.subtree if _is_begun_only(node)]
+        if begun:
+            raise InputError(
+                f"folder: expected a finished run in {self.folder}, got one of which {begun[0].strip('/')} is begun "
+                f"only; {_remedy(self.folder / STORE, 'to finish it,')}"
+            )
+        return self
+
     def group(self, path: str, on_disk: Collection[str] = ()) -> xr.Dataset:
         """Return one group as a Dataset, its arrays loaded.
 
@@ -123,6 +133,10 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     tree = xr.open_datatree(store, engine="zarr", consolidated=False)
     for node in tree.subtree:
         node.attrs = seals.attributes_of(dict(attributes=node.attrs))
+    for node in list(tree.subtree):
+        if _is_begun_only(node):
+            # What is not there yet would be read as zeros.
+            node.dataset = xr.Dataset(attrs={**node.attrs, "complete": False})
     if study is not None and tree.attrs.get("study") != study:
         found = tree.attrs.get("study")
         raise InputError(f"folder: expected a run of the study {study!r}, got a run of {found!r} in {folder}")
@@ -136,6 +150,12 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
         versions=_json(tree, "versions", folder),
         seeds=_json(tree, "seeds", folder),
     )
+
+
+def _is_begun_only(node: xr.DataTree) -> bool:
+    """Whether a group was not written to its end; what lies in a finished one is a part of that."""
+    finished = any(one.attrs.get("complete") for one in (node, *node.parents))
+    return not finished and (bool(node.data_vars) or node.attrs.get("complete") is False)
 
 
 def _check(store: Path) -> None:
@@ -153,14 +173,14 @@ def _check(store: Path) -> None:
         raise DamagedError(f"{bad[0]} is damaged or missing{more}; {_remedy(store)}")
 
 
-def _remedy(store: Path) -> str:
-    """What mends a damaged store, in words; the run's own command, where its document or the copy tells it."""
+def _remedy(store: Path, otherwise: str = "restore it from a copy, or") -> str:
+    """What mends a store, in words; the run's own command, where its document or the copy tells it."""
     for path in (store / seals.DOCUMENT, store.parent / RECORD):
         with suppress(DamagedError):
             known = seals.sealed(path)["attributes"].get("remedy")
             if known is not None:
-                return f"restore it from a copy, or {known}"
-    return "restore it from a copy, or run the command again that made it"
+                return f"{otherwise} {known}"
+    return f"{otherwise} run the command again that made it"
 
 
 def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import sweeps
 from analysis import runs
 from sweeps import InputError, cli, config
+from sweeps.records import Record
 from sweeps.studies import configured
 from tests.sweeps.conftest import CONFIG, run_configured
 
@@ -42,6 +43,21 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("damage")
     (folder / "sweep.toml").write_text(SMALL)
     run_configured(folder / "sweep.toml", folder / "run")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def begun(made, tmp_path_factory):
+    """A run that was stopped when it wrote the first part of its sweep."""
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    folder = tmp_path_factory.mktemp("begun") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Record, "write", stopped)
+        with pytest.raises(SystemExit):
+            run_configured(made / "sweep.toml", folder)
     return folder
 
 
@@ -129,6 +145,19 @@ def test_every_reader_says_it_in_one_line(command, copy, capsys):
     (copy / "run.zarr/zarr.json").write_text("{")
     said = refused(capsys, command, copy)
     assert said.startswith(f"sweeps: error: {copy}/run.zarr/zarr.json is damaged: it cannot be read; restore it")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("report", "expected a finished group of the run in .*, got 'sweeps/main', begun only"),
+        ("export", "of which sweeps/main is begun only; to finish it, run again: sweeps run "),
+    ],
+)
+def test_a_sweep_that_was_stopped_is_not_read_as_zeros(command, message, begun, capsys):
+    assert re.search(message, refused(capsys, command, begun))
+    assert not (begun / "run.nc").exists() and not (begun / "csv").exists()
+    assert not runs.open_run(begun).tree["sweeps/main"].data_vars
 
 
 @pytest.mark.parametrize(
