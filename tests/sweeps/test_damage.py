@@ -164,11 +164,9 @@ def test_a_sweep_that_was_stopped_is_not_read_as_zeros(command, message, begun, 
     "name",
     [
         "sweeps/main/loss/c/0/0/0",
-        "sweeps/main/probability/c/0",
         "sweeps/main/zarr.json",
         "sweeps/zarr.json",
         "network/layers.0.kernel/c/0/0",
-        "task/zarr.json",
         "zarr.json",
     ],
 )
@@ -355,7 +353,7 @@ SETTINGS = st.fixed_dictionaries(
 
 
 @given(SETTINGS)
-@hypothesis.settings(max_examples=20)
+@hypothesis.settings(max_examples=15)
 def test_whatever_the_settings_a_run_ends_or_is_refused_before_its_folder_exists(chosen):
     chosen["task"] |= dict(train_examples=8, test_examples=8)
     tables = {name: getattr(config.Sweep(), name) for name in chosen}
