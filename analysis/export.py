@@ -1,5 +1,6 @@
 """Export: a run's store as one netCDF file, its sweeps as CSV files, a sweep as an ArviZ object."""
 
+import json
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -57,7 +58,14 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
 
 
 def _plain_attributes(attributes: Any) -> dict[str, Any]:
-    return {name: int(value) if isinstance(value, bool) else value for name, value in attributes.items()}
+    plain = {name: int(value) if isinstance(value, bool) else value for name, value in attributes.items()}
+    # What netCDF has no type for stays JSON.
+    return {name: value if _is_of_netcdf(value) else json.dumps(value) for name, value in plain.items()}
+
+
+def _is_of_netcdf(value: Any) -> bool:
+    """Whether an attribute is a text, a number, or a list of one of them."""
+    return not isinstance(value, dict) and np.asarray(value, object).size > 0 and np.asarray(value).dtype.kind in "iufU"
 
 
 def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) -> list[Path]:

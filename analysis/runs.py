@@ -155,7 +155,7 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
 def _is_begun_only(node: xr.DataTree) -> bool:
     """Whether a group was not written to its end; what lies in a finished one is a part of that."""
     finished = any(one.attrs.get("complete") for one in (node, *node.parents))
-    return not finished and (bool(node.data_vars) or node.attrs.get("complete") is False)
+    return not finished and node.attrs.get("complete") is False
 
 
 def _check(store: Path) -> None:

@@ -74,7 +74,7 @@ def is_of_zarr(folder: Path, path: Path) -> bool:
     return OF_ZARR.fullmatch(path.relative_to(folder).as_posix()) is not None
 
 
-def seal(folder: Path, files: Sums, **attributes: Any) -> None:
+def seal(folder: Path, files: Sums, /, **attributes: Any) -> None:
     """Add attributes to a group, and the seal; what JSON cannot say becomes one of the words of Zarr.
 
     Parameters
@@ -89,7 +89,7 @@ def seal(folder: Path, files: Sums, **attributes: Any) -> None:
     _write(folder / DOCUMENT, document(folder / DOCUMENT), files, attributes)
 
 
-def begin(folder: Path, **attributes: Any) -> None:
+def begin(folder: Path, /, **attributes: Any) -> None:
     """Write the document of a Zarr group that has attributes and a seal, and nothing else yet."""
     _write(folder / DOCUMENT, dict(zarr_format=3, node_type="group"), {}, attributes)
 
@@ -123,9 +123,10 @@ def in_json(value: Any) -> Any:
 
 
 def _sum_of_document(content: Mapping[str, Any]) -> int:
-    """Checksum of a document but for this very number."""
+    """Checksum of a document but for this very number, and for copies of documents below, which readers may add."""
     seal = {name: value for name, value in content["attributes"][SEAL].items() if name != "document"}
     plain = {**content, "attributes": {**content["attributes"], SEAL: seal}}
+    plain.pop("consolidated_metadata", None)
     return zlib.crc32(json.dumps(plain, sort_keys=True).encode())
 
 

@@ -154,7 +154,7 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
     """
     from analysis import reports
 
-    with _writing(folder):
+    with _made_of(folder):
         print(f"report: {reports.write(folder)}")
 
 
@@ -166,7 +166,7 @@ def explore(folder: tyro.conf.Positional[Path]) -> None:
     """
     from analysis import explorer
 
-    with _writing(folder):
+    with _made_of(folder):
         print(f"explorer: {explorer.write(folder)}")
 
 
@@ -180,7 +180,7 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
     from analysis import export as exports
 
     target = folder if out is None else out
-    with _writing(target):
+    with _made_of(folder) if out is None else _writing(out):
         for path in (exports.to_netcdf(folder, target / "run.nc"), *exports.to_csv(folder, target / "csv")):
             print(f"export: {path}")
 
@@ -338,6 +338,15 @@ def _writing(folder: Path) -> Iterator[None]:
             raise NotAFolderError(f"the output folder {folder} cannot be made: {place} is a file")
         if not os.access(place, os.W_OK | os.X_OK):
             raise UnavailableError(f"{folder} cannot be written: {place} does not let you")
+        yield
+
+
+@contextmanager
+def _made_of(folder: Path) -> Iterator[None]:
+    """As _writing, for what is made of a run; that there is no such folder is for the block to say."""
+    from sweeps import disk
+
+    with _writing(folder) if folder.is_dir() else disk.writing(folder):
         yield
 
 

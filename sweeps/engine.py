@@ -103,8 +103,7 @@ def sweep(
     design = design.bound(objective.layers)
     if path is not None:
         _check_names((*objective.nodes, *objective.layers))
-    if keep == "draws":
-        check_room(objective, design, gradients, path)
+    check_room(objective, design, gradients, keep, path)
     apart = path is not None or keep == "summary"
     work = _Work(objective, design, seed, Evaluator(objective, design, seed, gradients, keep, batch_size, apart))
     shown = progress and jax.process_index() == 0
@@ -120,12 +119,12 @@ def _check_names(names: Iterable[str]) -> None:
             raise InputError(f"nodes must have names in Unicode to be stored, got {name!r}") from error
 
 
-def check_room(objective: Objective, design: Design, gradients: bool, path: Path | None) -> None:
-    """Raise if the draws of a sweep do not fit in memory, or on the disk of a store.
+def check_room(objective: Objective, design: Design, gradients: bool, keep: str, path: Path | None) -> None:
+    """Raise if what a sweep keeps does not fit in memory, or on the disk of a store.
 
     Parameters
     ----------
-    objective, design, gradients : of the sweep, which keeps every draw; the design is bound
+    objective, design, gradients, keep : of the sweep; the design is bound
     path : of the store; None for memory
 
     Raises
@@ -134,19 +133,25 @@ def check_room(objective: Objective, design: Design, gradients: bool, path: Path
         If they need more than is free; the message says how much.
     """
     nodes, number = len(objective.nodes), objective.evaluator.dtype.itemsize
-    vectors = math.prod(design.axes(nodes).values()) * math.prod(design.inner(nodes).values())
+    *streams, draws = design.axes(nodes).values()
+    vectors = math.prod(streams) * draws * math.prod(design.inner(nodes).values())
     # On the disk the gates of masks are compressed to about a bit each.
     gates = nodes * design.keeps_gates / (1 if path is None else 8)
     needed = int(vectors * (gates + 2 * number * (1 + nodes * gradients)))
-    if path is None:
-        free, where, otherwise = disk.free_memory(), "of memory", "give store= a path on a disk"
+    fewer = 'give keep="summary" or fewer draws, or '
+    if keep == "summary":
+        # The summary of a stream is in memory whole, wherever it is kept.
+        needed = math.prod(streams) * summaries.size(nodes, gradients)
+        free, where, way_out = disk.free_memory(), "of memory", "give fewer chains"
+    elif path is None:
+        free, where, way_out = disk.free_memory(), "of memory", fewer + "give store= a path on a disk"
     else:
         there = sum(file.stat().st_size for file in seals.whole_files(path))
-        free, where, otherwise = disk.free_space(path) + there, "on the disk", "choose another disk"
+        free, where, way_out = disk.free_space(path) + there, "on the disk", fewer + "choose another disk"
     if needed > free:
         raise TooLargeError(
             f"{design!r} of {nodes} nodes needs {needed / 1e9:,.3g} GB {where}, of which {free / 1e9:,.3g} GB are "
-            f'free: give keep="summary" or fewer draws, or {otherwise}'
+            f"free: {way_out}"
         )
 
 

@@ -151,12 +151,12 @@ class Run:
             if path.exists():
                 # What a kill left half written, or damaged.
                 shutil.rmtree(path)
-            files = in_zarr(data.drop_attrs(deep=False))
+            files = in_zarr(data.drop_attrs(deep=False).assign_attrs(complete=False))
             for name, content in files.items():
                 seals.write_whole(path / name, content)
             # Last, so that a group that was killed half written does not count.
             known = {name: seals.sum_of(content) for name, content in files.items() if name != seals.DOCUMENT}
-            seals.seal(path, known, **data.attrs, complete=True)
+            seals.seal(path, known, **{**data.attrs, "complete": True})
         self.add(group)
 
     def add(self, group: str) -> None:

@@ -109,6 +109,11 @@ class Batch(NamedTuple):
     best: Best | None
 
 
+def size(nodes: int, gradients: bool) -> int:
+    """Return the bytes of a stream's summary, about."""
+    return 8 * (LOSS_BINS + LOG_BINS) + nodes * (BEST + 96 * gradients)
+
+
 def of_batch(
     gates: Shaped[Array, "masks nodes"],
     evaluation: Evaluation,

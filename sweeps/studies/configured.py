@@ -14,9 +14,9 @@ import xarray as xr
 from flax import nnx
 
 from analysis import seals
-from analysis.errors import InputError
+from analysis.errors import InputError, InputTypeError
 from analysis.runs import path_of
-from sweeps import checkpoints, config, importing, processes, tasks
+from sweeps import checkpoints, checks, config, importing, processes, tasks
 from sweeps.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
 from sweeps.engine import check_room, sweep
 from sweeps.identity import digest
@@ -111,8 +111,7 @@ def _checked(
     # Whatever plan is chosen fits, one that is named may not.
     objective = _objective(model, task, options, "vmapped" if settings.plan == "auto" else settings.plan)
     design.sampler(len(objective.nodes))
-    if settings.keep == "draws":
-        check_room(objective, design, settings.gradients, folder / STORE / MAIN)
+    check_room(objective, design, settings.gradients, settings.keep, folder / STORE / MAIN)
     return objective
 
 
@@ -181,6 +180,11 @@ def _task(data: config.Data) -> Task:
         task = importing.called(data.load, "task.load", data.arguments)
         if not isinstance(task, Task):
             raise InputError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
+        checks.text(f"task: the name that {data.load} returns", task.name)
+        try:
+            json.dumps(seals.in_json(dict(task.settings)))
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(f"task: settings that {data.load} returns must be plain values: {error}") from error
         return task
     return getattr(tasks, str(data.name))(**data.options())
 

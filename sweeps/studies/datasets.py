@@ -1,6 +1,7 @@
 """What several studies begin with and write: the run, the task, the network, how training went."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any
@@ -45,16 +46,23 @@ def begun(
 def of_task(task: Task) -> xr.Dataset:
     """Inputs, targets and masks of both sets; attributes: name and settings.
 
-    A pytree of inputs is one variable a leaf, such as ``test_inputs.tokens``.
+    A pytree of inputs is one variable a leaf, such as ``test_inputs.tokens``; in the names of its steps what parts
+    names in a store, and ``%``, are written as in addresses, such as ``%2F``.
     """
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for part in ("train", "test"):
         batch = checked(getattr(task, part))
         for kind in ("inputs", "targets", "mask"):
             for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(batch, kind)):
-                name = ".".join([f"{part}_{kind}", *jax.tree_util.keystr(path, simple=True, separator=".").split()])
+                name = ".".join([f"{part}_{kind}", *map(_escaped, path)])
                 variables[name] = (_dims(f"{part}_example", name, leaf.ndim), np.asarray(leaf))
-    return xr.Dataset(variables, attrs=dict(name=task.name, **task.settings))
+    return xr.Dataset(variables, attrs={**task.settings, "name": task.name})
+
+
+def _escaped(step: Any) -> str:
+    """Return a step of a path through a pytree as part of a variable's name."""
+    name = jax.tree_util.keystr((step,), simple=True)
+    return re.sub(r"[%/.\\]", lambda found: f"%{ord(found[0]):02X}", name)
 
 
 def _dims(first: str, name: str, number: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 import zarr.storage._local
 
 from analysis import reports, seals
-from sweeps import cli
+from sweeps import cli, items
 from tests import once
 
 SIZES = dict(draws=50, networks=2, train_examples=64, test_examples=64, epochs=2)
@@ -111,3 +111,16 @@ def writes(monkeypatch):
     monkeypatch.setattr(zarr.storage._local, "_put", made.counting(zarr.storage._local._put))
     monkeypatch.setattr(seals, "write_whole", made.counting(seals.write_whole))
     return made
+
+
+@pytest.fixture
+def evaluated(monkeypatch):
+    """The numbers of the items that are evaluated."""
+    found, evaluate = [], items.Evaluator._evaluate
+
+    def listed(work, item):
+        found.append(work.layout.items.index(item))
+        return evaluate(work, item)
+
+    monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
+    return found

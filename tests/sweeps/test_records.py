@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 
 import sweeps
-from sweeps import InputError, disk, engine, items
+from sweeps import InputError, engine, items
 from sweeps.records import Record
 from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
@@ -61,19 +61,6 @@ def whole(request, tmp_path_factory):
         patch.setattr(items, "CALL_BYTES", CALL_BYTES)
         swept(folder, request.param)
     return request.param, folder, files(folder)
-
-
-@pytest.fixture
-def evaluated(monkeypatch):
-    """The numbers of the items that are evaluated."""
-    found, evaluate = [], items.Evaluator._evaluate
-
-    def listed(work, item):
-        found.append(work.layout.items.index(item))
-        return evaluate(work, item)
-
-    monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
-    return found
 
 
 def interrupted(path, keep, monkeypatch, after, error):
@@ -236,27 +223,6 @@ def test_infinite_numbers_are_valid_json(tmp_path):
     assert found.attrs["full_loss"] == np.inf
     for path in (tmp_path / "sweep.zarr").rglob("zarr.json"):
         json.loads(path.read_text(), parse_constant=pytest.fail)
-
-
-class TestTooLarge:
-    """Said before anything is evaluated: 36 draws of two floats and two gates, as bytes and as bits."""
-
-    def test_for_memory(self, monkeypatch, evaluated):
-        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10)
-        swept(None)
-        evaluated.clear()
-        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10 - 1)
-        message = r'Bernoulli\(.* of 2 nodes needs 3.6e-07 GB of memory, .* give keep="summary" or fewer draws, or give'
-        with pytest.raises(MemoryError, match=message):
-            swept(None)
-        assert not evaluated
-        swept(None, "summary")
-
-    def test_for_the_disk(self, monkeypatch, evaluated, tmp_path):
-        monkeypatch.setattr(disk, "free_space", lambda path: 36 * 8)
-        with pytest.raises(InputError, match=r'needs .* GB on the disk, of which .* GB are free: give keep="summary"'):
-            swept(tmp_path / "sweep.zarr")
-        assert not evaluated and not files(tmp_path)
 
 
 def test_another_process_that_writes_the_record_is_told(tmp_path):

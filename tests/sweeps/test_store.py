@@ -4,11 +4,16 @@ import contextlib
 import json
 import platform
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
+import sweeps
+from analysis import export, runs
 from sweeps import store
+from sweeps.studies import datasets
 from tests.sweeps.conftest import Killed
 
 DATA = xr.Dataset({"loss": ("draw", np.arange(3.0))}, attrs={"seed": 17})
@@ -44,6 +49,33 @@ def test_groups_read_back_identical(tmp_path):
         assert set(tree.groups) == {"/", "/sweeps", "/sweeps/bernoulli", "/task"}
         assert_holds(tree["sweeps/bernoulli"].to_dataset(), DATA)
     assert made.path == tmp_path / "deep" / "run" / "run.zarr"
+
+
+def test_whatever_the_names_a_task_is_kept_and_exported(tmp_path):
+    inputs = {"a/b": 0, "a": {"b": 1}, "a.b": 2, "$ <\\ ü": 3, "a b": 4, "a%2Fb": 5}
+    batch = sweeps.Batch(jax.tree.map(lambda value: np.full((4, 1), value, np.float32), inputs), np.zeros(4, np.int32))
+    settings = {"folder": "f", "files": [1, 2], "complete": False, "name": "other", "nothing": None, "in": {"x": [1]}}
+    made = run(tmp_path / "run")
+    made.write("task", datasets.of_task(sweeps.Task("mine", batch, batch, 2, settings)))
+    stored = made.read("task")
+    kept = {name.removeprefix("test_inputs."): stored[name].values[0, 0] for name in stored if "test_inputs" in name}
+    assert kept == {"a%2Fb": 0, "a.b": 1, "a%2Eb": 2, "$ <%5C ü": 3, "a b": 4, "a%252Fb": 5}
+    assert stored.attrs.items() >= ({**settings, "name": "mine", "complete": True}).items()
+    with xr.open_datatree(export.to_netcdf(tmp_path / "run"), engine="h5netcdf") as tree:
+        assert tree["task"].to_dataset().sizes["test_example"] == 4 and tree["task"].attrs["in"] == '{"x": [1]}'
+        assert len(tree["task"].data_vars) == len(stored.data_vars) and tree["task"].attrs["nothing"] == "null"
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_a_group_of_the_users_own_does_no_harm(tmp_path):
+    made = run(tmp_path / "run")
+    made.write("task", DATA)
+    # It puts copies of all groups' documents into the store's own, too.
+    (DATA + 1).to_zarr(made.path, group="mine/other", mode="a", consolidated=True)
+    zarr.consolidate_metadata(made.path)
+    tree = runs.open_run(tmp_path / "run").finished().tree
+    xr.testing.assert_equal(tree["mine/other"].to_dataset(), DATA + 1)
+    assert_holds(made.read("task"), DATA)
 
 
 def test_config_seeds_versions_and_command_are_recorded(tmp_path):
