@@ -99,8 +99,14 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that this process can still have."""
-    return int(psutil.virtual_memory().available)
+    """Return the bytes of memory that this process can still have, in a container with a limit no more than that."""
+    free = int(psutil.virtual_memory().available)
+    # Of control groups of version 2, as Slurm and Kubernetes set them; "max" is no limit.
+    group = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):
+        limit = int((group / "memory.max").read_text())
+        free = min(free, limit - int((group / "memory.current").read_text()))
+    return max(free, 0)
 
 
 def free_space(path: Path) -> int:
