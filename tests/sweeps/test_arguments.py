@@ -224,7 +224,11 @@ class TestTraining:
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
-    [(None, "inputs"), ("abc", "batch: inputs must be real numbers"), (np.array([[2**40, 1]]), "inputs must be whole numbers")],
+    [
+        (None, "inputs"),
+        ("abc", "batch: inputs must be real numbers"),
+        (np.array([[2**40, 1]]), "inputs must be whole numbers"),
+    ],
 )
 def test_inputs_of_a_table_of_sites(inputs, message):
     with pytest.raises(InputError, match=message):
