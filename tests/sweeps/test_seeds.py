@@ -74,6 +74,4 @@ def test_bits_and_orders_are_those_of_jax_random(number):
     theirs = jax.random.fold_in(jax.random.fold_in(seeds.key(2**40 + 3), 5), 2**31 + 7)
     np.testing.assert_array_equal(threefry.bits(ours, number), jax.random.bits(theirs, (number,), jnp.uint32))
     np.testing.assert_array_equal(threefry.permutation(ours, number), jax.random.permutation(theirs, number))
-    np.testing.assert_array_equal(
-        threefry.split(ours), [jax.random.key_data(key) for key in jax.random.split(theirs)]
-    )
+    np.testing.assert_array_equal(threefry.split(ours), [jax.random.key_data(key) for key in jax.random.split(theirs)])
