@@ -18,27 +18,31 @@ def masks(seed, design=DESIGNS[0]):
     return sweeps.sweep(OBJECTIVE, design, seed=seed, gradients=False).gates.values
 
 
-@pytest.fixture(params=SETTINGS)
-def other_setting(request):
-    before = getattr(jax.config, request.param)
-    jax.config.update(request.param, SETTINGS[request.param])
+@pytest.fixture
+def other_settings():
+    before = {name: getattr(jax.config, name) for name in SETTINGS}
+    for name, value in SETTINGS.items():
+        jax.config.update(name, value)
     yield
-    jax.config.update(request.param, before)
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def trained():
+    network = sweeps.MLP((2, 4, 2), seed=3)
+    sweeps.train(network, tasks.circle(train_examples=20, test_examples=5), epochs=1, batch_size=5, seed=3)
+    return np.asarray(network.layers[0].kernel[...])
 
 
 @pytest.fixture(scope="module")
 def usual():
-    network = sweeps.MLP((2, 4, 2), seed=3)
-    sweeps.train(network, tasks.circle(train_examples=20, test_examples=5), epochs=1, batch_size=5, seed=3)
-    return [masks(17, design) for design in DESIGNS], np.asarray(network.layers[0].kernel[...])
+    return [masks(17, design) for design in DESIGNS], trained()
 
 
-def test_settings_of_jax_change_no_mask_and_no_training(usual, other_setting):
+def test_settings_of_jax_change_no_mask_and_no_training(usual, other_settings):
     for design, wanted in zip(DESIGNS, usual[0], strict=True):
         np.testing.assert_array_equal(masks(17, design), wanted)
-    network = sweeps.MLP((2, 4, 2), seed=3)
-    sweeps.train(network, tasks.circle(train_examples=20, test_examples=5), epochs=1, batch_size=5, seed=3)
-    np.testing.assert_array_equal(network.layers[0].kernel[...], usual[1])
+    np.testing.assert_array_equal(trained(), usual[1])
 
 
 @pytest.mark.parametrize("other", [2**32 + 17, 2**63 + 17, 17 << 32])
