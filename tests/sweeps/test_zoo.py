@@ -180,7 +180,7 @@ def test_adapters_read_what_the_networks_are():
 def layer(p, h, name, units):
     """A dense layer."""
     if name not in p:
-        p[name] = {"kernel": normal(h.shape[-1], units, seed=name), "bias": normal(units, seed=name + "b")}
+        p[name] = {"kernel": 0.6 * normal(h.shape[-1], units, seed=name), "bias": normal(units, seed=name + "b")}
     return dense(p[name], h)
 
 
