@@ -13,8 +13,8 @@ def post_dominators(after: Mapping[int, Sequence[int]]) -> dict[int, int]:
     ----------
     Cooper, Harvey, Kennedy (2001), A simple, fast dominance algorithm.
     """
-    order = _finished(after)
-    rank = {vertex: number + 1 for number, vertex in enumerate(order)} | {EXIT: 0}
+    order = _back_from_exit(after)
+    rank = {vertex: number for number, vertex in enumerate([EXIT, *order])}
     above = {EXIT: EXIT}
 
     def meet(a: int, b: int) -> int:
@@ -28,7 +28,7 @@ def post_dominators(after: Mapping[int, Sequence[int]]) -> dict[int, int]:
     changed = True
     while changed:
         changed = False
-        for vertex in order:
+        for vertex in order:  # each after one that it leads to, so that some of these are known
             known = [b for b in after[vertex] if b in above]
             if known:
                 new = known[0]
@@ -39,23 +39,25 @@ def post_dominators(after: Mapping[int, Sequence[int]]) -> dict[int, int]:
     return above
 
 
-def _finished(after: Mapping[int, Sequence[int]]) -> list[int]:
-    """Vertices, each after all that it leads to, but for loops."""
-    order: list[int] = []
-    seen: set[int] = set()
-    for root in after:
-        stack = [] if root in seen else [(root, iter(after[root]))]
-        seen.add(root)
-        while stack:
-            vertex, rest = stack[-1]
-            found = next((b for b in rest if b != EXIT and b not in seen and b in after), None)
-            if found is None:
-                order.append(vertex)
-                stack.pop()
-            else:
-                seen.add(found)
-                stack.append((found, iter(after[found])))
-    return order
+def _back_from_exit(after: Mapping[int, Sequence[int]]) -> list[int]:
+    """Vertices from which EXIT is reached, in reverse postorder of the edges followed backwards from EXIT."""
+    before = defaultdict(list)
+    for vertex, onward in after.items():
+        for b in onward:
+            before[b].append(vertex)
+    done: list[int] = []
+    seen = {EXIT}
+    stack = [(EXIT, iter(before[EXIT]))]
+    while stack:
+        vertex, rest = stack[-1]
+        found = next((a for a in rest if a not in seen), None)
+        if found is None:
+            done.append(vertex)
+            stack.pop()
+        else:
+            seen.add(found)
+            stack.append((found, iter(before[found])))
+    return done[-2::-1]
 
 
 def ways_through(vertex: int, above: Mapping[int, int]) -> list[int]:

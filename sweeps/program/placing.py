@@ -57,6 +57,9 @@ class Placing:
         self._passed = {s: set(chain) for s, chain in self._chains.items()}
         self._hidden = graph.ancestors(reader.read_by_makers, reader.flow)
         self._at = {s: self._last(s) for s in self._sources}
+        self._more: dict[int, list[int]] = {}
+        for parent in {s.parent for s in self._sources if s.parent is not None}:
+            self._join_parts([s for s in self._sources if s.parent is parent])
         self._words = {s: self._ends(s.vertex if at is None else at) for s, at in self._at.items()}
         self._together: dict[int, list[Source]] = defaultdict(list)
         for s, vertex in self._at.items():
@@ -76,9 +79,41 @@ class Placing:
 
     def _last(self, source: Source) -> int | None:
         """The last value at which the nodes of a source can have a gate."""
-        return next((v for v in reversed(self._chains[source]) if self._fits(self._values[v], source)), None)
+        return self._last_of(source, self._chains, self._passed)
+
+    def _last_of(self, source: Source, chains: dict, passed: dict) -> int | None:
+        for vertex in reversed(chains[source]):
+            value = self._values[vertex]
+            if self._fits(value, source) and all(vertex in passed[other] for other in value.sources):
+                return vertex
+        return None
+
+    def _join_parts(self, parts: list[Source]) -> None:
+        """Give parts that come together one site, though some leave in another way too: a cell's memory, by its loop.
+
+        The gate stands where all parts have come together; nodes that leave before that have another at the last
+        value on the ways that are left.
+        """
+        if len({self._at[s] for s in parts}) == 1:
+            return
+        for vertex in [vertex for s in parts for vertex in reversed(self._chains[s])]:
+            value = self._values[vertex]
+            if set(parts) <= value.sources and self._fits(value, parts[0]):
+                break
+        else:
+            return
+        without = {a: [b for b in onward if b != vertex] for a, onward in self._after.items()}
+        above = graph.post_dominators(without)
+        rest = [s for s in value.sources if vertex not in self._passed[s]]
+        chains = {s: graph.ways_through(s.vertex, above) for s in rest}
+        passed = defaultdict(set, {s: set(chain) for s, chain in chains.items()})
+        more = {self._last_of(s, chains, passed) for s in rest}
+        if all(other is not None and self._values[other].first is value.first for other in more):
+            self._more[vertex] = sorted(other for other in more if other is not None)
+            self._at.update(dict.fromkeys(value.sources, vertex))
 
     def _fits(self, value: Value, source: Source) -> bool:
+        """Whether each node has places of its own in a value, at which a gate can stand."""
         return (
             value.kind == "nodes"
             and value.key is not None
@@ -86,7 +121,6 @@ class Placing:
             and jnp.issubdtype(value.aval.dtype, jnp.floating)
             and value.ids.min() >= 0
             and len(np.unique(value.ids)) == len(source.labels)
-            and all(value.vertex in self._passed[other] for other in value.sources)
         )
 
     def _is_closed(self, value: Value) -> bool:
@@ -133,7 +167,7 @@ class Placing:
                 groups.append(group)
             group.sources.append(made)
             if vertex is not None:
-                group.vertices.append((vertex, base))
+                group.vertices += [(one, base) for one in (vertex, *self._more.get(vertex, []))]
             for s in made:
                 owner.setdefault(self._identity(s, traits), (group, s))
         return groups
@@ -174,7 +208,7 @@ class Placing:
         """Paths of the groups, each kind's all different."""
         layers = defaultdict(set)
         for s in self._sources:
-            if s.kind != "head":
+            if s.kind != "head" and not s.path.endswith("/*"):
                 layers[s.path.rpartition("/")[0]].add(s.path)
         self._short = {p: (layer if layer and len(p_) == 1 else p) for layer, p_ in layers.items() for p in p_}
         clash = Counter(self._short.values())
@@ -195,7 +229,8 @@ class Placing:
     def _name(self, group: Group) -> str:
         made = max(group.sources, key=len)
         names = list(dict.fromkeys(self._short.get(s.path, s.path) for s in made))
-        return names[0] if len(names) == 1 else common([s.path for s in made]) or names[0]
+        name = names[0] if len(names) == 1 else common([s.path for s in made]) or names[0]
+        return name.removesuffix("/*")  # parts of several layers together
 
     def _site(self, group: Group, path: str) -> Site:
         first, numbers = group.first, group.numbers

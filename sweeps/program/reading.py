@@ -92,7 +92,7 @@ class Reader:
         self.flow.append((before.vertex, after.vertex))
         if not before.holds_nodes:
             return
-        if after.holds_nodes and before.sources <= after.sources:
+        if after.holds_nodes and before.sources <= after.sources and not after.is_made:
             self.edges.append(Edge(before.vertex, after.vertex, name))
             return
         children = {source.parent for source in after.sources}
@@ -107,7 +107,7 @@ class Reader:
             source = self.sources[key, result] = like
             source.order = len(self.sources)
         source.path, source.vertex = like.path, len(self.values)  # a loop's later passes know more
-        return self.new("nodes", aval, key=(*key, result), sources=frozenset([source]), ids=squeezed(ids), word=word)
+        return self.new("nodes", aval, key=(*key, result), sources=frozenset([source]), ids=squeezed(ids), word=word, is_made=True)
 
     def like(self, path: str, kind: str, count: int, **more: Any) -> Source:
         """Describe new nodes."""

@@ -63,6 +63,7 @@ class Value:
     is_constant : whether weights come from an array that the function closes over
     is_bent : whether the nodes went through a nonlinearity since they were made
     known : what computes the value, if it depends on nothing that is not known
+    is_made : whether its nodes are new: those of its operands end
     word : how operands end in this value, for people
     """
 
@@ -77,6 +78,7 @@ class Value:
     axes: tuple[int, ...] = ()
     is_constant: bool = False
     is_bent: bool = False
+    is_made: bool = False
     known: Callable[[], Any] | None = None
     word: str = ""
 
