@@ -21,13 +21,7 @@ from tests.sweeps import (  # noqa: F401
 from tests.sweeps.zoo import ACTIVATIONS, Gates, dense, normal, xp
 
 # Networks that the reader does not read rightly yet, and why.
-NOT_YET: dict[str, str] = {
-    "iterations in a while loop": "a unit is gated at every step of the loop, not on its last value alone",
-    "GRUCell of linen": "the cell's hidden units are one site, gated after (1 - z) n + z h",
-    "MGUCell of linen": "the cell's hidden units are one site, gated after (1 - f) n + f h",
-    "lstm by hand": "four parts that come together are the 4 units of 'cell', not of 'cell/*'",
-    "lstm to lstm": "the encoder has 4 units: its hidden values at every step, and the memory that it hands on",
-}
+NOT_YET: dict[str, str] = {}
 
 STEP = 1e-5  # of finite differences
 
