@@ -90,8 +90,9 @@ class Network:
     def _read(self, params: Any, inputs: Any) -> Read:
         shapes = jax.tree.map(_shape, (params, inputs))
         leaves, tree = jax.tree.flatten(shapes)
-        # Programs differ where these settings do: JAX keeps them beside the shapes too.
-        at = tree, tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves), jax.config.jax_enable_x64
+        # With another default precision, the same function is another program.
+        kinds = tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
+        at = tree, kinds, jax.dtypes.canonicalize_dtype(float)
         if at not in self._known:
             program = tracing.trace(self._apply, *shapes)
             reader = Reader(program)
@@ -102,6 +103,7 @@ class Network:
                 raise UnsupportedError(
                     "network: no parameter makes nodes: no product or convolution with one reaches the outputs"
                 )
+            # What the function closes over is never found by its path.
             if all(site.path.startswith("constant ") for site in found):
                 raise UnsupportedError(
                     "network: its kernels are closed over, as constants of the function; give them as params: "
@@ -141,7 +143,10 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
-    aval = jax.typeof(leaf) if isinstance(leaf, jax.Array) else jax.typeof(jnp.asarray(leaf))
+    try:
+        aval = jax.typeof(leaf)
+    except TypeError:
+        raise InputTypeError(f"params and inputs must be arrays or shapes, got {type(leaf).__name__}") from None
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
 
 

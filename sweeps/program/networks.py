@@ -26,14 +26,14 @@ def of_nnx(model: Any, call: Callable[[Any, Any], Any] | None = None) -> tuple[A
         raise InputTypeError(f"model must be a flax.nnx.Module, got {type(model).__name__}")
     clone = nnx.clone(model)
     clone.eval()
-    graph, params, state = nnx.split(clone, nnx.Param, ...)
+    graph, *states = nnx.split(clone, nnx.Param, ...)
 
     def apply(params: Any, inputs: Any) -> Any:
         # copy=True: without it, modules that use nnx.scan fail to merge inside a traced function.
         module = nnx.merge(graph, params["params"], params["state"], copy=True)
         return module(inputs) if call is None else call(module, inputs)
 
-    return apply, {"params": params, "state": state}
+    return apply, {"params": states[0], "state": states[1]}
 
 
 def of_linen(module: Any, variables: Any, call: Callable[[Any, Any], Any] | None = None) -> tuple[Apply, Any]:

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from sweeps.program import graph, rules
-from sweeps.program.reading import Reader, common
+from sweeps.program.reading import Reader
 from sweeps.program.sites import Place, Site, copies
 from sweeps.program.tracing import Program
-from sweeps.program.values import EXIT, Source, Value
+from sweeps.program.values import EXIT, Source, Value, common
 
 
 class Group:
@@ -134,7 +134,9 @@ class Placing:
             for edge in self._edges[stack.pop()]:
                 if edge.after == EXIT and edge.word:
                     words.add("added" if edge.word == "loop" and edge.before in self._reader.added else edge.word)
-                elif edge.word in ("add", "sub") and self._values[edge.after].sources - self._values[edge.before].sources:
+                elif (
+                    edge.word in ("add", "sub") and self._values[edge.after].sources - self._values[edge.before].sources
+                ):
                     words.add("added")
                 for onward in (edge.after, edge.onward):
                     if onward != EXIT and onward not in seen:
@@ -180,6 +182,8 @@ class Placing:
     def _is_default(self, made: list[Source]) -> bool:
         """Whether nodes are hidden units, heads or channels that have a value of their own, to be gated unasked."""
         vertex = self._at[made[0]]
+        if vertex is None:
+            return False
         words = set().union(*[self._words[s] for s in made])
         is_linear = not self._values[vertex].is_bent
         return (
@@ -234,7 +238,8 @@ class Placing:
 
     def _site(self, group: Group, path: str) -> Site:
         first, numbers = group.first, group.numbers
-        words = sorted(set().union(*[self._words[s] for made in group.sources for s in made]))
+        found = set().union(*[self._words[s] for made in group.sources for s in made])
+        words = sorted(found, key=self._order)
         stack = [(self._reader.prefixes.get(frame, ""), length) for frame, length in first.stack]
         places = [
             Place(
@@ -253,14 +258,21 @@ class Placing:
             tuple(numbers),
             copies(path, stack),
             bool(places) and not reason and self._is_default(group.sources[0]),
-            ", ".join(self._in_words(word) for word in words),
+            ", ".join(dict.fromkeys(self._in_words(word) for word in words)),
             reason,
             tuple(places),
         )
 
+    def _order(self, word: str) -> tuple[int, str]:
+        """Readers in program order, then other words."""
+        path = word.removeprefix("read by ")
+        return min((s.order for s in self._sources if s.path == path), default=len(self._sources) + 1), word
+
     def _in_words(self, word: str) -> str:
         path = word.removeprefix("read by ")
-        return self._short.get(path, path)
+        if path != word:
+            return self._short.get(path, path)
+        return {"added": "a sum", "loop": "the next step", "output": "outputs", "part": "parts of it"}.get(word, word)
 
     def _ordered(self, words: list[str]) -> str:
         orders = sorted(set(words) & rules.ORDERING)

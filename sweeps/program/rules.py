@@ -12,100 +12,21 @@ from sweeps.program import tracing
 from sweeps.program.values import Value
 
 LINEAR = frozenset(
-    [
-        "add",
-        "add_any",
-        "copy",
-        "copy_p",
-        "convert_element_type",
-        "neg",
-        "optimization_barrier",
-        "real",
-        "reduce_precision",
-        "reshard",
-        "sharding_constraint",
-        "stop_gradient",
-        "sub",
-        "name",
-        "mul",
-        "div",
-    ]
+    """add add_any copy copy_p convert_element_type div mul name neg optimization_barrier real reduce_precision reshard
+    sharding_constraint stop_gradient sub""".split()  # noqa: SIM905 - names by the dozen
 )
 ELEMENTWISE = LINEAR | frozenset(
-    [
-        "abs",
-        "acos",
-        "acosh",
-        "and",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "cbrt",
-        "ceil",
-        "clamp",
-        "cos",
-        "cosh",
-        "digamma",
-        "eq",
-        "erf",
-        "erf_inv",
-        "erfc",
-        "exp",
-        "exp2",
-        "expm1",
-        "floor",
-        "ge",
-        "gt",
-        "imag",
-        "integer_pow",
-        "is_finite",
-        "le",
-        "lgamma",
-        "log",
-        "log1p",
-        "logistic",
-        "lt",
-        "max",
-        "min",
-        "ne",
-        "nextafter",
-        "not",
-        "or",
-        "pow",
-        "rem",
-        "round",
-        "rsqrt",
-        "select_n",
-        "sign",
-        "sin",
-        "sinh",
-        "sqrt",
-        "square",
-        "tan",
-        "tanh",
-        "xor",
-    ]
+    """abs acos acosh and asin asinh atan atan2 atanh cbrt ceil clamp cos cosh digamma eq erf erf_inv erfc exp exp2
+    expm1 floor ge gt imag integer_pow is_finite le lgamma log log1p logistic lt max min ne nextafter not or pow rem
+    round rsqrt select_n sign sin sinh sqrt square tan tanh xor""".split()  # noqa: SIM905
 )
 SCALING = frozenset(["mul", "div", "select_n", "and", "or"])  # data that are no nodes scale or mask nodes
 MOVING = frozenset(
-    [
-        "broadcast_in_dim",
-        "expand_dims",
-        "pad",
-        "reshape",
-        "rev",
-        "slice",
-        "split",
-        "squeeze",
-        "transpose",
-        "gather",
-        "dynamic_slice",
-    ]
+    """broadcast_in_dim dynamic_slice expand_dims gather pad reshape rev slice split squeeze
+    transpose""".split()  # noqa: SIM905
 )
 REDUCING = frozenset(
-    ["reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"]
+    ["argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum"]
 )
 CUMULATIVE = frozenset(["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"])
 ORDERING = frozenset(["top_k", "approx_top_k", "sort", "argmax", "argmin"])
@@ -113,10 +34,15 @@ PRODUCTS = frozenset(["dot_general", "conv_general_dilated"])
 KNOWN = ELEMENTWISE | MOVING | REDUCING | CUMULATIVE | ORDERING | PRODUCTS | {"concatenate"}
 
 
+def _aval(variable: Any) -> Any:
+    """Shape and type of a variable."""
+    return variable.aval
+
+
 def moved(equation: JaxprEqn, operands: list[Value]) -> list[np.ndarray] | None:
     """Numbers of the nodes after an operation that only moves them, -1 where there is none; None if that is unknown."""
     name, params, ids, shape = equation.primitive.name, equation.params, operands[0].ids, operands[0].aval.shape
-    out = equation.outvars[0].aval.shape
+    out = _aval(equation.outvars[0]).shape
     if name == "transpose":
         return [ids.transpose(params["permutation"])]
     if name == "broadcast_in_dim":
@@ -195,10 +121,11 @@ def value(one: Value) -> Any:
 
 def computed(equation: JaxprEqn, operands: list[Value], number: int) -> Any:
     """Return what computes a result of known operands, when it is asked for; None if it cannot be known."""
-    small = math.prod(equation.outvars[number].aval.shape) <= 1e6
+    aval = _aval(equation.outvars[number])
+    small = math.prod(aval.shape) <= 1e6
     if equation.effects or not small or tracing.bodies(equation) or any(one.known is None for one in operands):
         return None
-    if jnp.issubdtype(equation.outvars[number].aval.dtype, jax.dtypes.extended):
+    if jnp.issubdtype(aval.dtype, jax.dtypes.extended):
         return None
 
     def compute() -> Any:
@@ -221,7 +148,7 @@ def reduced_axes(equation: JaxprEqn) -> tuple[int, ...] | None:
     if name == "sort" and len(equation.invars) == 1:
         return (params["dimension"],)
     if name == "top_k":
-        return (params.get("axis", params.get("dimension", -1)) % len(equation.invars[0].aval.shape),)
+        return (params.get("axis", params.get("dimension", -1)) % len(_aval(equation.invars[0]).shape),)
     if name.startswith("reduce_window") and len(equation.outvars) == 1:
         return tuple(axis for axis, size in enumerate(params["window_dimensions"]) if size > 1)
     return None
@@ -248,7 +175,7 @@ def axes_of_product(equation: JaxprEqn, left: Value, right: Value) -> tuple[list
     if equation.primitive.name == "conv_general_dilated":
         numbers = equation.params["dimension_numbers"]
         return [{}, {numbers.rhs_spec[0]: numbers.out_spec[1]}], True
-    (summed, batch), ndim = equation.params["dimension_numbers"], len(equation.outvars[0].aval.shape)
+    (summed, batch), ndim = equation.params["dimension_numbers"], len(_aval(equation.outvars[0]).shape)
     free = [
         [axis for axis in range(len(one.aval.shape)) if axis not in (*gone, *both)]
         for one, gone, both in zip((left, right), summed, batch, strict=True)

@@ -106,7 +106,8 @@ def multiplied(value: jax.Array, gates: jax.Array, ids: np.ndarray) -> jax.Array
     """
     in_order = ids.size == gates.size and (ids.ravel() == np.arange(ids.size)).all()
     whole = gates.reshape(ids.shape) if in_order else gates[ids]
-    dtype = jnp.promote_types(gates.dtype, value.dtype)
+    with jax.numpy_dtype_promotion("standard"):
+        dtype = jnp.promote_types(gates.dtype, value.dtype)
     wide, whole = value.astype(dtype), whole.astype(dtype)
     lost = (whole == 0) & ~jnp.isfinite(wide)
     return (jnp.where(lost, jnp.zeros_like(wide), wide) * whole).astype(value.dtype)

@@ -101,10 +101,15 @@ def table(sites: Iterable[Site], opaque: Iterable[str]) -> str:
     """Sites as text in columns."""
     lines = [("path", "kind", "nodes", "default", "read by", "cannot be gated")]
     lines += [
-        (site.path, site.kind, str(site.size), "yes" if site.default else "no", site.reads, site.reason)
+        (site.path, site.kind, str(site.size), "yes" if site.default else "no", _shortened(site.reads), site.reason)
         for site in sites
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
     unknown = ", ".join(sorted(opaque))
     return "\n".join([*text, f"Taken for mixing its nodes: {unknown}"] if unknown else text)
+
+
+def _shortened(reads: str) -> str:
+    readers = reads.split(", ")
+    return ", ".join(readers[:3]) + (f" and {len(readers) - 3} more" if len(readers) > 3 else "")

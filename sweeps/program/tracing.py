@@ -83,7 +83,7 @@ def parameter_paths(params: Any) -> list[str | None]:
     Of a mapping with the key "params", only what is below it are parameters; the rest is state, and has no name.
     Where two names would be equal, slashes within a key become ``%2F``.
     """
-    leaves = [keys for keys, _ in jax.tree_util.tree_flatten_with_path(params)[0]]
+    leaves: list[Any] = [keys for keys, _ in jax.tree_util.tree_flatten_with_path(params)[0]]
     inside = isinstance(params, Mapping) and "params" in params
     leaves = [keys[1:] if inside and _name(keys[0]) == "params" else None if inside else keys for keys in leaves]
     ways: list[Callable[[Any], str]] = [

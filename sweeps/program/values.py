@@ -1,6 +1,6 @@
 """Values of a program: what is known of each, and which node stands at each of its places."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,3 +113,12 @@ def pairs(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Each pair of nodes that stand at one place, once, shape (2, pairs)."""
     both = np.broadcast_arrays(one, other)
     return np.unique(np.stack([ids.ravel() for ids in both]), axis=1)
+
+
+def common(paths: Sequence[str]) -> str:
+    """The parts with which all paths begin."""
+    if not paths:
+        return ""
+    parts = [path.split("/") for path in paths]
+    same = next((i for i, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1), min(map(len, parts)))
+    return "/".join(parts[0][:same])
