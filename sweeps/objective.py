@@ -40,9 +40,10 @@ class Objective:
 
     Parameters
     ----------
-    network : flax.nnx module, flax.linen module with ``variables``, or a pure function (gates (nodes,), inputs) ->
-        outputs with ``nodes``; it is never changed. Modules are evaluated as ``network(inputs)`` in evaluation mode
-        (Dropout off, BatchNorm with its running statistics).
+    network : flax.nnx module; flax.linen module with ``variables``; any pure function (params, inputs) -> outputs with
+        ``params``, whatever library it was written with; or a pure function (gates (nodes,), inputs) -> outputs with
+        ``nodes``, which applies its gates itself. It is never changed. nnx modules are evaluated as
+        ``network(inputs)`` in evaluation mode (Dropout off, BatchNorm with its running statistics).
     batch : inputs and targets, such as ``task.test``; or (inputs, targets, mask), such as a ``sweeps.MaskedBatch``,
         where the mask is true for the examples, or positions of examples, that count. Inputs are an array or a
         pytree of arrays with leading axis (examples,); for named losses targets are class numbers (examples, ...)
@@ -50,13 +51,17 @@ class Objective:
     loss : ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
         values, such as any of Optax's, whose mean over all values that count is the loss; None takes cross-entropy
         for integer targets and squared error for floats
-    sites : which activations have gates. None: every hidden activation once, at the input of the layers that read it.
-        A path pattern: the nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
-        ``sweeps.gating.sites(network, inputs)`` lists them. ``"output:blocks/0"`` or ``"input:norm"``: the output or
-        input of a module of that path, whatever it is. A type of layer, ``nnx.Conv``: the nodes that such layers make.
-        A list of these. A dict from patterns to numbers: so many groups of features in a row, as the heads of a
-        hand-written attention are.
+    sites : which nodes have gates. None: every hidden node once, on its own value, whoever reads it. A path pattern:
+        the nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
+        ``sweeps.gating.sites(network, inputs)`` lists them; ``"shared@1"`` for the second call of a layer alone.
+        ``"inputs"``: features of the inputs. ``"stream:blocks/0/down"``: features of the residual stream behind that
+        layer. ``"input:layers/1"``: what this one layer reads, while others read the same nodes ungated.
+        ``"output:layers/0"``: what the layer makes, before its activation. A type of layer, ``nnx.Conv``: the nodes
+        that such layers make. A list of these. A dict from patterns to numbers: so many groups of nodes in a row, as
+        the heads of a hand-written attention are.
     variables : of a linen module, as ``init`` returns them
+    params : of a function (params, inputs) -> outputs, a pytree of arrays whose paths name the nodes; of a mapping
+        with the key "params", only what is below it makes nodes
     nodes : of a function: number of its gates, or their names
     call : how the network is called, where it is not by ``network(inputs)``: a function (network, inputs) -> outputs,
         such as ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module
@@ -83,11 +88,11 @@ class Objective:
     Raises
     ------
     InputTypeError
-        If the network is no Flax module and no function, or a linen module has no variables.
+        If the network is no Flax module and no function, or comes without its variables, params or nodes.
     InputError
         If the batch does not fit the network or holds what is not finite and counts, the loss does not fit the
-        targets, the sites are not there or their gates do not reach the output, the plan does not fit, or examples
-        that depend on each other would be cut apart. What a network or loss of one's own raises comes as it is.
+        targets, the sites are not there or cannot be gated, the plan does not fit, or examples that depend on each
+        other would be cut apart. What a network or loss of one's own raises comes as it is.
 
     Examples
     --------
@@ -108,6 +113,7 @@ class Objective:
         loss: str | Callable[[Any, Any], Array] | None = None,
         sites: gating.Selection = None,
         variables: Any = None,
+        params: Any = None,
         nodes: int | Sequence[str] | None = None,
         call: Callable[[Any, Any], Any] | None = None,
         micro_batch: int | None = None,
@@ -118,13 +124,15 @@ class Objective:
         data = examples.checked(batch)
         names = _checked_names(nodes)
         if names is not None:
-            if not (sites is None and variables is None and call is None):
+            if any(one is not None for one in (sites, variables, params, call)):
                 raise InputTypeError(
-                    "a function of (gates, inputs) applies its gates itself: sites, variables and call are for modules"
+                    "a function of (gates, inputs) applies its gates itself: sites, variables, params and call are for "
+                    "other networks"
                 )
             gated = gating.of_function(network, len(names), data.inputs)
         else:
-            gated = gating.attach(network, data.inputs, sites, variables=variables, call=call)
+            with jax.default_matmul_precision(precision):
+                gated = gating.attach(network, data.inputs, sites, variables=variables, params=params, call=call)
         outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs)
         found = losses.find(loss, outputs, data.targets, data.mask)
         self.sites = gated.sites

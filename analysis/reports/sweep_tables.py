@@ -142,7 +142,7 @@ def best(results: SweepResults) -> Table:
 
 def sites(results: SweepResults) -> Table:
     """Make the table of where the network is gated."""
-    headers = {"source": "nodes of", "kind": "kind", "nodes": "nodes", "path": "gated in", "at": "at its"}
+    headers = {"source": "nodes of", "kind": "kind", "nodes": "nodes", "reads": "read by"}
     columns = [
         Column(
             key, header, [int(site.get(key, 0)) if key == "nodes" else str(site.get(key, "")) for site in results.sites]

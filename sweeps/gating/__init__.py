@@ -1,24 +1,13 @@
-"""Gating: put gates on the nodes of a trained network from outside, without touching it.
+"""Gating: gates on the nodes of a trained network, from outside, without touching it.
 
-A gate multiplies a node's activation. It is applied where the activation is read, at the input of the next layer:
-a gate before a ReLU would have no gradient at zero, and before a sigmoid would not switch the node off.
+A node's gate multiplies the node's own value, once, where it is made and before anything reads it: after its activation
+(a gate before a ReLU would have no gradient at zero, and before a sigmoid would not switch the node off), before the
+first reader, sum or product with something else. The network is read as one traced program, in ``sweeps.program``.
 """
 
-from sweeps.gating.attaching import GatedNetwork, attach, of_function
+from sweeps.gating.attaching import GatedNetwork, attach, of_function, output_shape
 from sweeps.gating.choosing import Selection
-from sweeps.gating.nnx_models import Gate, output_shape
-from sweeps.gating.site import Site
-from sweeps.gating.table import Row, Table, sites
+from sweeps.gating.table import Table, sites
+from sweeps.program import Site
 
-__all__ = [
-    "Gate",
-    "GatedNetwork",
-    "Row",
-    "Selection",
-    "Site",
-    "Table",
-    "attach",
-    "of_function",
-    "output_shape",
-    "sites",
-]
+__all__ = ["GatedNetwork", "Selection", "Site", "Table", "attach", "of_function", "output_shape", "sites"]

@@ -1,8 +1,8 @@
 """Attaching: a network becomes a pure function of its gates and inputs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -11,12 +11,19 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from analysis.errors import InputError, InputTypeError
-from sweeps.examples import examples_in
-from sweeps.gating import choosing, finding, linen_models, nnx_models
-from sweeps.gating.flow import Flow
-from sweeps.gating.functions import FunctionForward
-from sweeps.gating.recording import errors_of_inputs
-from sweeps.gating.site import Site
+from sweeps import calling, program
+from sweeps.examples import examples_in, on_device
+from sweeps.gating import choosing
+from sweeps.gating.functions import GateFunction
+from sweeps.program import Site
+
+
+class Runs(Protocol):
+    """What makes outputs of parameters, inputs and the gates of each site; static to jit."""
+
+    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Array], /) -> Any:
+        """Return the outputs."""
+        ...
 
 
 @jax.tree_util.register_dataclass
@@ -26,15 +33,15 @@ class GatedNetwork:
 
     Attributes
     ----------
-    state : parameters and everything else that the network holds, but for the gates
-    forward : what makes outputs of state, gates and inputs, static
-    sites : the gated activations in the order of the gate vector, static
+    params : parameters and everything else that the network holds
+    network : what makes outputs of parameters, inputs and gates, static
+    sites : what is gated, in the order of the gate vector, static
     dtype : type of the gate vector: the widest of the activations, at least float32, static
     floats : numbers in what layers read and make of one example, about, static
     """
 
-    state: Any
-    forward: finding.Forward = field(metadata=dict(static=True))
+    params: Any
+    network: Runs = field(metadata=dict(static=True))
     sites: tuple[Site, ...] = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
     floats: int = field(metadata=dict(static=True))
@@ -46,41 +53,46 @@ class GatedNetwork:
 
     def __call__(self, gates: Float[Array, " nodes"], inputs: Any) -> Any:
         """Return the outputs for inputs with leading axis (examples,)."""
-        parts, start = [], 0
+        parts, start = {}, 0
         for site in self.sites:
-            parts.append((site, site.stacked(gates[start : start + site.size])))
+            parts[site] = gates[start : start + site.size]
             start += site.size
-        return self.forward(self.state, parts, inputs)
+        return self.network.run(self.params, inputs, parts)
 
 
 def attach(
-    network: Any, inputs: Any, sites: choosing.Selection = None, *, variables: Any = None, call: Any = None
+    network: Any,
+    inputs: Any,
+    sites: choosing.Selection = None,
+    *,
+    variables: Any = None,
+    params: Any = None,
+    call: Any = None,
 ) -> GatedNetwork:
-    """Put gates on a network's nodes: by default on every hidden activation, once.
+    """Put gates on a network's nodes: by default on every hidden node, once.
 
     Parameters
     ----------
-    network : flax.nnx or flax.linen module; it is never changed
+    network : flax.nnx or flax.linen module, or a function (params, inputs) -> outputs; it is never changed
     inputs : examples, an array or a pytree of arrays with leading axis (examples,)
     sites : which nodes; see ``sweeps.Objective``
     variables : of a linen module
-    call : how the network is called: (network, inputs) -> outputs; see ``sweeps.Objective``
+    params : of a function
+    call : how a module is called: (network, inputs) -> outputs; see ``sweeps.Objective``
 
     Raises
     ------
-    TypeError
-        If the network is no Flax module.
-    ValueError
-        If the sites are not there, or gates of one do not reach the outputs.
+    InputTypeError
+        If the network is no Flax module and no function with parameters.
+    InputError
+        If the sites are not there, or cannot be gated.
     """
-    model, inputs = as_model(network, variables, call), jax.tree.map(jnp.asarray, inputs)
-    calls = finding.Calls(model, inputs, choosing.wanted_modules(sites))
-    chosen = choosing.choose(calls, calls.found(), sites)
-    gated = put_on(model, chosen, calls, inputs)
-    for site, reaches in zip(gated.sites, reach(gated, inputs), strict=True):
-        if not reaches:
-            raise InputError(f"sites: gates of {site.path} do not reach the output")
-    return gated
+    apply, params = as_function(network, variables, params, call)
+    inputs = jax.tree.map(jnp.asarray, inputs)
+    read = program.read(apply, params, inputs)
+    chosen = choosing.choose(read, sites, lambda: kinds_of(apply, params, inputs))
+    floats = max(1, read.first.floats // examples_in(inputs))
+    return GatedNetwork(jax.tree.map(on_device, params), read, chosen, read.first.dtype, floats)
 
 
 def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) -> GatedNetwork:
@@ -99,59 +111,62 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
         )
     if not callable(function):
         raise InputTypeError(f"network must be a function (gates, inputs) with nodes, got {type(function).__name__}")
-    site = Site("function", "node", nodes, "input", ())
-    with errors_of_inputs(inputs):
-        outputs = jax.eval_shape(function, jax.ShapeDtypeStruct((nodes,), jnp.float32), inputs)
-    leaves = jax.tree.leaves(outputs)
-    dtype = finding.widest(leaf.dtype for leaf in leaves)
-    size = nodes + sum(leaf.size for leaf in leaves) // examples_in(inputs)
-    gated = GatedNetwork((), FunctionForward(function), (site,), dtype, size)
-    if reach(gated, inputs) != [True]:
+    gates = jax.ShapeDtypeStruct((nodes,), jnp.float32)
+    with calling.noted(f"the network, with inputs of shape {calling.shapes(inputs)}"):
+        outputs = jax.eval_shape(function, gates, inputs)
+    if program.trace(function, gates, inputs).unread:
         raise InputError("the function's outputs do not depend on its gates")
-    return gated
+    leaves = jax.tree.leaves(outputs)
+    size = nodes + sum(leaf.size for leaf in leaves) // examples_in(inputs)
+    site = Site("function", "node", nodes, "function", (), tuple(range(nodes)), ("function",), (0,))
+    return GatedNetwork((), GateFunction(function), (site,), program.widest(leaf.dtype for leaf in leaves), size)
 
 
-def as_model(network: Any, variables: Any, call: Any) -> finding.Model:
-    """Return the network as gating sees it.
+def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[Any, Any]:
+    """Return a network as a function of parameters and inputs, and its parameters.
 
     Raises
     ------
-    TypeError
-        If the network is no Flax module, or a linen module has no variables.
+    InputTypeError
+        If it is no Flax module and no function, or comes without its parameters, or with those of another kind.
     """
     if call is not None and not callable(call):
         raise InputTypeError(f"call must be a function (network, inputs) -> outputs, got {type(call).__name__}")
+    is_module = isinstance(network, nnx.Module | nn.Module)
+    if is_module and params is not None:
+        raise InputTypeError("params are for a function (params, inputs) -> outputs; a Flax module has its own")
     if isinstance(network, nnx.Module):
         if variables is not None:
             raise InputTypeError("variables are for flax.linen modules; a flax.nnx module holds its own")
-        return nnx_models.NnxModel(network, call)
+        return program.of_nnx(network, call)
     if isinstance(network, nn.Module):
         if variables is None:
             raise InputTypeError("a flax.linen module needs its variables: give variables=")
-        if not isinstance(variables, Mapping) or "params" not in variables:
-            raise InputTypeError("variables must be what module.init returns, a dict with the key 'params' in it")
-        return linen_models.LinenModel(network, variables, call)
+        return program.of_linen(network, variables, call)
+    if callable(network) and params is not None:
+        if variables is not None or call is not None:
+            raise InputTypeError("variables and call are for modules; a function (params, inputs) is called as it is")
+        return network, params
     raise InputTypeError(
-        "network must be a flax.nnx.Module, a flax.linen.Module with variables, or a function with nodes, "
-        f"got {type(network).__name__}"
+        "network must be a flax.nnx.Module, a flax.linen.Module with variables, a function (params, inputs) with "
+        f"params, or a function (gates, inputs) with nodes, got {type(network).__name__}"
     )
 
 
-def put_on(model: finding.Model, sites: Iterable[Site], calls: finding.Calls, inputs: Any) -> GatedNetwork:
-    """Put gates on sites of a model."""
-    chosen = tuple(sites)
-    state, forward = model.gated(chosen)
-    return GatedNetwork(state, forward, chosen, calls.dtype, max(1, calls.floats // examples_in(inputs)))
+def kinds_of(apply: Any, params: Any, inputs: Any) -> dict[str, type]:
+    """Type of the module at each path; of a function there are none."""
+    return apply.kinds(params, inputs) if isinstance(apply, program.OfNnx | program.OfLinen) else {}
 
 
-def reach(network: GatedNetwork, inputs: Any) -> list[bool]:
-    """Whether the gates of each site reach the outputs."""
-    names = [f"site {index}" for index in range(len(network.sites))]
+def output_shape(network: nnx.Module, inputs: Any) -> Any:
+    """Shapes and types of a module's outputs; the module is not changed.
 
-    def outputs(gates: list[Array]) -> Any:
-        parts = [(site, site.stacked(one)) for site, one in zip(network.sites, gates, strict=True)]
-        return network.forward(network.state, parts, inputs)
-
-    program = jax.make_jaxpr(outputs)([jnp.ones(site.size, network.dtype) for site in network.sites])
-    reached = frozenset().union(*Flow(program, [frozenset([name]) for name in names]).outputs)
-    return [name in reached for name in names]
+    Raises
+    ------
+    ValueError
+        If the module does not accept the inputs.
+    """
+    # Split and merged, so that running statistics that a call updates stay out of the caller's module.
+    graph, state = nnx.split(network)
+    with calling.noted(f"the network, with inputs of shape {calling.shapes(inputs)}"):
+        return jax.eval_shape(lambda state, inputs: nnx.merge(graph, state, copy=True)(inputs), state, inputs)

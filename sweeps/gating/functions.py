@@ -1,16 +1,16 @@
 """Gates of a pure function (gates, inputs) -> outputs, which applies them itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sweeps.gating.site import Site
+from sweeps.program import Site
 
 
-class FunctionForward(NamedTuple):
-    """How outputs come from a function, its gates and inputs; static to jit.
+class GateFunction(NamedTuple):
+    """A function of gates as a network; static to jit.
 
     Attributes
     ----------
@@ -19,6 +19,6 @@ class FunctionForward(NamedTuple):
 
     function: Callable[[Array, Any], Any]
 
-    def __call__(self, state: Any, gates: list[tuple[Site, Array]], inputs: Any) -> Any:
+    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Array]) -> Any:
         """Return the outputs."""
-        return self.function(jnp.concatenate([values.reshape(-1) for _, values in gates]), inputs)
+        return self.function(jnp.concatenate(list(gates.values())), inputs)

@@ -1,93 +1,76 @@
 """The table of what can be gated in a network."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from sweeps import program
 from sweeps.examples import checked_inputs
-from sweeps.gating import attaching, finding
+from sweeps.gating import attaching
+from sweeps.program import Site
 
 
-class Row(NamedTuple):
-    """An activation in the table.
+class Table(tuple[Site, ...]):
+    """Sites that print as a table."""
 
-    Attributes
-    ----------
-    path : what to give as ``sites``
-    kind : of its nodes
-    nodes : number of nodes, those of all copies
-    gated : where its gates are applied, in words
-    default : whether it is gated when no sites are given
-    reaches_output : whether its gates reach the network's outputs
-    """
+    def __new__(cls, sites: Sequence[Site], opaque: Sequence[str] = ()) -> "Table":
+        """Make a table of sites; ``opaque`` are operations that were taken for mixing the nodes that they read."""
+        table = super().__new__(cls, sites)
+        table.opaque = tuple(opaque)
+        return table
 
-    path: str
-    kind: str
-    nodes: int
-    gated: str
-    default: bool
-    reaches_output: bool
-
-
-class Table(tuple[Row, ...]):
-    """Rows that print as a table."""
+    opaque: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """The rows as text in columns."""
-        lines = [("path", "kind", "nodes", "gated at", "default", "reaches output")]
+        """The sites as text in columns."""
+        lines: list[tuple[str, ...]] = [("path", "kind", "nodes", "gated", "read by", "cannot be gated")]
         lines += [
-            (row.path, row.kind, str(row.nodes), row.gated, _in_words(row.default), _in_words(row.reaches_output))
-            for row in self
+            (one.path, one.kind, str(one.size), "yes" if one.default else "no", _shortened(one.reads), one.reason)
+            for one in self
         ]
-        widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+        if not any(one.reason for one in self):
+            lines = [line[:-1] for line in lines]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+        if self.opaque:
+            text.append(f"Taken for mixing the nodes that they read: {', '.join(self.opaque)}")
+        return "\n".join(text)
 
 
-def sites(network: Any, inputs: Any, *, variables: Any = None, call: Any = None) -> Table:
+def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = None, call: Any = None) -> Table:
     """Return the table of what can be gated: ``print`` it.
 
     Parameters
     ----------
-    network, variables, call : as for ``sweeps.Objective``
+    network, variables, params, call : as for ``sweeps.Objective``
     inputs : a few examples are enough
 
     Returns
     -------
-    Table of ``Row``: every activation that a layer reads, once, and the layers that are never called, whose
-        activations cannot be gated. Beside these, the input or output of any module can be gated by its path:
-        ``sites="output:blocks/0"``.
+    Table of ``Site``: everything that makes nodes, in the order of the program, and whether it is gated when nothing is
+        asked for; who reads it; and why it cannot be gated, if it cannot. Behind a layer that only writes into a
+        residual stream stands the stream, ``stream:path``; at the end stand the network's inputs. Beside these,
+        ``input:path`` is what one layer reads, and ``output:path`` what a layer makes before its activation.
 
     Raises
     ------
-    TypeError, ValueError
+    InputTypeError, InputError
         As ``sweeps.Objective``.
 
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
     >>> sweeps.gating.sites(sweeps.MLP((2, 20, 30, 2)), jnp.zeros((1, 2)))
-    path            kind  nodes  gated at           default  reaches output
-    layers/0 input  unit  2      input of layers/0  no       yes
-    layers/0        unit  20     input of layers/1  yes      yes
-    layers/1        unit  30     input of layers/2  yes      yes
+    path      kind     nodes  gated  read by
+    layers/0  unit     20     yes    layers/1
+    layers/1  unit     30     yes    layers/2
+    layers/2  unit     2      no     outputs
+    inputs    feature  2      no     layers/0
     """
-    model, inputs = attaching.as_model(network, variables, call), checked_inputs(inputs)
-    calls = finding.Calls(model, inputs)
-    found = calls.found()
-    gated = attaching.put_on(model, [one.site for one in found], calls, inputs)
-    reached = attaching.reach(gated, inputs)
-    rows = [_row(one, reaches) for one, reaches in zip(found, reached, strict=True)]
-    rows += [_row(one, False)._replace(gated="nowhere: never called") for one in calls.never_called()]
-    return Table(rows)
+    apply, params = attaching.as_function(network, variables, params, call)
+    read = program.read(apply, params, checked_inputs(inputs))
+    return Table(read.sites, read.opaque)
 
 
-def _row(found: finding.Found, reaches: bool) -> Row:
-    site = found.site
-    return Row(site.path, site.kind, site.size, f"{site.at} of {_shortened(site.layers)}", found.is_hidden, reaches)
-
-
-def _shortened(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
-def _in_words(value: bool) -> str:
-    return "yes" if value else "no"
+def _shortened(reads: str) -> str:
+    readers = reads.split(", ")
+    return ", ".join(readers[:3]) + (f" and {len(readers) - 3} more" if len(readers) > 3 else "")

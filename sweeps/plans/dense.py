@@ -125,11 +125,12 @@ class Dense:
 
 def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     """Return the dense plan of an MLP with all hidden nodes gated, or None, and the reason in words."""
-    if not is_plain(network) or getattr(loss.network.forward, "call", None) is not None:
+    apply = getattr(loss.network.network, "apply", None)
+    if not is_plain(network) or getattr(apply, "call", None) is not None:
         return None, "network is no plain sweeps.MLP"
     layers = list(network.layers)
-    gated = [(site.at, site.layers, site.nodes) for site in loss.network.sites]
-    if gated != [("input", (f"layers/{index}",), layers[index].in_features) for index in range(1, len(layers))]:
+    gated = [(site.path, site.kind, site.size) for site in loss.network.sites]
+    if gated != [(f"layers/{index}", "unit", layer.out_features) for index, layer in enumerate(layers[:-1])]:
         return None, "not every hidden layer is gated"
     if loss.loss not in LOSSES.values():
         return None, f"no closed form for the loss {loss.loss.name}"

@@ -12,9 +12,9 @@ from analysis.errors import InputError
 from sweeps import calling, checks
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
-from sweeps.gating.finding import widest
 from sweeps.losses import LOSSES, Loss, sum_of_counted
 from sweeps.plans import hoisting, separable
+from sweeps.program import widest
 
 # Numbers that one mask may write for a micro-batch: what a CPU's cache and an accelerator's memory hold.
 CPU_FLOATS, ACCELERATOR_FLOATS = 2**21, 2**28

@@ -114,7 +114,7 @@ def of_model(name: str, network: Any, task: Task, objective: Objective, **option
     options : of ``Objective``
     """
     sites = [
-        dict(source=site.path, kind=site.kind, nodes=site.size, path=", ".join(site.layers), at=site.at)
+        dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads)
         for site in objective.sites
     ]
     leaves = jax.tree.leaves(options.get("variables") or nnx.state(network, nnx.Param))

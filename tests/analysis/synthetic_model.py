@@ -55,7 +55,7 @@ def draws(layers=TRANSFORMER, seed=0, count=60, probability=(0.5, 0.9)):
 
 def sites(layers=TRANSFORMER):
     return [
-        {"path": f"{path}/out", "at": "input", "kind": kind, "nodes": nodes, "source": path}
+        {"source": path, "kind": kind, "nodes": nodes, "reads": f"{path}/out"}
         for path, kind, nodes in layers
     ]
 

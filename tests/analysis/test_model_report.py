@@ -57,7 +57,7 @@ def test_sites_stand_in_for_sizes(removed):
     table = pd.read_csv(removed / "tables" / "sites.csv")
     assert list(table["source"]) == [path for path, _, _ in synthetic_model.TRANSFORMER]
     assert list(table["nodes"]) == [4, 24, 4, 24] and list(table["kind"]) == ["head", "unit"] * 2
-    assert r"blocks/0/mlp\_in/out & input" in (removed / "tables" / "sites.tex").read_text(encoding="utf-8")
+    assert r"{24} & blocks/0/mlp\_in/out" in (removed / "tables" / "sites.tex").read_text(encoding="utf-8")
 
 
 def test_numbers_name_the_layers_by_their_order(removed, drawn):

@@ -213,9 +213,9 @@ def attended(values, attention, heads):
     return dense(mixed, attention.out)
 
 
-def by_block(hidden, block, before, heads, between, units):
-    hidden = hidden + attended(hidden * before, block.attention, heads)
-    return hidden + dense(np.tanh(normalised(dense(hidden * between, block.up), block.norm)) * units, block.down)
+def by_block(hidden, block, heads, units):
+    hidden = hidden + attended(hidden, block.attention, heads)
+    return hidden + dense(np.tanh(normalised(dense(hidden, block.up), block.norm)) * units, block.down)
 
 
 def by_mlp(model, gates, inputs):
@@ -238,8 +238,8 @@ def copies(blocks):
 def by_scanned(model, gates, sequences):
     hidden = dense(sequences, model.embed)
     for copy, block in enumerate(copies(model.blocks)):
-        hidden = by_block(hidden, block, *(site.reshape(2, -1)[copy] for site in gates[:4]))
-    return dense(hidden * gates[4], model.head)
+        hidden = by_block(hidden, block, *(site.reshape(2, -1)[copy] for site in gates))
+    return dense(hidden, model.head)
 
 
 def by_recurrent(model, gates, sequences):
@@ -247,18 +247,18 @@ def by_recurrent(model, gates, sequences):
     for inputs in np.swapaxes(sequences, 0, 1):
         (r, z, n), (of_r, of_z, of_n) = (
             np.split(dense(values, layer), 3, axis=-1)
-            for values, layer in ((inputs, cell.dense_i), (hidden * gates[0], cell.dense_h))
+            for values, layer in ((inputs, cell.dense_i), (hidden, cell.dense_h))
         )
         z = sigmoid(z + of_z)
-        hidden = (1 - z) * np.tanh(n + sigmoid(r + of_r) * of_n) + z * hidden
-        outputs.append(dense(hidden * gates[1], model.head))
+        hidden = ((1 - z) * np.tanh(n + sigmoid(r + of_r) * of_n) + z * hidden) * gates[0]
+        outputs.append(dense(hidden, model.head))
     return np.stack(outputs, axis=1)
 
 
 def by_shared(model, gates, inputs):
     again = model.parts["again"]
-    hidden = sigmoid(dense(sigmoid(dense(inputs, model.parts["first"])) * gates[0], again))
-    return dense(np.tanh(dense(hidden * gates[0], again)) * gates[1], model.last.layers[1])
+    hidden = sigmoid(dense(sigmoid(dense(inputs, model.parts["first"])) * gates[0], again)) * gates[1]
+    return dense(np.tanh(dense(hidden, again)) * gates[1], model.last.layers[1])
 
 
 class Case(NamedTuple):
@@ -293,7 +293,7 @@ class Case(NamedTuple):
 
 
 def of_block(path):
-    parts = {"attention input unit": 4, "attention head": 2, "up input unit": 4, "up unit": 3}
+    parts = {"attention head": 2, "up unit": 3}
     return tuple((f"{path}/{name}", size) for name, size in parts.items())
 
 
@@ -303,15 +303,12 @@ CASES = {
     "scan": Case(
         Scanned,
         (4, 3, 2),
-        (
-            *(pair for both in zip(of_block("blocks/0"), of_block("blocks/1"), strict=True) for pair in both),
-            ("head input unit", 4),
-        ),
+        tuple(pair for both in zip(of_block("blocks/0"), of_block("blocks/1"), strict=True) for pair in both),
         by_scanned,
         LinenScanned(),
     ),
-    "recurrent": Case(Recurrent, (4, 3, 2), (("rnn/cell/dense_h input unit", 3), ("head input unit", 3)), by_recurrent),
-    "shared": Case(Shared, (4, 2), (("parts/again input unit", 3), ("parts/again unit", 3)), by_shared),
+    "recurrent": Case(Recurrent, (4, 3, 2), (("rnn/cell unit", 3),), by_recurrent),
+    "shared": Case(Shared, (4, 2), (("parts/first unit", 3), ("parts/again unit", 3)), by_shared),
 }
 
 

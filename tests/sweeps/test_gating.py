@@ -34,9 +34,9 @@ class Kernels(nnx.Linear):
         return inputs @ self.kernel[...]
 
 
-def test_sites_are_the_layers_after_the_first_in_the_order_of_calls():
+def test_sites_are_the_hidden_layers_in_the_order_of_the_program():
     gated = gating.attach(Backwards(), INPUTS)
-    assert [(site.path, site.layers, site.nodes) for site in gated.sites] == [("c", ("b",), 4), ("b", ("a",), 3)]
+    assert [(site.path, site.reads, site.nodes) for site in gated.sites] == [("c", "b", 4), ("b", "a", 3)]
     assert gated.nodes == 7
     assert sweeps.Objective(Backwards(), helpers.batch(SMALL)).nodes == (
         *(f"c unit {unit}" for unit in range(4)),
@@ -77,17 +77,24 @@ def test_a_layer_that_is_called_twice_is_gated_in_both_calls():
             self.again = helpers.linear(3, 3, seed=1)
             self.last = helpers.linear(3, 2, seed=2)
 
-        def __call__(self, inputs, gates=(1, 1)):
+        def __call__(self, inputs, gates=(1, 1, 1)):
             gates = [jnp.asarray(gate, inputs.dtype) * jnp.ones((1, 3), inputs.dtype) for gate in gates]
-            hidden = nnx.tanh(self.again(nnx.tanh(self.first(inputs)) * gates[0]))
-            return self.last(nnx.tanh(self.again(hidden * gates[0])) * gates[1])
+            hidden = nnx.tanh(self.again(nnx.tanh(self.first(inputs)) * gates[0])) * gates[1]
+            return self.last(nnx.tanh(self.again(hidden)) * gates[2])
 
     network = Twice()
     gated = gating.attach(network, INPUTS)
-    assert [site.path for site in gated.sites] == ["again input", "again"]
+    assert [site.path for site in gated.sites] == ["first", "again"]
     gates = jnp.asarray([0.5, 0, 1, 0.2, 1, 0], jnp.float32)
-    by_hand = network(INPUTS, (gates[None, :3], gates[None, 3:]))
+    by_hand = network(INPUTS, (gates[None, :3], gates[None, 3:], gates[None, 3:]))
     np.testing.assert_allclose(gated(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
+    # And call by call, where that is asked for.
+    parted = gating.attach(network, INPUTS, ["again@1", "again@0"])
+    assert [label for site in parted.sites for label in site.labels[:1]] == ["again@0 unit 0", "again@1 unit 0"]
+    by_hand = network(INPUTS, (1, gates[None, :3], gates[None, 3:]))
+    np.testing.assert_allclose(parted(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="sites: nodes of again@1 would have gates twice, those of again"):
+        gating.attach(network, INPUTS, ["again", "again@1"])
 
 
 def test_subclasses_of_dense_layers_keep_their_own_call():
@@ -141,11 +148,11 @@ def test_equal_networks_have_equal_structure():
     # So that jit, to which the structure is static, compiles one program for both.
     first, second = (gating.attach(helpers.network(SMALL), INPUTS) for _ in range(2))
     assert jax.tree.structure(first) == jax.tree.structure(second)
-    assert hash(first.forward) == hash(second.forward)
+    assert hash(first.network) == hash(second.network) and first.network == second.network
 
 
 def test_no_module_and_no_hidden_layer():
     with pytest.raises(TypeError, match="network must be a flax.nnx.Module, .* got dict"):
         gating.attach({}, INPUTS)
-    with pytest.raises(ValueError, match="network has no hidden activation to gate"):
+    with pytest.raises(ValueError, match="network has no hidden nodes to gate; .* asked for: layers/0, inputs"):
         gating.attach(nnx.Sequential(helpers.linear(2, 2, seed=0), nnx.relu), INPUTS)

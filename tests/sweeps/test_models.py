@@ -90,7 +90,9 @@ def test_nodes_are_named_after_what_makes_them(name):
 
 def test_gates_at_one_are_the_untouched_network_bit_for_bit(name):
     untouched = evaluating(name)(models.batch(name)[0])
-    np.testing.assert_array_equal(objective(name).outputs(), untouched)
+    # Within a loop the compiler joins other operations than without the gates.
+    close = dict(rtol=1e-13) if name == "recurrent" else dict(rtol=0)
+    np.testing.assert_allclose(objective(name).outputs(), untouched, **close)
 
 
 @pytest.mark.parametrize("name", LINEN)
@@ -180,7 +182,7 @@ REMOVED = {
     ),
     # Head 1 of the first copy and head 0 of the second; unit 0 of the first copy and unit 2 of the second.
     "scan": (
-        [9, 10, 20, 25],
+        [1, 2, 4, 9],
         functools.partial(models.Scanned, 2, 1),
         {f"blocks/{path}": cuts for path, cuts in of_block(np.array([[0], [1]]), np.array([[1, 2], [0, 1]])).items()},
     ),
@@ -216,7 +218,7 @@ def test_a_gate_at_zero_is_a_node_that_is_not_there(name):
         ("dense", "layers/1"),
         ("convolution", nnx.Conv),
         ("scan", ["blocks/1/attention", "blocks/*/up"]),
-        ("recurrent", "*dense_h input"),
+        ("recurrent", "rnn/*"),
     ],
 )
 def test_some_sites_alone_are_all_with_the_other_gates_at_one(name, sites):

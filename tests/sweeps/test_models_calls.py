@@ -40,7 +40,7 @@ class TestWhatJaxKeeps:
         variables = models.filled_variables(linen, INPUTS, np.float32)
         linen.apply(variables, INPUTS)
         tables = [sweeps.gating.sites(linen, INPUTS, variables=variables) for _ in range(2)]
-        assert [row.path for row in tables[0]] == ["layers_0 input", "layers_0", "layers_1"]
+        assert [one.path for one in tables[0]] == ["layers_0", "layers_1", "layers_2", "inputs"]
         assert tables[0] == tables[1]
 
     def test_gates_that_spread_in_another_way(self):
@@ -57,7 +57,7 @@ class TestWhatJaxKeeps:
             {key: np.asarray(one) for key, one in variables["params"][name].items()} for name in ("conv", "last")
         )
         hidden = np.asarray(images) @ conv["kernel"][0] + conv["bias"]
-        for sites, kind in ((None, "channel"), ({"conv": 2}, "group"), (None, "channel")):
+        for sites, kind in ((None, "channel"), ({"input:last": 2}, "group"), (None, "channel")):
             gated = sweeps.gating.attach(Flat(), images, sites, variables=variables)
             assert [(site.kind, site.nodes) for site in gated.sites] == [(kind, 2)]
             gates = np.array([3, 0.5], np.float32)

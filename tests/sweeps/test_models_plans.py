@@ -18,7 +18,7 @@ def test_gates_on_the_last_activation_are_affine_with_sequences_and_a_mask(name)
     if not sequences:
         targets = np.random.default_rng(5).normal(size=(4, 2)).astype(np.float32)
     network = models.filled(models.Transformer if sequences else models.Cnn, np.float32)
-    how = dict(sites="head input" if sequences else "second")
+    how = dict(sites="input:head" if sequences else "second")
     batch = sweeps.MaskedBatch(inputs, targets, mask)
     found = sweeps.Objective(network, batch, micro_batch=3, **how)
     wanted = sweeps.Objective(network, batch, plan="vmapped", **how)

@@ -111,9 +111,7 @@ def test_what_a_run_writes(run):
     assert task.attrs.pop("seal") and task.attrs == {"name": "pairs", "examples": 14, "complete": True}
     network = group(run, "network").attrs
     assert network["network"] == "own_networks:build" and network["parameters"] == 2 * 3 + 3 + 3 * 2 + 2
-    assert json.loads(network["sites"]) == [
-        {"source": "hidden", "kind": "unit", "nodes": 3, "path": "out", "at": "input"}
-    ]
+    assert json.loads(network["sites"]) == [{"source": "hidden", "kind": "unit", "nodes": 3, "reads": "out"}]
     assert data.attrs["full_loss"] == network["full_loss"]
 
 
@@ -179,7 +177,7 @@ def test_a_linen_network_and_a_loss_of_ones_own(tmp_path):
         (("--task.load", "own_networks:batch"), "task.load: own_networks:batch does not take these options "),
         (("--task.noise", "1"), "task.noise must be left out with task.load, got 1.0"),
         (("--training.loss", "optax:no_such_loss"), "training.loss: module optax has no no_such_loss"),
-        (("--sweep.sites", "hiden"), "sites: nothing that is read by a layer is called 'hiden'; there are: hidden"),
+        (("--sweep.sites", "hiden"), "sites: nothing that makes nodes is called 'hiden'; there are: hidden, out, inp"),
         (("--network.checkpoint", "nowhere"), "there is no Orbax checkpoint at "),
     ],
 )

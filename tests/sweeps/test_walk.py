@@ -128,38 +128,33 @@ def test_a_sweep_has_the_masks_of_full_products_and_their_losses_within_rounding
 
 
 class Forked(nnx.Module):
-    """One hidden layer that two output layers read, each through gates of its own; their outputs are added."""
+    """Two hidden layers beside each other, each with an output layer of its own; their outputs are added."""
 
     def __init__(self, problem):
         (kernel, bias), (outwards, last) = problem.layers
         half = len(outwards) // 2
-        self.hidden, self.left, self.right = (helpers.linear(*size) for size in ((2, half), (half, 2), (half, 2)))
+        self.one, self.other = helpers.linear(2, half), helpers.linear(2, half)
+        self.left, self.right = helpers.linear(half, 2), helpers.linear(half, 2)
         for layer, weights, offset in (
-            (self.hidden, kernel[:, :half], bias[:half]),
+            (self.one, kernel[:, :half], bias[:half]),
+            (self.other, kernel[:, half:], bias[half:]),
             (self.left, outwards[:half], last),
             (self.right, outwards[half:], 0 * last),
         ):
             nnx.update(layer, {"kernel": jnp.asarray(weights, jnp.float32), "bias": jnp.asarray(offset, jnp.float32)})
 
     def __call__(self, inputs):
-        hidden = nnx.relu(self.hidden(inputs))
-        # Another array with the same numbers: what two layers read as one has its gates once.
-        return self.left(hidden) + self.right(hidden * 1)
+        return self.left(nnx.relu(self.one(inputs))) + self.right(nnx.relu(self.other(inputs)))
 
 
 def test_only_nodes_of_a_layer_are_flipped():
-    # The same network with its hidden layer written out twice, which the oracle can evaluate.
-    (kernel, bias), last = SMALL.layers
-    doubled = SMALL._replace(
-        layers=((np.hstack([kernel[:, :3]] * 2), np.concatenate([bias[:3]] * 2)), last),
-    )
-    objective = sweeps.Objective(Forked(doubled), helpers.batch(doubled))
+    objective = sweeps.Objective(Forked(SMALL), helpers.batch(SMALL))
     assert objective.plan.name == "affine"
-    data = swept(objective, sweeps.FlipPaths(paths=5, layer="right input"))
+    data = swept(objective, sweeps.FlipPaths(paths=5, layer="other"))
     assert data.sizes["step"] == 4
     changed = (data.gates.values[0, :, 0] != data.gates.values[0, :, -1]).all(axis=0)
     np.testing.assert_array_equal(np.flatnonzero(changed), [3, 4, 5])
-    assert_right(doubled, data.loss, data.gates)
+    assert_right(SMALL, data.loss, data.gates)
 
 
 def test_summary_of_paths_that_are_halved_until_they_fit(monkeypatch, capsys):

@@ -1,0 +1,20 @@
+"""Programs: any network, read as one traced function of parameters and inputs, whose nodes have names and gates."""
+
+from sweeps.program.network import Network, read, widest
+from sweeps.program.networks import Apply, OfLinen, OfNnx, of_linen, of_nnx
+from sweeps.program.sites import Place, Site
+from sweeps.program.tracing import trace
+
+__all__ = [
+    "Apply",
+    "Network",
+    "OfLinen",
+    "OfNnx",
+    "Place",
+    "Site",
+    "of_linen",
+    "of_nnx",
+    "read",
+    "trace",
+    "widest",
+]

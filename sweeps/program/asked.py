@@ -1,0 +1,164 @@
+"""Asked: sites beside the nodes that layers make: inputs, residual streams, and what one layer reads or makes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from sweeps.program.flow import Read
+from sweeps.program.operations import ADDING
+from sweeps.program.placing import Placing
+from sweeps.program.sites import Place, Site, copies
+from sweeps.program.values import EXIT, Source, placed
+
+
+class Asked:
+    """Sites that are gated when they are asked for.
+
+    Parameters
+    ----------
+    placing : where the nodes of the program have their gates
+    """
+
+    def __init__(self, placing: Placing):
+        self._placing, self._reader = placing, placing.reader
+        self._values, self._is_closed = self._reader.values, placing.is_closed
+        self._next: dict[int, list[int]] = {}
+        for before, after in self._reader.flow:
+            self._next.setdefault(before, []).append(after)
+
+    def inputs(self, paths: Sequence[str | None]) -> Iterator[Site]:
+        """Features of the network's inputs, the last axis of each array of floating-point numbers."""
+        for (number, one), path in zip(self._reader.inputs, paths, strict=True):
+            shape, name = one.aval.shape, path or "inputs"
+            if len(shape) < 2 or not jnp.issubdtype(one.aval.dtype, jnp.floating):
+                continue
+            ids = np.arange(shape[-1]).reshape([1] * (len(shape) - 1) + [-1])
+            reads = self._readers(one.vertex)
+            reason = "" if one.vertex in self._next else "it is never read: nothing of it reaches the outputs"
+            yield self._site(name, (), [Place(((), "in", number), ids, ())], shape[-1], reads=reads, reason=reason)
+
+    def stream_of(self, site: Site) -> Site | None:
+        """The sums to which a layer's nodes are added as they are: features of a residual stream."""
+        group, places, reads = self._placing.group_of(site), [], ""
+        assert group is not None  # it is read by a sum
+        for vertex, base, call in group.vertices:
+            found = self._sum_after(vertex)
+            total = None if found is None else self._reader.sums[found]
+            if found is not None and total is not None and total.ids.min() >= 0 and not self._is_closed(total.key):
+                places.append(Place(total.key, total.ids, _frames(base), call))
+                reads = reads or self._readers(found)
+        if not places:
+            return None
+        stack, nodes = self._placing.stack_of(group.first), {int(place.ids.max()) + 1 for place in places}
+        return self._site(site.path, stack, places, nodes.pop(), "stream:", reads) if len(nodes) == 1 else None
+
+    def read_by(self, path: str) -> Site | None:
+        """What a layer reads, by itself: other readers of the same nodes have no part in it."""
+        reads = [read for read in self._reader.reads.values() if self._placing.name_of(read.kernel.path or "") == path]
+        reads = [read for read in reads if read.axes]
+        if not reads:
+            return None
+        shapes = {tuple(read.value.aval.shape[axis] for axis in read.axes) for read in reads}
+        closed = any(self._is_closed(read.key) for read in reads)
+        reason = "it is read within a branch, or within a function with a derivative of its own" if closed else ""
+        if len(shapes) > 1:
+            reason = f"its calls read different numbers of features: {sorted(map(math.prod, shapes))}"
+        sizes = shapes.pop()
+        places = [_place_of(read, sizes, number) for number, read in enumerate(reads)]
+        stack = self._placing.stack_of(reads[0].kernel)
+        return self._site(path, stack, places, math.prod(sizes), "input:", path, reason)
+
+    def made_by(self, site: Site) -> Site | None:
+        """What a layer makes, with its own bias and before anything else."""
+        group = self._placing.group_of(site)
+        if group is None:
+            return None
+        sources = [source for made in group.sources for source in made if source.path == group.first.path]
+        places = []
+        for call, source in enumerate(sources):
+            value = self._values[self._with_bias(source)]
+            if value.key is not None and not self._is_closed(value.key):
+                places.append(Place(value.key, value.ids, _frames(source), call))
+        stack, reason = self._placing.stack_of(group.first), "" if places else site.reason
+        return self._site(site.path, stack, places, len(group.first.labels), "output:", site.reads, reason, site.kind)
+
+    def readers(self) -> list[str]:
+        """Names of the layers that read something, in program order."""
+        kernels = [read.kernel.path for read in self._reader.reads.values() if read.axes and read.kernel.path]
+        return list(dict.fromkeys(map(self._placing.name_of, kernels)))
+
+    # Of the graph
+
+    def _with_bias(self, source: Source) -> int:
+        """The last value on the way of new nodes to which only parameters of the same layer were added."""
+        layer, vertex = source.path.rpartition("/")[0], source.vertex
+        while True:
+            onward = [
+                edge.after
+                for edge in self._reader.edges
+                if edge.before == vertex and edge.after != EXIT and self._adds(edge.after, edge.word, layer)
+            ]
+            if len(onward) != 1:
+                return vertex
+            vertex = onward[0]
+
+    def _adds(self, vertex: int, word: str, layer: str) -> bool:
+        beside = self._reader.beside.get(vertex, [])
+        return word in ADDING and bool(beside) and all((one.path or "").startswith(f"{layer}/") for one in beside)
+
+    def _sum_after(self, vertex: int) -> int | None:
+        """The first sum that the nodes of a value come to, if nothing bends them before."""
+        if self._values[vertex].is_bent:
+            return None
+        seen = [vertex]
+        for one in seen:
+            for after in self._next.get(one, []):
+                if after in self._reader.sums:
+                    return after
+                is_same = after != EXIT and self._values[after].kind == "nodes" and not self._values[after].is_made
+                if is_same and not self._values[after].is_bent and after not in seen:
+                    seen.append(after)
+        return None
+
+    def _readers(self, vertex: int) -> str:
+        """Names of the layers that read a value, or what is made of it, before any other layer does."""
+        readers: dict[int, list[Read]] = {}
+        for read in self._reader.reads.values():
+            readers.setdefault(read.value.vertex, []).append(read)
+        seen, names = [vertex], []
+        for one in seen:
+            names += [self._placing.name_of(read.kernel.path or "") for read in readers.get(one, [])]
+            for after in self._next.get(one, []):
+                if after not in seen and after != EXIT and not (one in readers and self._values[after].is_made):
+                    seen.append(after)
+        return ", ".join(dict.fromkeys(names))
+
+    def _site(
+        self,
+        path: str,
+        stack: Sequence[tuple[str, int]],
+        places: Sequence[Place],
+        nodes: int,
+        at: str = "",
+        reads: str = "",
+        reason: str = "",
+        kind: str = "feature",
+    ) -> Site:
+        names = tuple(at + name for name in copies(path, stack))
+        lengths = tuple(length for _, length in stack)
+        numbers, chosen = tuple(range(nodes)), tuple(range(len(names)))
+        found: dict[str, Any] = dict(reads=reads, reason=reason, places=tuple(places))
+        return Site(at + path, kind, nodes, at + path, lengths, numbers, names, chosen, **found)
+
+
+def _place_of(read: Read, sizes: tuple[int, ...], number: int) -> Place:
+    ids = placed(np.arange(math.prod(sizes)).reshape(sizes), list(read.axes), len(read.value.aval.shape))
+    frame, position = read.key[:2]
+    return Place((frame, position, "of", read.operand), ids, tuple(frame for frame, _ in read.kernel.stack), number)
+
+
+def _frames(source: Source) -> tuple[Any, ...]:
+    return tuple(frame for frame, _ in source.stack)

@@ -1,0 +1,274 @@
+"""Network: a function of parameters and inputs, whose nodes are known and can have gates."""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from analysis.errors import InputError, InputTypeError, UnsupportedError
+from sweeps.program import tracing
+from sweeps.program.asked import Asked
+from sweeps.program.placing import Placing
+from sweeps.program.reading import Reader
+from sweeps.program.running import Noter, Runner
+from sweeps.program.sites import Site
+from sweeps.program.values import Key
+
+
+class Reading:
+    """What was read for inputs of one shape.
+
+    Attributes
+    ----------
+    program : the traced function
+    sites : everything that makes nodes, in program order, each with the residual stream behind it; then inputs
+    opaque : names of operations that were met with nodes and taken for mixing them
+    """
+
+    def __init__(self, program: tracing.Program, inputs: Any):
+        self.program = program
+        reader = Reader(program)
+        if own := reader.own_maxima():
+            reader = Reader(program, own)
+        placing = Placing(reader)
+        makers = placing.sites(program)
+        self._reader, self._placing, self._asked = reader, placing, Asked(placing)
+        self._makers = {site.path: site for site in makers}
+        streams = {site.path: self._asked.stream_of(site) for site in makers if "a sum" in site.reads and site.places}
+        # A sum is named after the last layer that was added to it.
+        last = {tuple(place.key for place in one.places): path for path, one in streams.items() if one is not None}
+        found = [
+            one
+            for site in makers
+            for one in (site, streams[site.path] if site.path in last.values() else None)
+            if one is not None
+        ]
+        paths = tracing.parameter_paths({"inputs": inputs})
+        self.sites = (*found, *self._asked.inputs(paths))
+        self.opaque = tuple(sorted(reader.opaque))
+        self._known: dict[str, Site | None] = {site.key: site for site in self.sites}
+
+    @property
+    def reader(self) -> Reader:
+        """What the program does with nodes."""
+        return self._reader
+
+    @property
+    def placing(self) -> Placing:
+        """Where the nodes have their gates."""
+        return self._placing
+
+    @property
+    def makers(self) -> Iterable[Site]:
+        """The sites of layers that make nodes."""
+        return self._makers.values()
+
+    @cached_property
+    def readers(self) -> list[str]:
+        """Names of the layers that read something."""
+        return self._asked.readers()
+
+    def site(self, key: str) -> Site | None:
+        """The site of a key; ``input:path`` and ``output:path`` are made when they are asked for."""
+        if key not in self._known:
+            at, _, path = key.partition(":")
+            found = None
+            if at == "input":
+                found = self._asked.read_by(path)
+            elif at == "output" and path in self._makers:
+                found = self._asked.made_by(self._makers[path])
+            self._known[key] = found
+        return self._known[key]
+
+    @property
+    def dtype(self) -> Any:
+        """Type of what layers read, the widest, at least float32."""
+        found = [read.value.aval.dtype for read in self._reader.reads.values()]
+        return widest(dtype for dtype in found if jnp.issubdtype(dtype, jnp.floating))
+
+    @property
+    def floats(self) -> int:
+        """Numbers in all arrays that layers read, and in the outputs."""
+        avals = [read.value.aval for read in self._reader.reads.values()]
+        return sum(math.prod(aval.shape) for aval in [*avals, *(v.aval for v in self.program.jaxpr.outvars)])
+
+
+class Network:
+    """A network as a function of parameters, inputs and gates; equal to others of the same function and shapes.
+
+    Attributes
+    ----------
+    apply : the function (params, inputs) -> outputs
+    first : what was read for the inputs that it was made with
+    """
+
+    def __init__(self, apply: Callable[[Any, Any], Any], params: Any, inputs: Any):
+        self.apply = apply
+        self._known: dict[Any, Reading] = {}
+        leaves, tree = jax.tree.flatten(jax.tree.map(_shape, (params, inputs)))
+        self._identity = apply, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        self.first = self._read(params, inputs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        # Modules may hold what cannot be hashed.
+        return hash(self._identity[2])
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Everything that makes nodes, in program order, gated or not."""
+        return self.first.sites
+
+    @property
+    def opaque(self) -> tuple[str, ...]:
+        """Names of operations that were met with nodes and taken for mixing them."""
+        return self.first.opaque
+
+    @property
+    def hidden(self) -> tuple[Site, ...]:
+        """The sites that are gated when nothing is asked for.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        found = tuple(site for site in self.sites if site.default)
+        if not found:
+            reasons = "; ".join(f"{site.path}: {site.reason}" for site in self.sites if site.reason)
+            listed = ", ".join(site.path for site in self.sites if not site.reason)
+            raise InputError(
+                "network has no hidden nodes to gate"
+                + (f"; what can be gated when it is asked for: {listed}" if listed else "")
+                + (f"; what cannot: {reasons}" if reasons else "")
+            )
+        return found
+
+    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Any]) -> Any:
+        """Return the outputs with gates on some of the nodes; all others are on.
+
+        Parameters
+        ----------
+        params, inputs : as the network takes them; inputs of any number of examples
+        gates : of each site, shape (site.size,), or any that holds as many numbers
+
+        Raises
+        ------
+        InputError
+            If there is no such site, it cannot be gated, its gates are not as many, or the network has other nodes
+            with inputs of this shape.
+        """
+        read = self._read(params, inputs)
+        if read is not self.first:
+            self._check_same(read)
+        places, parts = {}, {}
+        for site, values in gates.items():
+            found = _checked(site, read.site(site.key), values)
+            spread = site.spread(values)
+            for place in found.places:
+                if site.call is None or place.call == site.call:
+                    # Two sites may share a place only by mistake, which choosing refuses.
+                    places[place.key], parts[place.key] = place, spread
+        jaxpr, consts = read.program.jaxpr, read.program.consts
+        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
+        results = Runner(places).run(jaxpr, consts, leaves, (), parts)
+        return jax.tree.unflatten(read.program.outputs, results)
+
+    def values(self, params: Any, inputs: Any, keys: Collection[Key]) -> dict[Key, jax.Array]:
+        """Return the values at some places, without gates.
+
+        Parameters
+        ----------
+        params, inputs : as the network takes them; inputs of any number of examples
+        keys : of the places, such as ``place.key`` of the places of sites
+
+        Raises
+        ------
+        UnsupportedError
+            If one of them is within a loop.
+        """
+        read, noted = self._read(params, inputs), {key: [] for key in keys}
+        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
+        Noter({}).run(read.program.jaxpr, read.program.consts, leaves, (), noted)
+        return {key: values[-1] for key, values in noted.items()}
+
+    def _check_same(self, read: Reading) -> None:
+        here, there = ({site.key: site.size for site in one.sites} for one in (read, self.first))
+        if here != there:
+            raise InputError("inputs: with inputs of this shape the network has other nodes")
+
+    def _read(self, params: Any, inputs: Any) -> Reading:
+        shapes = jax.tree.map(_shape, (params, inputs))
+        leaves, tree = jax.tree.flatten(shapes)
+        kinds = tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
+        # With other settings, the same function is another program.
+        config: Any = jax.config
+        settings = jax.dtypes.canonicalize_dtype(float), config.jax_default_matmul_precision
+        at = tree, kinds, settings
+        if at not in self._known:
+            found = Reading(tracing.trace(self.apply, *shapes), shapes[1])
+            if not any(True for _ in found.makers):
+                raise UnsupportedError(
+                    "network: no parameter makes nodes: no product or convolution with one reaches the outputs"
+                )
+            # What the function closes over is never found by its path.
+            if all(site.path.startswith("constant ") for site in found.makers):
+                raise UnsupportedError(
+                    "network: its kernels are closed over, as constants of the function; give them as params: "
+                    "apply(params, inputs) -> outputs"
+                )
+            self._known[at] = found
+        return self._known[at]
+
+
+def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
+    """Read a network as one program.
+
+    Parameters
+    ----------
+    apply : (params, inputs) -> outputs, any function that JAX can trace
+    params : a pytree of arrays or of their shapes; of a mapping with the key "params", only what is below it makes
+        nodes, and the rest is state
+    inputs : a pytree of arrays or of their shapes
+
+    Raises
+    ------
+    InputTypeError
+        If apply is no function.
+    UnsupportedError
+        If no parameter makes nodes.
+    """
+    if not callable(apply):
+        raise InputTypeError(f"network must be a function (params, inputs) -> outputs, got {type(apply).__name__}")
+    return Network(apply, params, inputs)
+
+
+def widest(dtypes: Iterable[Any]) -> Any:
+    """Return the widest of some floating-point types, at least float32."""
+    return max([jnp.dtype(jnp.float32), *dtypes], key=lambda dtype: dtype.itemsize)
+
+
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return leaf
+    try:
+        aval = jax.typeof(leaf)
+    except TypeError:
+        raise InputTypeError(f"params and inputs must be arrays or shapes, got {type(leaf).__name__}") from None
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+
+def _checked(site: Site, found: Site | None, values: Any) -> Site:
+    """The site as it is in a program, or the reason why it has no gates."""
+    if found is None:
+        raise InputError(f"gates: there is no site {site.path!r}")
+    if found.reason:
+        raise InputError(f"gates: {site.path} cannot be gated: {found.reason}")
+    if values.size != site.size:
+        raise InputError(f"gates: of {site.path}, expected {site.size} numbers, got shape {values.shape}")
+    return found

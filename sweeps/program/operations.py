@@ -1,0 +1,219 @@
+"""Operations: what each of them does with the nodes of its operands, but for calls and loops."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from sweeps.program import rules
+from sweeps.program.flow import Sum
+from sweeps.program.products import Products
+from sweeps.program.values import Key, Value, common, pairs, placed, squeezed
+
+ADDING = frozenset(["add", "sub", "add_any"])
+
+
+class Operations(Products):
+    """Rules of operations."""
+
+    def of_weights(self, equation: JaxprEqn, operands: list[Value]) -> list[Value]:
+        """Results of parameters and constants alone."""
+        named = sorted((one for one in operands if one.path), key=lambda one: -len(one.aval.shape))
+        stack = max((one.stack for one in operands), key=len, default=())
+        return [
+            self.new(
+                "weights",
+                v.aval,
+                path=named[0].path if named else None,
+                axes=self._axes_of(equation, named[0], v.aval) if named else (),
+                stack=stack,
+                is_constant=not named and any(one.is_constant for one in operands),
+                known=rules.computed(equation, operands, j),
+            )
+            for j, v in enumerate(equation.outvars)
+        ]
+
+    @staticmethod
+    def _axes_of(equation: JaxprEqn, one: Value, aval: Any) -> tuple[int, ...]:
+        """Which axis of its parameter each axis of a result is."""
+        if equation.primitive.name == "transpose":
+            return tuple(one.axes[axis] for axis in equation.params["permutation"])
+        return one.axes if one.aval.shape == aval.shape else tuple(-1 - axis for axis in range(len(aval.shape)))
+
+    def operation(self, equation: JaxprEqn, name: str, operands: list[Value], key: Key) -> list[Value]:
+        """Results of an operation with operands that are not all weights."""
+        avals, first = [v.aval for v in equation.outvars], operands[0]
+        if name in rules.PRODUCTS:
+            return [self.product(equation, name, operands[0], operands[1], avals[0], key)]
+        if name == "optimization_barrier":
+            return [self._same(one, aval, (*key, j)) for j, (one, aval) in enumerate(zip(operands, avals, strict=True))]
+        if name in rules.ELEMENTWISE and len(avals) == 1:
+            return [self._elementwise(name, operands, avals[0], key)]
+        if name == "concatenate":
+            return [self._joined(equation, operands, avals[0], key)]
+        if name == "gather" and first.kind == "weights" and first.path:
+            return [self._looked_up(equation, first, avals[0], key)]
+        if name == "dynamic_update_slice" and operands[1].kind == "nodes" and first.kind != "nodes":
+            return [self._written(operands, avals[0])]
+        if first.kind == "nodes" and name in rules.MOVING:
+            return self._moved(equation, operands, avals, key)
+        if first.kind == "nodes" and (axes := rules.reduced_axes(equation)) is not None:
+            return self._reduced(name, first, axes, avals, key)
+        others_known = all(one.kind == "weights" for one in operands[1:])
+        if first.kind == "statistic" and others_known and name in rules.MOVING | rules.REDUCING:
+            return [self.new("statistic", aval, sources=first.sources) for aval in avals]
+        return [self.new("data", aval) for aval in avals]
+
+    def _same(self, one: Value, aval: Any, key: Key) -> Value:
+        if not one.holds_nodes:
+            return self.new(one.kind, aval)
+        return self.new(one.kind, aval, key=key, sources=one.sources, ids=one.ids, is_bent=one.is_bent)
+
+    def _elementwise(self, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
+        nodes = [one for one in operands if one.kind == "nodes"]
+        if name in ADDING and sum(one.kind != "weights" for one in operands) > 1:
+            self.added.update(one.vertex for one in operands if one.kind == "data")
+            if nodes:
+                # The result's number is the next one.
+                self.sums[len(self.values)] = Sum((*key, 0), aval, max(nodes, key=lambda one: one.ids.ndim).ids)
+        if not nodes:
+            helps = [one for one in operands if one.kind == "statistic"]
+            if helps and all(one.kind in ("weights", "statistic") for one in operands):
+                return self.new("statistic", aval, sources=frozenset().union(*[one.sources for one in helps]))
+            return self.new("data", aval)
+        sources = frozenset().union(*[one.sources for one in nodes])
+        first = min(nodes, key=lambda one: (-one.ids.ndim, one.first.order))
+        for number, one in enumerate(operands):
+            if one.kind == "nodes" and one is not first:
+                both = pairs(first.ids, one.ids)
+                if one.sources & first.sources and not (both[0] == both[1]).all():
+                    return self._coarser(first, both, aval, key)
+                stays = rules.one_to_one(both)
+            elif one.kind == "data":
+                spread = len(one.aval.shape) == first.ids.ndim
+                apart = all(a == 1 or b == 1 for a, b in zip(one.aval.shape, first.ids.shape, strict=False))
+                scales = name in rules.SCALING and not (name == "select_n" and number > 0)
+                stays = scales or not spread or apart
+            else:
+                stays = one.kind == "weights" or one.sources <= sources
+            if not stays:
+                return self.new("data", aval, word="added" if name in ADDING else name)
+        self.beside[len(self.values)] = [one for one in operands if one.kind == "weights" and one.path]
+        bends = name not in rules.LINEAR or (len(nodes) > 1 and name in rules.SCALING)
+        is_bent = bends or any(one.is_bent for one in nodes)
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, is_bent=is_bent)
+
+    def _coarser(self, first: Value, both: np.ndarray, aval: Any, key: Key) -> Value:
+        """Nodes of one source that are mixed with each other: groups that are not mixed, such as heads, live on."""
+        if first.ids.min() < 0 or both.min() < 0:
+            return self.new("data", aval)
+        label = rules.closed_groups(both, int(both.max()) + 1)
+        if label.max() == 0:
+            return self.new("data", aval)
+        source = first.first
+        like = self.like(source.path, "mixed", int(label.max()) + 1, stack=source.stack)
+        return self.made(key, aval, label[first.ids], like)
+
+    def _moved(self, equation: JaxprEqn, operands: list[Value], avals: list[Any], key: Key) -> list[Value]:
+        one, found = operands[0], rules.moved(equation, operands)
+        if found is None:
+            return [self.new("data", aval) for aval in avals]
+        count, results = int(one.ids.max()) + 1, []
+        for j, (ids, aval) in enumerate(zip(found, avals, strict=True)):
+            here = np.unique(ids[ids >= 0])
+            if len(here) == count or not len(here):
+                results.append(
+                    self.new("nodes", aval, key=(*key, j), sources=one.sources, ids=squeezed(ids), is_bent=one.is_bent)
+                )
+                continue
+            old, paths = one.first, sorted({source.path for source in one.sources})
+            path = old.path if len(paths) == 1 or not common(paths) else common(paths) + "/*"
+            labels = old.labels[here] if len(old.labels) == count else here
+            like = self.like(
+                path, old.kind, len(here), axes=old.axes, labels=labels, stack=old.stack, parent=old, within=here
+            )
+            like.is_embedding, like.reason = old.is_embedding, old.reason
+            part = np.where(ids >= 0, np.searchsorted(here, ids), -1)
+            results.append(self.made(key, aval, part, like, result=j))
+            results[-1].is_bent = one.is_bent
+        return results
+
+    def _reduced(self, name: str, one: Value, axes: tuple[int, ...], avals: list[Any], key: Key) -> list[Value]:
+        """Results of an operation that runs along some axes and treats all others alike."""
+        if all(one.ids.shape[axis] == 1 for axis in axes):
+            ids = one.ids.squeeze(axes) if name in rules.REDUCING else one.ids
+            bends = name not in ("reduce_sum", "reduce_window_sum", "cumsum")
+            more = dict(sources=one.sources, ids=ids, is_bent=one.is_bent or bends)
+            results = [self.new("nodes", avals[0], key=(*key, 0), **more)]
+            return results + [self.new("data", aval) for aval in avals[1:]]
+        if name in rules.REDUCING and name not in rules.ORDERING:
+            kept = one.ids[tuple(slice(0, 1) if a in axes else slice(None) for a in range(one.ids.ndim))].squeeze(axes)
+            if name == "reduce_max" and kept.size > 1 and kept.min() >= 0:
+                self.maxima[key] = len(self.values)
+                if key in self.making:
+                    ids = np.unique(kept, return_inverse=True)[1].reshape(kept.shape)
+                    like = self.like(
+                        one.first.path, one.first.kind, int(ids.max()) + 1, stack=one.first.stack, parent=one.first
+                    )
+                    value = self.made(key, avals[0], ids, like)
+                    value.is_bent = True
+                    return [value]
+            return [self.new("statistic", avals[0], sources=one.sources, word=name)]
+        return [self.new("data", aval, word=name) for aval in avals]
+
+    def _joined(self, equation: JaxprEqn, operands: list[Value], aval: Any, key: Key) -> Value:
+        """Parts of the same nodes put together again, or nodes beside parameters and constants along another axis."""
+        axis, nodes = equation.params["dimension"], [one for one in operands if one.kind == "nodes"]
+        if not nodes or any(one.kind not in ("nodes", "weights") for one in operands):
+            return self.new("data", aval, word="concatenate")
+        roots = {one.first.parent or one.first for one in nodes}
+        if len(roots) != 1:
+            return self.new("data", aval, word="concatenate")
+        whole = []
+        for one in operands:
+            shape = list(one.aval.shape)
+            if one.kind == "weights":
+                whole.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], -1))
+                continue
+            within = one.first.within
+            ids = one.ids if within is None else np.where(one.ids >= 0, within[one.ids], -1)
+            whole.append(
+                np.broadcast_to(
+                    ids, [n if a == axis else k for a, (n, k) in enumerate(zip(shape, ids.shape, strict=True))]
+                )
+            )
+        sizes = [max(ids.shape[a] for ids in whole) for a in range(whole[0].ndim)]
+        whole = [np.broadcast_to(ids, [ids.shape[a] if a == axis else n for a, n in enumerate(sizes)]) for ids in whole]
+        sources = nodes[0].sources if all(one.sources == nodes[0].sources for one in nodes) else frozenset(roots)
+        ids = squeezed(np.concatenate(whole, axis))
+        bent = all(one.is_bent for one in nodes)
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids, is_bent=bent)
+
+    def _looked_up(self, equation: JaxprEqn, table: Value, aval: Any, key: Key) -> Value:
+        """Rows of a parameter that data choose: an embedding, or a kernel."""
+        numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
+        kept = [
+            a for a in range(len(sizes)) if a not in (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+        ]
+        taken = [(a, out) for a, out in zip(kept, numbers.offset_dims, strict=True) if sizes[a] == table.aval.shape[a]]
+        if not taken or not jnp.issubdtype(aval.dtype, jnp.inexact):
+            return self.new("data", aval)
+        shape = [sizes[a] for a, _ in taken]
+        count = math.prod(shape)
+        reason = "" if len(sizes) < 3 else "its kernel is chosen by data: run all kernels, and weigh what they make"
+        ids = placed(np.arange(count).reshape(shape), [out for _, out in taken], len(aval.shape))
+        axes = tuple(table.axes[a] for a, _ in taken)
+        like = self.like(
+            table.path or "", "unit", count, axes=axes, stack=table.stack, is_embedding=True, reason=reason
+        )
+        return self.made(key, aval, ids, like)
+
+    def _written(self, operands: list[Value], aval: Any) -> Value:
+        """A cache with nodes written to it: no gate can stand there, as what was there before is not known."""
+        cache, update = operands[0], operands[1]
+        sizes = zip(cache.aval.shape, update.aval.shape, update.ids.shape, strict=True)
+        if any(n > 1 and whole != size for whole, size, n in sizes):
+            return self.new("data", aval)
+        return self.new("nodes", aval, sources=update.sources, ids=update.ids, is_bent=update.is_bent)

@@ -1,0 +1,337 @@
+"""Placing: from the graph of a program to sites, each with the places where its gates stand.
+
+A node's gate stands at the last value that all its ways to EXIT go through. Nodes that come together there have one
+gate. Calls of one layer, and parts of what one layer makes, are one site.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+import numpy as np
+
+from sweeps.program import graph, rules
+from sweeps.program.reading import Reader
+from sweeps.program.sites import Place, Site, copies
+from sweeps.program.tracing import Program
+from sweeps.program.values import EXIT, Key, Source, Value, common, is_in_order
+
+
+class Group:
+    """Nodes of one site while it is put together.
+
+    Attributes
+    ----------
+    sources : what comes together at each place
+    vertices : the values at which gates stand, each with the source that numbers it and the number of the call; none
+        if there is no place
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[list[Source]] = []
+        self.vertices: list[tuple[int, Source, int]] = []
+
+    @property
+    def first(self) -> Source:
+        """The source that names the group."""
+        return min((source for made in self.sources for source in made), key=lambda source: source.order)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the nodes in what their parameter makes."""
+        bases = [base for _, base, _ in self.vertices] or [self.first]
+        return sorted({int(label) for base in bases for label in base.labels})
+
+
+class Placing:
+    """Where the nodes of a program have their gates."""
+
+    def __init__(self, reader: Reader):
+        self.reader, self._values = reader, reader.values
+        self._groups_by_key: dict[str, Group] = {}
+        self._after: dict[int, list[int]] = defaultdict(list)
+        self._edges = defaultdict(list)
+        for edge in reader.edges:
+            self._after[edge.before].append(edge.after)
+            self._edges[edge.before].append(edge)
+        above = graph.post_dominators(self._after)
+        self._sources = sorted((s for s in reader.sources.values() if s.kind != "mixed"), key=lambda s: s.order)
+        self._chains = {s: graph.ways_through(s.vertex, above) for s in reader.sources.values()}
+        self._passed = {s: set(chain) for s, chain in self._chains.items()}
+        self._hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.flow)
+        self._at = {s: self._last(s) for s in self._sources}
+        self._more: dict[int, list[int]] = {}
+        for parent in {s.parent for s in self._sources if s.parent is not None}:
+            self._join_parts([s for s in self._sources if s.parent is parent])
+        self._words = {s: self._ends(s.vertex if at is None else at) for s, at in self._at.items()}
+        self._together: dict[int, list[Source]] = defaultdict(list)
+        for s, vertex in self._at.items():
+            if vertex is not None:
+                self._together[vertex].append(s)
+
+    def sites(self, program: Program) -> tuple[Site, ...]:
+        """All sites, in program order."""
+        groups = self._groups()
+        names = self._names(groups)
+        found = [self._site(group, name) for group, name in zip(groups, names, strict=True)]
+        self._groups_by_key = dict(zip([site.key for site in found], groups, strict=True))
+        return tuple(found + [_unread(path, nodes) for path, nodes in self._never_read(program, found)])
+
+    def _never_read(self, program: Program, found: list[Site]) -> Iterator[tuple[str, int]]:
+        """Paths of parameters that nothing reads, short where a layer has one, and how many nodes they would make."""
+        shapes = {path: shape for path, shape in program.unread.items() if len(shape) > 1}
+        count, taken = Counter(path.rpartition("/")[0] for path in shapes), {site.path for site in found}
+        for path, shape in shapes.items():
+            layer = path.rpartition("/")[0]
+            name = layer if layer and count[layer] == 1 and layer not in taken else path
+            if name not in taken:
+                yield name, shape[-1]
+
+    # Places
+
+    def _last(self, source: Source) -> int | None:
+        """The last value at which the nodes of a source can have a gate."""
+        return self._last_of(source, self._chains, self._passed)
+
+    def _last_of(self, source: Source, chains: dict, passed: dict) -> int | None:
+        chain = chains[source]
+        for at in reversed(range(len(chain))):
+            value = self._values[chain[at]]
+            if self._fits(value, source) and all(chain[at] in passed[other] for other in value.sources):
+                return self._before_moves(chain[: at + 1], source)
+        return None
+
+    def _before_moves(self, chain: list[int], source: Source) -> int:
+        """The end of a chain, or a value before it that is only moved since and holds each node in a row of its own."""
+        for vertex, before in zip(chain[::-1], chain[-2::-1], strict=False):
+            if is_in_order(self._values[vertex].ids):
+                return vertex
+            is_moved = [(edge.after, edge.word in rules.MOVING) for edge in self._edges[before]] == [(vertex, True)]
+            if not is_moved or not self._fits(self._values[before], source):
+                return chain[-1]
+        return chain[0] if is_in_order(self._values[chain[0]].ids) else chain[-1]
+
+    def _join_parts(self, parts: list[Source]) -> None:
+        """Give parts that come together one site, though some leave in another way too: a cell's memory, by its loop.
+
+        The gate stands where all parts have come together; nodes that leave before that have another at the last
+        value on the ways that are left.
+        """
+        if len({self._at[s] for s in parts}) == 1:
+            return
+        for vertex in [vertex for s in parts for vertex in reversed(self._chains[s])]:
+            value = self._values[vertex]
+            if set(parts) <= value.sources and self._fits(value, parts[0]):
+                break
+        else:
+            return
+        without = {a: [b for b in onward if b != vertex] for a, onward in self._after.items()}
+        above = graph.post_dominators(without)
+        rest = [s for s in value.sources if vertex not in self._passed[s]]
+        chains = {s: graph.ways_through(s.vertex, above) for s in rest}
+        passed = defaultdict(set, {s: set(chain) for s, chain in chains.items()})
+        more = {self._last_of(s, chains, passed) for s in rest}
+        if all(other is not None and self._values[other].first is value.first for other in more):
+            self._more[vertex] = sorted(other for other in more if other is not None)
+            self._at.update(dict.fromkeys(value.sources, vertex))
+
+    def _fits(self, value: Value, source: Source) -> bool:
+        """Whether each node has places of its own in a value, at which a gate can stand."""
+        return (
+            value.kind == "nodes"
+            and value.key is not None
+            and not self.is_closed(value.key)
+            and jnp.issubdtype(value.aval.dtype, jnp.floating)
+            and value.ids.min() >= 0
+            and len(np.unique(value.ids)) == len(source.labels)
+        )
+
+    def is_closed(self, key: Key) -> bool:
+        """Whether no gate can stand at a place."""
+        return any(key[0][: len(closed)] == closed for closed in self.reader.closed)
+
+    def group_of(self, site: Site) -> Group | None:
+        """The nodes of a site, while they were put together; None of what is never read."""
+        return self._groups_by_key.get(site.key)
+
+    def name_of(self, path: str) -> str:
+        """The name of the layer of a parameter."""
+        return self._short.get(path, path)
+
+    def stack_of(self, one: Source | Value) -> list[tuple[str, int]]:
+        """Of each loop that slices a parameter, what its paths have in common, and its length."""
+        return [(self.reader.prefixes.get(frame, ""), length) for frame, length in one.stack]
+
+    def _ends(self, vertex: int) -> set[str]:
+        """In what ways the nodes of a value end, in words; "added" if they live on beside others in a sum."""
+        seen, stack, words = {vertex}, [vertex], set()
+        while stack:
+            for edge in self._edges[stack.pop()]:
+                if edge.after == EXIT and edge.word:
+                    words.add("added" if edge.word == "loop" and edge.before in self.reader.added else edge.word)
+                elif (
+                    edge.word in ("add", "sub") and self._values[edge.after].sources - self._values[edge.before].sources
+                ):
+                    words.add("added")
+                for onward in (edge.after, edge.onward):
+                    if onward != EXIT and onward not in seen:
+                        seen.add(onward)
+                        stack.append(onward)
+        return words
+
+    # Groups
+
+    def _groups(self) -> list[Group]:
+        """Put together what is one site: calls of a layer, and parts of what one layer makes."""
+        divided = {s for s in self._sources if self._words[s] == {"part"}}
+        own = [s for s in self._sources if s not in divided and (s.parent is None or s.parent in divided)]
+        groups: list[Group] = []
+        owner: dict[tuple, tuple[Group, Source]] = {}
+        done: set[int] = set()
+        for source in own:
+            vertex = self._at[source]
+            if vertex in done:
+                continue
+            made = [source] if vertex is None else [s for s in self._together[vertex] if s in own]
+            if vertex is not None:
+                done.add(vertex)
+            traits = (vertex is not None and self._is_default(made), vertex is None)
+            known = [(owner[k], s) for s in made for k in [self._identity(s, traits)] if k in owner]
+            if known:
+                (group, _), base = known[0]
+            else:
+                group, base = Group(), self._values[vertex].first if vertex is not None else source
+                groups.append(group)
+            group.sources.append(made)
+            if vertex is not None:
+                call = len(group.sources) - 1
+                group.vertices += [(one, base, call) for one in (vertex, *self._more.get(vertex, []))]
+            for s in made:
+                owner.setdefault(self._identity(s, traits), (group, s))
+        return groups
+
+    def _identity(self, source: Source, traits: tuple[bool, ...]) -> tuple:
+        lengths = tuple(length for _, length in source.stack)
+        made: tuple = (source.path, source.axes) if source.axes else (source.path, source.order)
+        return (*made, source.kind, lengths, *traits)
+
+    def _is_default(self, made: list[Source]) -> bool:
+        """Whether nodes are hidden units, heads or channels that have a value of their own, to be gated unasked."""
+        vertex = self._at[made[0]]
+        if vertex is None:
+            return False
+        words = set().union(*[self._words[s] for s in made])
+        is_linear = not self._values[vertex].is_bent
+        return (
+            vertex in self._hidden
+            and not all(self._words[s] <= {"attention", "part", "output"} for s in made)
+            and not all(s.is_embedding for s in made)
+            and not any(s.reason for s in made)
+            and not words & rules.ORDERING
+            and not (is_linear and ("added" in words or self._is_low_rank(words)))
+        )
+
+    def _is_low_rank(self, words: set[str]) -> bool:
+        """Whether every reader works beside a layer that does not read these nodes, as in low-rank adaptation."""
+        readers = {word.removeprefix("read by ") for word in words}
+        if not words or not all(word.startswith("read by ") for word in words):
+            return False
+        mates = [
+            {s.path for s in made} - readers
+            for made in self._together.values()
+            if readers & {s.path for s in made if s.kind != "head"}
+        ]
+        return bool(mates) and all(mates)
+
+    # Names
+
+    def _names(self, groups: list[Group]) -> list[str]:
+        """Paths of the groups, each kind's all different."""
+        layers = defaultdict(set)
+        for s in self._sources:
+            if s.kind != "head" and not s.path.endswith("/*"):
+                layers[s.path.rpartition("/")[0]].add(s.path)
+        self._short = {p: (layer if layer and len(p_) == 1 else p) for layer, p_ in layers.items() for p in p_}
+        clash = Counter(self._short.values())
+        self._short = {
+            p: (short if clash[short] == 1 and short not in self._short else p) for p, short in self._short.items()
+        }
+        found: list[str] = []
+        seen: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for group in groups:
+            path, number = self._name(group), 2
+            key = (path, group.first.kind)
+            while set(seen[key]) & set(group.numbers):
+                key, number = (f"{path} #{number}", group.first.kind), number + 1
+            seen[key] += group.numbers
+            found.append(key[0])
+        return found
+
+    def _name(self, group: Group) -> str:
+        made = max(group.sources, key=len)
+        names = list(dict.fromkeys(self.name_of(s.path) for s in made))
+        name = names[0] if len(names) == 1 else common([s.path for s in made]) or names[0]
+        return name.removesuffix("/*")  # parts of several layers together
+
+    def _site(self, group: Group, path: str) -> Site:
+        first, numbers = group.first, group.numbers
+        found = set().union(*[self._words[s] for made in group.sources for s in made])
+        words = sorted(found, key=self._order)
+        stack = self.stack_of(first)
+        places = [
+            Place(
+                self._values[vertex].key or (),
+                np.searchsorted(numbers, base.labels)[self._values[vertex].ids],
+                tuple(frame for frame, _ in base.stack),
+                call,
+            )
+            for vertex, base, call in group.vertices
+        ]
+        reason = self._reason(first, words) if not places or first.reason else self._ordered(words)
+        names = copies(path, stack)
+        return Site(
+            path,
+            first.kind,
+            len(numbers),
+            f"{names[0]} {first.kind} {numbers[0] if numbers else ''}",
+            tuple(length for _, length in stack),
+            tuple(numbers),
+            names,
+            tuple(range(len(names))),
+            default=bool(places) and not reason and self._is_default(group.sources[0]),
+            reads=", ".join(dict.fromkeys(self._in_words(word) for word in words)),
+            reason=reason,
+            places=tuple(places),
+        )
+
+    def _order(self, word: str) -> tuple[int, str]:
+        """Readers in program order, then other words."""
+        path = word.removeprefix("read by ")
+        return min((s.order for s in self._sources if s.path == path), default=len(self._sources) + 1), word
+
+    def _in_words(self, word: str) -> str:
+        path = word.removeprefix("read by ")
+        if path != word:
+            return self.name_of(path)
+        return {"added": "a sum", "loop": "the next step", "output": "outputs", "part": "parts of it"}.get(word, word)
+
+    def _ordered(self, words: list[str]) -> str:
+        orders = sorted(set(words) & rules.ORDERING)
+        hint = "a node that is zero may still be chosen; gate what is made of the choice"
+        return f"{', '.join(orders)} puts its nodes in order: {hint}" if orders else ""
+
+    def _reason(self, source: Source, words: list[str]) -> str:
+        if source.reason:
+            return source.reason
+        value = self._values[source.vertex]
+        if value.key is not None and self.is_closed(value.key):
+            return "it is made within a branch, or within a function with a derivative of its own: move it out"
+        if not jnp.issubdtype(value.aval.dtype, jnp.floating):
+            return f"its values are {value.aval.dtype}, no floating-point numbers"
+        return "its nodes are mixed with others before a gate can stand: give it a value of its own"
+
+
+def _unread(path: str, nodes: int) -> Site:
+    """A parameter that is never read."""
+    reason = "it is never read: nothing of it reaches the outputs"
+    return Site(path, "unit", nodes, f"{path} unit 0", (), tuple(range(nodes)), (path,), (0,), reason=reason)
