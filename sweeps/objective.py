@@ -60,8 +60,9 @@ class Objective:
         that such layers make. A list of these. A dict from patterns to numbers: so many groups of nodes in a row, as
         the heads of a hand-written attention are.
     variables : of a linen module, as ``init`` returns them
-    params : of a function (params, inputs) -> outputs, a pytree of arrays whose paths name the nodes; of a mapping
-        with the key "params", only what is below it makes nodes
+    params : of a function (params, inputs) -> outputs: a pytree whose paths name the nodes, such as an Equinox module;
+        leaves that are no arrays stay as they are. Of a mapping with the key "params", only what is below it makes
+        nodes.
     nodes : of a function: number of its gates, or their names
     call : how the network is called, where it is not by ``network(inputs)``: a function (network, inputs) -> outputs,
         such as ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module

@@ -146,7 +146,7 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
     if callable(network) and params is not None:
         if variables is not None or call is not None:
             raise InputTypeError("variables and call are for modules; a function (params, inputs) is called as it is")
-        return network, params
+        return program.of_function(network, params)
     raise InputTypeError(
         "network must be a flax.nnx.Module, a flax.linen.Module with variables, a function (params, inputs) with "
         f"params, or a function (gates, inputs) with nodes, got {type(network).__name__}"

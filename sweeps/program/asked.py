@@ -11,7 +11,7 @@ from sweeps.program.flow import Read
 from sweeps.program.operations import ADDING
 from sweeps.program.placing import Placing
 from sweeps.program.sites import Place, Site, copies
-from sweeps.program.values import EXIT, Source, placed
+from sweeps.program.values import EXIT, Source, Value, placed
 
 
 class Asked:
@@ -30,15 +30,16 @@ class Asked:
             self._next.setdefault(before, []).append(after)
 
     def inputs(self, paths: Sequence[str | None]) -> Iterator[Site]:
-        """Features of the network's inputs, the last axis of each array of floating-point numbers."""
+        """Features of the network's inputs, of each array of floating-point numbers."""
         for (number, one), path in zip(self._reader.inputs, paths, strict=True):
             shape, name = one.aval.shape, path or "inputs"
             if len(shape) < 2 or not jnp.issubdtype(one.aval.dtype, jnp.floating):
                 continue
-            ids = np.arange(shape[-1]).reshape([1] * (len(shape) - 1) + [-1])
+            axis = self._feature_axis(one)
+            ids = placed(np.arange(shape[axis]), [axis], len(shape))
             reads = self._readers(one.vertex)
             reason = "" if one.vertex in self._next else "it is never read: nothing of it reaches the outputs"
-            yield self._site(name, (), [Place(((), "in", number), ids, ())], shape[-1], reads=reads, reason=reason)
+            yield self._site(name, (), [Place(((), "in", number), ids, ())], shape[axis], reads=reads, reason=reason)
 
     def stream_of(self, site: Site) -> Site | None:
         """The sums to which a layer's nodes are added as they are: features of a residual stream."""
@@ -122,6 +123,13 @@ class Asked:
                 if is_same and not self._values[after].is_bent and after not in seen:
                     seen.append(after)
         return None
+
+    def _feature_axis(self, one: Value) -> int:
+        """The axis of an input that the first layer sums over, or the last."""
+        for read in self._reader.reads.values():
+            if read.value.vertex == one.vertex and read.axes:
+                return read.axes[-1]
+        return len(one.aval.shape) - 1
 
     def _readers(self, vertex: int) -> str:
         """Names of the layers that read a value, or what is made of it, before any other layer does."""

@@ -124,7 +124,7 @@ class Flow:
             return
         children = {source.parent for source in after.sources}
         word = "part" if children & before.sources else after.word or name
-        regrouped = after.kind == "nodes" and (name in rules.ELEMENTWISE or name == "concatenate")
+        regrouped = after.kind == "nodes" and (name in rules.ELEMENTWISE or name in rules.JOINING)
         self.edges.append(Edge(before.vertex, EXIT, "" if regrouped else word, after.vertex if regrouped else EXIT))
 
     def made(self, key: Key, aval: Any, ids: np.ndarray, like: Source, word: str = "", result: int = 0) -> Value:

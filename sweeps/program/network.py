@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Jaxpr
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
 from sweeps.program import tracing
@@ -37,13 +38,13 @@ class Reading:
         makers = placing.sites(program)
         self._reader, self._placing, self._asked = reader, placing, Asked(placing)
         self._makers = {site.path: site for site in makers}
-        streams = {site.path: self._asked.stream_of(site) for site in makers if "a sum" in site.reads and site.places}
+        streams = {site.key: self._asked.stream_of(site) for site in makers if "a sum" in site.reads and site.places}
         # A sum is named after the last layer that was added to it.
-        last = {tuple(place.key for place in one.places): path for path, one in streams.items() if one is not None}
+        last = {tuple(place.key for place in one.places): key for key, one in streams.items() if one is not None}
         found = [
             one
             for site in makers
-            for one in (site, streams[site.path] if site.path in last.values() else None)
+            for one in (site, streams[site.key] if site.key in last.values() else None)
             if one is not None
         ]
         paths = tracing.parameter_paths({"inputs": inputs})
@@ -189,10 +190,15 @@ class Network:
 
         Raises
         ------
+        InputError
+            If with inputs of this shape the network is another program.
         UnsupportedError
-            If one of them is within a loop.
+            If a place is within a loop.
         """
-        read, noted = self._read(params, inputs), {key: [] for key in keys}
+        read = self._read(params, inputs)
+        if read is not self.first and _outline(read.program.jaxpr) != _outline(self.first.program.jaxpr):
+            raise InputError("inputs: with inputs of this shape the network is another program")
+        noted: dict[Key, list[Any]] = {key: [] for key in keys}
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
         Noter({}).run(read.program.jaxpr, read.program.consts, leaves, (), noted)
         return {key: values[-1] for key, values in noted.items()}
@@ -251,6 +257,11 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
 def widest(dtypes: Iterable[Any]) -> Any:
     """Return the widest of some floating-point types, at least float32."""
     return max([jnp.dtype(jnp.float32), *dtypes], key=lambda dtype: dtype.itemsize)
+
+
+def _outline(jaxpr: Jaxpr) -> list[Any]:
+    """The operations of a program: where these are the same, so are the places."""
+    return [(one.primitive.name, [_outline(inner.jaxpr) for inner in tracing.bodies(one)]) for one in jaxpr.eqns]
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from analysis.errors import InputTypeError
 
 Apply = Callable[[Any, Any], Any]
 Call = Callable[[Any, Any], Any] | None
+ARRAY = "an array"
 
 
 class OfNnx(NamedTuple):
@@ -75,6 +77,47 @@ class OfLinen(NamedTuple):
         with nn.intercept_methods(note):
             jax.eval_shape(lambda variables, inputs: self(variables, inputs), variables, inputs)
         return found
+
+
+class OfFunction(NamedTuple):
+    """A function of a pytree in which there are other things than arrays, such as settings and activations.
+
+    Attributes
+    ----------
+    function : (params, inputs) -> outputs
+    tree : structure of its parameters
+    rest : what is no array, and ARRAY in the place of arrays
+    """
+
+    function: Apply
+    tree: Any
+    rest: tuple[Any, ...]
+
+    def __call__(self, params: Any, inputs: Any) -> Any:
+        """Return the outputs."""
+        arrays = iter(jax.tree.leaves(params))
+        leaves = [next(arrays) if one is ARRAY else one for one in self.rest]
+        return self.function(jax.tree.unflatten(self.tree, leaves), inputs)
+
+
+def of_function(function: Apply, params: Any) -> tuple[Apply, Any]:
+    """Return a function of parameters, and these without what is no array: an Equinox module is such a pytree.
+
+    Parameters
+    ----------
+    function : (params, inputs) -> outputs
+    params : pytree whose leaves are arrays, or anything else that does not change
+    """
+    if not callable(function):
+        raise InputTypeError(f"network must be a function (params, inputs) -> outputs, got {type(function).__name__}")
+    leaves, tree = jax.tree.flatten(params)
+    rest = tuple(ARRAY if isinstance(leaf, jax.Array | np.ndarray | np.generic) else leaf for leaf in leaves)
+    if all(one is ARRAY for one in rest):
+        return function, params
+    # None is no leaf: the paths of the arrays stay.
+    return OfFunction(function, tree, rest), jax.tree.map(
+        lambda leaf, one: leaf if one is ARRAY else None, params, jax.tree.unflatten(tree, rest)
+    )
 
 
 def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:

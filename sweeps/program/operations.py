@@ -30,10 +30,19 @@ class Operations(Products):
                 axes=self._axes_of(equation, named[0], v.aval) if named else (),
                 stack=stack,
                 is_constant=not named and any(one.is_constant for one in operands),
+                repeated=rules.repeated(equation, operands) if named else frozenset(),
+                is_made_of_weights=self._is_product(equation, operands),
                 known=rules.computed(equation, operands, j),
             )
             for j, v in enumerate(equation.outvars)
         ]
+
+    @staticmethod
+    def _is_product(equation: JaxprEqn, operands: list[Value]) -> bool:
+        """Whether weights are a product of parameters, or made of such alone."""
+        if equation.primitive.name in rules.PRODUCTS:
+            return all(one.path for one in operands)
+        return all(one.is_made_of_weights for one in operands if one.path)
 
     @staticmethod
     def _axes_of(equation: JaxprEqn, one: Value, aval: Any) -> tuple[int, ...]:
@@ -51,8 +60,10 @@ class Operations(Products):
             return [self._same(one, aval, (*key, j)) for j, (one, aval) in enumerate(zip(operands, avals, strict=True))]
         if name in rules.ELEMENTWISE and len(avals) == 1:
             return [self._elementwise(name, operands, avals[0], key)]
-        if name == "concatenate":
+        if name in rules.JOINING:
             return [self._joined(equation, operands, avals[0], key)]
+        if name in rules.SCATTERING:
+            return [self._scattered(equation, name, operands, avals[0], key)]
         if name == "gather" and first.kind == "weights" and first.path:
             return [self._looked_up(equation, first, avals[0], key)]
         if name == "dynamic_update_slice" and operands[1].kind == "nodes" and first.kind != "nodes":
@@ -73,9 +84,10 @@ class Operations(Products):
 
     def _elementwise(self, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
         nodes = [one for one in operands if one.kind == "nodes"]
-        if name in ADDING and sum(one.kind != "weights" for one in operands) > 1:
+        others = [one for one in operands if one.kind != "weights"]
+        if name in ADDING and len(others) > 1:
             self.added.update(one.vertex for one in operands if one.kind == "data")
-            if nodes:
+            if len({one.first.parent or one.first if one.kind == "nodes" else None for one in others}) > 1 and nodes:
                 # The result's number is the next one.
                 self.sums[len(self.values)] = Sum((*key, 0), aval, max(nodes, key=lambda one: one.ids.ndim).ids)
         if not nodes:
@@ -112,8 +124,10 @@ class Operations(Products):
         label = rules.closed_groups(both, int(both.max()) + 1)
         if label.max() == 0:
             return self.new("data", aval)
-        source = first.first
-        like = self.like(source.path, "mixed", int(label.max()) + 1, stack=source.stack)
+        source, one_of_each = first.first, np.unique(label, return_index=True)[1]
+        within = one_of_each if source.within is None else source.within[one_of_each]
+        parent = source.parent or source
+        like = self.like(source.path, "mixed", len(within), stack=source.stack, parent=parent, within=within)
         return self.made(key, aval, label[first.ids], like)
 
     def _moved(self, equation: JaxprEqn, operands: list[Value], avals: list[Any], key: Key) -> list[Value]:
@@ -142,8 +156,10 @@ class Operations(Products):
 
     def _reduced(self, name: str, one: Value, axes: tuple[int, ...], avals: list[Any], key: Key) -> list[Value]:
         """Results of an operation that runs along some axes and treats all others alike."""
-        if all(one.ids.shape[axis] == 1 for axis in axes):
-            ids = one.ids.squeeze(axes) if name in rules.REDUCING else one.ids
+        # Beside the nodes there may be padding.
+        same = one.ids.max(axes, keepdims=True)
+        if ((one.ids == same) | (one.ids < 0)).all():
+            ids = same.squeeze(axes) if name in rules.REDUCING else same
             bends = name not in ("reduce_sum", "reduce_window_sum", "cumsum")
             more = dict(sources=one.sources, ids=ids, is_bent=one.is_bent or bends)
             results = [self.new("nodes", avals[0], key=(*key, 0), **more)]
@@ -165,7 +181,9 @@ class Operations(Products):
 
     def _joined(self, equation: JaxprEqn, operands: list[Value], aval: Any, key: Key) -> Value:
         """Parts of the same nodes put together again, or nodes beside parameters and constants along another axis."""
-        axis, nodes = equation.params["dimension"], [one for one in operands if one.kind == "nodes"]
+        is_new = equation.primitive.name == "stack"
+        axis = equation.params["axis" if is_new else "dimension"]
+        nodes = [one for one in operands if one.kind == "nodes"]
         if not nodes or any(one.kind not in ("nodes", "weights") for one in operands):
             return self.new("data", aval, word="concatenate")
         roots = {one.first.parent or one.first for one in nodes}
@@ -173,12 +191,13 @@ class Operations(Products):
             return self.new("data", aval, word="concatenate")
         whole = []
         for one in operands:
-            shape = list(one.aval.shape)
+            shape = [*one.aval.shape[:axis], 1, *one.aval.shape[axis:]] if is_new else list(one.aval.shape)
             if one.kind == "weights":
                 whole.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], -1))
                 continue
             within = one.first.within
             ids = one.ids if within is None else np.where(one.ids >= 0, within[one.ids], -1)
+            ids = np.expand_dims(ids, axis) if is_new else ids
             whole.append(
                 np.broadcast_to(
                     ids, [n if a == axis else k for a, (n, k) in enumerate(zip(shape, ids.shape, strict=True))]
@@ -186,10 +205,32 @@ class Operations(Products):
             )
         sizes = [max(ids.shape[a] for ids in whole) for a in range(whole[0].ndim)]
         whole = [np.broadcast_to(ids, [ids.shape[a] if a == axis else n for a, n in enumerate(sizes)]) for ids in whole]
-        sources = nodes[0].sources if all(one.sources == nodes[0].sources for one in nodes) else frozenset(roots)
-        ids = squeezed(np.concatenate(whole, axis))
+        same = all(one.sources == nodes[0].sources for one in nodes)
+        joined = np.concatenate(whole, axis)
+        if not same and any(source.kind == "mixed" for one in nodes for source in one.sources):
+            groups, numbers = np.unique(joined, return_inverse=True)
+            if groups[0] < 0:
+                return self.new("data", aval, word="concatenate")
+            (root,) = roots
+            like = self.like(root.path, "mixed", len(groups), stack=root.stack, parent=root, within=groups)
+            return self.made(key, aval, numbers.reshape(joined.shape), like)
+        sources, ids = nodes[0].sources if same else frozenset(roots), squeezed(joined)
         bent = all(one.is_bent for one in nodes)
         return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids, is_bent=bent)
+
+    def _scattered(self, equation: JaxprEqn, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
+        """Nodes that are written or added to places of constants or of the same nodes, as in sums over neighbours."""
+        whole, _, updates = operands
+        nodes = [one for one in (whole, updates) if one.kind == "nodes"]
+        ids = [rules.scattered(equation, updates) if one is updates else one.ids for one in nodes]
+        stay = all(one.kind in ("nodes", "weights") for one in (whole, updates)) and all(
+            one is not None and one.shape == ids[0].shape and (one == ids[0]).all() for one in ids
+        )
+        if not nodes or not stay:
+            return self.new("data", aval)
+        sources = frozenset().union(*[one.sources for one in nodes])
+        bent = name not in ("scatter", "scatter-add", "scatter-sub") or any(one.is_bent for one in nodes)
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids[0], is_bent=bent)
 
     def _looked_up(self, equation: JaxprEqn, table: Value, aval: Any, key: Key) -> Value:
         """Rows of a parameter that data choose: an embedding, or a kernel."""

@@ -271,7 +271,7 @@ class Placing:
         made = max(group.sources, key=len)
         names = list(dict.fromkeys(self.name_of(s.path) for s in made))
         name = names[0] if len(names) == 1 else common([s.path for s in made]) or names[0]
-        return name.removesuffix("/*")  # parts of several layers together
+        return name.removesuffix("/*").removesuffix("/~")  # parts of several layers, or Haiku's sign of a method
 
     def _site(self, group: Group, path: str) -> Site:
         first, numbers = group.first, group.numbers

@@ -20,7 +20,11 @@ class Products(Flow):
         sides, ndim = [(left, right, axes[0]), (right, left, axes[1])], len(aval.shape)
         if is_summed:
             for one, other, places in sides[1:] if name == "conv_general_dilated" else sides:
-                if one.kind == "weights" and (one.path or one.is_constant):
+                if (
+                    one.kind == "weights"
+                    and (one.path or one.is_constant)
+                    and not _is_query(equation, one, one is left)
+                ):
                     self._note_read(equation, left, right, one is left, key)
                     return self._made_by(one, other, places, name, aval, key)
         if name == "conv_general_dilated":
@@ -85,6 +89,14 @@ class Products(Flow):
             path = path.rpartition("/")[0].rpartition("/")[0] or path
         like = self.like(path, "head", int(joint.max()) + 1, stack=by_size[0].stack)
         return self.made(key, aval, joint, like, word="attention")
+
+
+def _is_query(equation: JaxprEqn, one: Value, is_left: bool) -> bool:
+    """Whether parameters take part in a product as values do, such as learned queries, and make no nodes."""
+    if equation.primitive.name == "conv_general_dilated":
+        return False
+    batch = equation.params["dimension_numbers"][1][not is_left]
+    return bool(batch) and (one.is_made_of_weights or bool(one.repeated & set(batch)))
 
 
 def _summed_axes(equation: JaxprEqn) -> list[tuple[int, ...]]:

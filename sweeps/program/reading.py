@@ -134,6 +134,8 @@ class Reader(Operations):
             axes=one.axes,
             known=known,
             is_constant=one.is_constant,
+            repeated=one.repeated if one.aval.shape == aval.shape else frozenset(),
+            is_made_of_weights=one.is_made_of_weights,
             **more,
         )
         self.leads(one, result, "loop")

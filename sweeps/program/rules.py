@@ -22,8 +22,8 @@ ELEMENTWISE = LINEAR | frozenset(
 )
 SCALING = frozenset(["mul", "div", "select_n", "and", "or"])  # data that are no nodes scale or mask nodes
 MOVING = frozenset(
-    """broadcast_in_dim dynamic_slice expand_dims gather pad reshape rev slice split squeeze
-    transpose""".split()  # noqa: SIM905
+    """broadcast_in_dim dynamic_slice expand_dims gather pad reshape rev slice split squeeze transpose
+    unstack""".split()  # noqa: SIM905
 )
 REDUCING = frozenset(
     ["argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum"]
@@ -31,7 +31,9 @@ REDUCING = frozenset(
 CUMULATIVE = frozenset(["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"])
 ORDERING = frozenset(["top_k", "approx_top_k", "sort", "argmax", "argmin"])
 PRODUCTS = frozenset(["dot_general", "conv_general_dilated"])
-KNOWN = ELEMENTWISE | MOVING | REDUCING | CUMULATIVE | ORDERING | PRODUCTS | {"concatenate"}
+JOINING = frozenset(["concatenate", "stack"])
+SCATTERING = frozenset(["scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max"])
+KNOWN = ELEMENTWISE | MOVING | REDUCING | CUMULATIVE | ORDERING | PRODUCTS | JOINING | SCATTERING
 
 
 def _aval(variable: Any) -> Any:
@@ -61,6 +63,9 @@ def moved(equation: JaxprEqn, operands: list[Value]) -> list[np.ndarray] | None:
         axis = params["axis"]
         parts = [ids] * len(params["sizes"])
         return np.split(ids, np.cumsum(params["sizes"])[:-1], axis) if ids.shape[axis] > 1 else parts
+    if name == "unstack":
+        axis, along = params["axis"], len(equation.outvars)
+        return [ids.take(0 if ids.shape[axis] == 1 else number, axis) for number in range(along)]
     if name == "pad":
         return [_padded(ids, shape, params["padding_config"])]
     return _taken(equation, operands)
@@ -152,6 +157,43 @@ def reduced_axes(equation: JaxprEqn) -> tuple[int, ...] | None:
     if name.startswith("reduce_window") and len(equation.outvars) == 1:
         return tuple(axis for axis, size in enumerate(params["window_dimensions"]) if size > 1)
     return None
+
+
+def repeated(equation: JaxprEqn, operands: list[Value]) -> frozenset[int]:
+    """Axes of a result of weights along which it is the same, as it was broadcast."""
+    name, params, out = equation.primitive.name, equation.params, _aval(equation.outvars[0]).shape
+    one = operands[0]
+    if name == "broadcast_in_dim":
+        places = {axis: out_axis for axis, out_axis in enumerate(params["broadcast_dimensions"])}
+        varies = [o for a, o in places.items() if one.aval.shape[a] > 1 and a not in one.repeated]
+        return frozenset(axis for axis, size in enumerate(out) if size > 1 and axis not in varies)
+    if name == "transpose":
+        return frozenset(new for new, old in enumerate(params["permutation"]) if old in one.repeated)
+    if name == "reshape":
+        kept = next((a for a, (m, n) in enumerate(zip(one.aval.shape, out, strict=False)) if m != n), len(out))
+        return frozenset(axis for axis in one.repeated if axis < kept)
+    if name == "dot_general":
+        places, _ = axes_of_product(equation, *operands)
+        varies = [o for side, of in zip(operands, places, strict=True) for a, o in of.items() if a not in side.repeated]
+        return frozenset(axis for axis in range(len(out)) if axis not in varies)
+    if name in ELEMENTWISE:
+        whole = [other for other in operands if other.aval.shape == out]
+        return frozenset.intersection(*[other.repeated for other in whole]) if whole else frozenset()
+    return frozenset()
+
+
+def scattered(equation: JaxprEqn, updates: Value) -> np.ndarray | None:
+    """Numbers of nodes that are written or added to places of an array; None where that mixes them."""
+    numbers, shape = equation.params["dimension_numbers"], _aval(equation.outvars[0]).shape
+    gone = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
+    window = [axis for axis in range(len(shape)) if axis not in gone]
+    places, found = dict(zip(numbers.update_window_dims, window, strict=True)), [1] * len(shape)
+    for axis, size in enumerate(updates.ids.shape):
+        if size > 1 and (axis not in places or size != shape[places[axis]]):
+            return None
+        if axis in places:
+            found[places[axis]] = size
+    return updates.ids.reshape(found)
 
 
 def one_to_one(both: np.ndarray) -> bool:

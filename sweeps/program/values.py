@@ -61,6 +61,8 @@ class Value:
     path, stack : of the parameter, for weights
     axes : which axis of the parameter each axis is; negative numbers where that is not known
     is_constant : whether weights come from an array that the function closes over
+    repeated : axes along which weights are the same, as they were broadcast
+    is_made_of_weights : whether weights are a product of parameters, such as learned queries
     is_bent : whether the nodes went through a nonlinearity since they were made
     known : what computes the value, if it depends on nothing that is not known
     is_made : whether its nodes are new: those of its operands end
@@ -77,6 +79,8 @@ class Value:
     stack: tuple[tuple[Frame, int], ...] = ()
     axes: tuple[int, ...] = ()
     is_constant: bool = False
+    repeated: frozenset[int] = frozenset()
+    is_made_of_weights: bool = False
     is_bent: bool = False
     is_made: bool = False
     known: Callable[[], Any] | None = None

@@ -263,6 +263,33 @@ def rotary_embedding(s, x, gate):
     return s.o(gate("q", c, (2, 1)).reshape(2, 5, 8))
 
 
+def turned(q):
+    """Rotary embedding of pairs of neighbours, of the first two features of (batch, time, heads, width) alone."""
+    angle, near = np.arange(q.shape[1])[:, None, None] / 3.0, q[..., :2]
+    pairs = xp.stack((-near[..., 1::2], near[..., ::2]), -1).reshape(near.shape)
+    return xp.concatenate([near * np.cos(angle) + pairs * np.sin(angle), q[..., 2:]], -1)
+
+
+@network("q head 2", SERIES, q=linear(3, 8), k=linear(3, 8), v=linear(3, 8), o=linear(8, 2))
+def partial_rotary_embedding_of_pairs(s, x, gate):
+    q, k, v = (h.reshape(2, 5, 2, 4) for h in (s.q(x), s.k(x), s.v(x)))
+    return s.o(gate("q", attention(turned(q), turned(k), v), (2, 1)).reshape(2, 5, 8))
+
+
+def with_queries(p, q, x, gate):
+    k, v = (gate(f"a/{name}", dense(p["a"][name], x)).reshape(2, 5, 2, 4) for name in "kv")
+    return dense(p["o"], gate("a", attention(q.reshape(2, 3, 2, 4), k, v), (2, 1)).reshape(2, 3, 8))
+
+
+LATENT = {"latents": (3, 6), "a": weights(q=(6, 8), k=(3, 8), v=(3, 8)), **weights(o=(8, 2))}
+
+
+@plain("a head 2", SERIES, LATENT, asked="a/k unit 8, a/v unit 8")
+def learned_queries(p, x, gate):
+    latents = xp.broadcast_to(p["latents"], (2, 3, 6))
+    return with_queries(p, dense(p["a"]["q"], latents), x, gate)
+
+
 @network("k head 2", SERIES, q=linear(3, 6), k=linear(3, 6), v=linear(3, 6), o=linear(6, 2))
 def linear_attention(s, x, gate):
     q, k, v = (h.reshape(2, 5, 2, 3) for h in (s.q(x), s.k(x), s.v(x)))

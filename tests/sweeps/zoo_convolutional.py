@@ -39,6 +39,29 @@ def pooled_and_flattened(s, x, gate):
     return s.o(gate("c", relu(s.c(h))))
 
 
+@network("a channel 4", IMAGES, a=conv(2, 4), o=linear(4, 2))
+def padded_before_pooling(s, x, gate):
+    h = max_pool(xp.pad(s.a(x), ((0, 0), (1, 1), (1, 1), (0, 0))))
+    return s.o(gate("a", sigmoid(h)).mean((1, 2)))
+
+
+def summed(h, to):
+    """Sums of rows that go to one place, in NumPy."""
+    total = np.zeros((6, h.shape[1]))
+    np.add.at(total, to, h)
+    return total
+
+
+FROM, TO = np.array([0, 1, 2, 3, 4, 5, 0]), np.array([1, 2, 3, 4, 5, 0, 3])
+neighbours = both(lambda h: jax.ops.segment_sum(h[FROM], TO, 6), lambda h: summed(h[FROM], TO))
+
+
+@plain("a unit 5, b unit 4", normal(6, 3), weights(a=(3, 5), b=(5, 4), o=(4, 2)))
+def graph_of_neighbours(p, x, gate):
+    h = gate("a", sigmoid(neighbours(dense(p["a"], x))))
+    return dense(p["o"], gate("b", relu(neighbours(dense(p["b"], h)))))
+
+
 @network("a channel 4", IMAGES, a=conv(2, 4), n=batch_norm(4), o=linear(4, 2))
 def batch_normalised(s, x, gate):
     return s.o(gate("a", relu(s.n(s.a(x)))).mean((1, 2)))
