@@ -1,7 +1,7 @@
 """Calling a user's own code: its errors stay theirs, with a note of what was called."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import jax
@@ -29,3 +29,8 @@ def noted(what: str) -> Iterator[None]:
 def shapes(values: Any) -> Any:
     """Return the shapes of a pytree's arrays, for such a note; of one array its shape."""
     return jax.tree.map(lambda leaf: tuple(getattr(leaf, "shape", ())), values)
+
+
+def network(inputs: Any) -> AbstractContextManager[None]:
+    """Context in which a user's network is called with inputs, or with their shapes."""
+    return noted(f"the network, with inputs of shape {shapes(inputs)}")

@@ -36,19 +36,47 @@ class Program(NamedTuple):
 
 
 def trace(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Program:
-    """Trace a function; of parameters and inputs only shapes are needed."""
+    """Trace a function; of parameters and inputs only shapes are needed. What it prints is left out."""
     with calling.network(inputs):
         closed, outputs = jax.make_jaxpr(apply, return_shape=True)(params, inputs)
     # Readers without effect on the outputs would count as readers.
-    wanted, paths = [True] * len(closed.jaxpr.outvars), parameter_paths(params)
-    jaxpr, _ = dce_jaxpr(closed.jaxpr, wanted, instantiate=True)
-    _, used = dce_jaxpr(closed.jaxpr, wanted)
+    whole, paths = _unsaid(closed.jaxpr), parameter_paths(params)
+    wanted = [True] * len(whole.outvars)
+    jaxpr, _ = dce_jaxpr(whole, wanted, instantiate=True)
+    _, used = dce_jaxpr(whole, wanted)
     unread = {
         path: leaf.shape
         for path, leaf, is_used in zip(paths, jax.tree.leaves(params), used, strict=False)
         if path is not None and not is_used
     }
     return Program(jaxpr, closed.consts, paths, leaf_paths(params), jax.tree.structure(outputs), unread)
+
+
+def _unsaid(jaxpr: Jaxpr) -> Jaxpr:
+    """Leave out ``jax.debug.print`` and the like, without which dead code is not removed that they alone read."""
+    if not jaxpr.effects:
+        return jaxpr
+
+    def unsaid(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(unsaid, value))
+        if isinstance(value, ClosedJaxpr):
+            return value.replace(jaxpr=_unsaid(value.jaxpr))
+        return _unsaid(value) if isinstance(value, Jaxpr) else value
+
+    def kept(effects: Any) -> frozenset[Any]:
+        return frozenset(effect for effect in effects if "Debug" not in type(effect).__name__)
+
+    equations = [
+        equation.replace(
+            params={key: unsaid(value) for key, value in equation.params.items()}, effects=kept(equation.effects)
+        )
+        if equation.effects
+        else equation
+        for equation in jaxpr.eqns
+        if equation.primitive.name not in ("debug_callback", "debug_print")
+    ]
+    return jaxpr.replace(eqns=equations, effects=kept(jaxpr.effects))
 
 
 def body(equation: JaxprEqn) -> ClosedJaxpr | None:

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from analysis.errors import InputError
-from sweeps import compiling, precision
-from sweeps.gating.recording import errors_of_inputs
+from sweeps import calling, compiling, precision
 
 
 def check_alone(function: Any, state: Any, inputs: Array) -> None:
@@ -27,7 +26,7 @@ def check_alone(function: Any, state: Any, inputs: Array) -> None:
     if len(inputs) < 2:
         return
     random = np.random.default_rng(0)
-    with jax.ensure_compile_time_eval(), errors_of_inputs(inputs[:1]):
+    with jax.ensure_compile_time_eval(), calling.network(inputs[:1]):
         state, first = jax.tree.map(partial(_known, random), (state, inputs[0]))
         pair = jnp.stack([first, 3 * first + 1])
         beside, alone = _outputs(function, state, pair), _outputs(function, state, pair[:1])

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +11,9 @@ from flax import nnx
 from jaxtyping import Array
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import checks, compiling
+from sweeps import calling, checks, compiling
 from sweeps.examples import on_device
-from sweeps.gating.recording import errors_of_inputs
+from sweeps.program import of_nnx
 from sweeps.relevance import reading
 from sweeps.relevance.alone import check_alone
 from sweeps.relevance.methods import METHODS, Rules
@@ -109,9 +108,9 @@ def attribute(
         raise InputTypeError(
             f"net must be an nnx.Module, got {type(net).__name__}; attribute_function takes any (state, inputs)"
         )
-    graph, state = nnx.split(net)
-    network: Any = Network(graph)
-    return attribute_function(network, state, inputs, target, method, rules=rules, baseline=baseline, steps=steps)
+    function: Any
+    function, state = of_nnx(net)
+    return attribute_function(function, state, inputs, target, method, rules=rules, baseline=baseline, steps=steps)
 
 
 class Network(NamedTuple):
@@ -128,24 +127,7 @@ class Network(NamedTuple):
         """Return the outputs, as for testing."""
         network = nnx.merge(self.graph, state, copy=True)
         network.eval()
-        modules: Any = nnx.iter_modules(network)
-        for path, module in modules:
-            if path and callable(module):
-                kind: Any = type(module)
-                module.__class__ = _scoped(kind)
-                module.scope_of_calls = "/".join(map(str, path))
         return network(inputs)
-
-
-@cache
-def _scoped(kind: type) -> type:
-    """Return the subclass whose calls carry their path, so that an error can name the layer."""
-
-    def call(self: Any, *arguments: Any, **options: Any) -> Any:
-        with reading.scoped(self.scope_of_calls):
-            return kind.__call__(self, *arguments, **options)
-
-    return type(f"Scoped{kind.__name__}", (kind,), {"__call__": call})
 
 
 def attribute_function(
@@ -165,7 +147,7 @@ def attribute_function(
     ----------
     function : (state, inputs) -> outputs, shape (examples, outputs)
     state : pytree of parameters, whose paths name the layers: those of ``layers/0/kernel`` and ``layers/0/bias`` are
-        the layer ``layers/0``
+        the layer ``layers/0``. Of a mapping with the key "params", paths begin below it, and the rest is state
     inputs, target, method, rules, baseline, steps : as for ``attribute``
 
     Raises
@@ -255,7 +237,7 @@ def _baseline(baseline: Any, inputs: Array, rules: Rules) -> Array:
 
 def _target(target: Any, function: Any, state: Any, inputs: Array) -> Array:
     array = target if isinstance(target, jax.Array) else checks.numbers("target", target)
-    with errors_of_inputs(inputs):
+    with calling.network(inputs):
         outputs = jax.eval_shape(lambda state, inputs: function(state, inputs), state, inputs)
     if not getattr(outputs, "shape", ()):
         raise InputError("the network must return one array, (examples, outputs)")
@@ -279,9 +261,7 @@ def _attributed_(
 ) -> Relevance:
     """Attribute example by example, under one vmap: no example can change what another has."""
     single = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype)
-    with errors_of_inputs(single):
-        traced = reading.read(function, state, single)
-    program = program_of(traced)
+    program = program_of(reading.read(function, state, single))
     rules.check_layers(program)
     if not rules.needs_baseline:
         program = program._replace(offsets=offsets_of(program))

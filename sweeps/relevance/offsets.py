@@ -23,14 +23,14 @@ def offsets_of(program: Program) -> frozenset[str]:
 
 
 def _has_offset(program: Program, step: Step) -> bool:
-    reading, random = program.reading, np.random.default_rng(0)
-    makers = {result: operation for operation in reading.operations for result in operation.results}
+    flat, random = program.flat, np.random.default_rng(0)
+    makers = {result: operation for operation in flat.operations for result in operation.results}
 
     def value(number: int) -> Any:
-        if number in reading.constants:
-            return reading.constants[number]
-        aval = reading.avals[number]
-        if number in reading.paths:
+        if number in flat.constants:
+            return flat.constants[number]
+        aval = flat.avals[number]
+        if number in flat.paths:
             return random.uniform(0.5, 1.5, aval.shape).astype(aval.dtype)
         operation = makers[number]
         results = operation.run([value(operand) for operand in operation.operands])
@@ -42,7 +42,7 @@ def _has_offset(program: Program, step: Step) -> bool:
         values = {number: value(number) for number in needed}
         if any(isinstance(one, jax.core.Tracer) for one in values.values()):
             return True
-        aval = reading.avals[step.sources[0]]
+        aval = flat.avals[step.sources[0]]
         at_zero = step.run(values, (np.zeros(aval.shape, aval.dtype),))
     if isinstance(at_zero, jax.core.Tracer):
         return True

@@ -14,7 +14,7 @@ from sweeps.losses import widened
 from sweeps.relevance.layers import Layer, Passed
 from sweeps.relevance.methods import Rules
 from sweeps.relevance.results import Flow, Relevance
-from sweeps.relevance.steps import Program, Step
+from sweeps.relevance.steps import Activations, Program, Step
 
 Values = Mapping[int, Any]
 Start = Callable[[Array], Array]
@@ -75,15 +75,15 @@ def propagate(
     start : from the network's output to the quantity that the output starts with
     steps : number of pieces of a path
     """
-    reading = program.reading
-    values = reading.values(leaves, inputs)
-    began = start(values[reading.output])
+    flat = program.flat
+    values = flat.values(leaves, inputs)
+    began = start(values[flat.output])
     if rules.quantity in ("relevance", "sensitivity"):
         return _backwards(_Going(program, rules, values, values, None), began)
     if rules.quantity == "factor":
         return _backwards(_Going(program, rules, values, values, values), began)
     if rules.quantity == "difference":
-        other = reading.values(leaves, baseline)
+        other = flat.values(leaves, baseline)
         return _backwards(_Going(program, rules, values, other, _differences(values, other)), began)
 
     def piece(number: Array) -> Relevance:
@@ -91,7 +91,7 @@ def propagate(
         first, last = widened(baseline), widened(inputs)
         at = ((number.astype(last.dtype) + shift) / steps for shift in (0.0, 0.5, 1.0))
         points = ((first + part * (last - first)).astype(inputs.dtype) for part in at)
-        begin, halfway, end = (reading.values(leaves, point) for point in points)
+        begin, halfway, end = (flat.values(leaves, point) for point in points)
         return _backwards(_Going(program, rules, halfway, halfway, _differences(end, begin)), began)
 
     numbers = jnp.arange(steps)
@@ -107,7 +107,7 @@ def _differences(values: Values, others: Values) -> dict[int, Any]:
 
 def _backwards(going: _Going, began: Array) -> Relevance:
     program = going.program
-    output = program.reading.output
+    output = program.flat.output
     at: dict[int, Array] = {output: began}
     bias: dict[str, Array] = {}
     flows: dict[str, Flow] = {}
@@ -124,17 +124,24 @@ def _backwards(going: _Going, began: Array) -> Relevance:
             bias[f"{step.name} offset"] = widened(passed.offset[0])
         if step.kind != "copy" or passed.bias is not None:
             flows[step.name] = _flow(going, step, received, passed)
-    inputs = program.reading.input
+    inputs = program.flat.input
     at.setdefault(inputs, jnp.zeros_like(going.values[inputs]))
     relevance = {number: going.relevance(number, quantity) for number, quantity in at.items()}
     return Relevance(
         inputs=relevance[inputs][0],
-        layers=OrderedDict((name, relevance[number][0]) for name, number in program.activations.items()),
+        layers=OrderedDict((name, _of_nodes(one, relevance)) for name, one in program.activations.items()),
         bias=_in_order(bias),
         absorbed=OrderedDict((name, flow.absorbed) for name, flow in _in_order(flows).items()),
         output=jnp.sum(relevance[output]),
         flows=_in_order(flows),
     )
+
+
+def _of_nodes(where: Activations, relevance: dict[int, Array]) -> Array:
+    if len(where.numbers) == 1:
+        return relevance[where.numbers[0]][0]
+    whole = jnp.concatenate([relevance[number] for number in where.numbers], where.axis)
+    return whole.take(np.array(where.order), where.axis)[0]
 
 
 def _in_order(found: dict[str, Any]) -> OrderedDict[str, Any]:

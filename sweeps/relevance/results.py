@@ -78,8 +78,11 @@ class Relevance(NamedTuple):
     Attributes
     ----------
     inputs : of each input, shape of the inputs; like all below in float32 at least, whatever the network computes in
-    layers : by path of the layer, relevance of its activations, those after its nonlinearity, shape (examples, ...);
-        the last are the outputs
+    layers : by path of the layer, as gating names it, relevance of its nodes by their own values: after bias,
+        normalisation and nonlinearity, and before they are moved, pooled or read; shape (examples, ...), numbered as
+        in gating. Layers whose results are added before anything reads them share their nodes, and have one entry; a
+        layer that is called several times has ``path@0``, ``path@1``, .... The last are the outputs. A normalisation
+        or scale has an entry of its own for what it makes
     bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after
         the name: of what a nonlinearity is at zero, shape (examples, *shape of its result)
     absorbed : by step, what its stabiliser absorbed, shape (examples,)

@@ -10,31 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.errors import InputError
-from sweeps.relevance.reading import Operation, Reading
+from sweeps.program import rules
+from sweeps.program.flat import Flat, Operation
+from sweeps.program.operations import ADDING
+from sweeps.relevance.reading import Reading
 
 Kind = Literal["layer", "nonlinearity", "maximum", "linear", "copy"]
 
-_PRODUCTS = ("dot_general", "conv_general_dilated")
-_SUMS = ("add", "sub", "add_any")
-_SCALINGS = ("neg", "mul", "div", "convert_element_type", "copy", "copy_p")
+_IDENTITIES = ("convert_element_type", "copy", "copy_p")
+# What scales a number.
+_SCALINGS = rules.LINEAR - ADDING
 _MAXIMA = ("reduce_max", "reduce_window_max")
 # What puts numbers in other places, and what adds them up.
-_RESHAPING = ("reshape", "transpose", "squeeze", "expand_dims", "convert_element_type", "copy", "copy_p")
-_COPYING = frozenset(
-    (
-        *_RESHAPING,
-        "broadcast_in_dim",
-        "slice",
-        "dynamic_slice",
-        "rev",
-        "concatenate",
-        "pad",
-        "select_n",
-        "split",
-        "gather",
-    )
-)
-_LINEAR = (*_COPYING, "reduce_sum", "reduce_window_sum", "cumsum")
+_RESHAPING = ("reshape", "transpose", "squeeze", "expand_dims", *_IDENTITIES)
+_COPYING = rules.MOVING.union(("concatenate", "select_n"), _IDENTITIES)
+_LINEAR = _COPYING.union(("reduce_sum", "reduce_window_sum", "cumsum"))
 _WORDS = {
     "dot_general": "a matrix product of two activations, as in attention (dot_general)",
     "mul": "a product of two activations, as in a normalisation or a gate that is computed (mul)",
@@ -52,10 +42,11 @@ class Step(NamedTuple):
     kind : of rule: a ``layer`` multiplies by its parameters and adds its biases, ``linear`` adds up without parameters,
         ``copy`` moves numbers to other places
     name : in the ledger
-    layer : path of the layer, or of the one that makes what is read; ``inputs`` before the first
+    layer : path of the layer, as in gating, or of the one that makes what is read; ``inputs`` before the first
     sources, output : numbers of the activations that it reads and of what it makes
     operations : in order
     kernel : number of the kernel, or None where the weights are the operations' own
+    made : number of the product with the kernel, without biases
     offsets : numbers of what is added: the biases
     bias_axes, bias_shape : axes of the output that the bias is the same along, and the bias's own shape
     is_first : whether no layer comes before it
@@ -68,6 +59,7 @@ class Step(NamedTuple):
     output: int
     operations: tuple[Operation, ...]
     kernel: int | None = None
+    made: int | None = None
     offsets: tuple[int, ...] = ()
     bias_axes: tuple[int, ...] = ()
     bias_shape: tuple[int, ...] | None = None
@@ -82,20 +74,35 @@ class Step(NamedTuple):
         return own[self.output]
 
 
+class Activations(NamedTuple):
+    """Where the nodes of a layer are.
+
+    Attributes
+    ----------
+    numbers : of one value, or of several with some nodes each
+    axis : of the nodes, along which several values are put together
+    order : of all nodes, in what was put together
+    """
+
+    numbers: tuple[int, ...]
+    axis: int = 0
+    order: tuple[int, ...] = ()
+
+
 class Program(NamedTuple):
     """A network as steps.
 
     Attributes
     ----------
-    reading : its operations
+    flat : its operations
     steps : in order
-    activations : by layer, the number of its activation, which is after its nonlinearity if that alone reads the layer
+    activations : where the nodes of each layer are, by the layer's name
     offsets : names of the nonlinearities whose value at zero is a bias
     """
 
-    reading: Reading
+    flat: Flat
     steps: tuple[Step, ...]
-    activations: dict[str, int]
+    activations: dict[str, Activations]
     offsets: frozenset[str] = frozenset()
 
 
@@ -107,6 +114,7 @@ class _Block(NamedTuple):
     is_elementwise: bool = True
     layer: str | None = None
     kernel: int | None = None
+    made: int | None = None
     offsets: tuple[int, ...] = ()
 
 
@@ -118,17 +126,74 @@ def program_of(reading: Reading) -> Program:
     ValueError
         If an operation has no rule; the message names the layer.
     """
-    builder = _Builder(reading)
-    for index, operation in enumerate(reading.operations):
+    builder, written = _Builder(reading), reading.flat
+    for index, operation in enumerate(written.operations):
         builder.add(index, operation)
-    if reading.output not in builder.blocks:
+    if written.output not in builder.blocks:
         raise InputError("the network's output does not depend on its inputs")
-    builder.made(reading.output)
+    builder.made(written.output)
     steps = tuple(builder.steps)
-    return Program(reading, steps, {step.name: _activation(step, steps) for step in steps if step.kind == "layer"})
+    return Program(written, steps, _activations(reading, steps))
 
 
-def _activation(layer: Step, steps: Sequence[Step]) -> int:
+def _activations(reading: Reading, steps: Sequence[Step]) -> dict[str, Activations]:
+    """Where the nodes have their own values; of what has none, such as a normalisation, what it makes.
+
+    Layers that share their nodes, as their results are added before anything reads them, are one.
+    """
+    makers = {number: nodes.name for nodes in reading.nodes for number in nodes.makers}
+    own = _own_values(reading, steps)
+    found: dict[str, Activations] = {}
+    for step in steps:
+        if step.kind == "layer":
+            name = step.name if step.made is None else makers.get(step.made, step.name)
+            where = _put_together(reading, own.get(name, []))
+            found.setdefault(name, where or Activations((_after(step, steps),)))
+    return found
+
+
+def _own_values(reading: Reading, steps: Sequence[Step]) -> dict[str, list[int | None]]:
+    """Values of nodes after their nonlinearity, before they are only moved, pooled or scaled; None if unknown."""
+    by_output = {step.output: step for step in steps}
+    makers = {result: one for one in reading.flat.operations for result in one.results}
+    values = reading.values
+
+    def own(number: int | None) -> int | None:
+        while number is not None:
+            step = by_output.get(number)
+            if step is not None and (step.kind in ("layer", "nonlinearity") or len(step.sources) > 1):
+                return number
+            before = makers[number].operands if number in makers else ()
+            same = {one for one in before if one in values and values[one].sources == values[number].sources}
+            if len(same) != 1:
+                return None if step is None else number
+            (number,) = same
+        return None
+
+    found: dict[str, list[int | None]] = {}
+    for nodes in reading.nodes:
+        found.setdefault(nodes.name, []).append(own(nodes.place))
+    return found
+
+
+def _put_together(reading: Reading, numbers: Sequence[int | None]) -> Activations | None:
+    """All nodes of a layer, by the numbers of their values; None if they do not fit together along one axis."""
+    known = tuple(number for number in numbers if number is not None)
+    if len(known) < len(numbers) or not known:
+        return None
+    if len(known) == 1:
+        return Activations(known)
+    values = [reading.values[number] for number in known]
+    axes = {axis for value in values for axis, size in enumerate(value.ids.shape) if size > 1}
+    shapes = {tuple(n for axis, n in enumerate(value.aval.shape) if axis not in axes) for value in values}
+    labels = np.concatenate([value.first.labels[value.ids.ravel()] for value in values])
+    if len(axes) != 1 or len(shapes) != 1 or len(np.unique(labels)) < len(labels):
+        return None
+    return Activations(known, axes.pop(), tuple(np.argsort(labels).tolist()))
+
+
+def _after(layer: Step, steps: Sequence[Step]) -> int:
+    """What a layer makes, after its nonlinearity if that alone reads the layer."""
     readers = [step for step in steps if layer.output in step.sources]
     return readers[0].output if [step.kind for step in readers] == ["nonlinearity"] else layer.output
 
@@ -141,13 +206,16 @@ class _Builder:
     """
 
     def __init__(self, reading: Reading):
-        self.reading = reading
+        self._layers, self.flat = reading.layers, reading.flat
+        self._own_names: dict[int | None, str] = {
+            nodes.makers[0]: nodes.name for nodes in reading.nodes if len(nodes.makers) == 1
+        }
         self.steps: list[Step] = []
-        self.blocks = {reading.input: _Block((reading.input,))}
-        self._makers = {reading.input: "inputs"}
+        self.blocks = {self.flat.input: _Block((self.flat.input,))}
+        self._makers = {self.flat.input: "inputs"}
         self._names: dict[str, int] = {}
-        # Paths of the parameters that a value depends on which does not depend on the inputs.
-        self._uses = {number: frozenset([path]) for number, path in reading.paths.items()}
+        # Leaves of the state that a value depends on which does not depend on the inputs.
+        self._uses = {number: frozenset([number]) for number in self.flat.paths}
 
     def add(self, index: int, operation: Operation) -> None:
         """Take one operation."""
@@ -157,9 +225,10 @@ class _Builder:
             self._uses.update((result, uses) for result in operation.results)
             return
         active = [operand for operand in dict.fromkeys(operation.operands) if operand in self.blocks]
-        if operation.name in _PRODUCTS and len(active) == len(passive) == 1:
-            sources = self._made_all(active)
-            block = _Block(sources, (index,), False, self._layer_of(passive, operation), passive[0])
+        if operation.name in rules.PRODUCTS and len(active) == len(passive) == 1:
+            made = operation.results[0]
+            layer = self._layers.get(made) or self._layer_of(passive)
+            block = _Block(self._made_all(active), (index,), False, layer, passive[0], made)
         elif operation.name in _MAXIMA:
             self._emit("maximum", operation.results[0], _Block(self._made_all(active), (index,)))
             return
@@ -168,7 +237,7 @@ class _Builder:
             if found is None:
                 return
             block = found
-        elif operation.name in _SUMS and not passive:
+        elif operation.name in ADDING and not passive:
             # Of activations of different shapes, one of which is the same along an axis.
             block = self._linear(index, operation, active)
         elif operation.name in _LINEAR and operation.operands[0] in (*active, *self._predicates(operation)):
@@ -191,10 +260,10 @@ class _Builder:
         """The block of a function of each number by itself; None where it is a maximum, which is a step of its own."""
         blocks, name = [self.blocks[one] for one in active], operation.name
         single = len(active) == 1
-        if single and passive and any(map(self._used, passive)) and name in (*_SUMS, "mul"):
+        if single and passive and any(map(self._used, passive)) and name in (*ADDING, "mul"):
             return self._of_layer(index, operation, active[0], passive)
         sources = {source for block in blocks for source in block.sources}
-        alone = single or name in _SUMS
+        alone = single or name in ADDING
         if (
             len(sources) == 1
             and all(block.is_elementwise for block in blocks)
@@ -206,7 +275,7 @@ class _Builder:
             if self._scales(operation, active) and not block.is_elementwise and block.layer is None:
                 return block._replace(operations=(*block.operations, index))
             return _Block(self._made_all(active), (index,))
-        if name in _SUMS or (name == "select_n" and operation.operands[0] in passive):
+        if name in ADDING or (name == "select_n" and operation.operands[0] in passive):
             return self._linear(index, operation, active)
         if name == "max" and not passive:
             self._emit("maximum", operation.results[0], _Block(self._made_all(active), (index,)))
@@ -215,11 +284,13 @@ class _Builder:
 
     def _of_layer(self, index: int, operation: Operation, active: int, passive: list[int]) -> _Block:
         """The block of a bias that is added, or of a scale that is multiplied by."""
-        block, layer = self.blocks[active], self._layer_of(passive, operation)
-        scales = operation.name == "mul"
+        block, scales = self.blocks[active], operation.name == "mul"
+        own = [one for one in (block.kernel, *block.offsets) if one is not None]
         # A batch normalisation subtracts, multiplies and adds: one layer.
-        if block.layer != layer or (scales and block.kernel is not None):
-            block = _Block((self.made(active),), layer=layer)
+        if not self._is_bias(block, operation, passive) and (
+            self._home(own) != self._home(passive) or (scales and block.kernel is not None)
+        ):
+            block = _Block((self.made(active),), layer=self._layer_of(passive))
         block = block._replace(operations=(*block.operations, index))
         return block._replace(kernel=passive[0]) if scales else block._replace(offsets=(*block.offsets, *passive))
 
@@ -247,13 +318,13 @@ class _Builder:
 
     def _emit(self, kind: Kind, output: int, block: _Block) -> None:
         layer = block.layer if block.layer is not None else self._makers[block.sources[0]]
-        operations = tuple(self.reading.operations[index] for index in block.operations)
-        if not jnp.issubdtype(self.reading.avals[output].dtype, jnp.floating):
+        operations = tuple(self.flat.operations[index] for index in block.operations)
+        if not jnp.issubdtype(self.flat.avals[output].dtype, jnp.floating):
             self._refuse(operations[-1], block.sources)
-        name = layer if kind == "layer" else f"{layer} {kind}"
+        name = self._own_names.get(block.made, layer) if kind == "layer" else f"{layer} {kind}"
         self._names[name] = self._names.get(name, 0) + 1
         name = name if self._names[name] == 1 else f"{name} ({self._names[name]})"
-        step = Step(kind, name, layer, block.sources, output, operations, block.kernel, block.offsets)
+        step = Step(kind, name, layer, block.sources, output, operations, block.kernel, block.made, block.offsets)
         step = step._replace(is_first=self._makers[block.sources[0]] == "inputs")
         self.steps.append(self._with_bias(step) if kind == "layer" and block.offsets else step)
         self._makers[output], self.blocks[output] = layer, _Block((output,))
@@ -261,18 +332,18 @@ class _Builder:
     def _with_bias(self, step: Step) -> Step:
         """Say where a layer's bias is broadcast along, and what shape it has in the layer."""
         bias = step.offsets[-1]
-        whole, shape = self.reading.avals[step.output].shape, self.reading.avals[bias].shape
+        whole, shape = self.flat.avals[step.output].shape, self.flat.avals[bias].shape
         aligned = (1,) * (len(whole) - len(shape)) + shape
         axes = tuple(axis for axis, (a, b) in enumerate(zip(aligned, whole, strict=True)) if a == 1 and b != 1)
-        own = [number for number, path in self.reading.paths.items() if self._used(bias) == {path}]
-        if own and math.prod(self.reading.avals[own[0]].shape) == math.prod(shape):
-            shape = self.reading.avals[own[0]].shape
+        own = [self.flat.avals[leaf].shape for leaf in self._used(bias)]
+        if len(own) == 1 and math.prod(own[0]) == math.prod(shape):
+            shape = own[0]
         return step._replace(bias_axes=axes, bias_shape=shape)
 
     def _kind(self, block: _Block) -> Kind:
         if block.layer is not None:
             return "layer"
-        operations = [self.reading.operations[index] for index in block.operations]
+        operations = [self.flat.operations[index] for index in block.operations]
         if block.is_elementwise:
             made = {result for operation in operations for result in operation.results} | set(block.sources)
             scales = (self._scales(one, [number for number in one.operands if number in made]) for one in operations)
@@ -286,28 +357,45 @@ class _Builder:
         return operation.name in _SCALINGS and once and (operation.name != "div" or operation.operands[0] in active)
 
     def _keeps_shape(self, operation: Operation, active: Iterable[int]) -> bool:
-        shape = self.reading.avals[operation.results[0]].shape
-        return all(self.reading.avals[one].shape == shape for one in active)
+        shape = self.flat.avals[operation.results[0]].shape
+        return all(self.flat.avals[one].shape == shape for one in active)
 
     @staticmethod
     def _predicates(operation: Operation) -> tuple[int, ...]:
         return operation.operands[:1] if operation.name == "select_n" else ()
 
     def _is_zero(self, number: int) -> bool:
-        value = self.reading.constants.get(number)
+        value = self.flat.constants.get(number)
         return value is not None and not isinstance(value, jax.core.Tracer) and not np.any(np.asarray(value))
 
-    def _used(self, number: int) -> frozenset[str]:
+    def _used(self, number: int) -> frozenset[int]:
         return self._uses.get(number, frozenset())
 
-    def _layer_of(self, passive: Iterable[int], operation: Operation) -> str:
-        above = sorted({posixpath.dirname(path) for one in passive for path in self._used(one)})
+    def _paths(self, numbers: Iterable[int]) -> list[str]:
+        return sorted({self.flat.paths[leaf] for one in numbers for leaf in self._used(one)})
+
+    def _home(self, numbers: Iterable[int]) -> str | None:
+        """Where the parameters lie that values depend on; None if they depend on none."""
+        above = [posixpath.dirname(path) for path in self._paths(numbers)]
         if not above:
-            return operation.scope or "constant"
-        return (posixpath.commonpath(above) if all(above) else "") or operation.scope or "network"
+            return None
+        return posixpath.commonpath(above) if all(above) else ""
+
+    def _layer_of(self, passive: Iterable[int]) -> str:
+        """Name of a layer that makes no nodes: where its parameters lie, or a parameter if a layer with nodes does."""
+        home, paths = self._home(passive), self._paths(passive)
+        if home is None:
+            return "constant"
+        return home if home and home not in self._layers.values() else paths[0]
+
+    def _is_bias(self, block: _Block, operation: Operation, passive: Sequence[int]) -> bool:
+        """Whether a parameter of one axis is the first thing that is added to a product: its bias, wherever it lies."""
+        is_first = block.made is not None and not block.offsets and operation.name in ("add", "add_any")
+        leaves = [leaf for one in passive for leaf in self._used(one)]
+        return is_first and len(leaves) == 1 and len(self.flat.avals[leaves[0]].shape) == 1
 
     def _refuse(self, operation: Operation, active: Iterable[int]) -> Any:
-        block = self.blocks[next(iter(active))]
-        after = block.layer if block.layer is not None else self._makers[block.sources[0]]
-        where = f"layer {operation.scope}" if operation.scope else f"the network after {after}"
-        raise InputError(f"{where} has no rule for {_WORDS.get(operation.name, operation.name)}")
+        blocks = [self.blocks[one] for one in active]
+        after = [self._makers[block.sources[0]] if block.layer is None else block.layer for block in blocks]
+        word = _WORDS.get(operation.name, operation.name)
+        raise InputError(f"the network after {' and '.join(dict.fromkeys(after))} has no rule for {word}")

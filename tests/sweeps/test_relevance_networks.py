@@ -143,7 +143,7 @@ def test_functions_of_parameters_have_relevance_too():
     }
     variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), variables)
     found = relevance.attribute_function(module.apply, variables, X, 0, "slope")
-    assert list(found.bias) == ["params/first", "params/last"]
+    assert list(found.bias) == ["first", "last"]
     np.testing.assert_allclose(total(found), module.apply(variables, X)[:, 0], atol=1e-5)
     assert list(attribute(made, X, 0, "slope").bias) == ["layers/0", "layers/1", "layers/2"]
 
@@ -164,17 +164,17 @@ class Loop(nnx.Module):
 REFUSED = {
     "attention": (
         lambda: Block(nnx.MultiHeadAttention(2, 4, decode=False, kernel_init=ZEROS, rngs=nnx.Rngs(0))),
-        r"layer layer has no rule for a matrix product of two activations, as in attention \(dot_general\)",
+        r"the network after layer/query and layer/key has no rule for a matrix product of two activations, as in attention \(dot_general\)",
     ),
     "normalisation": (
         lambda: Block(nnx.LayerNorm(4, rngs=nnx.Rngs(0))),
-        r"layer layer has no rule for a product of two activations",
+        r"the network after dense has no rule for a product of two activations, as in a normalisation",
     ),
     "softmax": (
         lambda: nnx.Sequential(helpers.linear(3, 4), nnx.softmax),
         r"the network after layers/0 has no rule for a quotient of two activations, as in a softmax",
     ),
-    "loop": (lambda: Block(Loop()), r"layer layer has no rule for a loop \((scan|while)\)"),
+    "loop": (lambda: Block(Loop()), r"the network after dense has no rule for a loop \((scan|while)\)"),
     "sort": (lambda: nnx.Sequential(helpers.linear(3, 4), jnp.sort), "after layers/0 has no rule for sort"),
     "logarithm": (
         lambda: nnx.Sequential(helpers.linear(3, 4), jnp.log),
