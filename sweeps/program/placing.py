@@ -63,6 +63,8 @@ class Placing:
         self._more: dict[int, list[int]] = {}
         for parent in {s.parent for s in self._sources if s.parent is not None}:
             self._join_parts([s for s in self._sources if s.parent is parent])
+        for source in self._sources:
+            self._join_parts(self._cell_of(source))
         self._words = {s: self._ends(s.vertex if at is None else at) for s, at in self._at.items()}
         self._together: dict[int, list[Source]] = defaultdict(list)
         for s, vertex in self._at.items():
@@ -117,7 +119,7 @@ class Placing:
         The gate stands where all parts have come together; nodes that leave before that have another at the last
         value on the ways that are left.
         """
-        if len({self._at[s] for s in parts}) == 1:
+        if len({self._at[s] for s in parts}) < 2:
             return
         for vertex in [vertex for s in parts for vertex in reversed(self._chains[s])]:
             value = self._values[vertex]
@@ -134,6 +136,20 @@ class Placing:
         if all(other is not None and self._values[other].first is value.first for other in more):
             self._more[vertex] = sorted(other for other in more if other is not None)
             self._at.update(dict.fromkeys(value.sources, vertex))
+
+    def _cell_of(self, source: Source) -> list[Source]:
+        """What a cell's output gate scales, and itself, where the memory else leaves by the loop alone."""
+        at = self._at[source]
+        edges = [] if at is None else self._edges[at]
+        if len(edges) != 1 or edges[0].word != "mul" or edges[0].after == EXIT:
+            return []
+        scaled = edges[0].after
+        others = self._values[scaled].sources - self._values[edges[0].before].sources
+        places = {self._at.get(other) for other in others}
+        memory = places.pop() if len(places) == 1 else None
+        if memory is None or self._ends(memory, without=scaled) != {"loop"}:
+            return []
+        return sorted(self._values[scaled].sources, key=lambda one: one.order)
 
     def _fits(self, value: Value, source: Source) -> bool:
         """Whether each node has places of its own in a value, at which a gate can stand."""
@@ -162,9 +178,12 @@ class Placing:
         """Of each loop that slices a parameter, what its paths have in common, and its length."""
         return [(self.reader.prefixes.get(frame, ""), length) for frame, length in one.stack]
 
-    def _ends(self, vertex: int) -> set[str]:
-        """In what ways the nodes of a value end, in words; "added" if they live on beside others in a sum."""
-        seen, stack, words = {vertex}, [vertex], set()
+    def _ends(self, vertex: int, without: int = EXIT) -> set[str]:
+        """In what ways the nodes of a value end, in words; "added" if they live on beside others in a sum.
+
+        Those that go through another value are left out.
+        """
+        seen, stack, words = {vertex, without}, [vertex], set()
         while stack:
             for edge in self._edges[stack.pop()]:
                 if edge.after == EXIT and edge.word:

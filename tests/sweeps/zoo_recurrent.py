@@ -264,3 +264,17 @@ def lstm_to_lstm(p, x, gate):
 
     # A unit that is off hands on no memory either: so it is when its columns of w, u and b are zero.
     return sequence_to_sequence(p, x, step, (ZEROS, ZEROS), lambda carry: (gate("encoder", carry[0]), carry[1]))
+
+
+each = {f"{kind}{name}": (3 if kind == "w" else 4, 4) for kind in "wu" for name in "ifgo"}
+
+
+@plain("encoder unit 4, decoder unit 4", SERIES, {"encoder": each, "decoder": each, "o": weights(4, 2)})
+def lstm_to_lstm_of_a_kernel_for_each_gate(p, x, gate):
+    def step(name, carry, x):
+        c, h = lstm_step(carry[0], *(x @ p[name][f"w{n}"] + carry[1] @ p[name][f"u{n}"] for n in "ifgo"))
+        h = gate(name, h)
+        return (c, h), h
+
+    handed = lambda carry: (gate("encoder", carry[0]), carry[1])  # noqa: E731
+    return sequence_to_sequence(p, x, step, (ZEROS, ZEROS), handed)
