@@ -164,7 +164,7 @@ class Loop(nnx.Module):
 REFUSED = {
     "attention": (
         lambda: Block(nnx.MultiHeadAttention(2, 4, decode=False, kernel_init=ZEROS, rngs=nnx.Rngs(0))),
-        r"the network after layer/query and layer/key has no rule for a matrix product of two activations, as in attention \(dot_general\)",
+        r"the network after layer/query and layer/key has no rule for a matrix product of two activations",
     ),
     "normalisation": (
         lambda: Block(nnx.LayerNorm(4, rngs=nnx.Rngs(0))),

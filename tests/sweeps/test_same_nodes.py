@@ -8,9 +8,10 @@ import pytest
 from flax import nnx
 
 import sweeps
+from analysis.errors import InputError
 from sweeps import program
-from sweeps.relevance import attribute, attribute_function
-from tests.sweeps import helpers
+from sweeps.relevance import attribute, attribute_function, reading, steps
+from tests.sweeps import helpers, zoo, zoo_convolutional, zoo_dense  # noqa: F401
 
 ZEROS = nnx.initializers.zeros_init()
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -284,3 +285,36 @@ def test_calls_of_a_layer_are_named_as_gating_names_them():
     )
     both = np.asarray(found.layers["a@0"] + found.layers["a@1"]).sum(axis=0)
     np.testing.assert_allclose(both, gate_gradients(network, params, jnp.asarray(X))["a"], rtol=1e-4, atol=1e-5)
+
+
+def counted_by_relevance(apply, params, inputs):
+    """Nodes of each layer, and the layers that make none; None if relevance has no rule for something."""
+    try:
+        read = reading.read(apply, params, inputs)
+        whole = steps.program_of(read)
+    except InputError:
+        return None
+    without = {step.name for step in whole.steps if step.kind == "layer" and step.made is None}
+    count = {}
+    for name, where in whole.activations.items():
+        if name not in without:
+            count[name.partition("@")[0]] = sum(len(np.unique(read.values[number].ids)) for number in where.numbers)
+    return count
+
+
+@jax.numpy_rank_promotion("allow")
+@jax.numpy_dtype_promotion("standard")
+def test_networks_of_the_zoo_have_the_same_nodes(x64):
+    held_to = 0
+    for name, model in zoo.MODELS.items():
+        if model.build.__module__ != zoo.__name__:
+            continue  # of another library
+        apply, params, inputs, _ = model.build()
+        if len(leaves := jax.tree.leaves(inputs)) > 1 or not np.issubdtype(leaves[0].dtype, np.floating):
+            continue
+        found = counted_by_relevance(apply, params, inputs)
+        if found is not None:
+            listed = [site for site in program.read(apply, params, inputs).sites if site.kind != "feature"]
+            assert found == {site.path: site.size for site in listed if site.reads}, name
+            held_to += 1
+    assert held_to >= 30
