@@ -18,7 +18,6 @@ os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402
-import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
 from tests import shapes  # noqa: E402
@@ -28,7 +27,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Arrays are checked against the packages' shape annotations at every call, unless SHAPE_CHECKS=0.
 if os.environ.get("SHAPE_CHECKS", "1") != "0":
-    jaxtyping.install_import_hook(["sweeps"], f"{shapes.__name__}.{shapes.check.__name__}")
+    shapes.install("sweeps")
 
 # The same examples on every run, and no deadline: compilation makes the first one slow.
 hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=30)

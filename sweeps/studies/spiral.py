@@ -242,7 +242,8 @@ def _measured(
     side = np.linspace(-LIMIT, LIMIT, POINTS, dtype=np.float32)
     grid = np.stack([axis.ravel() for axis in np.meshgrid(side, side)], axis=1)
     graph, _ = nnx.split(networks[0])
-    state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[nnx.split(network)[1] for network in networks])
+    # Stacked by NumPy: JAX would compile a program for each shape.
+    state = jax.tree.map(lambda *leaves: np.stack(leaves), *[nnx.split(network)[1] for network in networks])
     found = _measure_all(graph, state, *jax.tree.map(jnp.asarray, (task.test, task.train, grid)))
     accuracy, loss, train_loss, decision = (np.asarray(values) for values in found)
     variables = dict(

@@ -29,6 +29,11 @@ def results_of(tree, tmp_path):
     return measure(Run(tmp_path, tree, "circle", "command", "1 CPU device", {}, {}, {}))
 
 
+@pytest.fixture(scope="module")
+def clean(clean_tree, tmp_path_factory):
+    return results_of(clean_tree, tmp_path_factory.mktemp("clean"))
+
+
 def test_every_file_is_written(written_run):
     assert sorted(path.name for path in (written_run / "tables").iterdir()) == sorted(
         f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")
@@ -101,9 +106,8 @@ def test_log_normality_is_rejected_where_it_fails_and_only_there(tmp_path):
         ([np.nan] * 3, [False] * 3),
     ],
 )
-def test_the_level_is_shared_over_the_tests_that_were_made(clean_tree, tmp_path, p_values, rejected):
-    results = results_of(clean_tree, tmp_path)
-    changed = replace(results, fits=results.fits.assign(p_value=("probability", p_values)))
+def test_the_level_is_shared_over_the_tests_that_were_made(clean, p_values, rejected):
+    changed = replace(clean, fits=clean.fits.assign(p_value=("probability", p_values)))
     assert changed.rejected.tolist() == rejected
     assert changed.untested.tolist() == np.isnan(p_values).tolist()
 

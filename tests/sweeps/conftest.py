@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import zarr.storage._local
@@ -10,7 +11,7 @@ from analysis import reports, seals
 from sweeps import cli, items
 from tests import once
 
-SIZES = dict(draws=50, networks=2, train_examples=64, test_examples=64, epochs=2)
+SIZES = dict(nodes=12, draws=50, paths=40, networks=2, train_examples=64, test_examples=64, epochs=2)
 SMALLEST = [word for name, size in SIZES.items() for word in (f"--{name.replace('_', '-')}", str(size))]
 
 
@@ -27,16 +28,17 @@ sys.meta_path.insert(0, Hidden())
 
 def without_jax(code):
     """Run a program where JAX cannot be imported."""
-    done = subprocess.run([sys.executable, "-c", WITHOUT_JAX + code], capture_output=True, text=True, timeout=120)
+    run = [sys.executable, "-c", WITHOUT_JAX + code]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
 def circle_run(tmp_path_factory):
-    """The run folder of a circle study, whose report a program without JAX has written."""
+    """The run folder of a circle study, whose report a program without JAX has written, with coarse figures."""
 
     def report(out):
-        without_jax(f"from analysis import reports\nreports.write({str(out)!r})")
+        without_jax(f"from tests import drawing\ndrawing.write_report({str(out)!r})")
         return out / "report.html"
 
     def make(folder):

@@ -58,7 +58,9 @@ def network(problem, dtype=jnp.float32):
     zeros = nnx.initializers.zeros_init()
     made = sweeps.MLP(problem.sizes, activation=problem.activation, kernel_init=zeros)
     for layer, (kernel, bias) in zip(made.layers, problem.layers, strict=True):
-        nnx.update(layer, {"kernel": jnp.asarray(kernel, dtype), "bias": jnp.asarray(bias, dtype)})
+        # Converted by NumPy: JAX would compile a program for each shape.
+        kernel, bias = (jnp.asarray(part.astype(dtype), dtype) for part in (kernel, bias))
+        nnx.update(layer, {"kernel": kernel, "bias": bias})
     return made
 
 

@@ -353,7 +353,7 @@ SETTINGS = st.fixed_dictionaries(
 
 
 @given(SETTINGS)
-@hypothesis.settings(max_examples=15)
+@hypothesis.settings(max_examples=10)
 def test_whatever_the_settings_a_run_ends_or_is_refused_before_its_folder_exists(chosen):
     chosen["task"] |= dict(train_examples=8, test_examples=8)
     tables = {name: getattr(config.Sweep(), name) for name in chosen}

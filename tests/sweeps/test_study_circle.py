@@ -14,7 +14,7 @@ from tests import browser, reference
 from tests.sweeps import helpers
 from tests.sweeps.conftest import SIZES
 
-SETTINGS = Circle(**SIZES)
+SETTINGS, NODES = Circle(**SIZES), SIZES["nodes"]
 
 
 @pytest.fixture(scope="module")
@@ -64,24 +64,24 @@ def test_the_sweep_is_that_of_the_stored_network(tree, problem):
     # Every fifth draw: the oracle takes its time.
     some = data.to_dataset().isel(draw=slice(None, None, 5))
     value = reference.evaluate(problem, some.gates.values)
-    of_loss, of_gradient = helpers.rounding(problem, np.ones(20))
+    of_loss, of_gradient = helpers.rounding(problem, np.ones(NODES))
     np.testing.assert_allclose(some.loss, value.loss, rtol=0, atol=of_loss)
     np.testing.assert_allclose(some.loss_gradient, value.loss_gradient, rtol=0, atol=of_gradient)
     np.testing.assert_allclose(some.log_loss, np.log(some.loss), rtol=1e-5, atol=1e-6)
 
 
 def test_leave_one_out_and_full_losses(tree, problem):
-    of_loss, _ = helpers.rounding(problem, np.ones(20))
-    wanted = [reference.loss(problem, mask) for mask in 1 - np.eye(20)]
+    of_loss, _ = helpers.rounding(problem, np.ones(NODES))
+    wanted = [reference.loss(problem, mask) for mask in 1 - np.eye(NODES)]
     np.testing.assert_allclose(tree["sweeps/leave_one_out"].loss, wanted, rtol=0, atol=of_loss)
-    full = reference.loss(problem, np.ones(20))
+    full = reference.loss(problem, np.ones(NODES))
     train = problem._replace(
         inputs=tree["task"].train_inputs.values.astype(float), targets=tree["task"].train_targets.values
     )
     for found in (tree["network"].attrs["full_loss"], tree["sweeps/bernoulli"].attrs["full_loss"]):
         assert found == pytest.approx(full, abs=of_loss)
-    assert tree["network"].attrs["train_loss"] == pytest.approx(reference.loss(train, np.ones(20)), abs=of_loss)
-    right = reference.outputs(problem, np.ones(20)).argmax(axis=1) == problem.targets
+    assert tree["network"].attrs["train_loss"] == pytest.approx(reference.loss(train, np.ones(NODES)), abs=of_loss)
+    right = reference.outputs(problem, np.ones(NODES)).argmax(axis=1) == problem.targets
     assert tree["network"].attrs["full_accuracy"] == pytest.approx(right.mean(), rel=1e-12)
 
 

@@ -1,0 +1,21 @@
+"""Reports whose figures are drawn coarsely and once, for drawing is what takes their time."""
+
+from unittest import mock
+
+from analysis import reports
+from analysis.figures import style
+
+
+def coarse(figure, folder, name):
+    """Save a figure as a small PNG alone."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.png"
+    with style.context():
+        figure.savefig(path, dpi=40)
+    return None, path
+
+
+def write_report(folder):
+    """Write the report of a run with coarse figures; reports of one study and of one sweep are written in full."""
+    with mock.patch.object(style, "save", coarse):
+        return reports.write(folder)
