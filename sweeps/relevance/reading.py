@@ -67,19 +67,21 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     program = tracing.trace(function, *shapes)
     if len(program.jaxpr.outvars) != 1:
         raise InputError(f"the network must return one array, got {len(program.jaxpr.outvars)}")
-    reader = Reader(program)
-    if own := reader.own_maxima():
-        reader = Reader(program, own)
-    placing, written = Placing(reader), flat(program)
-    numbers = written.numbers
-    makers = {
-        source: numbers[*key, result] for (key, result), source in reader.sources.items() if (*key, result) in numbers
-    }
+    written, placing = flat(program), _placed(program)
+    numbers, reader = written.numbers, placing.reader
+    places = {source: (*key, result) for (key, result), source in reader.sources.items()}
+    makers = {source: numbers[place] for source, place in places.items() if place in numbers}
     nodes = tuple(one for site in placing.sites(program) for one in _nodes_of(site, placing, makers, numbers))
     layers = {number: placing.name_of(source.path) for source, number in makers.items()}
     layers |= {one.makers[0]: one.path for one in nodes if len(one.makers) == 1}
     values = {numbers[value.key]: value for value in reader.values if value.kind == "nodes" and value.key in numbers}
     return Reading(written, nodes, layers, values)
+
+
+def _placed(program: tracing.Program) -> Placing:
+    reader = Reader(program)
+    own = reader.own_maxima()
+    return Placing(Reader(program, own) if own else reader)
 
 
 def _nodes_of(site: Site, placing: Placing, makers: dict[Any, int], numbers: dict[Any, int]) -> list[Nodes]:
