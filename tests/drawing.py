@@ -16,6 +16,6 @@ def coarse(figure, folder, name):
 
 
 def write_report(folder):
-    """Write the report of a run with coarse figures; reports of one study and of one sweep are written in full."""
+    """Write the report of a run with coarse figures; the circle's, of a synthetic run, is written in full."""
     with mock.patch.object(style, "save", coarse):
         return reports.write(folder)
