@@ -2,6 +2,7 @@
 
 import os
 from importlib.metadata import version
+from pathlib import Path
 
 # Devices of the host platform, set before JAX is imported, here and nowhere else. Small programs are compiled by the
 # thousand, and run for no time: they are compiled the quick way. What XLA_FLAGS says comes later and wins:
@@ -32,6 +33,19 @@ if os.environ.get("SHAPE_CHECKS", "1") != "0":
 # The same examples on every run, and no deadline: compilation makes the first one slow.
 hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=30)
 hypothesis.settings.load_profile("reproducible")
+
+
+# Linux allows a process 65,530 maps, and every compiled program takes some: all of the suite's are too many for one.
+MAPS, MOST_MAPS = Path("/proc/self/maps"), 40_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten():
+    """Forget the compiled programs in time, where one process runs all tests."""
+    yield
+    alone = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") == "1"
+    if alone and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture
