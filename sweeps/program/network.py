@@ -198,7 +198,7 @@ class Network:
         read = self._read(params, inputs)
         if read is not self.first and _outline(read.program.jaxpr) != _outline(self.first.program.jaxpr):
             raise InputError("inputs: with inputs of this shape the network is another program")
-        noted: dict[Key, list[Any]] = {key: [] for key in keys}
+        noted: Any = {key: [] for key in keys}
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
         Noter({}).run(read.program.jaxpr, read.program.consts, leaves, (), noted)
         return {key: values[-1] for key, values in noted.items()}

@@ -11,14 +11,12 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from analysis.errors import InputError, InputTypeError
+from analysis.errors import InputError, InputTypeError, UnsupportedError
 from sweeps import compiling, examples, gating, losses
 from sweeps.examples import Examples
-from sweeps.gating.finding import Calls
-from sweeps.gating.nnx_models import NnxModel
 from sweeps.networks import is_plain
 from sweeps.plans import separable
-from sweeps.pruning import parameters
+from sweeps.pruning import parameters, structure
 
 # Numbers that are in memory together, about: the parameters and activations of the networks that are vmapped.
 CPU_FLOATS, ACCELERATOR_FLOATS = 2**24, 2**28
@@ -166,11 +164,19 @@ def is_separable(network: nnx.Module, loss: losses.Loss, data: Examples, size: i
         return separable.is_shown(lambda part: _values(graph, loss, *states, part)[0], data, size)
 
 
+def _activations(network: nnx.Module, inputs: Any) -> int:
+    """Numbers in all that layers read, and in the outputs."""
+    try:
+        return structure.read_of(network, inputs)[0].first.floats
+    except UnsupportedError:  # no layer makes nodes
+        return sum(leaf.size for leaf in jax.tree.leaves(gating.output_shape(network, inputs)))
+
+
 def _together(network: nnx.Module, data: Examples, loss: losses.Loss) -> tuple[int, int]:
     """Return how many networks to vmap, and on how many examples at a time."""
     budget = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
     weights = sum(variable.size for variable in parameters.by_path(network).values())
-    activations = Calls(NnxModel(network), data.inputs).floats
+    activations = _activations(network, data.inputs)
     together = max(1, budget // max(1, weights + activations))
     size = len(data) if loss.is_mean else max(1, min(len(data), budget * len(data) // max(1, activations)))
     return together, size

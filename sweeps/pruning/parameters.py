@@ -46,7 +46,16 @@ def modules(network: nnx.Module) -> dict[str, Any]:
 
 def by_path(network: nnx.Module) -> dict[str, nnx.Param]:
     """Parameters of a module, by path, such as ``layers/0/kernel``: the module's own variables."""
-    flat: Any = nnx.to_flat_state(nnx.state(network, nnx.Param))
+    return _by_path(nnx.state(network, nnx.Param))
+
+
+def all_by_path(network: nnx.Module) -> dict[str, nnx.Variable]:
+    """All variables of a module, by path: parameters, and statistics such as those of normalisations."""
+    return _by_path(nnx.state(network))
+
+
+def _by_path(state: Any) -> dict[str, Any]:
+    flat: Any = nnx.to_flat_state(state)
     return {"/".join(map(str, path)): variable for path, variable in flat}
 
 

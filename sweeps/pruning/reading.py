@@ -1,6 +1,7 @@
-"""Reading: what a network's layers read on given inputs, its mean and its spread."""
+"""Reading: what a network's nodes are on given inputs, and what its layers read: the mean and the spread."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,12 @@ from jaxtyping import Array, Float
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
 from sweeps import checks, compiling, examples
-from sweeps.gating.nnx_models import NnxModel
-from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
-from sweeps.networks import ACTIVATIONS, MLP, is_plain
+from sweeps.networks import is_plain
 from sweeps.plans import separable
-from sweeps.pruning import parameters
+from sweeps.program import Network, Place
+from sweeps.pruning import parameters, structure
+
+Read = tuple[Network, Any]  # a network as a function, and its parameters
 
 # Examples whose activations are in memory together.
 CHUNK = 1024
@@ -35,69 +37,101 @@ def mean_activations(
 
     Returns
     -------
-    by layer, shape (features,): the last axis of what it reads
+    by layer, shape (features,): the axes of what it reads that it sums over, in one
 
     Raises
     ------
     TypeError
         If the network is no flax.nnx module, or the layers are no list of texts.
     NotImplementedError
-        If a layer is called within a loop or a remat, where its inputs are not to be seen.
+        If a layer is called within a loop, where its inputs are not to be seen.
     ValueError
         If the inputs are not finite or do not fit the network, or a layer is never called.
     """
     parameters.checked_network(network)
     if not isinstance(layers, Collection) or isinstance(layers, str) or not all(isinstance(one, str) for one in layers):
         raise InputTypeError(f"layers must be a list of paths, such as ['layers/1'], got {checks.shown(layers)}")
-    return _averages(network, examples.checked_inputs(inputs), {layer: lambda values: values for layer in layers})
+    inputs = examples.checked_inputs(inputs)
+    read = structure.read_of(network, structure.few_inputs(network, inputs))
+    places = {}
+    for layer in layers:
+        site = read[0].first.site(f"input:{layer}")
+        if site is None:
+            raise InputError(f"layers: {layer} is never called, or reads nothing")
+        places[layer] = site.places
+    with naming(layers):
+        return means(network, read, inputs, places)
 
 
-def deviations(network: nnx.Module, inputs: Any, layers: Mapping[str, int]) -> dict[str, Float[np.ndarray, " nodes"]]:
-    """Standard deviation of every node that layers read, over the examples and all positions, in two passes.
+@contextmanager
+def naming(paths: Iterable[str]) -> Iterator[None]:
+    """Context in which what cannot be seen is named."""
+    try:
+        yield
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{', '.join(dict.fromkeys(paths))}: {error}") from None
+
+
+def means(
+    network: nnx.Module, read: Read, inputs: Any, places: Mapping[Any, Sequence[Place]]
+) -> dict[Any, Float[np.ndarray, " nodes"]]:
+    """Mean of every node at some places, over the examples and all positions, by the name of the places.
 
     Parameters
     ----------
-    network, inputs : as for ``mean_activations``
-    layers : by path, how many times its features hold the nodes, as after an image is flattened
+    network, read : a flax.nnx module, and the same as a function with its parameters
+    inputs : examples
+    places : by any names
+    """
+    return _averages(network, read, inputs, places, {name: 0.0 for name in places}, 1)
+
+
+def deviations(
+    network: nnx.Module, read: Read, inputs: Any, places: Mapping[Any, Sequence[Place]]
+) -> dict[Any, Float[np.ndarray, " nodes"]]:
+    """Standard deviation of every node at some places, over the examples and all positions, in two passes.
 
     Raises
     ------
-    NotImplementedError, ValueError
-        As ``mean_activations``.
+    NotImplementedError
+        If a place is within a loop.
     """
-    means = {
-        layer: mean.reshape(layers[layer], -1).mean(axis=0)
-        for layer, mean in mean_activations(network, inputs, layers).items()
-    }
-
-    def squares(layer: str) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda values: np.square(values.reshape(-1, len(means[layer])) - means[layer])
-
-    found = _averages(network, inputs, {layer: squares(layer) for layer in layers})
-    return {layer: np.sqrt(variance) for layer, variance in found.items()}
+    with naming(places):
+        squares = _averages(network, read, inputs, places, means(network, read, inputs, places), 2)
+    return {name: np.sqrt(variance) for name, variance in squares.items()}
 
 
 def _averages(
-    network: nnx.Module, inputs: Any, layers: Mapping[str, Callable[[np.ndarray], np.ndarray]]
-) -> dict[str, Float[np.ndarray, " _"]]:
-    """Mean over rows of what a function makes of the rows (rows, features) that a layer reads."""
-    sums: dict[str, Any] = dict.fromkeys(layers, 0.0)
-    counts = dict.fromkeys(layers, 0)
-
-    def note(path: str, values: Array) -> None:
-        if isinstance(values, jax.core.Tracer):
-            raise UnsupportedError(f"{path} is called within a loop or a remat: what it reads is not to be seen")
-        rows = layers[path](np.asarray(values).astype(np.float64).reshape(-1, values.shape[-1]))
-        sums[path] = sums[path] + rows.sum(axis=0)
-        counts[path] += len(rows)
-
+    network: nnx.Module,
+    read: Read,
+    inputs: Any,
+    places: Mapping[Any, Sequence[Place]],
+    centres: Mapping[Any, Any],
+    power: int,
+) -> dict[Any, Float[np.ndarray, " nodes"]]:
+    """Mean of a power of each node's distance from a centre."""
+    sums: dict[Any, Any] = dict.fromkeys(places, 0.0)
+    counts: dict[Any, Any] = dict.fromkeys(places, 0)
+    keys = [place.key for several in places.values() for place in several]
     size = _together(network, inputs)
     for start in range(0, examples.examples_in(inputs), size):
-        _read(network, jax.tree.map(lambda leaf, start=start: leaf[start : start + size], inputs), layers, note)
-    for path, count in counts.items():
-        if count == 0:
-            raise InputError(f"layers: {path} is never called")
-    return {path: total / counts[path] for path, total in sums.items()}
+        part = jax.tree.map(lambda leaf, start=start: leaf[start : start + size], inputs)
+        with jax.default_matmul_precision("highest"):
+            values = read[0].values(read[1], part, keys)
+        for name, several in places.items():
+            for place in several:
+                total, count = _by_node(np.asarray(values[place.key]), place.ids, centres[name], power)
+                sums[name], counts[name] = sums[name] + total, counts[name] + count
+    return {name: sums[name] / counts[name] for name in places}
+
+
+def _by_node(values: np.ndarray, ids: np.ndarray, centre: Any, power: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of a power of each node's distance from a centre, in double precision, and how many places it has."""
+    apart = values.astype(np.float64) - (centre[ids] if np.ndim(centre) else centre)
+    axes = tuple(axis for axis in range(values.ndim) if ids.shape[axis] == 1)
+    number, sums = ids.ravel(), (apart**power).sum(axis=axes).ravel()
+    count = np.bincount(number) * (values.size // max(1, number.size))
+    return np.bincount(number, sums), count
 
 
 def _together(network: nnx.Module, inputs: Any) -> int:
@@ -119,55 +153,3 @@ def _outputs(state: Any, inputs: Any, graph: Any) -> Array:
     outputs = jax.tree.leaves(nnx.merge(graph, state, copy=True)(inputs))
     flat = [leaf.reshape(examples.examples_in(inputs), -1).astype(jnp.float32) for leaf in outputs]
     return jnp.concatenate(flat, axis=1)
-
-
-def fires(network: nnx.Module, inputs: Any, readers: Mapping[str, Iterable[str]]) -> dict[str, bool]:
-    """Whether what a layer makes is still not zero where it is read, when its weights and biases are.
-
-    Parameters
-    ----------
-    network, inputs : the network is not changed
-    readers : paths of the layers that read what a layer makes, by its path
-    """
-    if type(network) is MLP:
-        # What is known needs no pass through the network.
-        with jax.disable_jit():
-            return dict.fromkeys(readers, bool(ACTIVATIONS[network.activation](jnp.zeros(())) != 0))
-    silent = parameters.copied(network)
-    modules, found = parameters.modules(silent), dict.fromkeys(readers, False)
-    for path in readers:
-        for variable in parameters.by_path(modules[path]).values():
-            variable.set_value(jnp.asarray(np.zeros(variable.shape, variable.dtype)))
-    makers = {reader: path for path, layers in readers.items() for reader in layers}
-
-    def note(path: str, values: Array) -> None:
-        # Where nothing is to be seen, the answer that is right in any case.
-        found[makers[path]] |= isinstance(values, jax.core.Tracer) or bool((np.asarray(values) != 0).any())
-
-    _read(silent, inputs, makers, note)
-    return found
-
-
-def _read(network: nnx.Module, inputs: Any, layers: Iterable[str], note: Callable[[str, Array], None]) -> None:
-    # Operation by operation, so that there are numbers also within what the network jits.
-    with jax.disable_jit(), jax.default_matmul_precision("highest"), errors_of_inputs(inputs):
-        NnxModel(network).recorded(_Reader(layers, note), inputs)
-
-
-class _Reader(Recorder):
-    """What is told what some layers read.
-
-    Parameters
-    ----------
-    layers : their paths
-    note : (path, what it reads) -> None
-    """
-
-    def __init__(self, layers: Iterable[str], note: Callable[[str, Array], None]):
-        super().__init__(lambda path: None)
-        self._layers, self._note = frozenset(layers), note
-
-    def call(self, callee: Callee, run: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if callee.path in self._layers:
-            self._note(callee.path, first_argument(arguments, options)[0])
-        return run(*arguments, **options)

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from analysis.errors import InputError
 from sweeps import checks, examples
 from sweeps.networks import MLP
-from sweeps.pruning import parameters, reading, structure
-from sweeps.pruning.structure import Part, Structure
+from sweeps.program.cuts import Cut
+from sweeps.pruning import compensating, parameters, structure
+from sweeps.pruning.structure import Structure
 
 Network = TypeVar("Network", bound=nnx.Module)
 
@@ -61,24 +62,21 @@ def _structure(network: nnx.Module, inputs: Any) -> Structure:
 def _masks(
     network: nnx.Module, of: Structure, keep: Bool[np.ndarray, "... nodes"]
 ) -> dict[str, Bool[np.ndarray, "..."]]:
-    variables, pieces = parameters.by_path(network), of.split(keep)
-    shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
+    shapes = {path: tuple(variable.shape) for path, variable in parameters.by_path(network).items()}
+    pieces = of.split(keep)
     masks: dict[str, Any] = {}
-
-    def meet(path: str, kept: np.ndarray) -> None:
-        whole = np.broadcast_to(kept, (*keep.shape[:-1], *shapes[path]))
-        masks[path] = masks[path] & whole if path in masks else np.array(whole)
-
     for part in of.parts:
-        kept = pieces[part.path]
-        leading, axes = kept.shape[:-1], len(shapes[f"{part.path}/kernel"])
-        meet(f"{part.path}/kernel", kept.reshape(*leading, *(1,) * (axes - 1), part.nodes))
-        if f"{part.path}/bias" in shapes:
-            meet(f"{part.path}/bias", kept)
-        for reader in part.readers if part.fires else ():
-            rows, axes = part.features(kept), len(shapes[f"{reader}/kernel"])
-            meet(f"{reader}/kernel", rows.reshape(*leading, *(1,) * (axes - 2), rows.shape[-1], 1))
+        piece = pieces[part.site.key]
+        for cut in [] if piece.all() and not part.can_be_zeroed else part.zeroed():
+            kept = np.broadcast_to(_kept(cut.ids, piece), (*keep.shape[:-1], *shapes[cut.path]))
+            masks[cut.path] = masks[cut.path] & kept if cut.path in masks else np.array(kept)
     return masks
+
+
+def _kept(ids: np.ndarray, keep: Bool[np.ndarray, "... nodes"]) -> Bool[np.ndarray, "..."]:
+    """What stays of entries, given the number of the node of each; behind leading axes."""
+    # What is of no node has the number -1, which takes the last.
+    return np.concatenate([keep, np.ones((*keep.shape[:-1], 1), bool)], axis=-1)[..., ids]
 
 
 def zero_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias: bool = False) -> Network:
@@ -152,75 +150,76 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
     """
     compensate_bias, of = checks.flag("compensate_bias", compensate_bias), _structure(network, inputs)
     kept = of.checked_keep(keep)
-    zeroed = _zeroed(network, of, kept, inputs, compensate_bias)
-    smaller = parameters.copied(zeroed)
-    modules, pieces = parameters.modules(smaller), of.split(kept)
-    for part in of.parts:
-        _shrink(modules, part, pieces[part.path])
-    if isinstance(smaller, MLP):
-        smaller.sizes = (smaller.sizes[0], *(layer.out_features for layer in smaller.layers))
-    if of.gated is not None:
-        _check_agrees(of, "removed", _outputs_of_smaller(of, smaller), _outputs(zeroed, of.inputs))
+    _cuts(of, kept)  # refuses before anything is computed
+    smaller = _zeroed(network, of, kept, inputs, compensate_bias)
+    # Layers may have got biases.
+    zeroed = structure.of(smaller, inputs)
+    expected = None if zeroed.network is None else _outputs(smaller, zeroed.inputs)
+    _shrink(smaller, _cuts(zeroed, kept))
+    _resize(smaller, zeroed, kept)
+    if expected is not None:
+        _check_agrees(of, "removed", _outputs_of_smaller(zeroed, smaller), expected)
     return smaller
+
+
+def _cuts(of: Structure, keep: Bool[np.ndarray, " nodes"]) -> list[tuple[Cut, np.ndarray]]:
+    """What goes with the nodes that go, and which of its entries stay."""
+    pieces = of.split(keep)
+    parts = [part for part in of.parts if not pieces[part.site.key].all()]
+    return [(cut, _kept(cut.ids, pieces[part.site.key])) for part in parts for cut in part.removed()]
 
 
 def _zeroed(network: Network, of: Structure, keep: Any, inputs: Any, compensate_bias: bool) -> Network:
     zeroed = parameters.zeroed(network, _masks(network, of, keep))
-    if of.gated is not None:
-        gates = jnp.asarray(keep, of.gated.dtype)
+    if of.network is not None:
         with jax.default_matmul_precision("highest"):
-            expected = of.gated(gates, of.inputs)
+            expected = of.gated(keep)
         _check_agrees(of, "zeroed", _outputs(zeroed, of.inputs), expected)
     if not compensate_bias or inputs is None or keep.all():
         return zeroed
-    gone = [part for part in of.parts if not of.split(keep)[part.path].all()]
-    means = reading.mean_activations(network, inputs, [reader for part in gone for reader in part.readers])
-    old, new = parameters.modules(network), parameters.modules(zeroed)
-    for part in gone:
-        rows = ~part.features(of.split(keep)[part.path])
-        for reader in part.readers:
-            _compensate(new[reader], old[reader], np.where(rows, means[reader], 0))
+    compensating.compensate(network, zeroed, keep, inputs)
     # The biases of nodes that go themselves.
-    return parameters.zeroed(zeroed, _masks(zeroed, of, keep))
+    return parameters.zeroed(zeroed, _masks(zeroed, structure.of(zeroed, inputs), keep))
 
 
-def _compensate(layer: Any, whole: Any, lost: Float[np.ndarray, " features"]) -> None:
-    """Add to a layer's biases what means that are lost contributed in the whole network."""
-    kernel = np.asarray(whole.kernel[...]).astype(np.float64)
-    added = lost @ kernel.sum(axis=tuple(range(kernel.ndim - 2)))
-    if layer.bias is None:
-        layer.bias, layer.use_bias = nnx.Param(jnp.asarray(np.zeros(layer.out_features, layer.kernel.dtype))), True
-    bias = layer.bias[...]
-    layer.bias.set_value(jnp.asarray(np.asarray(bias).astype(np.float64) + added, bias.dtype))
+def _shrink(network: nnx.Module, chosen: list[tuple[Cut, Bool[np.ndarray, "..."]]]) -> None:
+    """Take entries out of all variables of a network."""
+    stays: dict[tuple[str, int], np.ndarray] = {}
+    for cut, kept in chosen:
+        at = cut.path, cut.axis or 0
+        stays[at] = stays.get(at, np.ones(kept.size, bool)) & kept.ravel()
+    variables = parameters.all_by_path(network)
+    for (path, axis), kept in stays.items():
+        variable = variables[path]
+        variable.set_value(jnp.asarray(np.compress(kept, np.asarray(variable[...]), axis=axis)))
 
 
-def _shrink(modules: dict[str, Any], part: Part, keep: Bool[np.ndarray, " nodes"]) -> None:
-    """Take the nodes that go out of the layer that makes them, and of what reads them."""
-    maker, features = modules[part.path], part.features(keep)
-    for variable, axis in ((maker.kernel, -1), (maker.bias, 0)):
-        _take(variable, axis, keep)
-    maker.out_features = int(keep.sum())
-    for reader in (modules[path] for path in part.readers):
-        _take(reader.kernel, -2, features)
-        reader.in_features = int(features.sum())
-    for layer in (maker, *(modules[path] for path in part.readers)):
-        if isinstance(layer, nnx.Conv):
-            layer.kernel_shape = tuple(layer.kernel.shape)
-    for norm in (modules[path] for path in part.norms):
-        # Before or after an image is flattened.
-        kept = np.concatenate([keep] * (norm.num_features // part.nodes))
-        for variable in (norm.mean, norm.var, norm.scale, norm.bias):
-            _take(variable, 0, kept)
-        norm.num_features = int(kept.sum())
-
-
-def _take(variable: Any, axis: int, keep: Bool[np.ndarray, " nodes"]) -> None:
-    if variable is not None:
-        variable.set_value(jnp.asarray(np.compress(keep, np.asarray(variable[...]), axis=axis)))
+def _resize(network: nnx.Module, of: Structure, keep: Bool[np.ndarray, " nodes"]) -> None:
+    """Tell modules the sizes of what they hold."""
+    pieces = of.split(keep)
+    for path, module in parameters.modules(network).items():
+        own = [part for part in of.parts if any(cut.path.startswith(f"{path}/") for cut in part.own)]
+        for part in own:
+            if getattr(module, "hidden_features", None) == part.site.nodes:  # with so many zeros, a cell begins
+                module.hidden_features = int(pieces[part.site.key].sum())
+                break
+        if isinstance(module, nnx.Linear):
+            module.in_features, module.out_features = module.kernel.shape
+        elif isinstance(module, nnx.LinearGeneral):
+            axes = len(module.in_features)
+            module.in_features, module.out_features = module.kernel.shape[:axes], module.kernel.shape[axes:]
+        elif isinstance(module, nnx.Conv | nnx.ConvTranspose):
+            module.kernel_shape = tuple(module.kernel.shape)
+            inputs, module.out_features = module.kernel_shape[-2:]
+            module.in_features = inputs * getattr(module, "feature_group_count", 1)
+        elif isinstance(module, nnx.BatchNorm):
+            module.num_features = module.mean.size
+    if isinstance(network, MLP):
+        network.sizes = (network.sizes[0], *(layer.out_features for layer in network.layers))
 
 
 def _nodes(of: Structure) -> str:
-    return f"nodes of {', '.join(part.path for part in of.parts)}"
+    return f"nodes of {', '.join(part.site.path for part in of.parts)}"
 
 
 def _outputs_of_smaller(of: Structure, network: nnx.Module) -> Any:
@@ -247,7 +246,7 @@ def _check_agrees(of: Structure, what: str, found: Any, expected: Any) -> None:
 
 
 def _readers(of: Structure) -> str:
-    return ", ".join(dict.fromkeys(path for part in of.parts for path in part.readers))
+    return ", ".join(dict.fromkeys(cut.layer or cut.path for part in of.parts for cut in part.reads))
 
 
 def _outputs(network: Any, inputs: Any) -> Any:

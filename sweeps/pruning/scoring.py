@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 
 from analysis.errors import InputError, UnsupportedError
 from sweeps import checks, compiling, examples, gating, losses, precision, ranking
-from sweeps.gating.nnx_models import LAYERS
 from sweeps.networks import MLP
 from sweeps.objective import Objective
+from sweeps.program import graph
 from sweeps.pruning import evaluation, parameters, reading, structure
 
 UNIT_CRITERIA = ("norm", *ranking.METHODS)
@@ -62,16 +62,25 @@ def unit_scores(
     if not isinstance(by, str):
         return _checked_scores("by", by, (of.nodes,))
     if by == "norm":
-        variables = parameters.by_path(network)
-        kernels = [_as_doubles(variables[f"{part.path}/kernel"]) for part in of.parts]
-        return np.concatenate([np.sqrt(np.square(one).sum(axis=tuple(range(one.ndim - 1)))) for one in kernels])
+        return np.concatenate([_norms(network, part) for part in of.parts])
     if by == "random":
         return np.random.default_rng(seed).random(of.nodes)
-    if by == "activation" and type(network) is not MLP:
+    if by == "activation" and of.network is not None:
         # The ranking knows the activations of plain perceptrons only.
-        found = reading.deviations(network, inputs_of(batch), {part.readers[0]: part.tiles for part in of.parts})
-        return np.concatenate([found[part.readers[0]] for part in of.parts])
+        places = {part.site.key: part.site.places for part in of.parts}
+        found = reading.deviations(network, (of.network, of.params), inputs_of(batch), places)
+        return np.concatenate([found[part.site.key] for part in of.parts])
     return ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
+
+
+def _norms(network: nnx.Module, part: structure.Part) -> Float[np.ndarray, " nodes"]:
+    """Norm of all entries of kernels that make each node."""
+    variables, squares = parameters.by_path(network), np.zeros(part.site.nodes)
+    for cut in part.makes:
+        kernel = np.square(_as_doubles(variables[cut.path]))
+        ids = np.broadcast_to(cut.ids, kernel.shape).ravel()
+        squares += np.bincount(ids[ids >= 0], kernel.ravel()[ids >= 0], part.site.nodes)
+    return np.sqrt(squares)
 
 
 def weight_scores(
@@ -127,17 +136,23 @@ def weight_scores(
 
 
 def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[str, nnx.Param]:
-    """Kernels of the layers that a network calls, by path, in order; without those that lead to the outputs.
+    """Kernels by which a network makes what other layers read, by path, in order of the program.
 
     Raises
     ------
     TypeError, ValueError
         As ``structure.few_inputs``.
     """
-    layers, reads = structure.traced(network, structure.few_inputs(network, inputs))
-    modules = parameters.modules(network)
-    read = frozenset().union(*(origins for path, origins in reads.items() if isinstance(modules[path], LAYERS)))
-    return {f"{path}/kernel": modules[path].kernel for path in layers if include_outputs or path in read}
+    few, variables = structure.few_inputs(network, inputs), parameters.by_path(network)
+    if type(network) is MLP:
+        layers = range(len(network.layers) - (not include_outputs))
+        return {path: variables[path] for path in (f"layers/{index}/kernel" for index in layers)}
+    reader = structure.read_of(network, few)[0].first.reader
+    hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.flow)
+    sources = sorted(reader.sources.values(), key=lambda source: source.order)
+    made = [one for one in sources if one.parent is None and one.kind in ("unit", "channel") and not one.is_embedding]
+    paths = dict.fromkeys(one.path for one in made if include_outputs or one.vertex in hidden)
+    return {path: variables[path] for path in paths if path in variables}
 
 
 def inputs_of(batch: Any) -> Any:

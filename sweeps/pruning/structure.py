@@ -1,7 +1,7 @@
-"""Structure: which layers make a network's hidden nodes, which read them, and what lies between."""
+"""Structure: the hidden nodes of a network, and the entries of its parameters that each consists of."""
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -11,40 +11,122 @@ from flax import nnx
 from jaxtyping import Bool, Shaped
 
 from analysis.errors import InputError, UnsupportedError
-from sweeps import checks, gating
-from sweeps.gating.flow import NOWHERE, Flow, Origins, mark
-from sweeps.gating.nnx_models import LAYERS, NnxModel
-from sweeps.gating.recording import Callee, Recorder, errors_of_inputs, first_argument
+from sweeps import checks, program
 from sweeps.networks import ACTIVATIONS, MLP
-from sweeps.pruning import parameters, reading
+from sweeps.program import cuts, tracing
+from sweeps.program.cuts import Cut
+from sweeps.pruning import parameters
 
 # Examples with which a network is traced, and on which what is made of it is compared with it.
 FEW = 8
 
 
 class Part(NamedTuple):
-    """The hidden nodes that one layer makes.
+    """The hidden nodes of one site.
 
     Attributes
     ----------
-    path : of the layer, dense or a convolution
-    nodes : number of nodes
-    readers : paths of the layers that read them, dense or convolutions
-    tiles : their inputs are (tiles, nodes), flattened: a channel of a flattened image comes back in every pixel
-    norms : paths of the batch normalisations between
-    fires : whether a node with weights and bias of zero still is not zero where it is read, as after a sigmoid
+    site : with its name and number of nodes
+    cuts : the entries of parameters that belong to its nodes
+    ends : what else happens to the nodes than that each is read by itself, in words
+    reason : why its nodes are no entries of parameters; empty if they are
+    fires : whether a node whose own parameters are zero still is not zero, as after a sigmoid
     """
 
-    path: str
-    nodes: int
-    readers: tuple[str, ...]
-    tiles: int
-    norms: tuple[str, ...]
-    fires: bool
+    site: program.Site
+    cuts: tuple[Cut, ...]
+    ends: tuple[str, ...] = ()
+    reason: str = ""
+    fires: bool = False
 
-    def features(self, keep: Shaped[np.ndarray, "... nodes"]) -> Shaped[np.ndarray, "... features"]:
-        """Spread what is said of the nodes over the features that are read."""
-        return np.concatenate([keep] * self.tiles, axis=-1)
+    @property
+    def own(self) -> list[Cut]:
+        """The kernels that make the nodes, and the biases beside them."""
+        return self._makers + [cut for cut in self.cuts if cut.role == "bias"]
+
+    @property
+    def is_added_to(self) -> bool:
+        """Whether parameters are added to the nodes later, as by a normalisation."""
+        return any(cut.role == "added" for cut in self.cuts)
+
+    @property
+    def reads(self) -> list[Cut]:
+        """The kernels that read the nodes."""
+        return [cut for cut in self.cuts if cut.role == "reads"]
+
+    @property
+    def makes(self) -> list[Cut]:
+        """The kernels that make the nodes.
+
+        Raises
+        ------
+        UnsupportedError
+            If no entries of parameters do.
+        """
+        self._refuse("scored by their weights", [] if self._makers else [self.reason])
+        return self._makers
+
+    @property
+    def _makers(self) -> list[Cut]:
+        found = [cut for cut in self.cuts if cut.role == "makes"]
+        # Where a kernel is divided by its norm, the factor that comes with it is what counts.
+        return [cut for cut in found if not cut.is_normalised] or found
+
+    @property
+    def can_be_zeroed(self) -> bool:
+        """Whether ``zeroed`` raises nothing."""
+        return not self._why_not_zeroed
+
+    def zeroed(self) -> list[Cut]:
+        """What is zero when nodes are: what makes them, and what reads them where they would still fire.
+
+        Raises
+        ------
+        UnsupportedError
+            If there is no such thing.
+        """
+        self._refuse("zeroed", self._why_not_zeroed)
+        return self._zeroed
+
+    def removed(self) -> tuple[Cut, ...]:
+        """What goes when nodes do.
+
+        Raises
+        ------
+        UnsupportedError
+            If something else depends on how many they are.
+        """
+        several = [f"they lie along several axes of {cut.path}" for cut in self.cuts if cut.axis is None]
+        self._refuse("removed", self._reasons(self.cuts, (*self.ends, *several)))
+        return self.cuts
+
+    def compensated(self) -> list[Cut]:
+        """What reads the nodes, if nothing else does.
+
+        Raises
+        ------
+        UnsupportedError
+            If something else does.
+        """
+        self._refuse("made up for in biases", self._reasons(self.reads, self.ends))
+        return self.reads
+
+    @property
+    def _zeroed(self) -> list[Cut]:
+        return self.own + (self.reads if self.fires else [])
+
+    @property
+    def _why_not_zeroed(self) -> list[str]:
+        ends = [f"{end}, and what is off there still fires" for end in self.ends] if self.fires else []
+        return self._reasons(self._zeroed, ends)
+
+    def _reasons(self, chosen: Sequence[Cut], ends: Sequence[str]) -> list[str]:
+        """Why some entries are not those of its nodes alone."""
+        return [self.reason] if self.reason else [f"{cut.path}: {cut.reason}" for cut in chosen if cut.reason] + [*ends]
+
+    def _refuse(self, how: str, reasons: Sequence[str]) -> None:
+        if reasons:
+            raise UnsupportedError(f"nodes of {self.site.path} cannot be {how}: {'; '.join(dict.fromkeys(reasons))}")
 
 
 class Structure(NamedTuple):
@@ -53,23 +135,24 @@ class Structure(NamedTuple):
     Attributes
     ----------
     parts : in the order of the gate vector
-    gated : the network as a function of its gates; None of a ``sweeps.MLP``, whose structure needs no trial
+    network, params : the network as a function, and its parameters; None of a ``sweeps.MLP``, which needs no trial
     inputs : a few examples
     """
 
     parts: tuple[Part, ...]
-    gated: gating.GatedNetwork | None
+    network: program.Network | None
+    params: Any
     inputs: Any
 
     @property
     def nodes(self) -> int:
         """Number of hidden nodes."""
-        return sum(part.nodes for part in self.parts)
+        return sum(part.site.size for part in self.parts)
 
     def split(self, values: Shaped[np.ndarray, "... nodes"]) -> dict[str, Shaped[np.ndarray, "... _"]]:
-        """Cut what is said of the nodes into one piece a layer."""
-        ends = np.cumsum([part.nodes for part in self.parts])[:-1]
-        return dict(zip((part.path for part in self.parts), np.split(values, ends, axis=-1), strict=True))
+        """Cut what is said of the nodes into one piece a site, by its key."""
+        ends = np.cumsum([part.site.size for part in self.parts])[:-1]
+        return dict(zip((part.site.key for part in self.parts), np.split(values, ends, axis=-1), strict=True))
 
     def checked_keep(self, keep: Any, leading: bool = False) -> Bool[np.ndarray, "... nodes"]:
         """Return which nodes stay, as bools.
@@ -85,13 +168,21 @@ class Structure(NamedTuple):
             raise InputError(f"keep must have shape {shape}, one a node, got {values.shape}")
         return parameters.as_bools("keep", values)
 
+    def gated(self, keep: Bool[np.ndarray, " nodes"]) -> Any:
+        """Outputs with gates on the nodes, for the few examples."""
+        assert self.network is not None
+        gates, pieces = {}, self.split(keep)
+        for part in self.parts:
+            gates[part.site] = jnp.asarray(pieces[part.site.key], self.network.first.dtype)
+        return self.network.run(self.params, self.inputs, gates)
+
 
 def of(network: nnx.Module, inputs: Any = None) -> Structure:
-    """Read the structure of a network off its calls on some inputs.
+    """Read the structure of a network off its program.
 
     Parameters
     ----------
-    network : a flax.nnx module whose hidden nodes come from ``nnx.Linear`` or ``nnx.Conv`` and are read by such
+    network : a flax.nnx module
     inputs : examples, of which a few are used; not needed for a ``sweeps.MLP`` and for an ``nnx.Sequential`` that
         begins with a dense layer
 
@@ -101,33 +192,83 @@ def of(network: nnx.Module, inputs: Any = None) -> Structure:
         If the network is no flax.nnx module.
     ValueError
         If inputs are needed, or do not fit, or there are no hidden nodes.
-    NotImplementedError
-        If a node is no column of one layer's kernel that others read one by one.
     """
-    few = few_inputs(network, inputs)
     if type(network) is MLP:
         if len(network.sizes) < 3:
             raise InputError(f"network has no hidden nodes: its sizes are {network.sizes}")
-        return Structure(tuple(_of_perceptron(network)), None, few)
-    gated = gating.attach(network, few)
-    modules, (_, reads) = parameters.modules(network), traced(network, few)
-    for site in gated.sites:
-        _check(site, modules)
-    fires = reading.fires(network, few, {site.path: site.layers for site in gated.sites})
+        return Structure(_of_perceptron(network), None, None, None)
+    found = read(network, few_inputs(network, inputs))
+    with jax.default_matmul_precision("highest"):
+        return found._replace(parts=_with_fires(found))
+
+
+def read(network: nnx.Module, inputs: Any) -> Structure:
+    """Read the structure of any network off its program, as ``of`` does, but for whether its nodes fire."""
+    with jax.default_matmul_precision("highest"):
+        traced, params = read_of(network, inputs)
+        return Structure(tuple(Part(*nodes) for nodes in _nodes(traced, names_of(params))), traced, params, inputs)
+
+
+def read_of(network: nnx.Module, inputs: Any) -> tuple[program.Network, Any]:
+    """Return a network as it is read with some inputs, and its parameters; networks of one structure are read once."""
+    apply, params = program.of_nnx(network)
+    leaves, tree = jax.tree.flatten(jax.tree.map(jax.typeof, (params, jax.tree.map(jnp.asarray, inputs))))
+    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type) for leaf in leaves)
+    config: Any = jax.config
+    return _read(apply, tree, shapes, config.jax_default_matmul_precision), params
+
+
+@lru_cache(maxsize=16)
+def _read(apply: Any, tree: Any, shapes: tuple[Any, ...], precision: Any) -> program.Network:
+    return program.read(apply, *jax.tree.unflatten(tree, shapes))
+
+
+_nodes = lru_cache(maxsize=16)(cuts.of)
+
+
+def names_of(params: Any) -> tuple[str, ...]:
+    """Paths of all variables of a network, parameters first."""
+    return tuple(
+        path or "" for kind in ("params", "state") for path in tracing.parameter_paths({"params": params[kind]})
+    )
+
+
+def _with_fires(of: Structure) -> tuple[Part, ...]:
+    """The parts, with whether their nodes are not zero where their own parameters are."""
+    assert of.network is not None
+    masks: dict[str, Any] = {}
+    for cut in (cut for part in of.parts for cut in part.own):
+        masks[cut.path] = masks.get(cut.path, True) & jnp.asarray(cut.ids < 0)
+    silent = dict(of.params, params=parameters.with_masks(of.params["params"], masks))
     parts = []
-    for site in gated.sites:
-        norms = _between(site.path, modules, reads)
-        parts.append(Part(site.path, site.nodes, site.layers, site.tiles, norms, bool(norms) or fires[site.path]))
-    return Structure(tuple(parts), gated, few)
+    for part in of.parts:
+        fires = part.is_added_to
+        try:
+            values = of.network.values(silent, of.inputs, [place.key for place in part.site.places])
+            fires = fires or any(bool((np.asarray(value) != 0).any()) for value in values.values())
+        except UnsupportedError:
+            fires = True  # where nothing is to be seen, the answer that is right in any case
+        parts.append(part._replace(fires=fires))
+    return tuple(parts)
 
 
-def _of_perceptron(network: MLP) -> Iterator[Part]:
-    for index, size in enumerate(network.sizes[1:-1]):
-        yield Part(f"layers/{index}", size, (f"layers/{index + 1}",), 1, (), _fires(network.activation))
+def _of_perceptron(network: MLP) -> tuple[Part, ...]:
+    return tuple(
+        _of_layer(index, size, network.layers[index].bias is not None, _fires_at_zero(network.activation))
+        for index, size in enumerate(network.sizes[1:-1])
+    )
+
+
+def _of_layer(index: int, size: int, has_bias: bool, fires: bool) -> Part:
+    path, after, ids = f"layers/{index}", f"layers/{index + 1}", np.arange(size)
+    site = program.Site(path, "unit", size, path, (), tuple(range(size)), (path,), (0,))
+    found = [Cut(f"{path}/kernel", "makes", ids[None]), Cut(f"{after}/kernel", "reads", ids[:, None])]
+    found += [Cut(f"{path}/bias", "bias", ids)] if has_bias else []
+    return Part(site, tuple(found), fires=fires)
 
 
 @cache
-def _fires(activation: str) -> bool:
+def _fires_at_zero(activation: str) -> bool:
     return bool(ACTIVATIONS[activation](jnp.zeros(())) != 0)
 
 
@@ -152,80 +293,3 @@ def few_inputs(network: nnx.Module, inputs: Any = None) -> Any:
         )
     values = np.random.default_rng(0).normal(size=(FEW, layers[0].in_features))
     return jnp.asarray(values, layers[0].kernel.dtype)
-
-
-def traced(network: nnx.Module, inputs: Any) -> tuple[list[str], dict[str, Origins]]:
-    """Return the layers that a network calls, in order, and for each that reads what others make these others.
-
-    Modules that are no layers and hold arrays of their own, such as normalisations, are among the readers, but not
-    among those that make anything.
-    """
-    others = [path for path, module in parameters.modules(network).items() if _has_arrays(module)]
-    model, recorder = NnxModel(network), _Tracer(others)
-    with errors_of_inputs(inputs):
-        program = jax.make_jaxpr(lambda inputs: model.recorded(recorder, inputs))(inputs)
-    layers = list(dict.fromkeys(call.path for call in recorder.calls if call.is_layer))
-    return layers, Flow(program).reads
-
-
-class _Tracer(Recorder):
-    """What marks the inputs of all modules that it is called with."""
-
-    def __init__(self, others: list[str]):
-        super().__init__(lambda path: None, others)
-
-    def call(self, callee: Callee, run: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        first, with_first = first_argument(arguments, options)
-        if not callee.is_layer and isinstance(first, jax.Array):
-            arguments, options = with_first(mark(first, "reads", callee.path))
-        return super().call(callee, run, arguments, options)
-
-
-def _has_arrays(module: Any) -> bool:
-    """Whether a module that is no layer holds variables of its own, other than single numbers."""
-    if isinstance(module, (*LAYERS, nnx.Embed)) or not callable(module):
-        return False
-    own = [value for value in vars(module).values() if isinstance(value, nnx.Variable)]
-    return any(np.size(leaf) > 1 for variable in own for leaf in jax.tree.leaves(variable))
-
-
-def _check(site: gating.Site, modules: dict[str, Any]) -> None:
-    """Refuse nodes that are no columns of one kernel, or not read one by one."""
-    maker = modules.get(site.path)
-    if site.stack:
-        raise UnsupportedError(f"nodes of {site.path} cannot be pruned: its layers are copies, made by scan or vmap")
-    if maker is None or type(maker) not in (nnx.Linear, nnx.Conv):
-        what = "no single layer makes them" if maker is None else f"it is a {type(maker).__name__}"
-        raise UnsupportedError(f"nodes of {site.path} cannot be pruned: {what}, no nnx.Linear or nnx.Conv")
-    if site.kind not in ("unit", "channel") or site.inner != 1:
-        raise UnsupportedError(
-            f"nodes of {site.path} cannot be pruned: {', '.join(site.layers)} reads several features of each, or mixes "
-            "of them"
-        )
-    for path in (site.path, *site.layers):
-        layer = modules[path]
-        if type(layer) not in (nnx.Linear, nnx.Conv):
-            raise UnsupportedError(
-                f"nodes of {site.path} cannot be pruned: {path}, which reads them, is a {type(layer).__name__}, no "
-                "nnx.Linear or nnx.Conv"
-            )
-        if isinstance(layer, nnx.Conv) and (layer.feature_group_count != 1 or layer.mask is not None):
-            raise UnsupportedError(
-                f"nodes of {site.path} cannot be pruned: {path} is a convolution in groups or with a mask"
-            )
-
-
-def _between(maker: str, modules: dict[str, Any], reads: dict[str, Origins]) -> tuple[str, ...]:
-    """Batch normalisations of what a layer makes; anything else that holds arrays there is refused."""
-    found = []
-    for path, origins in reads.items():
-        module = modules[path]
-        if maker not in origins or isinstance(module, LAYERS):
-            continue
-        if type(module) is not nnx.BatchNorm or module.axis != -1 or origins - NOWHERE != {maker}:
-            raise UnsupportedError(
-                f"nodes of {maker} cannot be pruned: {path}, a {type(module).__name__}, has the size of its layer or "
-                "mixes its nodes"
-            )
-        found.append(path)
-    return tuple(found)

@@ -9,7 +9,8 @@ from flax import nnx
 
 import sweeps
 from analysis.errors import InputError
-from sweeps import program
+from sweeps import program, pruning
+from sweeps.pruning import structure
 from sweeps.relevance import attribute, attribute_function, reading, steps
 from tests.sweeps import helpers, zoo, zoo_convolutional, zoo_dense  # noqa: F401
 
@@ -318,3 +319,18 @@ def test_networks_of_the_zoo_have_the_same_nodes(x64):
             assert found == {site.path: site.size for site in listed if site.reads}, name
             held_to += 1
     assert held_to >= 30
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if name not in ("maxout",)])
+@jax.numpy_rank_promotion("allow")
+def test_pruning_has_the_same_nodes(name):
+    build, inputs, _ = NETS[name]
+    net = randomised(build())
+    hidden = program.read(*program.of_nnx(net), inputs).hidden
+    of = structure.of(net, inputs)
+    assert [(part.site.path, part.site.labels) for part in of.parts] == [(site.path, site.labels) for site in hidden]
+    scores = pruning.unit_scores(net, batch=(inputs, np.zeros(len(inputs), int)))
+    assert scores.size == sum(site.size for site in hidden) and (scores > 0).all()
+    # The kernels that make the nodes are those whose norms are the scores.
+    makers = {part.site.path: {cut.path.removesuffix("/kernel") for cut in part.makes} for part in of.parts}
+    assert all(path.partition(" #")[0] in paths for path, paths in makers.items())
