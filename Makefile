@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench zoo clean
 
 run: .venv/.run
 	$(BIN)/sweeps study circle --out runs/circle --overwrite
@@ -19,6 +19,9 @@ lint: .venv/.test
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
 
+zoo: .venv/.zoo
+	$(BIN)/python -m benchmarks.zoo
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gatesweep needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
@@ -33,6 +36,10 @@ bench: .venv/.bench
 
 .venv/.bench: pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --editable '.[bench]'
+	touch $@ .venv/.run
+
+.venv/.zoo: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[zoo]'
 	touch $@ .venv/.run
 
 clean:
