@@ -23,7 +23,8 @@ def masks_of_nodes(network: nnx.Module, keep: Any, inputs: Any = None) -> dict[s
 
     Parameters
     ----------
-    network : a flax.nnx module whose hidden nodes come from ``nnx.Linear`` or ``nnx.Conv`` and are read by such
+    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` puts gates on, whatever layers or
+        raw parameters make and read them
     keep : true for the nodes that stay, shape (..., nodes), in the order of the gate vector
     inputs : a few examples; not needed for a ``sweeps.MLP`` and for an ``nnx.Sequential`` that begins with a dense
         layer
@@ -41,7 +42,8 @@ def masks_of_nodes(network: nnx.Module, keep: Any, inputs: Any = None) -> dict[s
     ValueError
         If ``keep`` does not fit, or inputs are needed or do not fit.
     NotImplementedError
-        If a node is no column of one layer's kernel that others read one by one.
+        If a node that goes has no parameters of its own, or would still fire and is not read by such alone. The message
+        names the nodes and what is in the way.
 
     Examples
     --------
@@ -84,8 +86,7 @@ def zero_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias:
 
     Parameters
     ----------
-    network : a flax.nnx module whose hidden nodes come from ``nnx.Linear`` or ``nnx.Conv`` and are read by such; it
-        is not changed
+    network : a flax.nnx module, as for ``masks_of_nodes``; it is not changed
     keep : true for the nodes that stay, shape (nodes,), in the order of the gate vector
     inputs : examples, on which the mean activations for the compensation are taken: without them there is none. They
         are needed in any case for networks that do not say what they read, all but a ``sweeps.MLP`` and an
@@ -105,7 +106,8 @@ def zero_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias:
         If ``keep`` does not fit, inputs are needed or do not fit, or the copy does not compute what the network does
         with the nodes' gates at zero: something else reads them too.
     NotImplementedError
-        If a node is no column of one layer's kernel that others read one by one.
+        If a node that goes has no parameters of its own, or would still fire and is not read by such alone. The message
+        names the nodes and what is in the way.
 
     Notes
     -----
@@ -137,10 +139,12 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
 
     Raises
     ------
-    TypeError, NotImplementedError
+    TypeError
         As ``zero_nodes``.
     ValueError
         As ``zero_nodes``, and if something else in the network depends on the number of nodes.
+    NotImplementedError
+        As ``zero_nodes``, and if nodes that go are added to others, go to the outputs, or share a parameter.
 
     Examples
     --------

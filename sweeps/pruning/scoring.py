@@ -31,14 +31,14 @@ def unit_scores(
 
     Parameters
     ----------
-    network : a flax.nnx module whose hidden nodes come from ``nnx.Linear`` or ``nnx.Conv`` and are read by such
+    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` puts gates on
     by : one of ``UNIT_CRITERIA``, or the scores themselves, shape (nodes,)
 
         - ``"norm"``: Euclidean norm of the weights that lead to the node, of a channel those of all positions and
           inputs; without the bias
         - a method of ``sweeps.ranking.scores``: ``"gradient"`` is that of the gates, ``"magnitude"`` the norm of the
-          weights that *leave* the node, ``"activation"`` the standard deviation of its activation over the examples,
-          and of a channel's over the positions where it is read
+          weights that *leave* the node, ``"activation"`` the standard deviation of its value over the examples, and
+          of a channel's over the positions, as where its gate stands
 
     batch, loss : as for ``sweeps.Objective``; ranking methods need a batch, and so does a network that does not say
         what it reads: all but a ``sweeps.MLP`` and an ``nnx.Sequential`` that begins with a dense layer
@@ -55,7 +55,7 @@ def unit_scores(
     ValueError
         If the criterion is unknown or the scores are not one a node; if a batch is needed; as ``sweeps.ranking``.
     NotImplementedError
-        If the network's nodes are no columns of kernels.
+        If no parameters of their own make some of the nodes, as of attention heads, and the criterion is ``"norm"``.
     """
     seed = _checked(network, by, UNIT_CRITERIA, "scores of shape (nodes,)", batch, loss, seed)
     of = structure.of(network, inputs_of(batch))
