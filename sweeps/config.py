@@ -212,7 +212,7 @@ class Masks(Settings):
     design: Literal["bernoulli", "fixed_size", "leave_one_out", "hypercube"] = "bernoulli"
     """The design."""
     sites: tuple[str, ...] = ()
-    """Path patterns of what has gates, as sweeps.gating.sites lists it; by default every hidden activation."""
+    """Path patterns of what has gates, as sweeps.gating.sites lists it; by default every hidden node."""
     probability: tuple[float, ...] | None = None
     """Probabilities with which a node stays (bernoulli); by default 0.25 0.5 0.75."""
     on: int | None = None

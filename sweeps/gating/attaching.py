@@ -112,7 +112,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     if not callable(function):
         raise InputTypeError(f"network must be a function (gates, inputs) with nodes, got {type(function).__name__}")
     gates = jax.ShapeDtypeStruct((nodes,), jnp.float32)
-    with calling.noted(f"the network, with inputs of shape {calling.shapes(inputs)}"):
+    with calling.network(inputs):
         outputs = jax.eval_shape(function, gates, inputs)
     if program.trace(function, gates, inputs).unread:
         raise InputError("the function's outputs do not depend on its gates")
@@ -168,5 +168,5 @@ def output_shape(network: nnx.Module, inputs: Any) -> Any:
     """
     # Split and merged, so that running statistics that a call updates stay out of the caller's module.
     graph, state = nnx.split(network)
-    with calling.noted(f"the network, with inputs of shape {calling.shapes(inputs)}"):
+    with calling.network(inputs):
         return jax.eval_shape(lambda state, inputs: nnx.merge(graph, state, copy=True)(inputs), state, inputs)

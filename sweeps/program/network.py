@@ -1,8 +1,6 @@
 """Network: a function of parameters and inputs, whose nodes are known and can have gates."""
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -11,90 +9,10 @@ from jax.extend.core import Jaxpr
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
 from sweeps.program import tracing
-from sweeps.program.asked import Asked
-from sweeps.program.placing import Placing
-from sweeps.program.reading import Reader
+from sweeps.program.found import Found
 from sweeps.program.running import Noter, Runner
 from sweeps.program.sites import Site
 from sweeps.program.values import Key
-
-
-class Reading:
-    """What was read for inputs of one shape.
-
-    Attributes
-    ----------
-    program : the traced function
-    sites : everything that makes nodes, in program order, each with the residual stream behind it; then inputs
-    opaque : names of operations that were met with nodes and taken for mixing them
-    """
-
-    def __init__(self, program: tracing.Program, inputs: Any):
-        self.program = program
-        reader = Reader(program)
-        if own := reader.own_maxima():
-            reader = Reader(program, own)
-        placing = Placing(reader)
-        makers = placing.sites(program)
-        self._reader, self._placing, self._asked = reader, placing, Asked(placing)
-        self._makers = {site.path: site for site in makers}
-        streams = {site.key: self._asked.stream_of(site) for site in makers if "a sum" in site.reads and site.places}
-        # A sum is named after the last layer that was added to it.
-        last = {tuple(place.key for place in one.places): key for key, one in streams.items() if one is not None}
-        found = [
-            one
-            for site in makers
-            for one in (site, streams[site.key] if site.key in last.values() else None)
-            if one is not None
-        ]
-        paths = tracing.parameter_paths({"inputs": inputs})
-        self.sites = (*found, *self._asked.inputs(paths))
-        self.opaque = tuple(sorted(reader.opaque))
-        self._known: dict[str, Site | None] = {site.key: site for site in self.sites}
-
-    @property
-    def reader(self) -> Reader:
-        """What the program does with nodes."""
-        return self._reader
-
-    @property
-    def placing(self) -> Placing:
-        """Where the nodes have their gates."""
-        return self._placing
-
-    @property
-    def makers(self) -> Iterable[Site]:
-        """The sites of layers that make nodes."""
-        return self._makers.values()
-
-    @cached_property
-    def readers(self) -> list[str]:
-        """Names of the layers that read something."""
-        return self._asked.readers()
-
-    def site(self, key: str) -> Site | None:
-        """The site of a key; ``input:path`` and ``output:path`` are made when they are asked for."""
-        if key not in self._known:
-            at, _, path = key.partition(":")
-            found = None
-            if at == "input":
-                found = self._asked.read_by(path)
-            elif at == "output" and path in self._makers:
-                found = self._asked.made_by(self._makers[path])
-            self._known[key] = found
-        return self._known[key]
-
-    @property
-    def dtype(self) -> Any:
-        """Type of what layers read, the widest, at least float32."""
-        found = [read.value.aval.dtype for read in self._reader.reads.values()]
-        return widest(dtype for dtype in found if jnp.issubdtype(dtype, jnp.floating))
-
-    @property
-    def floats(self) -> int:
-        """Numbers in all arrays that layers read, and in the outputs."""
-        avals = [read.value.aval for read in self._reader.reads.values()]
-        return sum(math.prod(aval.shape) for aval in [*avals, *(v.aval for v in self.program.jaxpr.outvars)])
 
 
 class Network:
@@ -108,7 +26,7 @@ class Network:
 
     def __init__(self, apply: Callable[[Any, Any], Any], params: Any, inputs: Any):
         self.apply = apply
-        self._known: dict[Any, Reading] = {}
+        self._known: dict[Any, Found] = {}
         leaves, tree = jax.tree.flatten(jax.tree.map(_shape, (params, inputs)))
         self._identity = apply, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         self.first = self._read(params, inputs)
@@ -203,12 +121,12 @@ class Network:
         Noter({}).run(read.program.jaxpr, read.program.consts, leaves, (), noted)
         return {key: values[-1] for key, values in noted.items()}
 
-    def _check_same(self, read: Reading) -> None:
+    def _check_same(self, read: Found) -> None:
         here, there = ({site.key: site.size for site in one.sites} for one in (read, self.first))
         if here != there:
             raise InputError("inputs: with inputs of this shape the network has other nodes")
 
-    def _read(self, params: Any, inputs: Any) -> Reading:
+    def _read(self, params: Any, inputs: Any) -> Found:
         shapes = jax.tree.map(_shape, (params, inputs))
         leaves, tree = jax.tree.flatten(shapes)
         kinds = tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
@@ -217,8 +135,8 @@ class Network:
         settings = jax.dtypes.canonicalize_dtype(float), config.jax_default_matmul_precision
         at = tree, kinds, settings
         if at not in self._known:
-            found = Reading(tracing.trace(self.apply, *shapes), shapes[1])
-            if not any(True for _ in found.makers):
+            found = Found(tracing.trace(self.apply, *shapes), shapes[1])
+            if not found.makers:
                 raise UnsupportedError(
                     "network: no parameter makes nodes: no product or convolution with one reaches the outputs"
                 )
@@ -254,14 +172,9 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
     return Network(apply, params, inputs)
 
 
-def widest(dtypes: Iterable[Any]) -> Any:
-    """Return the widest of some floating-point types, at least float32."""
-    return max([jnp.dtype(jnp.float32), *dtypes], key=lambda dtype: dtype.itemsize)
-
-
 def _outline(jaxpr: Jaxpr) -> list[Any]:
-    """The operations of a program: where these are the same, so are the places."""
-    return [(one.primitive.name, [_outline(inner.jaxpr) for inner in tracing.bodies(one)]) for one in jaxpr.eqns]
+    """Names of a program's operations, and of those within them: they have the same places in both."""
+    return [(one.primitive.name, [_outline(body.jaxpr) for body in tracing.bodies(one)]) for one in jaxpr.eqns]
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -100,7 +100,7 @@ class OfFunction(NamedTuple):
         return self.function(jax.tree.unflatten(self.tree, leaves), inputs)
 
 
-def of_function(function: Apply, params: Any) -> tuple[Apply, Any]:
+def of_function(function: Apply, params: Any) -> tuple[Any, Any]:
     """Return a function of parameters, and these without what is no array: an Equinox module is such a pytree.
 
     Parameters

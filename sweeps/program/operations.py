@@ -222,11 +222,9 @@ class Operations(Products):
         """Nodes that are written or added to places of constants or of the same nodes, as in sums over neighbours."""
         whole, _, updates = operands
         nodes = [one for one in (whole, updates) if one.kind == "nodes"]
-        ids = [rules.scattered(equation, updates) if one is updates else one.ids for one in nodes]
-        stay = all(one.kind in ("nodes", "weights") for one in (whole, updates)) and all(
-            one is not None and one.shape == ids[0].shape and (one == ids[0]).all() for one in ids
-        )
-        if not nodes or not stay:
+        ids: list[Any] = [rules.scattered(equation, updates) if one is updates else one.ids for one in nodes]
+        known = bool(nodes) and all(one.kind in ("nodes", "weights") for one in (whole, updates))
+        if not known or not all(one is not None and np.array_equal(one, ids[0]) for one in ids):
             return self.new("data", aval)
         sources = frozenset().union(*[one.sources for one in nodes])
         bent = name not in ("scatter", "scatter-add", "scatter-sub") or any(one.is_bent for one in nodes)

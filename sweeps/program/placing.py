@@ -37,6 +37,11 @@ class Group:
         return min((source for made in self.sources for source in made), key=lambda source: source.order)
 
     @property
+    def has_calls(self) -> bool:
+        """Whether a layer is called several times; of one that is read in parts, each part is made once."""
+        return sum(len(made[0].labels) for made in self.sources) > len(self.numbers)
+
+    @property
     def numbers(self) -> list[int]:
         """Numbers of the nodes in what their parameter makes."""
         bases = [base for _, base, _ in self.vertices] or [self.first]
@@ -45,6 +50,13 @@ class Group:
 
 class Placing:
     """Where the nodes of a program have their gates."""
+
+    @classmethod
+    def of(cls, program: Program) -> "Placing":
+        """Read a program; maxima that never come back to the nodes they are of make nodes of their own."""
+        reader = Reader(program)
+        own = reader.own_maxima()
+        return cls(Reader(program, own) if own else reader)
 
     def __init__(self, reader: Reader):
         self.reader, self._values = reader, reader.values
@@ -302,7 +314,7 @@ class Placing:
                 self._values[vertex].key or (),
                 np.searchsorted(numbers, base.labels)[self._values[vertex].ids],
                 tuple(frame for frame, _ in base.stack),
-                call,
+                call if group.has_calls else 0,
             )
             for vertex, base, call in group.vertices
         ]

@@ -144,8 +144,8 @@ class Reader(Operations):
     # Loops
 
     def _scan(self, equation: JaxprEqn, operands: list[Value], key: Key) -> list[Value]:
-        params, inner, frame = equation.params, equation.params["jaxpr"], (*key[0], key[1])
-        fixed, carried = params["num_consts"], params["num_carry"]
+        params, (inner,), frame = equation.params, tracing.bodies(equation), (*key[0], key[1])
+        fixed, carried = tracing.constants_and_carry(equation)
         sliced, slices = operands[fixed + carried :], []
         paths = [one.path.rpartition("/")[0] for one in sliced if one.kind == "weights" and one.path]
         self.prefixes[frame] = common(paths)

@@ -173,8 +173,8 @@ def repeated(equation: JaxprEqn, operands: list[Value]) -> frozenset[int]:
         kept = next((a for a, (m, n) in enumerate(zip(one.aval.shape, out, strict=False)) if m != n), len(out))
         return frozenset(axis for axis in one.repeated if axis < kept)
     if name == "dot_general":
-        places, _ = axes_of_product(equation, *operands)
-        varies = [o for side, of in zip(operands, places, strict=True) for a, o in of.items() if a not in side.repeated]
+        both = zip(operands, axes_of_product(equation, operands[0], operands[1])[0], strict=True)
+        varies = [o for side, of in both for a, o in of.items() if a not in side.repeated]
         return frozenset(axis for axis in range(len(out)) if axis not in varies)
     if name in ELEMENTWISE:
         whole = [other for other in operands if other.aval.shape == out]

@@ -52,7 +52,7 @@ class Runner(NamedTuple):
             return tracing.bind(equation, operands)
         name = equation.primitive.name
         if name == "scan":
-            return self._scan(equation.params, operands, here, inside)
+            return self._scan(equation, operands, here, inside)
         if name == "while":
             return self._while(equation.params, operands, here, inside)
         inner = tracing.body(equation)
@@ -68,9 +68,9 @@ class Runner(NamedTuple):
             )(operands, list(inside.values()))
         return run(operands, inside)
 
-    def _scan(self, params: Any, operands: list[Any], here: Frame, gates: Gates) -> list[Any]:
+    def _scan(self, equation: JaxprEqn, operands: list[Any], here: Frame, gates: Gates) -> list[Any]:
         """A loop whose body has gates; gates of a loop over layers are sliced with the layers."""
-        inner, fixed, carried = params["jaxpr"], params["num_consts"], params["num_carry"]
+        (inner,), (fixed, carried) = tracing.bodies(equation), tracing.constants_and_carry(equation)
         sliced = {key: gate for key, gate in gates.items() if here in self.places[key].frames}
 
         def step(carry: list[Any], slices: tuple[list[Any], list[Any]]) -> tuple[list[Any], list[Any]]:
@@ -79,7 +79,7 @@ class Runner(NamedTuple):
             results = self.run(inner.jaxpr, inner.consts, inputs, here, own)
             return results[:carried], results[carried:]
 
-        options = {key: params[key] for key in ("length", "reverse", "unroll")}
+        options = {key: equation.params[key] for key in ("length", "reverse", "unroll")}
         every = operands[fixed + carried :], list(sliced.values())
         carry, slices = lax.scan(step, operands[fixed : fixed + carried], every, **options)
         return [*carry, *slices]

@@ -88,6 +88,16 @@ def body(equation: JaxprEqn) -> ClosedJaxpr | None:
     return found[0] if fits and len(found[0].jaxpr.outvars) == len(equation.outvars) else None
 
 
+def constants_and_carry(equation: JaxprEqn) -> tuple[int, int]:
+    """Return how many operands of a scan are the same at every step, and how many it carries, which come next."""
+    params = equation.params
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    # From JAX 0.11 on they come as trees.
+    constants, carry, _ = params["ft_in"].unpack()
+    return len(list(constants)), len(list(carry))
+
+
 def bodies(equation: JaxprEqn) -> list[ClosedJaxpr]:
     """All functions that an operation may run."""
     values = [one for value in equation.params.values() for one in (value if isinstance(value, tuple) else [value])]

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -111,23 +111,6 @@ def attribute(
     function: Any
     function, state = of_nnx(net)
     return attribute_function(function, state, inputs, target, method, rules=rules, baseline=baseline, steps=steps)
-
-
-class Network(NamedTuple):
-    """An nnx module as a function of its state and inputs; static to jit.
-
-    Attributes
-    ----------
-    graph : the module's structure
-    """
-
-    graph: Any
-
-    def __call__(self, state: Any, inputs: Array) -> Any:
-        """Return the outputs, as for testing."""
-        network = nnx.merge(self.graph, state, copy=True)
-        network.eval()
-        return network(inputs)
 
 
 def attribute_function(

@@ -10,7 +10,6 @@ from analysis.errors import InputError
 from sweeps.program import tracing
 from sweeps.program.flat import Flat, flat
 from sweeps.program.placing import Placing
-from sweeps.program.reading import Reader
 from sweeps.program.sites import Site
 from sweeps.program.values import Value
 
@@ -67,7 +66,7 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     program = tracing.trace(function, *shapes)
     if len(program.jaxpr.outvars) != 1:
         raise InputError(f"the network must return one array, got {len(program.jaxpr.outvars)}")
-    written, placing = flat(program), _placed(program)
+    written, placing = flat(program), Placing.of(program)
     numbers, reader = written.numbers, placing.reader
     places = {source: (*key, result) for (key, result), source in reader.sources.items()}
     makers = {source: numbers[place] for source, place in places.items() if place in numbers}
@@ -78,23 +77,15 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     return Reading(written, nodes, layers, values)
 
 
-def _placed(program: tracing.Program) -> Placing:
-    reader = Reader(program)
-    own = reader.own_maxima()
-    return Placing(Reader(program, own) if own else reader)
-
-
 def _nodes_of(site: Site, placing: Placing, makers: dict[Any, int], numbers: dict[Any, int]) -> list[Nodes]:
     """The nodes of each call of a site."""
     group = placing.group_of(site)
     if group is None:
         return []
     places = {call: placing.reader.values[vertex].key for vertex, _, call in reversed(group.vertices)}
-    # Of a layer whose result is read in parts, each part is made once.
-    are_calls = sum(len(made[0].labels) for made in group.sources) > len(group.numbers)
     found = []
     for call, sources in enumerate(group.sources):
-        name = f"{site.path}@{call}" if are_calls else site.path
+        name = f"{site.path}@{call}" if group.has_calls else site.path
         made = tuple(makers[source] for source in sources if source in makers)
         found.append(Nodes(name, site.path, made, numbers.get(places.get(call))))
     return found

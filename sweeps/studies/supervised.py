@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from flax import nnx
 from jaxtyping import Array
 
 from sweeps.networks import MLP
+from sweeps.program import OfNnx, of_nnx
 from sweeps.relevance import attribute_function
-from sweeps.relevance.attributing import Network
 from sweeps.studies import datasets, patches
 from sweeps.studies.patches import Patched, Sets
 from sweeps.studies.settings import Relevance
@@ -55,7 +54,7 @@ def measured(task: Task, settings: Relevance, say: Callable[[str], None]) -> dic
         found = fitted(name, networks, seeds, strengths, settings.supervised_epochs, sets.train, sets.right, sets.clean)
         return found, _measured(network, name, found, strengths, sets)
 
-    network: Any = Network(nnx.split(networks[0])[0])
+    network, _ = of_nnx(networks[0])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = dict(zip(TRAININGS, pool.map(work, TRAININGS), strict=True))
     data = xr.concat([one for _, one in done.values()], "training", join="outer")
@@ -80,7 +79,7 @@ _ON = (
 )
 
 
-def _measured(network: Network, name: str, found: Fitted, strengths: list[float], sets: Sets) -> xr.Dataset:
+def _measured(network: OfNnx, name: str, found: Fitted, strengths: list[float], sets: Sets) -> xr.Dataset:
     """What each set says about the networks of one training."""
     shape = found.loss.shape[:2]
     rows = [
@@ -96,7 +95,7 @@ def _measured(network: Network, name: str, found: Fitted, strengths: list[float]
     )
 
 
-def _of_network(network: Network, measure: str, state: Any, sets: Sets) -> dict[str, float]:
+def _of_network(network: OfNnx, measure: str, state: Any, sets: Sets) -> dict[str, float]:
     """What each set says about one network, in programs that all networks share."""
     found = {f"accuracy_{one}": _accuracy(network, state, getattr(sets, one)) for one in ACCURACY}
     found |= {f"inside_{one}": _share(network, measure, state, getattr(sets, one)) for one in INSIDE}
@@ -118,18 +117,18 @@ _accuracy = jax.jit(accuracy, static_argnums=0)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _share(network: Network, measure: str, state: Any, batch: Any) -> Array:
+def _share(network: OfNnx, measure: str, state: Any, batch: Any) -> Array:
     return share_inside(network, measure, state, batch, jax.random.key(0, impl="threefry2x32")).mean()
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _amounts(network: Network, measure: str, state: Any, batch: Any) -> tuple[Array, Array]:
+def _amounts(network: OfNnx, measure: str, state: Any, batch: Any) -> tuple[Array, Array]:
     inside, outside = MEASURES[measure](network, state, batch, jax.random.key(0, impl="threefry2x32"))
     return inside.mean(), outside.mean()
 
 
 @partial(jax.jit, static_argnums=0)
-def _effects(network: Network, state: Any, plain: Any, outside: Any, inside: Any) -> tuple[Array, Array]:
+def _effects(network: OfNnx, state: Any, plain: Any, outside: Any, inside: Any) -> tuple[Array, Array]:
     """Change of the logits, their mean left out, where the outside is replaced, and where the inside is."""
     logits = [network(state, batch.images) for batch in (plain, outside, inside)]
     before, *after = [each - each.mean(axis=1, keepdims=True) for each in logits]
@@ -137,7 +136,7 @@ def _effects(network: Network, state: Any, plain: Any, outside: Any, inside: Any
     return first, second
 
 
-def _cross_measured(network: Network, chosen: dict[str, Any], sets: Sets) -> xr.Dataset:
+def _cross_measured(network: OfNnx, chosen: dict[str, Any], sets: Sets) -> xr.Dataset:
     """Share inside of the chosen networks by every measure, on test images with the right patch."""
     number = len(jax.tree.leaves(next(iter(chosen.values())))[0])
     inside = [

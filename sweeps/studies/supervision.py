@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import nnx
 from jaxtyping import Array, Float
 
 from sweeps import losses
 from sweeps.networks import MLP
+from sweeps.program import OfNnx, of_nnx
 from sweeps.relevance import attribute_function
-from sweeps.relevance.attributing import Network
 from sweeps.seeds import key
 from sweeps.studies.patches import Patched
 
@@ -23,7 +22,7 @@ BATCH = 64
 FOLLOWED = 200
 _ADAM = optax.adam(3e-3)
 # (network, state, batch, key) -> sizes inside and outside of the region, of each example.
-Measure = Callable[[Network, Any, Patched, Array], tuple[Array, Array]]
+Measure = Callable[[OfNnx, Any, Patched, Array], tuple[Array, Array]]
 
 
 def _relevance(method: str, mixed: bool = False, biases: bool = False, compared: bool = False) -> Measure:
@@ -54,7 +53,7 @@ def _relevance(method: str, mixed: bool = False, biases: bool = False, compared:
     return measure
 
 
-def _gradients(network: Network, state: Any, batch: Any, key: Array) -> tuple[Array, Array]:
+def _gradients(network: OfNnx, state: Any, batch: Any, key: Array) -> tuple[Array, Array]:
     """Squared gradient of the sum of all log probabilities, as Ross, Hughes and Doshi-Velez (2017) penalise it."""
 
     def total(images: Array) -> Array:
@@ -185,18 +184,18 @@ def fitted(
     train : what is trained on
     right, clean : by which training is followed
     """
-    splits = [nnx.split(network) for network in networks]
+    splits = [of_nnx(network) for network in networks]
     states = jax.tree.map(lambda *leaves: np.stack(leaves), *[state for _, state in splits])
     keys = jnp.stack([key(seed) for seed in seeds])
     sets = jax.tree.map(jnp.asarray, (train, *(Patched(*(part[:FOLLOWED] for part in one)) for one in (right, clean))))
-    found = _fit_all(Network(splits[0][0]), name, epochs, states, jnp.asarray(strengths, jnp.float32), keys, sets)
+    found = _fit_all(splits[0][0], name, epochs, states, jnp.asarray(strengths, jnp.float32), keys, sets)
     # In NumPy one network can be taken out without a program of its own.
     return Fitted(*jax.tree.map(np.asarray, (found[0], *found[1])))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _fit_all(
-    network: Network, name: str, epochs: int, states: Any, strengths: Array, keys: Array, sets: tuple[Patched, ...]
+    network: OfNnx, name: str, epochs: int, states: Any, strengths: Array, keys: Array, sets: tuple[Patched, ...]
 ) -> tuple[Any, tuple[Array, Array, Array]]:
     def one(strength: Array, state: Any, key: Array) -> Any:
         return _fit(network, name, epochs, state, strength, key, sets)
@@ -205,7 +204,7 @@ def _fit_all(
 
 
 def _fit(
-    network: Network, name: str, epochs: int, state: Any, strength: Array, key: Array, sets: tuple[Any, ...]
+    network: OfNnx, name: str, epochs: int, state: Any, strength: Array, key: Array, sets: tuple[Any, ...]
 ) -> tuple[Any, tuple[Array, Array, Array]]:
     train, right, clean = sets
     examples = len(train.targets)
@@ -236,7 +235,7 @@ def _fit(
     return state, history
 
 
-def penalty(network: Network, name: str, state: Any, batch: Any, key: Array) -> Array:
+def penalty(network: OfNnx, name: str, state: Any, batch: Any, key: Array) -> Array:
     """What the strength of a training multiplies, as a mean over a batch."""
     training = TRAININGS[name]
     if training.penalty == "none":
@@ -251,13 +250,13 @@ def penalty(network: Network, name: str, state: Any, batch: Any, key: Array) -> 
     return 1 - share_inside(network, training.measure, state, batch, key).mean()
 
 
-def share_inside(network: Network, measure: str, state: Any, batch: Any, key: Array) -> Array:
+def share_inside(network: OfNnx, measure: str, state: Any, batch: Any, key: Array) -> Array:
     """Share of a measure that lies inside of the region, of each example; a half where there is nothing at all."""
     inside, outside = MEASURES[measure](network, state, batch, key)
     return (inside + 1e-9) / (inside + outside + 2e-9)
 
 
-def accuracy(network: Network, state: Any, batch: Any) -> Array:
+def accuracy(network: OfNnx, state: Any, batch: Any) -> Array:
     """Share of images whose class is right; NaN where the network's outputs are no numbers."""
     outputs = network(state, batch.images)
     right = losses.rightly_answered(outputs, batch.targets).mean()

@@ -4,12 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 import sweeps
 from sweeps import tasks
+from sweeps.program import of_nnx
 from sweeps.relevance import attribute, demonstrations
-from sweeps.relevance.attributing import Network
 from sweeps.studies import attributions, node_relevance, patches, relevance, supervised, supervision
 from sweeps.studies.settings import Circle, Relevance
 from sweeps.training import train_many
@@ -95,7 +94,7 @@ def forward(parameters, inputs):
 
 
 def parameters_of(state, *index):
-    layers = state["layers"]
+    layers = state["params"]["layers"]
     return [
         tuple(np.asarray(layers[i][part][...][index], float) for part in ("kernel", "bias")) for i in sorted(layers)
     ]
@@ -262,7 +261,7 @@ def test_a_penalty_of_no_strength_is_plain_training(networks, sets):
     plain = fit("plain", networks, [0.0], sets)
     found = fit("relevance_slope", networks, [0.0, 1.0], sets)
     for name in ("kernel", "bias"):
-        first, second = (np.asarray(one.states["layers"][0][name][...]) for one in (plain, found))
+        first, second = (np.asarray(one.states["params"]["layers"][0][name][...]) for one in (plain, found))
         np.testing.assert_allclose(second[0], first[0], rtol=1e-5, atol=1e-6)
         assert np.abs(second[1] - first[0]).max() > 1e-3
     np.testing.assert_allclose(found.loss[0], plain.loss[0], rtol=1e-5)
@@ -324,11 +323,9 @@ def check(one, parameters, sets):
 
 @pytest.mark.parametrize("training", ["relevance_all_amount", "relevance_biases"])
 def test_penalties_have_finite_gradients_where_nothing_is_relevant(training, networks, sets):
-    graph, state = nnx.split(networks[0])
+    network, state = of_nnx(networks[0])
     batch = on_device(patches.Patched(*(part[:3] for part in sets.train)))
-    slope = jax.jit(
-        jax.grad(lambda state: supervision.penalty(Network(graph), training, state, batch, jax.random.key(0)))
-    )
+    slope = jax.jit(jax.grad(lambda state: supervision.penalty(network, training, state, batch, jax.random.key(0))))
     for scale in (0.0, 1.0):
         scaled = jax.tree.map(lambda leaf, scale=scale: np.asarray(leaf) * np.float32(scale), state)
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope(scaled)))
