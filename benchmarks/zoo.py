@@ -49,7 +49,7 @@ class Bounds(NamedTuple):
 
 
 # In single precision a step is long, and differences are off wherever a ReLU of any example bends within it.
-BOUNDS = {"float32": Bounds(1e-5, 5e-2, 5e-2, 5e-3), "float64": Bounds(1e-12, 1e-6, 1e-6, 1e-6)}
+BOUNDS = {"float32": Bounds(1e-4, 5e-2, 5e-2, 5e-3), "float64": Bounds(1e-12, 1e-6, 1e-6, 1e-6)}
 
 
 class Outcome(NamedTuple):

@@ -278,7 +278,9 @@ def haiku_mobilenet() -> Case:
         wanted.append(normalised(f"{block}/depthwise_conv", f"{block}/batch_norm"))
         wanted.append(normalised(f"{block}/pointwise_conv", f"{block}/batch_norm_1"))
     params, state = jax.jit(network.init, static_argnums=2)(jax.random.key(0), images, True)
-    return Case(dict(params=jittered(params), state=state), (images, whole(10, 2)), snippet, wanted)
+    # Mean zero and variance one, as there are too few images for statistics.
+    state = {path: jax.tree.map(jnp.ones_like if "var" in path else jnp.zeros_like, one) for path, one in state.items()}
+    return Case(dict(params=jittered(params, gain=1.4), state=state), (images, whole(10, 2)), snippet, wanted)
 
 
 def keras_mobilenet() -> Case:
@@ -309,9 +311,16 @@ def keras_mobilenet() -> Case:
             wanted.append(Wanted(f"{squeeze}_1", "channel", f"{block}_project/kernel:2"))
     # Later blocks add what they make to a residual stream.
     wanted.append(normalised("expanded_conv_project"))
-    trained = jittered({v.path: v.value for v in model.trainable_variables}, gain=2, dtype=jnp.float32)
-    params = {**trained, **{v.path: v.value for v in model.non_trainable_variables}}
-    return Case(params, (normal(2, 32, 32, 3).astype(jnp.float32), whole(10, 2)), snippet, wanted)
+    trained = jittered({v.path: v.value for v in model.trainable_variables}, dtype=jnp.float32)
+    for variable in model.trainable_variables:
+        variable.assign(trained[variable.path])
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    images = normal(4, 32, 32, 3).astype(jnp.float32)
+    model(images, training=True)  # so that running statistics are those of the images
+    params = {v.path: v.value for v in model.variables}
+    return Case(params, (images, whole(10, 4)), snippet, wanted)
 
 
 NETWORKS = dict(
