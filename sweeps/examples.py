@@ -243,7 +243,7 @@ def examples_in(inputs: Any) -> int:
 
 def on_device(leaf: Any) -> Array:
     """Return an array on the device; one of NumPy's is copied, whose memory the caller may write to later."""
-    return leaf if isinstance(leaf, jax.Array) else jnp.array(leaf)
+    return leaf if isinstance(leaf, jax.Array) else jax.device_put(np.array(leaf))
 
 
 def _as_targets(leaf: Any) -> Array:

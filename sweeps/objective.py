@@ -273,13 +273,16 @@ class Objective:
             raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
+        dtype = self.evaluator.dtype
+        with np.errstate(over="ignore"):
+            found = array.astype(dtype)
         # Values are not known while a function is traced; on a device they are checked there.
         if array.dtype.kind not in "biu" and not isinstance(array, jax.core.Tracer):
             finite = jnp.isfinite if isinstance(array, jax.Array) else np.isfinite
-            with np.errstate(over="ignore"):
-                if not finite(array.astype(self.evaluator.dtype)).all():
-                    raise InputError("gates must be finite, got NaN or infinity")
-        return jnp.asarray(array).astype(self.evaluator.dtype)
+            if not finite(found).all():
+                raise InputError("gates must be finite, got NaN or infinity")
+        # With a type that it has already: without one JAX compiles a program for each shape.
+        return jnp.asarray(found, dtype)
 
 
 @partial(compiling.jit, static_argnames=("gradients", "batch_size"))

@@ -151,13 +151,13 @@ def train_many(
     states, history = jax.tree.map(_on_host, states), History(*jax.tree.map(np.asarray, history))
     _check_finite(states, history)
     for index, network in enumerate(networks):
-        nnx.update(network, *jax.tree.map(lambda leaf, index=index: jnp.asarray(leaf[index]), states))
+        nnx.update(network, *jax.tree.map(lambda leaf, index=index: jax.device_put(leaf[index]), states))
     return history
 
 
-# Stacked and taken apart by NumPy: JAX would compile a program for each shape.
+# Stacked and taken apart by NumPy, and put on the device: jnp.stack and jnp.asarray compile a program for each shape.
 def _stacked(*leaves: Any) -> Any:
-    return jnp.stack(leaves) if _is_key(leaves[0]) else jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves]))
+    return jnp.stack(leaves) if _is_key(leaves[0]) else jax.device_put(np.stack([np.asarray(leaf) for leaf in leaves]))
 
 
 def _on_host(leaf: Any) -> Any:

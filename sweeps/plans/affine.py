@@ -213,8 +213,8 @@ def _is_affine(loss: NetworkLoss) -> bool:
     gains = random.uniform(-0.5, 1.5, size=(12, nodes))
     # Every node is off in some: one that is much larger than the others would hide that these are not affine.
     some = random.random((4, nodes)) < 0.5
-    gates = jnp.asarray(gains.reshape(3, 4, nodes) * np.stack([np.ones_like(some), some, ~some]), loss.network.dtype)
-    return all(np.asarray(_departure(loss, four)).max() <= 1 for four in gates)
+    gates = gains.reshape(3, 4, nodes) * np.stack([np.ones_like(some), some, ~some])
+    return all(np.asarray(_departure(loss, four)).max() <= 1 for four in gates.astype(loss.network.dtype))
 
 
 class _Rows(NamedTuple):

@@ -1,14 +1,17 @@
 """Blocks of examples: a plan walks over them so that its working set stays in cache, however many examples."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Shaped
 
 # Examples in a block: margins of a block and a batch stay in cache; a GPU wants fewer and larger ones.
 CPU_BLOCK, ACCELERATOR_BLOCK = 1024, 2**14
 
 
-def split(values: Shaped[Array, "... examples"], largest: int | None = None, fill: float = 0.0) -> Array:
+def split(values: Shaped[Array | np.ndarray, "... examples"], largest: int | None = None, fill: float = 0.0) -> Array:
     """Cut the last axis into equal blocks and put the blocks first, padding the last one.
 
     Parameters
@@ -24,7 +27,12 @@ def split(values: Shaped[Array, "... examples"], largest: int | None = None, fil
     largest = largest or (CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK)
     examples = values.shape[-1]
     blocks = -(-examples // largest)
-    block = -(-examples // blocks)
-    padding = [(0, 0)] * (values.ndim - 1) + [(0, blocks * block - examples)]
+    return _cut(values, blocks, -(-examples // blocks), fill)
+
+
+@partial(jax.jit, static_argnames=("blocks", "block", "fill"))
+def _cut(values: Array, blocks: int, block: int, fill: float) -> Array:
+    """One program for each shape, where separate steps would be three."""
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, blocks * block - values.shape[-1])]
     padded = jnp.pad(values, padding, constant_values=fill)
     return jnp.moveaxis(padded.reshape(*values.shape[:-1], blocks, block), -2, 0)

@@ -300,7 +300,7 @@ def _tame(part: Part, reach: np.ndarray, low_nodes: int) -> Tame:
     def at(place: int, values: np.ndarray, fill: float = 0.0) -> Array:
         padding = [(0, 0)] * (values.ndim - 1) + [(0, group * columns - examples)]
         padded = np.pad(values, padding, constant_values=fill)[..., place * columns : (place + 1) * columns]
-        return blocks.split(jnp.asarray(padded), LARGEST_BLOCK)
+        return blocks.split(padded, LARGEST_BLOCK)
 
     return Tame(
         tuple(
@@ -317,7 +317,7 @@ def _tame(part: Part, reach: np.ndarray, low_nodes: int) -> Tame:
 
 def _wild(part: Part, low_nodes: int) -> Wild:
     def split(values: np.ndarray, fill: float = 0.0) -> Array:
-        return blocks.split(jnp.asarray(values), LARGEST_BLOCK, fill)
+        return blocks.split(values, LARGEST_BLOCK, fill)
 
     low = _table(part.offsets, part.slopes[:low_nodes])
     return Wild(jnp.moveaxis(split(low, NEVER_WRONG), 1, 3), split(part.slopes[low_nodes:]), split(part.slopes))

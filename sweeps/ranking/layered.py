@@ -6,6 +6,7 @@ Examples are innermost: values have the shape (nodes, examples), and (nodes, can
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -214,13 +215,19 @@ def _of_layers(
 
 def _largest_term(layers: list[nnx.Linear], activation: str, hidden: Array) -> float:
     """Return the most that a hidden node adds to a sum of the next layer, with all nodes on; infinite if not finite."""
-    most = 0.0
-    for layer in layers[1:]:
-        kernel = layer.kernel[...].astype(hidden.dtype)
+    weights = [(layer.kernel[...], None if layer.bias is None else layer.bias[...]) for layer in layers[1:]]
+    return float(_largest_of(weights, activation, hidden))
+
+
+@partial(jax.jit, static_argnames="activation")
+def _largest_of(weights: list[tuple[Array, Array | None]], activation: str, hidden: Array) -> Array:
+    most = jnp.zeros((), hidden.dtype)
+    for kernel, bias in weights:
+        kernel = kernel.astype(hidden.dtype)
         terms = jnp.abs(hidden).max(axis=1) * jnp.abs(kernel).max(axis=1)
-        most = max(most, float(jnp.nan_to_num(terms, nan=jnp.inf).max()))
-        bias = 0.0 if layer.bias is None else layer.bias[...].astype(hidden.dtype)[:, None]
-        hidden = ACTIVATIONS[activation](kernel.T @ hidden + bias)
+        most = jnp.maximum(most, jnp.nan_to_num(terms, nan=jnp.inf).max())
+        offset = 0.0 if bias is None else bias.astype(hidden.dtype)[:, None]
+        hidden = ACTIVATIONS[activation](kernel.T @ hidden + offset)
     return most
 
 
@@ -245,7 +252,12 @@ def _blocks(values: Array, repeat: bool = True) -> Array:
     examples = values.shape[1]
     blocks = -(-examples // largest)
     block = -(-examples // blocks)
-    missing = blocks * block - examples
+    return _cut(values, blocks, block, repeat)
+
+
+@partial(jax.jit, static_argnames=("blocks", "block", "repeat"))
+def _cut(values: Array, blocks: int, block: int, repeat: bool) -> Array:
+    missing = blocks * block - values.shape[1]
     padding = values[:, :missing] if repeat else jnp.zeros_like(values[:, :missing])
     padded = jnp.concatenate([values, padding], axis=1)
     return jnp.moveaxis(padded.reshape(len(values), blocks, block), 1, 0)

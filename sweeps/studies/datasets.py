@@ -113,10 +113,7 @@ def of_model(name: str, network: Any, task: Task, objective: Objective, **option
     objective : the network's, for its sites
     options : of ``Objective``
     """
-    sites = [
-        dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads)
-        for site in objective.sites
-    ]
+    sites = [dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads) for site in objective.sites]
     leaves = jax.tree.leaves(options.get("variables") or nnx.state(network, nnx.Param))
     attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))
     return xr.Dataset(attrs=attributes | measured(network, task, **options))

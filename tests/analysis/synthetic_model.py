@@ -54,10 +54,7 @@ def draws(layers=TRANSFORMER, seed=0, count=60, probability=(0.5, 0.9)):
 
 
 def sites(layers=TRANSFORMER):
-    return [
-        {"source": path, "kind": kind, "nodes": nodes, "reads": f"{path}/out"}
-        for path, kind, nodes in layers
-    ]
+    return [{"source": path, "kind": kind, "nodes": nodes, "reads": f"{path}/out"} for path, kind, nodes in layers]
 
 
 def tree_of(sweep, layers=TRANSFORMER, trained=True):

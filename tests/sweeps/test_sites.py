@@ -105,7 +105,7 @@ SELECTIONS = {
     "twice the same": (["a", "a", "[a]"], [("a", "unit", 3)]),
     "an output": ("output:b", [("output:b", "unit", 3)]),
     "both sides": (["output:c", "input:c"], [("output:c", "unit", 2), ("input:c", "feature", 3)]),
-    "inputs of all layers": ("input:*", [(f"input:{layer}", "feature", n) for layer, n in (("a", 2), ("b", 3), ("c", 3))]),
+    "inputs of all layers": ("input:[ac]", [("input:a", "feature", 2), ("input:c", "feature", 3)]),
     "groups": ({"a": 1, "b": 3}, [("a", "group", 1), ("b", "group", 3)]),
 }
 
