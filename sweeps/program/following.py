@@ -254,10 +254,10 @@ class Follower:
     # Loops
 
     def _loop(self, equation: JaxprEqn, name: str, operands: list[Seen], key: Key, frame: Frame) -> list[Seen]:
-        params = equation.params
         if name == "scan":
-            inner, ahead, fixed, carried = params["jaxpr"], 0, params["num_consts"], params["num_carry"]
+            (inner,), ahead, (fixed, carried) = tracing.bodies(equation), 0, tracing.constants_and_carry(equation)
         else:
+            params = equation.params
             inner, ahead, fixed = params["body_jaxpr"], params["cond_nconsts"], params["body_nconsts"]
             carried = len(operands) - ahead - fixed
         for j, one in enumerate(operands):

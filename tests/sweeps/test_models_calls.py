@@ -161,6 +161,37 @@ class TestCalls:
         assert losses[0] == losses[1], "the same noise every time"
         assert int(network.calls[...]) == 0 and int(network.noise.noise.count[...]) == 0
 
+    def test_a_function_of_parameters_in_which_there_are_other_things_than_arrays(self):
+        random = np.random.default_rng(0)
+        params = {"a": random.normal(size=(2, 3)), "o": random.normal(size=(3, 2)), "bend": jnp.tanh, "residual": True}
+        params = {"layers": [params], "name": "small", "scale": 2.0}
+
+        def network(params, inputs):
+            layer = params["layers"][0]
+            hidden = layer["bend"](inputs @ layer["a"].astype(inputs.dtype)) * params["scale"]
+            return hidden @ layer["o"].astype(inputs.dtype) + (inputs if layer["residual"] else 0)
+
+        objective = sweeps.Objective(network, (INPUTS, TARGETS), params=params, plan="vmapped")
+        assert objective.nodes == tuple(f"layers/0/a unit {unit}" for unit in range(3))
+        gates, layer = np.array([0.5, 0, 2]), params["layers"][0]
+        wanted = np.tanh(INPUTS @ layer["a"]) * 2 * gates @ layer["o"] + INPUTS
+        np.testing.assert_allclose(objective.outputs(gates), wanted, rtol=1e-5, atol=1e-6)
+        with pytest.raises(TypeError, match="network must be .* a function .params, inputs. with params"):
+            sweeps.Objective(3, (INPUTS, TARGETS), params=params)
+
+    def test_types_of_linen_modules_name_their_nodes(self):
+        class Two(models.nn.Module):
+            @models.nn.compact
+            def __call__(self, images):
+                hidden = models.nn.relu(models.nn.Conv(3, (1, 1), name="conv")(images)).mean((1, 2))
+                return models.nn.Dense(2, name="last")(models.nn.relu(models.nn.Dense(4, name="dense")(hidden)))
+
+        images = INPUTS[:, None, None]
+        variables = models.filled_variables(Two(), jnp.asarray(images), np.float32)
+        for kind, layer, nodes in ((models.nn.Conv, "conv", 3), (models.nn.Dense, "dense", 4)):
+            objective = sweeps.Objective(Two(), (images, TARGETS), variables=variables, sites=kind, plan="vmapped")
+            assert objective.layers == (layer,) * nodes
+
     def test_a_function_of_gates_and_inputs(self):
         def function(gates, inputs):
             return inputs["x"] * gates[:2][None] + gates[2]
