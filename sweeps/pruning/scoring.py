@@ -62,7 +62,8 @@ def unit_scores(
     if not isinstance(by, str):
         return _checked_scores("by", by, (of.nodes,))
     if by == "norm":
-        return np.concatenate([_norms(network, part) for part in of.parts])
+        variables = parameters.by_path(network)
+        return np.concatenate([_norms(variables, part) for part in of.parts])
     if by == "random":
         return np.random.default_rng(seed).random(of.nodes)
     if by == "activation" and of.network is not None:
@@ -73,13 +74,13 @@ def unit_scores(
     return ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
 
 
-def _norms(network: nnx.Module, part: structure.Part) -> Float[np.ndarray, " nodes"]:
+def _norms(variables: Mapping[str, Any], part: structure.Part) -> Float[np.ndarray, " nodes"]:
     """Norm of all entries of kernels that make each node."""
-    variables, squares = parameters.by_path(network), np.zeros(part.site.nodes)
+    squares = np.zeros(part.site.nodes)
     for cut in part.makes:
-        kernel = np.square(_as_doubles(variables[cut.path]))
-        ids = np.broadcast_to(cut.ids, kernel.shape).ravel()
-        squares += np.bincount(ids[ids >= 0], kernel.ravel()[ids >= 0], part.site.nodes)
+        alike = tuple(axis for axis, size in enumerate(cut.ids.shape) if size == 1)
+        sums, ids = np.square(_as_doubles(variables[cut.path])).sum(axis=alike, keepdims=True), cut.ids
+        squares += np.bincount(ids[ids >= 0], sums[ids >= 0], part.site.nodes)
     return np.sqrt(squares)
 
 
