@@ -170,7 +170,7 @@ class Placing:
             and value.key is not None
             and not self.is_closed(value.key)
             and jnp.issubdtype(value.aval.dtype, jnp.floating)
-            and value.ids.min() >= 0
+            and value.ids.min(initial=0) >= 0
             and len(np.unique(value.ids)) == len(source.labels)
         )
 
@@ -318,7 +318,8 @@ class Placing:
             )
             for vertex, base, call in group.vertices
         ]
-        reason = self._reason(first, words) if not places or first.reason else self._ordered(words)
+        has_none = not places or first.reason or not numbers
+        reason = self._reason(first, words) if has_none else self._ordered(words)
         names = copies(path, stack)
         return Site(
             path,
@@ -352,8 +353,8 @@ class Placing:
         return f"{', '.join(orders)} puts its nodes in order: {hint}" if orders else ""
 
     def _reason(self, source: Source, words: list[str]) -> str:
-        if source.reason:
-            return source.reason
+        if source.reason or not len(source.labels):
+            return source.reason or "it has no nodes"
         value = self._values[source.vertex]
         if value.key is not None and self.is_closed(value.key):
             return "it is made within a branch, or within a function with a derivative of its own: move it out"
