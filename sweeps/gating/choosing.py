@@ -69,10 +69,12 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
     at, colon, path = part.rpartition(":")
     if colon and at not in PLACES:
         raise InputError(f"sites: a pattern may begin with input:, output: or stream:, got {part!r}")
-    sites = network.sites
+    sites: Sequence[Site] = network.sites
     if at in ("input", "output"):
         layers = network.first.readers if at == "input" else [site.path for site in network.first.makers]
         sites = tuple(site for layer in layers if (site := network.first.site(f"{at}:{layer}")) is not None)
+    # A path that is there is no pattern.
+    sites = [site for site in sites if part in (site.path, *site.copies)] or sites
     matches = [match for site in sites if (match := _matching(site, part)) is not None]
     for site in matches if len(matches) == 1 else ():
         if site.reason:

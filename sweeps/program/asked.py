@@ -32,7 +32,7 @@ class Asked:
     def inputs(self, paths: Sequence[str | None]) -> Iterator[Site]:
         """Features of the network's inputs, of each array of floating-point numbers."""
         for (number, one), path in zip(self._reader.inputs, paths, strict=True):
-            shape, name = one.aval.shape, path or "inputs"
+            shape, name = one.aval.shape, self._placing.free_name(path or "inputs")
             if len(shape) < 2 or not jnp.issubdtype(one.aval.dtype, jnp.floating):
                 continue
             axis = self._feature_axis(one)

@@ -7,11 +7,11 @@ import numpy as np
 
 from sweeps.program import rules
 from sweeps.program.entries import Part
-from sweeps.program.following import Follower, Label, Use, root_of, within
+from sweeps.program.following import Follower, Label, Use, within
 from sweeps.program.network import Network
 from sweeps.program.placing import Group
 from sweeps.program.sites import Site
-from sweeps.program.values import EXIT, Key, Source
+from sweeps.program.values import EXIT, Key, Source, root_of
 
 
 class Meeting(NamedTuple):

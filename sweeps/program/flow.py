@@ -70,6 +70,7 @@ class Flow:
     reads : by place, what products with parameters read
     sums : by vertex, sums with nodes in them
     beside : by vertex, the parameters that an elementwise operation took beside nodes, to make this value of them
+    same : by vertex, the value of which it is a copy, of another type
     added : values that are added to others, as in a residual stream
     opaque : names of operations that were met with nodes and taken for mixing
     prefixes : of each loop over layers, what the paths of the parameters that it slices have in common
@@ -91,6 +92,7 @@ class Flow:
         self.beside: dict[int, list[Value]] = {}
         self.added: set[int] = set()
         self.opaque: set[str] = set()
+        self.same: dict[int, int] = {}
         self.prefixes: dict[Frame, str] = {}
         self.closed: set[Frame] = set()
         self.maxima: dict[Key, int] = {}
@@ -117,6 +119,8 @@ class Flow:
     def leads(self, before: Value, after: Value, name: str) -> None:
         """Add the edge from an operand to a result."""
         self.flow.append((before.vertex, after.vertex))
+        if name in ("convert_element_type", "copy"):
+            self.same[after.vertex] = before.vertex
         if not before.holds_nodes:
             return
         if after.holds_nodes and before.sources <= after.sources and not after.is_made:
@@ -124,7 +128,7 @@ class Flow:
             return
         children = {source.parent for source in after.sources}
         word = "part" if children & before.sources else after.word or name
-        regrouped = after.kind == "nodes" and (name in rules.ELEMENTWISE or name in rules.JOINING)
+        regrouped = after.kind == "nodes" and not after.word and (name in rules.ELEMENTWISE or name in rules.JOINING)
         self.edges.append(Edge(before.vertex, EXIT, "" if regrouped else word, after.vertex if regrouped else EXIT))
 
     def made(self, key: Key, aval: Any, ids: np.ndarray, like: Source, word: str = "", result: int = 0) -> Value:

@@ -17,7 +17,7 @@ from sweeps.program.entries import Part, Seen
 from sweeps.program.operations import ADDING
 from sweeps.program.reading import Reader
 from sweeps.program.tracing import Program
-from sweeps.program.values import Frame, Key, Source, placed, squeezed
+from sweeps.program.values import Frame, Key, Source, placed, root_of, squeezed
 
 PASSES = 6  # over a loop, until what it carries is settled
 
@@ -290,11 +290,6 @@ class Follower:
         for j, (one, v) in enumerate(zip(results, equation.outvars, strict=True)):
             out.append(Seen(v.aval, one.ids if j < carried or one.ids is None else one.ids[None]))
         return out
-
-
-def root_of(source: Source) -> Source:
-    """The source of which the nodes of a source are a part, all that its parameter makes."""
-    return source if source.parent is None else root_of(source.parent)
 
 
 def within(source: Source) -> np.ndarray:

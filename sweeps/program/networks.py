@@ -138,8 +138,10 @@ def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:
         raise InputTypeError(f"model must be a flax.nnx.Module, got {type(model).__name__}")
     clone = nnx.clone(model)
     clone.eval()
-    graph, *states = nnx.split(clone, nnx.Param, ...)
-    return OfNnx(graph, call), {"params": states[0], "state": states[1]}
+    # Variables of a user's own kind may be kernels.
+    state = nnx.RngState, nnx.BatchStat, nnx.Cache, nnx.Intermediate
+    graph, *states = nnx.split(clone, nnx.Any(*state), ...)
+    return OfNnx(graph, call), {"params": states[1], "state": states[0]}
 
 
 def of_linen(module: Any, variables: Any, call: Call = None) -> tuple[OfLinen, Any]:

@@ -10,7 +10,7 @@ from jax.extend.core import JaxprEqn
 from sweeps.program import rules
 from sweeps.program.flow import Sum
 from sweeps.program.products import Products
-from sweeps.program.values import Key, Value, common, pairs, placed, squeezed
+from sweeps.program.values import Key, Value, common, pairs, placed, root_of, squeezed
 
 ADDING = frozenset(["add", "sub", "add_any"])
 
@@ -95,6 +95,13 @@ class Operations(Products):
             if helps and all(one.kind in ("weights", "statistic") for one in operands):
                 return self.new("statistic", aval, sources=frozenset().union(*[one.sources for one in helps]))
             return self.new("data", aval)
+        before = [one for one in nodes if any(self._is_earlier(one, other) for other in nodes if other is not one)]
+        if before and len(before) < len(nodes):
+            # Memory of an earlier call of the same layer ends here: this call makes it anew.
+            kept = [one if one not in before else self._plain(one) for one in operands]
+            value = self._elementwise(name, kept, aval, key)
+            value.word = "added" if name in ADDING else "loop"
+            return value
         sources = frozenset().union(*[one.sources for one in nodes])
         first = min(nodes, key=lambda one: (-one.ids.ndim, one.first.order))
         for number, one in enumerate(operands):
@@ -116,6 +123,34 @@ class Operations(Products):
         bends = name not in rules.LINEAR or (len(nodes) > 1 and name in rules.SCALING)
         is_bent = bends or any(one.is_bent for one in nodes)
         return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, is_bent=is_bent)
+
+    def _plain(self, one: Value) -> Value:
+        """The same value where nodes do not live on in it."""
+        if one.kind == "weights":
+            return one
+        plain = self.new("data", one.aval)
+        self.flow.append((one.vertex, plain.vertex))
+        return plain
+
+    def _is_earlier(self, one: Value, other: Value) -> bool:
+        """Whether a value holds nodes of a layer that another call of it has read, and that are in another value."""
+        roots = [root_of(source) for source in other.sources]
+        made = {(root.path, root.axes): root for root in roots if root.axes}
+        calls = [root for root in map(root_of, one.sources) if made.get((root.path, root.axes), root) is not root]
+        return any(self._leads_to(root.vertex, {call.vertex for call in roots}) for root in calls)
+
+    def _leads_to(self, vertex: int, to: set[int]) -> bool:
+        """Whether one of some values is made of another."""
+        after: dict[int, list[int]] = {}
+        for a, b in self.flow:
+            after.setdefault(a, []).append(b)
+        seen, stack = {vertex}, [vertex]
+        while stack:
+            for one in after.get(stack.pop(), []):
+                if one not in seen:
+                    seen.add(one)
+                    stack.append(one)
+        return bool(to & seen)
 
     def _coarser(self, first: Value, both: np.ndarray, aval: Any, key: Key) -> Value:
         """Nodes of one source that are mixed with each other: groups that are not mixed, such as heads, live on."""

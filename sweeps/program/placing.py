@@ -71,6 +71,11 @@ class Placing:
         self._chains = {s: graph.ways_through(s.vertex, above) for s in reader.sources.values()}
         self._passed = {s: set(chain) for s, chain in self._chains.items()}
         self._hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.flow)
+        self._read_of = {
+            source: self._copied(reader.reads[key].value.vertex)
+            for (key, _), source in reader.sources.items()
+            if key in reader.reads
+        }
         self._at = {s: self._last(s) for s in self._sources}
         self._more: dict[int, list[int]] = {}
         for parent in {s.parent for s in self._sources if s.parent is not None}:
@@ -108,12 +113,27 @@ class Placing:
         return self._last_of(source, self._chains, self._passed)
 
     def _last_of(self, source: Source, chains: dict, passed: dict) -> int | None:
-        chain = chains[source]
+        chain = self._until_normalised(chains[source])
         for at in reversed(range(len(chain))):
             value = self._values[chain[at]]
             if self._fits(value, source) and all(chain[at] in passed[other] for other in value.sources):
                 return self._before_moves(chain[: at + 1], source)
         return None
+
+    def _until_normalised(self, chain: list[int]) -> list[int]:
+        """A chain up to a value behind an activation of which a number of all nodes is taken, as by a normalisation."""
+        for at, vertex in enumerate(chain[:-1]):
+            if self._leads_to_statistic(vertex, chain[at + 1]):
+                return chain[: at + 1] if self._values[vertex].is_bent else chain
+        return chain
+
+    def _leads_to_statistic(self, vertex: int, without: int) -> bool:
+        seen = [vertex]
+        for one in seen:
+            if self._values[one].kind == "statistic":
+                return True
+            seen += [after for after in self._after[one] if after not in (EXIT, without) and after not in seen]
+        return False
 
     def _before_moves(self, chain: list[int], source: Source) -> int:
         """The end of a chain, or a value before it that is only moved since and holds each node in a row of its own."""
@@ -181,6 +201,10 @@ class Placing:
     def group_of(self, site: Site) -> Group | None:
         """The nodes of a site, while they were put together; None of what is never read."""
         return self._groups_by_key.get(site.key)
+
+    def free_name(self, path: str) -> str:
+        """A path, or one with a number where a layer has it."""
+        return f"{path} #2" if path in self._short.values() else path
 
     def name_of(self, path: str) -> str:
         """The name of the layer of a parameter."""
@@ -259,20 +283,27 @@ class Placing:
             and not all(s.is_embedding for s in made)
             and not any(s.reason for s in made)
             and not words & rules.ORDERING
-            and not (is_linear and ("added" in words or self._is_low_rank(words)))
+            and not (is_linear and ("added" in words or self._is_low_rank(made, words)))
         )
 
-    def _is_low_rank(self, words: set[str]) -> bool:
-        """Whether every reader works beside a layer that does not read these nodes, as in low-rank adaptation."""
+    def _copied(self, vertex: int) -> int:
+        """The value of which a value is a copy."""
+        while vertex in self.reader.same:
+            vertex = self.reader.same[vertex]
+        return vertex
+
+    def _is_low_rank(self, made: list[Source], words: set[str]) -> bool:
+        """Whether every reader works beside a layer that reads what these nodes are made of: low-rank adaptation."""
         readers = {word.removeprefix("read by ") for word in words}
         if not words or not all(word.startswith("read by ") for word in words):
             return False
+        own = {self._read_of[s] for s in made if s in self._read_of}
         mates = [
-            {s.path for s in made} - readers
-            for made in self._together.values()
-            if readers & {s.path for s in made if s.kind != "head"}
+            {self._read_of.get(s) for s in together if s.path not in readers}
+            for together in self._together.values()
+            if readers & {s.path for s in together if s.kind != "head"}
         ]
-        return bool(mates) and all(mates)
+        return bool(mates) and all(own & read for read in mates)
 
     # Names
 

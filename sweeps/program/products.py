@@ -20,11 +20,7 @@ class Products(Flow):
         sides, ndim = [(left, right, axes[0]), (right, left, axes[1])], len(aval.shape)
         if is_summed:
             for one, other, places in sides[1:] if name == "conv_general_dilated" else sides:
-                if (
-                    one.kind == "weights"
-                    and (one.path or one.is_constant)
-                    and not _is_query(equation, one, one is left)
-                ):
+                if one.kind == "weights" and _is_kernel(equation, one, other, one is left):
                     self._note_read(equation, left, right, one is left, key)
                     return self._made_by(one, other, places, name, aval, key)
         if name == "conv_general_dilated":
@@ -41,8 +37,19 @@ class Products(Flow):
         shared = [any(one.ids.shape[a] > 1 for a, out in places.items() if out in batch) for one, places in nodes]
         if nodes and all(shared) and all(_is_summed(one, places) or len(nodes) == 2 for one, places in nodes):
             return self._head(nodes, batch, aval, key)
-        all_summed = len(nodes) == 2 and all(_rest(one, places, ndim).size == 1 for one, places in nodes)
+        rests = [_rest(one, places, ndim).size for one, places in nodes]
+        if self._has_heads_in_queries(nodes, rests, len(batch)):
+            return self._head([nodes[int(np.argmax(rests))]], batch, aval, key)
+        all_summed = len(nodes) == 2 and max(rests) == 1
         return self.new("data", aval, word="attention" if all_summed else "product with data")
+
+    @staticmethod
+    def _has_heads_in_queries(nodes: list[Any], rests: list[int], batch: int) -> bool:
+        """Whether queries have heads of their own, and keys, one a position, are the same for all."""
+        if len(nodes) != 2 or not all(_is_summed(*one) for one in nodes) or not min(rests) == 1 < max(rests):
+            return False
+        _, places = nodes[int(np.argmin(rests))]
+        return len(places) > batch
 
     def _note_read(self, equation: JaxprEqn, left: Value, right: Value, reads_right: bool, key: Key) -> None:
         summed = _summed_axes(equation)
@@ -89,6 +96,17 @@ class Products(Flow):
             path = path.rpartition("/")[0].rpartition("/")[0] or path
         like = self.like(path, "head", int(joint.max()) + 1, stack=by_size[0].stack)
         return self.made(key, aval, joint, like, word="attention")
+
+
+def _is_kernel(equation: JaxprEqn, one: Value, other: Value, is_left: bool) -> bool:
+    """Whether weights make nodes in a product.
+
+    Arrays that the function closes over may as well mix positions, as a graph's adjacency does: these make nodes of
+    features alone, which come last.
+    """
+    if one.path or equation.primitive.name == "conv_general_dilated":
+        return (bool(one.path) or one.is_constant) and not _is_query(equation, one, is_left)
+    return one.is_constant and len(other.aval.shape) - 1 in _summed_axes(equation)[is_left]
 
 
 def _is_query(equation: JaxprEqn, one: Value, is_left: bool) -> bool:

@@ -97,14 +97,6 @@ class Reader(Operations):
                 for one in self._walk(inner.jaxpr, self._consts(inner), inputs, frame):
                     self.ends(one, name)
 
-    def _plain(self, one: Value) -> Value:
-        """The same value within a function that is not taken apart: nodes do not live on in it."""
-        if one.kind == "weights":
-            return one
-        plain = self.new("data", one.aval)
-        self.flow.append((one.vertex, plain.vertex))
-        return plain
-
     def _consts(self, inner: ClosedJaxpr) -> list[Value]:
         return [self.constant(v.aval, const) for v, const in zip(inner.jaxpr.constvars, inner.consts, strict=True)]
 

@@ -97,6 +97,11 @@ class Value:
         return min(self.sources, key=lambda source: source.order)
 
 
+def root_of(source: Source) -> Source:
+    """The source of which the nodes of a source are a part, all that its parameter makes."""
+    return source if source.parent is None else root_of(source.parent)
+
+
 def is_in_order(ids: np.ndarray) -> bool:
     """Whether each node has one place, in the order of their numbers."""
     return bool((ids.ravel() == np.arange(ids.size)).all())
