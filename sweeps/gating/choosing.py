@@ -89,7 +89,7 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
 
 def _matching(site: Site, pattern: str) -> Site | None:
     """The site, or those of its copies and the call that a pattern names; None if it names none."""
-    if _fits(site.path, pattern):
+    if _fits(site.path, pattern) or pattern in site.makers:
         return site
     path, at, number = pattern.rpartition("@")
     if at and number.isdigit() and int(number) < site.calls:

@@ -135,7 +135,13 @@ class Network:
         settings = jax.dtypes.canonicalize_dtype(float), config.jax_default_matmul_precision
         at = tree, kinds, settings
         if at not in self._known:
-            found = Found(tracing.trace(self.apply, *shapes), shapes[1])
+            program = tracing.trace(self.apply, *shapes)
+            if tracing.is_differentiated(program.jaxpr):
+                raise UnsupportedError(
+                    "network: it takes derivatives of itself (jax.grad, jax.jvp), and gates would not be "
+                    "differentiated with it; give the function without them"
+                )
+            found = Found(program, shapes[1])
             if not found.makers:
                 raise UnsupportedError(
                     "network: no parameter makes nodes: no product or convolution with one reaches the outputs"

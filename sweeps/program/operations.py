@@ -80,14 +80,17 @@ class Operations(Products):
     def _same(self, one: Value, aval: Any, key: Key) -> Value:
         if not one.holds_nodes:
             return self.new(one.kind, aval)
-        return self.new(one.kind, aval, key=key, sources=one.sources, ids=one.ids, is_bent=one.is_bent)
+        return self.new(
+            one.kind, aval, key=key, sources=one.sources, ids=one.ids, is_bent=one.is_bent, is_scaled=one.is_scaled
+        )
 
     def _elementwise(self, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
         nodes = [one for one in operands if one.kind == "nodes"]
         others = [one for one in operands if one.kind != "weights"]
         if name in ADDING and len(others) > 1:
             self.added.update(one.vertex for one in operands if one.kind == "data")
-            if len({one.first.parent or one.first if one.kind == "nodes" else None for one in others}) > 1 and nodes:
+            made = {root_of(one.first) if one.kind == "nodes" else None for one in others if one.kind != "statistic"}
+            if nodes and len(made) > 1:
                 # The result's number is the next one.
                 self.sums[len(self.values)] = Sum((*key, 0), aval, max(nodes, key=lambda one: one.ids.ndim).ids)
         if not nodes:
@@ -100,8 +103,10 @@ class Operations(Products):
             # Memory of an earlier call of the same layer ends here: this call makes it anew.
             kept = [one if one not in before else self._plain(one) for one in operands]
             value = self._elementwise(name, kept, aval, key)
-            value.word = "added" if name in ADDING else "loop"
+            value.word = "added" if name in ADDING else "memory"
             return value
+        if name in ADDING and self._are_apart(nodes):
+            return self.new("data", aval, word="added")
         sources = frozenset().union(*[one.sources for one in nodes])
         first = min(nodes, key=lambda one: (-one.ids.ndim, one.first.order))
         for number, one in enumerate(operands):
@@ -120,9 +125,22 @@ class Operations(Products):
             if not stays:
                 return self.new("data", aval, word="added" if name in ADDING else name)
         self.beside[len(self.values)] = [one for one in operands if one.kind == "weights" and one.path]
+        # An array for all examples, of no inputs, is where a memory begins.
+        begins = any(one.kind == "weights" and one.aval.shape == aval.shape and not one.repeated for one in operands)
+        scaled = name in rules.SCALING and (begins or len(others) > 1)
         bends = name not in rules.LINEAR or (len(nodes) > 1 and name in rules.SCALING)
-        is_bent = bends or any(one.is_bent for one in nodes)
-        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, is_bent=is_bent)
+        more = dict(is_bent=bends or any(one.is_bent for one in nodes))
+        more |= dict(is_scaled=scaled or any(one.is_scaled for one in nodes))
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, **more)
+
+    @staticmethod
+    def _are_apart(nodes: list[Value]) -> bool:
+        """Whether units of several layers are added that have had their activations: each is a node of its own.
+
+        What gates scale is not: the terms of a cell's sum are parts of its units.
+        """
+        several = len({root_of(one.first) for one in nodes}) > 1
+        return several and any(one.is_bent and not one.is_scaled for one in nodes)
 
     def _plain(self, one: Value) -> Value:
         """The same value where nodes do not live on in it."""
@@ -137,7 +155,7 @@ class Operations(Products):
         roots = [root_of(source) for source in other.sources]
         made = {(root.path, root.axes): root for root in roots if root.axes}
         calls = [root for root in map(root_of, one.sources) if made.get((root.path, root.axes), root) is not root]
-        return any(self._leads_to(root.vertex, {call.vertex for call in roots}) for root in calls)
+        return any(self._leads_to(root.vertex, {call.vertex for call in (*roots, *other.sources)}) for root in calls)
 
     def _leads_to(self, vertex: int, to: set[int]) -> bool:
         """Whether one of some values is made of another."""
@@ -174,7 +192,15 @@ class Operations(Products):
             here = np.unique(ids[ids >= 0])
             if len(here) == count or not len(here):
                 results.append(
-                    self.new("nodes", aval, key=(*key, j), sources=one.sources, ids=squeezed(ids), is_bent=one.is_bent)
+                    self.new(
+                        "nodes",
+                        aval,
+                        key=(*key, j),
+                        sources=one.sources,
+                        ids=squeezed(ids),
+                        is_bent=one.is_bent,
+                        is_scaled=one.is_scaled,
+                    )
                 )
                 continue
             old, paths = one.first, sorted({source.path for source in one.sources})
@@ -290,4 +316,6 @@ class Operations(Products):
         sizes = zip(cache.aval.shape, update.aval.shape, update.ids.shape, strict=True)
         if any(n > 1 and whole != size for whole, size, n in sizes):
             return self.new("data", aval)
-        return self.new("nodes", aval, sources=update.sources, ids=update.ids, is_bent=update.is_bent)
+        return self.new(
+            "nodes", aval, sources=update.sources, ids=update.ids, is_bent=update.is_bent, is_scaled=update.is_scaled
+        )

@@ -14,7 +14,7 @@ from sweeps.program import graph, rules
 from sweeps.program.reading import Reader
 from sweeps.program.sites import Place, Site, copies
 from sweeps.program.tracing import Program
-from sweeps.program.values import EXIT, Key, Source, Value, common, is_in_order
+from sweeps.program.values import EXIT, Key, Source, Value, common, is_in_order, root_of
 
 
 class Group:
@@ -165,6 +165,8 @@ class Placing:
         chains = {s: graph.ways_through(s.vertex, above) for s in rest}
         passed = defaultdict(set, {s: set(chain) for s, chain in chains.items()})
         more = {self._last_of(s, chains, passed) for s in rest}
+        # What only the next step of a loop that Python unrolled reads is no other way out.
+        more = {other for other in more if other is None or self._ends(other, without=vertex) != {"memory"}}
         if all(other is not None and self._values[other].first is value.first for other in more):
             self._more[vertex] = sorted(other for other in more if other is not None)
             self._at.update(dict.fromkeys(value.sources, vertex))
@@ -179,7 +181,7 @@ class Placing:
         others = self._values[scaled].sources - self._values[edges[0].before].sources
         places = {self._at.get(other) for other in others}
         memory = places.pop() if len(places) == 1 else None
-        if memory is None or self._ends(memory, without=scaled) != {"loop"}:
+        if memory is None or not self._ends(memory, without=scaled) <= {"loop", "memory"}:
             return []
         return sorted(self._values[scaled].sources, key=lambda one: one.order)
 
@@ -267,7 +269,8 @@ class Placing:
 
     def _identity(self, source: Source, traits: tuple[bool, ...]) -> tuple:
         lengths = tuple(length for _, length in source.stack)
-        made: tuple = (source.path, source.axes) if source.axes else (source.path, source.order)
+        root = root_of(source)
+        made: tuple = (root.path, root.axes) if root.axes else (source.path, source.order)
         return (*made, source.kind, lengths, *traits)
 
     def _is_default(self, made: list[Source]) -> bool:
@@ -330,7 +333,8 @@ class Placing:
         return found
 
     def _name(self, group: Group) -> str:
-        made = max(group.sources, key=len)
+        most = max(group.sources, key=lambda made: (len(made), any(s.path.endswith("/*") for s in made)))
+        made = sorted(most, key=lambda s: (s.parent is not None, s.order))
         names = list(dict.fromkeys(self.name_of(s.path) for s in made))
         name = names[0] if len(names) == 1 else common([s.path for s in made]) or names[0]
         return name.removesuffix("/*").removesuffix("/~")  # parts of several layers, or Haiku's sign of a method
@@ -364,6 +368,7 @@ class Placing:
             default=bool(places) and not reason and self._is_default(group.sources[0]),
             reads=", ".join(dict.fromkeys(self._in_words(word) for word in words)),
             reason=reason,
+            makers=tuple(dict.fromkeys(self.name_of(s.path) for made in group.sources for s in made)),
             places=tuple(places),
         )
 
@@ -376,7 +381,13 @@ class Placing:
         path = word.removeprefix("read by ")
         if path != word:
             return self.name_of(path)
-        return {"added": "a sum", "loop": "the next step", "output": "outputs", "part": "parts of it"}.get(word, word)
+        return {
+            "added": "a sum",
+            "loop": "the next step",
+            "memory": "the next step",
+            "output": "outputs",
+            "part": "parts of it",
+        }.get(word, word)
 
     def _ordered(self, words: list[str]) -> str:
         orders = sorted(set(words) & rules.ORDERING)

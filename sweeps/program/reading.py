@@ -115,7 +115,7 @@ class Reader(Operations):
             ids = one.ids if ids is None else ids
             kind = "nodes" if ids is not False else "data"
         more: dict[str, Any] = dict(sources=one.sources) if kind in ("nodes", "statistic") else {}
-        more |= dict(ids=ids, is_bent=one.is_bent) if kind == "nodes" else {}
+        more |= dict(ids=ids, is_bent=one.is_bent, is_scaled=one.is_scaled) if kind == "nodes" else {}
         known = one.known if one.aval.shape == aval.shape else None
         result = self.new(
             kind,
@@ -190,7 +190,7 @@ class Reader(Operations):
         for number in range(10):
             mark, begin = (len(self.edges), len(self.flow)), len(self.values)
             results = self._walk(inner.jaxpr, consts, [*fixed, *carry, *slices], frame)
-            state = [(one.kind, one.sources, one.is_bent) for one in results[: len(start)]]
+            state = [(one.kind, one.sources, one.is_bent, one.is_scaled) for one in results[: len(start)]]
             if state == settled:
                 break
             settled = state
@@ -216,7 +216,9 @@ class Reader(Operations):
         """What a loop carries, by what it starts with and what a step makes of it."""
         stays = not any(at == frame for source in after.sources for at, _ in source.stack)
         if after.kind == "nodes" and stays and may_live:
-            return self.new("nodes", aval, sources=after.sources, ids=after.ids, is_bent=after.is_bent)
+            return self.new(
+                "nodes", aval, sources=after.sources, ids=after.ids, is_bent=after.is_bent, is_scaled=after.is_scaled
+            )
         return self.new("weights" if before.kind == after.kind == "weights" else "data", aval)
 
     def _cond(self, equation: JaxprEqn, operands: list[Value], key: Key) -> list[Value]:

@@ -48,6 +48,7 @@ class Site:
     default : whether it is gated when nothing is asked for
     reads : who reads it, in words
     reason : why it cannot be gated, and what would work; empty if it can
+    makers : names of all layers that make the nodes together, as in a gated linear unit
     places : where gates stand: one for each call of a layer
     """
 
@@ -64,6 +65,7 @@ class Site:
     default: bool = field(default=False, compare=False)
     reads: str = field(default="", compare=False)
     reason: str = field(default="", compare=False)
+    makers: tuple[str, ...] = field(default=(), compare=False)
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
 
     @property

@@ -88,6 +88,17 @@ def body(equation: JaxprEqn) -> ClosedJaxpr | None:
     return found[0] if fits and len(found[0].jaxpr.outvars) == len(equation.outvars) else None
 
 
+def is_differentiated(jaxpr: Jaxpr, is_within: bool = False) -> bool:
+    """Whether a program takes derivatives of its own products, as energy and score networks do."""
+    for one in jaxpr.eqns:
+        here = is_within or "jvp(" in str(one.source_info.name_stack)
+        if here and one.primitive.name in ("dot_general", "conv_general_dilated"):
+            return True
+        if any(is_differentiated(inner.jaxpr, here) for inner in bodies(one)):
+            return True
+    return False
+
+
 def constants_and_carry(equation: JaxprEqn) -> tuple[int, int]:
     """Return how many operands of a scan are the same at every step, and how many it carries, which come next."""
     params = equation.params

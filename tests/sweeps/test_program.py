@@ -301,6 +301,19 @@ def test_what_cannot_be_read_is_refused(apply, params, error, message):
         program.read(apply, params, X)
 
 
+def test_networks_that_take_their_own_derivatives_are_refused():
+    def energy(p, x):
+        return jnp.tanh(x @ p["a"]) @ p["o"]
+
+    for apply in (
+        lambda p, x: jax.grad(lambda x: energy(p, x).sum())(x),
+        jax.jit(lambda p, x: jax.jvp(lambda x: energy(p, x), (x,), (x,))[1]),
+        lambda p, x: jax.grad(lambda x: jax.jit(jax.checkpoint(energy))(p, x).sum())(x),
+    ):
+        with pytest.raises(UnsupportedError, match="takes derivatives of itself .* give the function without them"):
+            program.read(apply, TWO, X)
+
+
 def test_an_error_of_the_network_itself_stays_its_own():
     with pytest.raises(TypeError, match="dot_general") as caught:
         program.read(lambda p, x: x @ p["w"], {"w": normal(4, 4)}, X)

@@ -290,6 +290,13 @@ def learned_queries(p, x, gate):
     return with_queries(p, dense(p["a"]["q"], latents), x, gate)
 
 
+@network("q head 2", SERIES, q=linear(3, 8), k=linear(3, 4), v=linear(3, 4), o=linear(8, 2))
+def one_key_for_all_heads(s, x, gate):
+    scores = softmax(xp.einsum("bqhd,bkd->bhqk", s.q(x).reshape(2, 5, 2, 4), s.k(x)))
+    c = xp.einsum("bhqk,bkd->bqhd", scores, s.v(x))
+    return s.o(gate("q", c, (2, 1)).reshape(2, 5, 8))
+
+
 @network("k head 2", SERIES, q=linear(3, 6), k=linear(3, 6), v=linear(3, 6), o=linear(6, 2))
 def linear_attention(s, x, gate):
     q, k, v = (h.reshape(2, 5, 2, 3) for h in (s.q(x), s.k(x), s.v(x)))

@@ -170,3 +170,42 @@ def bfloat16_within(p, x, gate):
     p, x = jax.tree.map(short, p), short(x)
     h = gate("b", xp.tanh(dense(p["b"], gate("a", relu(dense(p["a"], x))))))
     return both(lambda h: h.astype(float), lambda h: h)(dense(p["o"], h))
+
+
+# Found by an attack: what was left out, or gated in the wrong place.
+
+
+@plain(
+    "h unit 5, mu unit 2, a unit 4",
+    {"x": normal(7, 3), "c": normal(7, 2)},
+    weights(h=(3, 5), mu=(5, 2), a=(2, 4), c=(2, 4), o=(4, 2)),
+)
+def decoder_with_a_condition(p, inputs, gate):
+    latent = gate("mu", dense(p["mu"], gate("h", relu(dense(p["h"], inputs["x"])))))
+    return dense(p["o"], gate("a", relu(dense(p["a"], latent) + dense(p["c"], inputs["c"]))))
+
+
+@plain("a unit 5, b unit 5", BATCH, weights(a=(3, 5), b=(3, 5), o=(5, 2)))
+def two_branches_with_activations_of_their_own(p, x, gate):
+    return dense(p["o"], gate("a", relu(dense(p["a"], x))) + gate("b", xp.tanh(dense(p["b"], x))))
+
+
+@plain("a unit 5", {"x": normal(7, 3), "c": normal(7, 2)}, weights(gb=(2, 10), a=(3, 5), o=(5, 2)))
+def scaled_and_shifted_by_a_condition(p, inputs, gate):
+    scale, shift = xp.split(dense(p["gb"], inputs["c"]), 2, -1)
+    return dense(p["o"], gate("a", relu(dense(p["a"], inputs["x"]) * (1 + scale) + shift)))
+
+
+NEAR = normal(7, 7, seed="near")
+
+
+@plain("a unit 5", BATCH, weights(a=(3, 5), o=(5, 2)))
+def adjacency_that_is_closed_over(p, x, gate):
+    kernel, bias = p["a"]["kernel"], p["a"]["bias"]
+    return dense(p["o"], gate("a", sigmoid(NEAR @ (x @ kernel) + bias)))
+
+
+@plain("a unit 5", BATCH, weights(a=(3, 5), o=(5, 2)))
+def normalised_behind_the_activation(p, x, gate):
+    h = gate("a", sigmoid(dense(p["a"], x)))
+    return dense(p["o"], (h - h.mean(-1, keepdims=True)) / xp.sqrt(h.var(-1, keepdims=True) + 1e-5))

@@ -278,3 +278,13 @@ def lstm_to_lstm_of_a_kernel_for_each_gate(p, x, gate):
 
     handed = lambda carry: (gate("encoder", carry[0]), carry[1])  # noqa: E731
     return sequence_to_sequence(p, x, step, (ZEROS, ZEROS), handed)
+
+
+@plain("cell unit 4", normal(2, 3, 3), {"cell": {"w": (3, 16), "u": (4, 16), "b": (16,)}, "o": weights(4, 2)})
+def lstm_unrolled_by_python(p, x, gate):
+    c = h = xp.zeros((2, 4)) if isinstance(x, np.ndarray) else jnp.zeros((2, 4))
+    for t in range(3):
+        z = x[:, t] @ p["cell"]["w"] + h @ p["cell"]["u"] + p["cell"]["b"]
+        c, h = lstm_step(c, *xp.split(z, 4, -1))
+        h = gate("cell", h)
+    return dense(p["o"], h)
