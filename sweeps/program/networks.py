@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from analysis.errors import InputTypeError
@@ -138,10 +139,17 @@ def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:
         raise InputTypeError(f"model must be a flax.nnx.Module, got {type(model).__name__}")
     clone = nnx.clone(model)
     clone.eval()
-    # Variables of a user's own kind may be kernels.
-    state = nnx.RngState, nnx.BatchStat, nnx.Cache, nnx.Intermediate
-    graph, *states = nnx.split(clone, nnx.Any(*state), ...)
-    return OfNnx(graph, call), {"params": states[1], "state": states[0]}
+    graph, *states = nnx.split(clone, nnx.Any(nnx.Param, _is_kernel), ...)
+    return OfNnx(graph, call), {"params": states[0], "state": states[1]}
+
+
+def _is_kernel(_: Any, variable: Any) -> bool:
+    """Whether a variable of a user's own kind may be a kernel: numbers that are no statistics, caches or masks."""
+    from flax import nnx
+
+    kind, dtype = getattr(variable, "type", type(variable)), getattr(variable, "dtype", None)
+    is_state = issubclass(kind, nnx.RngState | nnx.BatchStat | nnx.Cache | nnx.Intermediate)
+    return not is_state and dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
 def of_linen(module: Any, variables: Any, call: Call = None) -> tuple[OfLinen, Any]:

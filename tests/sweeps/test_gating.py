@@ -111,6 +111,20 @@ def test_subclasses_of_dense_layers_keep_their_own_call():
     )
 
 
+def test_kernels_of_a_users_own_kind_of_variable():
+    class Frozen(nnx.Variable):
+        pass
+
+    class Features(nnx.Module):
+        def __init__(self):
+            self.fixed, self.last = Frozen(jnp.eye(2, 4)), helpers.linear(4, 2, seed=1)
+
+        def __call__(self, inputs):
+            return self.last(nnx.relu(inputs @ self.fixed[...]))
+
+    assert [site.path for site in gating.attach(Features(), INPUTS).sites] == ["fixed"]
+
+
 def test_dropout_is_off_while_gated_and_on_afterwards():
     network = nnx.Sequential(
         helpers.linear(2, 5, seed=0),
