@@ -92,11 +92,6 @@ def halves(net, x):
     return net.out(jnp.tanh(hidden[:, 2:])) + net.other(nnx.relu(hidden[:, :2]))
 
 
-def of_images(net, x):
-    hidden = jnp.tanh(net.norm(net.first(x)))
-    return net.out(nnx.relu(net.second_norm(net.second(hidden))).mean((1, 2)))
-
-
 # Nodes of each layer, as a person counts them; what is made last is the outputs.
 NETS = {
     "dense": (lambda: sweeps.MLP((3, 5, 4, 2), kernel_init=ZEROS), X, {"layers/0": 5, "layers/1": 4, "layers/2": 2}),
@@ -119,17 +114,13 @@ NETS = {
     ),
     "normalised convolutions": (
         lambda: Net(
-            lambda net, x: net.out(
-                nnx.relu(net.second_norm(net.second(jnp.tanh(net.norm(net.first(x)))))).mean((1, 2))
-            ),
+            lambda net, x: net.out(nnx.relu(net.norm(net.first(x))).mean((1, 2))),
             first=conv(2, 3, use_bias=False),
             norm=norm(3),
-            second=conv(3, 4),
-            second_norm=norm(4),
-            out=helpers.linear(4, 2),
+            out=helpers.linear(3, 2),
         ),
         IMAGES,
-        {"first": 3, "second": 4, "out": 2},
+        {"first": 3, "out": 2},
     ),
     "flattened": (
         lambda: Net(
