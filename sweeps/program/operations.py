@@ -81,7 +81,14 @@ class Operations(Products):
         if not one.holds_nodes:
             return self.new(one.kind, aval)
         return self.new(
-            one.kind, aval, key=key, sources=one.sources, ids=one.ids, is_bent=one.is_bent, is_scaled=one.is_scaled
+            one.kind,
+            aval,
+            key=key,
+            sources=one.sources,
+            ids=one.ids,
+            is_bent=one.is_bent,
+            is_scaled=one.is_scaled,
+            is_memory=one.is_memory,
         )
 
     def _elementwise(self, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
@@ -131,6 +138,8 @@ class Operations(Products):
         bends = name not in rules.LINEAR or (len(nodes) > 1 and name in rules.SCALING)
         more = dict(is_bent=bends or any(one.is_bent for one in nodes))
         more |= dict(is_scaled=scaled or any(one.is_scaled for one in nodes))
+        by_others = name in rules.SCALING and (begins or any(one.kind == "data" for one in operands))
+        more |= dict(is_memory=by_others or any(one.is_memory for one in nodes))
         return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, **more)
 
     @staticmethod
@@ -139,8 +148,12 @@ class Operations(Products):
 
         What gates scale is not: the terms of a cell's sum are parts of its units.
         """
-        several = len({root_of(one.first) for one in nodes}) > 1
-        return several and any(one.is_bent and not one.is_scaled for one in nodes)
+        several = len({frozenset(map(root_of, one.sources)) for one in nodes}) > 1
+        if not several or any(one.is_bent and not one.is_scaled for one in nodes):
+            return several
+        # Of products of units, each with one of its own, none is a memory: as between two layers, by a gate.
+        own = all(one.sources - other.sources for one in nodes for other in nodes if other is not one)
+        return own and all(one.is_scaled and not one.is_memory for one in nodes)
 
     def _plain(self, one: Value) -> Value:
         """The same value where nodes do not live on in it."""
@@ -200,6 +213,7 @@ class Operations(Products):
                         ids=squeezed(ids),
                         is_bent=one.is_bent,
                         is_scaled=one.is_scaled,
+                        is_memory=one.is_memory,
                     )
                 )
                 continue
@@ -317,5 +331,11 @@ class Operations(Products):
         if any(n > 1 and whole != size for whole, size, n in sizes):
             return self.new("data", aval)
         return self.new(
-            "nodes", aval, sources=update.sources, ids=update.ids, is_bent=update.is_bent, is_scaled=update.is_scaled
+            "nodes",
+            aval,
+            sources=update.sources,
+            ids=update.ids,
+            is_bent=update.is_bent,
+            is_scaled=update.is_scaled,
+            is_memory=update.is_memory,
         )

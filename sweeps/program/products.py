@@ -31,7 +31,13 @@ class Products(Flow):
         if len(on) == 1 and not _is_summed(*on[0]):
             one, places = on[0]
             word = "attention" if len(nodes) == 2 else ""
-            more = dict(ids=_rest(one, places, ndim), is_bent=one.is_bent, is_scaled=one.is_scaled, word=word)
+            more = dict(
+                ids=_rest(one, places, ndim),
+                is_bent=one.is_bent,
+                is_scaled=one.is_scaled,
+                is_memory=one.is_memory,
+                word=word,
+            )
             return self.new("nodes", aval, key=(*key, 0), sources=one.sources, **more)
         batch = range(len(equation.params["dimension_numbers"][1][0]))
         shared = [any(one.ids.shape[a] > 1 for a, out in places.items() if out in batch) for one, places in nodes]
@@ -80,7 +86,14 @@ class Products(Flow):
             return self.new("data", aval)
         ids = placed(left.ids.reshape(-1), [out], len(aval.shape))
         return self.new(
-            "nodes", aval, key=(*key, 0), sources=left.sources, ids=ids, is_bent=left.is_bent, is_scaled=left.is_scaled
+            "nodes",
+            aval,
+            key=(*key, 0),
+            sources=left.sources,
+            ids=ids,
+            is_bent=left.is_bent,
+            is_scaled=left.is_scaled,
+            is_memory=left.is_memory,
         )
 
     def _head(self, nodes: list[Any], batch: range, aval: Any, key: Key) -> Value:

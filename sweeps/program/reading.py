@@ -115,7 +115,11 @@ class Reader(Operations):
             ids = one.ids if ids is None else ids
             kind = "nodes" if ids is not False else "data"
         more: dict[str, Any] = dict(sources=one.sources) if kind in ("nodes", "statistic") else {}
-        more |= dict(ids=ids, is_bent=one.is_bent, is_scaled=one.is_scaled) if kind == "nodes" else {}
+        more |= (
+            dict(ids=ids, is_bent=one.is_bent, is_scaled=one.is_scaled, is_memory=one.is_memory)
+            if kind == "nodes"
+            else {}
+        )
         known = one.known if one.aval.shape == aval.shape else None
         result = self.new(
             kind,
@@ -217,7 +221,13 @@ class Reader(Operations):
         stays = not any(at == frame for source in after.sources for at, _ in source.stack)
         if after.kind == "nodes" and stays and may_live:
             return self.new(
-                "nodes", aval, sources=after.sources, ids=after.ids, is_bent=after.is_bent, is_scaled=after.is_scaled
+                "nodes",
+                aval,
+                sources=after.sources,
+                ids=after.ids,
+                is_bent=after.is_bent,
+                is_scaled=after.is_scaled,
+                is_memory=after.is_memory,
             )
         return self.new("weights" if before.kind == after.kind == "weights" else "data", aval)
 

@@ -66,6 +66,7 @@ class Value:
     is_bent : whether the nodes went through a nonlinearity since they were made
     known : what computes the value, if it depends on nothing that is not known
     is_scaled : whether they were multiplied with values of other nodes or of inputs since
+    is_memory : whether they were multiplied with what is no node since, such as what a cell remembers
     is_made : whether its nodes are new: those of its operands end
     word : how operands end in this value, for people
     """
@@ -84,6 +85,7 @@ class Value:
     is_made_of_weights: bool = False
     is_bent: bool = False
     is_scaled: bool = False
+    is_memory: bool = False
     is_made: bool = False
     known: Callable[[], Any] | None = None
     word: str = ""

@@ -209,3 +209,9 @@ def adjacency_that_is_closed_over(p, x, gate):
 def normalised_behind_the_activation(p, x, gate):
     h = gate("a", sigmoid(dense(p["a"], x)))
     return dense(p["o"], (h - h.mean(-1, keepdims=True)) / xp.sqrt(h.var(-1, keepdims=True) + 1e-5))
+
+
+@plain("x unit 5, T unit 5, H unit 5", BATCH, weights(x=(3, 5), T=(3, 5), H=(3, 5), o=(5, 2)))
+def between_two_layers(p, x, gate):
+    t, h = gate("T", sigmoid(dense(p["T"], x))), gate("H", relu(dense(p["H"], x)))
+    return dense(p["o"], t * h + (1 - t) * gate("x", relu(dense(p["x"], x))))
