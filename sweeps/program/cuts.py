@@ -8,8 +8,8 @@ import numpy as np
 from sweeps.program import rules
 from sweeps.program.entries import Part
 from sweeps.program.following import Follower, Label, Use, within
+from sweeps.program.groups import Group
 from sweeps.program.network import Network
-from sweeps.program.placing import Group
 from sweeps.program.sites import Site
 from sweeps.program.values import EXIT, Key, Source, root_of
 

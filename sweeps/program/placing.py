@@ -11,41 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from sweeps.program import graph, rules
+from sweeps.program.groups import Group
 from sweeps.program.reading import Reader
 from sweeps.program.sites import Place, Site, copies
 from sweeps.program.tracing import Program
 from sweeps.program.values import EXIT, Key, Source, Value, common, is_in_order, root_of
-
-
-class Group:
-    """Nodes of one site while it is put together.
-
-    Attributes
-    ----------
-    sources : what comes together at each place
-    vertices : the values at which gates stand, each with the source that numbers it and the number of the call; none
-        if there is no place
-    """
-
-    def __init__(self) -> None:
-        self.sources: list[list[Source]] = []
-        self.vertices: list[tuple[int, Source, int]] = []
-
-    @property
-    def first(self) -> Source:
-        """The source that names the group."""
-        return min((source for made in self.sources for source in made), key=lambda source: source.order)
-
-    @property
-    def has_calls(self) -> bool:
-        """Whether a layer is called several times; of one that is read in parts, each part is made once."""
-        return sum(len(made[0].labels) for made in self.sources) > len(self.numbers)
-
-    @property
-    def numbers(self) -> list[int]:
-        """Numbers of the nodes in what their parameter makes."""
-        bases = [base for _, base, _ in self.vertices] or [self.first]
-        return sorted({int(label) for base in bases for label in base.labels})
 
 
 class Placing:

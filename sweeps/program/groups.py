@@ -1,0 +1,34 @@
+"""Groups: nodes of one site while it is put together."""
+
+from sweeps.program.values import Source
+
+
+class Group:
+    """Nodes of one site while it is put together.
+
+    Attributes
+    ----------
+    sources : what comes together at each place
+    vertices : the values at which gates stand, each with the source that numbers it and the number of the call; none
+        if there is no place
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[list[Source]] = []
+        self.vertices: list[tuple[int, Source, int]] = []
+
+    @property
+    def first(self) -> Source:
+        """The source that names the group."""
+        return min((source for made in self.sources for source in made), key=lambda source: source.order)
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a layer is called several times; of one that is read in parts, each part is made once."""
+        return sum(len(made[0].labels) for made in self.sources) > len(self.numbers)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the nodes in what their parameter makes."""
+        bases = [base for _, base, _ in self.vertices] or [self.first]
+        return sorted({int(label) for base in bases for label in base.labels})
