@@ -86,9 +86,7 @@ class Operations(Products):
             key=key,
             sources=one.sources,
             ids=one.ids,
-            is_bent=one.is_bent,
-            is_scaled=one.is_scaled,
-            is_memory=one.is_memory,
+            **one.traits,
         )
 
     def _elementwise(self, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
@@ -211,9 +209,7 @@ class Operations(Products):
                         key=(*key, j),
                         sources=one.sources,
                         ids=squeezed(ids),
-                        is_bent=one.is_bent,
-                        is_scaled=one.is_scaled,
-                        is_memory=one.is_memory,
+                        **one.traits,
                     )
                 )
                 continue
@@ -335,7 +331,5 @@ class Operations(Products):
             aval,
             sources=update.sources,
             ids=update.ids,
-            is_bent=update.is_bent,
-            is_scaled=update.is_scaled,
-            is_memory=update.is_memory,
+            **update.traits,
         )

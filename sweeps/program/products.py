@@ -33,9 +33,7 @@ class Products(Flow):
             word = "attention" if len(nodes) == 2 else ""
             more = dict(
                 ids=_rest(one, places, ndim),
-                is_bent=one.is_bent,
-                is_scaled=one.is_scaled,
-                is_memory=one.is_memory,
+                **one.traits,
                 word=word,
             )
             return self.new("nodes", aval, key=(*key, 0), sources=one.sources, **more)
@@ -91,9 +89,7 @@ class Products(Flow):
             key=(*key, 0),
             sources=left.sources,
             ids=ids,
-            is_bent=left.is_bent,
-            is_scaled=left.is_scaled,
-            is_memory=left.is_memory,
+            **left.traits,
         )
 
     def _head(self, nodes: list[Any], batch: range, aval: Any, key: Key) -> Value:

@@ -115,11 +115,7 @@ class Reader(Operations):
             ids = one.ids if ids is None else ids
             kind = "nodes" if ids is not False else "data"
         more: dict[str, Any] = dict(sources=one.sources) if kind in ("nodes", "statistic") else {}
-        more |= (
-            dict(ids=ids, is_bent=one.is_bent, is_scaled=one.is_scaled, is_memory=one.is_memory)
-            if kind == "nodes"
-            else {}
-        )
+        more |= dict(ids=ids, **one.traits) if kind == "nodes" else {}
         known = one.known if one.aval.shape == aval.shape else None
         result = self.new(
             kind,
@@ -225,9 +221,7 @@ class Reader(Operations):
                 aval,
                 sources=after.sources,
                 ids=after.ids,
-                is_bent=after.is_bent,
-                is_scaled=after.is_scaled,
-                is_memory=after.is_memory,
+                **after.traits,
             )
         return self.new("weights" if before.kind == after.kind == "weights" else "data", aval)
 

@@ -91,6 +91,11 @@ class Value:
     word: str = ""
 
     @property
+    def traits(self) -> dict[str, bool]:
+        """What happened to its nodes since they were made: the same wherever they are only moved."""
+        return dict(is_bent=self.is_bent, is_scaled=self.is_scaled, is_memory=self.is_memory)
+
+    @property
     def holds_nodes(self) -> bool:
         """Whether nodes live in it, or a statistic of them."""
         return self.kind in ("nodes", "statistic")
