@@ -12,7 +12,6 @@ from analysis.errors import InputError
 if TYPE_CHECKING:
     from analysis import (
         best,
-        commuting,
         density,
         explorer,
         export,
@@ -27,23 +26,17 @@ if TYPE_CHECKING:
         paths,
         perceptron,
         plane,
-        published,
         qq,
-        relevance,
         removal,
         reports,
         runs,
         samples,
-        shrinking,
-        sparsity,
-        spread,
         tables,
     )
 
 __all__ = [
     "InputError",
     "best",
-    "commuting",
     "density",
     "explorer",
     "export",
@@ -58,16 +51,11 @@ __all__ = [
     "paths",
     "perceptron",
     "plane",
-    "published",
     "qq",
-    "relevance",
     "removal",
     "reports",
     "runs",
     "samples",
-    "shrinking",
-    "sparsity",
-    "spread",
     "tables",
 ]
 

@@ -18,13 +18,13 @@ _HOMES = {
     "train": "training",
     "Objective": "objective",
     "Evaluation": "objective",
-    "Bernoulli": "designs",
-    "FixedSize": "designs",
-    "FlipPaths": "designs",
-    "Hypercube": "designs",
-    "LeaveOneOut": "designs",
-    "Masks": "designs",
-    "sweep": "engine",
+    "Bernoulli": "masks.designs",
+    "FixedSize": "masks.designs",
+    "FlipPaths": "masks.designs",
+    "Hypercube": "masks.designs",
+    "LeaveOneOut": "masks.designs",
+    "Masks": "masks.designs",
+    "sweep": "engine.runner",
 }
 _MODULES = (
     "tasks",
@@ -35,7 +35,7 @@ _MODULES = (
     "objective",
     "plans",
     "pruning",
-    "designs",
+    "masks",
     "engine",
     "ranking",
     "relevance",
@@ -45,9 +45,9 @@ _MODULES = (
 __all__ = ["InputError", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from sweeps.designs import Bernoulli, FixedSize, FlipPaths, Hypercube, LeaveOneOut, Masks
-    from sweeps.engine import sweep
+    from sweeps.engine.runner import sweep
     from sweeps.examples import MaskedBatch
+    from sweeps.masks.designs import Bernoulli, FixedSize, FlipPaths, Hypercube, LeaveOneOut, Masks
     from sweeps.networks import MLP
     from sweeps.objective import Evaluation, Objective
     from sweeps.tasks import Batch, Task

@@ -18,9 +18,10 @@ from typing import Annotated, Any
 import tyro
 
 from analysis.errors import InputError, NotAFolderError, UnavailableError
-from sweeps import checks, config, importing, interrupting
+from sweeps import checks, importing, interrupting
+from sweeps.config import settings as config
 from sweeps.processes import leave, supervised
-from sweeps.studies import settings as studies
+from sweeps.studies import registry
 
 PROG = "sweeps"
 DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at once, and see what happens."""
@@ -35,49 +36,19 @@ Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures
 Overwrite = Annotated[bool, tyro.conf.arg(help="Remove an earlier run in that folder.")]
 
 
-def circle(
-    settings: tyro.conf.OmitArgPrefixes[studies.Circle],
-    out: Out = Path("runs/circle"),
-    overwrite: Overwrite = False,
-) -> None:
-    """The distribution of loss under random node removal: train, sweep, analyse, report."""
-    _study("circle", settings, out, overwrite)
+def _command_of_study(study: registry.Study) -> Callable[..., Any]:
+    """Return the command of a study; its arguments are the study's settings and the folder."""
 
+    def command(settings: Any, out: Path = Path("runs", study.name), overwrite: bool = False) -> None:
+        _run_study(study, settings, out, overwrite)
 
-def shrinking(
-    settings: tyro.conf.OmitArgPrefixes[studies.Shrinking],
-    out: Out = Path("runs/shrinking"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Which node to remove next: brute force against first- and second-order predictions, on digits or MNIST."""
-    _study("shrinking", settings, out, overwrite)
-
-
-def sparsity(
-    settings: tyro.conf.OmitArgPrefixes[studies.Sparsity],
-    out: Out = Path("runs/sparsity"),
-    overwrite: Overwrite = False,
-) -> None:
-    """How sparse a network can get: weights and units pruned, before and after fine-tuning, on digits or MNIST."""
-    _study("sparsity", settings, out, overwrite)
-
-
-def spiral(
-    settings: tyro.conf.OmitArgPrefixes[studies.Spiral],
-    out: Out = Path("runs/spiral"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Train first, or prune first? Half of the hidden nodes removed after training or before it, on a spiral."""
-    _study("spiral", settings, out, overwrite)
-
-
-def relevance(
-    settings: tyro.conf.OmitArgPrefixes[studies.Relevance],
-    out: Out = Path("runs/relevance"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Which inputs a decision comes from: relevance by many rules, compared, and trained to lie in a region."""
-    _study("relevance", settings, out, overwrite)
+    command.__annotations__ = {
+        "settings": Annotated[study.settings, tyro.conf.OmitArgPrefixes],
+        "out": Out,
+        "overwrite": Overwrite,
+    }
+    command.__doc__ = study.about
+    return command
 
 
 def run(
@@ -113,8 +84,7 @@ def run(
     if distributed:
         jax.distributed.initialize(coordinator, processes, process)
 
-    from analysis import reports
-    from sweeps.studies import configured
+    from sweeps.config import run as configured
 
     first = jax.process_index() == 0
 
@@ -125,7 +95,7 @@ def run(
     configured.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
     if first:
         with _writing(out):
-            page = reports.write(out)
+            page = registry.write_report(out)
         say(f"done: {page}")
 
 
@@ -152,10 +122,8 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
     Args:
         folder: A run folder.
     """
-    from analysis import reports
-
     with _made_of(folder):
-        print(f"report: {reports.write(folder)}")
+        print(f"report: {registry.write_report(folder)}")
 
 
 def explore(folder: tyro.conf.Positional[Path]) -> None:
@@ -186,11 +154,7 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "study circle": circle,
-    "study shrinking": shrinking,
-    "study sparsity": sparsity,
-    "study spiral": spiral,
-    "study relevance": relevance,
+    **{f"study {name}": _command_of_study(study) for name, study in registry.STUDIES.items()},
     "run": run,
     "report": report,
     "explore": explore,
@@ -304,8 +268,8 @@ def _joined_names(arguments: list[str]) -> list[str]:
         return arguments
     if len(arguments) < 2 or arguments[1] in ("-h", "--help"):
         return ["--help"]
-    if arguments[1] not in studies.STUDIES:
-        raise InputError(f"study must be one of {', '.join(studies.STUDIES)}, got {arguments[1]!r}")
+    if arguments[1] not in registry.STUDIES:
+        raise InputError(f"study must be one of {', '.join(registry.STUDIES)}, got {arguments[1]!r}")
     return [" ".join(arguments[:2]), *arguments[2:]]
 
 
@@ -328,7 +292,7 @@ def _with_defaults(function: Callable[..., Any], settings: config.Sweep) -> Call
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     """Raise, in one line, where a folder cannot be written: before the block, and for what the system says in it."""
-    from sweeps import disk
+    from sweeps.store import disk
 
     with disk.writing(folder):
         place = folder.absolute()
@@ -344,18 +308,15 @@ def _writing(folder: Path) -> Iterator[None]:
 @contextmanager
 def _made_of(folder: Path) -> Iterator[None]:
     """As _writing, for what is made of a run; that there is no such folder is for the block to say."""
-    from sweeps import disk
+    from sweeps.store import disk
 
     with _writing(folder) if folder.is_dir() else disk.writing(folder):
         yield
 
 
-def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
+def _run_study(study: registry.Study, settings: Any, out: Path, overwrite: bool) -> None:
     start = time.perf_counter()
-    from importlib import import_module
-
-    from analysis import reports
-    from sweeps.store import check_folder
+    from sweeps.store.folder import check_folder
 
     # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
     settings.check()
@@ -367,12 +328,11 @@ def _study(name: str, settings: Any, out: Path, overwrite: bool) -> None:
 
     # What a study has finished by then is in the way of the next.
     _next[:] = [ANEW if overwrite else "the same command with --overwrite starts anew"]
-    study = import_module(f"sweeps.studies.{name}")
     study.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
     _next[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]
     say("drawing figures and writing the report")
     with _writing(out):
-        page = reports.write(out)
+        page = registry.write_report(out)
     say(f"done: {page}")
 
 

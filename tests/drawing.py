@@ -2,8 +2,8 @@
 
 from unittest import mock
 
-from analysis import reports
 from analysis.figures import style
+from sweeps.studies import registry
 
 
 def coarse(figure, folder, name):
@@ -18,4 +18,4 @@ def coarse(figure, folder, name):
 def write_report(folder):
     """Write the report of a run with coarse figures; the circle's, of a synthetic run, is written in full."""
     with mock.patch.object(style, "save", coarse):
-        return reports.write(folder)
+        return registry.write_report(folder)

@@ -1,7 +1,6 @@
 """Figures: one module a kind, each function takes data and an optional axes, and returns the axes."""
 
 from analysis.figures import (
-    commuting,
     cube,
     densities,
     families,
@@ -13,18 +12,13 @@ from analysis.figures import (
     paths,
     plane,
     quantiles,
-    relevance,
     removal,
-    shrinking,
-    sparsity,
     spectrum,
-    spread,
     style,
     training,
 )
 
 __all__ = [
-    "commuting",
     "cube",
     "densities",
     "families",
@@ -36,12 +30,8 @@ __all__ = [
     "paths",
     "plane",
     "quantiles",
-    "relevance",
     "removal",
-    "shrinking",
-    "sparsity",
     "spectrum",
-    "spread",
     "style",
     "training",
 ]

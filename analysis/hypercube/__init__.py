@@ -12,13 +12,7 @@ from analysis.hypercube.moments import (
     mean_derivative,
     moments,
 )
-from analysis.hypercube.optimum import (
-    GreedyRemoval,
-    MaskOfEachSize,
-    best_masks,
-    greedy_removal,
-    worst_masks,
-)
+from analysis.hypercube.optimum import GreedyRemoval, MaskOfEachSize, best_masks, greedy_removal, worst_masks
 from analysis.hypercube.spectrum import (
     Opposite,
     additive_share,

@@ -11,7 +11,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, perceptron, plane
-from analysis.reports.cube_results import CubeResults
 from analysis.reports.page import Block, Picture, Section, Text
 from analysis.reports.wording import percent
 
@@ -87,23 +86,6 @@ def measure(
         _checkpoints(network, training, coarse),
         labels,
     )
-
-
-def chosen(sweep: xr.Dataset, cube: CubeResults | None) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return masks worth a picture: the best and the greedy one of half the size, if known, and a draw."""
-    nodes = sweep.sizes["node"]
-    found: dict[str, npt.NDArray[np.bool_]] = {}
-    if cube is not None:
-        half = nodes // 2
-        numbers = {f"best {half} on": cube.best.mask[half], f"greedy, {half} on": cube.greedy.mask[nodes - half]}
-        found |= {name: (int(mask) >> np.arange(nodes)) & 1 == 1 for name, mask in numbers.items()}
-    drawn = sweep["gates"].isel({dim: 0 for dim in sweep["loss"].dims if dim != "probability"})
-    nearest = int(np.abs(sweep["probability"].values - 0.5).argmin())
-    gates = drawn.isel(probability=nearest).values.astype(bool)
-    found[f"a draw, $p$ = {float(sweep['probability'][nearest]):g}"] = gates
-    if cube is None:
-        found["its opposite"] = ~gates
-    return found
 
 
 def _checkpoints(network: xr.Dataset, training: xr.Dataset | None, grid: xr.Dataset) -> list[xr.Dataset]:

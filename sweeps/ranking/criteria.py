@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import checks, compiling
-from sweeps.designs import Hypercube
-from sweeps.engine import sweep
+from sweeps.engine.runner import sweep
+from sweeps.masks.designs import Hypercube
 from sweeps.objective import Objective
 from sweeps.plans import Plan
 from sweeps.ranking import layered, removal

@@ -3,12 +3,12 @@
 import shutil
 
 import pytest
-import synthetic_explorer
-import synthetic_run
 
-from analysis import explorer, reports, runs
+from analysis import explorer, runs
 from analysis.explorer.data import collect
+from sweeps.studies import registry
 from tests import once, reference
+from tests.analysis import synthetic_explorer, synthetic_run
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def written_run(run_folder, tmp_path_factory):
 
     def make(folder):
         shutil.copytree(run_folder / "run.zarr", folder / "run.zarr")
-        reports.write(folder)
+        registry.write_report(folder)
 
     return once.folder(tmp_path_factory, "written", make)
 

@@ -1,7 +1,8 @@
 """Bernoulli sweeps of known functions, with their gate gradients."""
 
 import numpy as np
-import synthetic_run
+
+from tests.analysis import synthetic_run
 
 NODES, DRAWS = 6, 60
 

@@ -3,8 +3,9 @@
 import json
 
 import numpy as np
-import synthetic_run
 import xarray as xr
+
+from tests.analysis import synthetic_run
 
 #: Path, kind and number of nodes of each gated layer.
 TRANSFORMER = (

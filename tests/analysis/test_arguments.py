@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import synthetic_model
 import xarray as xr
 
 from analysis import (
@@ -19,13 +18,14 @@ from analysis import (
     paths,
     perceptron,
     plane,
-    published,
     qq,
     removal,
     samples,
 )
-from analysis.commuting import adam
 from analysis.errors import InputError
+from sweeps.studies.circle import published
+from sweeps.studies.spiral.measures import adam
+from tests.analysis import synthetic_model
 
 LOSS = np.exp(np.random.default_rng(0).normal(size=60))
 TABLE = np.arange(8.0) ** 1.5

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-import synthetic_run
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_summary import summary_of
 
 from analysis import best
+from tests.analysis import synthetic_run
+from tests.analysis.synthetic_summary import summary_of
 
 
 def sweep_of(loss, gates):

@@ -5,13 +5,13 @@ import re
 
 import numpy as np
 import pytest
-import synthetic_run
 import xarray as xr
-from synthetic_explorer import with_network
 
 from analysis import explorer, hypercube, runs
 from analysis.errors import InputError
 from analysis.explorer.data import collect
+from tests.analysis import synthetic_run
+from tests.analysis.synthetic_explorer import with_network
 
 NODES = synthetic_run.NODES
 EMBEDDED = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)

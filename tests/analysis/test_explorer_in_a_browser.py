@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import synthetic_run
-from synthetic_explorer import random_layers
 
 from analysis import explorer, perceptron
 from tests import browser, reference
+from tests.analysis import synthetic_run
+from tests.analysis.synthetic_explorer import random_layers
 
 NODES = synthetic_run.NODES
 

@@ -4,10 +4,10 @@ import arviz
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic_run
 import xarray as xr
 
 from analysis import export, runs
+from tests.analysis import synthetic_run
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from analysis import families
 from analysis.errors import InputError
 from analysis.families import FAMILIES
 from analysis.figures import families as figures
-from analysis.reports import circle_results, circle_text
+from sweeps.studies.circle import results as circle_results
+from sweeps.studies.circle import text as circle_text
 
 RANDOM = np.random.default_rng(0)
 TRUE = {

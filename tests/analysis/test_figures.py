@@ -7,9 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from analysis import published
-from analysis import spread as spread_statistics
-from analysis.figures import densities, quantiles, removal, spread, style, training
+from analysis.figures import densities, quantiles, removal, style, training
+from sweeps.studies.circle import figures as spread
+from sweeps.studies.circle import published
+from sweeps.studies.circle import spread as spread_statistics
 
 
 def groups(tree):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import stats
-from synthetic_gradients import NODES, skewed
 
 from analysis.figures import gradients as figures
 from analysis.figures import style
+from tests.analysis.synthetic_gradients import NODES, skewed
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from synthetic_network import stored
 
 from analysis import perceptron
 from analysis.figures import graph, style
+from tests.analysis.synthetic_network import stored
 
 pytest.importorskip("networkx")
 NET = perceptron.of_network(stored())  # 2-4-3-2

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import synthetic_model
 from matplotlib.figure import Figure
 
 from analysis import layers
 from analysis.figures import gradients, nodes, removal, style
 from analysis.figures import layers as by_layer
+from tests.analysis import synthetic_model
 
 LONG = (
     ("encoder/blocks/0/attention", "head", 4),

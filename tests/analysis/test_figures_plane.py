@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from PIL import Image
-from synthetic_network import stored
 
 from analysis import perceptron, plane
 from analysis.figures import plane as figures
 from analysis.figures import style
+from tests.analysis.synthetic_network import stored
 
 TASK = xr.Dataset(
     {"test_inputs": (("test_example", "feature"), [[0.1, 0.2], [0.9, 0.9]]), "test_targets": ("test_example", [0, 1])},

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import synthetic_run
 import xarray as xr
 from scipy import stats
-from synthetic_summary import summary_of
 
 from analysis import density, lognormal, qq, removal, samples
 from analysis.figures import densities
+from tests.analysis import synthetic_run
+from tests.analysis.synthetic_summary import summary_of
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
-import synthetic_run
 import xarray as xr
 from scipy import stats
-from synthetic_gradients import DRAWS, NODES, WORTH, skewed, sweep_of
-from synthetic_summary import summary_of
 
-from analysis import gradients, published
+from analysis import gradients
 from analysis.hypercube import mean_derivative, moments
+from sweeps.studies.circle import published
+from tests.analysis import synthetic_run
+from tests.analysis.synthetic_gradients import DRAWS, NODES, WORTH, skewed, sweep_of
+from tests.analysis.synthetic_summary import summary_of
 
 CHANCES = synthetic_run.PROBABILITIES
 

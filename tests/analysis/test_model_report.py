@@ -6,11 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic_model
-import synthetic_run
 import xarray as xr
 
 from analysis import explorer, export, reports, runs
+from tests.analysis import synthetic_model, synthetic_run
 
 
 def text_of(folder):

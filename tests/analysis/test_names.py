@@ -10,18 +10,20 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
-import synthetic_model
-import synthetic_relevance
-import synthetic_run
-import synthetic_shrinking
-import synthetic_sparsity
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
-from test_tables import read_latex
 
 from analysis import explorer, figures, layers, reports
 from analysis.figures import style
-from analysis.relevance.names import names_of
+from sweeps.studies.relevance import figures as relevance_figures
+from sweeps.studies.relevance.names import names_of
+from sweeps.studies.shrinking import figures as shrinking_figures
+from sweeps.studies.sparsity import figures as sparsity_figures
+from tests.analysis import synthetic_model, synthetic_run
+from tests.analysis.test_tables import read_latex
+from tests.studies.relevance import synthetic as synthetic_relevance
+from tests.studies.shrinking import synthetic as synthetic_shrinking
+from tests.studies.sparsity import synthetic as synthetic_sparsity
 
 #: Each is mathematics, markup or a path to something else; no font that comes along has the character 節.
 NASTY = (r"co$t$ \x", "a_{b} % & # ~ ^", r"</script><b>$\frac", "q\"uote' `", "_$_", "節 α\n\té", "x" * 300)
@@ -103,7 +105,7 @@ def test_figures_of_nodes_take_any_name(name):
 
 @pytest.mark.parametrize("name", TOGETHER[:3])
 def test_figures_of_studies_take_any_name_of_a_method(name):
-    of = figures.relevance
+    of = relevance_figures
     deletion = synthetic_relevance.deletion()
     methods = [str(key) if number else name for number, key in enumerate(deletion["attributed_by"].values)]
     deletion = deletion.drop_vars("title", errors="ignore").assign_coords(attributed_by=methods)
@@ -114,10 +116,10 @@ def test_figures_of_studies_take_any_name_of_a_method(name):
     assert style.entry(name) in [text.get_text() for text in ax.get_legend().get_texts()]
     drawn(ax.figure)
     paths = synthetic_shrinking.paths(synthetic_shrinking.Network((4,)), ("brute_force",))
-    drawn(figures.shrinking.removal.overview(paths.assign_coords(ranked_by=[name]), "loss"))
+    drawn(shrinking_figures.removal.overview(paths.assign_coords(ranked_by=[name]), "loss"))
     cells = synthetic_sparsity.layers()
     drawn(
-        figures.sparsity.layers.overview(
+        sparsity_figures.layers.overview(
             cells.assign_coords(layer=[name, *cells["layer"].values[1:]]), list(synthetic_sparsity.SIZES)
         )
     )

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import special
-from synthetic_network import stored
 
 from analysis import perceptron, plane
+from tests.analysis.synthetic_network import stored
 
 RANDOM = np.random.default_rng(1)
 INPUTS, TARGETS = RANDOM.normal(size=(6, 2)), np.array([0, 1, 1, 0, 1, 0])

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-from synthetic_network import stored
 
 from analysis.reports import plane
+from sweeps.studies.circle.results import chosen
+from tests.analysis.synthetic_network import stored
 
 LABELS = [f"layers/0 unit {node}" for node in range(4)]
 POINTS = np.random.default_rng(0).uniform(-1, 1, (12, 2))
@@ -62,6 +63,6 @@ def test_chosen_masks_are_the_best_the_greedy_one_and_a_draw():
     gates = np.array([[[True, False]], [[False, False]]])[:, None]
     dims = ("probability", "chain", "draw", "node")
     sweep = xr.Dataset({"gates": (dims, gates), "loss": (dims[:-1], [[[1.0]], [[2.0]]])}, {"probability": [0.1, 0.6]})
-    found = plane.chosen(sweep, None)
+    found = chosen(sweep, None)
     assert found["a draw, $p$ = 0.6"].tolist() == [False, False]
     assert found["its opposite"].tolist() == [True, True]

@@ -1,9 +1,11 @@
 import pytest
 import xarray as xr
 
-from analysis import reports, seals
-from analysis.reports import circle, sweep
+from analysis import seals
+from analysis.reports import sweep
 from analysis.runs import Run, open_run
+from sweeps.studies import registry
+from sweeps.studies.circle import report as circle
 
 
 def damaged(folder, **attributes):
@@ -54,7 +56,7 @@ def test_a_study_without_a_report_is_named(tmp_path):
     with pytest.raises(
         ValueError, match=r"expected a run of a study among \['circle', .*'sweep'\], got a run of 'square'"
     ):
-        reports.write(damaged(tmp_path, study="square"))
+        registry.write_report(damaged(tmp_path, study="square"))
 
 
 @pytest.mark.parametrize(("report", "study"), [(circle, "circle"), (sweep, "sweep")])
@@ -81,4 +83,4 @@ def test_what_is_left_on_disk_is_read_when_it_is_used(run_folder):
 
 def test_a_run_that_lacks_a_group_is_named(tmp_path):
     with pytest.raises(ValueError, match="got 'sweeps/bernoulli', not among"):
-        reports.write(damaged(tmp_path))
+        registry.write_report(damaged(tmp_path))

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
-from synthetic_summary import summary_of
 
 from analysis import samples
+from tests.analysis.synthetic_summary import summary_of
 
 ANY_LOSS = st.one_of(st.floats(-100, 10000, width=32), st.sampled_from([np.nan, np.inf, -np.inf]))
 

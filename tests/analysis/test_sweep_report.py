@@ -2,16 +2,16 @@ import re
 
 import numpy as np
 import pytest
-import synthetic_run
 import xarray as xr
-from synthetic_summary import summary_of
 
-from analysis import reports
+from analysis import runs
 from analysis.reports import sections, sweep, sweep_tables, sweep_text
 from analysis.reports.sweep_results import measure
 from analysis.runs import Run
 from analysis.tables import Numbers
 from tests import drawing
+from tests.analysis import synthetic_run
+from tests.analysis.synthetic_summary import summary_of
 
 NODES = synthetic_run.NODES
 
@@ -213,7 +213,7 @@ def test_all_files_are_written(tmp_path):
 
 def test_a_large_sweep_is_read_without_what_the_report_does_not_use(tmp_path):
     folder = synthetic_run.write_run(tmp_path, synthetic_run.configured_tree(bernoulli()))
-    results = measure(reports.runs.open_run(folder))
+    results = measure(runs.open_run(folder))
     kept = {name for name in results.sweep.data_vars if results.sweep[name].variable._in_memory}
     assert kept == {"loss"}
     for figure in sections.draw(results).values():

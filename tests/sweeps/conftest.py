@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import zarr.storage._local
 
-from analysis import reports, seals
-from sweeps import cli, items
+from analysis import seals
+from sweeps import cli
+from sweeps.engine import items
+from sweeps.studies import registry
 from tests import once
 
 SIZES = dict(nodes=12, draws=50, paths=40, networks=2, train_examples=64, test_examples=64, epochs=2)
@@ -43,7 +45,7 @@ def circle_run(tmp_path_factory):
 
     def make(folder):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(reports, "write", report)
+            patch.setattr(registry, "write_report", report)
             cli.main(["study", "circle", "--out", str(folder / "circle"), *SMALLEST])
 
     return once.folder(tmp_path_factory, "runs", make) / "circle"
@@ -70,7 +72,7 @@ gradients = false
 def run_configured(file, out, *flags):
     """Run ``sweeps run`` without its report."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reports, "write", lambda out: out)
+        patch.setattr(registry, "write_report", lambda out: out)
         cli.main(["run", str(file), "--out", str(out), *flags])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from flax import nnx
 
 import sweeps
-from sweeps.summaries import BEST
+from sweeps.engine.summaries import BEST
 from tests import reference
 
 SINGLE = float(np.finfo(np.float32).eps)

@@ -12,10 +12,11 @@ import pytest
 import tyro
 import xarray as xr
 
-from analysis import reports
 from analysis.errors import InputError
-from sweeps import cli, config
-from sweeps.studies.settings import Circle
+from sweeps import cli
+from sweeps.config import settings as config
+from sweeps.studies import registry
+from sweeps.studies.circle.settings import Circle
 from tests.sweeps.conftest import SMALLEST, without_jax
 
 
@@ -122,7 +123,7 @@ class TestRefusals:
         def fail(folder):
             raise InputError(message)
 
-        monkeypatch.setattr(reports, "write", fail)
+        monkeypatch.setattr(registry, "write_report", fail)
         assert refused(capsys, "report", "run") == said
 
     @pytest.mark.parametrize("error", [ValueError(), RuntimeError("a bug"), KeyError("name"), MemoryError()])
@@ -130,7 +131,7 @@ class TestRefusals:
         def fail(folder):
             raise error
 
-        monkeypatch.setattr(reports, "write", fail)
+        monkeypatch.setattr(registry, "write_report", fail)
         with pytest.raises(type(error)) as found:
             cli.main(["report", "run"])
         assert found.value is error and not capsys.readouterr().err
@@ -157,7 +158,7 @@ class TestRefusals:
         def fail(folder):
             raise PermissionError(errno.EACCES, "Permission denied", "run/report.html")
 
-        monkeypatch.setattr(reports, "write", fail)
+        monkeypatch.setattr(registry, "write_report", fail)
         assert refused(capsys, "report", "run") == "run/report.html cannot be written: Permission denied"
 
     def test_a_traceback_is_shown_when_asked_for(self):

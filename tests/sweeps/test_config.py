@@ -11,11 +11,12 @@ import pytest
 import xarray as xr
 
 import sweeps
-from analysis import reports
 from analysis.errors import InputError
-from sweeps import cli, config, losses, networks, objective, tasks
-from sweeps.store import Run
-from sweeps.studies import configured
+from sweeps import cli, losses, networks, objective, tasks
+from sweeps.config import run as configured
+from sweeps.config import settings as config
+from sweeps.store.folder import Run
+from sweeps.studies import registry
 from tests.sweeps.test_cli import refused
 
 DEFAULT = config.Sweep()
@@ -180,7 +181,7 @@ class TestCommand:
         """The settings that arguments lead to."""
         got = []
         monkeypatch.setattr(configured, "run", lambda settings, *_, **__: got.append(settings))
-        monkeypatch.setattr(reports, "write", lambda out: out)
+        monkeypatch.setattr(registry, "write_report", lambda out: out)
 
         def of(text, *flags):
             file.write_text(text)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import batches
+from sweeps.engine import batches
 from sweeps.plans import blocks, cube
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins
 from tests import reference
@@ -257,7 +257,7 @@ def test_the_batch_size_changes_nothing(batch_size, twelve):
 def test_a_batch_larger_than_an_item(twelve, monkeypatch):
     # A draw takes 12 x 9 + 8 bytes here: an item has 1,024 draws, less than the batch that is asked for.
     problem, objective, wanted = twelve
-    monkeypatch.setattr(sweeps.items, "CALL_BYTES", 1024 * 120)
+    monkeypatch.setattr(sweeps.engine.items, "CALL_BYTES", 1024 * 120)
     data = sweeps.sweep(objective, sweeps.Hypercube(), batch_size=4096)
     np.testing.assert_allclose(data.loss, wanted.loss, rtol=0, atol=2 * helpers.rounding(problem, np.ones(12))[0])
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 import sweeps
 from analysis import runs
-from sweeps import InputError, cli, config
-from sweeps.records import Record
-from sweeps.studies import configured
+from sweeps import InputError, cli
+from sweeps.config import run as configured
+from sweeps.config import settings as config
+from sweeps.store.record import Record
 from tests.sweeps.conftest import CONFIG, run_configured
 
 SMALL = CONFIG.replace("draws = 40", "draws = 5").replace("gradients = false", "")
@@ -245,7 +246,7 @@ class TestFolders:
         ],
     )
     def test_are_not_made_for_what_fails(self, flags, message, made, tmp_path, capsys, monkeypatch):
-        monkeypatch.setattr("sweeps.disk.free_space", lambda path: 10**9)
+        monkeypatch.setattr("sweeps.store.disk.free_space", lambda path: 10**9)
         file = tmp_path / "sweep.toml"
         file.write_text("[task]\ntrain_examples = 64\ntest_examples = 20\n[network]\nsizes = [2, 5, 2]\n")
         if "dense" in flags:
@@ -254,7 +255,7 @@ class TestFolders:
         assert message in said and os.listdir(tmp_path) == ["sweep.toml"]
 
     def test_a_run_that_had_finished_nothing_is_replaced(self, made, tmp_path):
-        from sweeps.store import Run
+        from sweeps.store.folder import Run
 
         begun = dict(study="sweep", config={"other": 1}, seeds={}, command="", device="", resume=True)
         Run(tmp_path / "run", **begun)

@@ -12,7 +12,8 @@ import xarray as xr
 from matplotlib import pyplot
 
 import sweeps
-from sweeps import engine, items
+from sweeps.engine import items
+from sweeps.engine import runner as engine
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL

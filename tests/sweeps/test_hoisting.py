@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import batches, items
 from sweeps import objective as objectives
+from sweeps.engine import batches, items
 from sweeps.plans import hoisting
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL

@@ -85,15 +85,16 @@ def test_it_waits_for_no_import_of_jax():
     ],
 )
 def test_what_to_do_next(arguments, said, tmp_path, monkeypatch, capsys):
-    from analysis import reports
-    from sweeps.studies import circle, configured
+    from sweeps.config import run as configured
+    from sweeps.studies import registry
+    from sweeps.studies.circle import run as circle
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     (tmp_path / "sweep.toml").touch()
     monkeypatch.chdir(tmp_path)
-    for module, name in ((reports, "write"), (circle, "run"), (configured, "run")):
+    for module, name in ((registry, "write_report"), (circle, "run"), (configured, "run")):
         monkeypatch.setattr(module, name, interrupted)
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)
@@ -103,14 +104,14 @@ def test_what_to_do_next(arguments, said, tmp_path, monkeypatch, capsys):
 
 
 def test_a_study_that_was_measured_only_needs_its_report(tmp_path, monkeypatch, capsys):
-    from analysis import reports
-    from sweeps.studies import circle
+    from sweeps.studies import registry
+    from sweeps.studies.circle import run as circle
 
     def interrupted(out):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(circle, "run", lambda *_, **__: None)
-    monkeypatch.setattr(reports, "write", interrupted)
+    monkeypatch.setattr(registry, "write_report", interrupted)
     with pytest.raises(SystemExit):
         cli.main(["study", "circle", "--out", str(tmp_path / "a run")])
     assert capsys.readouterr().err.endswith(f"all is measured, and sweeps report '{tmp_path}/a run' goes on\n")

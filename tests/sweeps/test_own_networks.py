@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps import checkpoints, importing
+from sweeps import importing
+from sweeps.store import checkpoints
 from tests.sweeps.conftest import run_configured
 
 PACKAGE = '''

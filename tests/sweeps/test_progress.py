@@ -7,7 +7,8 @@ import jax
 import pytest
 
 import sweeps
-from sweeps import items, progress
+from sweeps import progress
+from sweeps.engine import items
 from sweeps.progress import Progress
 
 

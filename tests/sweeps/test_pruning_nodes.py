@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import checkpoints, pruning
+from sweeps import pruning
+from sweeps.store import checkpoints
 from tests import reference
 from tests.sweeps import helpers
 

@@ -16,8 +16,10 @@ import xarray as xr
 import zarr
 
 import sweeps
-from sweeps import InputError, engine, items
-from sweeps.records import Record
+from sweeps import InputError
+from sweeps.engine import items
+from sweeps.engine import runner as engine
+from sweeps.store.record import Record
 from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
 from tests.sweeps.helpers import SMALL

@@ -3,7 +3,8 @@
 import pytest
 
 import sweeps
-from sweeps import InputError, disk
+from sweeps import InputError
+from sweeps.store import disk
 from tests.sweeps.test_records import files, swept
 
 

@@ -16,7 +16,7 @@ import pytest
 import zarr
 
 import sweeps
-from sweeps import batches, items
+from sweeps.engine import batches, items
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
 from tests.sweeps.helpers import SINGLE, SMALL
@@ -75,10 +75,10 @@ pickle.dump(results, open(sys.argv[1], "wb"))
 
 WITHOUT_REPORT = """
 import sys
-from analysis import reports
+from sweeps.studies import registry
 from sweeps import cli, items
 from tests.sweeps import test_records
-reports.write = lambda out: out
+registry.write_report = lambda out: out
 """
 # An item's first array is written, and then there is no more process.
 KILLED = f"""{WITHOUT_REPORT}
@@ -302,7 +302,7 @@ def test_killed_from_outside_the_same_command_ends_with_the_same_store(children,
         return evaluate(work, item)
 
     monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
-    monkeypatch.setattr("sweeps.studies.configured.train", None)
+    monkeypatch.setattr("sweeps.config.run.train", None)
     run_configured(configured_run / "sweep.toml", folder / "killed")
     assert evaluated == [80, 120, 160, 200], "neither trained again nor swept where it had been"
     assert_same_files(folder / "killed" / MAIN, wanted)

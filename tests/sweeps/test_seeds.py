@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import InputError, seeds, tasks, threefry
+from sweeps import InputError, seeds, tasks
+from sweeps.masks import threefry
 
 OBJECTIVE = sweeps.Objective.from_function(lambda gates: 1 + (gates * jnp.arange(1.0, 9.0)).sum(), nodes=8)
 DESIGNS = [sweeps.Bernoulli(0.5, draws=40), sweeps.FixedSize(3, draws=40), sweeps.FlipPaths(paths=9)]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sweeps.studies.studies.settings import STUDIES
 
 import sweeps
 from analysis.errors import InputError
-from sweeps import config
-from sweeps.studies.settings import STUDIES
+from sweeps.config import settings as config
 from tests.sweeps.test_cli import refused
 
 

@@ -12,8 +12,8 @@ import zarr
 
 import sweeps
 from analysis import export, runs
-from sweeps import store
-from sweeps.studies import datasets
+from sweeps.store import datasets
+from sweeps.store import folder as store
 from tests.sweeps.conftest import Killed
 
 DATA = xr.Dataset({"loss": ("draw", np.arange(3.0))}, attrs={"seed": 17})

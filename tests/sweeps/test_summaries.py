@@ -8,9 +8,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import summaries
+from sweeps.engine import summaries
+from sweeps.engine.summaries import BEST, LOSS_BINS, Best, Bins, Moments
 from sweeps.objective import with_logs
-from sweeps.summaries import BEST, LOSS_BINS, Best, Bins, Moments
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SINGLE

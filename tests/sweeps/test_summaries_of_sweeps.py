@@ -8,8 +8,9 @@ import pytest
 import scipy.stats
 
 import sweeps
-from sweeps import engine, items, summaries
-from sweeps.summaries import BEST, LOG_BINS, LOG_HIGH, LOG_LOW, LOSS_BINS, Best
+from sweeps.engine import items, summaries
+from sweeps.engine import runner as engine
+from sweeps.engine.summaries import BEST, LOG_BINS, LOG_HIGH, LOG_LOW, LOSS_BINS, Best
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SINGLE, SMALL

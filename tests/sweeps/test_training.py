@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps.studies import datasets
+from sweeps.store import datasets
 from sweeps.training import train_many
 from tests import reference
 from tests.sweeps import helpers

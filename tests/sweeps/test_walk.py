@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import batches
+from sweeps.engine import batches
 from sweeps.plans import walk
 from tests import reference
 from tests.sweeps import helpers

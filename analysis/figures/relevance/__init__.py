@@ -1,5 +1,0 @@
-"""Figures of relevance: one module a kind, each function takes data, and an optional axes or none."""
-
-from analysis.figures.relevance import deletion, heat, ledger, nodes, rules, supervised
-
-__all__ = ["deletion", "heat", "ledger", "nodes", "rules", "supervised"]

@@ -1,5 +1,0 @@
-"""Figures of accuracy against sparsity: one module a kind, each function takes data, and an optional axes or none."""
-
-from analysis.figures.sparsity import cost, curves, finetuned, layers, plateaus, weights
-
-__all__ = ["cost", "curves", "finetuned", "layers", "plateaus", "weights"]

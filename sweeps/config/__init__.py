@@ -1,0 +1,1 @@
+"""The general sweep: a network, a task and a design from a TOML file."""

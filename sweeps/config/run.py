@@ -1,0 +1,287 @@
+"""A sweep from a configuration file: train one network, sweep it, resume what was killed."""
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import optax
+import xarray as xr
+from flax import nnx
+
+from analysis import seals
+from analysis.errors import InputError, InputTypeError
+from analysis.runs import path_of
+from sweeps import checks, importing, processes, tasks
+from sweeps.config import settings as config
+from sweeps.engine.runner import check_room, sweep
+from sweeps.identity import digest
+from sweeps.masks.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
+from sweeps.networks import MLP
+from sweeps.objective import Objective
+from sweeps.store import checkpoints, datasets
+from sweeps.store.folder import STORE, Run, check_folder, finished_groups
+from sweeps.tasks import Task
+from sweeps.training import train
+
+# Where a network that is no MLP keeps its arrays, in the run folder.
+CHECKPOINT = "checkpoint"
+# The sweep's group of the store.
+MAIN = "sweeps/main"
+
+
+def run(
+    settings: config.Sweep,
+    folder: str | PathLike[str],
+    *,
+    command: str = "sweeps run",
+    overwrite: bool = False,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Do what a configuration says; the same call goes on with a run that was killed.
+
+    With ``jax.distributed`` initialised every process calls this, with one folder that all of them reach.
+
+    Parameters
+    ----------
+    settings : sweeps.config.settings.Sweep
+    folder : the run folder
+    command : the command that reproduces the run, for the record
+    overwrite : whether an earlier run in the folder is removed
+    progress : whether to show progress
+    say : called with a line at each stage
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range or does not fit another, the training diverged, or the folder holds something
+        else or a run with other settings or data; nothing has been written then.
+    """
+    settings = settings.check()
+    task, design = _task(settings.task), _design(settings.sweep)
+    model = _model(settings.network, settings.training)
+    options = _options(settings, model)
+    folder = path_of("folder", folder)
+    objective = _checked(settings.sweep, model, task, design, options, folder)
+    arguments: dict[str, Any] = dict(
+        study="sweep",
+        config=asdict(settings),
+        seeds=dict(network=settings.network.seed, training=settings.training.seed, masks=settings.sweep.seed),
+        command=command,
+        device=datasets.device_in_words(),
+        # The network as it is built, too: its function may have changed since.
+        data=digest([_numbers(datasets.of_task(task)), objective.evaluator, objective.program]),
+        resume=True,
+    )
+    first = jax.process_index() == 0
+    if first:
+        store = _trained(settings, model, task, options, folder, arguments, overwrite, say)
+    processes.wait_for_all("trained")
+    if not first:
+        store = Run(folder, **arguments, partner=True)
+    _put_back(model, store)
+    objective = _objective(model, task, options, plan=settings.sweep.plan)
+    say(f"sweeping {design}; plan {objective.plan}")
+    data = sweep(
+        objective,
+        design,
+        seed=settings.sweep.seed,
+        gradients=settings.sweep.gradients,
+        batch_size=settings.sweep.batch_size,
+        keep=settings.sweep.keep,
+        store=store.place_for(MAIN),
+        progress=progress,
+    )
+    if first:
+        store.add(MAIN)
+    say(f"{data.attrs['nonpositive_losses']} losses are zero or less, {data.attrs['nonfinite_losses']} not finite")
+
+
+def _checked(
+    settings: config.Masks, model: "Model", task: Task, design: Design, options: dict[str, Any], folder: Path
+) -> Objective:
+    """Return an objective of the network as it is built; raise if the design, the plan or the disk does not fit.
+
+    Nothing is worse than a refusal after the training.
+    """
+    # Whatever plan is chosen fits, one that is named may not.
+    objective = _objective(model, task, options, "vmapped" if settings.plan == "auto" else settings.plan)
+    design.sampler(len(objective.nodes))
+    check_room(objective, design, settings.gradients, settings.keep, folder / STORE / MAIN)
+    return objective
+
+
+def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
+    return [(str(name), values.values) for name, values in data.variables.items()]
+
+
+def _trained(
+    settings: config.Sweep,
+    model: "Model",
+    task: Task,
+    options: dict[str, Any],
+    folder: Path,
+    arguments: dict[str, Any],
+    overwrite: bool,
+    say: Callable[[str], None],
+) -> Run:
+    """Return the run, with its task and its trained network: as it is there, or trained before it is made."""
+    check_folder(folder, overwrite, arguments)
+    if not overwrite and finished_groups(folder / STORE):
+        store = Run(folder, **arguments)
+        for path in store.put_back:
+            say(f"{path} was damaged or missing, and is put back")
+        if _is_whole(store, say):
+            return store
+        _write(_made(settings, model, task, options, say), model, store)
+        return store
+    made = _made(settings, model, task, options, say)
+    store = Run(folder, **arguments, overwrite=overwrite)
+    _write(made, model, store)
+    return store
+
+
+def _is_whole(store: Run, say: Callable[[str], None]) -> bool:
+    """Whether a run has all that comes before the sweep; says what is damaged."""
+    # Sweeps mend themselves.
+    bad = store.damage(but=str(Path(MAIN).parent))
+    if not bad and store.has("network"):
+        bad = seals.changed(store.folder, json.loads(store.read("network").attrs.get("checkpoint", "{}")))
+    for path in bad:
+        say(f"{path} is damaged or missing: the network is trained again")
+    return not bad and store.has("network")
+
+
+class Model(NamedTuple):
+    """The network of a configuration.
+
+    Attributes
+    ----------
+    name : in words, for the record
+    network : the module
+    variables : of a linen module, or None
+    is_mlp : whether it is ours
+    is_trained : whether it comes trained
+    """
+
+    name: str
+    network: Any
+    variables: Any
+    is_mlp: bool
+    is_trained: bool
+
+
+def _task(data: config.Data) -> Task:
+    if data.load is not None:
+        task = importing.called(data.load, "task.load", data.arguments)
+        if not isinstance(task, Task):
+            raise InputError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
+        checks.text(f"task: the name that {data.load} returns", task.name)
+        try:
+            json.dumps(seals.in_json(dict(task.settings)))
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(f"task: settings that {data.load} returns must be plain values: {error}") from error
+        return task
+    return getattr(tasks, str(data.name))(**data.options())
+
+
+def _design(masks: config.Masks) -> Design:
+    kinds: dict[str, Callable[..., Design]] = dict(
+        bernoulli=Bernoulli, fixed_size=FixedSize, leave_one_out=LeaveOneOut, hypercube=Hypercube
+    )
+    return kinds[masks.design](**masks.arguments())
+
+
+def _model(settings: config.Network, training: config.Training) -> Model:
+    if settings.build is None:
+        network = MLP(**settings.of_mlp())
+        return Model(f"{'-'.join(map(str, network.sizes))} network", network, None, True, training.epochs == 0)
+    function = importing.load(settings.build, "network.build")
+    arguments = dict(settings.arguments)
+    if "seed" in inspect.signature(function).parameters:
+        arguments.setdefault("seed", settings.seed)
+    built = importing.called(settings.build, "network.build", arguments)
+    network, variables = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
+    if settings.checkpoint is not None:
+        _check_trainable(network, settings.build, "network.checkpoint is for flax.nnx modules")
+        checkpoints.restore(network, settings.checkpoint)
+    is_trained = training.epochs == 0 or settings.checkpoint is not None
+    if not is_trained:
+        _check_trainable(network, settings.build, "only flax.nnx modules are trained here, give training.epochs = 0")
+    return Model(settings.build, network, variables, False, is_trained)
+
+
+def _check_trainable(network: Any, build: str, reason: str) -> None:
+    if not isinstance(network, nnx.Module):
+        raise InputError(f"network: {reason}; {build} returned {type(network).__name__}")
+
+
+def _options(settings: config.Sweep, model: Model) -> dict[str, Any]:
+    """Options of every objective of this run."""
+    loss = settings.training.loss
+    return dict(
+        loss=importing.load(loss, "training.loss") if loss is not None and ":" in loss else loss,
+        sites=settings.sweep.sites or None,
+        variables=model.variables,
+        precision=settings.sweep.precision,
+    )
+
+
+def _objective(model: Model, task: Task, options: dict[str, Any], plan: str) -> Objective:
+    return Objective(model.network, task.test, plan=plan, **options)
+
+
+def _made(
+    settings: config.Sweep, model: Model, task: Task, options: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, xr.Dataset]:
+    """Train the network, and return what is to be known of it and its task, by group; the network is the last."""
+    groups = {"task": datasets.of_task(task)}
+    if not model.is_trained:
+        say(f"training {'a ' if model.is_mlp else ''}{model.name} on {task.name}")
+        training = settings.training
+        history = train(
+            model.network,
+            task,
+            optax.adam(training.learning_rate),
+            training.epochs,
+            training.batch_size,
+            training.seed,
+            options["loss"],
+            keep_parameters=model.is_mlp and model.network.sizes[0] == 2,  # for a film over the input plane
+        )
+        groups["training"] = datasets.of_history(history)
+    if model.is_mlp:
+        groups["network"] = datasets.of_network(model.network, task, options["loss"])
+    else:
+        objective = _objective(model, task, options, plan="vmapped")
+        groups["network"] = datasets.of_model(model.name, model.network, task, objective, **options)
+    return groups
+
+
+def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
+    """Write what was made: the network last, since a run with a network has been trained."""
+    for group, data in groups.items():
+        if group == "network" and _has_checkpoint(model):
+            checkpoint = store.folder / CHECKPOINT
+            checkpoints.save(model.network, checkpoint)
+            # With a copy of the store alone a report can be made, so this is no part of its seals.
+            data.attrs["checkpoint"] = json.dumps(seals.sums(store.folder, seals.whole_files(checkpoint)))
+        store.write(group, data)
+
+
+def _has_checkpoint(model: Model) -> bool:
+    return not model.is_mlp and isinstance(model.network, nnx.Module)
+
+
+def _put_back(model: Model, store: Run) -> None:
+    """Put the numbers that were trained, by this process or another, into the network."""
+    if model.is_mlp:
+        trained = datasets.network_from(store.read("network"))
+        nnx.update(model.network, nnx.state(trained))
+    elif _has_checkpoint(model):
+        checkpoints.restore(model.network, store.folder / CHECKPOINT)

@@ -1,0 +1,1 @@
+"""Masks: designs, which say what gate vectors are evaluated, and the samplers that draw them."""

@@ -1,0 +1,174 @@
+"""What several studies begin with and write: the run, the task, the network, how training went."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from flax import nnx
+
+from sweeps import tasks
+from sweeps.examples import checked
+from sweeps.networks import MLP
+from sweeps.objective import Objective
+from sweeps.store.folder import Run
+from sweeps.tasks import Task
+from sweeps.training import History
+
+
+def images(name: str, folder: str | None) -> Task:
+    """Return digits, or MNIST where it is named or a folder with its files is given."""
+    return tasks.mnist(folder) if folder or name == "mnist" else tasks.digits()
+
+
+def begun(
+    study: str, folder: str | PathLike[str], config: dict[str, Any], task: Task, command: str, overwrite: bool
+) -> Run:
+    """Begin the run of a study whose one seed is the setting ``seed``, and write its task."""
+    store = Run(
+        folder,
+        study=study,
+        config=config,
+        seeds=dict(network=config["seed"]),
+        command=command,
+        device=device_in_words(),
+        overwrite=overwrite,
+    )
+    store.write("task", of_task(task))
+    return store
+
+
+def of_task(task: Task) -> xr.Dataset:
+    """Inputs, targets and masks of both sets; attributes: name and settings.
+
+    A pytree of inputs is one variable a leaf, such as ``test_inputs.tokens``; in the names of its steps what parts
+    names in a store, and ``%``, are written as in addresses, such as ``%2F``.
+    """
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for part in ("train", "test"):
+        batch = checked(getattr(task, part))
+        for kind in ("inputs", "targets", "mask"):
+            for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(batch, kind)):
+                name = ".".join([f"{part}_{kind}", *map(_escaped, path)])
+                variables[name] = (_dims(f"{part}_example", name, leaf.ndim), np.asarray(leaf))
+    return xr.Dataset(variables, attrs={**task.settings, "name": task.name})
+
+
+def _escaped(step: Any) -> str:
+    """Return a step of a path through a pytree as part of a variable's name."""
+    name = jax.tree_util.keystr((step,), simple=True)
+    return re.sub(r"[%/.\\]", lambda found: f"%{ord(found[0]):02X}", name)
+
+
+def _dims(first: str, name: str, number: int) -> tuple[str, ...]:
+    if number == 2 and name.endswith("_inputs"):
+        return first, "feature"
+    return (first, *(f"{name}.{axis}" for axis in range(1, number)))
+
+
+def of_network(network: MLP, task: Task, loss: Any = None) -> xr.Dataset:
+    """Parameters by layer; attributes: structure, loss and accuracy on both sets with all gates on."""
+    return (
+        of_parameters([network])
+        .squeeze("network")
+        .assign_attrs(structure(network) | measured(network, task, loss=loss))
+    )
+
+
+def of_parameters(networks: Sequence[MLP]) -> xr.Dataset:
+    """Parameters by layer of networks of one structure, with dimension ``network``."""
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for index, layers in enumerate(zip(*(network.layers for network in networks), strict=True)):
+        name = f"layers.{index}"
+        kernels = np.stack([np.asarray(layer.kernel[...]) for layer in layers])
+        variables[f"{name}.kernel"] = (("network", f"{name}.inputs", f"{name}.outputs"), kernels)
+        if layers[0].bias is not None:
+            biases = np.stack([np.asarray(layer.bias[...]) for layer in layers])
+            variables[f"{name}.bias"] = (("network", f"{name}.outputs"), biases)
+    return xr.Dataset(variables)
+
+
+def structure(network: MLP) -> dict[str, Any]:
+    """Return what an MLP is, but for its parameters, as attributes."""
+    return dict(
+        sizes=list(network.sizes),
+        activation=network.activation,
+        output_activation=network.output_activation,
+        use_bias=int(network.layers[0].bias is not None),
+    )
+
+
+def of_model(name: str, network: Any, task: Task, objective: Objective, **options: Any) -> xr.Dataset:
+    """No parameters, which are in a checkpoint; attributes: what it is, its gated sites, loss and accuracy.
+
+    Parameters
+    ----------
+    name : where the network came from
+    network, task : what was trained, on what
+    objective : the network's, for its sites
+    options : of ``Objective``
+    """
+    sites = [dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads) for site in objective.sites]
+    leaves = jax.tree.leaves(options.get("variables") or nnx.state(network, nnx.Param))
+    attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))
+    return xr.Dataset(attrs=attributes | measured(network, task, **options))
+
+
+def measured(network: Any, task: Task, **options: Any) -> dict[str, float]:
+    """Loss and, for classes, accuracy on both sets with all gates on; options are those of ``Objective``."""
+    found = {}
+    for prefix, batch in dict(train=task.train, full=task.test).items():
+        objective = Objective(network, batch, **options)
+        ones = np.ones(len(objective.nodes))
+        found[f"{prefix}_loss"] = float(objective.evaluate(ones, gradients=False).loss)
+        if task.classes is not None:
+            found[f"{prefix}_accuracy"] = float(objective.accuracy(ones))
+    return found
+
+
+def network_from(data: xr.Dataset) -> MLP:
+    """Return the network that ``of_network`` described."""
+    network = MLP(
+        data.attrs["sizes"],
+        data.attrs["activation"],
+        use_bias=bool(data.attrs["use_bias"]),
+        output_activation=data.attrs["output_activation"],
+    )
+    for index, layer in enumerate(network.layers):
+        layer.kernel[...] = jnp.asarray(data[f"layers.{index}.kernel"].values)
+        if layer.bias is not None:
+            layer.bias[...] = jnp.asarray(data[f"layers.{index}.bias"].values)
+    return network
+
+
+def of_history(history: History) -> xr.Dataset:
+    """Loss and accuracy by epoch; the parameters of an MLP, where they were kept, by ``checkpoint``, 0 the start."""
+    epochs = np.arange(1, len(history.loss) + 1)
+    data = xr.Dataset({name: ("epoch", getattr(history, name)) for name in ("loss", "accuracy")}, {"epoch": epochs})
+    if history.parameters is None:
+        return data
+    for index, layer in history.parameters["layers"].items():
+        name = f"layers.{index}"
+        dims = {"kernel": (f"{name}.inputs", f"{name}.outputs"), "bias": (f"{name}.outputs",)}
+        for part, inner in dims.items():
+            if part in layer:
+                data[f"{name}.{part}"] = (("checkpoint", *inner), np.asarray(layer[part][...]))
+    return data.assign_coords(checkpoint=np.arange(len(history.loss) + 1))
+
+
+def names(texts: Iterable[str]) -> np.ndarray:
+    """Texts as objects: Zarr has no standard for texts of fixed length."""
+    return np.asarray(list(texts), object)
+
+
+def device_in_words() -> str:
+    """Number and kind of the devices."""
+    device = jax.devices()[0]
+    kind = "CPU" if device.platform == "cpu" else device.device_kind
+    processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"{jax.device_count()} {kind} device{'s' if jax.device_count() > 1 else ''}{processes}"

@@ -1,0 +1,198 @@
+"""Records: a sweep on disk, written item by item, so that a killed sweep goes on where it stopped.
+
+A record is a Zarr group with the sweep's dataset and a subgroup ``items`` with a flag for every item. The flag is
+written last. What is in the record of an item without a flag does not count, and is written again. A finished record
+is sealed (see ``analysis.seals``); damaged parts of it are written again as those of an unfinished one.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from analysis import seals
+from analysis.errors import DamagedError, InputError, TakenError
+from sweeps.engine.layout import Array, Place
+from sweeps.store.disk import writing
+from sweeps.store.folder import COMPRESSORS, in_zarr
+
+# Numbers of an item that the finished dataset's attributes add up.
+COUNTS = ("nonpositive_losses", "nonfinite_losses")
+FLAGS = ("done", *COUNTS)
+
+
+class Record:
+    """A record that is being written.
+
+    Parameters
+    ----------
+    path : of the Zarr group
+    identity : what makes this sweep this sweep; JSON-serialisable
+    items : number of items
+    group : name of the subgroup of the variables, or "" for the record itself
+
+    Raises
+    ------
+    TakenError
+        If there is something else at the path.
+    InputError
+        If the record there is another sweep's; the message says what differs.
+    """
+
+    def __init__(self, path: Path, identity: dict[str, Any], items: int, group: str = ""):
+        self.path, self._group, self._items = path, group, items
+        self._identity = json.loads(json.dumps(identity))
+        check(path, self._identity)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every item and the attributes have been written; files may have been damaged since."""
+        return seals.is_sealed(self.path)
+
+    def damage(self) -> list[Path]:
+        """Return the files that have been written whole and are damaged or missing by now."""
+        if not seals.whole_files(self.path):
+            return []
+        document = self.path / seals.DOCUMENT
+        try:
+            attributes = seals.document(document).get("attributes", {})
+        except DamagedError:
+            return [document]
+        if seals.SEAL in attributes:
+            return seals.damage(self.path)
+        return [document] if attributes.get("complete") else []
+
+    def begin(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> None:
+        """Write coordinates and empty arrays where they are not there as they should be; what is done stays."""
+        with writing(self.path):
+            for partial in self.path.rglob("*.partial"):
+                if seals.PARTIAL.fullmatch(partial.name):
+                    partial.unlink(missing_ok=True)
+            files = self._skeleton(coordinates, arrays)
+            # The group's own document first: it says whose record this is.
+            for name in sorted(files, key=lambda name: (name != seals.DOCUMENT, name)):
+                target = self.path / name
+                if name == seals.DOCUMENT and self.finished and target not in seals.damage(self.path):
+                    continue
+                if not target.is_file() or target.read_bytes() != files[name]:
+                    seals.write_whole(target, files[name])
+
+    def _skeleton(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> dict[str, bytes]:
+        """Files of a record of which no item is done."""
+        attributes = dict(identity=json.dumps(self._identity), complete=False)
+
+        def add_arrays(parent: zarr.Group) -> None:
+            home = parent.create_group(self._group) if self._group else parent
+            # Who the record is of is said twice, in case that the first document is lost.
+            flags = parent.create_group("items", attributes=attributes)
+            numbers = {name: bool if name == "done" else np.int64 for name in FLAGS}
+            of_items = {name: Array(("item",), (self._items,), (1,), dtype) for name, dtype in numbers.items()}
+            for group, found in ((home, arrays), (flags, of_items)):
+                for name, array in found.items():
+                    group.create_array(
+                        name,
+                        shape=array.shape,
+                        chunks=array.chunk,
+                        dtype=array.dtype,
+                        dimension_names=array.dims,
+                        compressors=COMPRESSORS,
+                    )
+
+        return in_zarr(coordinates.assign_attrs(attributes), add_arrays)
+
+    def write(
+        self, item: int, places: Mapping[str, Place], values: Mapping[str, np.ndarray], counts: Mapping[str, int]
+    ) -> None:
+        """Write the values of an item, then its counts, then its flag."""
+        with writing(self.path):
+            for name, place in places.items():
+                self._array(self._path(name))[place.region] = values[name].reshape(place.shape)
+            for name in COUNTS:
+                self._array(self.path / "items" / name)[item] = counts.get(name, 0)
+            self._array(self.path / "items" / "done")[item] = True
+
+    def is_done(self, item: int) -> bool:
+        """Whether an item has its flag, damaged or not."""
+        return (self.path / "items" / "done" / "c" / str(item)).exists()
+
+    def damaged(self, item: int, places: Mapping[str, Place]) -> Path | None:
+        """Return a file of an item that is missing or cannot be read, or None."""
+        flag = Place((item,), (), (item,))
+        found = {self._path(name): place for name, place in places.items()}
+        for path, place in ({self.path / "items" / name: flag for name in FLAGS} | found).items():
+            chunk = path / "c" / Path(*map(str, place.chunk))
+            if not chunk.exists():
+                return chunk
+            try:
+                # Its checksum is looked at when it is read.
+                self._array(path)[place.region]
+            except (ValueError, RuntimeError, OSError):
+                return chunk
+        return None
+
+    def _path(self, name: str) -> Path:
+        return self.path / self._group / name
+
+    def _array(self, path: Path) -> zarr.Array:
+        # An empty chunk is written too: one that is not there is one that was lost.
+        return zarr.open_array(path, mode="r+").with_config({"write_empty_chunks": True})
+
+    def counts(self) -> dict[str, int]:
+        """Sums of the items' counts."""
+        return {name: int(np.asarray(self._array(self.path / "items" / name)[:]).sum()) for name in COUNTS}
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """Return every variable whole, for merging."""
+        home = zarr.open_group(self.path / self._group, mode="r")
+        return {name: np.asarray(array[:]) for name, array in home.arrays()}
+
+    def finish(self, data: xr.Dataset) -> None:
+        """Write a dataset's variables and attributes beside the items, then seal the record."""
+        with writing(self.path):
+            if data.variables:
+                for name in data.variables:
+                    # What a kill while finishing left, or damage.
+                    shutil.rmtree(self.path / str(name), ignore_errors=True)
+                # Appending replaces the group's attributes, without which the record would be no record.
+                kept = data.drop_attrs().assign_attrs(identity=json.dumps(self._identity), complete=False)
+                encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
+                kept.to_zarr(self.path, mode="a", consolidated=False, encoding=encoding)
+            files = seals.sums_of_group(self.path)
+            seals.seal(self.path, files, **data.attrs, identity=json.dumps(self._identity), complete=True)
+
+    def open(self) -> xr.Dataset:
+        """Return the finished dataset, read when it is used."""
+        data = xr.open_zarr(self.path, consolidated=False, chunks=None)
+        found = seals.attributes_of(dict(attributes=data.attrs))
+        data.attrs = {name: value for name, value in found.items() if name not in ("identity", "complete")}
+        return data
+
+
+def _identity_in(document: Path) -> dict[str, Any] | None:
+    """Return whose record a document is of, or None if it does not say."""
+    try:
+        found = json.loads(seals.document(document)["attributes"]["identity"])
+    except (DamagedError, KeyError, TypeError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def check(path: Path, identity: dict[str, Any]) -> None:
+    """Raise if the path holds anything but a record of this very sweep; see Record."""
+    if not path.exists() or (path.is_dir() and not seals.whole_files(path)):
+        return
+    before = _identity_in(path / seals.DOCUMENT) or _identity_in(path / "items" / seals.DOCUMENT)
+    if before is None:
+        raise TakenError(f"store {path} already holds something that is no sweep of gatesweep; choose another path")
+    changed = [name for name in identity | before if before.get(name) != identity.get(name)]
+    if changed:
+        name = changed[0]
+        raise InputError(
+            f"store {path} holds another sweep: {name} was {before.get(name)}, now {identity.get(name)}"
+            + (f" (also different: {', '.join(changed[1:])})" if changed[1:] else "")
+        )

@@ -1,0 +1,1 @@
+"""Flip paths and the whole hypercube of one network."""

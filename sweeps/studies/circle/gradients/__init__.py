@@ -1,0 +1,1 @@
+"""Gate gradients of a Bernoulli sweep."""

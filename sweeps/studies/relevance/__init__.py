@@ -1,0 +1,1 @@
+"""The relevance study: which inputs a decision comes from."""

@@ -1,0 +1,91 @@
+"""Node relevance: relevance of hidden nodes beside gate gradients, removals and Shapley values, on the circle."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import xarray as xr
+
+from sweeps import ranking, tasks
+from sweeps.networks import MLP
+from sweeps.objective import Objective
+from sweeps.relevance import attribute
+from sweeps.studies.circle.settings import Circle
+from sweeps.studies.relevance.settings import Relevance
+from sweeps.training import train_many
+
+# By name of the measure: the method.
+RELEVANCE = {
+    "lrp": "lrp",
+    "slope": "slope",
+    "gradient_x_activation": "gradient_x_input",
+    "deeplift": "deeplift",
+    "integrated_gradients": "integrated_gradients",
+}
+LAYER = "layers/0"
+CONVENTION = "positive: the node helps (relevance raises the margin; the loss rises when the node goes)"
+OF = "margin: the right class's logit minus the wrong one's, whose softplus of the negative is the loss"
+
+
+# One and the same object for each step size: training compiles anew for another.
+_adam = cache(optax.adam)
+
+
+def of_circle(settings: Relevance) -> xr.Dataset:
+    """Return what each measure says about each hidden node of several networks, trained as in the circle study.
+
+    Relevance is that of the margin, right minus wrong logit, as a mean over the test set: the loss depends on the
+    margin alone. ``lrp_logit`` is that of the right logit, for comparison.
+    """
+    seeds = [settings.seed + index for index in range(settings.networks)]
+    circle = Circle()
+    networks = [MLP((2, settings.nodes, 2), "relu", seed) for seed in seeds]
+    sets = [tasks.circle(circle.train_examples, circle.test_examples, seed, circle.test_seed) for seed in seeds]
+    train_many(networks, sets, _adam(circle.learning_rate), settings.circle_epochs, circle.batch_size, seeds)
+    objectives = [Objective(network, task.test) for network, task in zip(networks, sets, strict=True)]
+    found = [_of_network(*each) for each in zip(networks, sets, objectives, strict=True)]
+    measures = list(found[0])
+    data = xr.Dataset(
+        {"value": (("measure", "network", "node"), [[one[name] for one in found] for name in measures])},
+        dict(
+            measure=np.asarray(measures, object),
+            network=seeds,
+            node=np.asarray(objectives[0].nodes, object),
+            unit=("measure", np.asarray(["nats" if name in _LOSS else "logit" for name in measures], object)),
+        ),
+        dict(convention=CONVENTION, relevance_of=OF),
+    )
+    on = np.ones(settings.nodes)
+    return data.assign(
+        accuracy=("network", [float(one.accuracy(on)) for one in objectives]),
+        loss=("network", [float(one.evaluate(on, gradients=False).loss) for one in objectives]),
+    )
+
+
+# In nats.
+_LOSS = ("slope_of_loss", "gate_gradient", "first_order", "second_order", "brute_force", "shapley")
+
+
+def _of_network(network: MLP, task: tasks.Task, objective: Objective) -> dict[str, Any]:
+    inputs, targets = task.test.inputs, np.asarray(task.test.targets)
+    outputs = np.asarray(network(jnp.asarray(inputs)))
+    sign = np.where(np.arange(2) == targets[:, None], 1, -1).astype(np.float32)
+    found, each = {}, {}
+    for name, method in RELEVANCE.items():
+        # LRP starts with relevance, the others with the weights of the outputs.
+        start = sign * outputs if name == "lrp" else sign
+        each[name] = np.asarray(attribute(network, inputs, start, method).layers[LAYER])
+        found[name] = each[name].mean(axis=0)
+    # Outputs weighted by the slope of the loss: to first order in the gates nothing else differs from the loss.
+    weight = np.asarray(jax.nn.sigmoid(-np.sum(sign * outputs, axis=1, keepdims=True)))
+    found["slope_of_loss"] = np.asarray(attribute(network, inputs, sign * weight, "slope").layers[LAYER]).mean(axis=0)
+    found["lrp_absolute"] = np.abs(each["lrp"]).mean(axis=0)
+    right = np.where(sign > 0, outputs, 0)
+    found["lrp_logit"] = np.asarray(attribute(network, inputs, right, "lrp").layers[LAYER]).mean(axis=0)
+    found["gate_gradient"] = -np.asarray(objective.evaluate(np.ones(len(objective.nodes))).loss_gradient)
+    for name in ("first_order", "second_order", "brute_force", "shapley"):
+        found[name] = ranking.scores(objective, name)
+    return found

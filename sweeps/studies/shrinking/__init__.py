@@ -1,0 +1,1 @@
+"""The shrinking study: which node to remove next, and how many can go."""

@@ -1,0 +1,157 @@
+"""How good single choices are: whether they are the best, what they cost, and what was predicted."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from analysis import _validate
+from analysis.figures import style
+from sweeps.studies.shrinking.figures import looks, removal
+from sweeps.studies.shrinking.measures import RANKING_NAMES, choices, method_name
+
+#: Changes are drawn on a scale that is linear up to this quantile of their sizes and logarithmic beyond.
+LINEAR = 0.2
+
+
+def overview(paths: xr.Dataset, unit: str) -> Figure:
+    """Draw the share of choices that were the best so far, and what the others cost in all.
+
+    Parameters
+    ----------
+    paths : xarray.Dataset
+        Removal paths, see `sweeps.studies.shrinking.measures.choices`.
+    unit : str
+        Of the loss.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Re-ranked. Above each other are the running share of choices than which none was cheaper, and the cumulative
+        regret: what the removals so far cost more than the cheapest ones at each step would have. Its axis is
+        logarithmic: a line starts where the first regret is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `sweeps.studies.shrinking.measures.choices` does.
+    """
+    data = choices(paths).sel(ranking="reranked")
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
+        for method in removal.in_order(data["ranked_by"].values.tolist()):
+            one = data.sel({"ranked_by": method})
+            for ax, name in zip(axes, ("share_best", "total_regret"), strict=True):
+                ax.plot(one["removal"], one[name], label=style.entry(method_name(method)), **looks.line(method))
+        for ax in axes:
+            looks.removed_axis(ax, data.sizes["removal"] + 1)
+        looks.accuracy_axis(axes[0], "choices that are the best (%)")
+        if (data["total_regret"] > 0).any():
+            axes[1].set_yscale("log")
+            looks.plain_powers(axes[1])
+        axes[1].set_ylabel(f"cumulative regret ({style.as_is(unit)})")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+        style.letter(axes)
+    return figure
+
+
+def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: Axes | None = None) -> Axes:
+    """Draw the predicted change of the loss against the true one, a point for each removal.
+
+    Parameters
+    ----------
+    paths : xarray.Dataset
+        Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
+    method, ranking : str
+        Which path.
+    linear : float
+        The axes are linear up to this change, in the loss's unit, and logarithmic beyond.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        From dark to light with the removals; on the grey line, which spans the changes of all paths, the prediction is
+        right.
+
+    Raises
+    ------
+    TypeError
+        If `paths` is no Dataset.
+    ValueError
+        If a variable is missing.
+    """
+    _validate.dataset_with("paths", paths, ("predicted", "change"), ("ranked_by", "ranking", "removal"))
+    one = paths.sel({"ranked_by": method, "ranking": ranking})
+    change, score = one["change"].values, one["predicted"].values
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        for axis in ("x", "y"):
+            getattr(ax, f"set_{axis}scale")("symlog", linthresh=linear, linscale=0.6)
+            getattr(ax, f"{axis}axis").set_minor_locator(NullLocator())
+        ax.scatter(change, score, c=np.arange(change.size), cmap="cividis", s=9, linewidths=0)
+        every = np.concatenate([paths["change"].values.ravel(), [0.0]])
+        low, high = float(np.nanmin(every)), float(np.nanmax(every))
+        ax.plot([low, high], [low, high], color=style.GREY, linewidth=0.7, zorder=0.5)
+        ax.set_xticks(_ticks(low, high, linear))
+        ax.set_yticks(_ticks(low, high, linear))
+        ax.axhline(0, color=style.LIGHT_GREY, linewidth=0.6, zorder=0.4)
+        ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.6, zorder=0.4)
+    return ax
+
+
+def _ticks(low: float, high: float, linear: float) -> list[float]:
+    """Zero and on either side of it up to two powers of ten, which leave room for their labels."""
+    found = [0.0]
+    for sign, end in ((-1, -low), (1, high)):
+        top = int(np.floor(np.log10(end))) if end > 0 else -400
+        found += [sign * 10.0**power for power in (top, top - 2) if 10.0**power > 5 * linear]
+    return sorted(found)
+
+
+def predictions(paths: xr.Dataset, unit: str) -> Figure:
+    """Draw predicted against true change of the loss, a panel for each method and ranking.
+
+    Parameters
+    ----------
+    paths : xarray.Dataset
+        Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
+    unit : str
+        Of the loss.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Brute force re-ranked is left out: its prediction is the measurement.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `predicted` does.
+    """
+    _validate.dataset_with("paths", paths, ("predicted", "change"), ("ranked_by", "ranking", "removal"))
+    panels = [
+        (ranking, method)
+        for ranking in RANKING_NAMES
+        for method in removal.in_order(paths["ranked_by"].values.tolist())
+        if method in looks.MAIN and (ranking, method) != ("reranked", "brute_force")
+    ]
+    sizes = np.abs(paths["change"].values)
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    linear = 10.0 ** np.floor(np.log10(np.quantile(sizes, LINEAR))) if sizes.size else 1.0
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 4.6, 2, 3, sharex=True, sharey=True)
+        for ax, panel in zip(axes, [*panels[:3], None, *panels[3:]], strict=False):
+            if panel is None:
+                ax.set_visible(False)
+                axes[0].tick_params(labelbottom=True)
+                axes[4].tick_params(labelleft=True)
+                continue
+            predicted(paths, panel[1], panel[0], linear, ax)
+            ax.set_title(f"{style.as_is(method_name(panel[1]))}, {RANKING_NAMES[panel[0]]}")
+        figure.supxlabel(f"true change of the loss ({style.as_is(unit)})", fontsize=9)
+        figure.supylabel(f"predicted change ({style.as_is(unit)})", fontsize=9)
+    return figure

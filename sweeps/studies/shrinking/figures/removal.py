@@ -1,0 +1,115 @@
+"""Error and accuracy against the nodes removed, by each method, ranked once and again after each removal."""
+
+from typing import Literal
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import _validate
+from analysis.errors import InputError
+from analysis.figures import style
+from sweeps.studies.shrinking.figures import looks
+from sweeps.studies.shrinking.measures import METHOD_NAMES, RANKING_NAMES, method_name
+
+Name = Literal["loss", "accuracy", "test_accuracy"]
+
+
+def curve(
+    paths: xr.Dataset,
+    name: Name = "loss",
+    ranking: str = "reranked",
+    label: str = "loss (nats)",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one quantity against the nodes removed, a line for each method.
+
+    Parameters
+    ----------
+    paths : xarray.Dataset
+        Removal paths: `name` (ranked_by, ranking, step).
+    name : {"loss", "accuracy", "test_accuracy"}
+        Which quantity.
+    ranking : {"single_pass", "reranked"}
+        Whether nodes were ranked once or again after each removal.
+    label : str
+        Of the axis of losses, with its unit.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Methods that are there for comparison are thin and dotted. A loss that spans more than a factor of 8 has a
+        logarithmic axis.
+
+    Raises
+    ------
+    TypeError
+        If `paths` is no Dataset.
+    ValueError
+        If `name` or `ranking` is not there.
+    """
+    _validate.dataset_with("paths", paths, (name,), ("ranked_by", "ranking", "step"))
+    if ranking not in paths["ranking"].values:
+        raise InputError(f"ranking: expected one of {paths['ranking'].values.tolist()}, got {ranking!r}")
+    data = paths[name].sel(ranking=ranking)
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        for method in in_order(data["ranked_by"].values.tolist()):
+            values = data.sel({"ranked_by": method})
+            ax.plot(values["step"], values, label=style.entry(method_name(method)), **looks.line(method))
+        looks.removed_axis(ax, data.sizes["step"] - 1)
+        if name == "loss":
+            looks.loss_axis(ax, paths[name], label)
+        else:
+            looks.accuracy_axis(ax, "accuracy (%)" if name == "accuracy" else "test accuracy (%)")
+    return ax
+
+
+def in_order(methods: list[str]) -> list[str]:
+    """Sort methods as they are always listed; those that are not known come last."""
+    known = list(METHOD_NAMES)
+    return sorted(methods, key=lambda method: known.index(method) if method in known else len(known))
+
+
+def overview(paths: xr.Dataset, label: str) -> Figure:
+    """Draw error and accuracy side by side, ranked once above and re-ranked below.
+
+    Parameters
+    ----------
+    paths : xarray.Dataset
+        Removal paths: `loss` and `accuracy` (ranked_by, ranking, step).
+    label : str
+        Of the axis of losses, with its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Without accuracies, as in a regression, the two rankings side by side.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `curve` does.
+    """
+    _validate.dataset_with("paths", paths, ("loss", "accuracy"), ("ranked_by", "ranking", "step"))
+    rankings = [ranking for ranking in RANKING_NAMES if ranking in paths["ranking"].values]
+    names: list[Name] = ["loss"] if paths["accuracy"].isnull().all() else ["loss", "accuracy"]
+    with style.context():
+        if len(names) == 1:
+            figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(rankings), sharey=True)
+        else:
+            figure, axes = style.new_figure(style.DOUBLE, 0.5 + 2.1 * len(rankings), len(rankings), 2, sharex=True)
+        panels = [(ranking, name) for ranking in rankings for name in names]
+        for ax, (ranking, name) in zip(axes, panels, strict=True):
+            curve(paths, name, ranking, label, ax)
+            ax.set_title(RANKING_NAMES[ranking])
+            if len(names) == 2 and ranking != rankings[-1]:
+                ax.set_xlabel("")
+        if len(names) == 1 and len(axes) == 2:
+            axes[1].set_ylabel("")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4 if len(labels) > 5 else 5))
+        style.letter(axes)
+    return figure

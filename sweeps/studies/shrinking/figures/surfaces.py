@@ -1,0 +1,210 @@
+"""Error surfaces: the loss against the gain of the node that a method chose, and what the method made of it."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis import _validate
+from analysis.errors import InputError
+from analysis.figures import style
+from sweeps.studies.shrinking.figures import looks, removal
+from sweeps.studies.shrinking.measures import method_name
+
+#: Dark for the first removals, light for the last, even in lightness; its palest end would vanish on white.
+SHADES = colormaps["viridis"]
+LIGHTEST = 0.88
+RED = "#C8201E"
+#: Methods that go by a prediction, which is the variable of the same name.
+PREDICTING = ("first_order", "second_order")
+
+
+def _checked(surfaces: xr.Dataset) -> xr.Dataset:
+    wanted = ("loss", "first_order", "second_order")
+    return _validate.dataset_with("surfaces", surfaces, wanted, ("ranked_by", "removed", "gain"))
+
+
+def surface(
+    surfaces: xr.Dataset, method: str, logarithmic: bool = False, label: str = "loss (nats)", ax: Axes | None = None
+) -> Axes:
+    """Draw the loss against the gain of each chosen node, a curve for every tenth or so removal.
+
+    Parameters
+    ----------
+    surfaces : xarray.Dataset
+        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
+    method : str
+        Which method chose.
+    logarithmic : bool
+        Whether the axis of losses is.
+    label : str
+        Of that axis, with its unit.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Solid the measured loss, from dark to light with the nodes removed before; dashed the prediction that the
+        method goes by: a line for the first order, a parabola for the second. Red: the node is on.
+
+    Raises
+    ------
+    TypeError
+        If `surfaces` is no Dataset.
+    ValueError
+        If a variable or the method is not there.
+    """
+    data = _checked(surfaces)
+    if method not in data["ranked_by"].values:
+        raise InputError(f"method: expected one of {data['ranked_by'].values.tolist()}, got {method!r}")
+    data = data.sel({"ranked_by": method}).transpose("removed", "gain", missing_dims="ignore")
+    gain, loss = data["gain"].values, data["loss"].values
+    predicted = data[method].values if method in PREDICTING else None
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        for row, removed in enumerate(data["removed"].values):
+            color = _shade(float(removed), data["removed"].values)
+            ax.plot(gain, loss[row], color=color, linewidth=1.2)
+            if predicted is not None:
+                shown = np.where(predicted[row] > 0, predicted[row], np.nan) if logarithmic else predicted[row]
+                ax.plot(gain, shown, color=color, linewidth=0.8, linestyle=(0, (3, 1.5)))
+        _node_on(ax, gain)
+        # Predictions may leave the range of all losses, of every method, which the panels share.
+        every = surfaces["loss"].values
+        low, high = float(np.nanmin(every)), float(np.nanmax(every))
+        if logarithmic:
+            ax.set_yscale("log")
+            ax.set_ylim(0.7 * low if low > 0 else 1e-4 * high, 1.4 * high)
+            looks.plain_powers(ax)
+        else:
+            ax.set_ylim(-0.04 * high, 1.06 * high)
+        ax.set(xlabel="gain of the chosen node", ylabel=label)
+    return ax
+
+
+def _shade(removed: float, all_removed: np.ndarray) -> Any:
+    return SHADES(LIGHTEST * removed / max(float(np.max(all_removed)), 1.0))
+
+
+def _node_on(ax: Axes, gain: np.ndarray) -> None:
+    ax.axvline(1, color=RED, linewidth=0.9, zorder=1)
+    ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.8, zorder=0.5)
+    ax.set_xlim(float(gain.min()), float(gain.max()))
+    ax.set_xticks([0, 0.5, 1])
+
+
+def overview(surfaces: xr.Dataset, label: str) -> Figure:
+    """Draw the surfaces of every method, in log space on the left and in real space on the right.
+
+    Parameters
+    ----------
+    surfaces : xarray.Dataset
+        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
+    label : str
+        Of the axis of losses, with its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `surface` does.
+    """
+    methods = removal.in_order(_checked(surfaces)["ranked_by"].values.tolist())
+    removed = surfaces["removed"].values
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 0.7 + 1.95 * len(methods), len(methods), 2, sharex=True)
+        for row, method in enumerate(methods):
+            for column, logarithmic in enumerate((True, False)):
+                ax = axes[2 * row + column]
+                surface(surfaces, method, logarithmic, label if column == 0 else "", ax)
+                ax.set_title(f"chosen by {style.as_is(method_name(method))}")
+                if row < len(methods) - 1:
+                    ax.set_xlabel("")
+        ends = np.append(removed, 2 * removed[-1] - removed[-2] if removed.size > 1 else removed[-1] + 1)
+        shades = [_shade(float(one), removed) for one in removed]
+        bar = figure.colorbar(
+            _mappable(shades, ends), ax=list(axes), location="right", aspect=50, pad=0.015, fraction=0.03
+        )
+        bar.set_ticks((ends[1:] + ends[:-1]) / 2, labels=[f"{int(one)}" for one in removed])
+        bar.ax.tick_params(length=0, labelsize=7)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label("nodes removed before")
+        entries = [
+            Line2D([], [], color=style.GREY, linewidth=1.2, label="measured"),
+            Line2D([], [], color=style.GREY, linewidth=0.8, linestyle=(0, (3, 1.5)), label="predicted by the method"),
+            Line2D([], [], color=RED, linewidth=0.9, label="node on"),
+        ]
+        figure.legend(handles=entries, loc="outside upper center", ncols=3)
+        style.letter(axes)
+    return figure
+
+
+def _mappable(shades: list[Any], ends: np.ndarray) -> Any:
+    return ScalarMappable(BoundaryNorm(ends, len(shades)), ListedColormap(shades))
+
+
+def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
+    """Draw single choices large: the measured loss, the line and the parabola through gain 1.
+
+    Parameters
+    ----------
+    surfaces : xarray.Dataset
+        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
+    label : str
+        Of the axis of losses, with its unit.
+    columns : int
+        So many of the removals, spread evenly over all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row for each method that chose. Each panel has its own scale, that of the measured loss.
+
+    Raises
+    ------
+    TypeError
+        If `surfaces` is no Dataset.
+    ValueError
+        If a variable is not there, or `columns` is below 1.
+    """
+    if columns < 1:
+        raise InputError(f"columns: expected 1 or more, got {columns}")
+    data = _checked(surfaces)
+    methods, count = removal.in_order(data["ranked_by"].values.tolist()), data.sizes["removed"]
+    chosen = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 0.6 + 1.5 * len(methods), len(methods), len(chosen), sharex=True)
+        for number, ax in enumerate(axes):
+            method, place = methods[number // len(chosen)], chosen[number % len(chosen)]
+            _prediction(ax, data.sel({"ranked_by": method}).isel(removed=place))
+            first = f"{style.as_is(method_name(method))}, " if number % len(chosen) == 0 else ""
+            ax.set_title(f"{first}{int(data['removed'].values[place])} removed", fontsize=8)
+            if number >= len(axes) - len(chosen):
+                ax.set_xlabel("gain")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=4)
+        figure.supylabel(label, fontsize=9)
+    return figure
+
+
+def _prediction(ax: Axes, one: xr.Dataset) -> None:
+    gain, loss = one["gain"].values, one["loss"].values
+    ax.plot(gain, loss, color=style.BLACK, linewidth=1.3, label="measured")
+    ax.plot(gain, one["first_order"], color=style.VERMILLION, linewidth=1.0, linestyle=(0, (4, 2)), label="first order")
+    ax.plot(gain, one["second_order"], color=style.GREEN, linewidth=1.0, linestyle=(0, (4, 2)), label="second order")
+    _node_on(ax, gain)
+    low, high = float(np.nanmin(loss)), float(np.nanmax(loss))
+    room = 0.35 * (high - low) or 0.1 * abs(high) or 1.0
+    ax.set_ylim(low - room, high + room)
+    ax.tick_params(labelsize=7)
+    ax.locator_params(axis="y", nbins=4)

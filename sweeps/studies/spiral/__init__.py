@@ -1,0 +1,1 @@
+"""The spiral study: whether to train first or to prune first."""

@@ -1,0 +1,168 @@
+"""The claims of the relevance study: every rule comes out either way."""
+
+import numpy as np
+import pytest
+
+from sweeps.studies.relevance import claims
+from sweeps.studies.relevance.measures import deletion, heat, nodes, supervised
+from sweeps.studies.shrinking.claims import FAILS, HOLDS, OPEN, PARTLY
+from sweeps.studies.sparsity.claims import UNDECIDED
+from tests.studies.relevance import synthetic
+
+
+def scores_of(data):
+    return deletion.scores(deletion.checked(data))
+
+
+def chosen_of(data):
+    data = supervised.checked(data)
+    return supervised.at(data, supervised.chosen(data))
+
+
+TRAINED = ["relevance_lrp", "relevance_slope"]
+
+
+def test_conservation():
+    assert claims.conserved(synthetic.conservation()).verdict == HOLDS
+    found = claims.conserved(synthetic.conservation(2e-5))
+    assert found.verdict == FAILS and found.cases["lrp_z_plus"] == FAILS and found.cases["lrp"] == HOLDS
+    assert claims.conserved(None).verdict == OPEN
+
+
+def test_one_method():
+    maps = heat.checked(synthetic.heat())
+    assert claims.one_method(maps).verdict == HOLDS
+    moved = maps.copy(deep=True)
+    moved["relevance"].loc[{"attributed_by": "gradient_x_input"}] *= 1.1
+    assert claims.one_method(moved).verdict == PARTLY
+    assert claims.one_method(maps.sel({"attributed_by": ["lrp"]})).verdict == OPEN
+
+
+def test_scaling():
+    data = synthetic.rules()["consistency"]
+    assert claims.scaling(data).verdict == HOLDS
+    data["factor"][2] = 3.0  # ignore
+    found = claims.scaling(data)
+    assert found.verdict == PARTLY and found.cases["normalised ignore"] == FAILS
+    data["factor"][:] = [2.0, 3.0, 2.0, 3.0, 3.0, 3.0]
+    assert claims.scaling(data).verdict == FAILS
+    assert claims.scaling(None).verdict == OPEN
+
+
+def test_constants():
+    data = synthetic.rules()["constants"]
+    assert claims.constants(data).verdict == HOLDS
+    data["difference"].loc[{"maximum": "radial", "nonlinearity": "slope"}] = 0
+    assert claims.constants(data).verdict == PARTLY
+    data["difference"].loc[{"maximum": "gradient", "nonlinearity": "gradient"}] = 0.1
+    assert claims.constants(data).verdict == FAILS
+    assert claims.constants(None).verdict == OPEN
+
+
+def test_maxima():
+    rules = synthetic.rules()
+    assert claims.radial(rules["two_objects"]).verdict == FAILS
+    same = rules["two_objects"].copy(deep=True)
+    same["share"][1] = same["share"][0] + 0.005
+    assert claims.radial(same).verdict == HOLDS
+    same["share"][1] = np.nan
+    assert claims.radial(same).verdict == claims.radial(None).verdict == OPEN
+    assert claims.forms(rules["forms"]).verdict == HOLDS
+    rules["forms"]["share"][1] = rules["forms"]["share"][0]
+    assert claims.forms(rules["forms"]).verdict == FAILS
+    assert claims.forms(None).verdict == OPEN
+
+
+@pytest.mark.parametrize(
+    ("own", "slope", "verdict"),
+    [(120.0, 1.0, HOLDS), (1.5, 1.0, FAILS), (5.0, 1.0, UNDECIDED), (120.0, 15.0, FAILS), (120.0, 5.0, UNDECIDED)],
+)
+def test_instability(own, slope, verdict):
+    network = synthetic.instability()
+    network["unblamed_largest"][-1] = own
+    network["slope_largest"][:] = [1.0, 1.0, slope]
+    found = claims.unstable(network, None)
+    assert found.verdict == verdict and list(found.cases) == ["network"]
+
+
+def test_instability_of_both_and_of_none():
+    found = claims.unstable(synthetic.instability(), synthetic.instability_toy())
+    assert found.cases == {"network": HOLDS, "toy": HOLDS} and found.values["toy"]["rule"] == "unblamed"
+    assert claims.unstable(None, None).verdict == claims.blamed(None, None).verdict == OPEN
+    assert claims.blamed(synthetic.instability(), synthetic.instability_toy()).verdict == HOLDS
+    network = synthetic.instability()
+    network["lrp_largest"][-1] = 4.0
+    assert claims.blamed(network, None).verdict == UNDECIDED
+    network["lrp_largest"][-1] = 40.0
+    assert claims.blamed(network, None).verdict == FAILS
+    broken = network.drop_vars("slope_largest")
+    assert claims.unstable(broken, None).verdict == OPEN
+
+
+def test_better_than_random():
+    data = synthetic.deletion()
+    found = claims.beats_random(scores_of(data))
+    assert found.verdict == HOLDS and len(found.cases) == 16
+    # One method that takes the wrong end first is enough.
+    at = {"attributed_by": "gradient", "replacement": "mean"}
+    data["probability"].loc[at] = data["probability"].sel(at)[::-1].values
+    found = claims.beats_random(scores_of(data))
+    assert found.verdict == FAILS and found.cases["mean gradient"] == FAILS
+    assert claims.beats_random(scores_of(data.isel(example=[0]))).verdict == UNDECIDED
+    without = data.sel({"attributed_by": synthetic.KEYS})
+    assert claims.beats_random(scores_of(without)).verdict == claims.beats_random(None).verdict == OPEN
+
+
+def test_the_ranking_and_the_replacement():
+    values = scores_of(synthetic.deletion())["between"]
+    assert claims.same_ranking([deletion.agreement(values, "zeros", "mean")]).verdict == FAILS
+    assert claims.same_ranking([deletion.agreement(values, "zeros", "zeros")]).verdict == HOLDS
+    few = values.isel(example=[0])
+    assert claims.same_ranking([deletion.agreement(few, "zeros", "mean")]).verdict == UNDECIDED
+    assert claims.same_ranking([]).verdict == OPEN
+
+
+def test_relevance_of_nodes():
+    data = nodes.checked(synthetic.nodes(networks=12, count=12))
+    found = claims.node_relevance(nodes.correlations(data), nodes.relevances(data))
+    assert found.cases["brute_force"] == HOLDS and found.cases["shapley"] == UNDECIDED
+    swapped = data.copy(deep=True)
+    swapped["value"].loc[{"measure": "gate_gradient"}] = data["value"].sel(measure="brute_force").values
+    for key in nodes.relevances(data):
+        swapped["value"].loc[{"measure": key}] = data["value"].sel(measure="gate_gradient").values
+    found = claims.node_relevance(nodes.correlations(swapped), nodes.relevances(swapped))
+    assert found.cases["brute_force"] == FAILS
+    assert claims.node_relevance(None, []).verdict == OPEN
+
+
+def test_supervised_training_that_is_gamed_and_that_helps():
+    gamed, real = (chosen_of(synthetic.supervised(gamed=which)) for which in (True, False))
+    for claim, verdicts in (
+        (claims.helps, (FAILS, HOLDS)),
+        (claims.beats_penalty, (FAILS, HOLDS)),
+        (claims.gamed, (HOLDS, FAILS)),
+    ):
+        assert tuple(claim(data, TRAINED).verdict for data in (gamed, real)) == verdicts
+        assert claim(None, TRAINED).verdict == OPEN
+        assert claim(gamed.isel(network=[0]), TRAINED).verdict == UNDECIDED
+    without = gamed.drop_sel(training="gradient_penalty")
+    assert claims.beats_penalty(without, TRAINED).verdict == OPEN
+
+
+def test_gamed_only_in_part():
+    data = chosen_of(synthetic.supervised(gamed=True))
+    other = data.assign(other_inside_misleading=data["inside_misleading"])
+    assert claims.gamed(other, TRAINED).verdict == PARTLY
+    # A measure that is not even halved is not gamed.
+    still = data.assign(inside_misleading=0 * data["inside_misleading"] + 0.4)
+    assert claims.gamed(still, TRAINED).verdict == FAILS
+
+
+def test_strengths_at_which_the_measure_is_gamed():
+    found = claims.gamed_somewhere(supervised.checked(synthetic.supervised(gamed=True)))
+    assert found.verdict == HOLDS
+    assert found.values["relevance_lrp"]["verdicts"] == {0.1: FAILS, 1.0: HOLDS, 10.0: HOLDS}
+    found = claims.gamed_somewhere(supervised.checked(synthetic.supervised(gamed=False)))
+    assert found.verdict == FAILS
+    assert claims.gamed_somewhere(supervised.checked(synthetic.supervised(1))).verdict == UNDECIDED
+    assert claims.gamed_somewhere(None).verdict == OPEN

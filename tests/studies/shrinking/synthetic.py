@@ -1,0 +1,224 @@
+"""A small synthetic run of the study shrinking: real networks in plain NumPy, ranked by plain loops, without JAX."""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from tests.analysis import synthetic_run
+
+METHODS = ("brute_force", "first_order", "second_order")
+RANKINGS = ("single_pass", "reranked")
+EXAMPLES, FEATURES, CLASSES = 80, 4, 3
+GAIN = (np.arange(-5, 26, 3) / 20).round(2)
+STEP = 1e-3
+
+
+class Network:
+    """Sigmoid layers of random weights, and a linear output by least squares."""
+
+    def __init__(self, sizes, seed=0, criterion="squared_error"):
+        random = np.random.default_rng(seed)
+        self.sizes, self.criterion = sizes, criterion
+        self.inputs = random.normal(size=(2 * EXAMPLES, FEATURES))
+        self.labels = np.argmax(self.inputs[:, :CLASSES] + 0.3 * self.inputs[:, -1:] ** 2, axis=1)
+        self.targets = np.eye(CLASSES)[self.labels]
+        widths = (FEATURES, *sizes)
+        self.kernels = [random.normal(size=pair) * 1.5 for pair in zip(widths[:-1], widths[1:], strict=True)]
+        self.output = np.zeros((sizes[-1] + 1, CLASSES))
+        hidden = self.hidden(np.ones(sum(sizes)))[-1][:EXAMPLES]
+        self.output = np.linalg.lstsq(np.c_[hidden, np.ones(EXAMPLES)], self.targets[:EXAMPLES], rcond=None)[0]
+
+    def hidden(self, gates):
+        value, found, start = self.inputs, [], 0
+        for kernel in self.kernels:
+            value = gates[start : start + kernel.shape[1]] / (1 + np.exp(-value @ kernel))
+            start += kernel.shape[1]
+            found.append(value)
+        return found
+
+    def outputs(self, gates):
+        hidden = self.hidden(gates)[-1]
+        return np.c_[hidden, np.ones(len(hidden))] @ self.output
+
+    def losses(self, gates):
+        outputs = self.outputs(gates)
+        if self.criterion == "squared_error":
+            return ((outputs - self.targets) ** 2).sum(axis=1)
+        outputs = 5 * outputs
+        return np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(len(outputs)), self.labels]
+
+    def loss(self, gates, test=False):
+        return float(self.losses(gates)[slice(EXAMPLES, None) if test else slice(EXAMPLES)].mean())
+
+    def accuracy(self, gates, test=False):
+        right = self.outputs(gates).argmax(axis=1) == self.labels
+        return float(right[slice(EXAMPLES, None) if test else slice(EXAMPLES)].mean())
+
+    @property
+    def nodes(self):
+        return [f"layers/{layer} unit {unit}" for layer, size in enumerate(self.sizes) for unit in range(size)]
+
+    @property
+    def layers(self):
+        return [f"layers/{layer}" for layer, size in enumerate(self.sizes) for _ in range(size)]
+
+    def without(self, gates, node, gain=0.0):
+        changed = gates.copy()
+        changed[node] = gain
+        return self.loss(changed)
+
+    def changes(self, gates):
+        return np.array([self.without(gates, node) - self.loss(gates) for node in range(gates.size)])
+
+    def derivatives(self, gates, node):
+        low, middle, high = (self.without(gates, node, gates[node] + step) for step in (-STEP, 0, STEP))
+        return (high - low) / (2 * STEP), (high - 2 * middle + low) / STEP**2
+
+    def scores(self, gates, method):
+        if method == "brute_force":
+            return self.changes(gates)
+        if method == "random":
+            return np.random.default_rng(3).random(gates.size)
+        first, second = np.transpose([self.derivatives(gates, node) for node in range(gates.size)])
+        return -first if method == "first_order" else -first + second / 2
+
+
+def path(network, method, rerank):
+    """One removal path by plain loops, as the store has it."""
+    count = sum(network.sizes)
+    gates = np.ones(count)
+    found = {name: [] for name in ("order", "predicted", "change", "best", "best_change", "is_best", "name", "layer")}
+    curves = {"loss": [network.loss(gates)], "accuracy": [network.accuracy(gates)]}
+    curves["test_accuracy"] = [network.accuracy(gates, test=True)]
+    scores = network.scores(gates, method)
+    for _ in range(count):
+        if rerank:
+            scores = network.scores(gates, method)
+        changes = network.changes(gates)
+        node = int(np.argmin(np.where(gates > 0, scores, np.inf)))
+        best = int(np.argmin(np.where(gates > 0, changes, np.inf)))
+        values = (node, scores[node], changes[node], best, changes[best], changes[node] <= changes[best])
+        for name, value in zip(found, (*values, network.nodes[node], network.layers[node]), strict=True):
+            found[name].append(value)
+        gates[node] = 0
+        for name, value in (("loss", network.loss(gates)), ("accuracy", network.accuracy(gates))):
+            curves[name].append(value)
+        curves["test_accuracy"].append(network.accuracy(gates, test=True))
+    return {name: ("step", np.array(values)) for name, values in curves.items()} | {
+        name: ("removal", np.array(values, object if name in ("name", "layer") else None))
+        for name, values in found.items()
+    }
+
+
+def paths(network, methods=METHODS):
+    rows = [
+        xr.concat([xr.Dataset(path(network, method, rerank)) for rerank in (False, True)], "ranking")
+        for method in methods
+    ]
+    count = sum(network.sizes)
+    coords = {"step": np.arange(count + 1), "removal": np.arange(1, count + 1)}
+    coords |= {"ranked_by": np.array(methods, object), "ranking": np.array(RANKINGS, object)}
+    return xr.concat(rows, "ranked_by").assign_coords(coords)
+
+
+def described(network, task="digits", accuracy=True):
+    on = np.ones(sum(network.sizes))
+    sizes = [FEATURES, *network.sizes, CLASSES]
+    attrs = dict(sizes=sizes, activation="sigmoid", output_activation="identity", criterion=network.criterion)
+    attrs |= dict(unit="squared units" if network.criterion == "squared_error" else "nats", task=task, epochs=20)
+    attrs |= dict(loss=network.loss(on), test_loss=network.loss(on, test=True))
+    attrs["accuracy"] = network.accuracy(on) if accuracy else float("nan")
+    attrs["test_accuracy"] = network.accuracy(on, test=True) if accuracy else float("nan")
+    return xr.Dataset(attrs=attrs)
+
+
+def surfaces(network, of, every=3):
+    removed = np.arange(0, sum(network.sizes), every)
+    rows = []
+    for method in METHODS:
+        order = of["order"].sel({"ranked_by": method, "ranking": "reranked"}).values
+        curves = {"loss": [], "first_order": [], "second_order": []}
+        for step in removed:
+            gates = np.ones(len(order))
+            gates[order[:step]] = 0
+            first, second = network.derivatives(gates, order[step])
+            start = network.loss(gates)
+            curves["loss"].append([network.without(gates, order[step], gain) for gain in GAIN])
+            curves["first_order"].append(start + first * (GAIN - 1))
+            curves["second_order"].append(start + first * (GAIN - 1) + second * (GAIN - 1) ** 2 / 2)
+        rows.append(xr.Dataset({name: (("removed", "gain"), np.array(values)) for name, values in curves.items()}))
+    coords = {"ranked_by": np.array(METHODS, object), "removed": removed, "gain": GAIN}
+    return xr.concat(rows, "ranked_by").assign_coords(coords)
+
+
+def pairs(network):
+    on = np.ones(sum(network.sizes))
+    change = network.changes(on)
+    interaction = np.full((on.size, on.size), np.nan)
+    for one in range(on.size):
+        for other in range(on.size):
+            if one != other:
+                gates = on.copy()
+                gates[[one, other]] = 0
+                interaction[one, other] = network.loss(gates) - network.loss(on) - change[one] - change[other]
+    activations = np.concatenate([values[:EXAMPLES] for values in network.hidden(on)], axis=1)
+    names = np.array(network.nodes, object)
+    return xr.Dataset(
+        {
+            "correlation": (("node", "other"), np.corrcoef(activations.T)),
+            "interaction": (("node", "other"), interaction),
+            "change": ("node", change),
+        },
+        coords={"node": names, "other": names, "layer": ("node", np.array(network.layers, object))},
+    )
+
+
+def retraining(of, every=(0, 2, 5)):
+    """Curves with retraining that are the path's own, shifted: no network is trained here."""
+    plain = of.sel({"ranking": "reranked", "ranked_by": list(METHODS)})
+    accuracy = np.stack([np.clip(plain["test_accuracy"].values + (0.05 if n else 0), 0, 1) for n in every], axis=1)
+    dims = ("ranked_by", "every", "step")
+    variables = {name: (dims, accuracy) for name in ("accuracy", "test_accuracy", "loss")}
+    coords = {"ranked_by": np.array(METHODS, object), "every": list(every), "step": plain["step"].values}
+    return xr.Dataset(variables, coords=coords, attrs={"network": "1", "epochs": 1, "learning_rate": 0.01})
+
+
+def hypercube(network):
+    count = sum(network.sizes)
+    loss = [network.loss(gates) for gates in synthetic_run.masks(count).astype(float)]
+    return xr.Dataset(
+        {"loss": ("mask", np.array(loss))},
+        coords={"node": np.array(network.nodes, object), "layer": ("node", np.array(network.layers, object))},
+        attrs={"design": "Hypercube()", "full_loss": loss[-1]},
+    )
+
+
+def make_tree(whole=True):
+    """The whole store; or its least: the one-layer network and its paths alone."""
+    one = Network((8,))
+    networks = {"1": one}
+    if whole:
+        networks |= {"2": Network((5, 4), 1), "3": Network((3, 3, 3), 2), "small": Network((6,), 3)}
+        networks |= {"cross_entropy": Network((8,), 0, "cross_entropy"), "regression": Network((6,), 5)}
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(EXAMPLES, FEATURES))
+    groups = {"/task": xr.Dataset({"train_inputs": (("train_example", "feature"), inputs)}, attrs={"name": "digits"})}
+    for key, network in networks.items():
+        groups[f"/networks/{key}"] = described(
+            network, "diabetes" if key == "regression" else "digits", key != "regression"
+        )
+        found = paths(network, (*METHODS, "random") if key == "1" else METHODS)
+        if key == "regression":
+            found["accuracy"][:], found["test_accuracy"][:] = np.nan, np.nan
+        groups[f"/paths/{key}"] = found
+    if whole:
+        # Of one network each: drawing is what takes time.
+        groups["/surfaces/1"] = surfaces(one, groups["/paths/1"])
+        groups["/pairs/2"] = pairs(networks["2"])
+        groups["/sweeps/hypercube"] = hypercube(networks["small"])
+        groups["/retraining"] = retraining(groups["/paths/1"])
+    config = {"task": "digits", "nodes": 8, "layers": [1, 2, 3], "small_nodes": 6}
+    tree = synthetic_run.tree_of(groups, "shrinking", "sweeps study shrinking --out runs/shrinking", config)
+    tree.attrs["seeds"] = json.dumps({"network": 0})
+    return tree

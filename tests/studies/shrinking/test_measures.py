@@ -1,0 +1,241 @@
+"""Numbers of removal paths against plain NumPy, and at their edges."""
+
+import itertools
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from analysis import curves
+from sweeps.studies.shrinking import measures as shrinking
+from tests.studies.shrinking import synthetic
+
+
+@pytest.fixture(scope="module")
+def two_layers():
+    return synthetic.paths(synthetic.Network((5, 4), 1))
+
+
+def test_nodes_are_removable_until_the_first_fall():
+    accuracy = [[1.0, 0.99, 1.0, 0.98, 1.0], [0.9, 0.95, 0.9, 0.9, 0.9], [0.9, 0.8, 0.9, 0.9, 0.9]]
+    assert curves.removable(accuracy, 0.01).tolist() == [2, 4, 0]
+    assert curves.removable(accuracy, 0.05).tolist() == [4, 4, 0]
+    # 8 of 9 examples right, then 7: by 1/9, whatever the rounding
+    assert float(curves.removable(np.array([8, 7, 6]) / 9, 1 / 9)) == 1
+    assert np.isnan(curves.removable([np.nan, np.nan], 0.01)) and np.isnan(curves.removable([1.0, np.nan], 0.01))
+
+
+def test_the_first_step_above_and_the_mean_height():
+    assert curves.first_above([[0.1, 0.15, 0.25, 0.1], [0.1, 0.1, 0.1, 0.2]], 2).tolist() == [2, np.inf]
+    assert np.isnan(curves.first_above([np.nan, 1.0], 2))
+    curve = np.random.default_rng(0).random((3, 7))
+    np.testing.assert_allclose(curves.mean_height(curve), np.trapezoid(curve, axis=-1) / 6, rtol=1e-13)
+
+
+def test_movement_the_wrong_way():
+    assert curves.wrong_way([0.0, 2.0, 1.0, 3.0], rising=True) == pytest.approx(1 / 5)
+    assert curves.wrong_way([0.0, 2.0, 1.0, 3.0], rising=False) == pytest.approx(4 / 5)
+    assert np.isnan(curves.wrong_way([1.0, 1.0], rising=True))
+
+
+def test_rank_correlation_is_scipys_and_nan_where_there_is_none():
+    one, other = np.random.default_rng(0).integers(5, size=(2, 30)).astype(float)
+    assert curves.spearman(one, other) == pytest.approx(stats.spearmanr(one, other).statistic, rel=1e-12)
+    missing = np.where(np.arange(30) == 3, np.nan, one)
+    assert curves.spearman(missing, other) == pytest.approx(
+        stats.spearmanr(np.delete(one, 3), np.delete(other, 3)).statistic
+    )
+    assert np.isnan(curves.spearman([1, 1, 1], [1, 2, 3])) and np.isnan(curves.spearman([1.0], [2.0]))
+
+
+def test_the_summary_of_a_path_against_plain_loops(two_layers):
+    data = shrinking.summary(two_layers)
+    for method, ranking in itertools.product(synthetic.METHODS, synthetic.RANKINGS):
+        at = {"ranked_by": method, "ranking": ranking}
+        one, of = data.sel(at), two_layers.sel(at)
+        loss, accuracy = of["loss"].values, of["accuracy"].values
+        fallen = [step for step in range(10) if accuracy[step] < accuracy[0] - 0.05 - 1e-9]
+        assert float(one["removable"].sel(fall=0.05)) == min(fallen, default=10) - 1
+        risen = [step for step in range(10) if loss[step] > 2 * loss[0]]
+        assert float(one["risen"]) == min(risen, default=np.inf)
+        assert float(one["lowest_loss"]) == min(loss) and int(one["lowest_step"]) == loss.argmin()
+        regret = [of["change"].values[k] - of["best_change"].values[k] for k in range(8)]
+        assert float(one["mean_regret"]) == pytest.approx(sum(regret) / 8, abs=1e-15)
+        assert float(one["share_best"]) == sum(r <= 0 for r in regret) / 8
+        both = zip(of["predicted"].values, of["change"].values, strict=True)
+        signs = [np.sign(a) == np.sign(b) for a, b in both if b != 0]
+        assert float(one["sign_agreement"]) == np.mean(signs)
+    assert data["share_best"].sel({"ranked_by": "brute_force", "ranking": "reranked"}) == 1
+
+
+def test_regret_is_only_of_what_was_measured(two_layers):
+    paths = two_layers.copy(deep=True)
+    paths["best"][0, 0, :3] = -1
+    paths["best_change"][0, 0, :3] = np.nan
+    data = shrinking.choices(paths)
+    assert data.sizes["removal"] == 8
+    one = data.isel({"ranked_by": 0, "ranking": 0})
+    assert np.isnan(one["share_best"].values[:3]).all() and np.isfinite(one["share_best"].values[3:]).all()
+    regret = (paths["change"] - paths["best_change"]).isel({"ranked_by": 0, "ranking": 0}).values[3:8]
+    np.testing.assert_allclose(one["total_regret"].values[3:], np.cumsum(np.maximum(regret, 0)), atol=1e-15)
+    assert (data["total_regret"].isel({"ranked_by": 0, "ranking": 1}) == 0).all()
+    paths["best"][:] = -1
+    assert np.isnan(shrinking.summary(paths)["share_best"]).all()
+
+
+def test_scores_that_are_no_changes_have_no_sign():
+    paths = synthetic.paths(synthetic.Network((4,)), ("brute_force", "random"))
+    signs = shrinking.summary(paths)["sign_agreement"]
+    assert (
+        np.isnan(signs.sel({"ranked_by": "random"})).all() and (signs.sel({"ranked_by": "brute_force"})[1] == 1).all()
+    )
+
+
+def test_what_is_left_of_each_layer(two_layers):
+    data = shrinking.left(two_layers)
+    assert data["layer"].values.tolist() == ["layers/0", "layers/1"] and data["nodes"].values.tolist() == [5, 4]
+    order = two_layers["layer"].sel({"ranked_by": "first_order", "ranking": "reranked"}).values.tolist()
+    expected = [1 - order[:step].count("layers/1") / 4 for step in range(10)]
+    one = data["left"].sel({"ranked_by": "first_order", "ranking": "reranked", "layer": "layers/1"})
+    np.testing.assert_allclose(one, expected, atol=1e-15)
+    # the band is hypergeometric: after one removal a layer of 5 among 9 has lost none or one
+    assert data["low"].values[0, 1] == 0.8 and data["high"].values[0, 1] == 1
+
+
+def paths_in_order(order, sizes):
+    """Paths that differ in nothing but which nodes they remove; the rest is filled in."""
+    count = sum(sizes)
+    layer = np.array([f"layers/{n}" for n, size in enumerate(sizes) for _ in range(size)], object)
+    base = synthetic.paths(synthetic.Network((2,)))
+    shape = {"ranked_by": 3, "ranking": 2}
+    data = {name: (("ranked_by", "ranking", "step"), np.ones((3, 2, count + 1))) for name in ("loss", "accuracy")}
+    data["test_accuracy"] = data["accuracy"]
+    for name in ("predicted", "change", "best", "best_change", "is_best"):
+        data[name] = (("ranked_by", "ranking", "removal"), np.ones((3, 2, count)))
+    data["order"] = (("ranked_by", "ranking", "removal"), np.tile(order, (*shape.values(), 1)))
+    data["layer"] = (("ranked_by", "ranking", "removal"), np.tile(layer[order], (*shape.values(), 1)))
+    return xr.Dataset(data, coords={"ranked_by": base["ranked_by"], "ranking": base["ranking"]})
+
+
+def test_a_preference_for_a_layer_is_found_and_a_mixture_is_not():
+    one_by_one = shrinking.preference(paths_in_order(np.arange(30), (15, 15)))
+    assert (one_by_one["p_value"] <= 0.001).all()
+    assert one_by_one["mean_rank"].isel({"ranked_by": 0, "ranking": 0}).values.tolist() == [8, 23]
+    assert int(one_by_one["beginning"]) == 8 and one_by_one["early"].values[0, 0].tolist() == [8, 0]
+    np.testing.assert_allclose(one_by_one["early_p_value"].values[0, 0], [stats.hypergeom.pmf(8, 30, 15, 8), 1])
+    in_turn = shrinking.preference(paths_in_order(np.arange(30).reshape(2, 15).T.ravel(), (15, 15)))
+    assert (in_turn["p_value"] > 0.5).all()
+    assert np.isnan(shrinking.preference(paths_in_order(np.arange(4), (4,)))["p_value"]).all()
+    with pytest.raises(ValueError, match="permutations: expected 1 or more, got 0"):
+        shrinking.preference(paths_in_order(np.arange(4), (4,)), permutations=0)
+
+
+def test_the_p_value_of_a_preference_against_all_orders():
+    order = np.array([0, 1, 3, 2, 4, 5])
+    data = shrinking.preference(paths_in_order(order, (3, 3)), permutations=19999, seed=1)
+
+    def scatter(member):
+        ranks = 1 + np.arange(6)
+        return sum(3 * (ranks[member == layer].mean() - 3.5) ** 2 for layer in (0, 1))
+
+    all_scatters = [
+        scatter(np.array([node not in first for node in range(6)]) * 1) for first in itertools.combinations(range(6), 3)
+    ]
+    exact = np.mean(np.array(all_scatters) >= scatter(order >= 3) - 1e-12)
+    # 5 standard errors of a share from 19,999 draws: a false alarm in 2 million
+    assert abs(float(data["p_value"][0, 0]) - exact) < 5 * np.sqrt(exact * (1 - exact) / 19999) + 1e-4
+    # the interval of the mean rank: its standard deviation over all orders
+    means = [np.mean(np.array(first) + 1) for first in itertools.combinations(range(6), 3)]
+    assert float(data["mean_rank_high"][0]) == pytest.approx(3.5 + 1.96 * np.std(means), rel=1e-12)
+
+
+def test_greedy_paths_beside_the_best_mask_of_every_size():
+    network = synthetic.Network((6,), 3)
+    paths, loss = synthetic.paths(network), synthetic.hypercube(network)["loss"]
+    data = shrinking.greedy_gaps(loss, paths)
+    masks = np.array(list(itertools.product((0.0, 1.0), repeat=6)))
+    for step in range(7):
+        assert float(data["best"][step]) == min(network.loss(gates) for gates in masks if 6 - gates.sum() == step)
+    np.testing.assert_allclose(data["loss"], paths["loss"].transpose("ranked_by", "ranking", "step"), rtol=1e-12)
+    assert (data["gap"] >= 0).all() and (data["gap"].isel(step=[0, -1]) == 0).all()
+    greedy = data["gap"].sel({"ranked_by": "brute_force", "ranking": "reranked"})
+    assert greedy[1] == 0 and bool(data["nested"][0])
+    with pytest.raises(ValueError, match=r"loss: expected one value for each of 2\*\*6 masks"):
+        shrinking.greedy_gaps(loss[:32], paths)
+
+
+def test_nodes_that_cancel():
+    change = np.array([1.0, 2.0, -1.0, 0.5])
+    interaction = np.zeros((4, 4))
+    interaction[0, 1] = interaction[1, 0] = -2.0  # together 1, alone 1 and 2
+    interaction[0, 3] = interaction[3, 0] = -0.55  # together 0.95, alone 1 and 0.5: less, but by less than a tenth
+    undone = shrinking.cancelling(change, interaction)
+    assert undone[0, 1] == 0.5 and undone[0, 3] == pytest.approx(0.05) and undone[1, 3] == -0.25
+    assert np.isnan(undone[2]).all() and np.isnan(np.diag(undone)).all()
+    names = np.array(list("abcd"), object)
+    data = xr.Dataset(
+        {
+            "correlation": (("node", "other"), np.eye(4)),
+            "interaction": (("node", "other"), np.where(np.eye(4) == 1, np.nan, interaction)),
+            "change": ("node", change),
+        },
+        coords={"node": names, "other": names},
+    )
+    found = shrinking.pair_summary(data)
+    assert (found.pairs, found.costly_nodes, found.cancelling_pairs, found.cancelling_nodes) == (6, 3, 1, 2)
+    assert found.strongest == (0, 1) and found.negative == 2 / 6
+    assert np.isnan(found.signed)  # all correlations alike
+
+
+def test_the_mantel_test_tells_a_relation_from_none():
+    random = np.random.default_rng(0)
+    names = np.arange(25)
+
+    def data(interaction, correlation):
+        both = {
+            name: (("node", "other"), (m + m.T) / 2)
+            for name, m in (("correlation", correlation), ("interaction", interaction))
+        }
+        return xr.Dataset(both | {"change": ("node", np.ones(25))}, coords={"node": names, "other": names})
+
+    correlation = random.uniform(-1, 1, (25, 25))
+    correlation[3] = correlation[:, 3] = np.nan  # a node whose activation is constant
+    related = shrinking.pair_summary(data(correlation * 2 + 0.1, correlation))
+    assert related.signed == pytest.approx(1) and related.signed_p_value == 1 / 1000
+    unrelated = shrinking.pair_summary(data(random.normal(size=(25, 25)), correlation))
+    assert abs(unrelated.signed) < 0.3 and unrelated.signed_p_value > 0.01
+
+
+def retrained(never, often):
+    """Test accuracies (method, every, step) of three methods."""
+    values = np.stack([never, often], axis=1)
+    dims = ("ranked_by", "every", "step")
+    coords = {"ranked_by": list(synthetic.METHODS), "every": [0, 5]}
+    return shrinking.retraining_summary(xr.Dataset({"test_accuracy": (dims, values)}, coords=coords))
+
+
+def test_retraining_that_turns_the_order_of_the_methods_round():
+    slope = np.linspace(1, 0.1, 6)
+    never = slope + np.array([[0.0], [-0.05], [-0.1]]) * [0, 1, 1, 1, 1, 0]
+    found = retrained(never, never[::-1])
+    assert found.often == 5 and found.agreement == 0 and found.spread_left == pytest.approx(1)
+    assert found.data["compared"].sel(every=5) == 3 * 4
+    same = retrained(never, np.tile(slope, (3, 1)))
+    assert same.spread_left == pytest.approx(0, abs=1e-12) and np.isnan(same.agreement)
+    with pytest.raises(ValueError, match="expected 'every' to hold 0"):
+        shrinking.retraining_summary(
+            found.data[["mean_test_accuracy"]]
+            .rename(mean_test_accuracy="test_accuracy")
+            .expand_dims(step=3)
+            .isel(every=[1])
+        )
+
+
+def test_messages_name_what_is_missing(two_layers):
+    with pytest.raises(ValueError, match="paths: expected the variable 'order'"):
+        shrinking.preference(two_layers.drop_vars("order"))
+    with pytest.raises(TypeError, match=r"paths: expected an xarray\.Dataset"):
+        shrinking.summary(two_layers["loss"])
+    with pytest.raises(ValueError, match="pairs: expected as many others as nodes, got 3, 9"):
+        shrinking.pair_values(synthetic.pairs(synthetic.Network((5, 4), 1)).isel(other=[0, 1, 2]))

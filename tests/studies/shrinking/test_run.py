@@ -1,0 +1,114 @@
+"""The shrinking study: what it writes, and that its parts say the same of one network."""
+
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps import ranking, tasks
+from sweeps.studies.shrinking import run as shrinking
+from sweeps.studies.shrinking.run import retraining
+from sweeps.studies.shrinking.settings import Shrinking
+
+SMALLEST = Shrinking(
+    nodes=4,
+    layers=(1,),
+    small_nodes=4,
+    comparison=("magnitude",),
+    cross_entropy=False,
+    regression="none",
+    epochs=2,
+    retrain_every=(3,),
+    surface_every=3,
+)
+
+
+@pytest.fixture(scope="module")
+def few():
+    whole = tasks.digits()
+    batches = (sweeps.Batch(*(part[:40] for part in batch)) for batch in (whole.train, whole.test))
+    return sweeps.Task("digits", *batches, 10, {})
+
+
+@pytest.fixture(scope="module")
+def run(few, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "digits", lambda: few)
+        return shrinking.run(SMALLEST, tmp_path_factory.mktemp("shrinking") / "run")
+
+
+def test_paths(run):
+    data = run.read("paths/1")
+    assert data.loss.dims == ("ranked_by", "ranking", "step") and data.sizes["step"] == 5
+    assert list(data.ranked_by.values) == ["brute_force", "first_order", "second_order", "random", "magnitude"]
+    assert list(data.ranking.values) == ["single_pass", "reranked"]
+    np.testing.assert_array_equal(np.sort(data.order, axis=-1), np.broadcast_to(np.arange(4), data.order.shape))
+    np.testing.assert_allclose(data.change, np.diff(data.loss, axis=-1), rtol=0, atol=1e-5)
+    network = run.read("networks/1").attrs
+    np.testing.assert_allclose(data.loss[..., 0], network["loss"], rtol=1e-5)
+    np.testing.assert_allclose(data.accuracy[..., 0], network["accuracy"])
+    np.testing.assert_allclose(data.test_accuracy[..., 0], network["test_accuracy"])
+    # With every node off all methods have come to the same network.
+    np.testing.assert_allclose(data.loss[..., -1], data.loss[0, 0, -1], rtol=1e-5)
+    assert data.is_best.sel({"ranked_by": "brute_force", "ranking": "reranked"}).all()
+
+
+def test_surfaces_begin_at_the_loss_of_their_path_and_end_where_the_node_is_off(run):
+    paths, surfaces = run.read("paths/1"), run.read("surfaces/1")
+    for method in shrinking.METHODS:
+        loss = paths.loss.sel({"ranked_by": method, "ranking": "reranked"})
+        names = paths.name.sel({"ranked_by": method, "ranking": "reranked"})
+        for removed in surfaces.removed.values:
+            curve = surfaces.sel({"ranked_by": method, "removed": removed})
+            for gain, step in ((1, removed), (0, removed + 1)):
+                nearest = np.abs(curve.gain.values - gain).argmin()
+                np.testing.assert_allclose(curve.loss[nearest], loss.sel(step=step), rtol=1e-5)
+            assert curve.name == names.sel(removal=removed + 1)
+
+
+def test_the_hypercube_holds_the_paths_of_the_small_network(run):
+    cube, paths = run.read("sweeps/hypercube"), run.read("paths/small")
+    weights = 2 ** np.arange(4)
+    for method in shrinking.METHODS:
+        path = paths.sel({"ranked_by": method, "ranking": "reranked"})
+        masks = ranking.masks_along(path.order.values)
+        np.testing.assert_allclose(cube.loss.values[(masks @ weights).astype(int)], path.loss, rtol=1e-4)
+
+
+def test_retraining(run):
+    data, paths = run.read("retraining"), run.read("paths/1")
+    assert list(data.every.values) == [0, 3] and data.attrs["network"] == "1"
+    for name in retraining.KEPT:
+        plain = paths[name].sel({"ranking": "reranked", "ranked_by": list(data.ranked_by.values)})
+        np.testing.assert_array_equal(data[name].sel(every=0), plain)
+        # Nothing is trained before the third removal.
+        np.testing.assert_allclose(data[name].sel(every=3)[:, :3], plain[:, :3], rtol=1e-5)
+    assert (data.loss.sel(every=3)[:, 3] < data.loss.sel(every=0)[:, 3]).all()
+
+
+def test_pairs(run):
+    data = run.read("pairs/1")
+    np.testing.assert_allclose(data.interaction, data.interaction.values.T)
+    np.testing.assert_allclose(np.diag(data.correlation), 1)
+    path = run.read("paths/1").sel({"ranked_by": "brute_force", "ranking": "single_pass"})
+    np.testing.assert_allclose(data.change[path.order.values], path.predicted)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (dict(layers=(2, 3)), "layers must be numbers from 1 to 100, 1 among them"),
+        (dict(small_nodes=21), "small_nodes must be between 0 and 20, got 21"),
+        (dict(retrain_every=(0,)), "retrain_every must be at least 1, got 0"),
+        (dict(epochs=0), "epochs must be at least 1, got 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_any_work(setting, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        shrinking.run(Shrinking(**setting), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_mnist_is_refused_before_any_work(tmp_path):
+    with pytest.raises((OSError, ValueError), match="train-images"):
+        shrinking.run(Shrinking(data=str(tmp_path)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,232 @@
+"""The rules of the sparsity study come out either way, and say so."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis.intervals import Interval
+from sweeps.studies.shrinking.claims import FAILS, HOLDS, OPEN, PARTLY
+from sweeps.studies.sparsity import answers as words
+from sweeps.studies.sparsity import claims
+from sweeps.studies.sparsity import measures as sparsity
+from sweeps.studies.sparsity.claims import UNDECIDED
+from sweeps.studies.sparsity.measures.summary import checked
+from tests.studies.sparsity import synthetic
+
+PERCENT = np.array(synthetic.TEN)
+FINE = np.arange(100)
+SHIFTS = np.array([-0.3, 0.0, 0.3])
+
+
+def made(weights=72.0, units=47.0, epochs=(20,), shifts=SHIFTS, others=(), units_left=None):
+    """Curves flat to an end and falling by 2 points a per cent from there; one a network, ends shifted by `shifts`.
+
+    `weights` and `units` are ends, one or one for each of `epochs`; `others` are rows (kind, by, scope, end).
+    """
+    rows = [("weights", "magnitude", "layer", weights), ("units", "norm", "layer", units), *others]
+    accuracy = np.empty((len(rows), len(epochs), len(shifts), FINE.size))
+    left = np.empty_like(accuracy)
+    for at, (kind, _, _, end) in enumerate(rows):
+        ends = np.broadcast_to(end, len(epochs))
+        for column, network in np.ndindex(len(epochs), len(shifts)):
+            # The fall of one point is reached half a per cent after the bend.
+            bend = ends[column] + shifts[network] - 0.5
+            accuracy[at, column, network] = 0.9 - np.clip(0.02 * (FINE - bend), 0, 0.8)
+        left[at] = 1 - FINE / 100 if kind == "weights" or units_left is None else units_left(FINE / 100)
+    dims = ("pruned_by", "epochs", "network", "percent")
+    coords = {**synthetic.coords(rows), "epochs": list(epochs), "network": np.arange(len(shifts)), "percent": FINE}
+    return checked(
+        xr.Dataset({"accuracy": (dims, accuracy), "loss": (dims, 1 - accuracy), "left": (dims, left)}, coords=coords)
+    )
+
+
+def interval(mean, half):
+    return Interval(mean, half, 3, mean, mean)
+
+
+def test_intervals_inside_outside_and_across():
+    assert claims.within(interval(5, 1), 3, 7) == HOLDS
+    assert claims.within(interval(9, 1), 3, 7) == FAILS and claims.within(interval(1, 1), 3, 7) == FAILS
+    assert claims.within(interval(7, 1), 3, 7) == UNDECIDED and claims.within(interval(5, 9), 3, 7) == UNDECIDED
+    assert claims.above(interval(2, 1)) == HOLDS and claims.above(interval(-2, 1)) == FAILS
+    assert claims.above(interval(0, 1)) == UNDECIDED
+    one, none = sparsity.interval([5.0]), sparsity.interval([np.nan])
+    assert claims.within(one, 3, 7) == claims.above(one) == UNDECIDED
+    assert claims.within(none, 3, 7) == claims.above(none) == OPEN
+
+
+def test_verdicts_joined():
+    assert claims.combined([HOLDS, HOLDS, OPEN]) == HOLDS and claims.combined([]) == OPEN
+    assert claims.combined([HOLDS, FAILS]) == PARTLY and claims.combined([HOLDS, UNDECIDED]) == UNDECIDED
+    assert claims.everywhere([HOLDS, FAILS, UNDECIDED]) == FAILS and claims.everywhere([OPEN]) == OPEN
+    assert claims.everywhere([HOLDS, UNDECIDED]) == UNDECIDED and claims.everywhere([HOLDS]) == HOLDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "shifts", "verdict"),
+    [
+        ("weights", 72, SHIFTS, HOLDS),
+        ("weights", 85, SHIFTS, FAILS),
+        ("weights", 40, SHIFTS, FAILS),
+        ("weights", 80, SHIFTS, UNDECIDED),
+        ("weights", 72, 30 * SHIFTS, UNDECIDED),
+        ("weights", 72, np.zeros(1), UNDECIDED),
+        ("units", 47, SHIFTS, HOLDS),
+        ("units", 55, SHIFTS, FAILS),
+        ("units", 50, SHIFTS, UNDECIDED),
+    ],
+)
+def test_where_plateaus_end(kind, end, shifts, verdict):
+    summary = sparsity.summary(made(**{kind: end}, shifts=shifts))
+    claim = claims.plateau(summary, kind)
+    assert claim.verdict == verdict
+    assert claim.values["20"]["ends"][0.01].mean == pytest.approx(end, abs=0.05)
+    # 2 points a per cent, up to the bend within a step: the other falls lie about it as they must
+    assert claim.values["20"]["ends"][0.05].mean == pytest.approx(end + 2, abs=0.05)
+
+
+def test_plateaus_after_several_lengths_of_training():
+    claim = claims.plateau(sparsity.summary(made(weights=(72, 90), epochs=(5, 20))), "weights")
+    assert claim.cases == {"5": HOLDS, "20": FAILS} and claim.verdict == PARTLY
+
+
+@pytest.mark.parametrize(("weights", "units", "verdict"), [(72, 47, HOLDS), (47, 72, FAILS)])
+def test_weights_against_units_at_equal_sparsity(weights, units, verdict):
+    claim = claims.better_at_equal_percent(sparsity.summary(made(weights, units)))
+    assert claim.verdict == verdict and claim.cases == {"end": verdict, "mean": verdict}
+
+
+def test_weights_and_units_that_are_alike_are_not_told_apart():
+    data = made(60, 60)
+    data["accuracy"][1] = data["accuracy"][0].values[:, [1, 2, 0]]
+    assert claims.better_at_equal_percent(sparsity.summary(data)).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("units", "verdict"), [(47, FAILS), (20, HOLDS)])
+def test_weights_against_units_at_equal_weights(units, verdict):
+    # 47 % of the units are 72 % of the weights by the square law; weights end at 60 %
+    data = made(60, units, units_left=lambda k: (1 - k) ** 2)
+    assert claims.better_at_equal_percent(sparsity.summary(data)).verdict == HOLDS
+    claim = claims.better_at_equal_weights(sparsity.at_equal_weights(sparsity.at_last(data)))
+    assert claim.cases["end"] == verdict
+    assert claim.values["end"]["difference"].mean == pytest.approx(60 - 100 * (1 - (1 - units / 100) ** 2), abs=0.3)
+
+
+def test_falling_consistently_and_not():
+    assert claims.falling(made()).verdict == HOLDS
+    data = made()
+    at = {"pruned_by": "units_norm_layer", "percent": [70, 90, 97]}
+    data["accuracy"].loc[at] = data["accuracy"].loc[at] + 0.3 + 0.01 * xr.DataArray(np.arange(3), dims="network")
+    claim = claims.falling(data)
+    assert claim.cases == {"weights": HOLDS, "units": FAILS} and claim.verdict == PARTLY
+
+
+def test_units_more_variable_and_less():
+    random = np.random.default_rng(0)
+    data = made(shifts=np.zeros(8))
+    calm = data.copy(deep=True)
+    noise = random.normal(0, 0.03, (8, 100))
+    for kind, verdict in (("units_norm_layer", HOLDS), ("weights_magnitude_layer", FAILS)):
+        rough = calm.copy(deep=True)
+        for key in sparsity.PUBLISHED.values():
+            factor = 1.0 if key == kind else 0.1
+            rough["accuracy"].loc[{"pruned_by": key}] = rough["accuracy"].loc[{"pruned_by": key}] + factor * noise
+        claim = claims.variable(rough)
+        assert claim.cases["networks"] == verdict and claim.verdict == verdict
+        ratio = claim.values["networks"]["log_ratio"]
+        assert abs(ratio.mean) == pytest.approx(np.log(10), rel=1e-6)
+    assert claims.variable(made(shifts=np.zeros(1))).cases["networks"] == OPEN
+
+
+def test_the_jackknife_of_the_spread_of_two_independent_sets():
+    random = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        one, other = random.normal(0, 1, (2, 12, 30))
+        found = claims.spread_ratio(one, 2 * other)
+        covered += found.low <= np.log(2) <= found.high
+    # 200 trials at 0.95; below 0.86 by chance less than once in a million if the interval covers 0.95
+    assert covered / 200 > 0.86
+
+
+def test_training_for_longer():
+    summary = sparsity.summary(made((72, 71), (47, 46), (5, 20)))
+    assert claims.epochs_accuracy(summary).verdict == UNDECIDED or claims.epochs_accuracy(summary).verdict == HOLDS
+    assert claims.epochs_end(summary).verdict == HOLDS
+    assert claims.epochs_end(sparsity.summary(made((72, 60), (47, 46), (5, 20)))).verdict == FAILS
+    lower = made(epochs=(5, 20))
+    lower["accuracy"].loc[{"epochs": 5}] = lower["accuracy"].loc[{"epochs": 5}] - 0.05
+    assert claims.epochs_accuracy(sparsity.summary(lower)).verdict == FAILS
+    alone = sparsity.summary(made())
+    assert claims.epochs_accuracy(alone).verdict == claims.epochs_end(alone).verdict == OPEN
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(60, HOLDS), (40, FAILS), (47, FAILS)])
+def test_another_heuristic(end, verdict):
+    others = [
+        ("units", "activation", "layer", end),
+        ("units", "random", "layer", 90),
+        ("units", "norm", "global_raw", 95),
+    ]
+    claim = claims.alternative(sparsity.summary(made(others=others)))
+    # Neither random choice nor another scope counts.
+    assert set(claim.cases) == {"units_activation_layer"} and claim.verdict == verdict
+    assert claims.alternative(sparsity.summary(made())).verdict == OPEN
+
+
+def test_bonferroni_widens_with_the_number_of_heuristics():
+    one = made(others=[("units", "activation", "layer", 50)])
+    two = made(others=[("units", "activation", "layer", 50), ("units", "gradient", "layer", 50)])
+    for data in (one, two):
+        place = xr.DataArray([0.0, 0.02, 0.05], dims="network")
+        data["accuracy"].loc[{"pruned_by": "units_activation_layer"}] = (
+            data["accuracy"].loc[{"pruned_by": "units_activation_layer"}] - place
+        )
+    wide, wider = (
+        claims.differences(sparsity.at_last(sparsity.summary(data)), "units")["units_activation_layer"]
+        for data in (one, two)
+    )
+    assert wide.mean == pytest.approx(wider.mean) and wider.half > 1.3 * wide.half
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(47, HOLDS), (60, FAILS)])
+def test_heuristics_after_fine_tuning(end, verdict):
+    data = sparsity.at_last(sparsity.summary(made(others=[("units", "activation", "layer", end)])))
+    assert claims.evened(data).verdict == verdict and claims.evened(None).verdict == OPEN
+    # Without the published one there is nothing to compare with.
+    assert claims.evened(data.sel({"pruned_by": ["units_activation_layer"]})).verdict == OPEN
+
+
+def test_cost_either_way():
+    data = synthetic.cost()
+    assert claims.zeroed(sparsity.cost_summary(data)).verdict == HOLDS
+    assert claims.removed(sparsity.cost_summary(data)).verdict == HOLDS
+    sparse = data.copy(deep=True)
+    sparse["seconds"][:] = sparse["seconds"].values[::-1]
+    sparse["bytes"][:] = sparse["bytes"].values[::-1]
+    assert claims.zeroed(sparsity.cost_summary(sparse)).cases == {"time": FAILS, "bytes": FAILS}
+    assert claims.removed(sparsity.cost_summary(sparse)).verdict == FAILS
+    noisy = data.copy(deep=True)
+    noisy["seconds"][:, :, 0] *= 30
+    noisy["seconds"][:, -1, 1] /= 30
+    assert claims.removed(sparsity.cost_summary(noisy)).verdict == UNDECIDED
+    uneven = data.copy(deep=True)
+    uneven["seconds"].loc[{"how": "zeroed", "percent": 50}] *= 1.3
+    assert claims.zeroed(sparsity.cost_summary(uneven)).verdict == UNDECIDED
+    lost = sparsity.cost_summary(data) * np.nan
+    for one in (None, lost, sparsity.cost_summary(data.isel(percent=[0]))):
+        assert claims.zeroed(one).verdict == claims.removed(one).verdict == OPEN
+
+
+def test_every_claim_has_a_title_and_a_rule():
+    data = made()
+    summary = sparsity.summary(data)
+    found = claims.all_claims(data, summary, sparsity.at_equal_weights(sparsity.at_last(data)), None, None)
+    assert set(found) == set(words.TITLES) == set(words.RULES) and set(words.OURS) < set(found)
+    assert words.verdict(found["removed"]) == "Removed units save time: not measured."
+
+
+def test_intervals_in_words():
+    assert words.said(interval(-1.25, 0.5), unit=" %") == "−1.2\u00a0±\u00a00.5\u00a0%"
+    assert words.in_points(interval(0.0123, 0.004)) == "+1.23\u00a0±\u00a00.40 points"
+    assert words.said(sparsity.interval([np.nan])) == "not known"

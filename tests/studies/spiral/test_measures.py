@@ -1,0 +1,294 @@
+"""Numbers of train first and prune first: against plain loops and closed forms, and every rule either way."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from analysis.intervals import Interval, interval, over_pairs
+from sweeps.studies.spiral import claims
+from sweeps.studies.spiral import measures as commuting
+from sweeps.studies.spiral.measures import adam, compare, kernels, moves, outcomes, rates
+from tests.studies.spiral import synthetic
+
+NOTHING = interval([])
+
+
+def between(low, high):
+    return Interval((low + high) / 2, (high - low) / 2, 9)
+
+
+@pytest.fixture(scope="module")
+def store():
+    tree = synthetic.make_tree(whole=False)
+    return {name: tree[name].to_dataset() for name in ("task", "nodes", "full", "pruned")}
+
+
+@pytest.fixture(scope="module")
+def inside(store):
+    return outcomes.data_square(store["task"], store["full"])
+
+
+@pytest.fixture(scope="module")
+def main(store):
+    return kernels.read(store["full"], store["pruned"], store["nodes"])
+
+
+def test_the_interval_is_students():
+    values = np.array([0.1, 0.4, 0.5, 0.9, np.nan])
+    found = interval(values)
+    expected = stats.ttest_1samp(values[:4], 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx(tuple(expected)) and found.networks == 4
+    one = interval([0.3])
+    assert one.mean == 0.3 and np.isnan(one.low) and one.networks == 1
+    assert np.isnan(NOTHING.mean) and NOTHING.known == 0
+    assert interval([2.0, 2.0]) == (2.0, 0.0, 2, 2.0, 2.0, 0.0)
+
+
+def test_pairs_of_networks_have_the_error_of_leaving_out_one():
+    values = np.random.default_rng(0).random((5, 5))
+    values = values + values.T
+    without = []
+    for left in range(5):
+        others = [one for one in range(5) if one != left]
+        without.append(np.mean([values[i, j] for i in others for j in others if i != j]))
+    found = over_pairs(values)
+    assert found.mean == pytest.approx(np.mean(without))
+    assert found.error == pytest.approx(np.sqrt(4 / 5 * np.square(np.array(without) - found.mean).sum()))
+    assert np.isnan(over_pairs(values[:2, :2]).error) and np.isnan(over_pairs(values[:1, :1]).mean)
+
+
+def test_the_interval_pairs_covers():
+    # Agreement a_i + a_j of networks with independent a: its mean is known. 95 % of 400 intervals, 4 standard errors.
+    random = np.random.default_rng(1)
+    hits = 0
+    for _ in range(400):
+        part = random.normal(size=12)
+        found = over_pairs(part[:, None] + part)
+        hits += found.low <= 0 <= found.high
+    assert abs(hits / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_agreement_counts_points_of_the_square(store, inside):
+    full, reach = store["full"], float(np.abs(store["task"]["train_inputs"]).max())
+    points = [(y, x) for y in range(15) for x in range(15) if max(abs(synthetic.SIDE[[y, x]])) <= reach]
+    assert 0 < len(points) < 225 and int(inside.sum()) == len(points)
+    found = outcomes.references(full, inside)
+    decision = full["decision"].transpose("arm", "network", "y", "x").values
+    for network in range(3):
+        same = np.mean([decision[1, network][at] == decision[2, network][at] for at in points])
+        assert float(found["agreement"].sel(arm="reshuffled")[network]) == pytest.approx(same)
+        other = np.mean([decision[1, network][at] == decision[1, 0][at] for at in points])
+        assert float(found["others"][network, 0]) == pytest.approx(other)
+    assert (found["agreement"].sel(arm="trained") == 1).all()
+    with pytest.raises(ValueError, match="plane: expected points within"):
+        outcomes.data_square(store["task"] * 0, full.isel(x=[0], y=[0]))
+
+
+def test_choices_are_averaged_by_kind(store, inside):
+    found = outcomes.outcomes(store["full"], store["pruned"], inside)
+    means = outcomes.by_kind(found)
+    assert means["kind"].values.tolist() == ["random", "smallest deviation"]
+    two = [found["loss"].sel(choice=f"random {number}").values for number in (0, 1)]
+    np.testing.assert_allclose(means["loss"].sel(kind="random").values, (two[0] + two[1]) / 2)
+    found["loss"][0, 0, 0, 0] = np.nan
+    assert np.isnan(outcomes.by_kind(found)["loss"].sel(kind="random")[0, 0, 0])
+
+
+def test_kernels_are_compared_on_what_stays(store, main):
+    found, still = kernels.correlations(main), kernels.unmoved(main)
+    nodes, full, pruned = store["nodes"], store["full"], store["pruned"]
+    for choice in range(3):
+        for network in range(3):
+            keep = nodes["keep"].transpose("network", "choice", "node").values[network, choice]
+            rows, columns = np.flatnonzero(keep[:12]), np.flatnonzero(keep[12:])
+            of = {}
+            for arm in ("initial", "trained", "reshuffled"):
+                of[arm] = full["layers.1.kernel"].sel(arm=arm).isel(network=network)
+            cut = pruned["layers.1.kernel"].sel(compensation="with").isel(choice=choice, network=network)
+            of |= {arm: cut.sel(arm=arm) for arm in ("prune_first", "finetuned")}
+            dims = ("layers.1.inputs", "layers.1.outputs")
+            of = {arm: one.transpose(*dims).values[np.ix_(rows, columns)].astype(float) for arm, one in of.items()}
+            at = {"choice": choice, "network": network}
+            expected = np.corrcoef(of["trained"].ravel(), of["prune_first"].ravel())[0, 1]
+            assert float(found.isel(at).sel(pair="prune_first", of="weights")) == pytest.approx(expected)
+            changes = [(of[arm] - of["initial"]).ravel() for arm in ("finetuned", "prune_first")]
+            expected = np.corrcoef(*changes)[0, 1]
+            assert float(found.isel(at).sel(pair="finetuned", of="changes")) == pytest.approx(expected)
+            same = (of["trained"] == of["initial"]) & (of["prune_first"] == of["initial"])
+            assert float(still.isel(at).sel(arm="both")) == pytest.approx(same.mean())
+    assert np.isnan(found.sel(pair="initial", of="changes")).all()
+    np.testing.assert_allclose(still.sel(arm="chance"), still.sel(arm="trained") * still.sel(arm="prune_first"))
+    # A tenth of the weights stays; five standard errors of a share of 3 x 144 weights.
+    all_of_them = np.mean([main.full["trained"][i] == main.full["initial"][i] for i in range(3)])
+    assert abs(all_of_them - synthetic.STILL) < 5 * np.sqrt(0.1 * 0.9 / 432)
+    assert np.isnan(kernels.pearson([1, 1, 1], [1, 2, 3]))
+
+
+def test_a_network_of_one_hidden_layer_has_a_main_kernel():
+    tree = synthetic.make_tree(networks=2, choices=1, whole=False, sizes=(2, 8, 2))
+    main = kernels.read(tree["full"].to_dataset(), tree["pruned"].to_dataset(), tree["nodes"].to_dataset())
+    assert main.layer == 0 and main.kept.shape == (2, 2, 2, 8) and main.kept.mean() == 0.5
+
+
+def test_a_peak_is_found_where_it_is_and_only_there():
+    random = np.random.default_rng(0)
+    around = np.concatenate(
+        [random.normal(0, 0.3, 3000), random.choice([-1, 1], 1500) * random.normal(0.6, 0.02, 1500)]
+    )
+    found = moves.peak(around, 0.03)
+    assert found.at == pytest.approx(0.6, abs=0.01) and found.valley < 0.5
+    # One hump at zero has ripples far out, which are no peaks; nor has a hump that goes flat to zero.
+    for changes in (random.normal(0, 0.3, 3000), random.uniform(-1, 1, 20000), [0.5] * 5):
+        assert np.isnan(moves.peak(changes, 0.1).at)
+    lone = moves.peak([0.5] * 50, 0.05)
+    assert lone.at == pytest.approx(0.5, abs=0.001) and lone.valley < 1e-6
+
+
+def test_moves_and_those_alike(main):
+    trained = main.full["trained"][1].astype(float) - main.full["initial"][1]
+    np.testing.assert_array_equal(moves.moves(main, "trained", 1), trained[trained != 0])
+    one, other = kernels.pair(main, "prune_first", 0, 1)
+    differ = one.astype(float) - other
+    np.testing.assert_array_equal(moves.moves(main, "difference", 1, [0]), differ[differ != 0])
+    assert moves.moves(main, "prune_first", 1, [0, 1]).size > moves.moves(main, "prune_first", 1, [0]).size
+    start = main.full["initial"][1][main.kept[0, 1]].astype(float)
+    alike = [
+        abs(abs(a - s) - 0.6) <= 0.06 and abs(abs(b - s) - 0.6) <= 0.06 and (a - s) * (b - s) > 0
+        for a, b, s in zip(one, other, start, strict=True)
+    ]
+    assert moves.moved_alike(main, 0, 1, 0.6).tolist() == alike and any(alike)
+    shares = moves.alike_shares(main, [0.6, 0.6, np.nan])
+    assert float(shares[0, 1]) == pytest.approx(np.mean(alike)) and np.isnan(shares[0, 2])
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_adam_moves_a_weight_with_one_gradient_by_a_distance_of_its_own(at):
+    rates_, distance = 0.1, []
+    for gradient in (1e-3, -7.0):
+        weight = first = second = 0.0
+        for step in range(1, at + 2000):
+            now = gradient if step == at else 0.0
+            first, second = 0.9 * first + 0.1 * now, 0.999 * second + 0.001 * now**2
+            if second:
+                weight -= rates_ * (first / (1 - 0.9**step)) / np.sqrt(second / (1 - 0.999**step))
+        distance.append(-weight * np.sign(gradient) / rates_)
+    assert distance == pytest.approx([adam.single_gradient(at)] * 2)
+    with pytest.raises(ValueError, match="at: expected 1 or more"):
+        adam.single_gradient(0)
+    with pytest.raises(ValueError, match="betas: expected a number between 0 and 1"):
+        adam.single_gradient(betas=(1.0, 0.9))
+
+
+def test_weights_that_settle_early_are_told_from_those_that_do_not():
+    way = np.zeros((11, 4))
+    way[1:, 0] = way[1:, 1] = 0.6
+    way[1:, 2] = np.linspace(0.1, 2, 10)
+    way[1:, 3] = 1e-3
+    assert adam.settled(way, 0.6, 0.1) == (1.0, 0.0, 1)
+    assert np.isnan(adam.settled(way, 9.0, 0.1)[0])
+
+
+def test_removed_nodes_are_described(store):
+    found = commuting.deviations.removed(store["nodes"])
+    keep = store["nodes"]["keep"].transpose("network", "choice", "node").values
+    deviation = store["nodes"]["deviation"].transpose("network", "node").values
+    for network in range(3):
+        gone = deviation[network][~keep[network, 2]]
+        at = {"choice": 2, "network": network}
+        assert float(found["constant"][at]) == pytest.approx(np.mean(gone == 0))
+        assert float(found["variance"][at]) == pytest.approx(np.sum(gone**2) / np.sum(deviation[network] ** 2))
+        assert float(found["largest"][at]) == pytest.approx(gone.max())
+    assert (found["largest"][2] <= found["largest"].max("choice")).all()
+    whole = store["nodes"].assign(keep=xr.ones_like(store["nodes"]["keep"]))
+    assert np.isnan(commuting.deviations.removed(whole)["constant"]).all()
+    constant = commuting.deviations.constant(store["nodes"])
+    assert float(constant[1, 0]) == pytest.approx(np.mean(deviation[0, 12:] == 0))
+
+
+def test_differences_are_paired(store, inside, main):
+    found = commuting.commuting(store["full"], store["pruned"], inside, kernels.correlations(main))
+    cut = store["pruned"].sel(compensation="with")
+    by_network = []
+    for network in range(3):
+        both = [cut["accuracy"].isel(network=network).sel(arm=arm) for arm in ("pruned", "prune_first")]
+        by_network.append(
+            np.mean([float(both[0].sel(choice=c) - both[1].sel(choice=c)) for c in ("random 0", "random 1")])
+        )
+    assert found["random", "pruned", "accuracy"].difference == pytest.approx(interval(by_network))
+    decisions = found["smallest deviation", "finetuned", "decisions"]
+    assert decisions.difference.mean == pytest.approx(decisions.value.mean - decisions.control.mean)
+
+
+def test_rules_of_commuting_either_way():
+    for found, verdict in (
+        (between(-0.009, 0.009), "commutes"),
+        (between(0.02, 0.03), "does not commute"),
+        (between(-0.03, -0.02), "does not commute"),
+        (between(-0.02, 0.0), "undecided"),
+        (NOTHING, "not measured"),
+    ):
+        assert compare.two_sided(found, 0.01) == verdict
+    for found, verdict in (
+        (between(-0.009, 0.3), "commutes"),
+        (between(-0.3, -0.02), "does not commute"),
+        (between(-0.3, 0.3), "undecided"),
+        (NOTHING, "not measured"),
+    ):
+        assert compare.not_below(found, 0.01) == verdict
+
+
+def test_rules_of_claims_either_way():
+    for found, verdict in (
+        (between(0.2, 0.3), "holds"),
+        (between(0.0, 0.1), "does not hold"),
+        (between(0.0, 0.3), "undecided"),
+        (NOTHING, "not measured"),
+    ):
+        assert claims.above(found, 0.1) == verdict
+    assert claims.not_commuting("undecided", "does not commute") == "holds"
+    assert claims.not_commuting("commutes", "undecided") == "undecided"
+    assert claims.not_commuting("commutes", "not measured") == "not measured"
+    for peaks, verdict in (
+        ([0.58, 0.6, 0.59], "holds"),
+        ([0.06, 0.061, 0.059], "does not hold"),
+        ([0.3, 0.6, 0.9], "undecided"),
+        ([0.59, np.nan, np.nan], "does not hold"),
+        ([0.59], "not measured"),
+    ):
+        assert claims.near_published(peaks).verdict == verdict
+    assert claims.single_gradient([0.06, 0.0601, 0.0599], 0.01).verdict == "holds"
+    assert claims.single_gradient_verdict([3.0, 3.1, 2.9]) == "does not hold"
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_every_claim_comes_out_either_way(good):
+    small, large = between(-0.001, 0.001), between(0.3, 0.4)
+    lost, same = between(-0.4, -0.3), between(0.995, 0.999)
+    against = {}
+    for kind in ("random", "smallest deviation"):
+        against["accuracy", "pruned", kind] = lost if good else small
+        against["accuracy", "prune_first", kind] = small if good else lost
+        against["agreement", "pruned", kind] = same if good else large
+        against["agreement", "prune_first", kind] = large if good else same
+    one = compare.Commuting(small, large if good else lost, small, "does not commute" if good else "commutes")
+    pairs = {
+        (kind, "pruned", name): one
+        for kind in ("random", "smallest deviation")
+        for name in ("accuracy", "decisions", "weights")
+    }
+    control = {"random": small, "smallest deviation": small if good else lost}
+    still = dict.fromkeys(control, large if good else small)
+    found = claims.all_claims(against, control, pairs, still, [0.6, 0.59, 0.6] if good else [0.1, 0.1, 0.1], 0.1)
+    assert len(found) == 11
+    assert {claim.verdict for claim in found.values()} == {"holds" if good else "does not hold"}
+
+
+def test_rates_find_the_peak_in_learning_rates():
+    data = rates.checked(synthetic.rates(np.random.default_rng(0), 3, at=(0.1, 0.01)))
+    assert data["learning_rate"].values.tolist() == [0.01, 0.1]
+    np.testing.assert_allclose(rates.peaks(data), 6.0, atol=0.05)
+    paired = (data["pruned_accuracy"] - data["accuracy"]).sel(learning_rate=0.1, kind="chosen").values
+    assert rates.difference(data, "pruned_accuracy", "accuracy", kind="chosen")[1] == pytest.approx(interval(paired))
+    with pytest.raises(ValueError, match="rates: expected the variable 'moved'"):
+        rates.checked(data.drop_vars("moved"))

@@ -1,0 +1,175 @@
+"""The spiral study: what it writes, held against plain NumPy, and against networks that really are smaller."""
+
+import numpy as np
+import optax
+import pytest
+
+import sweeps
+from sweeps import pruning
+from sweeps.studies.spiral import run as spiral
+from sweeps.studies.spiral.settings import Spiral
+
+SETTINGS = Spiral(
+    hidden=(6, 5),
+    networks=2,
+    choices=1,
+    epochs=2,
+    finetune_epochs=2,
+    train_examples=64,
+    test_examples=40,
+    rates=(0.1,),
+    rate_networks=2,
+)
+GONE = (3, 2)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return spiral.run(SETTINGS, tmp_path_factory.mktemp("spiral") / "run")
+
+
+@pytest.fixture(scope="module")
+def pruned(run):
+    return run.read("pruned")
+
+
+def forward(data, inputs):
+    """Activations of both hidden layers, and the outputs, of a stored network."""
+    values, found = inputs, []
+    for layer in range(3):
+        values = values @ data[f"layers.{layer}.kernel"].values + data[f"layers.{layer}.bias"].values
+        values = values if layer == 2 else np.maximum(values, 0)
+        found.append(values)
+    return found
+
+
+def each(data, dims):
+    """Every single network of a dataset."""
+    shape = [data.sizes[dim] for dim in dims]
+    return [data.isel(dict(zip(dims, index, strict=True))) for index in np.ndindex(*shape)]
+
+
+@pytest.mark.parametrize(("group", "dims"), [("full", 2), ("pruned", 4)])
+def test_what_was_measured_follows_from_the_parameters(run, group, dims):
+    data, task = run.read(group), run.read("task")
+    dims = ["arm", "compensation", "choice", "network"] if dims == 4 else ["arm", "network"]
+    for one in each(data, dims):
+        outputs = forward(one, task.test_inputs.values)[-1]
+        targets = task.test_targets.values
+        log_total = np.log(np.exp(outputs).sum(axis=1))
+        np.testing.assert_allclose(one.accuracy, (outputs.argmax(axis=1) == targets).mean(), rtol=1e-6)
+        np.testing.assert_allclose(one.loss, (log_total - outputs[np.arange(40), targets]).mean(), rtol=1e-4)
+        plane = np.stack([axis.ravel() for axis in np.meshgrid(one.x, one.y)], axis=1)
+        margin = np.diff(forward(one, plane)[-1], axis=1).reshape(one.decision.shape)
+        clear = np.abs(margin) > 1e-4
+        np.testing.assert_array_equal(one.decision.values[clear], margin[clear] > 0)
+
+
+def test_exact_numbers_of_nodes_go_and_those_that_vary_least(run):
+    nodes, full, task = run.read("nodes"), run.read("full"), run.read("task")
+    assert list(nodes.choice.values) == ["random 0", "smallest deviation"]
+    gone = ~nodes.keep.values
+    np.testing.assert_array_equal(gone[..., :6].sum(axis=-1), GONE[0])
+    np.testing.assert_array_equal(gone[..., 6:].sum(axis=-1), GONE[1])
+    for network in range(2):
+        hidden = forward(full.sel(arm="trained", network=network), task.train_inputs.values)[:2]
+        deviation = np.concatenate([values.std(axis=0) for values in hidden])
+        np.testing.assert_allclose(nodes.deviation[network], deviation, rtol=1e-4, atol=1e-6)
+        for part in (slice(0, 6), slice(6, 11)):
+            stay = nodes.keep.values[network, -1, part]
+            assert deviation[part][~stay].max() <= deviation[part][stay].min() + 1e-6
+
+
+def test_pruned_networks_are_the_trained_ones_without_nodes(run, pruned):
+    nodes, task = run.read("nodes"), run.read("task")
+    trained = run.read("full").sel(arm="trained")
+    for choice in nodes.choice.values:
+        for network in range(2):
+            keep = nodes.keep.sel(choice=choice, network=network).values
+            whole = trained.sel(network=network)
+            first, second, _ = forward(whole, task.train_inputs.values)
+            plain, compensated = (
+                pruned.sel(arm="pruned", compensation=name, choice=choice, network=network)
+                for name in ("without", "with")
+            )
+            one, two = keep[:6], keep[6:]
+            np.testing.assert_array_equal(plain["layers.0.kernel"], whole["layers.0.kernel"] * one)
+            np.testing.assert_array_equal(plain["layers.1.kernel"], whole["layers.1.kernel"] * np.outer(one, two))
+            np.testing.assert_array_equal(plain["layers.2.bias"], whole["layers.2.bias"])
+            added = [
+                np.where(one, 0, first.mean(axis=0)) @ whole["layers.1.kernel"].values * two,
+                np.where(two, 0, second.mean(axis=0)) @ whole["layers.2.kernel"].values,
+            ]
+            for layer, more in enumerate(added, start=1):
+                name = f"layers.{layer}.bias"
+                np.testing.assert_allclose(compensated[name], plain[name] + more, rtol=0, atol=1e-5)
+
+
+def test_what_is_removed_stays_removed(run, pruned):
+    keep = run.read("nodes").keep.transpose("choice", "network", "node").values
+    for name, kept in {
+        "layers.0.bias": keep[..., :6],
+        "layers.1.bias": keep[..., 6:],
+        "layers.1.kernel": keep[..., :6, None] & keep[..., None, 6:],
+    }.items():
+        values = pruned[name].transpose("arm", "compensation", "choice", "network", ...).values
+        assert not (values != 0)[:, :, ~kept].any(), name
+        if name.endswith("kernel"):
+            assert (values != 0)[:, :, kept].mean() > 0.99
+
+
+def test_removed_first_is_the_training_of_a_smaller_network(run, pruned):
+    keep = run.read("nodes").keep.sel(choice="random 0", network=1).values
+    task = sweeps.tasks.spiral(64, 40)
+    small = pruning.remove_nodes(sweeps.MLP((2, 6, 5, 2), seed=1), keep, task.train.inputs)
+    history = sweeps.train(small, task, optax.adam(0.1), epochs=2, seed=1)
+    place = dict(compensation="with", choice="random 0", network=1)
+    found = pruned.sel(arm="prune_first", **place)
+    for layer, (rows, columns) in enumerate([(slice(None), keep[:6]), (keep[:6], keep[6:]), (keep[6:], slice(None))]):
+        kernel = found[f"layers.{layer}.kernel"].values[rows][..., columns]
+        np.testing.assert_allclose(kernel, small.layers[layer].kernel[...], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(run.read("history").prune_first.sel(**place), history.loss, rtol=1e-3)
+
+
+def test_films_begin_and_end_where_the_networks_do(run, pruned):
+    full = run.read("full").isel(network=0)
+    film = run.read("films/trained")
+    assert list(film.checkpoint.values) == [0, 1, 2]
+    for checkpoint, arm in ((0, "initial"), (-1, "trained")):
+        np.testing.assert_array_equal(film["layers.1.kernel"][checkpoint], full["layers.1.kernel"].sel(arm=arm))
+    for arm in ("finetuned", "prune_first"):
+        for kind, choice in (("random", "random 0"), ("chosen", "smallest deviation")):
+            film = run.read(f"films/{arm}_{kind}")
+            last = pruned.sel(arm=arm, compensation="with", choice=choice, network=0)
+            np.testing.assert_array_equal(film["layers.0.kernel"][-1], last["layers.0.kernel"])
+
+
+def test_step_sizes_agree_with_the_main_part_at_the_same_one(run, pruned):
+    rates, full, nodes = run.read("rates").isel(learning_rate=0), run.read("full"), run.read("nodes")
+    np.testing.assert_array_equal(rates.accuracy, full.accuracy.sel(arm="trained"))
+    start, end = (full["layers.1.kernel"].sel(arm=arm).values for arm in ("initial", "trained"))
+    moved = np.abs(end - start)
+    np.testing.assert_allclose(rates.unmoved, (moved == 0).mean(axis=(1, 2)))
+    np.testing.assert_array_equal(rates.moved.sum("distance"), ((moved > 0) & (moved < 2)).sum(axis=(1, 2)))
+    for kind, choice in (("random", "random 0"), ("chosen", "smallest deviation")):
+        for name, arm in (("pruned", "pruned"), ("first", "prune_first")):
+            same = pruned.sel(arm=arm, compensation="with", choice=choice)
+            np.testing.assert_allclose(rates[f"{name}_accuracy"].sel(kind=kind), same.accuracy, atol=0.03)
+    dead = (nodes.deviation == 0).groupby("layer").mean("node").transpose("network", "layer")
+    np.testing.assert_array_equal(rates.dead, dead)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (dict(hidden=(5,)), r"hidden must have at least 2 values, got \(5,\)"),
+        (dict(share=1.0), "share must be one node or more, and not all, of each hidden layer"),
+        (dict(share=0.3, hidden=(4, 3)), r"share must be one node or more, .* of each hidden layer \(4, 3\), got 0.3"),
+        (dict(rates=(0.1, -1)), "rates must be positive, got -1"),
+        (dict(choices=0), "choices must be at least 1, got 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_any_work(setting, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        spiral.run(Spiral(**setting), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
