@@ -284,3 +284,14 @@ def listed_nodes(labels: Sequence[str], separator: str = " ") -> str:
             numbers.append([])
         numbers[-1].append(number)
     return "; ".join(f"{head} {separator.join(one)}".strip() for head, one in zip(heads, numbers, strict=True))
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Join words as a sentence does.
+
+    Examples
+    --------
+    >>> enumerate_words(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

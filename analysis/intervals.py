@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis import _validate
 from analysis.errors import InputError, InputTypeError
+from analysis.formatting import format_number
 
 #: Probability that an interval is to cover.
 LEVEL = 0.95
@@ -55,12 +56,48 @@ class Interval(NamedTuple):
 
     def times(self, factor: float) -> "Interval":
         """Return the interval in another unit; the factor is above 0."""
-        mean, half, networks, *others = self
-        return Interval(mean * factor, half * factor, networks, *(other * factor for other in others))
+        return Interval(
+            self.mean * factor,
+            self.half * factor,
+            self.networks,
+            self.least * factor,
+            self.most * factor,
+            self.error * factor,
+        )
 
     def negated(self) -> "Interval":
         """Return the interval of minus the numbers."""
         return self._replace(mean=-self.mean, least=-self.most, most=-self.least)
+
+    def text(self, decimals: int = 1, unit: str = "", signed: bool = False) -> str:
+        """Write the mean and half the width of its interval, or say that there is none.
+
+        Parameters
+        ----------
+        decimals : int
+            Digits behind the point.
+        unit : str
+        signed : bool
+            Whether a mean above zero has a plus.
+
+        Returns
+        -------
+        str
+            With spaces that do not break, so that no line ends within the number.
+
+        Examples
+        --------
+        >>> Interval(71.234, 1.5, 5).text(unit="%").replace("\u00a0", " ")
+        '71.2 ± 1.5 %'
+        >>> Interval(2.0, float("nan"), 1).text()
+        '2.0 (no interval)'
+        """
+        if not self.networks:
+            return "not known"
+        mean = format_number(self.mean, decimals=decimals, style="html")
+        mean = f"+{mean}" if signed and self.mean > 0 else mean
+        unit = f"\u00a0{unit}" if unit else ""
+        return f"{mean}\u00a0±\u00a0{self.half:.{decimals}f}{unit}" if self.known else f"{mean}{unit} (no interval)"
 
 
 def interval(values: Any, level: float = LEVEL) -> Interval:

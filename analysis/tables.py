@@ -1,33 +1,23 @@
-"""Tables (LaTeX, CSV, HTML) and LaTeX macros: the one place that writes numbers into files."""
+"""Tables: written once for the paper (LaTeX), once for machines (CSV) and once for the page (HTML)."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from pandas.io.formats.style import Styler
 
 from analysis.errors import InputError
 from analysis.formatting import escape_latex, format_number
 
 Values = Sequence[Any] | npt.NDArray[Any]
 
-_DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-_HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-    """<table>
-<thead><tr>{% for column in columns %}<th{{ column.css }}>{{ column.header }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for row in rows %}
-<tr>{% for cell in row %}<td{{ columns[loop.index0].css }}>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody>
-</table>"""
-)
+#: Letters of a cell from which on its text may take several lines.
+LONG = 36
 
 
 @dataclass(frozen=True)
@@ -70,9 +60,12 @@ class Column:
         return any(isinstance(value, str) for value in self.values)
 
     @property
-    def css(self) -> Markup:
-        """The class attribute of its cells in HTML."""
-        return Markup("" if self.is_text else ' class="number"')
+    def css(self) -> str:
+        """How its cells look in HTML: numbers flush right, long texts on several lines."""
+        if not self.is_text:
+            return "text-align: right"
+        long = max((len(str(value)) for value in self.values), default=0) > LONG
+        return "white-space: normal; min-width: 15rem" if long else ""
 
     def cells(self, style: str) -> list[str]:
         """Write every value in one of the styles of `format_number`."""
@@ -133,7 +126,15 @@ class Table:
 
     def to_html(self) -> Markup:
         """Write an HTML table without its caption."""
-        return Markup(_HTML.render(columns=self.columns, rows=self._cells("html")))
+        frame = pd.DataFrame(self._cells("html"), columns=[column.key for column in self.columns], dtype=str)
+        style = Styler(frame, uuid=self.name, cell_ids=False).hide(axis="index").format(escape="html")
+        style = style.relabel_index([escape(column.header) for column in self.columns], axis="columns")
+        looks: dict[str, list[str]] = {look: [] for look in sorted({column.css for column in self.columns} - {""})}
+        for place, column in enumerate(self.columns):
+            if column.css:
+                looks[column.css].append(f".col{place}")
+        style.set_table_styles([{"selector": ", ".join(cells), "props": look} for look, cells in looks.items()])
+        return Markup(style.to_html())
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write ``<name>.tex`` and ``<name>.csv`` into `folder`, made if need be; return the paths."""
@@ -142,98 +143,3 @@ class Table:
         latex.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
         csv.write_text(self.to_csv(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return latex, csv
-
-
-def macro_name(*words: str, **parameters: float | str) -> str:
-    r"""Turn words and parameters into the name of a LaTeX macro, which may hold letters only.
-
-    Parameters
-    ----------
-    *words : str
-        Words; all but the first are capitalised. Digits, points and minus signs are spelled out, other
-        characters separate words.
-    **parameters : float or str
-        Appended as name and value.
-
-    Returns
-    -------
-    str
-        Without the backslash.
-
-    Raises
-    ------
-    ValueError
-        If nothing is left to make a name of.
-
-    Examples
-    --------
-    >>> macro_name("mean loss", p=0.25)
-    'meanLossPZeroPointTwoFive'
-    """
-    text = " ".join([*words, *(f"{key} {value}" for key, value in parameters.items())])
-    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
-    text = re.sub(r"(?<!\w)[-−](?=\d)", " minus ", text)
-    text = re.sub(r"\d", lambda match: f" {_DIGITS[int(match.group())]} ", text)
-    parts = re.findall(r"[A-Za-z]+", text)
-    if not parts:
-        raise InputError(f"words: expected letters or digits for a macro's name, got {text.strip()!r}")
-    return parts[0][0].lower() + parts[0][1:] + "".join(part[0].upper() + part[1:] for part in parts[1:])
-
-
-@dataclass
-class Numbers:
-    r"""The numbers of a report as LaTeX macros, so that a paper never retypes one.
-
-    Attributes
-    ----------
-    prefix : str
-        First word of every macro, so that two studies fit into one paper.
-    macros : dict of str to (str, str)
-        Text and comment of each macro, by its name, in the order they were added.
-    """
-
-    prefix: str
-    macros: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-    def add(
-        self,
-        name: str,
-        value: Any,
-        error: Any = None,
-        *,
-        digits: int | None = 4,
-        comment: str = "",
-        **parameters: float | str,
-    ) -> str:
-        """Add one number; the arguments are those of `format_number` and `macro_name`.
-
-        Returns
-        -------
-        str
-            The macro's name.
-
-        Raises
-        ------
-        ValueError
-            If the name is taken.
-        """
-        macro = macro_name(self.prefix, name, **parameters)
-        if macro in self.macros:
-            raise InputError(rf"name: expected a new macro, got \{macro} a second time")
-        text = format_number(value, error, digits=digits, style="latex")
-        self.macros[macro] = (text, " ".join(comment.split()))
-        return macro
-
-    def to_latex(self) -> str:
-        r"""Write one ``\newcommand`` a line."""
-        lines = [
-            rf"\newcommand{{\{macro}}}{{{text}}}" + (f" % {comment}" if comment else "")
-            for macro, (text, comment) in self.macros.items()
-        ]
-        return "\n".join(lines) + "\n"
-
-    def write(self, path: Path) -> Path:
-        """Write the macros to `path`, whose folder is made if need be; return it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
-        return path

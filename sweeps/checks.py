@@ -15,6 +15,9 @@ T = TypeVar("T")
 SEEDS = 2**64
 # Counts are kept in 32 bits on the device.
 MOST = 2**31 - 1
+# Of a spiral: beyond these an angle has no digits left, and float32 no number.
+TURNS = 1e6
+NOISE = 1e30
 
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = MOST) -> int:

@@ -1,111 +1,93 @@
-"""Settings: dataclasses whose values are checked by kind and range, each by its name, before any work."""
+"""Settings: frozen dataclasses with a range beside each kind, checked by pydantic before any work."""
 
-from collections.abc import Callable, Mapping
+import re
 from dataclasses import fields
-from functools import cache, partial
-from types import UnionType
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from analysis.errors import InputError, InputTypeError
+from analysis.errors import InputError
 from sweeps import checks
 
-Rule = Callable[[str, Any], Any]
-
-# What a setting may be, beside its kind: each is called with the setting's name and value.
-count = partial(checks.whole, least=1)
-natural = partial(checks.whole, least=0)
-# A step size that float32 takes for zero, or for infinity, would train nothing.
-step_size = partial(checks.real, least=1e-37, most=1e38, above=0)
-# Of a spiral: beyond these an angle has no digits left, and float32 no number.
-TURNS = partial(checks.real, least=-1e6, most=1e6)
-NOISE = partial(checks.real, least=0, most=1e30)
+T = TypeVar("T")
 
 
-def each(rule: Rule, least: int = 1, distinct: bool = False) -> Rule:
-    """Return the rule for a list whose values have a rule; two equal ones may be refused."""
-    return partial(checks.several, check=rule, least=least, distinct=distinct)
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("must have no value twice")
+    return values
 
 
-probabilities = each(partial(checks.real, least=0, most=1), distinct=True)
+Distinct = AfterValidator(_distinct)
+Count = Annotated[int, Field(ge=1, le=checks.MOST)]
+Natural = Annotated[int, Field(ge=0, le=checks.MOST)]
+Seed = Annotated[int, Field(ge=0, le=checks.SEEDS - 1)]
+# The first of several seeds: the next ones, of further networks, are seeds too.
+FirstSeed = Natural
+# A learning rate that float32 takes for zero, or for infinity, would train nothing.
+LearningRate = Annotated[float, Field(ge=1e-37, le=1e38)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Probabilities = Annotated[tuple[Share, ...], Field(min_length=1), Distinct]
+Turns = Annotated[float, Field(ge=-checks.TURNS, le=checks.TURNS)]
+Noise = Annotated[float, Field(ge=0, le=checks.NOISE)]
+
+_adapter = cache(TypeAdapter)
 
 
 class Settings:
-    """Base of dataclasses of settings.
+    """Base of dataclasses of settings. A value may be of any kind until `check` is called."""
 
-    Attributes
-    ----------
-    RULES : range of each setting that has one; None is left alone
-    """
-
-    RULES: ClassVar[Mapping[str, Rule]] = {}
+    __pydantic_config__: ClassVar = ConfigDict(strict=True, allow_inf_nan=False, revalidate_instances="always")
 
     def __post_init__(self) -> None:
-        for one in fields(self):  # type: ignore[arg-type]
-            object.__setattr__(self, one.name, _plain(getattr(self, one.name)))
+        for field in fields(self):  # type: ignore[arg-type]
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
 
-    def check(self, prefix: str = "") -> None:
-        """Raise InputError, which names the setting with the prefix before it, for a value that cannot be used."""
-        for one in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, one.name)
-            check_kind(prefix + one.name, value, kinds(type(self))[one.name])  # type: ignore[arg-type]
-            if value is not None and one.name in self.RULES:
-                self.RULES[one.name](prefix + one.name, value)
+    def check(self, where: str = "", complete: bool = True) -> Self:
+        """Return the settings as they are used.
+
+        Parameters
+        ----------
+        where : str
+            What stands before the setting's name in the message.
+        complete : bool
+            Whether all is given: defaults then take the place of what was left out, and what nobody reads is refused.
+
+        Raises
+        ------
+        InputError
+            If a value cannot be used; one line, which names the setting.
+        """
+        try:
+            checked: Self = _adapter(type(self)).validate_python(self, context=complete)
+            return checked
+        except ValidationError as error:
+            raise InputError(where + _line(error)) from error
 
 
-@cache
-def kinds(settings: type) -> dict[str, Any]:
-    """Return the annotations of settings, by name."""
-    return get_type_hints(settings)
+# How this library words what pydantic says of a bound.
+_BOUNDS = {
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be above {gt}",
+    "less_than": "must be below {lt}",
+}
 
 
-def check_kind(name: str, value: Any, kind: Any) -> None:
-    """Raise InputTypeError for a value that is not of the kind that a setting's annotation names."""
-    if not _fits(value, kind):
-        raise InputTypeError(f"{name} must be {_in_words(kind)}, got {checks.shown(value)}")
-
-
-def require(good: bool, name: str, expected: str, came: object) -> None:
-    """Raise InputError for a setting that is not good."""
-    if not good:
-        raise InputError(f"{name} must be {expected}, got {checks.shown(came)}")
+def _line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(part for part in first["loc"] if isinstance(part, str))
+    words = _BOUNDS.get(first["type"], first["msg"].removeprefix("Value error, ")).format(**first.get("ctx", {}))
+    words = re.sub(r"^\w+ should", "must", words)
+    return f"{name} {words}, got {checks.shown(first['input'])}"
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers as Python's, lists and arrays as tuples: what can be compared and written down."""
+    """NumPy's numbers as Python's, lists and arrays as tuples."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(_plain(one) for one in value)
+        return tuple(_plain(each) for each in value)
     return value
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is Literal:
-        return any(type(value) is type(one) and value == one for one in get_args(kind))
-    if get_origin(kind) is tuple:
-        wanted = get_args(kind)
-        if not isinstance(value, tuple) or (wanted[-1] is not ... and len(value) != len(wanted)):
-            return False
-        return all(_fits(one, wanted[0]) for one in value)
-    if isinstance(kind, UnionType) or get_origin(kind) is Union:
-        return any(_fits(value, one) for one in get_args(kind))
-    if get_origin(kind) is dict:
-        return isinstance(value, dict)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _in_words(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, get_args(kind)))}"
-    if get_origin(kind) is tuple:
-        wanted = get_args(kind)
-        return f"a list{'' if wanted[-1] is ... else f' of {len(wanted)}'}, each {_in_words(wanted[0])}"
-    if isinstance(kind, UnionType) or get_origin(kind) is Union:
-        return " or ".join(_in_words(one) for one in get_args(kind) if one is not type(None))
-    if get_origin(kind) is dict:
-        return "a table"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]

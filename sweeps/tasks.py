@@ -11,7 +11,6 @@ from jaxtyping import Float, Shaped
 from analysis.errors import InputError, InputTypeError, UnavailableError
 from sweeps import checks
 from sweeps import mnist as files
-from sweeps.settings import NOISE, TURNS, count
 
 MNIST_FILES = files.FILES
 
@@ -135,7 +134,8 @@ def spiral(
         out of range.
     """
     sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
-    turns, noise = TURNS("turns", turns), NOISE("noise", noise)
+    turns = checks.real("turns", turns, -checks.TURNS, checks.TURNS)
+    noise = checks.real("noise", noise, 0, checks.NOISE)
 
     def sample(examples: int, seed: int) -> Batch:
         random = np.random.default_rng(seed)
@@ -152,8 +152,8 @@ def spiral(
 def _sizes(train_examples: Any, test_examples: Any, train_seed: Any, test_seed: Any) -> dict[str, int]:
     """Return the sizes and seeds of the two sets, checked."""
     return dict(
-        train_examples=count("train_examples", train_examples),
-        test_examples=count("test_examples", test_examples),
+        train_examples=checks.whole("train_examples", train_examples, 1),
+        test_examples=checks.whole("test_examples", test_examples, 1),
         train_seed=checks.seed("train_seed", train_seed),
         test_seed=checks.seed("test_seed", test_seed),
     )

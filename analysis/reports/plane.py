@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, perceptron, plane
-from analysis.reports.page import Block, Picture, Section, Text
+from analysis.reports._old_page import Block, Picture, Section, Text
 from analysis.reports.wording import percent
 
 #: Points a side of the small pictures and of the film.

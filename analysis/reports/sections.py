@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis import figures, layers
 from analysis.reports import sweep_text as text
-from analysis.reports.page import Block, Command, Picture, Section, Tabular, Text
+from analysis.reports._old_page import Block, Command, Picture, Section, Tabular, Text
 from analysis.reports.sweep_results import SweepResults
 from analysis.reports.wording import listed, number, percent, settings_table
 from analysis.runs import Run

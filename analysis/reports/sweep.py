@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from analysis import runs
+from analysis.numbers import Numbers
 from analysis.reports import plane, sections
 from analysis.reports import sweep_tables as tables
 from analysis.reports import sweep_text as text
-from analysis.reports.page import Block, Page, Points, Section, Tabular
+from analysis.reports._old_page import Block, Page, Points, Section, Tabular
+from analysis.reports._old_writing import publish
 from analysis.reports.plane import PlaneResults
 from analysis.reports.sweep_results import SweepResults, measure
 from analysis.reports.wording import enumerate_words, whole
-from analysis.reports.writing import publish
-from analysis.tables import Numbers, Table
+from analysis.tables import Table
 
 _TITLES = {
     "Bernoulli": "random masks",

@@ -8,8 +8,9 @@ from analysis import layers
 from analysis.errors import InputError
 from analysis.formatting import listed_nodes, short_labels
 from analysis.lognormal import RESAMPLES
+from analysis.numbers import Numbers
 from analysis.reports.sweep_results import SweepResults
-from analysis.tables import Column, Numbers, Table
+from analysis.tables import Column, Table
 
 #: Nodes named in a cell, at most.
 NAMED = 12

@@ -1,16 +1,25 @@
 """How reports put numbers, lists and settings into sentences."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from analysis.formatting import format_number
+from analysis.formatting import enumerate_words, format_number
+from analysis.intervals import Interval
+from analysis.numbers import Number
 from analysis.tables import Column, Table
 
-number = partial(format_number, style="html")
+
+def _plain(value: Any) -> Any:
+    """Return the value of a `Number`, and anything else as it is."""
+    return value.value if isinstance(value, Number) else value
 
 
-def whole(count: int) -> str:
+def number(value: Any, error: float | None = None, *, digits: int | None = 4, decimals: int | None = None) -> str:
+    """Write a number for a page; see `analysis.formatting.format_number`."""
+    return format_number(_plain(value), error, digits=digits, decimals=decimals, style="html")
+
+
+def whole(count: Any) -> str:
     """Write a count with its thousands apart.
 
     Examples
@@ -18,10 +27,10 @@ def whole(count: int) -> str:
     >>> whole(1048576)
     '1,048,576'
     """
-    return f"{count:,}"
+    return f"{int(_plain(count)):,}"
 
 
-def signed(value: float, form: str) -> str:
+def signed(value: Any, form: str) -> str:
     """Write a number with its sign.
 
     Examples
@@ -29,23 +38,25 @@ def signed(value: float, form: str) -> str:
     >>> signed(0.25, ".1f"), signed(-0.5, ".1f")
     ('+0.2', '−0.5')
     """
-    return f"{value:+{form}}".replace("-", "−")
+    return f"{_plain(value):+{form}}".replace("-", "−")
 
 
-def percent(fraction: float, decimals: int = 1) -> str:
+def percent(fraction: Any, decimals: int = 1) -> str:
     """Write a fraction in per cent, kept on one line."""
-    return f"{100 * fraction:.{decimals}f}\u00a0%"
+    return f"{100 * _plain(fraction):.{decimals}f}\u00a0%"
 
 
-def enumerate_words(words: Sequence[str]) -> str:
-    """Join words as a sentence does.
+def interval(found: Any, decimals: int = 1, unit: str = "", signed: bool = False, factor: float = 1.0) -> str:
+    """Write a mean with half the width of its interval, of an `Interval` or of a number that has one."""
+    one = found.interval if isinstance(found, Number) else found
+    if not isinstance(one, Interval):
+        raise TypeError(f"{found!r} has no interval")
+    return one.times(factor).text(decimals, unit, signed)
 
-    Examples
-    --------
-    >>> enumerate_words(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+def points(found: Any, decimals: int = 1, signed: bool = True) -> str:
+    """Write a difference of shares in percentage points, with its interval."""
+    return interval(found, decimals, "points", signed, 100)
 
 
 def at(probabilities: Sequence[float]) -> str:
@@ -86,3 +97,17 @@ def settings_table(name: str, caption: str, settings: Mapping[str, Any]) -> Tabl
     """Make a table of settings, nested ones with dotted names."""
     rows = _flat(settings)
     return Table(name, caption, [Column("name", "name", list(rows)), Column("value", "value", list(rows.values()))])
+
+
+#: What templates may write behind a value: ``{{ n.accuracy | percent }}``.
+FILTERS = {
+    "number": number,
+    "whole": whole,
+    "signed": signed,
+    "percent": percent,
+    "interval": interval,
+    "points": points,
+    "listed": enumerate_words,
+    "at": at,
+    "capitalised": capitalised,
+}

@@ -1,48 +1,61 @@
-"""Writing a report: its tables, macros, figures and page, into a run folder."""
+"""Writing a report: its tables, numbers, figures and page, into a run folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
+from analysis.claims import Claim
 from analysis.figures import style
+from analysis.numbers import Numbers
 from analysis.reports.page import Page
-from analysis.tables import Numbers, Table
+from analysis.runs import Run
+from analysis.tables import Table
 
 
 def publish(
-    folder: Path,
-    tables: dict[str, Table],
+    run: Run,
+    template: str,
     numbers: Numbers,
-    figures: dict[str, Figure],
-    page: Callable[[dict[str, Path]], Page],
+    tables: Sequence[Table],
+    figures: Mapping[str, Figure],
+    claims: Mapping[str, Claim] | None = None,
     films: Mapping[str, Callable[[Path], Path]] | None = None,
+    **facts: Any,
 ) -> Path:
-    r"""Write everything a report consists of.
+    r"""Write everything that a report consists of.
+
+    ``tables/*.tex`` and ``*.csv``, ``numbers.tex``, ``figures/*.pdf``, ``*.png`` and ``*.gif``, and ``report.html`` are
+    written into the run's folder.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        The run folder. ``tables/*.tex`` and ``*.csv``, ``numbers.tex``, ``figures/*.pdf`` and ``*.png``, and
-        ``report.html`` are written into it.
-    tables : dict of str to Table
+    run : Run
+    template : str
+        Package and name of the page's Markdown template, as in "sweeps.studies.spiral:report.md.jinja".
     numbers : Numbers
-    figures : dict of str to matplotlib.figure.Figure
+        Every number of the text; the template knows them as `n`.
+    tables : sequence of Table
+    figures : mapping of str to matplotlib.figure.Figure
         By file name.
-    page : callable
-        Makes the page from the PNG and GIF files, by name.
+    claims : mapping of str to Claim, optional
     films : mapping of str to callable, optional
-        By file name, what writes an animation to a path: ``figures/*.gif``.
+        By file name, what writes an animation to a path.
+    **facts
+        What else the template names.
 
     Returns
     -------
     pathlib.Path
         The page.
     """
-    for table in tables.values():
+    folder = run.folder
+    for table in tables:
         table.write(folder / "tables")
     numbers.write(folder / "numbers.tex")
     pictures = {name: style.save(figure, folder / "figures", name)[1] for name, figure in figures.items()}
     for name, film in (films or {}).items():
         pictures[name] = film(folder / "figures" / f"{name}.gif")
-    return page(pictures).write(folder / "report.html")
+    made = {table.name: table for table in tables}
+    return Page(run, template, numbers, made, pictures, claims or {}, facts).write(folder / "report.html")

@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 
 from analysis import runs
+from analysis.numbers import Numbers
 from analysis.reports import sections, sweep, sweep_tables, sweep_text
 from analysis.reports.sweep_results import measure
 from analysis.runs import Run
-from analysis.tables import Numbers
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_summary import summary_of

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from uncertainties import ufloat_fromstr
 
 from analysis.formatting import escape_latex, format_number
-from analysis.tables import Column, Numbers, Table, macro_name
+from analysis.numbers import Numbers, macro_name
+from analysis.tables import Column, Table
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from analysis import figures, runs
 from analysis.reports import plane, sections, sweep_text
-from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
-from analysis.reports.writing import publish
+from analysis.reports._old_page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_writing import publish
 from analysis.tables import Table
 from sweeps.studies.circle import figures as spread_of_networks
 from sweeps.studies.circle import tables, text

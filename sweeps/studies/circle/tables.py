@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis.numbers import Numbers
 from analysis.reports import sweep_tables
-from analysis.tables import Column, Numbers, Table
+from analysis.tables import Column, Table
 from sweeps.studies.circle import published as published_module
 from sweeps.studies.circle.cube import tables as cube_tables
 from sweeps.studies.circle.gradients import tables as gradient_tables

@@ -1,7 +1,7 @@
 """LaTeX macros of the relevance study."""
 
 from analysis.intervals import Interval, interval
-from analysis.tables import Numbers
+from analysis.numbers import Numbers
 from sweeps.studies.relevance.measures import demonstrations, heat, ledger, nodes, supervised
 from sweeps.studies.relevance.names import keys
 from sweeps.studies.relevance.results import Results

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from analysis import runs
 from analysis.reports import sections
-from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_writing import publish
 from analysis.reports.wording import number, settings_table
-from analysis.reports.writing import publish
 from analysis.tables import Table
 from sweeps.studies.relevance import answers as claims
 from sweeps.studies.relevance import tables, text, trainings

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from analysis import runs
 from analysis.figures import style
 from analysis.reports import sections
-from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_writing import publish
 from analysis.reports.wording import capitalised, settings_table
-from analysis.reports.writing import publish
 from analysis.tables import Table
 from sweeps.studies.shrinking import answers as claims
 from sweeps.studies.shrinking import figures as own

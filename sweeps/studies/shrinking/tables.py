@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.tables import Column, Numbers, Table
+from analysis.numbers import Numbers
+from analysis.tables import Column, Table
 from sweeps.studies.shrinking.answers import TITLES
 from sweeps.studies.shrinking.measures import (
     DROPS,

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from analysis.tables import Numbers, Table
+from analysis.numbers import Numbers
+from analysis.tables import Table
 from sweeps.studies.sparsity import comparisons, tables
 from sweeps.studies.sparsity.measures import DROPS, KINDS, MAIN_DROP, PUBLISHED, Interval, interval, methods
 from sweeps.studies.sparsity.results import Results

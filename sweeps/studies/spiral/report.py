@@ -8,9 +8,9 @@ from pathlib import Path
 from analysis import runs
 from analysis.figures.graph import EDGES
 from analysis.reports import sections
-from analysis.reports.page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_page import Block, Page, Picture, Points, Section, Tabular, Text
+from analysis.reports._old_writing import publish
 from analysis.reports.wording import percent, settings_table
-from analysis.reports.writing import publish
 from analysis.tables import Table
 from sweeps.studies.spiral import answers as claims
 from sweeps.studies.spiral import drawn as figures

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import stats
 
 from analysis.intervals import LEVEL, Interval, interval
-from analysis.tables import Column, Numbers, Table
+from analysis.numbers import Numbers
+from analysis.tables import Column, Table
 from sweeps.studies.spiral.answers import TITLES, brief
 from sweeps.studies.spiral.measures import CHOSEN, adam, arm_name, arm_short
 from sweeps.studies.spiral.measures import rates as of_rates

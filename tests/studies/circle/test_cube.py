@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from analysis import hypercube, lognormal, removal
+from analysis.numbers import Numbers
 from analysis.runs import Run
-from analysis.tables import Numbers
 from sweeps.studies.circle.cube import results as cube_results
 from sweeps.studies.circle.cube import sections as cube
 from sweeps.studies.circle.cube import tables as cube_tables

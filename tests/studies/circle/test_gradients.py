@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.reports.page import Page, Picture, Tabular, Text
-from analysis.tables import Numbers
+from analysis.numbers import Numbers
+from analysis.reports._old_page import Page, Picture, Tabular, Text
 from sweeps.studies.circle import published
 from sweeps.studies.circle.gradients import results as gradient_results
 from sweeps.studies.circle.gradients import sections as gradients

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.reports import sweep_tables, sweep_text
-from analysis.reports.page import Page, Section, Text
+from analysis.reports._old_page import Page, Section, Text
 from analysis.runs import Run
 from sweeps.studies.circle import report as circle
 from sweeps.studies.circle import tables as circle_tables

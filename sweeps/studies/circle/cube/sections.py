@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures
-from analysis.reports.page import Block, Picture, Section, Tabular, Text
+from analysis.reports._old_page import Block, Picture, Section, Tabular, Text
 from analysis.tables import Table
 from sweeps.studies.circle.cube import text
 from sweeps.studies.circle.cube.results import CubeResults, HypercubeResults, PathResults

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.formatting import listed_nodes, short_labels
-from analysis.tables import Column, Numbers, Table
+from analysis.numbers import Numbers
+from analysis.tables import Column, Table
 from sweeps.studies.circle.cube.results import CubeResults, HypercubeResults, PathResults
 
 #: Orders beyond the one at which this share of the variance is reached are left out of the table.

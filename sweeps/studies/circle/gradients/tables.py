@@ -7,7 +7,8 @@ import numpy as np
 
 from analysis.formatting import short_labels
 from analysis.gradients import STATES
-from analysis.tables import Column, Numbers, Table
+from analysis.numbers import Numbers
+from analysis.tables import Column, Table
 from sweeps.studies.circle import published as published_module
 from sweeps.studies.circle.gradients.results import LABELS, GradientResults
 

@@ -1,0 +1,166 @@
+r"""The numbers of a report: one flat mapping that feeds the sentences of its page and the macros of ``numbers.tex``."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import InputError
+from analysis.formatting import format_number
+from analysis.intervals import Interval
+
+_DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+
+
+def macro_name(*words: str, **parameters: float | str) -> str:
+    r"""Turn words and parameters into the name of a LaTeX macro, which may hold letters only.
+
+    Parameters
+    ----------
+    *words : str
+        Words; all but the first are capitalised. Digits, points and minus signs are spelled out, other
+        characters separate words.
+    **parameters : float or str
+        Appended as name and value.
+
+    Returns
+    -------
+    str
+        Without the backslash.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left to make a name of.
+
+    Examples
+    --------
+    >>> macro_name("mean loss", p=0.25)
+    'meanLossPZeroPointTwoFive'
+    """
+    text = " ".join([*words, *(f"{key} {value}" for key, value in parameters.items())])
+    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
+    text = re.sub(r"(?<!\w)[-−](?=\d)", " minus ", text)
+    text = re.sub(r"\d", lambda match: f" {_DIGITS[int(match.group())]} ", text)
+    parts = re.findall(r"[A-Za-z]+", text)
+    if not parts:
+        raise InputError(f"words: expected letters or digits for a macro's name, got {text.strip()!r}")
+    return parts[0][0].lower() + parts[0][1:] + "".join(part[0].upper() + part[1:] for part in parts[1:])
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a report.
+
+    Attributes
+    ----------
+    value : int, float, bool or str
+    error : float, optional
+        Standard error.
+    digits : int or None
+        Significant digits in print where there is no error; None for as many as needed.
+    comment : str
+        Unit, or what the number is; stands beside its macro.
+    interval : Interval, optional
+        The mean and its interval, where the value is such a mean.
+    """
+
+    value: Any
+    error: float | None = None
+    digits: int | None = 4
+    comment: str = ""
+    interval: Interval | None = None
+
+    def text(self, style: str = "plain") -> str:
+        """Write the number in one of the styles of `format_number`."""
+        return format_number(self.value, self.error, digits=self.digits, style=style)
+
+    def __str__(self) -> str:
+        return self.text("html")
+
+
+@dataclass
+class Numbers:
+    r"""The numbers of a report by name.
+
+    A template writes ``{{ n.full_loss }}``, or ``{{ n("mean loss", p=0.25) }}`` where a name has parameters; a paper
+    writes the macro of the same number, ``\circleFullLoss``.
+
+    Attributes
+    ----------
+    prefix : str
+        First word of every macro, so that two studies fit into one paper.
+    macros : dict of str to Number
+        By name of the macro, in the order they were added.
+    """
+
+    prefix: str
+    macros: dict[str, Number] = field(default_factory=dict)
+
+    def add(
+        self,
+        name: str,
+        value: Any,
+        error: Any = None,
+        *,
+        digits: int | None = 4,
+        comment: str = "",
+        interval: Interval | None = None,
+        **parameters: float | str,
+    ) -> None:
+        """Add one number; the arguments are those of `Number` and `macro_name`.
+
+        Raises
+        ------
+        ValueError
+            If the name is taken.
+        """
+        macro = macro_name(self.prefix, name, **parameters)
+        if macro in self.macros:
+            raise InputError(rf"name: expected a new macro, got \{macro} a second time")
+        self.macros[macro] = Number(value, error, digits, " ".join(comment.split()), interval)
+
+    def add_interval(
+        self, name: str, found: Interval, *, digits: int | None = 4, over: str = "networks", **parameters: float | str
+    ) -> None:
+        """Add a mean, and half the width of its interval under the name with "half width" behind it."""
+        comment = f"mean over {found.networks} {over}"
+        self.add(name, found.mean, None, digits=digits, comment=comment, interval=found, **parameters)
+        half = "half of the 95 % t-interval"
+        self.add(f"{name} half width", found.half, None, digits=2, comment=half, interval=None, **parameters)
+
+    def __call__(self, name: str, **parameters: float | str) -> Number:
+        """Return a number by the words and parameters that it was added with; raise KeyError where there is none."""
+        return self.macros[macro_name(self.prefix, name, **parameters)]
+
+    def __getattr__(self, name: str) -> Number:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self(name)
+        except KeyError:
+            raise AttributeError(f"there is no number {name!r}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return macro_name(self.prefix, name) in self.macros
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.macros)
+
+    def __len__(self) -> int:
+        return len(self.macros)
+
+    def to_latex(self) -> str:
+        r"""Write one ``\newcommand`` a line."""
+        lines = [
+            rf"\newcommand{{\{macro}}}{{{one.text('latex')}}}" + (f" % {one.comment}" if one.comment else "")
+            for macro, one in self.macros.items()
+        ]
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: Path) -> Path:
+        """Write the macros to `path`, whose folder is made if need be; return it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
+        return path
