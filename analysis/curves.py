@@ -78,16 +78,19 @@ def first_above(loss: Any, factor: float) -> Floats:
     return np.where(np.isnan(values[..., 0]), np.nan, first)
 
 
-def mean_height(curve: Any) -> Floats:
-    r"""Area under a curve over the number of removals: its mean height, in its own unit.
+def mean_height(curve: Any, along: Any = None) -> Floats:
+    r"""Area under a curve over the length of its axis: its mean height, in its own unit.
 
     Parameters
     ----------
     curve : array_like, (..., steps)
+    along : array_like, (..., steps), optional
+        Rising; where the points lie on the axis. By default 0, 1, ..., the number of removals.
 
     Returns
     -------
     numpy.ndarray of float64, (...,)
+        NaN where the axis has no length.
 
     Raises
     ------
@@ -96,10 +99,19 @@ def mean_height(curve: Any) -> Floats:
 
     Notes
     -----
-    By the trapezoidal rule, :math:`\frac 1 N \sum_{k=1}^N (y_{k-1} + y_k) / 2`.
+    By the trapezoidal rule; for steps of one :math:`\frac 1 N \sum_{k=1}^N (y_{k-1} + y_k) / 2`.
+
+    Examples
+    --------
+    >>> float(mean_height([1.0, 1.0, 0.0], [0, 50, 100]))
+    0.75
     """
     values = _validate.real_numbers("curve", curve)
-    return np.asarray((values[..., 1:] + values[..., :-1]).mean(axis=-1) / 2)
+    if along is None:
+        return np.asarray((values[..., 1:] + values[..., :-1]).mean(axis=-1) / 2)
+    place = _validate.real_numbers("along", along)
+    area, length = np.trapezoid(values, place, axis=-1), place[..., -1] - place[..., 0]
+    return np.divide(area, length, out=np.full(np.shape(area), np.nan), where=length > 0)
 
 
 def wrong_way(curve: Any, rising: bool) -> Floats:

@@ -2,6 +2,7 @@
 
 from analysis.figures import (
     cube,
+    curves,
     densities,
     families,
     gradients,
@@ -20,6 +21,7 @@ from analysis.figures import (
 
 __all__ = [
     "cube",
+    "curves",
     "densities",
     "families",
     "gradients",
