@@ -100,6 +100,10 @@ class Interval(NamedTuple):
         return f"{mean}\u00a0±\u00a0{self.half:.{decimals}f}{unit}" if self.known else f"{mean}{unit} (no interval)"
 
 
+#: Of a number that no network has.
+NO_INTERVAL = Interval(float("nan"), float("nan"), 0)
+
+
 def interval(values: Any, level: float = LEVEL) -> Interval:
     r"""Give the mean of one number a network, with its t-interval.
 
@@ -138,7 +142,7 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
         raise InputError(f"values: expected one number a network, got shape {numbers.shape}")
     known = numbers[np.isfinite(numbers)]
     if not known.size:
-        return Interval(np.nan, np.nan, 0)
+        return NO_INTERVAL
     error = float(known.std(ddof=1) / np.sqrt(known.size)) if known.size > 1 else float("nan")
     return _student(float(known.mean()), error, known, known.size, level)
 

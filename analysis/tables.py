@@ -13,6 +13,7 @@ from pandas.io.formats.style import Styler
 
 from analysis.errors import InputError
 from analysis.formatting import escape_latex, format_number
+from analysis.intervals import Interval
 
 Values = Sequence[Any] | npt.NDArray[Any]
 
@@ -78,6 +79,34 @@ class Column:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def pair(
+    key: str, header: str, found: Sequence[Interval], decimals: int | None = 1, factor: float = 1.0
+) -> list[Column]:
+    """Make a column of means and one, headed ±, of half the widths of their intervals.
+
+    Parameters
+    ----------
+    key : str
+        Of the means in the CSV file; the other column's key ends in ``_half_width``.
+    header : str
+    found : sequence of Interval
+        `analysis.intervals.NO_INTERVAL` leaves a row empty.
+    decimals : int, optional
+        Digits behind the point; four significant digits where left out.
+    factor : float
+        Of both columns, above 0: 100 for shares in per cent.
+
+    Returns
+    -------
+    list of Column
+    """
+    scaled = [one.times(factor) for one in found]
+    return [
+        Column(key, header, [one.mean for one in scaled], decimals=decimals),
+        Column(f"{key}_half_width", "±", [one.half for one in scaled], decimals=decimals),
+    ]
 
 
 @dataclass(frozen=True)

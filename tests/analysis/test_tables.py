@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from uncertainties import ufloat_fromstr
 
 from analysis.formatting import escape_latex, format_number
+from analysis.intervals import NO_INTERVAL, Interval
 from analysis.numbers import Numbers, macro_name
-from analysis.tables import Column, Table
+from analysis.tables import Column, Table, pair
 
 
 @pytest.mark.parametrize(
@@ -178,3 +179,9 @@ def test_numbers_are_one_macro_a_line_and_never_twice(tmp_path):
         numbers.add("Draws", 7)
     with pytest.raises(ValueError, match="words: expected letters or digits for a macro's name, got '!'"):
         macro_name("!")
+
+
+def test_means_and_half_widths_stand_side_by_side():
+    mean, half = pair("share", "share (%)", [Interval(0.25, 0.0125, 4), NO_INTERVAL], 2, 100)
+    assert (mean.key, mean.header, half.key, half.header) == ("share", "share (%)", "share_half_width", "±")
+    assert mean.cells("plain") == ["25.00", "--"] and half.cells("plain") == ["1.25", "--"]
