@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from analysis import _validate
 
@@ -142,28 +141,3 @@ def wrong_way(curve: Any, rising: bool) -> Floats:
     total = np.abs(steps).sum(axis=-1)
     wrong = np.maximum(-steps if rising else steps, 0).sum(axis=-1)
     return np.divide(wrong, total, out=np.full_like(total, np.nan), where=total > 0)
-
-
-def spearman(one: Any, other: Any) -> float:
-    """Rank correlation of two lists of numbers, ties at their mean rank, of the pairs that are both finite.
-
-    Parameters
-    ----------
-    one, other : array_like, (n,)
-
-    Returns
-    -------
-    float
-        NaN where fewer than two pairs are finite, or one side is constant.
-
-    Raises
-    ------
-    TypeError
-        If the values are not real numbers.
-    """
-    first, second = _validate.real_numbers("one", one), _validate.real_numbers("other", other)
-    known = np.isfinite(first) & np.isfinite(second)
-    ranks = np.array([stats.rankdata(values[known]) for values in (first, second)])
-    if ranks.shape[1] < 2 or (np.ptp(ranks, axis=1) == 0).any():
-        return float("nan")
-    return float(np.corrcoef(ranks)[0, 1])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import curves
+from analysis import curves, ranks
 from sweeps.studies.shrinking.measures.networks import PAPER, Network
 from sweeps.studies.shrinking.measures.pairs import PairSummary
 from sweeps.studies.shrinking.measures.paths import DROPS
@@ -255,7 +255,7 @@ def deeper(networks: Networks) -> Claim:
     if len(counts) < 2:
         return _claim("deeper", {})
     falls = (np.diff(list(counts.values())) < 0).all()
-    correlation = curves.spearman(list(counts), list(counts.values()))
+    correlation = float(ranks.correlation(list(counts), list(counts.values())))
     correlation = 0.0 if np.isnan(correlation) else correlation  # all alike: no relation
     verdict = HOLDS if falls else FAILS if correlation >= 0 else PARTLY
     values = {"counts": counts, "correlation": correlation}

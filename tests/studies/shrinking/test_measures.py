@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from analysis import curves
 from sweeps.studies.shrinking import measures as shrinking
 from tests.studies.shrinking import synthetic
 
@@ -15,38 +14,6 @@ from tests.studies.shrinking import synthetic
 @pytest.fixture(scope="module")
 def two_layers():
     return synthetic.paths(synthetic.Network((5, 4), 1))
-
-
-def test_nodes_are_removable_until_the_first_fall():
-    accuracy = [[1.0, 0.99, 1.0, 0.98, 1.0], [0.9, 0.95, 0.9, 0.9, 0.9], [0.9, 0.8, 0.9, 0.9, 0.9]]
-    assert curves.removable(accuracy, 0.01).tolist() == [2, 4, 0]
-    assert curves.removable(accuracy, 0.05).tolist() == [4, 4, 0]
-    # 8 of 9 examples right, then 7: by 1/9, whatever the rounding
-    assert float(curves.removable(np.array([8, 7, 6]) / 9, 1 / 9)) == 1
-    assert np.isnan(curves.removable([np.nan, np.nan], 0.01)) and np.isnan(curves.removable([1.0, np.nan], 0.01))
-
-
-def test_the_first_step_above_and_the_mean_height():
-    assert curves.first_above([[0.1, 0.15, 0.25, 0.1], [0.1, 0.1, 0.1, 0.2]], 2).tolist() == [2, np.inf]
-    assert np.isnan(curves.first_above([np.nan, 1.0], 2))
-    curve = np.random.default_rng(0).random((3, 7))
-    np.testing.assert_allclose(curves.mean_height(curve), np.trapezoid(curve, axis=-1) / 6, rtol=1e-13)
-
-
-def test_movement_the_wrong_way():
-    assert curves.wrong_way([0.0, 2.0, 1.0, 3.0], rising=True) == pytest.approx(1 / 5)
-    assert curves.wrong_way([0.0, 2.0, 1.0, 3.0], rising=False) == pytest.approx(4 / 5)
-    assert np.isnan(curves.wrong_way([1.0, 1.0], rising=True))
-
-
-def test_rank_correlation_is_scipys_and_nan_where_there_is_none():
-    one, other = np.random.default_rng(0).integers(5, size=(2, 30)).astype(float)
-    assert curves.spearman(one, other) == pytest.approx(stats.spearmanr(one, other).statistic, rel=1e-12)
-    missing = np.where(np.arange(30) == 3, np.nan, one)
-    assert curves.spearman(missing, other) == pytest.approx(
-        stats.spearmanr(np.delete(one, 3), np.delete(other, 3)).statistic
-    )
-    assert np.isnan(curves.spearman([1, 1, 1], [1, 2, 3])) and np.isnan(curves.spearman([1.0], [2.0]))
 
 
 def test_the_summary_of_a_path_against_plain_loops(two_layers):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
 
 from analysis import hypercube, paths, runs
 
@@ -211,11 +210,3 @@ def _moments(cube: CubeResults, losses: xr.Dataset, fits: xr.Dataset) -> xr.Data
     )
     known = data["sampled_error"].where(data["sampled_error"] > 0)
     return data.assign(standard_errors=(data["sampled_mean"] - data["exact_mean"]) / known)
-
-
-def rank_agreement(one: Any, other: Any) -> float:
-    """Spearman's rank correlation; NaN where one of them does not vary."""
-    one, other = np.asarray(one), np.asarray(other)
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return float("nan")
-    return float(stats.spearmanr(one, other).statistic)

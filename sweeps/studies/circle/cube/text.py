@@ -3,9 +3,10 @@
 import numpy as np
 import xarray as xr
 
+from analysis import ranks
 from analysis.formatting import short_labels
 from analysis.reports.wording import at, capitalised, enumerate_words, number, percent, whole
-from sweeps.studies.circle.cube.results import CubeResults, PathResults, rank_agreement
+from sweeps.studies.circle.cube.results import CubeResults, PathResults
 
 #: Below this p-value two things are said to differ.
 LEVEL = 0.05
@@ -178,8 +179,8 @@ def worth(cube: CubeResults) -> str:
     agreements = [
         f"{value:.2f} with {what}"
         for value, what in (
-            (rank_agreement(shapley, banzhaf), "the Banzhaf values"),
-            (rank_agreement(-shapley, cube.alone), "what single removals from the full network cost"),
+            (ranks.correlation(shapley, banzhaf), "the Banzhaf values"),
+            (ranks.correlation(-shapley, cube.alone), "what single removals from the full network cost"),
         )
         if np.isfinite(value)
     ]

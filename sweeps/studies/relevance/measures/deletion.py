@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
 
-from analysis import _validate
+from analysis import _validate, ranks
 from analysis.errors import InputError
 from analysis.intervals import LEVEL, Interval, interval
 from sweeps.studies.relevance.names import keys
@@ -221,11 +220,13 @@ def agreement(values: xr.DataArray, one: str, other: str) -> Agreement:
     names = [key for key in known(both[0]) if key in known(both[1]) and key != RANDOM]
     tables = np.stack([data.sel({"attributed_by": names}).transpose("attributed_by", "example") for data in both])
     tables = tables[..., np.isfinite(tables).all(axis=(0, 1))].astype(np.float64)
-    found, low, high = _rank_correlation(tables.mean(axis=2)) if tables.shape[2] else np.nan, np.nan, np.nan
+    # Methods with the same maps differ by rounding alone, and tie.
+    found, low, high = ranks.correlation(*tables.mean(axis=2).round(6)) if tables.shape[2] else np.nan, np.nan, np.nan
     if tables.shape[2] > 1:
         random, count = np.random.default_rng(SEED), tables.shape[2]
         drawn = random.integers(count, size=(SAMPLES, count))
-        each = np.array([_rank_correlation(tables[..., sample].mean(axis=2)) for sample in drawn])
+        means = np.array([tables[..., sample].mean(axis=2) for sample in drawn]).round(6)
+        each = ranks.correlation(means[:, 0], means[:, 1])
         if np.isfinite(each).any():
             low, high = np.nanpercentile(each, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     first, second = pairs(both[0].sel({"attributed_by": names})), pairs(both[1].sel({"attributed_by": names}))
@@ -234,11 +235,3 @@ def agreement(values: xr.DataArray, one: str, other: str) -> Agreement:
     turned &= (first.difference > 0) & (second.difference[np.ix_(place, place)] < 0)
     which = [(first.names[a], first.names[b]) for a, b in np.argwhere(turned)]
     return Agreement(one, other, float(found), float(low), float(high), len(names), which)
-
-
-def _rank_correlation(means: Floats) -> float:
-    # Methods with the same maps differ by rounding alone, and tie.
-    ranks = stats.rankdata(means.round(6), axis=1)
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    size = float(np.sqrt(np.square(centred).sum(axis=1).prod()))
-    return float((centred[0] * centred[1]).sum() / size) if size > 0 else float("nan")

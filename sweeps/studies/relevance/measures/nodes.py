@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate
-from analysis.curves import spearman
+from analysis import _validate, ranks
 from analysis.intervals import LEVEL, Interval, interval
 from sweeps.studies.relevance.names import keys
 
@@ -57,13 +56,7 @@ def correlations(nodes: xr.Dataset) -> xr.DataArray:
         NaN where a measure is not known, or the same for all nodes.
     """
     values = nodes["value"].transpose("measure", "network", "node").values.astype(np.float64)
-    count, networks, _ = values.shape
-    found = np.full((count, count, networks), np.nan)
-    for network in range(networks):
-        for one in range(count):
-            for other in range(one + 1):
-                rank = spearman(values[one, network], values[other, network])
-                found[one, other, network] = found[other, one, network] = rank
+    found = ranks.correlation(values[:, None], values[None])
     names = keys(nodes, "measure")
     coords = {"measure": names, "other": names, "network": nodes["network"].values}
     return xr.DataArray(found, dims=("measure", "other", "network"), coords=coords)

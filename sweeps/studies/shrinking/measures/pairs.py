@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
 
-from analysis import _validate
+from analysis import _validate, ranks
 from analysis.errors import InputError
 
 #: Two nodes cancel where both together cost at most so much of what the costlier of them costs alone.
@@ -151,17 +150,16 @@ def _mantel(one: np.ndarray, other: np.ndarray, permutations: int, seed: int) ->
     above = np.triu_indices(size, 1)
     if size < 3 or not (np.isfinite(one[above]).all() and np.isfinite(other[above]).all()):
         return float("nan"), float("nan")
-    first, second = stats.rankdata(one[above]), stats.rankdata(other[above])
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    first, second = ranks.standardised(one[above]), ranks.standardised(other[above])
+    if not (first.any() and second.any()):
         return float("nan"), float("nan")
-    first, second = stats.zscore(first), stats.zscore(second)
     square = np.zeros((size, size))
     square[above] = second
     square += square.T
-    measured = float(first @ second) / first.size
+    measured = float(first @ second)
     random = np.random.default_rng(seed)
     reached = 0
     for _ in range(permutations):
         order = random.permutation(size)
-        reached += abs(first @ square[order[above[0]], order[above[1]]]) >= abs(measured) * first.size * (1 - 1e-9)
+        reached += abs(first @ square[order[above[0]], order[above[1]]]) >= abs(measured) * (1 - 1e-9)
     return measured, float(1 + reached) / (1 + permutations)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, curves
+from analysis import _validate, curves, ranks
 
 #: How far the accuracy may fall, as shares: one percentage point, and five.
 DROPS = (0.01, 0.05)
@@ -123,10 +123,10 @@ def summary(paths: xr.Dataset) -> xr.Dataset:
         "lowest_step": (_OVER, loss.argmin(axis=-1)),
         "loss_wrong_way": (_OVER, curves.wrong_way(loss, rising=True)),
         "accuracy_wrong_way": (_OVER, curves.wrong_way(accuracy, rising=False)),
-        "proxy": (_OVER, _each(curves.spearman, loss, accuracy)),
+        "proxy": (_OVER, ranks.correlation(loss, accuracy)),
         "share_best": (_OVER, chosen["is_best"].mean("removal").values),
         "mean_regret": (_OVER, chosen["regret"].mean("removal").values),
-        "spearman": (_OVER, _each(curves.spearman, both["predicted"], both["change"])),
+        "spearman": (_OVER, ranks.correlation(both["predicted"], both["change"])),
     }
     signs = _each(_sign_agreement, both["predicted"], both["change"])
     variables["sign_agreement"] = (
