@@ -206,14 +206,19 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
 def measured(claim: Claim) -> str:
     """Write the number that decided with its interval, or how many of the parts hold.
 
+    Digits go as far as the first one of half the interval, and one behind the point at least.
+
     Examples
     --------
     >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(0.123, 0.004, 8), "points")).replace("\u00a0", " ")
     '12.3 ± 0.4 points'
+    >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(0.123, 0.004, 8))).replace("\u00a0", " ")
+    '0.123 ± 0.004'
     """
     if claim.measured is not None:
         found = claim.measured.times(100) if claim.unit in ("%", "points") else claim.measured
-        return found.text(unit=claim.unit)
+        decimals = -int(np.floor(np.log10(found.half))) if found.half > 0 else 1 if claim.unit else 3
+        return found.text(max(1, min(decimals, 4)), claim.unit)
     if len(claim.cases) < 2 or not claim.known:
         return ""
     return f"{sum(one == HOLDS for one in claim.cases.values())} of {len(claim.cases)} parts hold"

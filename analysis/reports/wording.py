@@ -54,6 +54,11 @@ def interval(found: Any, decimals: int = 1, unit: str = "", signed: bool = False
     return one.times(factor).text(decimals, unit, signed)
 
 
+def share(found: Any, decimals: int = 1) -> str:
+    """Write a mean share in per cent, with its interval."""
+    return interval(found, decimals, "%", factor=100)
+
+
 def points(found: Any, decimals: int = 1, signed: bool = True) -> str:
     """Write a difference of shares in percentage points, with its interval."""
     return interval(found, decimals, "points", signed, 100)
@@ -106,6 +111,7 @@ FILTERS = {
     "signed": signed,
     "percent": percent,
     "interval": interval,
+    "share": share,
     "points": points,
     "listed": enumerate_words,
     "at": at,
