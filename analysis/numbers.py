@@ -1,10 +1,12 @@
 r"""The numbers of a report: one flat mapping that feeds the sentences of its page and the macros of ``numbers.tex``."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from analysis.errors import InputError
 from analysis.formatting import format_number
@@ -72,6 +74,11 @@ class Number:
     comment: str = ""
     interval: Interval | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a value: text, or a number that is finite."""
+        return isinstance(self.value, str) or bool(np.isfinite(self.value))
+
     def text(self, style: str = "plain") -> str:
         """Write the number in one of the styles of `format_number`."""
         return format_number(self.value, self.error, digits=self.digits, style=style)
@@ -133,6 +140,14 @@ class Numbers:
     def __call__(self, name: str, **parameters: float | str) -> Number:
         """Return a number by the words and parameters that it was added with; raise KeyError where there is none."""
         return self.macros[macro_name(self.prefix, name, **parameters)]
+
+    def each(self, name: str, **over: Sequence[float]) -> list[Number]:
+        """Return a number at each value of one parameter, as in ``n.each("mean loss", p=[0.25, 0.5])``.
+
+        A parameter without values is none: the number that was added without it is the only one.
+        """
+        ((key, values),) = over.items()
+        return [self(name, **{key: value}) for value in values] or [self(name)]
 
     def __getattr__(self, name: str) -> Number:
         if name.startswith("_"):

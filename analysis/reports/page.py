@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from PIL import Image
@@ -178,7 +178,8 @@ def _parts(text: str) -> tuple[Markup, Markup, list[Section]]:
 def _sentences(package: str) -> Environment:
     """Return the environment of Markdown templates: values are escaped, and one that is missing is an error."""
     found = Environment(
-        loader=PackageLoader(package, "."),
+        # What reports say of any sweep lies here, for the pages of studies to include.
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("analysis.reports", "templates")]),
         autoescape=True,
         finalize=_as_text,
         undefined=StrictUndefined,

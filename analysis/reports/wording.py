@@ -1,6 +1,6 @@
 """How reports put numbers, lists and settings into sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.formatting import enumerate_words, format_number
@@ -70,6 +70,17 @@ def at(probabilities: Sequence[float]) -> str:
     return f" at p\u00a0=\u00a0{enumerate_words([f'{p:g}' for p in probabilities])}" if probabilities else ""
 
 
+def each_at(found: Iterable[Any], probabilities: Sequence[float]) -> str:
+    """List what was found at each probability that a node stays, in words; the only item where there are none.
+
+    Examples
+    --------
+    >>> each_at([1.5, 2.5], [0.25, 0.5]).replace("\u00a0", " ")
+    '1.5 at p = 0.25 and 2.5 at p = 0.5'
+    """
+    return enumerate_words([f"{one}{at(probabilities[row : row + 1])}" for row, one in enumerate(found)])
+
+
 def capitalised(text: str) -> str:
     """Write a capital at the start.
 
@@ -115,5 +126,6 @@ FILTERS = {
     "points": points,
     "listed": enumerate_words,
     "at": at,
+    "each_at": each_at,
     "capitalised": capitalised,
 }
