@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate
+from analysis import _validate, jackknife
 from analysis.errors import InputError, InputTypeError
 from analysis.formatting import format_number
 
@@ -189,7 +189,7 @@ def over_pairs(matrix: Any) -> Interval:
     if count < 3:
         return _student(mean, nan, values[apart], count, LEVEL)
     without = (off.sum() - off.sum(axis=0) - off.sum(axis=1)) / ((count - 1) * (count - 2))
-    error = float(np.sqrt((count - 1) / count * np.square(without - without.mean()).sum()))
+    error = float(jackknife.error([without - without.mean()], count))
     return _student(mean, error, values[apart], count, LEVEL)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, density, samples
+from analysis import _validate, density, jackknife, samples
 from analysis.gradients.sums import (
     MOMENTS,
     STATES,
@@ -14,7 +14,6 @@ from analysis.gradients.sums import (
     blocks,
     checked,
     entries,
-    jackknife,
     moments,
     part_of,
     share,
@@ -63,22 +62,22 @@ def _extremes(part: Part, mean: float, sd: float, width: float) -> dict[str, flo
         trough[:] = np.nan
     found = {}
     for key, sums in (("tail_share", tails), ("trough", trough)):
-        found[key], found[f"{key}_error"] = float(share(sums.sum(axis=0))), float(jackknife(share, sums))
+        found[key], found[f"{key}_error"] = float(share(sums.sum(axis=0))), float(jackknife.of_sums(share, sums))
     return found
 
 
 def _of_draws(part: Part, width: float) -> dict[str, Any]:
     pooled = part.by_draw.sum(axis=1)
-    found, errors = moments(pooled.sum(axis=0)), jackknife(moments, pooled)
+    found, errors = moments(pooled.sum(axis=0)), jackknife.of_sums(moments, pooled)
     row: dict[str, Any] = {"nonfinite": part.nonfinite}
     row |= dict(zip(MOMENTS, found, strict=True)) | {"mean": part.centre + found[0]}
     row |= {f"{key}_error": error for key, error in zip(MOMENTS, errors, strict=True)}
     row |= _extremes(part, row["mean"], row["sd"], width)
     row["effective_entries"] = (row["sd"] / errors[0]) ** 2 if errors[0] > 0 else float("nan")
     row["state_difference"] = float(_difference(part.by_draw.sum(axis=0)))
-    row["state_difference_error"] = float(jackknife(_difference, part.by_draw))
+    row["state_difference_error"] = float(jackknife.of_sums(_difference, part.by_draw))
     by_state = moments(part.by_draw.sum(axis=0))
-    state_error = np.stack([jackknife(moments, part.by_draw[:, state]) for state in range(2)])
+    state_error = np.stack([jackknife.of_sums(moments, part.by_draw[:, state]) for state in range(2)])
     for column, key in enumerate(("mean", "sd")):
         row[f"state_{key}"] = by_state[:, column] + (part.centre if key == "mean" else 0)
         row[f"state_{key}_error"] = state_error[:, column]

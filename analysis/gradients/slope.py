@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, hypercube, removal
+from analysis import _validate, hypercube, jackknife, removal
 from analysis.errors import InputError
 from analysis.gradients.moments import of_summary
-from analysis.gradients.sums import Part, blocks, checked, jackknife, part_of, share
+from analysis.gradients.sums import Part, blocks, checked, part_of, share
 from analysis.hypercube import table
 
 
@@ -111,7 +111,7 @@ def _slopes(part: Part) -> tuple[float, float, float, float]:
     """Tangent and trapezoidal slope of the mean loss, each with its error."""
     nodes = part.values.shape[1]
     pooled = part.by_draw.sum(axis=1)
-    tangent, tangent_error = part.centre + float(share(pooled.sum(axis=0))), float(jackknife(share, pooled))
+    tangent, tangent_error = part.centre + float(share(pooled.sum(axis=0))), float(jackknife.of_sums(share, pooled))
     count, means = part.by_node[..., 0], share(part.by_node)
     weight = 0.5 / np.where(count > 0, count, np.nan)
     square, total = 0.0, 0.0

@@ -1,6 +1,6 @@
-"""Gate gradients at one probability: reading them, sums of powers of every draw, and the jackknife over draws."""
+"""Gate gradients at one probability: reading them, and sums of powers of every draw."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,14 +132,6 @@ def moments(sums: Floats) -> Floats:
     skewness = (third - 3 * mean * second + 2 * mean**3) / square**1.5
     kurtosis = (fourth - 4 * mean * third + 6 * mean**2 * second - 3 * mean**4) / square**2 - 3
     return np.stack([mean, np.sqrt(variance), skewness, kurtosis], axis=-1)
-
-
-def jackknife(statistic: Callable[[Floats], Floats], sums: Floats) -> Floats:
-    """Return the standard error of a statistic of sums over draws, (draws, ...), by leaving out each draw in turn."""
-    if len(sums) < 2:
-        return np.full(np.shape(statistic(sums.sum(axis=0))), np.nan)
-    without = statistic(sums.sum(axis=0) - sums)
-    return np.sqrt((len(sums) - 1) * np.mean((without - without.mean(axis=0)) ** 2, axis=0))
 
 
 def share(sums: Floats) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _jackknife, _validate
+from analysis import _validate, jackknife
 from analysis.errors import InputError
 from analysis.hypercube import sampled
 from analysis.hypercube.table import Floats, checked_probability
@@ -116,9 +116,9 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     error = np.sqrt((n - 1) / n * falls)
     variance = float(np.sum(deviation[finite] ** 2)) / (n - 1)
     sobol = (coefficient**2 - error**2) / (variance if variance > 0 else np.nan)
-    jackknife = _jackknife.error(_share_changes(pieces(), coefficient, falls, variance, sobol, n), n)
+    by_jackknife = jackknife.error(_share_changes(pieces(), coefficient, falls, variance, sobol, n), n)
     chance_alone = 2 * np.append(error**4, np.sum(error**4)) / variance**2 if variance > 0 else np.nan
-    shares_error = np.sqrt(np.maximum(jackknife**2 - chance_alone, chance_alone))
+    shares_error = np.sqrt(np.maximum(by_jackknife**2 - chance_alone, chance_alone))
     by_node = {
         "coefficient": coefficient,
         "coefficient_error": error,
@@ -218,7 +218,7 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
 
     mean, error = sampled.mean(effects)
     by_node = {"banzhaf": mean, "banzhaf_error": error, "sobol_total": sobol}
-    by_node["sobol_total_error"] = _jackknife.error(changes(), n)
+    by_node["sobol_total_error"] = jackknife.error(changes(), n)
     return _dataset(by_node, nodes, {"paths": n, "left_out": left_out})
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _jackknife, _validate
+from analysis import _validate, jackknife
 from analysis.errors import InputError, InputTypeError
 from analysis.hypercube.table import Floats
 from analysis.samples import ROUNDINGS
@@ -123,7 +123,7 @@ def mean(effects: Floats) -> tuple[Floats, Floats]:
     """Return mean and standard error of each column of (rows, m)."""
     n = len(effects)
     centre = effects[0] + np.mean(effects - effects[0], axis=0)
-    return centre, _jackknife.error(((centre - effects[rows]) / (n - 1) for rows in slices(n, effects.shape[1])), n)
+    return centre, jackknife.error(((centre - effects[rows]) / (n - 1) for rows in slices(n, effects.shape[1])), n)
 
 
 def variance_without(squares: Floats, variance: float, n: int) -> Floats:

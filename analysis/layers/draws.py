@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, samples
+from analysis import _validate, jackknife, samples
 from analysis.errors import InputError, InputTypeError
 from analysis.gradients.moments import merged
-from analysis.gradients.sums import NAMES, Floats, jackknife
+from analysis.gradients.sums import NAMES, Floats
 from analysis.layers.groups import Groups, groups
 
 #: Dimensions that number independent draws, beside `probability`, at each of which there is one row of results.
@@ -159,7 +159,7 @@ def _of_draws(values: xr.DataArray, found: Groups) -> dict[str, Any]:
         sums[rows, :, 3] = found.sums(np.abs(entries))
     counted = sums[sums[..., 0].any(axis=1)]
     mean, sd, absolute = np.moveaxis(_statistics(counted.sum(axis=0)), -1, 0)
-    errors = np.moveaxis(jackknife(_statistics, counted), -1, 0)
+    errors = np.moveaxis(jackknife.of_sums(_statistics, counted), -1, 0)
     row = dict(mean=centre + mean, sd=sd, absolute=absolute)
     row |= dict(zip(("mean_error", "sd_error", "absolute_error"), errors, strict=True))
     return row | {"nonfinite": (len(table) * found.sizes - sums[..., 0].sum(axis=0)).astype(np.int64)}

@@ -8,7 +8,7 @@ from scipy import linalg, stats
 
 from analysis import _validate, hypercube
 from analysis.errors import InputError
-from analysis.paths.jackknife import in_standard_errors, joint_test
+from analysis.paths.products import in_standard_errors, joint_test
 
 
 def exact(values: Any, steps: int | None = None) -> xr.DataArray:

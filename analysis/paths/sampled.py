@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from analysis import _jackknife
+from analysis import jackknife
 from analysis.errors import InputError
-from analysis.paths.jackknife import Floats, Products, checked, chunks, in_standard_errors, joint_test, variance_of_sum
+from analysis.paths.products import Floats, Products, checked, chunks, in_standard_errors, joint_test, variance_of_sum
 
 #: A correlation is significant if a two-sided test at this level says so.
 LEVEL = 0.05
@@ -49,7 +49,7 @@ def _correlation(log_loss: Any, mean: Floats, scatter: Floats, paths: int) -> tu
 
     with np.errstate(divide="ignore", invalid="ignore"):  # a step that never varies has no correlation: NaN
         correlation = scatter[0] / np.sqrt(scatter[0, 0] * np.diag(scatter))
-        error = _jackknife.error(changes(), paths)
+        error = jackknife.error(changes(), paths)
     return correlation, error
 
 

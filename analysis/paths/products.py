@@ -1,4 +1,4 @@
-"""Errors from whole paths: reading them a part at a time, the jackknife of covariances, and tests of many at once."""
+"""Sums over flip paths: reading them a part at a time, covariances with their errors, and tests of many at once."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
