@@ -240,7 +240,8 @@ def tally(claims: Mapping[str, Claim]) -> str:
     parts = [
         f"{counts[verdict]} {words[counts[verdict] > 1]}" for verdict, words in _TALLIED.items() if counts[verdict]
     ]
-    return f"Of {len(claims)} claims {enumerate_words(parts)} here."
+    count = f"{len(claims)} claim{'s' * (len(claims) != 1)}"
+    return f"Of {count} {enumerate_words(parts)} here."
 
 
 def add_numbers(numbers: Numbers, claims: Mapping[str, Claim]) -> None:

@@ -64,7 +64,7 @@ class Page:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     _blocks: list[Markup] = field(default_factory=list, init=False)
-    _shown: dict[str, list[str]] = field(default_factory=lambda: {"figure": [], "table": []}, init=False)
+    _shown: dict[str, list[str]] = field(default_factory=dict, init=False)
 
     def figure(self, name: str, wide: bool = False, caller: Callable[[], str] | None = None) -> Markup:
         """Place a figure whose caption is the body of the call; nothing where the report has none of this name."""
@@ -111,6 +111,7 @@ class Page:
         RuntimeError
             If the template leaves out a figure, or shows more than `MOST_FIGURES` before the fold.
         """
+        self._blocks, self._shown = [], {"figure": [], "table": []}
         package, _, name = self.template.partition(":")
         names = {"n": self.numbers, "claims": self.claims, "config": self.run.config, **self.facts}
         placing = {"figure": self.figure, "table": self.table, "claim": self.claim, "tally": self._tally}
