@@ -53,7 +53,7 @@ def _command_of_study(study: registry.Study) -> Callable[..., Any]:
 
 def run(
     file: tyro.conf.Positional[Path],
-    settings: Annotated[config.Sweep, tyro.conf.arg(name="")],
+    settings: Annotated[config.Configuration, tyro.conf.arg(name="")],
     out: Annotated[Path, tyro.conf.arg(help="Run folder.")],
     overwrite: Overwrite = False,
     distributed: bool = False,
@@ -218,7 +218,7 @@ def _command_of(arguments: list[str]) -> Callable[[], Any]:
 
 def _parsed(arguments: list[str], file: Path | None) -> functools.partial[Any]:
     """Return the command with its arguments; raise InputError, in one line, for what does not parse."""
-    commands = COMMANDS | {"run": _with_defaults(run, config.Sweep() if file is None else config.read(file))}
+    commands = COMMANDS | {"run": _with_defaults(run, config.Configuration() if file is None else config.read(file))}
     printed = io.StringIO()
     try:
         with redirect_stderr(printed):
@@ -273,7 +273,7 @@ def _joined_names(arguments: list[str]) -> list[str]:
     return [" ".join(arguments[:2]), *arguments[2:]]
 
 
-def _with_defaults(function: Callable[..., Any], settings: config.Sweep) -> Callable[..., Any]:
+def _with_defaults(function: Callable[..., Any], settings: config.Configuration) -> Callable[..., Any]:
     """Return the function with a default for its settings, and all its arguments by name."""
 
     @functools.wraps(function)
@@ -319,7 +319,7 @@ def _run_study(study: registry.Study, settings: Any, out: Path, overwrite: bool)
     from sweeps.store.folder import check_folder
 
     # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
-    settings.check()
+    settings = settings.check()
     with _writing(out):
         check_folder(out, overwrite)
 

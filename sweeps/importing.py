@@ -9,16 +9,15 @@ from typing import Any
 
 from analysis.errors import InputError
 
+FORM = "package.module:function"
 # Begins the note on an error of this library that was raised inside a user's function.
 _INSIDE = "raised inside"
 
 
-def parts(what: str, reference: str) -> tuple[str, str]:
-    """Return module and name of ``package.module:function``; raise InputError for another form."""
+def parts(reference: str) -> tuple[str, str] | None:
+    """Return module and name of a reference; None for a text of another form."""
     module, colon, name = reference.partition(":")
-    if not (colon and all((*module.split("."), *name.split(".")))):
-        raise InputError(f"{what} must be package.module:function, got {reference!r}")
-    return module, name
+    return (module, name) if colon and all((*module.split("."), *name.split("."))) else None
 
 
 def load(reference: str, what: str) -> Callable[..., Any]:
@@ -34,7 +33,10 @@ def load(reference: str, what: str) -> Callable[..., Any]:
     ValueError
         If the reference has another form, or there is no such module or function.
     """
-    module, name = parts(what, reference)
+    named = parts(reference)
+    if named is None:
+        raise InputError(f"{what} must be {FORM}, got {reference!r}")
+    module, name = named
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

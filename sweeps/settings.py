@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses with a range beside each kind, checked by pydantic before any work."""
 
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar
@@ -22,6 +23,7 @@ def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
 
 Distinct = AfterValidator(_distinct)
 Count = Annotated[int, Field(ge=1, le=checks.MOST)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Natural = Annotated[int, Field(ge=0, le=checks.MOST)]
 Seed = Annotated[int, Field(ge=0, le=checks.SEEDS - 1)]
 # The first of several seeds: the next ones, of further networks, are seeds too.
@@ -33,7 +35,7 @@ Probabilities = Annotated[tuple[Share, ...], Field(min_length=1), Distinct]
 Turns = Annotated[float, Field(ge=-checks.TURNS, le=checks.TURNS)]
 Noise = Annotated[float, Field(ge=0, le=checks.NOISE)]
 
-_adapter = cache(TypeAdapter)
+_adapter: Callable[[type], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 class Settings:
@@ -67,20 +69,21 @@ class Settings:
             raise InputError(where + _line(error)) from error
 
 
-# How this library words what pydantic says of a bound.
-_BOUNDS = {
+# How this library words what pydantic says in another way.
+_WORDS = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "greater_than": "must be above {gt}",
     "less_than": "must be below {lt}",
+    "missing": "must have more values",
 }
 
 
 def _line(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(part for part in first["loc"] if isinstance(part, str))
-    words = _BOUNDS.get(first["type"], first["msg"].removeprefix("Value error, ")).format(**first.get("ctx", {}))
-    words = re.sub(r"^\w+ should", "must", words)
+    words = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, ")).format(**first.get("ctx", {}))
+    words = re.sub(r"^\w+ should", "must", words.partition(" after validation")[0])
     return f"{name} {words}, got {checks.shown(first['input'])}"
 
 

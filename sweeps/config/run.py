@@ -35,7 +35,7 @@ MAIN = "sweeps/main"
 
 
 def run(
-    settings: config.Sweep,
+    settings: config.Configuration,
     folder: str | PathLike[str],
     *,
     command: str = "sweeps run",
@@ -49,7 +49,7 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps.config.settings.Sweep
+    settings : sweeps.config.settings.Configuration
     folder : the run folder
     command : the command that reproduces the run, for the record
     overwrite : whether an earlier run in the folder is removed
@@ -103,7 +103,7 @@ def run(
 
 
 def _checked(
-    settings: config.Masks, model: "Model", task: Task, design: Design, options: dict[str, Any], folder: Path
+    settings: config.SweepSettings, model: "Model", task: Task, design: Design, options: dict[str, Any], folder: Path
 ) -> Objective:
     """Return an objective of the network as it is built; raise if the design, the plan or the disk does not fit.
 
@@ -121,7 +121,7 @@ def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
 
 
 def _trained(
-    settings: config.Sweep,
+    settings: config.Configuration,
     model: "Model",
     task: Task,
     options: dict[str, Any],
@@ -176,7 +176,7 @@ class Model(NamedTuple):
     is_trained: bool
 
 
-def _task(data: config.Data) -> Task:
+def _task(data: config.TaskSettings) -> Task:
     if data.load is not None:
         task = importing.called(data.load, "task.load", data.arguments)
         if not isinstance(task, Task):
@@ -190,14 +190,14 @@ def _task(data: config.Data) -> Task:
     return getattr(tasks, str(data.name))(**data.options())
 
 
-def _design(masks: config.Masks) -> Design:
+def _design(masks: config.SweepSettings) -> Design:
     kinds: dict[str, Callable[..., Design]] = dict(
         bernoulli=Bernoulli, fixed_size=FixedSize, leave_one_out=LeaveOneOut, hypercube=Hypercube
     )
-    return kinds[masks.design](**masks.arguments())
+    return kinds[masks.design](**masks.of_design())
 
 
-def _model(settings: config.Network, training: config.Training) -> Model:
+def _model(settings: config.NetworkSettings, training: config.TrainingSettings) -> Model:
     if settings.build is None:
         network = MLP(**settings.of_mlp())
         return Model(f"{'-'.join(map(str, network.sizes))} network", network, None, True, training.epochs == 0)
@@ -221,7 +221,7 @@ def _check_trainable(network: Any, build: str, reason: str) -> None:
         raise InputError(f"network: {reason}; {build} returned {type(network).__name__}")
 
 
-def _options(settings: config.Sweep, model: Model) -> dict[str, Any]:
+def _options(settings: config.Configuration, model: Model) -> dict[str, Any]:
     """Options of every objective of this run."""
     loss = settings.training.loss
     return dict(
@@ -237,7 +237,7 @@ def _objective(model: Model, task: Task, options: dict[str, Any], plan: str) -> 
 
 
 def _made(
-    settings: config.Sweep, model: Model, task: Task, options: dict[str, Any], say: Callable[[str], None]
+    settings: config.Configuration, model: Model, task: Task, options: dict[str, Any], say: Callable[[str], None]
 ) -> dict[str, xr.Dataset]:
     """Train the network, and return what is to be known of it and its task, by group; the network is the last."""
     groups = {"task": datasets.of_task(task)}

@@ -1,299 +1,240 @@
 """Settings of a configured sweep: plain dataclasses, from a TOML file, read before JAX is imported."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import tyro
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from analysis.errors import InputError, InputTypeError, MissingError, UnavailableError
+from analysis.errors import InputError, MissingError, UnavailableError
 from sweeps import checks, importing
-from sweeps.settings import (
-    NOISE,
-    TURNS,
-    Rule,
-    Settings,
-    check_kind,
-    count,
-    each,
-    kinds,
-    natural,
-    probabilities,
-    require,
-    step_size,
-)
+from sweeps.settings import Count, LearningRate, Natural, Noise, Probabilities, Seed, Settings, Share, Turns
 
-# Options of a user's own function: any names and values, from the file alone.
-Options = Annotated[dict[str, Any], tyro.conf.Suppress]
 # Keys of networks.ACTIVATIONS, of losses.LOSSES and of objective.PRECISIONS, which need JAX.
 Activation = Literal["relu", "sigmoid", "tanh", "gelu", "silu", "softplus", "identity"]
 LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
 Precision = Literal["highest", "high", "default"]
 
+# The options that each choice reads, with their defaults; None stands for the default of what the option is for.
+Options = Mapping[str, Any]
 _OF_PLANE = ("train_examples", "test_examples", "train_seed", "test_seed")
-# The options that each task takes.
-TASKS: dict[str, tuple[str, ...]] = {
-    "circle": (*_OF_PLANE, "boundary"),
-    "spiral": (*_OF_PLANE, "turns", "noise"),
-    "digits": ("test_fraction", "split_seed"),
-    "diabetes": ("test_fraction", "split_seed"),
+TASKS: dict[str | None, Options] = {
+    "circle": dict.fromkeys((*_OF_PLANE, "boundary")),
+    "spiral": dict.fromkeys((*_OF_PLANE, "turns", "noise")),
+    "digits": dict.fromkeys(("test_fraction", "split_seed")),
+    "diabetes": dict.fromkeys(("test_fraction", "split_seed")),
 }
-# The options that each design takes, with their defaults.
 _OF_DRAWS = dict(draws=1000, chains=1)
-DESIGNS: dict[str, dict[str, Any]] = {
+DESIGNS: dict[str, Options] = {
     "bernoulli": dict(probability=(0.25, 0.5, 0.75), **_OF_DRAWS),
     "fixed_size": dict(on=1, **_OF_DRAWS),
     "leave_one_out": {},
     "hypercube": {},
 }
-# Of an MLP.
-LAYERS: dict[str, Any] = dict(sizes=(2, 20, 2), activation="relu", output_activation="identity")
+MLP: Options = dict(sizes=(2, 20, 2), activation="relu", output_activation="identity", use_bias=True)
 
 
-def _loss(name: str, value: str) -> None:
-    if ":" in value:
-        importing.parts(name, value)
-    else:
-        checks.one_of(name, value, (*LOSSES, "package.module:function"))
+def _read_with(chooser: str, options_of: Callable[[Any], Options], left_out: Any = None) -> AfterValidator:
+    """Return the rule of an option that only some values of another setting read.
+
+    It takes its default where it was left out, and is refused where nobody reads it.
+    """
+
+    def judged(value: Any, info: ValidationInfo) -> Any:
+        if not info.context or chooser not in info.data:
+            return value
+        choice = info.data[chooser]
+        options = options_of(choice)
+        if value == left_out:
+            return options.get(str(info.field_name)) or value
+        if info.field_name not in options:
+            raise ValueError("must be left out " + (f"with {chooser} {choice}" if choice else f"without {chooser}"))
+        return value
+
+    return AfterValidator(judged)
 
 
-def _storable(name: str, value: Any) -> None:
-    """Raise InputTypeError for what cannot be written down with the run, such as TOML's dates."""
+_of_load = partial(_read_with, "load", lambda load: {"arguments": None} if load else {"name": "circle"})
+_of_task = partial(_read_with, "name", lambda name: TASKS.get(name, {}))
+_of_build = partial(_read_with, "build", lambda build: {"arguments": None, "checkpoint": None} if build else MLP)
+_of_design = partial(_read_with, "design", DESIGNS.__getitem__)
+
+
+def _reference(value: str) -> str:
+    if importing.parts(value) is None:
+        raise ValueError(f"must be {importing.FORM}")
+    return value
+
+
+def _loss(value: str) -> str:
+    if value not in LOSSES and importing.parts(value) is None:
+        raise ValueError(f"must be one of {', '.join(LOSSES)}, {importing.FORM}")
+    return value
+
+
+def _storable(value: Any) -> Any:
+    """Refuse what cannot be written down with the run, such as TOML's dates."""
     if isinstance(value, dict | list | tuple):
-        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-            _storable(f"{name}.{key}", one)
+        for each in value.values() if isinstance(value, dict) else value:
+            _storable(each)
     elif not isinstance(value, str | int | float):
-        raise InputTypeError(f"{name} must be a text, a number, true or false, a list or a table, got {value!r}")
+        raise ValueError("must hold texts, numbers, true, false, lists and tables only")
+    return value
+
+
+def _numbered(chains: int | None, info: ValidationInfo) -> int | None:
+    """Refuse more streams, chains by probabilities, than their numbers have bits for."""
+    most = checks.MOST // len(info.data.get("probability") or [None])
+    if chains is not None and chains > most:
+        raise ValueError(f"must be at most {most}")
+    return chains
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+# Of a user's own function: any names and values, from the file alone.
+Arguments = Annotated[dict[str, Any], tyro.conf.Suppress, AfterValidator(_storable)]
+# A value by itself is a list of one.
+OneOrMore = BeforeValidator(lambda value: value if isinstance(value, tuple) else (value,))
+Sizes = Annotated[tuple[Count, ...], Field(min_length=2), OneOrMore]
 
 
 @dataclass(frozen=True)
-class Data(Settings):
+class TaskSettings(Settings):
     """The task; options that are not given keep the task's own defaults."""
 
-    load: str | None = None
+    load: Reference | None = None
     """A function of your own, package.module:function, that returns a sweeps.Task; instead of a name."""
-    arguments: Options = field(default_factory=dict)
+    arguments: Annotated[Arguments, _of_load({})] = field(default_factory=dict)
     """What the function is called with."""
-    name: Literal["circle", "spiral", "digits", "diabetes"] | None = None
+    name: Annotated[Literal["circle", "spiral", "digits", "diabetes"] | None, _of_load()] = None
     """Name of the task; by default circle."""
-    train_examples: int | None = None
+    train_examples: Annotated[Count | None, _of_task()] = None
     """Points in the training set (circle, spiral)."""
-    test_examples: int | None = None
+    test_examples: Annotated[Count | None, _of_task()] = None
     """Points in the test set (circle, spiral)."""
-    train_seed: int | None = None
+    train_seed: Annotated[Seed | None, _of_task()] = None
     """Seed of the training set (circle, spiral)."""
-    test_seed: int | None = None
+    test_seed: Annotated[Seed | None, _of_task()] = None
     """Seed of the test set (circle, spiral)."""
-    boundary: Literal["text", "code"] | None = None
+    boundary: Annotated[Literal["text", "code"] | None, _of_task()] = None
     """Which circle (circle)."""
-    turns: float | None = None
+    turns: Annotated[Turns | None, _of_task()] = None
     """Turns of an arm (spiral)."""
-    noise: float | None = None
+    noise: Annotated[Noise | None, _of_task()] = None
     """Standard deviation of the noise (spiral)."""
-    test_fraction: float | None = None
+    test_fraction: Annotated[Share | None, _of_task()] = None
     """Share of the examples in the test set (digits, diabetes)."""
-    split_seed: int | None = None
+    split_seed: Annotated[Seed | None, _of_task()] = None
     """Seed of the split (digits, diabetes)."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = dict(
-        load=importing.parts,
-        arguments=_storable,
-        train_examples=count,
-        test_examples=count,
-        train_seed=checks.seed,
-        test_seed=checks.seed,
-        split_seed=checks.seed,
-        turns=TURNS,
-        noise=NOISE,
-        test_fraction=partial(checks.real, least=0, most=1),
-    )
-
     def options(self) -> dict[str, Any]:
-        """Options of a named task that were given."""
+        """Return the options of a named task that were given."""
         others = ("name", "load", "arguments")
         return {name: value for name, value in asdict(self).items() if name not in others and value is not None}
 
-    def check(self, prefix: str = "task.") -> None:
-        """Raise InputError for a value that cannot be used, or that nobody reads."""
-        super().check(prefix)
-        if self.load is None:
-            require(not self.arguments, f"{prefix}arguments", f"left out without {prefix}load", self.arguments)
-        else:
-            require(self.name is None, f"{prefix}name", f"left out with {prefix}load", self.name)
-        name = self.complete().name
-        for option, value in self.options().items():
-            reason = f"{prefix}load" if name is None else f"{prefix}name {name}"
-            read = name is not None and option in TASKS[name]
-            require(read, prefix + option, f"left out with {reason}", value)
-
-    def complete(self) -> "Data":
-        """Return it with the default in place of a name that was left out."""
-        return replace(self, name="circle") if self.load is None and self.name is None else self
-
 
 @dataclass(frozen=True)
-class Network(Settings):
+class NetworkSettings(Settings):
     """The network: an MLP, or what a function of your own builds."""
 
-    build: str | None = None
+    build: Reference | None = None
     """A function of your own, package.module:function, that returns a flax.nnx module, or a flax.linen module with
     its variables; called with the seed, if it takes one; instead of an MLP."""
-    arguments: Options = field(default_factory=dict)
+    arguments: Annotated[Arguments, _of_build({})] = field(default_factory=dict)
     """What else the function is called with."""
-    checkpoint: str | None = None
+    checkpoint: Annotated[str | None, _of_build()] = None
     """Orbax checkpoint of a trained network's arrays (build): it is then not trained."""
-    sizes: tuple[int, ...] | None = None
+    sizes: Annotated[Sizes | None, _of_build()] = None
     """Inputs, nodes of each hidden layer, outputs; by default 2 20 2."""
-    activation: Activation | None = None
+    activation: Annotated[Activation | None, _of_build()] = None
     """Nonlinearity after each hidden layer; by default relu."""
-    output_activation: Activation | None = None
+    output_activation: Annotated[Activation | None, _of_build()] = None
     """Nonlinearity after the last layer; by default identity."""
-    use_bias: bool = True
+    use_bias: Annotated[bool, _of_build(True)] = True
     """Whether the layers have biases."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the initial kernels."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = dict(
-        build=importing.parts, arguments=_storable, sizes=each(count, least=2), seed=checks.seed
-    )
-
-    def check(self, prefix: str = "network.") -> None:
-        """Raise InputError for a value that cannot be used, or that nobody reads."""
-        super().check(prefix)
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name in (*LAYERS, "use_bias") and self.build is not None:
-                require(value == one.default, prefix + one.name, f"left out with {prefix}build", value)
-            if one.name in ("arguments", "checkpoint") and self.build is None:
-                require(not value, prefix + one.name, f"left out without {prefix}build", value)
-
-    def complete(self) -> "Network":
-        """Return it with the defaults of an MLP in place of what was left out."""
-        return self if self.build is not None else _filled(self, LAYERS)
-
     def of_mlp(self) -> dict[str, Any]:
-        """Arguments of an MLP, by name."""
-        complete = self.complete()
-        return {name: getattr(complete, name) for name in (*LAYERS, "use_bias", "seed")}
+        """Return the arguments of an MLP, by name."""
+        return {name: getattr(self, name) for name in (*MLP, "seed")}
 
 
 @dataclass(frozen=True)
-class Training(Settings):
+class TrainingSettings(Settings):
     """How the network is trained."""
 
-    epochs: int = 20
+    epochs: Natural = 20
     """Epochs; 0 takes the network as it is."""
-    batch_size: int = 32
+    batch_size: Count = 32
     """Examples in a batch."""
-    learning_rate: float = 0.01
-    """Step size of Adam."""
-    seed: int = 0
+    learning_rate: LearningRate = 0.01
+    """Learning rate of Adam."""
+    seed: Seed = 0
     """Seed of the order of the examples."""
-    loss: str | None = None
+    loss: Annotated[str, AfterValidator(_loss)] | None = None
     """Name of the loss, or package.module:function of (outputs, targets), such as optax:huber_loss; by default
     cross-entropy for classes and squared error for values."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = dict(
-        epochs=natural, batch_size=count, learning_rate=step_size, seed=checks.seed, loss=_loss
-    )
-
-    def check(self, prefix: str = "training.") -> None:
-        """Raise InputError for a value that cannot be used."""
-        super().check(prefix)
-
 
 @dataclass(frozen=True)
-class Masks(Settings):
+class SweepSettings(Settings):
     """Which gate vectors are evaluated, and what is kept of them."""
 
     design: Literal["bernoulli", "fixed_size", "leave_one_out", "hypercube"] = "bernoulli"
     """The design."""
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], OneOrMore] = ()
     """Path patterns of what has gates, as sweeps.gating.sites lists it; by default every hidden node."""
-    probability: tuple[float, ...] | None = None
+    probability: Annotated[Annotated[Probabilities, OneOrMore] | None, _of_design()] = None
     """Probabilities with which a node stays (bernoulli); by default 0.25 0.5 0.75."""
-    on: int | None = None
+    on: Annotated[Natural | None, _of_design()] = None
     """Nodes that are on (fixed_size); by default 1."""
-    draws: int | None = None
+    draws: Annotated[Count | None, _of_design()] = None
     """Masks drawn a chain (bernoulli, fixed_size); by default 1000."""
-    chains: int | None = None
+    chains: Annotated[Count | None, _of_design(), AfterValidator(_numbered)] = None
     """Independent chains (bernoulli, fixed_size); by default 1."""
-    seed: int = 17
+    seed: Seed = 17
     """Seed of the draws."""
     gradients: bool = True
     """Whether to compute gate gradients."""
     keep: Literal["draws", "summary"] = "draws"
     """Every draw, or counts, moments, histograms and the best masks in constant memory."""
-    batch_size: int | None = None
+    batch_size: Count | None = None
     """Gate vectors evaluated together; by default the plan chooses."""
     plan: Literal["auto", "affine", "dense", "vmapped"] = "auto"
     """How gate vectors are evaluated."""
     precision: Precision = "highest"
     """Precision of matrix products: highest, high or default."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = dict(
-        probability=probabilities, on=natural, draws=count, chains=count, seed=checks.seed, batch_size=count
-    )
-
-    def check(self, prefix: str = "sweep.") -> None:
-        """Raise InputError for a value that cannot be used, or that nobody reads."""
-        super().check(prefix)
-        for name in ("probability", "on", "draws", "chains"):
-            value = getattr(self, name)
-            read = value is None or name in DESIGNS[self.design]
-            require(read, prefix + name, f"left out with {prefix}design {self.design}", value)
-        if self.chains is not None and self.design == "bernoulli":
-            most = checks.MOST // len(self.complete().probability or ())
-            checks.whole(f"{prefix}chains", self.chains, 1, most)
-
-    def complete(self) -> "Masks":
-        """Return it with the design's defaults in place of what was left out."""
-        return _filled(self, DESIGNS[self.design])
-
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of the design, by name."""
-        return {name: getattr(self.complete(), name) for name in DESIGNS[self.design]}
-
-
-def _filled(settings: Any, defaults: dict[str, Any]) -> Any:
-    return replace(settings, **{name: one for name, one in defaults.items() if getattr(settings, name) is None})
+    def of_design(self) -> dict[str, Any]:
+        """Return the arguments of the design, by name."""
+        return {name: getattr(self, name) for name in DESIGNS[self.design]}
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """One sweep of one network, as a configuration file describes it."""
+class Configuration(Settings):
+    """A sweep of a network, as a configuration file describes it."""
 
-    task: Data = field(default_factory=Data)
+    task: TaskSettings = field(default_factory=TaskSettings)
     """The task."""
-    network: Network = field(default_factory=Network)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     """The network."""
-    training: Training = field(default_factory=Training)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     """The training."""
-    sweep: Masks = field(default_factory=Masks)
+    sweep: SweepSettings = field(default_factory=SweepSettings)
     """The sweep."""
 
-    def check(self) -> "Sweep":
-        """Return the settings with defaults in place of what was left out, after every check that needs no JAX.
 
-        Raises
-        ------
-        ValueError
-            If a value is of the wrong kind, out of range, or read by nobody; the message names it, such as
-            ``sweep.draws``.
-        """
-        for one in fields(self):
-            getattr(self, one.name).check()
-        return replace(self, task=self.task.complete(), network=self.network.complete(), sweep=self.sweep.complete())
-
-
+TABLES: dict[str, type[Settings]] = {each.name: each.type for each in fields(Configuration)}  # type: ignore[misc]
 # The key that a table's value stands for where it is a text.
 SHORT = {"task": "load", "network": "build"}
 
 
-def read(path: Path) -> Sweep:
+def read(path: Path) -> Configuration:
     """Read a TOML file with tables task, network, training and sweep; all keys have defaults.
 
     ``network = "package.module:function"`` is short for a table with ``build``, and ``task`` for one with ``load``.
@@ -305,35 +246,33 @@ def read(path: Path) -> Sweep:
     OSError
         If it cannot be read.
     ValueError
-        If it is no TOML, or has a table or key that does not exist, or a value of the wrong kind.
+        If it is no TOML, or has a table or key that does not exist, or a value that cannot be used.
     """
+    parts = {}
+    for table, keys in _tables(path).items():
+        _require_known(table, TABLES, f"{path}: table")
+        if isinstance(keys, str) and table in SHORT:
+            keys = {SHORT[table]: keys}
+        if not isinstance(keys, dict):
+            raise InputError(f"{path}: {table} must be a table [{table}], got {keys!r}")
+        for key in keys:
+            _require_known(key, [each.name for each in fields(TABLES[table])], f"{path}: key of [{table}]")  # type: ignore[arg-type]
+        parts[table] = TABLES[table](**keys)
+    # Whether the settings fit together is judged when flags have taken the place of some.
+    return Configuration(**parts).check(f"{path}: ", complete=False)  # type: ignore[arg-type]
+
+
+def _tables(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         kind = MissingError if isinstance(error, FileNotFoundError) else UnavailableError
         raise kind(f"{path} cannot be read: {error.strerror}") from error
     # Not UTF-8, no TOML, or a number of thousands of digits; brackets within brackets without end.
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no valid TOML: {error}") from error
-    settings = Sweep()
-    for table, keys in tables.items():
-        _require_known(table, [one.name for one in fields(settings)], f"{path}: table")
-        if isinstance(keys, str) and table in SHORT:
-            keys = {SHORT[table]: keys}
-        if not isinstance(keys, dict):
-            raise InputError(f"{path}: {table} must be a table [{table}], got {keys!r}")
-        part = getattr(settings, table)
-        for key, value in keys.items():
-            _require_known(key, [one.name for one in fields(part)], f"{path}: key of [{table}]")
-            kind = kinds(type(part))[key]  # type: ignore[arg-type]
-            if any(get_origin(one) is tuple for one in (kind, *get_args(kind))):
-                value = tuple(value) if isinstance(value, list) else (value,)
-            check_kind(f"{path}: {table}.{key}", value, kind)
-            part = replace(part, **{key: value})
-        settings = replace(settings, **{table: part})
-    return settings
 
 
-def _require_known(name: str, known: list[str], what: str) -> None:
+def _require_known(name: str, known: Collection[str], what: str) -> None:
     if name not in known:
         raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}")

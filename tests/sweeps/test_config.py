@@ -19,7 +19,7 @@ from sweeps.store.folder import Run
 from sweeps.studies import registry
 from tests.sweeps.test_cli import refused
 
-DEFAULT = config.Sweep()
+DEFAULT = config.Configuration()
 
 
 @pytest.fixture
@@ -67,15 +67,15 @@ class TestFiles:
             ("[sweeps]", "table must be one of task, network, training, sweep, got 'sweeps'"),
             ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, sites, .*, got 'draw'"),
             ("sweep = 3", r"sweep must be a table \[sweep\], got 3"),
-            ("[sweep]\ndraws = '3'", "sweep.draws must be a whole number, got '3'"),
-            ("[sweep]\ndraws = 3.5", "sweep.draws must be a whole number, got 3.5"),
-            ("[sweep]\ndraws = true", "sweep.draws must be a whole number, got True"),
-            ("[sweep]\ngradients = 1", "sweep.gradients must be true or false, got 1"),
-            ("[sweep]\nkeep = 1", "sweep.keep must be one of draws, summary, got 1"),
-            ("[sweep]\ndesign = 'walk'", "sweep.design must be one of bernoulli, .*, got 'walk'"),
-            ("[sweep]\nkeep = 'everything'", "sweep.keep must be one of draws, summary, got 'everything'"),
-            ("[task]\nname = 'square'", "task.name must be one of circle, .*, got 'square'"),
-            ("[sweep]\nbatch_size = 'many'", "sweep.batch_size must be a whole number, got 'many'"),
+            ("[sweep]\ndraws = '3'", "sweep.draws must be a valid integer, got '3'"),
+            ("[sweep]\ndraws = 3.5", "sweep.draws must be a valid integer, got 3.5"),
+            ("[sweep]\ndraws = true", "sweep.draws must be a valid integer, got True"),
+            ("[sweep]\ngradients = 1", "sweep.gradients must be a valid boolean, got 1"),
+            ("[sweep]\nkeep = 1", "sweep.keep must be 'draws' or 'summary', got 1"),
+            ("[sweep]\ndesign = 'walk'", "sweep.design must be 'bernoulli', .*, got 'walk'"),
+            ("[sweep]\nkeep = 'everything'", "sweep.keep must be 'draws' or 'summary', got 'everything'"),
+            ("[task]\nname = 'square'", "task.name must be 'circle', .*, got 'square'"),
+            ("[sweep]\nbatch_size = 'many'", "sweep.batch_size must be a valid integer, got 'many'"),
             ("[sweep]\nprobability = ['half']", "sweep.probability must be .*, got "),
             ("[network]\nsizes = [2, 4.5, 2]", "network.sizes must be .*, got "),
         ],
@@ -96,18 +96,18 @@ class TestChecks:
     def test_what_was_left_out_is_filled_in_once(self):
         found = DEFAULT.check()
         assert (found.task.name, found.network.sizes, found.network.activation) == ("circle", (2, 20, 2), "relu")
-        assert found.sweep.arguments() == dict(probability=(0.25, 0.5, 0.75), draws=1000, chains=1)
+        assert found.sweep.of_design() == dict(probability=(0.25, 0.5, 0.75), draws=1000, chains=1)
         assert found.check() == found
 
     @pytest.mark.parametrize(("design", "options"), config.DESIGNS.items())
     def test_a_design_takes_its_own_options_and_no_others(self, design, options):
         given = dict(probability=(0.5,), on=2, draws=7, chains=2)
         mine = {name: given[name] for name in options}
-        assert config.Masks(design=design, **mine).arguments() == mine
+        assert config.SweepSettings(design=design, **mine).check().of_design() == mine
         for name in given.keys() - options:
-            expected = rf"^sweep.{name} must be left out with sweep.design {design}, got "
+            expected = rf"^sweep.{name} must be left out with design {design}, got "
             with pytest.raises(InputError, match=expected):
-                config.Masks(design=design, **{name: given[name]}).check()
+                config.SweepSettings(design=design, **{name: given[name]}).check("sweep.")
 
     def test_designs_are_made_of_the_options_named_after_their_arguments(self):
         classes = dict(
@@ -115,7 +115,7 @@ class TestChecks:
             hypercube=sweeps.Hypercube,
         )  # fmt: skip
         for design, made in classes.items():
-            made(**config.Masks(design=design).arguments())
+            made(**config.SweepSettings(design=design).check().of_design())
 
     def test_tables_written_without_jax_are_those_of_the_library(self):
         assert set(get_args(config.Activation)) == set(networks.ACTIVATIONS)
@@ -130,47 +130,51 @@ class TestChecks:
             train_examples=3, test_examples=3, train_seed=1, test_seed=1, boundary="code", turns=1.0, noise=0.0,
             test_fraction=0.5, split_seed=1,
         )  # fmt: skip
-        config.Data(name=task, **{name: given[name] for name in options}).check()
+        config.TaskSettings(name=task, **{name: given[name] for name in options}).check()
         for name in given.keys() - set(options):
-            with pytest.raises(InputError, match=f"^task.{name} must be left out with task.name {task}, got "):
-                config.Data(name=task, **{name: given[name]}).check()
-            with pytest.raises(InputError, match=f"^task.{name} must be left out with task.load, got "):
-                config.Data(load="mine:task", **{name: given[name]}).check()
+            with pytest.raises(InputError, match=f"^task.{name} must be left out with name {task}, got "):
+                config.TaskSettings(name=task, **{name: given[name]}).check("task.")
+            with pytest.raises(InputError, match=f"^task.{name} must be left out without name, got "):
+                config.TaskSettings(load="mine:task", **{name: given[name]}).check("task.")
 
     @pytest.mark.parametrize(
         ("part", "message"),
         [
-            (config.Data(load="mine:task", name="circle"), "task.name must be left out with task.load, got 'circle'"),
-            (config.Data(arguments=dict(size=3)), "task.arguments must be left out without task.load, got {'size': 3}"),
-            (config.Data(noise=np.nan), "task.noise must be finite, got nan"),
-            (config.Data(train_examples=True), "task.train_examples must be a whole number, got True"),
             (
-                config.Network(checkpoint="here"),
-                "network.checkpoint must be left out without network.build",
+                config.TaskSettings(load="mine:task", name="circle"),
+                "name must be left out with load mine:task, got 'circle'",
             ),
-            (config.Network(build="a:b", sizes=(2, 20, 2)), "network.sizes must be left out with network.build, got"),
-            (config.Network(build="a:b", activation="relu"), "network.activation must be left out with network.build"),
+            (config.TaskSettings(arguments=dict(size=3)), "arguments must be left out without load, got {'size': 3}"),
+            (config.TaskSettings(noise=np.nan), "noise must be a finite number, got nan"),
+            (config.TaskSettings(train_examples=True), "train_examples must be a valid integer, got True"),
             (
-                config.Network(build="a:b", arguments=dict(one=[dict(when=datetime.date(2026, 1, 1))])),
-                "network.arguments.one.0.when must be a text, a number, .*, got datetime.date",
+                config.NetworkSettings(checkpoint="here"),
+                "checkpoint must be left out without build, got 'here'",
             ),
-            (config.Network(sizes=(2,)), r"network.sizes must have at least 2 values, got \(2,\)"),
-            (config.Network(sizes=5), "network.sizes must be a list, each a whole number, got 5"),
-            (config.Training(loss="huber"), "training.loss must be one of cross_entropy, .*, package.module:function"),
-            (config.Training(learning_rate=0), "training.learning_rate must be positive, got 0"),
-            (config.Masks(probability=(0.5, 0.5)), r"sweep.probability must have no value twice, got \(0.5, 0.5\)"),
-            (config.Masks(probability=()), r"sweep.probability must have at least 1 value, got \(\)"),
-            (config.Masks(chains=2**30), "sweep.chains must be between 1 and 715827882, got 1073741824"),
+            (config.NetworkSettings(build="a:b", sizes=(2, 20, 2)), "sizes must be left out with build a:b, got"),
+            (config.NetworkSettings(build="a:b", activation="relu"), "activation must be left out with build a:b, got"),
+            (
+                config.NetworkSettings(build="a:b", arguments=dict(one=[dict(when=datetime.date(2026, 1, 1))])),
+                "arguments must hold texts, numbers, .*, got .*datetime.date",
+            ),
+            (config.NetworkSettings(sizes=(2,)), r"sizes must have at least 2 items, got \(2,\)"),
+            (config.NetworkSettings(sizes=5), r"sizes must have at least 2 items, got \(5,\)"),
+            (config.TrainingSettings(loss="huber"), "loss must be one of cross_entropy, .*, package.module:function"),
+            (config.TrainingSettings(learning_rate=0), "learning_rate must be at least 1e-37, got 0"),
+            (config.SweepSettings(probability=(0.5, 0.5)), r"probability must have no value twice, got \(0.5, 0.5\)"),
+            (config.SweepSettings(probability=()), r"probability must have at least 1 item, got \(\)"),
+            (config.SweepSettings(chains=2**30), "chains must be at most 715827882, got 1073741824"),
         ],
     )
     def test_values_that_cannot_be_used(self, part, message):
-        with pytest.raises(InputError, match=f"^{message}"):
-            part.check()
+        table = {kind: table for table, kind in config.TABLES.items()}[type(part)]
+        with pytest.raises(InputError, match=f"^{table}.{message}"):
+            config.Configuration(**{table: part}).check()
 
     def test_numpys_numbers_are_pythons(self):
-        found = config.Masks(probability=np.array([0.25, 0.5]), draws=np.int64(3), gradients=np.True_)
+        found = config.SweepSettings(probability=np.array([0.25, 0.5]), draws=np.int64(3), gradients=np.True_)
         found.check()
-        assert repr(found) == repr(config.Masks(probability=(0.25, 0.5), draws=3))
+        assert repr(found) == repr(config.SweepSettings(probability=(0.25, 0.5), draws=3))
 
 
 class TestCommand:
@@ -253,7 +257,7 @@ class TestRun:
     def test_options_of_another_task_are_refused_before_any_work(self, configured_run, tmp_path, capsys):
         flags = ["--task.name", "digits", "--task.turns", "2"]
         said = refused(capsys, "run", str(configured_run / "sweep.toml"), "--out", str(tmp_path / "run"), *flags)
-        assert said == "task.train_examples must be left out with task.name digits, got 64"
+        assert said == "task.train_examples must be left out with name digits, got 64"
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize(
@@ -264,10 +268,10 @@ class TestRun:
             ("--sweep.batch-size 0", "sweep.batch_size must be at least 1, got 0"),
             ("--sweep.precision lowest", "invalid choice 'lowest' for argument '--sweep.precision'"),
             ("--sweep.design fixed_size --sweep.on 9", "on must be at most the number of nodes, 5, got 9"),
-            ("--sweep.on 1", "sweep.on must be left out with sweep.design bernoulli, got 1"),
+            ("--sweep.on 1", "sweep.on must be left out with design bernoulli, got 1"),
             ("--training.epochs -1", "training.epochs must be at least 0, got -1"),
             ("--network.activation rolu", "invalid choice 'rolu' for argument '--network.activation'"),
-            ("--network.seed 1180591620717411303424", r"network.seed must be between 0 and 2\^64 - 1, got 118059"),
+            ("--network.seed 1180591620717411303424", r"network.seed must be at most 18446744073709551615, got 118059"),
             ("--coordinator localhost:9911 --process 1", "--coordinator, --process must be left out without --distri"),
             ("--distributed --process 1", "--coordinator, --processes and --process go together, got --process only"),
             ("--distributed --coordinator a:1 --processes 2 --process 2", "--process must be between 0 and 1, got 2"),

@@ -357,11 +357,11 @@ SETTINGS = st.fixed_dictionaries(
 @hypothesis.settings(max_examples=10)
 def test_whatever_the_settings_a_run_ends_or_is_refused_before_its_folder_exists(chosen):
     chosen["task"] |= dict(train_examples=8, test_examples=8)
-    tables = {name: getattr(config.Sweep(), name) for name in chosen}
+    tables = {name: getattr(config.Configuration(), name) for name in chosen}
     with tempfile.TemporaryDirectory() as parent:
         try:
             wanted = {name: dataclasses.replace(table, **chosen[name]) for name, table in tables.items()}
-            configured.run(config.Sweep(**wanted), f"{parent}/run")
+            configured.run(config.Configuration(**wanted), f"{parent}/run")
         except InputError as error:
             assert str(error).strip() and "\n" not in str(error) and not os.listdir(parent)
         else:

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sweeps.settings import Count, Distinct, FirstSeed, LearningRate, Natural, Settings
-
+from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Natural, Settings
 
 # Shapley values of more nodes would need more than the whole hypercube of 2^20 masks.
 CubeNodes = Annotated[int, Field(ge=1, le=20)]
+Strengths = Annotated[tuple[LearningRate, ...], Field(min_length=1), Distinct]
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Relevance(Settings):
     """Their training epochs."""
     supervised_networks: Natural = 3
     """Networks of each relevance-supervised training and strength; 0 leaves it out."""
-    supervised_hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 32)
+    supervised_hidden: Counts = (64, 32)
     """Nodes of their hidden layers."""
     supervised_examples: Annotated[Count, Field(ge=10)] = 1500
     """Most training images of these, a fifth of them for validation."""
     supervised_epochs: Count = 40
     """Their training epochs."""
-    strengths: Annotated[tuple[LearningRate, ...], Field(min_length=1), Distinct] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    strengths: Strengths = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
     """Weights of the penalties."""
     seed: FirstSeed = 0
     """Seed of the first network of each kind, its order of training and all drawings; others have the next ones."""

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from sweeps.settings import Count, Distinct, FirstSeed, LearningRate, Settings
-
+from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Settings
 
 Criterion = Literal["magnitude", "activation", "gradient"]
 
@@ -28,7 +27,7 @@ class Shrinking(Settings):
     """Folder with MNIST's four IDX files; asks for MNIST by itself."""
     nodes: Count = 100
     """Hidden nodes of each network, in all its layers."""
-    layers: Annotated[tuple[Count, ...], Field(min_length=1), Distinct, AfterValidator(_fit)] = (1, 2, 3, 4, 5)
+    layers: Annotated[Counts, Distinct, AfterValidator(_fit)] = (1, 2, 3, 4, 5)
     """Numbers of hidden layers, a network for each; 1 has to be among them."""
     small_nodes: Annotated[int, Field(ge=0, le=20)] = 14
     """Hidden nodes of the network whose every mask is evaluated; 0 leaves it out."""

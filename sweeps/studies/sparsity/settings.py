@@ -5,16 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from sweeps.settings import Count, Distinct, FirstSeed, LearningRate, Natural, Settings
-
-
-Percent = Annotated[int, Field(ge=0, le=99)]
+from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Natural, Settings
 
 
 def _with_none(sparsity: tuple[int, ...]) -> tuple[int, ...]:
     if 0 not in sparsity:
         raise ValueError("must be percents from 0 to 99, 0 among them")
     return sparsity
+
+
+Percents = Annotated[tuple[Annotated[int, Field(ge=0, le=99)], ...], Distinct, AfterValidator(_with_none)]
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Sparsity(Settings):
     """Images: scikit-learn's digits of 8 x 8 pixels, or MNIST, which is fetched once where no folder is given."""
     data: str | None = None
     """Folder with MNIST's four IDX files; asks for MNIST by itself."""
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    hidden: Counts | None = None
     """Nodes of each hidden layer; by default 200-200-100-40 for digits and, as published, 1000-1000-500-200 for
     MNIST."""
     networks: Count | None = None
     """Networks trained from different seeds; by default 8 for digits and 3 for MNIST."""
-    epochs: Annotated[tuple[Count, ...], Field(min_length=1), Distinct] = (5, 10, 20)
+    epochs: Annotated[Counts, Distinct] = (5, 10, 20)
     """Training epochs after which the networks are pruned, of one training."""
     batch_size: Count = 32
     """Examples in a training batch."""
     learning_rate: LearningRate = 0.001
     """Learning rate of Adam."""
-    sparsity: Annotated[tuple[Percent, ...], Distinct, AfterValidator(_with_none)] = (0, 25, 50, 60, 70, 80, 90, 95, 97, 99)
+    sparsity: Percents = (0, 25, 50, 60, 70, 80, 90, 95, 97, 99)
     """Percent of the weights, or nodes, that go, where networks are fine-tuned and timed."""
     step: Annotated[int, Field(ge=1, le=100)] | None = None
     """Percent between two points of the curves; by default 1 for digits and 5 for MNIST."""
