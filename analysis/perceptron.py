@@ -57,7 +57,7 @@ class Perceptron(NamedTuple):
         return sum(len(kernel) for kernel in self.kernels[1:])
 
 
-def of_network(data: xr.Dataset) -> Perceptron:
+def from_dataset(data: xr.Dataset) -> Perceptron:
     """Read a network from a run's group ``network``.
 
     Parameters
@@ -96,7 +96,7 @@ def of_network(data: xr.Dataset) -> Perceptron:
 def check(network: Any) -> None:
     """Raise an error for anything but a `Perceptron`."""
     if not isinstance(network, Perceptron):
-        raise InputTypeError(f"network: expected a Perceptron, got {type(network).__name__}; see of_network")
+        raise InputTypeError(f"network: expected a Perceptron, got {type(network).__name__}; see from_dataset")
 
 
 def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:

@@ -164,7 +164,7 @@ def collect(run: Run) -> Explorable:
         _check(gates == hidden, f"{hidden} gates, one a hidden node", gates, run.folder)
         labels = [str(label) for label in sweep["node"].values] if "node" in sweep.coords else labels
     inputs = task["test_inputs"].values[:POINTS].astype(np.float64)
-    network = perceptron.of_network(data)
+    network = perceptron.from_dataset(data)
     numbers = np.concatenate([np.ravel(part) for part in (inputs, *network.kernels, *network.biases)])
     bad = np.count_nonzero(~np.isfinite(numbers))
     _check(not bad, "finite weights and test inputs", f"{bad} that are not", run.folder)

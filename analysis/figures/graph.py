@@ -114,7 +114,7 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
         If the gates have another shape or lie outside [0, 1], or `most` is below 1.
     """
     if isinstance(net, xr.Dataset):
-        net = perceptron.of_network(net)
+        net = perceptron.from_dataset(net)
     perceptron.check(net)
     vector = np.ones(net.nodes) if gates is None else _validate.gates("gates", gates, net.nodes)
     _validate.finite_numbers("gates", vector, 0, 1)

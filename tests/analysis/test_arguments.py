@@ -145,7 +145,7 @@ def test_wrong_arguments_are_refused_by_name(name):
         (lambda: perceptron.losses(NET, POINTS, [0, 1, 1, -1]), "targets: expected classes from 0 to 1, got -1"),
         (lambda: perceptron.losses(NET, POINTS, [0, 0.6, 1, 1]), "targets: expected whole numbers, got dtype float64"),
         (lambda: perceptron.gate_gradients(NET, POINTS, [0, 1]), r"targets: expected shape \(4,\), one class"),
-        (lambda: perceptron.outputs(None, POINTS), "network: expected a Perceptron, got NoneType; see of_network"),
+        (lambda: perceptron.outputs(None, POINTS), "network: expected a Perceptron, got NoneType; see from_dataset"),
         (lambda: plane.maps(NET, None), "plane: expected an xarray.Dataset, got NoneType"),
         (lambda: published.compare([1.0]), "spread: expected an xarray.Dataset, got list"),
         (lambda: paths.covariance([[1.0], []]), r"log_loss: expected an array of numbers, got \[\[1.0\], \[\]\]"),

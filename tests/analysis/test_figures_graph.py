@@ -13,7 +13,7 @@ from analysis.figures import graph, style
 from tests.analysis.synthetic_network import stored
 
 pytest.importorskip("networkx")
-NET = perceptron.of_network(stored())  # 2-4-3-2
+NET = perceptron.from_dataset(stored())  # 2-4-3-2
 
 
 def lines(ax):

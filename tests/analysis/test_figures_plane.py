@@ -19,7 +19,7 @@ TASK = xr.Dataset(
 @pytest.fixture(scope="module")
 def maps():
     grid = plane.grid(points=9)
-    return plane.maps(perceptron.of_network(stored()), grid, plane.true_classes(TASK, grid))
+    return plane.maps(perceptron.from_dataset(stored()), grid, plane.true_classes(TASK, grid))
 
 
 def test_certainty(maps):

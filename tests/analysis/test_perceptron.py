@@ -11,12 +11,12 @@ from tests.analysis.synthetic_network import stored
 RANDOM = np.random.default_rng(1)
 INPUTS, TARGETS = RANDOM.normal(size=(6, 2)), np.array([0, 1, 1, 0, 1, 0])
 GATES = RANDOM.uniform(size=7)
-NETWORK = perceptron.of_network(stored())
+NETWORK = perceptron.from_dataset(stored())
 
 
 def test_outputs_are_those_written_out():
     data = stored()
-    network = perceptron.of_network(data)
+    network = perceptron.from_dataset(data)
     for row, inputs in enumerate(INPUTS):
         values, gates = inputs, list(GATES)
         for index in range(3):
@@ -33,7 +33,7 @@ def test_outputs_are_those_written_out():
 @pytest.mark.parametrize("activation", perceptron.ACTIVATIONS)
 @pytest.mark.parametrize("outputs", [1, 2, 3])
 def test_gate_gradients_are_finite_differences(activation, outputs):
-    network = perceptron.of_network(stored((2, 4, 3, outputs), activation))
+    network = perceptron.from_dataset(stored((2, 4, 3, outputs), activation))
     targets = TARGETS % outputs if outputs > 1 else TARGETS
     found = perceptron.gate_gradients(network, INPUTS, targets, GATES)
     for node in range(7):
@@ -43,17 +43,17 @@ def test_gate_gradients_are_finite_differences(activation, outputs):
 
 
 def test_losses_are_cross_entropies():
-    network = perceptron.of_network(stored())
+    network = perceptron.from_dataset(stored())
     chance = perceptron.probabilities(network, INPUTS)
     np.testing.assert_allclose(chance.sum(axis=1), 1, rtol=1e-12)
     np.testing.assert_allclose(perceptron.losses(network, INPUTS, TARGETS), -np.log(chance[np.arange(6), TARGETS]))
-    single = perceptron.of_network(stored((2, 4, 1)))
+    single = perceptron.from_dataset(stored((2, 4, 1)))
     right = special.expit(perceptron.outputs(single, INPUTS)[:, 0] * (2 * TARGETS - 1))
     np.testing.assert_allclose(perceptron.losses(single, INPUTS, TARGETS), -np.log(right), rtol=1e-9)
 
 
 def test_a_network_without_biases():
-    network = perceptron.of_network(stored(bias=False))
+    network = perceptron.from_dataset(stored(bias=False))
     np.testing.assert_array_equal(perceptron.outputs(network, np.zeros((1, 2))), 0)
 
 
@@ -65,11 +65,11 @@ def test_a_network_without_biases():
             r"inputs: expected shape \(examples, 2\), got",
         ),
         (lambda: perceptron.outputs(NETWORK, INPUTS, [1, 0]), r"gates: expected shape \(7,\), one gate a node, got"),
-        (lambda: perceptron.of_network(stored(activation="sine")), "a nonlinearity among relu, .*, got sine"),
-        (lambda: perceptron.of_network(stored().drop_vars("layers.1.kernel")), r"layers\.1\.kernel"),
+        (lambda: perceptron.from_dataset(stored(activation="sine")), "a nonlinearity among relu, .*, got sine"),
+        (lambda: perceptron.from_dataset(stored().drop_vars("layers.1.kernel")), r"layers\.1\.kernel"),
         (lambda: plane.grid(0), "limit: expected a finite number above 0"),
         (lambda: plane.true_classes(xr.Dataset(attrs={"name": "spiral"}), plane.grid()), "the circle, .*'spiral'"),
-        (lambda: plane.maps(perceptron.of_network(stored((3, 4, 2))), plane.grid()), "two inputs .* got 3 and 2"),
+        (lambda: plane.maps(perceptron.from_dataset(stored((3, 4, 2))), plane.grid()), "two inputs .* got 3 and 2"),
     ],
 )
 def test_errors_say_what_was_expected(call, message):
@@ -79,7 +79,7 @@ def test_errors_say_what_was_expected(call, message):
 
 class TestPlane:
     def test_points_lie_where_the_coordinates_say(self):
-        network = perceptron.of_network(stored())
+        network = perceptron.from_dataset(stored())
         grid = plane.grid(1.5, 5)
         classes = plane.true_classes(xr.Dataset(attrs={"name": "circle", "radius": 0.8}), grid)
         maps = plane.maps(network, grid, classes, GATES)
@@ -91,4 +91,4 @@ class TestPlane:
         np.testing.assert_allclose(point.gate_gradient, perceptron.gate_gradients(network, inputs, [1], GATES)[0])
 
     def test_without_classes_there_is_no_loss(self):
-        assert set(plane.maps(perceptron.of_network(stored()), plane.grid(points=3))) == {"certainty"}
+        assert set(plane.maps(perceptron.from_dataset(stored()), plane.grid(points=3))) == {"certainty"}
