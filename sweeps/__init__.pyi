@@ -1,0 +1,30 @@
+from . import engine as engine
+from . import gating as gating
+from . import losses as losses
+from . import masks as masks
+from . import networks as networks
+from . import objective as objective
+from . import plans as plans
+from . import pruning as pruning
+from . import ranking as ranking
+from . import relevance as relevance
+from . import store as store
+from . import tasks as tasks
+from . import training as training
+from .checks import InputError as InputError
+from .engine.runner import sweep as sweep
+from .examples import MaskedBatch as MaskedBatch
+from .masks.designs import Bernoulli as Bernoulli
+from .masks.designs import FixedSize as FixedSize
+from .masks.designs import FlipPaths as FlipPaths
+from .masks.designs import Hypercube as Hypercube
+from .masks.designs import LeaveOneOut as LeaveOneOut
+from .masks.designs import Masks as Masks
+from .networks import MLP as MLP
+from .objective import Evaluation as Evaluation
+from .objective import Objective as Objective
+from .tasks import Batch as Batch
+from .tasks import Task as Task
+from .training import train as train
+
+__version__: str
