@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from sweeps.program import graph
 from sweeps.program.flow import Read
 from sweeps.program.operations import ADDING
 from sweeps.program.placing import Placing
@@ -25,9 +26,6 @@ class Asked:
     def __init__(self, placing: Placing):
         self._placing, self._reader = placing, placing.reader
         self._values, self._is_closed = self._reader.values, placing.is_closed
-        self._next: dict[int, list[int]] = {}
-        for before, after in self._reader.flow:
-            self._next.setdefault(before, []).append(after)
 
     def inputs(self, paths: Sequence[str | None]) -> Iterator[Site]:
         """Features of the network's inputs, of each array of floating-point numbers."""
@@ -38,7 +36,7 @@ class Asked:
             axis = self._feature_axis(one)
             ids = placed(np.arange(shape[axis]), [axis], len(shape))
             reads = self._readers(one.vertex)
-            reason = "" if one.vertex in self._next else "it is never read: nothing of it reaches the outputs"
+            reason = "" if self._next(one.vertex) else "it is never read: nothing of it reaches the outputs"
             yield self._site(name, (), [Place(((), "in", number), ids, ())], shape[axis], reads=reads, reason=reason)
 
     def stream_of(self, site: Site) -> Site | None:
@@ -99,8 +97,8 @@ class Asked:
         while True:
             onward = [
                 edge.after
-                for edge in self._reader.edges
-                if edge.before == vertex and edge.after != EXIT and self._adds(edge.after, edge.word, layer)
+                for edge in self._placing.edges[vertex]
+                if edge.after != EXIT and self._adds(edge.after, edge.word, layer)
             ]
             if len(onward) != 1:
                 return vertex
@@ -114,14 +112,18 @@ class Asked:
         """The first sum that the nodes of a value come to, if nothing bends them before."""
         if self._values[vertex].is_bent:
             return None
-        seen = [vertex]
-        for one in seen:
-            for after in self._next.get(one, []):
-                if after in self._reader.sums:
-                    return after
-                is_same = after != EXIT and self._values[after].kind == "nodes" and not self._values[after].is_made
-                if is_same and not self._values[after].is_bent and after not in seen:
-                    seen.append(after)
+
+        def is_same(after: int) -> bool:
+            value = self._values[after]
+            return value.kind == "nodes" and not value.is_made and not value.is_bent
+
+        def onward(at: int) -> Iterator[int]:
+            return (after for after in self._next(at) if after != EXIT and is_same(after))
+
+        for at in graph.reached([vertex], onward):
+            sums = [after for after in self._next(at) if after in self._reader.sums]
+            if sums:
+                return sums[0]
         return None
 
     def _feature_axis(self, one: Value) -> int:
@@ -136,13 +138,15 @@ class Asked:
         readers: dict[int, list[Read]] = {}
         for read in self._reader.reads.values():
             readers.setdefault(read.value.vertex, []).append(read)
-        seen, names = [vertex], []
-        for one in seen:
-            names += [self._placing.name_of(read.kernel.path or "") for read in readers.get(one, [])]
-            for after in self._next.get(one, []):
-                if after not in seen and after != EXIT and not (one in readers and self._values[after].is_made):
-                    seen.append(after)
-        return ", ".join(dict.fromkeys(names))
+
+        def onward(at: int) -> Iterator[int]:
+            return (a for a in self._next(at) if a != EXIT and not (at in readers and self._values[a].is_made))
+
+        reads = [read for at in graph.reached([vertex], onward) for read in readers.get(at, [])]
+        return ", ".join(dict.fromkeys(self._placing.name_of(read.kernel.path or "") for read in reads))
+
+    def _next(self, vertex: int) -> Sequence[int]:
+        return self._reader.after.get(vertex, ())
 
     def _site(
         self,

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweeps.program import rules
+from sweeps.program import graph, rules
 from sweeps.program.entries import Part
 from sweeps.program.following import Follower, Label, Use, within
 from sweeps.program.groups import Group
 from sweeps.program.network import Network
 from sweeps.program.sites import Site
-from sweeps.program.values import EXIT, Key, Source, root_of
+from sweeps.program.values import Key, Source, root_of
 
 
 class Meeting(NamedTuple):
@@ -168,12 +168,13 @@ class _Cutting:
     def _statistic(self, site: Site, cuts: Sequence[Cut]) -> str:
         """Whether a number of all nodes, as of a normalisation, comes back to each before its gate."""
         group, values = self._group(site), self._reader.values
-        after: dict[int, list[int]] = {}
-        for edge in self._reader.edges:
-            after.setdefault(edge.before, []).append(edge.after)
         gates = {vertex for vertex, _, _ in group.vertices}
-        seen = [source.vertex for made in group.sources for one in made for source in (one, root_of(one))]
-        for vertex in seen:
+        made = [source.vertex for sources in group.sources for one in sources for source in (one, root_of(one))]
+
+        def onward(at: int) -> list[int]:
+            return [] if at in gates else [edge.after for edge in self._placing.edges[at]]
+
+        for vertex in graph.reached(made, onward):
             if values[vertex].kind == "statistic":
                 makers = {cut.layer for cut in cuts if cut.role == "makes"}
                 others = dict.fromkeys(cut.layer for cut in cuts if cut.role != "reads" and cut.layer not in makers)
@@ -181,8 +182,6 @@ class _Cutting:
                 return (
                     f"{values[vertex].word or 'a number'} of all of them comes back to each{at}, as in a normalisation"
                 )
-            onward = [] if vertex in gates else after.get(vertex, [])
-            seen += [one for one in onward if one != EXIT and one not in seen]
         return ""
 
     # Entries

@@ -1,23 +1,24 @@
-"""Flow: values as vertices of a graph, and edges that say where nodes live on and where they end."""
+"""Flow: values as vertices of a graph, with edges to the values in which their nodes live on, or to EXIT."""
 
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sweeps.program import rules
+from sweeps.program import graph, rules
 from sweeps.program.values import EXIT, Frame, Key, Source, Value, squeezed
 
 
 class Edge(NamedTuple):
-    """Nodes of one value live on in another, or end.
+    """Nodes of a value live on in another value, or end.
 
     Attributes
     ----------
-    before, after : vertices; after is EXIT where nodes are read, mixed or put out
-    word : the operation, or how they end
-    onward : a value in which groups of nodes that ended go on, or EXIT
+    before, after : vertices; after is EXIT where the nodes are read, mixed or put out
+    word : the operation, or how the nodes end
+    onward : vertex of a value in which groups of the ended nodes go on, or EXIT
     """
 
     before: int
@@ -27,13 +28,13 @@ class Edge(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a product with a parameter reads.
+    """A product that sums a value with a parameter.
 
     Attributes
     ----------
-    key, operand : where: the operation, and which of its operands is read
-    value : what is read
-    axes : those of its axes that are summed over
+    key, operand : the operation, and the number of the operand that is read
+    value : that operand
+    axes : its axes that are summed over
     kernel, kernel_axes : the parameter, and its axes that are summed over, in the same order
     """
 
@@ -50,8 +51,8 @@ class Sum(NamedTuple):
 
     Attributes
     ----------
-    key : where the sum stands
-    aval, ids : its shape and type, and the number of the node at each place
+    key : the operation's place in the program
+    aval, ids : the sum's shape and type, and the number of the node at each place
     """
 
     key: Key
@@ -64,28 +65,29 @@ class Flow:
 
     Attributes
     ----------
-    values, edges : the graph
-    flow : every operand and result, whether nodes live on or not
+    values, edges : the graph of nodes
+    after : by vertex of an operand, the vertices of the results, whether nodes live on in them or not
     sources : by key and result, where nodes are made
-    reads : by place, what products with parameters read
-    sums : by vertex, sums with nodes in them
-    beside : by vertex, the parameters that an elementwise operation took beside nodes, to make this value of them
+    reads : by key, the products with parameters
+    sums : by vertex, sums of nodes
+    beside : by vertex, the parameters that an elementwise operation combined with nodes
     same : by vertex, the value of which it is a copy, of another type
     added : values that are added to others, as in a residual stream
-    opaque : names of operations that were met with nodes and taken for mixing
-    prefixes : of each loop over layers, what the paths of the parameters that it slices have in common
+    opaque : names of operations without a rule, which are taken to mix the nodes that they read
+    prefixes : of each loop over layers, the common beginning of the paths of the parameters that it slices
     closed : operations within which no gate can stand
-    maxima : maxima over some of the axes of nodes, and where they stand
+    maxima : by key, vertices of the maxima over some axes of nodes
 
     Parameters
     ----------
-    making : the maxima that make nodes of their own, as in maxout; others come back to the nodes they are of
+    making : the maxima that make nodes of their own, as in maxout; the result of the others acts on the same nodes
     """
 
     def __init__(self, making: frozenset[Key] = frozenset()):
         self.values: list[Value] = []
         self.edges: list[Edge] = []
-        self.flow: list[tuple[int, int]] = []
+        self.after: dict[int, list[int]] = defaultdict(list)
+        self._arrows: list[int] = []
         self.sources: dict[Any, Source] = {}
         self.reads: dict[Key, Read] = {}
         self.sums: dict[int, Sum] = {}
@@ -110,15 +112,32 @@ class Flow:
         known = (lambda: np.asarray(array)) if is_known else None
         return self.new("weights", aval, known=known, is_constant=is_kernel)
 
+    def arrow(self, before: int, after: int) -> None:
+        """Note that a result depends on an operand."""
+        self.after[before].append(after)
+        self._arrows.append(before)
+
+    @property
+    def mark(self) -> tuple[int, int]:
+        """The numbers of edges and arrows so far, for ``forget``."""
+        return len(self.edges), len(self._arrows)
+
+    def forget(self, mark: tuple[int, int]) -> None:
+        """Take away the edges and arrows that were added after a mark, as those of an early pass over a loop."""
+        edges, arrows = mark
+        for before in reversed(self._arrows[arrows:]):
+            self.after[before].pop()
+        del self.edges[edges:], self._arrows[arrows:]
+
     def ends(self, value: Value, word: str) -> None:
         """Add the edge from a value to EXIT."""
-        self.flow.append((value.vertex, EXIT))
+        self.arrow(value.vertex, EXIT)
         if value.holds_nodes:
             self.edges.append(Edge(value.vertex, EXIT, word))
 
     def leads(self, before: Value, after: Value, name: str) -> None:
         """Add the edge from an operand to a result."""
-        self.flow.append((before.vertex, after.vertex))
+        self.arrow(before.vertex, after.vertex)
         if name in ("convert_element_type", "copy"):
             self.same[after.vertex] = before.vertex
         if not before.holds_nodes:
@@ -131,31 +150,36 @@ class Flow:
         regrouped = after.kind == "nodes" and not after.word and (name in rules.ELEMENTWISE or name in rules.JOINING)
         self.edges.append(Edge(before.vertex, EXIT, "" if regrouped else word, after.vertex if regrouped else EXIT))
 
-    def made(self, key: Key, aval: Any, ids: np.ndarray, like: Source, word: str = "", result: int = 0) -> Value:
-        """Add a value with nodes that are new, numbered from 0 by ids; ``like`` describes them, but for their place."""
+    def made(
+        self, key: Key, aval: Any, ids: np.ndarray, like: Source, word: str = "", result: int = 0, **more: Any
+    ) -> Value:
+        """Add a value with new nodes, numbered from 0 by ids; ``like`` describes all of them but their place."""
         source = self.sources.get((key, result))
         if source is None:
             source = self.sources[key, result] = like
             source.order = len(self.sources)
-        source.path, source.vertex = like.path, len(self.values)  # a loop's later passes know more
-        more = dict(key=(*key, result), ids=squeezed(ids), word=word, is_made=True)
-        return self.new("nodes", aval, sources=frozenset([source]), **more)
+        source.path, source.vertex = like.path, len(self.values)  # a loop's later pass corrects an earlier one
+        place = dict(key=(*key, result), ids=squeezed(ids), word=word, is_made=True)
+        return self.new("nodes", aval, sources=frozenset([source]), **place, **more)
 
     def like(self, path: str, kind: str, count: int, **more: Any) -> Source:
         """Describe new nodes."""
         return Source(0, path, more.pop("axes", ()), kind, more.pop("labels", np.arange(count)), **more)
 
-    def own_maxima(self) -> frozenset[Key]:
-        """Maxima that never come back to the nodes that they are of."""
-        after: dict[int, list[int]] = {}
+    def edges_after(self) -> dict[int, list[Edge]]:
+        """Edges by the vertex at which they begin."""
+        after = defaultdict(list)
         for edge in self.edges:
-            after.setdefault(edge.before, []).append(edge.after)
+            after[edge.before].append(edge)
+        return after
+
+    def own_maxima(self) -> frozenset[Key]:
+        """Maxima whose result never acts on the nodes over which they are taken."""
+        after = self.edges_after()
 
         def comes_back(vertex: int) -> bool:
-            seen = [vertex]
-            for one in seen:
-                seen += [next_ for next_ in after.get(one, []) if next_ != EXIT and next_ not in seen]
-            return any(self.values[one].kind == "nodes" for one in seen)
+            reached = graph.reached([vertex], lambda at: [edge.after for edge in after[at]])
+            return any(self.values[at].kind == "nodes" for at in reached)
 
         return frozenset(
             key for key, vertex in self.maxima.items() if key not in self.making and not comes_back(vertex)

@@ -1,9 +1,42 @@
-"""Graph: what all ways from a value to where it is read go through."""
+"""Graph: searches, and the vertices that all ways from a value to where it is read go through."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sweeps.program.values import EXIT
+
+
+def reached(start: Iterable[int], onward: Callable[[int], Iterable[int]]) -> Iterator[int]:
+    """Yield the vertices that are reached from some, these first, breadth first; EXIT is left out.
+
+    Parameters
+    ----------
+    start : the vertices to begin with
+    onward : vertex -> vertices that it leads to; it is called after the vertex was yielded
+    """
+    queue = list(dict.fromkeys(start))
+    seen = {EXIT, *queue}
+    for vertex in queue:
+        yield vertex
+        for after in onward(vertex):
+            if after not in seen:
+                seen.add(after)
+                queue.append(after)
+
+
+def ancestors(vertices: Iterable[int], after: Mapping[int, Iterable[int]]) -> set[int]:
+    """Return all vertices from which one of these is reached."""
+    before = reversed_edges(after)
+    return set(reached(vertices, lambda vertex: before.get(vertex, ())))
+
+
+def reversed_edges(after: Mapping[int, Iterable[int]]) -> dict[int, list[int]]:
+    """Return the vertices that lead to each vertex."""
+    before = defaultdict(list)
+    for vertex, onward in after.items():
+        for b in onward:
+            before[b].append(vertex)
+    return before
 
 
 def post_dominators(after: Mapping[int, Sequence[int]]) -> dict[int, int]:
@@ -28,7 +61,7 @@ def post_dominators(after: Mapping[int, Sequence[int]]) -> dict[int, int]:
     changed = True
     while changed:
         changed = False
-        for vertex in order:  # each after one that it leads to, so that some of these are known
+        for vertex in order:  # each follows a vertex that it leads to: some of these are known
             known = [b for b in after[vertex] if b in above]
             if known:
                 new = known[0]
@@ -41,44 +74,26 @@ def post_dominators(after: Mapping[int, Sequence[int]]) -> dict[int, int]:
 
 def _back_from_exit(after: Mapping[int, Sequence[int]]) -> list[int]:
     """Vertices from which EXIT is reached, in reverse postorder of the edges followed backwards from EXIT."""
-    before = defaultdict(list)
-    for vertex, onward in after.items():
-        for b in onward:
-            before[b].append(vertex)
+    before = reversed_edges(after)
     done: list[int] = []
     seen = {EXIT}
     stack = [(EXIT, iter(before[EXIT]))]
     while stack:
         vertex, rest = stack[-1]
-        found = next((a for a in rest if a not in seen), None)
-        if found is None:
+        following = next((a for a in rest if a not in seen), None)
+        if following is None:
             done.append(vertex)
             stack.pop()
         else:
-            seen.add(found)
-            stack.append((found, iter(before[found])))
+            seen.add(following)
+            stack.append((following, iter(before[following])))
     return done[-2::-1]
 
 
 def ways_through(vertex: int, above: Mapping[int, int]) -> list[int]:
-    """The vertices that all ways from a vertex to EXIT go through, the vertex itself first."""
+    """Return the vertices that all ways from a vertex to EXIT go through, the vertex itself first."""
     chain = []
     while vertex != EXIT and vertex in above:
         chain.append(vertex)
         vertex = above[vertex]
     return chain
-
-
-def ancestors(vertices: Iterable[int], edges: Iterable[tuple[int, int]]) -> set[int]:
-    """All vertices from which one of these is reached."""
-    before = defaultdict(list)
-    for a, b in edges:
-        before[b].append(a)
-    stack = list(vertices)
-    seen = set(stack)
-    while stack:
-        for a in before[stack.pop()]:
-            if a not in seen:
-                seen.add(a)
-                stack.append(a)
-    return seen

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from sweeps.program import rules
+from sweeps.program import graph, rules
 from sweeps.program.flow import Sum
 from sweeps.program.products import Products
-from sweeps.program.values import Key, Value, common, pairs, placed, root_of, squeezed
+from sweeps.program.values import BENT, MEMORY, SCALED, Key, Value, common, pairs, placed, root_of, squeezed
 
 ADDING = frozenset(["add", "sub", "add_any"])
 
@@ -80,14 +80,7 @@ class Operations(Products):
     def _same(self, one: Value, aval: Any, key: Key) -> Value:
         if not one.holds_nodes:
             return self.new(one.kind, aval)
-        return self.new(
-            one.kind,
-            aval,
-            key=key,
-            sources=one.sources,
-            ids=one.ids,
-            **one.traits,
-        )
+        return self.new(one.kind, aval, key=key, sources=one.sources, ids=one.ids, traits=one.traits)
 
     def _elementwise(self, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
         nodes = [one for one in operands if one.kind == "nodes"]
@@ -130,56 +123,54 @@ class Operations(Products):
             if not stays:
                 return self.new("data", aval, word="added" if name in ADDING else name)
         self.beside[len(self.values)] = [one for one in operands if one.kind == "weights" and one.path]
-        # An array for all examples, of no inputs, is where a memory begins.
+        traits = self._traits(name, operands, aval).union(*[one.traits for one in nodes])
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, traits=traits)
+
+    @staticmethod
+    def _traits(name: str, operands: list[Value], aval: Any) -> frozenset[str]:
+        """Return what an elementwise operation does to nodes: see ``Value.traits``."""
+        kinds, scales = [one.kind for one in operands], name in rules.SCALING
+        # A whole array of constants or parameters is a memory before its first step.
         begins = any(one.kind == "weights" and one.aval.shape == aval.shape and not one.repeated for one in operands)
-        scaled = name in rules.SCALING and (begins or len(others) > 1)
-        bends = name not in rules.LINEAR or (len(nodes) > 1 and name in rules.SCALING)
-        more = dict(is_bent=bends or any(one.is_bent for one in nodes))
-        more |= dict(is_scaled=scaled or any(one.is_scaled for one in nodes))
-        by_others = name in rules.SCALING and (begins or any(one.kind == "data" for one in operands))
-        more |= dict(is_memory=by_others or any(one.is_memory for one in nodes))
-        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=first.ids, **more)
+        happens = {
+            BENT: name not in rules.LINEAR or (scales and kinds.count("nodes") > 1),
+            SCALED: scales and (begins or len(kinds) - kinds.count("weights") > 1),
+            MEMORY: scales and (begins or "data" in kinds),
+        }
+        return frozenset(trait for trait, is_true in happens.items() if is_true)
 
     @staticmethod
     def _are_apart(nodes: list[Value]) -> bool:
-        """Whether units of several layers are added that have had their activations: each is a node of its own.
+        """Whether terms of a sum are nodes of their own: those of several layers behind their activations.
 
-        What gates scale is not: the terms of a cell's sum are parts of its units.
+        The terms of a cell's sum, which its gates scale, are parts of one node.
         """
         several = len({frozenset(map(root_of, one.sources)) for one in nodes}) > 1
-        if not several or any(one.is_bent and not one.is_scaled for one in nodes):
+        if not several or any(BENT in one.traits and SCALED not in one.traits for one in nodes):
             return several
-        # Of products of units, each with one of its own, none is a memory: as between two layers, by a gate.
+        # A gate chooses between two layers, each with a product of its own and neither a memory.
         own = all(one.sources - other.sources for one in nodes for other in nodes if other is not one)
-        return own and all(one.is_scaled and not one.is_memory for one in nodes)
+        return own and all(SCALED in one.traits and MEMORY not in one.traits for one in nodes)
 
     def _plain(self, one: Value) -> Value:
         """The same value where nodes do not live on in it."""
         if one.kind == "weights":
             return one
         plain = self.new("data", one.aval)
-        self.flow.append((one.vertex, plain.vertex))
+        self.arrow(one.vertex, plain.vertex)
         return plain
 
     def _is_earlier(self, one: Value, other: Value) -> bool:
-        """Whether a value holds nodes of a layer that another call of it has read, and that are in another value."""
+        """Whether the nodes of a value are of an earlier call of the layer that makes those of another value."""
         roots = [root_of(source) for source in other.sources]
         made = {(root.path, root.axes): root for root in roots if root.axes}
         calls = [root for root in map(root_of, one.sources) if made.get((root.path, root.axes), root) is not root]
-        return any(self._leads_to(root.vertex, {call.vertex for call in (*roots, *other.sources)}) for root in calls)
-
-    def _leads_to(self, vertex: int, to: set[int]) -> bool:
-        """Whether one of some values is made of another."""
-        after: dict[int, list[int]] = {}
-        for a, b in self.flow:
-            after.setdefault(a, []).append(b)
-        seen, stack = {vertex}, [vertex]
-        while stack:
-            for one in after.get(stack.pop(), []):
-                if one not in seen:
-                    seen.add(one)
-                    stack.append(one)
-        return bool(to & seen)
+        later = {call.vertex for call in (*roots, *other.sources)}
+        return any(
+            vertex in later
+            for root in calls
+            for vertex in graph.reached([root.vertex], lambda at: self.after.get(at, ()))
+        )
 
     def _coarser(self, first: Value, both: np.ndarray, aval: Any, key: Key) -> Value:
         """Nodes of one source that are mixed with each other: groups that are not mixed, such as heads, live on."""
@@ -202,16 +193,8 @@ class Operations(Products):
         for j, (ids, aval) in enumerate(zip(found, avals, strict=True)):
             here = np.unique(ids[ids >= 0])
             if len(here) == count or not len(here):
-                results.append(
-                    self.new(
-                        "nodes",
-                        aval,
-                        key=(*key, j),
-                        sources=one.sources,
-                        ids=squeezed(ids),
-                        **one.traits,
-                    )
-                )
+                more = dict(sources=one.sources, ids=squeezed(ids), traits=one.traits)
+                results.append(self.new("nodes", aval, key=(*key, j), **more))
                 continue
             old, paths = one.first, sorted({source.path for source in one.sources})
             path = old.path if len(paths) == 1 or not common(paths) else common(paths) + "/*"
@@ -221,8 +204,7 @@ class Operations(Products):
             )
             like.is_embedding, like.reason = old.is_embedding, old.reason
             part = np.where(ids >= 0, np.searchsorted(here, ids), -1)
-            results.append(self.made(key, aval, part, like, result=j))
-            results[-1].is_bent = one.is_bent
+            results.append(self.made(key, aval, part, like, result=j, traits=one.traits))
         return results
 
     def _reduced(self, name: str, one: Value, axes: tuple[int, ...], avals: list[Any], key: Key) -> list[Value]:
@@ -232,8 +214,8 @@ class Operations(Products):
         if ((one.ids == same) | (one.ids < 0)).all():
             ids = same.squeeze(axes) if name in rules.REDUCING else same
             bends = name not in ("reduce_sum", "reduce_window_sum", "cumsum")
-            more = dict(sources=one.sources, ids=ids, is_bent=one.is_bent or bends)
-            results = [self.new("nodes", avals[0], key=(*key, 0), **more)]
+            traits = one.traits | {BENT} if bends else one.traits
+            results = [self.new("nodes", avals[0], key=(*key, 0), sources=one.sources, ids=ids, traits=traits)]
             return results + [self.new("data", aval) for aval in avals[1:]]
         if name in rules.REDUCING and name not in rules.ORDERING:
             kept = one.ids[tuple(slice(0, 1) if a in axes else slice(None) for a in range(one.ids.ndim))].squeeze(axes)
@@ -244,9 +226,7 @@ class Operations(Products):
                     like = self.like(
                         one.first.path, one.first.kind, int(ids.max()) + 1, stack=one.first.stack, parent=one.first
                     )
-                    value = self.made(key, avals[0], ids, like)
-                    value.is_bent = True
-                    return [value]
+                    return [self.made(key, avals[0], ids, like, traits=frozenset([BENT]))]
             return [self.new("statistic", avals[0], sources=one.sources, word=name)]
         return [self.new("data", aval, word=name) for aval in avals]
 
@@ -286,8 +266,9 @@ class Operations(Products):
             like = self.like(root.path, "mixed", len(groups), stack=root.stack, parent=root, within=groups)
             return self.made(key, aval, numbers.reshape(joined.shape), like)
         sources, ids = nodes[0].sources if same else frozenset(roots), squeezed(joined)
-        bent = all(one.is_bent for one in nodes)
-        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids, is_bent=bent)
+        # Traits are of all nodes: what happened to some parts alone did not happen to the whole.
+        traits = frozenset.intersection(*[one.traits for one in nodes])
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids, traits=traits)
 
     def _scattered(self, equation: JaxprEqn, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
         """Nodes that are written or added to places of constants or of the same nodes, as in sums over neighbours."""
@@ -298,8 +279,9 @@ class Operations(Products):
         if not known or not all(one is not None and np.array_equal(one, ids[0]) for one in ids):
             return self.new("data", aval)
         sources = frozenset().union(*[one.sources for one in nodes])
-        bent = name not in ("scatter", "scatter-add", "scatter-sub") or any(one.is_bent for one in nodes)
-        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids[0], is_bent=bent)
+        bends = name not in ("scatter", "scatter-add", "scatter-sub")
+        traits = frozenset([BENT] if bends else []).union(*[one.traits for one in nodes])
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids[0], traits=traits)
 
     def _looked_up(self, equation: JaxprEqn, table: Value, aval: Any, key: Key) -> Value:
         """Rows of a parameter that data choose: an embedding, or a kernel."""
@@ -326,10 +308,4 @@ class Operations(Products):
         sizes = zip(cache.aval.shape, update.aval.shape, update.ids.shape, strict=True)
         if any(n > 1 and whole != size for whole, size, n in sizes):
             return self.new("data", aval)
-        return self.new(
-            "nodes",
-            aval,
-            sources=update.sources,
-            ids=update.ids,
-            **update.traits,
-        )
+        return self.new("nodes", aval, sources=update.sources, ids=update.ids, traits=update.traits)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sweeps.program import graph, rules
+from sweeps.program.flow import Edge
 from sweeps.program.groups import Group
 from sweeps.program.reading import Reader
 from sweeps.program.sites import Place, Site, copies
@@ -19,7 +20,13 @@ from sweeps.program.values import EXIT, Key, Source, Value, common, is_in_order,
 
 
 class Placing:
-    """Where the nodes of a program have their gates."""
+    """Where the nodes of a program have their gates.
+
+    Attributes
+    ----------
+    reader : of the program
+    edges : by the vertex at which they begin
+    """
 
     @classmethod
     def of(cls, program: Program) -> "Placing":
@@ -31,16 +38,13 @@ class Placing:
     def __init__(self, reader: Reader):
         self.reader, self._values = reader, reader.values
         self._groups_by_key: dict[str, Group] = {}
-        self._after: dict[int, list[int]] = defaultdict(list)
-        self._edges = defaultdict(list)
-        for edge in reader.edges:
-            self._after[edge.before].append(edge.after)
-            self._edges[edge.before].append(edge)
+        self.edges = reader.edges_after()
+        self._after = {vertex: [edge.after for edge in edges] for vertex, edges in self.edges.items()}
         above = graph.post_dominators(self._after)
         self._sources = sorted((s for s in reader.sources.values() if s.kind != "mixed"), key=lambda s: s.order)
         self._chains = {s: graph.ways_through(s.vertex, above) for s in reader.sources.values()}
         self._passed = {s: set(chain) for s, chain in self._chains.items()}
-        self._hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.flow)
+        self._hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.after)
         self._read_of = {
             source: self._copied(reader.reads[key].value.vertex)
             for (key, _), source in reader.sources.items()
@@ -98,19 +102,17 @@ class Placing:
         return chain
 
     def _leads_to_statistic(self, vertex: int, without: int) -> bool:
-        seen = [vertex]
-        for one in seen:
-            if self._values[one].kind == "statistic":
-                return True
-            seen += [after for after in self._after[one] if after not in (EXIT, without) and after not in seen]
-        return False
+        def onward(at: int) -> Iterator[int]:
+            return (after for after in self._after.get(at, ()) if after != without)
+
+        return any(self._values[at].kind == "statistic" for at in graph.reached([vertex], onward))
 
     def _before_moves(self, chain: list[int], source: Source) -> int:
         """The end of a chain, or a value before it that is only moved since and holds each node in a row of its own."""
         for vertex, before in zip(chain[::-1], chain[-2::-1], strict=False):
             if is_in_order(self._values[vertex].ids):
                 return vertex
-            is_moved = [(edge.after, edge.word in rules.MOVING) for edge in self._edges[before]] == [(vertex, True)]
+            is_moved = [(edge.after, edge.word in rules.MOVING) for edge in self.edges[before]] == [(vertex, True)]
             if not is_moved or not self._fits(self._values[before], source):
                 return chain[-1]
         return chain[0] if is_in_order(self._values[chain[0]].ids) else chain[-1]
@@ -144,7 +146,7 @@ class Placing:
     def _cell_of(self, source: Source) -> list[Source]:
         """What a cell's output gate scales, and itself, where the memory else leaves by the loop alone."""
         at = self._at[source]
-        edges = [] if at is None else self._edges[at]
+        edges = [] if at is None else self.edges[at]
         if len(edges) != 1 or edges[0].word != "mul" or edges[0].after == EXIT:
             return []
         scaled = edges[0].after
@@ -187,24 +189,23 @@ class Placing:
         return [(self.reader.prefixes.get(frame, ""), length) for frame, length in one.stack]
 
     def _ends(self, vertex: int, without: int = EXIT) -> set[str]:
-        """In what ways the nodes of a value end, in words; "added" if they live on beside others in a sum.
+        """Return how the nodes of a value end, in words; "added" if they live on beside others in a sum.
 
-        Those that go through another value are left out.
+        Ways through ``without`` are left out.
         """
-        seen, stack, words = {vertex, without}, [vertex], set()
-        while stack:
-            for edge in self._edges[stack.pop()]:
-                if edge.after == EXIT and edge.word:
-                    words.add("added" if edge.word == "loop" and edge.before in self.reader.added else edge.word)
-                elif (
-                    edge.word in ("add", "sub") and self._values[edge.after].sources - self._values[edge.before].sources
-                ):
-                    words.add("added")
-                for onward in (edge.after, edge.onward):
-                    if onward != EXIT and onward not in seen:
-                        seen.add(onward)
-                        stack.append(onward)
-        return words
+
+        def onward(at: int) -> Iterator[int]:
+            ways = (way for edge in self.edges[at] for way in (edge.after, edge.onward))
+            return (way for way in ways if way != without)
+
+        def word(edge: Edge) -> str:
+            if edge.after == EXIT:
+                return "added" if edge.word == "loop" and edge.before in self.reader.added else edge.word
+            joins = self._values[edge.after].sources - self._values[edge.before].sources
+            return "added" if edge.word in ("add", "sub") and joins else ""
+
+        edges = (edge for at in graph.reached([vertex], onward) for edge in self.edges[at])
+        return {word(edge) for edge in edges} - {""}
 
     # Groups
 

@@ -31,11 +31,7 @@ class Products(Flow):
         if len(on) == 1 and not _is_summed(*on[0]):
             one, places = on[0]
             word = "attention" if len(nodes) == 2 else ""
-            more = dict(
-                ids=_rest(one, places, ndim),
-                **one.traits,
-                word=word,
-            )
+            more = dict(ids=_rest(one, places, ndim), traits=one.traits, word=word)
             return self.new("nodes", aval, key=(*key, 0), sources=one.sources, **more)
         batch = range(len(equation.params["dimension_numbers"][1][0]))
         shared = [any(one.ids.shape[a] > 1 for a, out in places.items() if out in batch) for one, places in nodes]
@@ -83,14 +79,7 @@ class Products(Flow):
         if not alone or any(n > 1 for a, n in enumerate(left.ids.shape) if a != axis):
             return self.new("data", aval)
         ids = placed(left.ids.reshape(-1), [out], len(aval.shape))
-        return self.new(
-            "nodes",
-            aval,
-            key=(*key, 0),
-            sources=left.sources,
-            ids=ids,
-            **left.traits,
-        )
+        return self.new("nodes", aval, key=(*key, 0), sources=left.sources, ids=ids, traits=left.traits)
 
     def _head(self, nodes: list[Any], batch: range, aval: Any, key: Key) -> Value:
         """Heads: what a product of data with data keeps apart. Of grouped queries, the queries' heads."""

@@ -115,7 +115,7 @@ class Reader(Operations):
             ids = one.ids if ids is None else ids
             kind = "nodes" if ids is not False else "data"
         more: dict[str, Any] = dict(sources=one.sources) if kind in ("nodes", "statistic") else {}
-        more |= dict(ids=ids, **one.traits) if kind == "nodes" else {}
+        more |= dict(ids=ids, traits=one.traits) if kind == "nodes" else {}
         known = one.known if one.aval.shape == aval.shape else None
         result = self.new(
             kind,
@@ -188,13 +188,13 @@ class Reader(Operations):
         ]
         consts, settled, begin = self._consts(inner), None, 0
         for number in range(10):
-            mark, begin = (len(self.edges), len(self.flow)), len(self.values)
+            mark, begin = self.mark, len(self.values)
             results = self._walk(inner.jaxpr, consts, [*fixed, *carry, *slices], frame)
-            state = [(one.kind, one.sources, one.is_bent, one.is_scaled) for one in results[: len(start)]]
+            state = [(one.kind, one.sources, one.traits) for one in results[: len(start)]]
             if state == settled:
                 break
             settled = state
-            del self.edges[mark[0] :], self.flow[mark[1] :]
+            self.forget(mark)
             carry = [
                 before if is_same else self._settled(before, after, aval, frame, number < 8)
                 for before, after, aval, is_same in zip(start, results, avals, same, strict=False)
@@ -205,7 +205,7 @@ class Reader(Operations):
             if EXIT < self.sources[place].vertex < begin:
                 del self.sources[place]
         for before, one, after in zip(start, carry, results, strict=False):
-            self.flow.append((before.vertex, one.vertex))
+            self.arrow(before.vertex, one.vertex)
             if one.vertex in self.added:
                 self.added.add(before.vertex)
             self.ends(before, "loop")
@@ -216,13 +216,7 @@ class Reader(Operations):
         """What a loop carries, by what it starts with and what a step makes of it."""
         stays = not any(at == frame for source in after.sources for at, _ in source.stack)
         if after.kind == "nodes" and stays and may_live:
-            return self.new(
-                "nodes",
-                aval,
-                sources=after.sources,
-                ids=after.ids,
-                **after.traits,
-            )
+            return self.new("nodes", aval, sources=after.sources, ids=after.ids, traits=after.traits)
         return self.new("weights" if before.kind == after.kind == "weights" else "data", aval)
 
     def _cond(self, equation: JaxprEqn, operands: list[Value], key: Key) -> list[Value]:
@@ -256,4 +250,5 @@ class Reader(Operations):
         if not same:
             return self.new("data", aval)
         sources = frozenset().union(*[one.sources for one in ends])
-        return self.new("nodes", aval, key=key, sources=sources, ids=first.ids, is_bent=any(e.is_bent for e in ends))
+        traits = frozenset().union(*[one.traits for one in ends])
+        return self.new("nodes", aval, key=key, sources=sources, ids=first.ids, traits=traits)

@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from sweeps.program import tracing
-from sweeps.program.values import Value
+from sweeps.program.values import Value, placed
 
 LINEAR = frozenset(
     """add add_any copy copy_p convert_element_type div mul name neg optimization_barrier real reduce_precision reshard
@@ -48,7 +48,7 @@ def moved(equation: JaxprEqn, operands: list[Value]) -> list[np.ndarray] | None:
     if name == "transpose":
         return [ids.transpose(params["permutation"])]
     if name == "broadcast_in_dim":
-        return [placed_along(ids, params["broadcast_dimensions"], len(out))]
+        return [placed(ids, list(params["broadcast_dimensions"]), len(out))]
     if name == "squeeze":
         return [ids.squeeze(params["dimensions"])]
     if name == "reshape":
@@ -69,14 +69,6 @@ def moved(equation: JaxprEqn, operands: list[Value]) -> list[np.ndarray] | None:
     if name == "pad":
         return [_padded(ids, shape, params["padding_config"])]
     return _taken(equation, operands)
-
-
-def placed_along(ids: np.ndarray, dimensions: Any, ndim: int) -> np.ndarray:
-    """Give ids the axes of a broadcast result."""
-    shape = [1] * ndim
-    for axis, size in zip(dimensions, ids.shape, strict=True):
-        shape[axis] = size
-    return ids.reshape(shape)
 
 
 def _reshaped(ids: np.ndarray, old: tuple[int, ...], new: tuple[int, ...]) -> np.ndarray:

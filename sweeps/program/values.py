@@ -1,4 +1,4 @@
-"""Values of a program: what is known of each, and which node stands at each of its places."""
+"""Values of a program: their kind, and the node at each place."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,30 +6,34 @@ from typing import Any, Literal
 
 import numpy as np
 
-# A place in a program: the operations that hold it, one within the other, and the operation's number and result.
-# ``(frame, "in", j)`` is input j of the function that an operation runs.
+# The key of a place in a program: (frame, number of the operation, result), where the frame is the numbers of the
+# operations that hold it, the outermost first. ``(frame, "in", j)`` is input j of the function that an operation runs.
 Frame = tuple[int, ...]
 Key = tuple[Any, ...]
 
-EXIT = -1  # where values are read, mixed or put out
+EXIT = -1  # the vertex of whatever reads, mixes or puts out values
+
+# Traits of nodes: they went through a nonlinearity; were multiplied by values of other nodes or of inputs; were
+# multiplied by what is no node, such as what a cell remembers.
+BENT, SCALED, MEMORY = "bent", "scaled", "memory"
 
 
 @dataclass(eq=False)
 class Source:
-    """Nodes as they are made.
+    """The nodes that one operation makes.
 
     Attributes
     ----------
     order : number of the source, in program order
-    path : of the parameter that makes them
-    axes : free axes of that parameter, whose places are the nodes: another call of the layer has the same
+    path : of the parameter that makes the nodes
+    axes : free axes of that parameter, along which the nodes are numbered; the same in all calls of a layer
     kind : ``unit``, ``channel`` or ``head``; ``mixed`` for groups of nodes that are mixed with each other
-    labels : number of each node in what the parameter makes
+    labels : number of each node among all that the parameter makes
     stack : the loops over layers that slice the parameter, and their lengths
     parent : the source of which these nodes are a part, and ``within``, their numbers in it
-    is_embedding : whether they are looked up
-    reason : why they cannot be gated, if that is known where they are made
-    vertex : number of the value that holds them first
+    is_embedding : whether the nodes are rows of a table
+    reason : why the nodes cannot be gated, if the operation that makes them decides it
+    vertex : number of the first value that holds the nodes
     """
 
     order: int
@@ -47,28 +51,26 @@ class Source:
 
 @dataclass(eq=False)
 class Value:
-    """What is known of a value.
+    """A value, as far as the program alone determines it.
 
     Attributes
     ----------
-    kind : ``weights``, of parameters and constants alone; ``data``; ``nodes``; ``statistic``, a mean or the like over
-        nodes, which may come back to them
+    kind : ``weights``, made of parameters and constants alone; ``data``; ``nodes``; ``statistic``, such as a mean over
+        nodes, which may act on them again
     aval : shape and type
     vertex : its number in the graph
-    key : where it stands, if a gate can stand there
-    sources : whose nodes it holds
-    ids : number of the node at each place, of shape that broadcasts to the value's: one where nodes do not vary
+    key : its place, if a gate can stand there
+    sources : of the nodes that it holds
+    ids : number of the node at each place; axes along which the nodes do not vary have the length one
     path, stack : of the parameter, for weights
-    axes : which axis of the parameter each axis is; negative numbers where that is not known
+    axes : the axis of the parameter that each axis is; negative where there is none
     is_constant : whether weights come from an array that the function closes over
-    repeated : axes along which weights are the same, as they were broadcast
+    repeated : axes along which weights were broadcast
     is_made_of_weights : whether weights are a product of parameters, such as learned queries
-    is_bent : whether the nodes went through a nonlinearity since they were made
-    known : what computes the value, if it depends on nothing that is not known
-    is_scaled : whether they were multiplied with values of other nodes or of inputs since
-    is_memory : whether they were multiplied with what is no node since, such as what a cell remembers
+    traits : what happened to all its nodes since they were made; see ``BENT``, ``SCALED`` and ``MEMORY``
+    known : computes the value; None if it depends on inputs or parameters
     is_made : whether its nodes are new: those of its operands end
-    word : how operands end in this value, for people
+    word : how nodes of operands end in this value, for people
     """
 
     kind: Literal["weights", "data", "nodes", "statistic"]
@@ -83,17 +85,15 @@ class Value:
     is_constant: bool = False
     repeated: frozenset[int] = frozenset()
     is_made_of_weights: bool = False
-    is_bent: bool = False
-    is_scaled: bool = False
-    is_memory: bool = False
+    traits: frozenset[str] = frozenset()
     is_made: bool = False
     known: Callable[[], Any] | None = None
     word: str = ""
 
     @property
-    def traits(self) -> dict[str, bool]:
-        """What happened to its nodes since they were made: the same wherever they are only moved."""
-        return dict(is_bent=self.is_bent, is_scaled=self.is_scaled, is_memory=self.is_memory)
+    def is_bent(self) -> bool:
+        """Whether its nodes went through a nonlinearity."""
+        return BENT in self.traits
 
     @property
     def holds_nodes(self) -> bool:
@@ -107,12 +107,12 @@ class Value:
 
 
 def root_of(source: Source) -> Source:
-    """The source of which the nodes of a source are a part, all that its parameter makes."""
+    """Return the source of all nodes that the parameter of a source makes."""
     return source if source.parent is None else root_of(source.parent)
 
 
 def is_in_order(ids: np.ndarray) -> bool:
-    """Whether each node has one place, in the order of their numbers."""
+    """Whether each node has one place, in the order of the numbers."""
     return bool((ids.ravel() == np.arange(ids.size)).all())
 
 

@@ -149,7 +149,7 @@ def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[st
         layers = range(len(network.layers) - (not include_outputs))
         return {path: variables[path] for path in (f"layers/{index}/kernel" for index in layers)}
     reader = structure.read_of(network, few)[0].first.reader
-    hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.flow)
+    hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.after)
     sources = sorted(reader.sources.values(), key=lambda source: source.order)
     made = [one for one in sources if one.parent is None and one.kind in ("unit", "channel") and not one.is_embedding]
     paths = dict.fromkeys(one.path for one in made if include_outputs or one.vertex in hidden)

@@ -66,11 +66,14 @@ class Gated:
 
 
 def measured(gated, apply, params, inputs, vectors, weights, derivative):
-    """Outputs at each vector, the slopes of their weighted sum at the last, and the network's own outputs."""
+    """Outputs at each vector, the slopes of their weighted sum there, and the network's own outputs."""
 
     def outputs(vectors, params, inputs):
-        slopes = derivative(lambda vector: gated(vector, params, inputs) @ weights)(vectors[-1])
-        values = jax.vmap(gated, (0, None, None))(vectors, params, inputs)
+        def weighted(vector):
+            values = gated(vector, params, inputs)
+            return values @ weights, values
+
+        slopes, values = jax.vmap(derivative(weighted, has_aux=True))(vectors)
         return values, slopes, flat(apply(params, inputs), jnp)
 
     return jax.jit(outputs)(vectors, params, inputs)
@@ -92,7 +95,7 @@ def hold(gated, model, apply, params, inputs, reference):
         aside = STEP * np.eye(gated.nodes)[node]
         up, down = (gated.by_hand(reference, between + sign * aside) @ weights for sign in (1, -1))
         error = max(model.tolerance, 1e-8) * largest * abs(weights).sum()
-        np.testing.assert_allclose(slopes[node], (up - down) / (2 * STEP), rtol=1e-6, atol=error)
+        np.testing.assert_allclose(slopes[-1, node], (up - down) / (2 * STEP), rtol=1e-6, atol=error)
 
 
 def every(models):

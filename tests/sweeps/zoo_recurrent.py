@@ -280,6 +280,29 @@ def lstm_to_lstm_of_a_kernel_for_each_gate(p, x, gate):
     return sequence_to_sequence(p, x, step, (ZEROS, ZEROS), handed)
 
 
+from_inputs = {f"w{name}": (3, 4) for name in "ifgo"}
+
+
+@plain("cell unit 4", {"x": SERIES, "c": normal(2, 5, 4)}, {"cell": from_inputs, "o": weights(4, 2)})
+def memory_that_is_shifted_by_a_step(p, inputs, gate):
+    i, f, g, o = (inputs["x"] @ p["cell"][f"w{n}"] for n in "ifgo")
+    kept = xp.roll(sigmoid(f) * inputs["c"], 1, 1)
+    return dense(p["o"], gate("cell", sigmoid(o) * xp.tanh(kept + sigmoid(i) * xp.tanh(g))))
+
+
+@plain("cell unit 4", SERIES, {"cell": each, "o": weights(4, 2)})
+def lstm_with_a_memory_of_two_steps(p, x, gate):
+    def step(carry, x):
+        last, before, h = carry
+        i, f, g, o = (x @ p["cell"][f"w{n}"] + h @ p["cell"][f"u{n}"] for n in "ifgo")
+        kept = sigmoid(f)[..., None] * xp.stack([last, before], -1)
+        c = kept.sum(-1) / 2 + sigmoid(i) * xp.tanh(g)
+        h = gate("cell", sigmoid(o) * xp.tanh(c))
+        return (c, last, h), h
+
+    return dense(p["o"], scanned(step, (ZEROS, ZEROS, ZEROS), x)[1].mean(1))
+
+
 @plain("cell unit 4", normal(2, 3, 3), {"cell": {"w": (3, 16), "u": (4, 16), "b": (16,)}, "o": weights(4, 2)})
 def lstm_unrolled_by_python(p, x, gate):
     c = h = xp.zeros((2, 4)) if isinstance(x, np.ndarray) else jnp.zeros((2, 4))
