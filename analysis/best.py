@@ -9,7 +9,7 @@ import xarray as xr
 from analysis import _validate, samples
 from analysis.errors import InputError
 
-#: Draws that are looked at together, from the lowest loss on, until enough distinct masks are found.
+#: Draws that are sorted at a time, from the lowest loss on, until there are enough distinct masks.
 BLOCK = 4096
 
 Found = tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
@@ -76,7 +76,7 @@ def _of_draws(part: xr.Dataset, count: int) -> Found:
     elif over == ("mask",) and loss.size == 2 ** part.sizes["node"]:
         masks = None
     else:
-        raise InputError(f"sweep: expected the variable 'gates' or a whole hypercube, got {list(part.data_vars)}")
+        raise InputError(f"sweep must have the variable 'gates' or a whole hypercube, got {list(part.data_vars)}")
 
     def gates_of(draws: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         # Mask number m has node i on when bit i of m is 1.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from analysis import _validate
 
 Floats = npt.NDArray[np.float64]
-#: Shares of examples are multiples of one example; so much is rounding.
+#: Differences of shares below this are rounding: shares are multiples of one example.
 ROUNDING = 1e-9
 
 

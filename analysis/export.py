@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis import _validate, runs
 
-#: Rows of a CSV file that are written at a time, and numbers in them, which are many where nodes are.
+#: Most rows of a CSV file that are written at a time, and most numbers in them.
 ROWS, CELLS = 2**16, 2**23
 
 
@@ -59,7 +59,7 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
 
 def _plain_attributes(attributes: Any) -> dict[str, Any]:
     plain = {name: int(value) if isinstance(value, bool) else value for name, value in attributes.items()}
-    # What netCDF has no type for stays JSON.
+    # Attributes that netCDF has no type for are written as JSON.
     return {name: value if _is_of_netcdf(value) else json.dumps(value) for name, value in plain.items()}
 
 

@@ -14,7 +14,7 @@ from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
-#: Families in the order in which they are reported; the first is the one that the others are held against.
+#: Families in the order of the report; the others are compared with the first.
 FAMILIES = ("log-normal", "normal", "gamma", "Weibull", "log-normal mixture")
 #: Parts that the draws are cut into.
 FOLDS = 10
@@ -47,7 +47,7 @@ class Law(NamedTuple):
         return special.logsumexp(each, axis=-1)
 
     def draw(self, count: int, random: np.random.Generator) -> Floats:
-        """Draw so many losses."""
+        """Draw `count` losses from the law."""
         count = _validate.whole("count", count)
         if self.family != "log-normal mixture":
             return np.asarray(_LAWS[self.family](**self.parameters).rvs(count, random_state=random))
@@ -88,7 +88,7 @@ def fit(loss: Any, family: str, seed: int = 0) -> Law:
         If the family is unknown, or there are fewer than 5 usable losses or all are equal.
     """
     if family not in FAMILIES:
-        raise InputError(f"family: expected one of {', '.join(FAMILIES)}, got {family!r}")
+        raise InputError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     return _fit(_usable(loss, FEWEST), family, _seed(seed))
 
 
@@ -107,7 +107,7 @@ def _enough(values: Floats, fewest: int) -> bool:
 
 def _above_zero(loss: Any) -> Floats:
     if samples.is_summary(loss):
-        raise InputTypeError("loss: expected draws, got a summary, which keeps none")
+        raise InputTypeError("loss must be draws, got a summary, which keeps none")
     values = samples.losses(loss).values
     return values[values > 0]
 
@@ -115,7 +115,7 @@ def _above_zero(loss: Any) -> Floats:
 def _usable(loss: Any, fewest: int) -> Floats:
     values = _above_zero(loss)
     if not _enough(values, fewest):
-        raise InputError(f"loss: expected {fewest} or more losses above 0 that are not all equal, got {values.size}")
+        raise InputError(f"loss must be {fewest} or more losses above 0 that are not all equal, got {values.size}")
     return values
 
 
@@ -129,7 +129,7 @@ def _fit(values: Floats, family: str, seed: int) -> Law:
         law = stats.gamma if family == "gamma" else stats.weibull_min
         shape, _, scale = law.fit(values, floc=0)
         return Law(family, {"shape": float(shape), "scale": float(scale)})
-    # Threads wait for each other for longer than they work on so little.
+    # On arrays this small, threads cost more time than they save.
     with threadpool_limits(1):
         mixture = GaussianMixture(2, n_init=STARTS, tol=1e-4, max_iter=500, random_state=seed).fit(log[:, np.newaxis])
     order = np.argsort(mixture.means_[:, 0])

@@ -10,7 +10,7 @@ from analysis import _validate, perceptron
 from analysis.errors import InputError
 from analysis.perceptron import Perceptron
 
-#: The grid reaches this far from the origin, and has so many points a side.
+#: Half the side of the grid, and its points along a side.
 LIMIT, POINTS = 2.0, 161
 
 
@@ -67,7 +67,7 @@ def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
     _validate.dataset_with("plane", plane, (), ("y", "x"))
     if task.attrs.get("name") != "circle":
         raise InputError(
-            f"task: expected the circle, whose rule holds in the whole plane, got {task.attrs.get('name')!r}"
+            f"task must be the circle, whose rule holds in the whole plane, got {task.attrs.get('name')!r}"
         )
     outside = np.square(_points(plane)).sum(axis=1) > float(task.attrs["radius"]) ** 2
     return xr.DataArray(outside.astype(int).reshape(plane.sizes["y"], plane.sizes["x"]), plane.coords, ("y", "x"))
@@ -102,7 +102,7 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
     _validate.dataset_with("plane", plane, (), ("y", "x"))
     if len(network.kernels[0]) != 2 or network.kernels[-1].shape[1] > 2:
         raise InputError(
-            "network: expected two inputs and one or two outputs, "
+            "network must have two inputs and one or two outputs, "
             f"got {len(network.kernels[0])} and {network.kernels[-1].shape[1]}"
         )
     points, shape = _points(plane), (plane.sizes["y"], plane.sizes["x"])

@@ -39,11 +39,11 @@ def distinct_masks(gates: Any) -> int:
     """
     masks = _validate.array("gates", gates)
     if masks.dtype != np.bool_:
-        raise InputTypeError(f"gates: expected boolean masks, got dtype {masks.dtype}")
+        raise InputTypeError(f"gates must be boolean masks, got dtype {masks.dtype}")
     if not masks.ndim:
-        raise InputError("gates: expected shape (..., nodes), got one truth value")
+        raise InputError("gates must have shape (..., nodes), got one truth value")
     masks = masks.reshape(-1, masks.shape[-1])
-    # Eight bytes to a word: of up to 64 nodes one number a mask, which sorts fast.
+    # Eight bytes to a word: a mask of up to 64 nodes is one number, which sorts fast.
     packed = np.packbits(masks, axis=1)
     packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
     words = np.ascontiguousarray(packed).view(np.uint64)
@@ -94,7 +94,7 @@ def checked_quantiles(quantiles: Any) -> list[float]:
     """Return quantiles as a list, checked to be numbers between 0 and 1."""
     found = _validate.finite_numbers("quantiles", quantiles, 0, 1)
     if found.ndim != 1:
-        raise InputError(f"quantiles: expected a sequence of numbers, got shape {found.shape}")
+        raise InputError(f"quantiles must be a sequence of numbers, got shape {found.shape}")
     return [float(one) for one in found]
 
 
@@ -256,11 +256,11 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     if full_loss is None:
         full_loss = sweep.attrs.get("full_loss")
     if full_loss is None:
-        raise InputError("full_loss: expected a number, or an attribute 'full_loss' of the sweep, got neither")
+        raise InputError("full_loss must be a number, or an attribute 'full_loss' of the sweep, got neither")
     loss = _validate.real_numbers("sweep.loss", sweep["loss"])
     full = _validate.number("full_loss", full_loss, finite=False)
     change = loss - full
-    # A loss of 0 has no logarithm, nor a change of it.
+    # A loss of 0 has no logarithm, so there is no change of the logarithm.
     log_change = np.log(np.where(loss > 0, loss, np.nan)) - np.log(full if full > 0 else np.nan)
     rank = np.zeros(loss.size, dtype=np.int64)
     known = np.flatnonzero(~np.isnan(change))

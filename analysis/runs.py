@@ -55,7 +55,7 @@ class Run:
         begun = [node.path for node in self.tree.subtree if _is_begun_only(node)]
         if begun:
             raise InputError(
-                f"folder: expected a finished run in {self.folder}, got one of which {begun[0].strip('/')} is begun "
+                f"folder must be a finished run in {self.folder}, got one of which {begun[0].strip('/')} is begun "
                 f"only; {_remedy(self.folder / STORE, 'to finish it,')}"
             )
         return self
@@ -81,10 +81,10 @@ class Run:
         """
         if path.strip("/") not in {node.path.strip("/") for node in self.tree.subtree}:
             groups = sorted(node.path for node in self.tree.subtree if node.path != "/")
-            raise InputError(f"path: expected a group of the run in {self.folder}, got {path!r}, not among {groups}")
+            raise InputError(f"path must be a group of the run in {self.folder}, got {path!r}, not among {groups}")
         data = self.tree[path].to_dataset()
         if not data.attrs.get("complete"):
-            raise InputError(f"path: expected a finished group of the run in {self.folder}, got {path!r}, begun only")
+            raise InputError(f"path must be a finished group of the run in {self.folder}, got {path!r}, begun only")
         return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
 
 
@@ -128,18 +128,18 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     folder = path_of("folder", folder)
     store = folder / STORE
     if not store.is_dir():
-        raise MissingError(f"folder: expected a run folder that holds {STORE}, got {folder}")
+        raise MissingError(f"folder must be a run folder that holds {STORE}, got {folder}")
     _check(store)
     tree = xr.open_datatree(store, engine="zarr", consolidated=False)
     for node in tree.subtree:
         node.attrs = seals.attributes_of(dict(attributes=node.attrs))
     for node in list(tree.subtree):
         if _is_begun_only(node):
-            # What is not there yet would be read as zeros.
+            # Zarr reads chunks that are not written yet as zeros.
             node.dataset = xr.Dataset(attrs={**node.attrs, "complete": False})
     if study is not None and tree.attrs.get("study") != study:
         found = tree.attrs.get("study")
-        raise InputError(f"folder: expected a run of the study {study!r}, got a run of {found!r} in {folder}")
+        raise InputError(f"folder must be a run of the study {study!r}, got a run of {found!r} in {folder}")
     return Run(
         folder=folder,
         tree=tree,
@@ -167,7 +167,7 @@ def _check(store: Path) -> None:
     bad = seals.damage_below(store)
     found = attributes.get("format")
     if found != FORMAT and (not bad or seals.SEAL not in attributes):
-        raise InputError(f"folder: expected a store of format {FORMAT} in {store.parent}, got format {found}")
+        raise InputError(f"folder must be a store of format {FORMAT} in {store.parent}, got format {found}")
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise DamagedError(f"{bad[0]} is damaged or missing{more}; {_remedy(store)}")
@@ -186,7 +186,7 @@ def _remedy(store: Path, otherwise: str = "restore it from a copy, or") -> str:
 def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:
     if not isinstance(tree.attrs.get(name), str):
         got = type(tree.attrs[name]).__name__ if name in tree.attrs else "none"
-        raise InputError(f"folder: expected the store in {folder} to have a text attribute {name!r}, got {got}")
+        raise InputError(f"folder must hold a store with a text attribute {name!r}, got {got}")
     return str(tree.attrs[name])
 
 
@@ -198,6 +198,6 @@ def _json(tree: xr.DataTree, name: str, folder: Path) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise InputError(
-            f"folder: expected attribute {name!r} of the store in {folder} to be a JSON object, got {text!r}"
+            f"folder must hold a store whose attribute {name!r} is a JSON object, got {text!r}"
         )
     return value

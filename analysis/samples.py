@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate
+from analysis import _validate, moments
 from analysis.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset, Any)
 
-#: A spread of so many roundings or fewer has no shape left to measure.
+#: Values whose spread is below this many rounding errors have no measurable skewness or kurtosis.
 ROUNDINGS = 64
 
 
@@ -152,8 +152,7 @@ def parts(data: Labelled, dim: str | None, name: str = "data") -> list[Labelled]
     if dim is None:
         return [data]
     _validate.labelled(name, data)
-    if not _validate.is_among(dim, tuple(map(str, data.dims))):
-        raise InputError(f"dim: expected one of {tuple(data.dims)}, got {_validate.shown(dim)}")
+    _validate.one_of("dim", dim, tuple(map(str, data.dims)))
     return [data.isel({dim: index}) for index in range(data.sizes[dim])]
 
 
@@ -241,12 +240,12 @@ def _shape(ordered: Floats, rounding: float) -> Shape:
 
 
 def _of_summary(data: xr.Dataset, name: str, quantity: str) -> Sample:
-    moments = ("count", "mean", "variance", "skewness", "excess_kurtosis")
-    needed = [f"{quantity}_{part}" for part in (*moments, "histogram", "below", "above")]
+    shape = ("count", "mean", "variance", "skewness", "excess_kurtosis")
+    needed = [f"{quantity}_{part}" for part in (*shape, "histogram", "below", "above")]
     _validate.dataset_with(name, data, ("draws", "loss_count", "log_loss_count", *needed), ())
     bins = data[f"{quantity}_bin"].values
     if bins.size < 2:
-        raise InputError(f"{name}: expected 2 bins or more in {quantity}_bin, got {bins.size}")
+        raise InputError(f"{name} must have 2 bins or more in {quantity}_bin, got {bins.size}")
     histogram = data[f"{quantity}_histogram"].transpose(..., f"{quantity}_bin").values
     histogram = histogram.reshape(-1, bins.size).sum(axis=0, dtype=np.int64)
     filled = histogram > 0
@@ -257,7 +256,7 @@ def _of_summary(data: xr.Dataset, name: str, quantity: str) -> Sample:
     return Sample(
         count=total[f"{quantity}_count"],
         shape=_pooled(
-            *(np.ravel(data[f"{quantity}_{part}"]).astype(np.float64) for part in moments),
+            *(np.ravel(data[f"{quantity}_{part}"]).astype(np.float64) for part in shape),
             floor=1.0 if quantity == "log_loss" else 0.0,
         ),
         values=bins[filled],
@@ -273,28 +272,23 @@ def _of_summary(data: xr.Dataset, name: str, quantity: str) -> Sample:
 def _pooled(
     count: Floats, mean: Floats, variance: Floats, skewness: Floats, kurtosis: Floats, *, floor: float
 ) -> Shape:
-    """Merge the moments of several samples, such as chains, each array (samples,).
-
-    Sums of powers of deviations are merged as by P. Pebay (2008), Formulas for robust, one-pass parallel
-    computation of covariances and arbitrary-order statistical moments, SAND2008-6212.
-    """
+    """Merge the shapes of several samples, such as chains, each array (samples,)."""
     nan, total = float("nan"), count.sum()
     if total == 0:
         return Shape(nan, nan, nan, nan)
-    mean = np.where(count > 0, mean, 0)
     square = np.where(count > 1, variance * (count - 1) / np.maximum(count, 1), 0)  # a single value has none
     spread = square > 0
-    m2 = count * square
-    m3 = np.where(spread, skewness * count * square**1.5, 0)
-    m4 = np.where(spread, (kurtosis + 3) * count * square**2, 0)
-    centre = float((count * mean).sum() / total)
-    shift = np.where(count > 0, mean - centre, 0)
-    sd = float(np.sqrt((m2 + count * shift**2).sum() / total))
+    whole = moments.merged(
+        count,
+        mean,
+        count * square,
+        np.where(spread, skewness * count * square**1.5, 0),
+        np.where(spread, (kurtosis + 3) * count * square**2, 0),
+    )
+    centre, sd = float(whole.mean), float(np.sqrt(whole.m2 / total))
     if total < 2:
         return Shape(centre, nan, nan, nan)
     # The device sums a summary up in single precision; `floor` is as in `log_losses`.
     if sd <= ROUNDINGS * float(np.finfo(np.float32).eps) * max(floor, abs(centre)):
         return Shape(centre, 0.0, nan, nan)
-    third = (m3 + 3 * shift * m2 + count * shift**3).sum() / total
-    fourth = (m4 + 4 * shift * m3 + 6 * shift**2 * m2 + count * shift**4).sum() / total
-    return Shape(centre, sd, float(third / sd**3), float(fourth / sd**4) - 3)
+    return Shape(centre, sd, float(whole.m3 / total / sd**3), float(whole.m4 / total / sd**4) - 3)

@@ -23,7 +23,7 @@ DOCUMENT = "zarr.json"
 SEAL = "seal"
 #: JSON has no such numbers; Zarr writes fill values in these words.
 WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
-#: What Zarr, and `write_whole`, leave of a file when they are killed.
+#: Names of the partial files that Zarr and `write_whole` leave behind when they are killed.
 PARTIAL = re.compile(r".+\.[0-9a-f]{32}\.partial")
 #: Paths in a store of what Zarr writes: documents, and chunks by their numbers.
 OF_ZARR = re.compile(r"(.+/)?(zarr\.json|c(/[0-9]+)*)")
@@ -97,7 +97,7 @@ def begin(folder: Path, /, **attributes: Any) -> None:
 def _write(path: Path, content: Mapping[str, Any], files: Sums, attributes: Mapping[str, Any]) -> None:
     found = {**attributes_of(content), **attributes}
     plain = in_json(found)
-    # Which of the words are numbers: a text may read the same.
+    # Paths of the words that stand for numbers, since a text may read the same.
     numbers = [
         name
         for name, value in plain.items()

@@ -62,9 +62,9 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
     """
     gates, nodes = (_validate.real_numbers(name, some) for name, some in (("start", start), ("order", order)))
     if gates.shape != (3,) or not set(gates.tolist()) <= {0, 1}:
-        raise InputError(f"start: expected three gates, each 0 or 1, got {start}")
+        raise InputError(f"start must be three gates, each 0 or 1, got {start}")
     if sorted(nodes.ravel().tolist()) != [0, 1, 2]:
-        raise InputError(f"order: expected the nodes 0, 1 and 2 in some order, got {order}")
+        raise InputError(f"order must be the nodes 0, 1 and 2 in some order, got {order}")
     corners = [tuple(gates.astype(int).tolist())]
     for node in nodes.ravel():
         corners.append(tuple(gate ^ (i == node) for i, gate in enumerate(corners[-1])))

@@ -40,7 +40,7 @@ def _curve(ax: Axes, sample: Sample, width: float, color: str, label: str) -> No
         ax.plot([], color=color, label=label)
         return
     grid, height = density.kde(sample, width)
-    # Points where the curve is, not where it is next to nothing: a few far draws must not make it coarse.
+    # The points lie where the density is not negligible: a few far draws must not make the curve coarse.
     shown = np.flatnonzero(height > 1e-4 * height.max())
     x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
     ax.plot(x, np.interp(x, grid, height), color=color, label=label)
@@ -169,7 +169,7 @@ def log_loss_against_exact(
     """
     _, width = _checked(sweep, None, width)
     if "probability" not in sweep.dims:
-        raise InputError(f"sweep: expected the dimension 'probability', got {tuple(sweep.dims)}")
+        raise InputError(f"sweep must have the dimension 'probability', got {tuple(sweep.dims)}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):

@@ -44,7 +44,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     width, seed = _validate.positive("width", width), _validate.whole("seed", seed)
     log = samples.log_losses(loss).values
     if not log.size:
-        raise InputError("loss: expected finite losses above 0, got none")
+        raise InputError("loss must be finite losses above 0, got none")
     random = np.random.default_rng(seed)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)
@@ -52,7 +52,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
         x = np.linspace(low, high, POINTS)
         for _ in range(REPLICATES):
             drawn = law.draw(log.size, random)
-            # The whole sample's density, of which what has no logarithm is missing: the curve encloses less than 1.
+            # Losses without a logarithm are missing: the curve encloses less than 1.
             kept = np.log(drawn[drawn > 0])
             kept = kept[(kept > low) & (kept < high)]
             if kept.size:

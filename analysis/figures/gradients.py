@@ -21,7 +21,7 @@ from analysis.samples import Sample
 POINTS = 1200
 #: Panels beside each other, and nodes that get one, at most.
 COLUMNS, MOST = 5, 40
-#: Panels show every peak whole, unless the highest is so many times what three quarters of the curves stay below.
+#: Panels show every peak whole, unless the highest exceeds the upper quartile of the peaks by this factor.
 TALL = 2.0
 #: The kernel of one node is wider than that of all nodes, which has more entries, by this factor at most.
 WIDER = 2.0
@@ -42,7 +42,7 @@ def _index_of(sweep: xr.Dataset, probability: float) -> int:
     chances, probability = sweep["probability"].values, _validate.number("probability", probability)
     found = np.flatnonzero(np.isclose(chances, probability))
     if not found.size:
-        raise InputError(f"probability: expected one of {chances.tolist()}, got {probability}")
+        raise InputError(f"probability must be one of {chances.tolist()}, got {probability}")
     return int(found[0])
 
 
@@ -51,7 +51,7 @@ def _with_missing(label: str, missing: int) -> str:
 
 
 def _curve(sample: Sample, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of the density where it is more than next to nothing; none of an empty sample."""
+    """Points of the density where it is not negligible; none for an empty sample."""
     if not sample.values.size:
         return np.empty(0), np.empty(0)
     grid, height = kernel.kde(sample, width)
@@ -190,7 +190,7 @@ def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, top: float)
 
 
 def _titles(sweep: xr.Dataset) -> tuple[list[str], str, bool]:
-    """Return the titles of all nodes, what they lack in front, and whether the layer has a line of its own."""
+    """Return the titles of all nodes, the part that was cut off in front, and whether the layer has its own line."""
     names = [str(label) for label in sweep["node"].values]
     labels, head = short_labels(names)
     # With nodes of several layers it has, in letters that fit over a panel.
@@ -247,7 +247,7 @@ def by_node(
     given = range(min(count, MOST)) if nodes is None else np.atleast_1d(_validate.array("nodes", nodes))
     shown = [_validate.whole("nodes", one, 0, count - 1) for one in given]
     if not shown:
-        raise InputError(f"nodes: expected one or more of 0 to {count - 1}, got none")
+        raise InputError(f"nodes must be one or more of 0 to {count - 1}, got none")
     found = _by_state(sweep, name, probability, shown)
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])

@@ -25,7 +25,7 @@ def _networkx() -> Any:
         import networkx
     except ImportError as error:
         raise NotInstalledError(
-            "networkx: expected it for the drawing of a network: pip install 'gatesweep[graph]'"
+            "networkx is needed for the drawing of a network: pip install 'gatesweep[graph]'"
         ) from error
     return networkx
 
@@ -126,7 +126,7 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 3.2)
         for layer, kernel in enumerate(net.kernels):
-            # What a node that is off receives goes nowhere.
+            # A node that is off passes nothing on, so its incoming edges are left out as well.
             carried = kernel * levels[layer][:, None] * (levels[layer + 1] > 0)
             _edges(ax, carried, places[layer], places[layer + 1], most)
         size = 26.0 if max(sizes) <= 20 else 9.0
@@ -182,7 +182,7 @@ def overview(net: Perceptron | xr.Dataset, gates: dict[str, Any], most: int = ED
         As `network`; ValueError also if there are no gates.
     """
     if not gates:
-        raise InputError("gates: expected one vector or more, got none")
+        raise InputError("gates must be one vector or more, got none")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 3.6, 1, len(gates))
         for ax, (title, vector) in zip(axes, gates.items(), strict=True):

@@ -57,8 +57,7 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
     """
     _validate.dataset_with("data", data, ("nodes",), ("layer",))
     quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
-    if not _validate.is_among(per, ("node", "layer")):
-        raise InputError(f"per: expected 'node' or 'layer', got {_validate.shown(per)}")
+    _validate.one_of("per", per, ("node", "layer"))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, rows_height(len(sizes)))
         if quantity in ("change", "log_change"):
@@ -78,9 +77,7 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
 
 def _known(data: xr.Dataset, quantity: str | None) -> str:
     there = [name for name, variable in QUANTITIES.items() if variable in data]
-    if not there or not (quantity is None or _validate.is_among(quantity, there)):
-        raise InputError(f"quantity: expected one of {there} of this summary, got {quantity!r}")
-    return quantity or there[0]
+    return there[0] if there and quantity is None else _validate.one_of("quantity", quantity, there)
 
 
 def _text(data: xr.Dataset, quantity: str, per: str) -> str:
@@ -99,7 +96,7 @@ def _spread(ax: Axes, data: xr.Dataset, quantity: str) -> dict[str, Any]:
     levels = found["quantile"].values
     at = {q: np.flatnonzero(np.isclose(levels, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
     if not all(one.size for one in at.values()):
-        raise InputError(f"data: expected the quantiles {list(at)}, got {levels.tolist()}")
+        raise InputError(f"data must have the quantiles {list(at)}, got {levels.tolist()}")
     value = {q: found.transpose("quantile", "layer").values[one[0]] for q, one in at.items()}
     ax.hlines(place, value[0.05], value[0.95], color=style.BLUE, linewidth=1.0)
     ax.hlines(place, value[0.25], value[0.75], color=style.BLUE, linewidth=4.0)

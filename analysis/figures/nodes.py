@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from analysis import _validate, layers, removal
-from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_paths
 
@@ -22,7 +21,7 @@ HEAD = 44
 CELL, NARROW = 0.2, 12
 #: In a large heat map the largest values, a share of all, have the last colour, so that few do not pale the rest.
 CLIPPED, LARGE = 0.005, 400
-#: Changes are drawn on a scale that is logarithmic away from 0 where the largest is so many times the median.
+#: The axis of changes is stretched about 0 where the largest change is more than this many times the median.
 STRETCHED = 30.0
 RISES, FALLS = style.BLUE, style.VERMILLION
 Quantity = Literal["loss", "log_loss"]
@@ -77,8 +76,7 @@ def effects(
 
 
 def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
-    if not _validate.is_among(quantity, ("loss", "log_loss")):
-        raise InputError(f"quantity: expected 'loss' or 'log_loss', got {_validate.shown(quantity)}")
+    _validate.one_of("quantity", quantity, ("loss", "log_loss"))
     nodes = removal.leave_one_out(sweep, full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
@@ -143,17 +141,17 @@ def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
 
 
 def rows_height(rows: int) -> float:
-    """Height in inches of a figure with so many layers under each other; it fits on a page."""
+    """Height in inches of a figure with `rows` layers under each other; it fits on a page."""
     return 0.85 + float(np.clip(0.34 * rows, 0.9, max(5.0, min(7.5, 0.17 * rows))))
 
 
 def _scatter(places: np.ndarray, reach: float = 0.34) -> np.ndarray:
-    """Spread points about their row, as wide as they are dense; the same for the same points."""
+    """Spread points about their row, wider where they are dense; equal points give equal places."""
     if places.size < 2 or np.ptp(places) == 0:
         return np.zeros(places.size)
     count, edges = np.histogram(places, min(60, max(8, places.size // 6)))
     dense = np.interp(places, (edges[1:] + edges[:-1]) / 2, count / count.max())
-    # Multiples of the golden ratio fill an interval evenly, in whatever order the points come.
+    # Multiples of the golden ratio fill an interval evenly after any number of points.
     turn = np.empty(places.size)
     turn[np.argsort(places, kind="stable")] = (np.arange(1, places.size + 1) * 0.6180339887) % 1 - 0.5
     return np.asarray(2 * reach * dense * turn)
@@ -253,8 +251,8 @@ def grid(
     """
     found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     kinds = list(dict.fromkeys(found.kinds))
-    if not (_validate.is_among(kind, kinds) or (kind is None and len(kinds) == 1)):
-        raise InputError(f"kind: expected one of {kinds}, got {_validate.shown(kind)}")
+    if kind is not None or len(kinds) != 1:
+        _validate.one_of("kind", kind, kinds)
     chosen = [row for row, its in enumerate(found.kinds) if kind in (None, its)]
     table = np.full((len(chosen), max(found.sizes[chosen])), np.nan)
     for row, layer in enumerate(chosen):

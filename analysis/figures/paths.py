@@ -39,7 +39,7 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
     matrix = result["covariance"] if isinstance(result, xr.Dataset) else result
     values = _validate.real_numbers("result", matrix)
     if values.ndim != 2 or not values.size:
-        raise InputError(f"result: expected shape (steps, steps), got {values.shape}")
+        raise InputError(f"result must have shape (steps, steps), got {values.shape}")
     limit = float(np.abs(values).max()) or 1.0
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.6)  # wide enough for labels beside a square

@@ -158,7 +158,7 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
         If there is nothing to draw.
     """
     if not maps:
-        raise InputError("maps: expected one mask or more, got none")
+        raise InputError("maps must be one mask or more, got none")
     columns = min(_validate.whole("columns", columns, 1), len(maps))
     rows = -(-len(maps) // columns)
     with style.context():
@@ -254,7 +254,7 @@ def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Da
     """
     path = Path(path)
     if not len(maps) or path.suffix != ".gif":
-        raise InputError(f"maps: expected one frame or more, and path: a .gif file, got {len(maps)} and {path.name}")
+        raise InputError(f"maps must be one frame or more, and path: a .gif file, got {len(maps)} and {path.name}")
     with style.context():
         figure, (ax,) = style.new_figure(style.SINGLE, 2.9)
         certainty(maps[0], task, ax=ax)

@@ -67,7 +67,7 @@ def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
     """
     _validate.labelled("losses", losses)
     if "probability" not in losses.dims:
-        raise InputError(f"losses: expected the dimension 'probability', got {tuple(losses.dims)}")
+        raise InputError(f"losses must have the dimension 'probability', got {tuple(losses.dims)}")
     with style.context():
         count = losses.sizes["probability"]
         figure, axes = style.new_figure(style.DOUBLE, style.DOUBLE / max(count, 2) + 0.3, 1, count)

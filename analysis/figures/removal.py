@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from analysis import _validate, removal
-from analysis.errors import InputError
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -40,8 +39,7 @@ def leave_one_out(
     ValueError
         If `order` is unknown.
     """
-    if not _validate.is_among(order, ("loss", "node")):
-        raise InputError(f"order: expected 'loss' or 'node', got {_validate.shown(order)}")
+    _validate.one_of("order", order, ("loss", "node"))
     nodes = removal.leave_one_out(sweep, full_loss)
     full = nodes.attrs["full_loss"]
     # A node without a finite loss (rank 0) has no bar; it comes last and is marked.

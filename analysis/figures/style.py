@@ -125,7 +125,7 @@ def new_figure(
 def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> Axes:
     """Return `ax`, or the axes of a new figure of that size in inches when it is None."""
     if not isinstance(ax, Axes | None):
-        raise InputTypeError(f"ax: expected matplotlib axes, got {type(ax).__name__}")
+        raise InputTypeError(f"ax must be matplotlib axes, got {type(ax).__name__}")
     return ax if ax is not None else new_figure(width, height)[1][0]
 
 
@@ -158,7 +158,7 @@ def as_is(text: Any, most: int = LETTERS) -> str:
     >>> print(as_is(r"cost $\x$"), as_is("two\nlines"), as_is("a_very_long_name_of_one_layer", 16))
     cost \$\x\$ two\nlines a_ver…_one_layer
     """
-    # Cut before anything else, for it may be long, and again, for what no font has takes more letters.
+    # Cut before anything else, since the name may be long, and again, since replaced characters take more letters.
     glyphs, short = _glyphs(), visible(cut_middle(str(text), most))
     drawn = (char if ord(char) in glyphs else char.encode("unicode_escape").decode("ascii") for char in short)
     return cut_middle("".join(drawn), most).replace("$", r"\$")
@@ -179,7 +179,7 @@ def figure_of(ax: Axes) -> Figure:
     """Return the whole figure that `ax` belongs to."""
     figure = ax.get_figure(root=True)
     if figure is None:
-        raise InputError("ax: expected axes of a figure, got axes that were removed from theirs")
+        raise InputError("ax must be axes of a figure, got axes that were removed from theirs")
     return figure
 
 

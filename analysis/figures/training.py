@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import _validate
-from analysis.errors import InputError
 from analysis.figures import style
 
 #: What can be drawn.
@@ -46,8 +45,7 @@ def curve(
     ValueError
         If `name` is unknown.
     """
-    if not _validate.is_among(name, NAMES):
-        raise InputError(f"name: expected one of {list(NAMES)}, got {_validate.shown(name)}")
+    _validate.one_of("name", name, NAMES)
     _validate.dataset_with("training", training, (name,), ("epoch",))
     if test_value is not None:
         test_value = _validate.number("test_value", test_value, finite=False)

@@ -8,7 +8,7 @@ import xarray as xr
 from analysis import _validate
 from analysis.gradients.sums import MOMENTS, STATES, Floats, checked, moments, part_of
 
-#: The bootstrap draws from so many bundles of draws at most; fewer draws are drawn one by one.
+#: Most bundles of draws that the bootstrap samples from; fewer draws are sampled one by one.
 BUNDLES = 2**14
 
 

@@ -83,7 +83,7 @@ def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequenc
         data[key] = ("probability", [row[column] for row in rows])
     if cube_loss is not None:
         if cube_loss.size != 2**nodes:
-            raise InputError(f"cube_loss: expected 2**{nodes} values, one for each mask, got {cube_loss.size}")
+            raise InputError(f"cube_loss must be 2**{nodes} values, one for each mask, got {cube_loss.size}")
         slope = hypercube.mean_derivative(cube_loss, chances)
         ends = hypercube.moments(cube_loss, chances[[high, low]]).mean
         data["slope"] = ("probability", slope)
@@ -96,14 +96,14 @@ def _chosen(chances: Any, wanted: Sequence[float] | None) -> list[int]:
     if wanted is None:
         order = np.argsort(chances)
         if order.size < 3:
-            raise InputError(f"sweep: expected three probabilities or more, got {np.asarray(chances).tolist()}")
+            raise InputError(f"sweep must have three probabilities or more, got {np.asarray(chances).tolist()}")
         midway = (chances[order[0]] + chances[order[-1]]) / 2
         inside = order[1:-1]
         return [int(order[0]), int(inside[np.argmin(np.abs(chances[inside] - midway))]), int(order[-1])]
     wanted = np.ravel(_validate.real_numbers("probabilities", wanted)).tolist()
     found = [np.flatnonzero(np.isclose(chances, p)) for p in wanted]
     if len(found) != 3 or not all(one.size for one in found) or not wanted[0] < wanted[1] < wanted[2]:
-        raise InputError(f"probabilities: expected three of {np.asarray(chances).tolist()}, ascending, got {wanted}")
+        raise InputError(f"probabilities must be three of {np.asarray(chances).tolist()}, ascending, got {wanted}")
     return [int(one[0]) for one in found]
 
 

@@ -48,13 +48,12 @@ class Part(NamedTuple):
 
 def checked(sweep: Any, name: str) -> bool:
     """Check the sweep, and tell whether it is a summary."""
-    if not _validate.is_among(name, NAMES):
-        raise InputError(f"name: expected one of {NAMES}, got {_validate.shown(name)}")
+    _validate.one_of("name", name, NAMES)
     held = samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name, "gates"]
     _validate.dataset_with("sweep", sweep, needed, ("probability", "node"))
     if not held and sweep["gates"].dtype != np.bool_:
-        raise InputTypeError(f"gates: expected boolean masks, got dtype {sweep['gates'].dtype}")
+        raise InputTypeError(f"gates must be boolean masks, got dtype {sweep['gates'].dtype}")
     return held
 
 
@@ -84,7 +83,7 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
         If `name` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
     """
     if checked(sweep, name):
-        raise InputError("sweep: expected draws, got a summary, which does not keep them")
+        raise InputError("sweep must be draws, got a summary, which does not keep them")
     index = _validate.whole("index", index, 0, sweep.sizes["probability"] - 1)
     part = sweep[[name, "gates"]].isel(probability=index).transpose(..., "node")
     nodes = sweep.sizes["node"]
@@ -94,7 +93,7 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
 
 
 def blocks(size: int) -> Iterator[slice]:
-    """Cut so many draws into slices of `ROWS` at most."""
+    """Cut `size` draws into slices of `ROWS` draws at most."""
     return (slice(start, start + ROWS) for start in range(0, size, ROWS))
 
 

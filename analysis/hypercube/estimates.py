@@ -85,7 +85,7 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     """
     chance = checked_probability(probability, inside=True)
     if chance.ndim:
-        raise InputError(f"probability: expected one number, got shape {chance.shape}")
+        raise InputError(f"probability must be one number, got shape {chance.shape}")
     values, gates, nodes = sampled.paired(values, gates, ())
     loss = _validate.real_numbers("values", values).ravel()
     finite = sampled.finite(loss, 4, "draws")
@@ -268,7 +268,7 @@ def shapley(values: Any, gates: Any) -> xr.Dataset:
     mixed = int(np.count_nonzero((start != start[:, :1]).any(axis=1)))
     if mixed:
         raise InputError(
-            f"gates: expected paths that start with every node off, or every node on, got {mixed} of {len(start)} that "
+            f"gates must be paths that start with every node off, or every node on, got {mixed} of {len(start)} that "
             "do not; sweep FlipPaths(probability=0)"
         )
     mean, error = sampled.mean(effects)

@@ -93,7 +93,7 @@ def moments(values: Any, probability: Any = 0.5) -> Moments:
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float or array_like
-        Probability p that a node is on, between 0 and 1; or many of them, of any shape, for next to nothing more.
+        Probability p that a node is on, between 0 and 1; or an array of them, whose size hardly changes the time.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     """
     table, chance = checked(values), checked_probability(probability)
     if chance.ndim:
-        raise InputError(f"probability: expected one number, got shape {chance.shape}")
+        raise InputError(f"probability must be one number, got shape {chance.shape}")
     nodes = nodes_of(table)
     weight = (_chance_of_size(nodes, chance) / _masks_of_size(nodes))[sizes(nodes)]
     if width is None:
@@ -232,6 +232,6 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     width = _validate.positive("width", width)
     place = np.floor(table / width)
     if np.abs(place).max() > 1 / np.finfo(np.float64).eps:
-        raise InputError(f"width: expected more than the rounding of the values, got {width:g}")
+        raise InputError(f"width must be more than the rounding of the values, got {width:g}")
     bins, index = np.unique(place, return_inverse=True)
     return Distribution((bins + 0.5) * width, np.bincount(index, weight, bins.size).astype(np.float64), width)

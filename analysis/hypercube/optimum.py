@@ -101,7 +101,7 @@ def worst_masks(values: Any) -> MaskOfEachSize:
 def _lowest(table: Floats) -> MaskOfEachSize:
     size = sizes(nodes_of(table))
     value = by_size(table, np.minimum, np.inf)
-    # Few masks but those looked for reach the lowest value of their size; ascending, so the first is the lowest number.
+    # Masks that reach the lowest value of their size are few; they ascend, so the first has the lowest number.
     found = np.flatnonzero(table == value[size])
     _, first = np.unique(size[found], return_index=True)
     return MaskOfEachSize(value, found[first])

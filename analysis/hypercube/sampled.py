@@ -25,18 +25,18 @@ def paired(values: Any, gates: Any, inner: tuple[str, ...]) -> tuple[Any, Any, A
     """Return values (..., draws, *inner), gates (..., draws, *inner, nodes), not yet read, and the nodes' labels."""
     for name, data in (("values", values), ("gates", gates)):
         if isinstance(data, xr.Dataset):
-            raise InputTypeError(f"{name}: expected numbers, got an xarray.Dataset; name one of its variables")
+            raise InputTypeError(f"{name} must be numbers, got an xarray.Dataset; name one of its variables")
         if not isinstance(data, xr.DataArray):
             continue
         if (several := data.sizes.get("probability", 1)) > 1:
-            raise InputError(f"{name}: expected one probability, got {several}; select one, .isel(probability=0)")
+            raise InputError(f"{name} must have one probability, got {several}; select one, .isel(probability=0)")
         if not inner and "step" in data.dims:
-            raise InputError(f"{name}: expected independent draws, got {data.dims}; for paths use along_paths")
+            raise InputError(f"{name} must be independent draws, got {data.dims}; for paths use along_paths")
         if inner and "step" not in data.dims:
-            raise InputError(f"{name}: expected the dimension 'step', got {data.dims}")
+            raise InputError(f"{name} must have the dimension 'step', got {data.dims}")
     if isinstance(values, xr.DataArray) and isinstance(gates, xr.DataArray):
         if {*gates.dims} != {*values.dims, "node"}:
-            raise InputError(f"gates: expected the dimensions {(*values.dims, 'node')}, got {gates.dims}")
+            raise InputError(f"gates must have the dimensions {(*values.dims, 'node')}, got {gates.dims}")
         values = values.transpose(..., *inner)
         gates = gates.transpose(*values.dims, "node")
     values, gates = (
@@ -45,13 +45,13 @@ def paired(values: Any, gates: Any, inner: tuple[str, ...]) -> tuple[Any, Any, A
     )
     if values.ndim < 1 + len(inner) or gates.shape[:-1] != values.shape or 0 in gates.shape:
         wanted = f"values of shape ({', '.join(('...', 'draws', *('steps' for _ in inner)))}) and gates (..., nodes)"
-        raise InputError(f"gates: expected {wanted} for each value, got {values.shape} and {gates.shape}")
+        raise InputError(f"gates must be {wanted} for each value, got {values.shape} and {gates.shape}")
     labelled = isinstance(gates, xr.DataArray) and "node" in gates.dims
     return values, gates, gates["node"].values if labelled else np.arange(gates.shape[-1])
 
 
 def slices(count: int, cells: int) -> Iterator[slice]:
-    """Yield slices of `count` rows with so many cells each."""
+    """Yield slices of `count` rows of `cells` cells each, `CELLS` cells at most."""
     rows = max(1, CELLS // cells)
     return (slice(start, min(start + rows, count)) for start in range(0, count, rows))
 
@@ -64,9 +64,9 @@ def parts(gates: Any, inner: int) -> Iterator[tuple[slice, Bits]]:
         for rows in slices(block.shape[0], int(np.prod(block.shape[1:]))):
             bits = np.asarray(block[rows])
             if bits.dtype.kind not in "biuf":
-                raise InputTypeError(f"gates: expected zeros and ones, got dtype {bits.dtype}")
+                raise InputTypeError(f"gates must be zeros and ones, got dtype {bits.dtype}")
             if bits.dtype.kind != "b" and (wrong := bits[(bits != 0) & (bits != 1)]).size:
-                raise InputError(f"gates: expected zeros and ones, got {wrong.flat[0]:g}")
+                raise InputError(f"gates must be zeros and ones, got {wrong.flat[0]:g}")
             first = number * block.shape[0]
             yield slice(first + rows.start, first + rows.stop), bits.astype(bool, copy=False)
 
@@ -74,7 +74,7 @@ def parts(gates: Any, inner: int) -> Iterator[tuple[slice, Bits]]:
 def check_share(on: int, count: int, chance: float, where: str = "") -> None:
     """Refuse gates whose share that is on does not fit the probability."""
     if 2 * min(stats.binom.cdf(on, count, chance), stats.binom.sf(on - 1, count, chance)) < LEAST_CHANCE:
-        raise InputError(f"gates: expected a share near {chance:g} that is on, got {on / count:.4g}{where}")
+        raise InputError(f"gates must have a share near {chance:g} that is on, got {on / count:.4g}{where}")
 
 
 def finite(loss: Floats, least: int, what: str) -> Bits:
@@ -83,7 +83,7 @@ def finite(loss: Floats, least: int, what: str) -> Bits:
     count = int(np.count_nonzero(right))
     if count < least:
         others = right.size - count
-        raise InputError(f"values: expected {least} or more {what} of finite numbers, got {count} and {others} others")
+        raise InputError(f"values must be {least} or more {what} of finite numbers, got {count} and {others} others")
     return right
 
 
@@ -103,14 +103,14 @@ def effects(values: Any, gates: Any, least: int) -> tuple[Floats, Floats, Bits, 
     """
     steps, nodes = gates.shape[-2:]
     if steps != nodes + 1:
-        raise InputError(f"gates: expected whole paths, {nodes + 1} steps for {nodes} nodes, got {steps}")
+        raise InputError(f"gates must be whole paths, {nodes + 1} steps for {nodes} nodes, got {steps}")
     loss = _validate.real_numbers("values", values).reshape(-1, steps)
     right = finite(loss, least, "paths")
     effect, start = np.empty((len(loss), nodes)), np.empty((len(loss), nodes), bool)
     for rows, bits in parts(gates, 2):
         flipped = bits[:, 1:] != bits[:, :-1]
         if not ((flipped.sum(axis=1) == 1).all() and (flipped.sum(axis=2) == 1).all()):
-            raise InputError("gates: expected whole paths, one node flipped a step and each node once")
+            raise InputError("gates must be whole paths, one node flipped a step and each node once")
         node, start[rows] = flipped.argmax(axis=2), bits[:, 0]
         with np.errstate(invalid="ignore"):  # infinity less infinity, in a path that is left out
             change = np.diff(loss[rows], axis=1)

@@ -10,7 +10,7 @@ from analysis import _validate
 from analysis.hypercube.table import Floats, by_size, checked, rounding
 from analysis.hypercube.transform import biased, walsh
 
-#: Up to so many nodes the Krawtchouk polynomials fit into 64-bit integers.
+#: Largest number of nodes whose Krawtchouk polynomials fit into 64-bit integers.
 MOST_NODES = 60
 
 

@@ -12,7 +12,7 @@ from analysis.samples import ROUNDINGS
 
 Floats = npt.NDArray[np.float64]
 
-#: What to do with something else than a whole table.
+#: Advice for a table that is not whole.
 SAMPLED = "for sampled masks see analysis.hypercube.estimates"
 
 
@@ -41,16 +41,16 @@ def checked(values: Any, name: str = "values") -> Floats:
     table = _validate.real_numbers(name, values)
     if table.ndim != 1:
         raise InputError(
-            f"{name}: expected shape (2**N,), one number for each mask, got shape {table.shape}; {SAMPLED}"
+            f"{name} must have shape (2**N,), one number for each mask, got shape {table.shape}; {SAMPLED}"
         )
     if table.size.bit_count() != 1:
-        raise InputError(f"{name}: expected 2**N numbers, one for each mask of N nodes, got {table.size}; {SAMPLED}")
+        raise InputError(f"{name} must be 2**N numbers, one for each mask of N nodes, got {table.size}; {SAMPLED}")
     finite = np.isfinite(table)
     if not finite.all():
         bad = table.size - int(np.count_nonzero(finite))
         first = int(np.argmin(finite))
         raise InputError(
-            f"{name}: expected finite numbers, got {bad} of {table.size} that are not, the first at mask {first}"
+            f"{name} must be finite numbers, got {bad} of {table.size} that are not, the first at mask {first}"
         )
     return table
 
@@ -77,11 +77,11 @@ def checked_probability(probability: Any, *, inside: bool = False) -> Floats:
         If one lies outside.
     """
     chances = _validate.real_numbers("probability", probability)
-    # Asked for what is right, so that NaN is refused as well.
+    # NaN fails this condition, and is refused as well.
     right = (chances > 0) & (chances < 1) if inside else (chances >= 0) & (chances <= 1)
     if not right.all():
         limits = "above 0 and below 1" if inside else "between 0 and 1"
-        raise InputError(f"probability: expected {limits}, got {chances[~right].flat[0]:g}")
+        raise InputError(f"probability must be {limits}, got {chances[~right].flat[0]:g}")
     return chances
 
 

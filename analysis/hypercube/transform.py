@@ -180,5 +180,5 @@ def inverse_biased(coefficients: Any, probability: float) -> Floats:
 def _one_inside(probability: float) -> float:
     chance = checked_probability(probability, inside=True)
     if chance.ndim:
-        raise InputError(f"probability: expected one number, got shape {chance.shape}")
+        raise InputError(f"probability must be one number, got shape {chance.shape}")
     return float(chance)

@@ -49,8 +49,7 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
     jackknife over whole draws (see `analysis.gradients.statistics`). For the mean it is the standard error of the
     draws' layer means, :math:`s / \sqrt R` for R draws, and not :math:`s / \sqrt{R N}`, which would be too small.
     """
-    if not _validate.is_among(name, NAMES):
-        raise InputError(f"name: expected one of {NAMES}, got {_validate.shown(name)}")
+    _validate.one_of("name", name, NAMES)
     found, held = groups(sweep, "sweep"), samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name]
     _validate.dataset_with("sweep", sweep, needed, ("node",))
@@ -105,7 +104,7 @@ def _independent(sweep: xr.Dataset, name: str) -> None:
     others = [str(dim) for dim in sweep[name].dims if dim not in (*DRAWS, "probability", "node")]
     if others or "node" not in sweep[name].dims:
         raise InputError(
-            f"sweep: expected {name} of independent draws, with dimensions among probability, chain, draw, and node, "
+            f"sweep must be {name} of independent draws, with dimensions among probability, chain, draw, and node, "
             f"got {tuple(map(str, sweep[name].dims))}"
         )
 
@@ -194,7 +193,7 @@ def _slopes(part: xr.Dataset, found: Groups) -> dict[str, Any]:
     loss = _validate.real_numbers("sweep.loss", part["loss"].transpose(*over)).ravel()
     gates = _table(part["gates"])
     if gates.dtype.kind not in "biuf":
-        raise InputTypeError(f"sweep.gates: expected masks or gains, got dtype {gates.dtype}")
+        raise InputTypeError(f"sweep.gates must be masks or gains, got dtype {gates.dtype}")
     known = np.isfinite(loss) & (loss > 0)
     on = np.concatenate([found.sums(gates[rows]) for rows in _blocks(*gates.shape)])[known]
     layers = len(found.names)

@@ -93,7 +93,7 @@ def groups(data: xr.Dataset, called: str = "data") -> Groups:
     for name in ("node", "layer"):
         if name not in data.coords or data[name].dims != ("node",):
             raise InputError(
-                f"{called}: expected the coordinate {name!r} along the dimension 'node', "
+                f"{called} must have the coordinate {name!r} along the dimension 'node', "
                 f"got the coordinates {sorted(map(str, data.coords))}"
             )
     layers = [str(layer) for layer in data["layer"].values]

@@ -49,7 +49,7 @@ def summary(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
         parts.append(slopes(sweep))
     if not parts:
         raise InputError(
-            "sweep: expected single removals, or draws with gates or gate gradients, "
+            "sweep must be single removals, or draws with gates or gate gradients, "
             f"got the variables {list(sweep.data_vars)}"
         )
     return xr.merge(parts, compat="equals", combine_attrs="override")

@@ -42,7 +42,7 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
         return Table(name, _REMOVED.format(unit=unit), _of_removals(summary))
     columns = _of_draws(summary, unit)
     if not columns:
-        raise InputError(f"summary: expected one by analysis.layers.summary, got the variables {list(summary)}")
+        raise InputError(f"summary must be one by analysis.layers.summary, got the variables {list(summary)}")
     rows = _rows(summary)
     first: list[Column] = []
     if "probability" in summary.dims:
@@ -127,7 +127,7 @@ def node_table(
     full_loss : float, optional
         Loss with every node on; the attribute of the sweep when left out.
     most : int
-        So many of the costliest and so many of the cheapest nodes, unless all nodes are no more than twice as many.
+        Number of the costliest and of the cheapest nodes; all nodes where they are at most twice as many.
     name : str
         Stem of the file names.
 

@@ -97,7 +97,7 @@ def compare(sampled: xr.Dataset, exact: Any) -> xr.Dataset:
     _validate.dataset_with("sampled", sampled, needed, dims)
     wanted = _validate.real_numbers("exact", exact)
     if wanted.shape != sampled["covariance"].shape:
-        raise InputError(f"exact: expected shape {sampled['covariance'].shape}, as sampled, got {wanted.shape}")
+        raise InputError(f"exact must have shape {sampled['covariance'].shape}, as sampled, got {wanted.shape}")
     difference = sampled["covariance"].values - wanted
     ratio = in_standard_errors(difference, sampled["covariance_error"].values)
     entries = np.abs(ratio[np.tril_indices_from(ratio)])

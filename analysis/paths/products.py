@@ -24,14 +24,14 @@ def checked(log_loss: Any) -> Any:
     """Return the paths as an array or DataArray (..., paths, steps), its values not yet read."""
     if isinstance(log_loss, xr.DataArray):
         if "step" not in log_loss.dims:
-            raise InputError(f"log_loss: expected the dimension 'step', got {log_loss.dims}")
+            raise InputError(f"log_loss must have the dimension 'step', got {log_loss.dims}")
         log_loss = log_loss.transpose(..., "step")
     elif isinstance(log_loss, xr.Dataset):
-        raise InputTypeError("log_loss: expected numbers, got an xarray.Dataset; name one of its variables")
+        raise InputTypeError("log_loss must be numbers, got an xarray.Dataset; name one of its variables")
     else:
         log_loss = _validate.array("log_loss", log_loss)
     if log_loss.ndim < 2 or log_loss.shape[-1] < 2:
-        raise InputError(f"log_loss: expected shape (paths, steps) with 2 steps or more, got {log_loss.shape}")
+        raise InputError(f"log_loss must have shape (paths, steps) with 2 steps or more, got {log_loss.shape}")
     return log_loss
 
 

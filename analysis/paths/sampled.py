@@ -120,7 +120,7 @@ def covariance(log_loss: Any) -> xr.Dataset:
     steps = log_loss.shape[-1]
     mean, paths, left_out = _mean(log_loss)
     if paths < 3:
-        raise InputError(f"log_loss: expected 3 or more paths of finite numbers, got {paths} and {left_out} others")
+        raise InputError(f"log_loss must be 3 or more paths of finite numbers, got {paths} and {left_out} others")
 
     scatter, fourth = np.zeros((2, steps, steps))
     reversal, distance = Products(steps), Products(steps)
