@@ -1,7 +1,7 @@
-"""The claims of the paper, each answered from the numbers by a rule that is stated beside it.
+"""The claims of the paper, each judged from the numbers by a rule that the page states beside it.
 
-Every function takes the measured networks and returns a `Claim`. A claim about several networks holds where it holds in
-each of them, does not hold where it holds in none, and holds partly otherwise.
+A claim about several networks holds where it holds in each of them, does not hold where it holds in none, and holds
+partly otherwise. "Re-ranked" is meant throughout, but for `single_pass`.
 
 References
 ----------
@@ -10,25 +10,26 @@ Environments.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from analysis import curves, ranks
-from sweeps.studies.shrinking.measures.networks import PAPER, Network
-from sweeps.studies.shrinking.measures.pairs import PairSummary
+from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY, Claim, Statement, by_share, combined, judged
+from analysis.intervals import Interval
+from analysis.reports.wording import percent
+from sweeps.studies.shrinking.measures.networks import Network
+from sweeps.studies.shrinking.measures.pairs import CANCELLED, PairSummary
 from sweeps.studies.shrinking.measures.paths import DROPS
 from sweeps.studies.shrinking.measures.retraining import RetrainingSummary
+from sweeps.studies.shrinking.names import METHODS, PAPER, TAYLOR
 
-HOLDS, PARTLY, FAILS, OPEN = "holds", "holds partly", "does not hold", "not measured"
-
-#: "Consistently": at so many of the steps; not at all where it is no more than every other one.
+#: "Consistently": at so many of the steps; the claim fails where it is no more than every other one.
 CONSISTENT, CHANCE = 0.9, 0.5
 #: "Far better": at most so much of the mean error.
 FAR = 0.5
-#: Shares of the nodes that the paper says can go.
-PAPER_SHARES = (0.4, 0.7)
-#: Rank correlation of error and accuracy from which on the one is a proxy of the other, and below which it is none.
+#: Share of the nodes that can go at least, as the paper says.
+LEAST_REMOVABLE = 0.4
+#: Rank correlation of error and accuracy: a proxy at the first or below, none at the second or above.
 PROXY, NO_PROXY = -0.9, -0.5
 #: Level of the tests of a preference for a layer, shared over the methods that are tested.
 LEVEL = 0.05
@@ -41,41 +42,8 @@ MOST_CANCEL, FEW_CANCEL = 0.5, 0.1
 #: Retraining leaves a weak relation where agreement is below the one or the spread that is left below the other.
 AGREEMENT, SPREAD = 0.75, 0.5
 
-TAYLOR = ("first_order", "second_order")
-MEASURED = ("brute_force", *TAYLOR)
+_NEAR, _FAR = (f"{100 * drop:g} percentage point{'' if drop == 0.01 else 's'}" for drop in DROPS)
 Networks = Mapping[str, Network]
-
-
-class Claim(NamedTuple):
-    """A claim and its answer.
-
-    Attributes
-    ----------
-    name : str
-    verdict : {"holds", "holds partly", "does not hold", "not measured"}
-    cases : dict of str to str
-        Verdict by key of the network.
-    values : dict of str to dict
-        The numbers behind it, by key of the network.
-    """
-
-    name: str
-    verdict: str
-    cases: dict[str, str]
-    values: dict[str, dict[str, Any]]
-
-
-def combined(verdicts: Iterable[str]) -> str:
-    """Join verdicts into one: those that were not measured do not count."""
-    known = {verdict for verdict in verdicts if verdict != OPEN}
-    if not known:
-        return OPEN
-    return known.pop() if len(known) == 1 else PARTLY
-
-
-def _claim(name: str, found: Mapping[str, tuple[str, dict[str, Any]]]) -> Claim:
-    cases = {key: verdict for key, (verdict, _) in found.items()}
-    return Claim(name, combined(cases.values()), cases, {key: values for key, (_, values) in found.items()})
 
 
 def _paper(networks: Networks) -> dict[str, Network]:
@@ -83,15 +51,15 @@ def _paper(networks: Networks) -> dict[str, Network]:
     return {key: networks[key] for key in PAPER if key in networks}
 
 
-def by_depth(networks: Networks) -> dict[int, Network]:
-    """Return the networks of one criterion by their number of hidden layers."""
-    return {int(key): network for key, network in sorted(networks.items()) if key.isdigit()}
+def _one(value: float) -> Interval:
+    """A number of one network, which has no interval."""
+    return Interval(value, float("nan"), 1)
 
 
 def _losses(network: Network, methods: Iterable[str], ranking: str) -> np.ndarray:
     """Losses of the methods, (methods, steps), without the first and the last step, which all have in common."""
-    data = network.paths["loss"].sel(ranking=ranking)
-    return np.array([data.sel({"ranked_by": method}).values for method in methods], float)[:, 1:-1]
+    data = network.paths["loss"].sel({"ranked_by": list(methods), "ranking": ranking})
+    return data.transpose("ranked_by", "step").values[:, 1:-1]
 
 
 def _lower(one: np.ndarray, other: np.ndarray) -> float:
@@ -100,237 +68,223 @@ def _lower(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean(one[differ] < other[differ])) if differ.any() else float("nan")
 
 
-def _by_share(share: float, holds: float, fails: float) -> str:
-    if np.isnan(share):
-        return OPEN
-    return HOLDS if share >= holds else FAILS if share <= fails else PARTLY
-
-
 def second_over_first(networks: Networks) -> Claim:
-    """Second order is consistently better than first, with re-ranking.
-
-    Holds where its error is the lower one at `CONSISTENT` of the steps or more, not where it is at no more than
-    `CHANCE` of them.
-    """
-    found = {}
+    """Judge by the share of the steps at which the error of second order is the lower one."""
+    statement = Statement(
+        "Second order is consistently better than first",
+        f"it holds where the error of second order is the lower one at {percent(CONSISTENT, 0)} of the steps or more, "
+        f"and does not hold where it is the lower one at {percent(CHANCE, 0)} or fewer (re-ranked; a step is one "
+        "removal)",
+    )
+    parts = {}
     for key, network in _paper(networks).items():
         first, second = _losses(network, TAYLOR, "reranked")
         share = _lower(second, first)
-        found[key] = (
-            _by_share(share, CONSISTENT, CHANCE),
-            {
-                "share": share,
-                **{f"removable_{method}": network.number("removable", method, fall=DROPS[0]) for method in TAYLOR},
-            },
-        )
-    return _claim("second_over_first", found)
+        parts[key] = by_share(share, CONSISTENT, CHANCE), {"share": share}
+    return judged(statement, parts)
 
 
 def brute_force(networks: Networks) -> Claim:
-    """Brute force is far better than both Taylor methods, with re-ranking.
-
-    Holds where its mean error over the path is at most `FAR` of the better one's, not where it is no lower.
-    """
-    found = {}
+    """Judge by the mean error over the path, as a multiple of that of the better Taylor method."""
+    statement = Statement(
+        "Brute force is far better than both",
+        f"it holds where the mean error over the path is at most {FAR:g} times that of the better of the two, holds "
+        "partly where it is lower at all, and does not hold otherwise (re-ranked)",
+    )
+    parts = {}
     for key, network in _paper(networks).items():
-        mean = {method: network.number("mean_loss", method) for method in MEASURED}
-        ratio = mean["brute_force"] / min(mean[method] for method in TAYLOR)
-        verdict = OPEN if np.isnan(ratio) else HOLDS if ratio <= FAR else FAILS if ratio >= 1 else PARTLY
-        removed = {f"removable_{method}": network.number("removable", method, fall=DROPS[0]) for method in MEASURED}
-        found[key] = verdict, {"ratio": ratio, **removed}
-    return _claim("brute_force", found)
+        ratio = network.number("mean_loss", "brute_force") / min(network.number("mean_loss", one) for one in TAYLOR)
+        parts[key] = HOLDS if ratio <= FAR else FAILS if ratio >= 1 else PARTLY, {"ratio": ratio}
+    return judged(statement, parts)
 
 
 def removable(networks: Networks) -> Claim:
-    """Brute force can remove 40 to 70 % of the nodes.
-
-    Holds where the accuracy falls by no more than `DROPS`[0] until at least 40 % of the nodes are gone (more is
-    no objection), partly where it does by no more than `DROPS`[1], not otherwise.
-    """
-    found = {}
+    """Judge by the share of the nodes that go before the accuracy falls; more than 70 % is no objection."""
+    statement = Statement(
+        "40 to 70 % of the nodes can go",
+        f"it holds where brute force, re-ranked, removes {percent(LEAST_REMOVABLE, 0)} or more before the accuracy "
+        f"falls by more than {_NEAR}, and partly where it does so before the accuracy falls by more than {_FAR}",
+        published="40 to 70 %",
+    )
+    parts = {}
     for key, network in _paper(networks).items():
-        near, far = (network.number("removable", "brute_force", fall=drop) / network.nodes for drop in DROPS)
+        near, far = (network.removable("brute_force", fall=drop) / network.nodes for drop in DROPS)
         test = network.number("test_removable", "brute_force", fall=DROPS[0]) / network.nodes
-        least = PAPER_SHARES[0] - curves.ROUNDING
-        verdict = OPEN if np.isnan(near) else HOLDS if near >= least else PARTLY if far >= least else FAILS
-        found[key] = verdict, {"near": near, "far": far, "test": test}
-    return _claim("removable", found)
+        least = LEAST_REMOVABLE - curves.ROUNDING
+        verdict = HOLDS if near >= least else PARTLY if far >= least else FAILS
+        parts[key] = verdict, {"near": near, "far": far, "test": test}
+    return judged(statement, parts)
 
 
 def error_first(networks: Networks) -> Claim:
-    """The error rises before the accuracy falls, with re-ranking.
-
-    By method: the error has doubled in fewer removals than the accuracy has fallen by more than `DROPS`[0]. Holds in a
-    network where it is so for all three methods, not where it is for none.
-    """
-    found = {}
+    """Judge, by method, whether the error has doubled in fewer removals than the accuracy has fallen."""
+    statement = Statement(
+        "The error rises before the accuracy falls",
+        f"it holds where by all three methods, re-ranked, the error has doubled before the accuracy has fallen by more "
+        f"than {_NEAR}, and does not hold where this is so by none",
+    )
+    parts = {}
     for key, network in _paper(networks).items():
-        values: dict[str, float] = {}
-        verdicts = []
-        for method in MEASURED:
-            risen = network.number("risen", method)
-            fallen = network.number("removable", method, fall=DROPS[0]) + 1
-            # One more than all removals: it never fell.
-            fallen = np.inf if fallen > network.nodes else fallen
-            values |= {f"risen_{method}": risen, f"fallen_{method}": fallen}
-            verdicts.append(OPEN if np.isnan(risen + fallen) else HOLDS if risen < fallen else FAILS)
-        found[key] = combined(verdicts), values
-    return _claim("error_first", found)
+        counts = {method: network.removable(method) for method in METHODS}
+        fallen = {method: np.inf if count == network.nodes else count + 1 for method, count in counts.items()}
+        verdicts = [HOLDS if network.number("risen", method) < fallen[method] else FAILS for method in METHODS]
+        parts[key] = combined(verdicts), {f"fallen {method}": count for method, count in fallen.items()}
+    return judged(statement, parts)
 
 
 def proxy(networks: Networks) -> Claim:
-    """Squared error is a decent proxy for accuracy.
-
-    By method, with re-ranking: the rank correlation of both along the path is at most `PROXY`; none where it is above
-    `NO_PROXY`. The network has the worst of the three.
-    """
-    found = {}
+    """Judge by the rank correlation of error and accuracy along the path, the worst of the three methods."""
+    statement = Statement(
+        "Squared error is a decent proxy for accuracy",
+        f"it holds where the rank correlation of error and accuracy along the path is −{-PROXY:g} or below by all "
+        f"three methods, and does not hold where it is −{-NO_PROXY:g} or above by any (re-ranked)",
+    )
+    parts = {}
     for key, network in _paper(networks).items():
-        values = {method: network.number("proxy", method) for method in MEASURED}
-        known = [value for value in values.values() if not np.isnan(value)]
-        worst = max(known, default=np.nan)
-        verdict = OPEN if np.isnan(worst) else HOLDS if worst <= PROXY else FAILS if worst > NO_PROXY else PARTLY
-        found[key] = verdict, values
-    return _claim("proxy", found)
+        values = {method: network.number("proxy", method) for method in METHODS}
+        parts[key] = by_share(-max(values.values()), -PROXY, -NO_PROXY), values
+    return judged(statement, parts)
 
 
 def clearer(networks: Networks) -> Claim:
-    """Accuracy is the clearer signal of the two.
-
-    By method, with re-ranking: less of the movement of the accuracy than of the error goes the wrong way. Holds in a
-    network where it is so for all three methods, not where it is for none.
-    """
-    found = {}
+    """Judge, by method, whether less of the movement of the accuracy than of the error goes the wrong way."""
+    statement = Statement(
+        "Accuracy is the clearer signal",
+        "the clearer signal is the one of which less moves the wrong way, upwards for accuracy and downwards for "
+        "error; the claim holds where this is the accuracy by all three methods, and does not hold where it is by none",
+    )
+    parts = {}
     for key, network in _paper(networks).items():
-        values: dict[str, float] = {}
-        verdicts = []
-        for method in MEASURED:
-            loss, accuracy = (network.number(f"{name}_wrong_way", method) for name in ("loss", "accuracy"))
-            values |= {f"loss_{method}": loss, f"accuracy_{method}": accuracy}
-            verdicts.append(OPEN if np.isnan(loss + accuracy) else HOLDS if accuracy < loss else FAILS)
-        found[key] = combined(verdicts), values
-    return _claim("clearer", found)
+        loss, accuracy = (
+            {method: network.number(f"{name}_wrong_way", method) for method in METHODS} for name in ("loss", "accuracy")
+        )
+        verdicts = [HOLDS if accuracy[method] < loss[method] else FAILS for method in METHODS]
+        values = {f"loss {method}": share for method, share in loss.items()}
+        values |= {f"accuracy {method}": share for method, share in accuracy.items()}
+        parts[key] = combined(verdicts), values
+    return judged(statement, parts)
 
 
 def taylor_layers(networks: Networks) -> Claim:
-    """The Taylor methods prefer neither layer of a two-layer network, with re-ranking.
-
-    Holds, that is, is not rejected, where neither method's p-value is below `LEVEL` / 2; does not hold where both are.
-    """
+    """Judge by the p-values of the order of the layers, at a level that the two methods share."""
+    statement = Statement(
+        "First and second order prefer neither of two layers",
+        "the claim stands unless a random order would give mean places of the layers as unequal with a chance below "
+        f"{LEVEL / 2:g} ({LEVEL:g} shared over the two); not rejected does not mean proven",
+    )
     if "2" not in networks:
-        return _claim("taylor_layers", {})
-    found = networks["2"].layers["p_value"].sel(ranking="reranked")
-    values = {method: float(found.sel({"ranked_by": method})) for method in TAYLOR}
-    rejected = [FAILS if p_value < LEVEL / len(TAYLOR) else HOLDS for p_value in values.values()]
-    return _claim("taylor_layers", {"2": (combined(rejected), values)})
+        return Claim(statement, NOT_MEASURED)
+    p_values = {method: networks["2"].p_value(method) for method in TAYLOR}
+    parts = {
+        method: (FAILS if p_value < LEVEL / len(TAYLOR) else HOLDS, {"p value": p_value})
+        for method, p_value in p_values.items()
+    }
+    return judged(statement, parts)
 
 
 def outer_layer(networks: Networks) -> Claim:
-    """Brute force takes the outer layer of a two-layer network first, with re-ranking.
-
-    The outer layer is the last hidden one. Does not hold where a random order would have as many of its nodes among the
-    first quarter of the removals with a chance of `LEVEL` or more; otherwise holds where more than half of these
-    removals are of it, and partly where not.
-    """
+    """Judge by how many of the first quarter of the removals are of the last hidden layer."""
+    statement = Statement(
+        "Brute force takes the outer layer first",
+        "it holds where more than half of the first quarter of the removals are of the last hidden layer, and a random "
+        f"order would have as many with a chance below {LEVEL:g}; it does not hold where that chance is not below it",
+    )
     if "2" not in networks:
-        return _claim("outer_layer", {})
+        return Claim(statement, NOT_MEASURED)
     data = networks["2"].layers
     one = data.isel(layer=-1).sel({"ranked_by": "brute_force", "ranking": "reranked"})
-    early, expected, p_value = (float(one[name]) for name in ("early", "expected_early", "early_p_value"))
-    beginning = int(data["beginning"])
+    early, beginning, p_value = int(one["early"]), int(data["beginning"]), float(one["early_p_value"])
     verdict = FAILS if p_value >= LEVEL else HOLDS if early > beginning / 2 else PARTLY
-    values = {"early": early, "expected": expected, "beginning": beginning, "p_value": p_value}
-    return _claim("outer_layer", {"2": (verdict, values)})
+    values = {"early": early, "expected": float(one["expected_early"]), "beginning": beginning, "p value": p_value}
+    return Claim(statement, verdict, _one(early / beginning), "%", values={"2": values})
 
 
 def deeper(networks: Networks) -> Claim:
-    """Deeper networks of as many nodes are harder to prune, by brute force with re-ranking.
-
-    Holds where every hidden layer more leaves fewer nodes that can go before the accuracy falls by more than
-    `DROPS`[0]; does not hold where the rank correlation of layers and such nodes is 0 or above; partly otherwise.
-    """
-    depths = by_depth(networks)
-    counts = {depth: one.number("removable", "brute_force", fall=DROPS[0]) for depth, one in depths.items()}
-    counts = {depth: count for depth, count in counts.items() if not np.isnan(count)}
+    """Judge by the nodes that brute force can remove, network by network of growing depth."""
+    statement = Statement(
+        "Deeper networks are harder to prune",
+        f"it holds where each layer more leaves fewer nodes that brute force, re-ranked, can remove before the "
+        f"accuracy falls by more than {_NEAR}, and does not hold where their rank correlation with depth is not "
+        "negative",
+    )
+    counts = {int(key): one.removable("brute_force") for key, one in networks.items() if key.isdigit()}
     if len(counts) < 2:
-        return _claim("deeper", {})
+        return Claim(statement, NOT_MEASURED)
     falls = (np.diff(list(counts.values())) < 0).all()
-    correlation = float(ranks.correlation(list(counts), list(counts.values())))
-    correlation = 0.0 if np.isnan(correlation) else correlation  # all alike: no relation
+    # Where all are alike there is no correlation, and no relation.
+    correlation = float(np.nan_to_num(ranks.correlation(list(counts), list(counts.values()))))
     verdict = HOLDS if falls else FAILS if correlation >= 0 else PARTLY
-    values = {"counts": counts, "correlation": correlation}
-    return _claim("deeper", {"all depths": (verdict, values)})
+    return Claim(statement, verdict, _one(correlation), values={"all depths": {"correlation": correlation}})
 
 
 def taylor_beyond(networks: Networks) -> Claim:
-    """Both Taylor methods fail beyond one layer in terms of accuracy, with re-ranking.
-
-    A method fails where the accuracy has fallen by more than `DROPS`[1] before `FEW` of the nodes are gone. Holds in a
-    network where both fail, not where neither does; of all networks of two layers and more.
-    """
-    found = {}
-    for depth, network in by_depth(networks).items():
-        shares = {
-            method: network.number("removable", method, fall=DROPS[1]) / network.nodes for method in TAYLOR if depth > 1
-        }
-        verdicts = [OPEN if np.isnan(share) else HOLDS if share < FEW else FAILS for share in shares.values()]
-        if verdicts:
-            found[str(depth)] = combined(verdicts), shares
-    return _claim("taylor_beyond", found)
+    """Judge by how many of the two Taylor methods fail, in all networks of two layers and more."""
+    statement = Statement(
+        "First and second order fail beyond one layer",
+        f"a method fails where the accuracy falls by more than {_FAR} before {percent(FEW, 0)} of the nodes are gone "
+        "(re-ranked); the claim holds where both fail in every network of two layers and more, and does not hold where "
+        "neither fails in any",
+    )
+    parts = {}
+    for key, network in networks.items():
+        if key.isdigit() and len(network.hidden) > 1:
+            shares = {method: network.removable(method, fall=DROPS[1]) / network.nodes for method in TAYLOR}
+            parts[key] = combined(HOLDS if share < FEW else FAILS for share in shares.values()), shares
+    return judged(statement, parts)
 
 
 def single_pass(networks: Networks) -> Claim:
-    """Ranked in a single pass, no method is superior in a one-layer network.
-
-    Does not hold where one of the three has the lowest error at `CONSISTENT` of the steps or more, partly where at
-    `OFTEN` of them; holds otherwise.
-    """
-    if "1" not in networks:
-        return _claim("single_pass", {})
-    losses = _losses(networks["1"], MEASURED, "single_pass")
+    """Judge by the share of the steps at which one method alone has the lowest error, ranked once."""
+    statement = Statement(
+        "Ranked once, no method is superior (one layer)",
+        f"it does not hold where one method alone has the lowest error at {percent(CONSISTENT, 0)} of the steps or "
+        f"more, holds partly from {percent(OFTEN, 0)} on, and holds otherwise",
+    )
+    losses = _losses(networks["1"], METHODS, "single_pass")
     lowest = losses <= losses.min(axis=0) * (1 + 1e-6)
     alone = lowest & (lowest.sum(axis=0) == 1)
-    shares = dict(zip(MEASURED, alone.mean(axis=1).tolist(), strict=True))
+    shares = dict(zip(METHODS, alone.mean(axis=1).tolist(), strict=True))
     best = max(shares.values())
     verdict = FAILS if best >= CONSISTENT else PARTLY if best >= OFTEN else HOLDS
-    return _claim("single_pass", {"1": (verdict, shares)})
+    return Claim(statement, verdict, _one(best), "%", values={"1": shares})
 
 
 def cancelling(pairs: Mapping[str, PairSummary]) -> Claim:
-    """Nodes group together to cancel each other's effects.
-
-    Holds where `MOST_CANCEL` or more of the nodes whose removal alone raises the error have a partner with which it
-    raises it less (by a tenth of the costlier one or more), not where `FEW_CANCEL` or fewer do.
-    """
-    found = {}
-    for key in PAPER:
-        if key in pairs:
-            one = pairs[key]
-            share = one.cancelling_nodes / one.costly_nodes if one.costly_nodes else float("nan")
-            found[key] = _by_share(share, MOST_CANCEL, FEW_CANCEL), {"share": share, **one._asdict()}
-    return _claim("cancelling", found)
+    """Judge by the share of the costly nodes that have a partner which cancels them."""
+    statement = Statement(
+        "Nodes group together to cancel each other",
+        f"it holds where {percent(MOST_CANCEL, 0)} or more of the nodes that cost something alone have a partner with "
+        f"which they cost at most {CANCELLED:g} times what the costlier of the two costs alone, and does not hold "
+        f"where {percent(FEW_CANCEL, 0)} or fewer have one",
+    )
+    parts = {}
+    for key, one in pairs.items():
+        share = one.cancelling_nodes / one.costly_nodes if one.costly_nodes else float("nan")
+        parts[key] = by_share(share, MOST_CANCEL, FEW_CANCEL), {"share": share}
+    return judged(statement, parts)
 
 
 def retraining(summary: RetrainingSummary | None) -> Claim:
-    """Rankings without retraining are weakly related to the accuracy after it.
-
-    That is what "Is Oracle Pruning the True Oracle?" (2024), arXiv 2412.00143, reports. Holds where agreement is below
-    `AGREEMENT` and retraining leaves less than `SPREAD` of the spread of the methods, does not hold where neither is
-    so; partly where one is.
-    """
-    if summary is None or not summary.often:
-        return _claim("retraining", {})
-    values = {"agreement": summary.agreement, "spread_left": summary.spread_left}
-    weak = [values["agreement"] < AGREEMENT, values["spread_left"] < SPREAD]
-    known = [value for value in values.values() if not np.isnan(value)]
-    verdict = OPEN if len(known) < 2 else HOLDS if all(weak) else PARTLY if any(weak) else FAILS
-    return _claim("retraining", {"retrained": (verdict, values)})
+    """Judge by agreement with and without retraining, and by what retraining leaves of the spread of the methods."""
+    statement = Statement(
+        "Ranks say little of accuracy after retraining",
+        f"it holds where the better of two methods without retraining is the better one with it in fewer than "
+        f"{percent(AGREEMENT, 0)} of the cases, and retraining leaves less than {percent(SPREAD, 0)} of the distance "
+        "of the best from the worst; it holds partly where one of the two is so",
+        published="weakly related (arXiv 2412.00143)",
+    )
+    if summary is None:
+        return Claim(statement, NOT_MEASURED)
+    weak = [summary.agreement < AGREEMENT, summary.spread_left < SPREAD]
+    known = np.isfinite([summary.agreement, summary.spread_left]).all()
+    verdict = combined(HOLDS if one else FAILS for one in weak) if known else NOT_MEASURED
+    return Claim(statement, verdict, _one(summary.agreement), "%")
 
 
 def all_claims(
     networks: Networks, pairs: Mapping[str, PairSummary], retrained: RetrainingSummary | None
 ) -> dict[str, Claim]:
-    """Answer every claim.
+    """Judge every claim.
 
     Parameters
     ----------
@@ -345,9 +299,6 @@ def all_claims(
     dict of str to Claim
         By name, in the order of the page.
     """
-    of_networks = (
-        *(second_over_first, brute_force, removable, error_first, proxy, clearer, taylor_layers, outer_layer),
-        *(deeper, taylor_beyond, single_pass),
-    )
-    found = [*(rule(networks) for rule in of_networks), cancelling(pairs), retraining(retrained)]
-    return {claim.name: claim for claim in found}
+    rules = (second_over_first, brute_force, removable, error_first, proxy, clearer, taylor_layers, outer_layer)
+    found = {rule.__name__: rule(networks) for rule in (*rules, deeper, taylor_beyond, single_pass)}
+    return found | {"cancelling": cancelling(pairs), "retraining": retraining(retrained)}

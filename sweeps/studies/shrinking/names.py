@@ -1,4 +1,11 @@
-"""What methods, rankings and networks are called in figures, tables and sentences."""
+"""The methods, rankings and networks of the study, and what figures, tables and sentences call them."""
+
+#: The methods of the paper, two of which predict from derivatives; and the two ways to rank.
+METHODS = ("brute_force", "first_order", "second_order")
+TAYLOR = METHODS[1:]
+RANKINGS = ("single_pass", "reranked")
+#: Keys of the networks that the paper reports on: one hidden layer, and two.
+PAPER = ("1", "2")
 
 METHOD_NAMES = {
     "brute_force": "brute force",
@@ -24,6 +31,12 @@ def method_name(method: str) -> str:
     return METHOD_NAMES.get(method, method.replace("_", " "))
 
 
+def in_order(methods: list[str]) -> list[str]:
+    """Sort methods as they are always listed; those that are not known come last."""
+    known = list(METHOD_NAMES)
+    return sorted(methods, key=lambda method: known.index(method) if method in known else len(known))
+
+
 def layer_name(layer: str, layers: list[str]) -> str:
     """Return what a layer is called: its place among the hidden ones.
 
@@ -46,4 +59,9 @@ def network_name(key: str) -> str:
     """
     if key.isdigit():
         return f"{key} layer{'' if key == '1' else 's'}"
-    return {"cross_entropy": "cross-entropy", "retrained": "retrained"}.get(key, key.replace("_", " "))
+    return key.replace("_", "-")
+
+
+def macro_prefix(key: str) -> str:
+    r"""Return the first words of the macros of a network, as in ``\shrinkingOneLayersLoss``."""
+    return f"{key} layers" if key.isdigit() else key

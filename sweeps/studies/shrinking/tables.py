@@ -1,52 +1,49 @@
-"""Tables and LaTeX macros of the shrinking study."""
+"""Tables of the shrinking study."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.numbers import Numbers
+from analysis import claims as claims_module
+from analysis.claims import Claim
 from analysis.tables import Column, Table
-from sweeps.studies.shrinking.answers import TITLES
-from sweeps.studies.shrinking.measures import (
-    DROPS,
-    METHODS,
-    RANKING_NAMES,
-    RANKINGS,
-    Network,
-    method_name,
-    network_name,
-)
-from sweeps.studies.shrinking.measures.paths import RISEN, TOLERATED
-from sweeps.studies.shrinking.results import Results
+from sweeps.studies.shrinking.measures import Network, Results
+from sweeps.studies.shrinking.measures.paths import DROPS, RISEN, TOLERATED
+from sweeps.studies.shrinking.names import METHODS, RANKING_NAMES, RANKINGS, method_name, network_name
 
-Row = tuple[Network, str, str]
+
+class Row(NamedTuple):
+    """What a row of a table is about."""
+
+    network: Network
+    ranking: str
+    method: str
 
 
 def _rows(networks: Iterable[Network], rankings: Iterable[str], main: bool) -> list[Row]:
-    """Network, ranking and method of each row; `main` leaves out the methods that are there for comparison."""
+    """List the rows of a table; `main` leaves out the methods that are there for comparison."""
     return [
-        (network, ranking, str(method))
+        Row(network, ranking, method)
         for network in networks
         for ranking in rankings
-        if ranking in network.summary["ranking"].values
-        for method in network.summary["ranked_by"].values
+        for method in network.methods
         if not main or method in METHODS
     ]
 
 
 def _named(rows: list[Row]) -> list[Column]:
     named = [
-        Column("network", "network", [network_name(network.key) for network, _, _ in rows]),
-        Column("ranking", "ranking", [RANKING_NAMES.get(ranking, ranking) for _, ranking, _ in rows]),
-        Column("method", "method", [method_name(method) for _, _, method in rows]),
+        Column("network", "network", [row.network.name for row in rows]),
+        Column("ranking", "ranking", [RANKING_NAMES[row.ranking] for row in rows]),
+        Column("method", "method", [method_name(row.method) for row in rows]),
     ]
     # A column of one value says nothing in print that the caption does not.
     return [column for column in named if len(set(column.values)) > 1 or column.key == "method"]
 
 
-def _numbers(rows: list[Row], name: str, **where: Any) -> list[float]:
-    return [network.number(name, method, ranking, **where) for network, ranking, method in rows]
+def _numbers(rows: list[Row], name: str, factor: float = 1.0, **where: Any) -> list[float]:
+    return [factor * row.network.number(name, row.method, row.ranking, **where) for row in rows]
 
 
 def networks(results: Results) -> Table:
@@ -54,7 +51,7 @@ def networks(results: Results) -> Table:
     found = list(results.networks.values())
 
     def share(name: str) -> Column:
-        values = [100 * float(network.attrs.get(name, np.nan)) for network in found]
+        values = [100 * float(network.attrs[name]) for network in found]
         return Column(name, f"{name.replace('_', ' ')} (%)", values, decimals=2)
 
     return Table(
@@ -62,7 +59,7 @@ def networks(results: Results) -> Table:
         "The networks with every node on: loss and accuracy on the examples by which nodes are ranked, and on the test "
         "set.",
         [
-            Column("network", "network", [network_name(network.key) for network in found]),
+            Column("network", "network", [network.name for network in found]),
             Column("hidden", "hidden nodes", ["-".join(map(str, network.hidden)) for network in found]),
             Column("task", "task", [str(network.attrs["task"]) for network in found]),
             Column("criterion", "criterion", [network.criterion for network in found]),
@@ -85,9 +82,7 @@ def removal(name: str, caption: str, rows: list[Row]) -> Table:
         Column("cheap", f"loss below ×\u00a0{TOLERATED:g}", _numbers(rows, "cheap"), decimals=0),
         Column("risen", f"above ×\u00a0{RISEN:g} after", _numbers(rows, "risen"), decimals=0),
         Column("mean_loss", "mean loss", _numbers(rows, "mean_loss"), digits=3),
-        Column(
-            "mean_accuracy", "mean accuracy (%)", [100 * one for one in _numbers(rows, "mean_accuracy")], decimals=1
-        ),
+        Column("mean_accuracy", "mean accuracy (%)", _numbers(rows, "mean_accuracy", 100), decimals=1),
     ]
     # Without any accuracy, as in a regression alone, its columns are left out.
     return Table(name, caption, [column for column in columns if not _is_empty(column)])
@@ -107,22 +102,21 @@ def choices(results: Results) -> Table:
         "share of removals whose change has the predicted sign.",
         [
             *_named(rows),
-            Column("share_best", "the best (%)", [100 * one for one in _numbers(rows, "share_best")], decimals=1),
+            Column("share_best", "the best (%)", _numbers(rows, "share_best", 100), decimals=1),
             Column("mean_regret", "mean regret", _numbers(rows, "mean_regret"), digits=2),
             Column("spearman", "rank correlation", _numbers(rows, "spearman"), decimals=2),
-            Column("sign_agreement", "sign right (%)", [100 * x for x in _numbers(rows, "sign_agreement")], decimals=0),
+            Column("sign_agreement", "sign right (%)", _numbers(rows, "sign_agreement", 100), decimals=0),
         ],
     )
 
 
 def layers(results: Results) -> Table | None:
     """Make the table of which layer goes first; None where no network has several."""
-    several = [network for network in results.depths.values() if network.layers.sizes["layer"] > 1]
-    rows = _rows(several, ["reranked"], main=True)
+    rows = _rows(results.several, ["reranked"], main=True)
     if not rows:
         return None
-    found = [network.layers.sel({"ranked_by": method, "ranking": ranking}) for network, ranking, method in rows]
-    widest = max(network.layers.sizes["layer"] for network in several)
+    found = [row.network.layers.sel({"ranked_by": row.method, "ranking": row.ranking}) for row in rows]
+    widest = max(len(row.network.hidden) for row in rows)
 
     def place(layer: int) -> Column:
         mean = [one["mean_rank"].values for one in found]
@@ -159,9 +153,8 @@ def optimum(results: Results) -> Table | None:
         Column("best", "best loss", one["best"].values, digits=3),
     ]
     for method in METHODS:
-        if method in one["ranked_by"].values:
-            gap = one["gap"].sel({"ranked_by": method}).values
-            columns.append(Column(f"gap_{method}", f"gap, {method_name(method)}", gap, digits=2))
+        gap = one["gap"].sel({"ranked_by": method}).values
+        columns.append(Column(f"gap_{method}", f"gap, {method_name(method)}", gap, digits=2))
     columns.append(Column("nested", "one removal from the last", one["nested"].values))
     return Table(
         "optimum",
@@ -171,11 +164,9 @@ def optimum(results: Results) -> Table | None:
     )
 
 
-def pairs(results: Results) -> Table | None:
-    """Make the table of pairs of nodes; None where there are none."""
+def pairs(results: Results) -> Table:
+    """Make the table of pairs of nodes."""
     found = results.pair_summaries
-    if not found:
-        return None
 
     def column(key: str, header: str, **digits: Any) -> Column:
         return Column(key, header, [getattr(one, key) for one in found.values()], **digits)
@@ -232,26 +223,6 @@ def retraining(results: Results) -> Table | None:
     )
 
 
-def claims(results: Results) -> Table:
-    """Make the table of the claims and their answers."""
-    found = list(results.claims.values())
-    keys = [key for key in ("1", "2", "3", "4", "5") if any(key in claim.cases for claim in found)]
-    return Table(
-        "claims",
-        "Claims of the paper, and of the literature on retraining, and whether they hold here, network by network and "
-        "in all.",
-        [
-            Column("claim", "claim", [TITLES[claim.name] for claim in found]),
-            *(
-                Column(f"layers_{key}", network_name(key), [claim.cases.get(key, "") for claim in found])
-                for key in keys
-                if key in ("1", "2")
-            ),
-            Column("verdict", "verdict", [claim.verdict for claim in found]),
-        ],
-    )
-
-
 _REMOVABLE = (
     "Nodes that can be removed before the accuracy first falls by more than one percentage point and five, on the "
     "examples of the ranking, and by one on the test set; removals before the loss is above {tolerated:g} times its "
@@ -260,43 +231,31 @@ _REMOVABLE = (
 )
 
 
-def all_tables(results: Results) -> dict[str, Table]:
-    """Make every table of the study, by name."""
-    said = _REMOVABLE.format(tolerated=TOLERATED, risen=RISEN)
-    paper = [results.networks[key] for key in ("1", "2") if key in results.networks]
-    deeper = list(results.depths.values())
-    made: list[Table | None] = [claims(results), networks(results)]
-    made += [removal("removal", said, _rows(paper, RANKINGS, main=False))] if paper else []
-    made += [removal("depths", f"{said} Re-ranked.", _rows(deeper, ["reranked"], main=True))] if len(deeper) > 1 else []
-    others = list(results.others.values())
-    made += [removal("criteria", said, _rows(others, RANKINGS, main=True))] if others else []
-    made += [choices(results), layers(results), optimum(results), pairs(results), retraining(results)]
-    return {table.name: table for table in made if table is not None}
+def all_tables(results: Results, claims: Mapping[str, Claim]) -> list[Table]:
+    """Make every table of the study.
 
+    Parameters
+    ----------
+    results : Results
+    claims : mapping of str to analysis.claims.Claim
 
-def numbers(results: Results) -> Numbers:
-    """Collect every number that a paper on the study would quote."""
-    macros = Numbers("shrinking")
-    for key, network in results.networks.items():
-        named = f"{key} layers" if key.isdigit() else key
-        for name in ("loss", "accuracy", "test_loss", "test_accuracy"):
-            macros.add(f"{named} {name}", float(network.attrs[name]))
-        for _, ranking, method in _rows([network], RANKINGS, main=False):
-            for drop in DROPS:
-                count = network.number("removable", method, ranking, fall=drop)
-                macros.add(f"{named} {ranking} {method} removable", count, digits=None, drop=drop)
-            for name in ("mean_loss", "mean_accuracy", "risen", "share_best", "mean_regret", "spearman"):
-                macros.add(f"{named} {ranking} {method} {name}", network.number(name, method, ranking), digits=3)
-    for name, claim in results.claims.items():
-        macros.add(f"claim {name}", claim.verdict)
-    for key, pair in results.pair_summaries.items():
-        macros.add(f"{key} layers cancelling pairs", pair.cancelling_pairs)
-        macros.add(f"{key} layers cancelling nodes", pair.cancelling_nodes)
-    if results.retrained is not None and results.retrained.often:
-        macros.add("retraining agreement", results.retrained.agreement, digits=3)
-        macros.add("retraining spread left", results.retrained.spread_left, digits=3)
-    if results.gaps is not None:
-        gap = results.gaps["gap"].sel({"ranked_by": "brute_force", "ranking": "reranked"})
-        macros.add("greedy largest gap", float(gap.max()), digits=3)
-        macros.add("greedy largest gap step", int(gap.argmax("step")))
-    return macros
+    Returns
+    -------
+    list of Table
+    """
+    caption = _REMOVABLE.format(tolerated=TOLERATED, risen=RISEN)
+    made: list[Table | None] = [
+        claims_module.table(claims, "Claims of the paper, and of the literature on retraining, and whether they hold."),
+        networks(results),
+        removal("removal", caption, _rows(results.paper, RANKINGS, main=False)),
+        choices(results),
+        layers(results),
+        optimum(results),
+        pairs(results),
+        retraining(results),
+    ]
+    if len(results.depths) > 1:
+        made.append(removal("depths", f"{caption} Re-ranked.", _rows(results.depths, ["reranked"], main=True)))
+    if results.others:
+        made.append(removal("criteria", caption, _rows(results.others, RANKINGS, main=True)))
+    return [table for table in made if table is not None]

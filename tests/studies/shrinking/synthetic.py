@@ -195,7 +195,7 @@ def hypercube(network):
 
 
 def make_tree(whole=True):
-    """The whole store; or its least: the one-layer network and its paths alone."""
+    """The whole store; or its least: that of the one-layer network alone, without retraining."""
     one = Network((8,))
     networks = {"1": one}
     if whole:
@@ -212,10 +212,10 @@ def make_tree(whole=True):
         if key == "regression":
             found["accuracy"][:], found["test_accuracy"][:] = np.nan, np.nan
         groups[f"/paths/{key}"] = found
+    for key in ("1", "2") if whole else ("1",):
+        groups[f"/surfaces/{key}"] = surfaces(networks[key], groups[f"/paths/{key}"])
+        groups[f"/pairs/{key}"] = pairs(networks[key])
     if whole:
-        # Of one network each: drawing is what takes time.
-        groups["/surfaces/1"] = surfaces(one, groups["/paths/1"])
-        groups["/pairs/2"] = pairs(networks["2"])
         groups["/sweeps/hypercube"] = hypercube(networks["small"])
         groups["/retraining"] = retraining(groups["/paths/1"])
     config = {"task": "digits", "nodes": 8, "layers": [1, 2, 3], "small_nodes": 6}

@@ -6,7 +6,8 @@ import pytest
 import sweeps
 from sweeps import ranking, tasks
 from sweeps.studies.shrinking import run as shrinking
-from sweeps.studies.shrinking.run import retraining
+from sweeps.studies.shrinking.names import METHODS
+from sweeps.studies.shrinking.run.retraining import KEPT
 from sweeps.studies.shrinking.settings import Shrinking
 
 SMALLEST = Shrinking(
@@ -54,7 +55,7 @@ def test_paths(run):
 
 def test_surfaces_begin_at_the_loss_of_their_path_and_end_where_the_node_is_off(run):
     paths, surfaces = run.read("paths/1"), run.read("surfaces/1")
-    for method in shrinking.METHODS:
+    for method in METHODS:
         loss = paths.loss.sel({"ranked_by": method, "ranking": "reranked"})
         names = paths.name.sel({"ranked_by": method, "ranking": "reranked"})
         for removed in surfaces.removed.values:
@@ -68,7 +69,7 @@ def test_surfaces_begin_at_the_loss_of_their_path_and_end_where_the_node_is_off(
 def test_the_hypercube_holds_the_paths_of_the_small_network(run):
     cube, paths = run.read("sweeps/hypercube"), run.read("paths/small")
     weights = 2 ** np.arange(4)
-    for method in shrinking.METHODS:
+    for method in METHODS:
         path = paths.sel({"ranked_by": method, "ranking": "reranked"})
         masks = ranking.masks_along(path.order.values)
         np.testing.assert_allclose(cube.loss.values[(masks @ weights).astype(int)], path.loss, rtol=1e-4)
@@ -77,7 +78,7 @@ def test_the_hypercube_holds_the_paths_of_the_small_network(run):
 def test_retraining(run):
     data, paths = run.read("retraining"), run.read("paths/1")
     assert list(data.every.values) == [0, 3] and data.attrs["network"] == "1"
-    for name in retraining.KEPT:
+    for name in KEPT:
         plain = paths[name].sel({"ranking": "reranked", "ranked_by": list(data.ranked_by.values)})
         np.testing.assert_array_equal(data[name].sel(every=0), plain)
         # Nothing is trained before the third removal.
@@ -97,7 +98,7 @@ def test_pairs(run):
     ("setting", "message"),
     [
         (dict(layers=(2, 3)), "layers must be numbers from 1 to 100, 1 among them"),
-        (dict(small_nodes=21), "small_nodes must be between 0 and 20, got 21"),
+        (dict(small_nodes=21), "small_nodes must be at most 20, got 21"),
         (dict(retrain_every=(0,)), "retrain_every must be at least 1, got 0"),
         (dict(epochs=0), "epochs must be at least 1, got 0"),
     ],

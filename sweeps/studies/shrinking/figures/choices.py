@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis import _validate
-from analysis.figures import style
-from sweeps.studies.shrinking.figures import looks, removal
-from sweeps.studies.shrinking.measures import RANKING_NAMES, choices, method_name
+from analysis.figures import curves, style
+from sweeps.studies.shrinking.figures import looks
+from sweeps.studies.shrinking.measures.paths import choices
+from sweeps.studies.shrinking.names import METHODS, RANKING_NAMES, RANKINGS, in_order, method_name
 
 #: Changes are drawn on a scale that is linear up to this quantile of their sizes and logarithmic beyond.
 LINEAR = 0.2
@@ -31,28 +31,22 @@ def overview(paths: xr.Dataset, unit: str) -> Figure:
         Re-ranked. Above each other are the running share of choices than which none was cheaper, and the cumulative
         regret: what the removals so far cost more than the cheapest ones at each step would have. Its axis is
         logarithmic: a line starts where the first regret is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `sweeps.studies.shrinking.measures.choices` does.
     """
     data = choices(paths).sel(ranking="reranked")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
-        for method in removal.in_order(data["ranked_by"].values.tolist()):
+        for method in in_order(data["ranked_by"].values.tolist()):
             one = data.sel({"ranked_by": method})
             for ax, name in zip(axes, ("share_best", "total_regret"), strict=True):
                 ax.plot(one["removal"], one[name], label=style.entry(method_name(method)), **looks.line(method))
         for ax in axes:
             looks.removed_axis(ax, data.sizes["removal"] + 1)
-        looks.accuracy_axis(axes[0], "choices that are the best (%)")
+        curves.accuracy_axis(axes[0], "choices that are the best (%)")
         if (data["total_regret"] > 0).any():
             axes[1].set_yscale("log")
-            looks.plain_powers(axes[1])
+            curves.plain_powers(axes[1])
         axes[1].set_ylabel(f"cumulative regret ({style.as_is(unit)})")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+        looks.legend(figure, axes[0])
         style.letter(axes)
     return figure
 
@@ -76,15 +70,7 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
     matplotlib.axes.Axes
         From dark to light with the removals; on the grey line, which spans the changes of all paths, the prediction is
         right.
-
-    Raises
-    ------
-    TypeError
-        If `paths` is no Dataset.
-    ValueError
-        If a variable is missing.
     """
-    _validate.dataset_with("paths", paths, ("predicted", "change"), ("ranked_by", "ranking", "removal"))
     one = paths.sel({"ranked_by": method, "ranking": ranking})
     change, score = one["change"].values, one["predicted"].values
     with style.context():
@@ -126,18 +112,12 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
     -------
     matplotlib.figure.Figure
         Brute force re-ranked is left out: its prediction is the measurement.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `predicted` does.
     """
-    _validate.dataset_with("paths", paths, ("predicted", "change"), ("ranked_by", "ranking", "removal"))
     panels = [
         (ranking, method)
-        for ranking in RANKING_NAMES
-        for method in removal.in_order(paths["ranked_by"].values.tolist())
-        if method in looks.MAIN and (ranking, method) != ("reranked", "brute_force")
+        for ranking in RANKINGS
+        for method in METHODS
+        if (ranking, method) != ("reranked", "brute_force")
     ]
     sizes = np.abs(paths["change"].values)
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]

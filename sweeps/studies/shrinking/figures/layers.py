@@ -5,14 +5,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate
-from analysis.errors import InputError
-from analysis.figures import style
-from sweeps.studies.shrinking.figures import looks, removal
-from sweeps.studies.shrinking.measures import layer_name, method_name
+from analysis.figures import curves, style
+from sweeps.studies.shrinking.figures import looks
+from sweeps.studies.shrinking.names import METHODS, layer_name, method_name
 
 
-def left(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes | None = None) -> Axes:
+def remaining(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes | None = None) -> Axes:
     """Draw the share of each layer that is left.
 
     Parameters
@@ -29,18 +27,7 @@ def left(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes | No
     matplotlib.axes.Axes
         A line for each layer; the grey band holds a layer of a random order with probability 0.95 at each step. It is
         that of the smallest layer, the widest.
-
-    Raises
-    ------
-    TypeError
-        If `data` is no Dataset.
-    ValueError
-        If a variable, the method or the ranking is not there.
     """
-    _validate.dataset_with("data", data, ("left", "low", "high", "nodes"), ("ranked_by", "ranking", "layer", "step"))
-    for name, value in (("ranked_by", method), ("ranking", ranking)):
-        if value not in data[name].values:
-            raise InputError(f"{name}: expected one of {data[name].values.tolist()}, got {value!r}")
     names = [str(layer) for layer in data["layer"].values]
     smallest = int(np.argmin(data["nodes"].values))
     step = data["step"].values
@@ -55,7 +42,7 @@ def left(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes | No
             color = style.CYCLE[number % len(style.CYCLE)]
             ax.plot(step, values, color=color, label=layer_name(name, names))
         looks.removed_axis(ax, int(step[-1]))
-        looks.accuracy_axis(ax, "left of the layer (%)")
+        curves.accuracy_axis(ax, "left of the layer (%)")
     return ax
 
 
@@ -72,18 +59,11 @@ def overview(data: xr.Dataset, ranking: str = "reranked") -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `left` does.
     """
-    _validate.dataset_with("data", data, ("left",), ("ranked_by",))
-    methods = [method for method in removal.in_order(data["ranked_by"].values.tolist()) if method in looks.MAIN]
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(methods), sharey=True)
-        for method, ax in zip(methods, axes, strict=True):
-            left(data, method, ranking, ax)
+        figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(METHODS), sharey=True)
+        for method, ax in zip(METHODS, axes, strict=True):
+            remaining(data, method, ranking, ax)
             ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         handles, labels = axes[0].get_legend_handles_labels()

@@ -1,6 +1,6 @@
 """Networks side by side: the optimum of every size, deeper networks, and retraining."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate
-from analysis.errors import InputError
-from analysis.figures import style
-from sweeps.studies.shrinking.figures import looks, removal
-from sweeps.studies.shrinking.measures import Network, method_name, network_name
+from analysis.figures import curves, style
+from sweeps.studies.shrinking.figures import looks
+from sweeps.studies.shrinking.measures.networks import Network
+from sweeps.studies.shrinking.names import in_order, method_name
 
 
 def optimum(data: xr.Dataset, label: str, gap_label: str, ranking: str = "reranked") -> Figure:
@@ -30,42 +29,32 @@ def optimum(data: xr.Dataset, label: str, gap_label: str, ranking: str = "rerank
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    TypeError
-        If `data` is no Dataset.
-    ValueError
-        If a variable is missing.
     """
-    _validate.dataset_with("data", data, ("best", "loss", "gap"), ("ranked_by", "ranking", "step"))
     step = data["step"].values
     marker: dict[str, Any] = {"marker": "o", "markersize": 2.6}
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         axes[0].plot(step, data["best"], color=style.BLACK, linewidth=1.0, label="best mask of this size", zorder=4)
-        for method in removal.in_order(data["ranked_by"].values.tolist()):
+        for method in in_order(data["ranked_by"].values.tolist()):
             one = data.sel({"ranked_by": method, "ranking": ranking})
             axes[0].plot(step, one["loss"], label=style.entry(method_name(method)), **looks.line(method), **marker)
             axes[1].plot(step, one["gap"], **looks.line(method), **marker)
         for ax in axes:
             looks.removed_axis(ax, int(step[-1]))
-        looks.loss_axis(axes[0], data["loss"], label)
+        curves.loss_axis(axes[0], data["loss"], label)
         axes[1].set_ylabel(gap_label)
         axes[1].set_ylim(bottom=0)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+        looks.legend(figure, axes[0])
         style.letter(axes)
     return figure
 
 
-def depths(networks: Mapping[int, Network], label: str, method: str = "brute_force") -> Figure:
+def depths(networks: Sequence[Network], label: str, method: str = "brute_force") -> Figure:
     """Draw error and accuracy of networks of several depths against the nodes removed, by one method, re-ranked.
 
     Parameters
     ----------
-    networks : mapping of int to Network
-        By number of hidden layers.
+    networks : sequence of Network
     label : str
         Of the axis of losses, with its unit.
     method : str
@@ -74,30 +63,22 @@ def depths(networks: Mapping[int, Network], label: str, method: str = "brute_for
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there are no networks.
     """
-    if not networks:
-        raise InputError("networks: expected one or more, got none")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         losses = []
-        for number, (depth, network) in enumerate(networks.items()):
+        for number, network in enumerate(networks):
             one = network.paths.sel({"ranked_by": method, "ranking": "reranked"})
             color = style.CYCLE[number % len(style.CYCLE)]
             sizes = "-".join(map(str, network.hidden))
             losses.append(one["loss"].values)
             for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
-                ax.plot(one["step"], one[name], color=color, label=f"{network_name(str(depth))}: {sizes}")
+                ax.plot(one["step"], one[name], color=color, label=f"{network.name}: {sizes}")
         for ax in axes:
-            looks.removed_axis(ax, max(network.nodes for network in networks.values()))
-        looks.loss_axis(axes[0], np.concatenate(losses), label)
-        looks.accuracy_axis(axes[1])
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+            looks.removed_axis(ax, max(network.nodes for network in networks))
+        curves.loss_axis(axes[0], np.concatenate(losses), label)
+        curves.accuracy_axis(axes[1])
+        looks.legend(figure, axes[0], 3)
         style.letter(axes)
     return figure
 
@@ -114,24 +95,15 @@ def retraining(data: xr.Dataset) -> Figure:
     -------
     matplotlib.figure.Figure
         Black without retraining; in colour after every so many removals.
-
-    Raises
-    ------
-    TypeError
-        If `data` is no Dataset.
-    ValueError
-        If a variable is missing.
     """
-    _validate.dataset_with("data", data, ("test_accuracy",), ("ranked_by", "every", "step"))
-    methods = removal.in_order(data["ranked_by"].values.tolist())
+    methods = in_order(data["ranked_by"].values.tolist())
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(methods), sharey=True)
         for method, ax in zip(methods, axes, strict=True):
             _retrained(ax, data["test_accuracy"].sel({"ranked_by": method}))
             ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+        looks.legend(figure, axes[0])
         style.letter(axes)
     return figure
 
@@ -146,4 +118,4 @@ def _retrained(ax: Axes, accuracy: xr.DataArray) -> None:
             label = "retrained after every " + ("removal" if every == 1 else f"{every} removals")
             ax.plot(values["step"], values, color=next(colors, style.GREY), linewidth=1.1, label=label)
     looks.removed_axis(ax, accuracy.sizes["step"] - 1)
-    looks.accuracy_axis(ax, "test accuracy (%)")
+    curves.accuracy_axis(ax, "test accuracy (%)")

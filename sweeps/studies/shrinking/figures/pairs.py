@@ -9,8 +9,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from analysis.figures import style
-from sweeps.studies.shrinking.measures import cancelling, pair_values
-from sweeps.studies.shrinking.measures.pairs import CANCELLED
+from sweeps.studies.shrinking.measures.pairs import cancels
 
 #: The largest interactions, a share of all, have the last colour, so that few do not pale the rest.
 CLIPPED = 0.01
@@ -80,19 +79,13 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
     matplotlib.figure.Figure
         The nodes of both matrices stand in one order: alike ones together, layer by layer, with lines between the
         layers. Of the points, the pairs that cancel each other have a colour of their own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `sweeps.studies.shrinking.measures.pair_values` does.
     """
-    correlation, interaction, change = pair_values(pairs)
-    layer = pairs["layer"].values if "layer" in pairs.coords else np.zeros(len(change))
+    correlation, interaction, layer = (pairs[name].values for name in ("correlation", "interaction", "layer"))
     order = alike(correlation, layer)
     ends = np.flatnonzero(layer[order][1:] != layer[order][:-1]) + 1
-    above = np.triu_indices(len(change), 1)
+    above = np.triu_indices(len(layer), 1)
     sizes = np.abs(interaction[above])
-    limit = float(np.nanquantile(sizes, 1 - CLIPPED)) if np.isfinite(sizes).any() else 1.0
+    limit = float(np.quantile(sizes, 1 - CLIPPED))
     power = int(np.floor(np.log10(limit))) if limit > 0 and not 0.01 <= limit < 1000 else 0
     scaled = f"({'' if power == 0 else rf'$10^{{{power}}}$ '}{style.as_is(unit)})"
     mixed = np.ix_(order, order)
@@ -106,7 +99,7 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
         np.fill_diagonal(beyond, np.nan)
         _matrix(axes[1], beyond, limit / 10.0**power or 1.0, f"interaction {scaled}", ends.tolist(), True)
         axes[1].set_ylabel("")
-        undone = np.nan_to_num(cancelling(change, interaction), nan=-np.inf)[above] >= 1 - CANCELLED
+        undone = cancels(pairs)[above]
         y = interaction[above] / 10.0**power
         kinds = {"other pairs": (~undone, style.GREY, 0.35), "pairs that cancel": (undone, style.ORANGE, 0.9)}
         for chosen, color, alpha in kinds.values():

@@ -6,11 +6,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate
-from analysis.errors import InputError
-from analysis.figures import style
+from analysis.figures import curves, style
 from sweeps.studies.shrinking.figures import looks
-from sweeps.studies.shrinking.measures import METHOD_NAMES, RANKING_NAMES, method_name
+from sweeps.studies.shrinking.names import RANKING_NAMES, RANKINGS, in_order, method_name
 
 Name = Literal["loss", "accuracy", "test_accuracy"]
 
@@ -42,17 +40,7 @@ def curve(
     matplotlib.axes.Axes
         Methods that are there for comparison are thin and dotted. A loss that spans more than a factor of 8 has a
         logarithmic axis.
-
-    Raises
-    ------
-    TypeError
-        If `paths` is no Dataset.
-    ValueError
-        If `name` or `ranking` is not there.
     """
-    _validate.dataset_with("paths", paths, (name,), ("ranked_by", "ranking", "step"))
-    if ranking not in paths["ranking"].values:
-        raise InputError(f"ranking: expected one of {paths['ranking'].values.tolist()}, got {ranking!r}")
     data = paths[name].sel(ranking=ranking)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
@@ -61,16 +49,10 @@ def curve(
             ax.plot(values["step"], values, label=style.entry(method_name(method)), **looks.line(method))
         looks.removed_axis(ax, data.sizes["step"] - 1)
         if name == "loss":
-            looks.loss_axis(ax, paths[name], label)
+            curves.loss_axis(ax, paths[name], label)
         else:
-            looks.accuracy_axis(ax, "accuracy (%)" if name == "accuracy" else "test accuracy (%)")
+            curves.accuracy_axis(ax, "accuracy (%)" if name == "accuracy" else "test accuracy (%)")
     return ax
-
-
-def in_order(methods: list[str]) -> list[str]:
-    """Sort methods as they are always listed; those that are not known come last."""
-    known = list(METHOD_NAMES)
-    return sorted(methods, key=lambda method: known.index(method) if method in known else len(known))
 
 
 def overview(paths: xr.Dataset, label: str) -> Figure:
@@ -87,29 +69,21 @@ def overview(paths: xr.Dataset, label: str) -> Figure:
     -------
     matplotlib.figure.Figure
         Without accuracies, as in a regression, the two rankings side by side.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `curve` does.
     """
-    _validate.dataset_with("paths", paths, ("loss", "accuracy"), ("ranked_by", "ranking", "step"))
-    rankings = [ranking for ranking in RANKING_NAMES if ranking in paths["ranking"].values]
     names: list[Name] = ["loss"] if paths["accuracy"].isnull().all() else ["loss", "accuracy"]
     with style.context():
         if len(names) == 1:
-            figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(rankings), sharey=True)
+            figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2, sharey=True)
         else:
-            figure, axes = style.new_figure(style.DOUBLE, 0.5 + 2.1 * len(rankings), len(rankings), 2, sharex=True)
-        panels = [(ranking, name) for ranking in rankings for name in names]
+            figure, axes = style.new_figure(style.DOUBLE, 4.7, 2, 2, sharex=True)
+        panels = [(ranking, name) for ranking in RANKINGS for name in names]
         for ax, (ranking, name) in zip(axes, panels, strict=True):
             curve(paths, name, ranking, label, ax)
             ax.set_title(RANKING_NAMES[ranking])
-            if len(names) == 2 and ranking != rankings[-1]:
+            if len(names) == 2 and ranking != RANKINGS[-1]:
                 ax.set_xlabel("")
-        if len(names) == 1 and len(axes) == 2:
+        if len(names) == 1:
             axes[1].set_ylabel("")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4 if len(labels) > 5 else 5))
+        looks.legend(figure, axes[0], 4 if paths.sizes["ranked_by"] > 5 else 5)
         style.letter(axes)
     return figure

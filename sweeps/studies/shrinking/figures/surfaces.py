@@ -11,23 +11,14 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis import _validate
-from analysis.errors import InputError
-from analysis.figures import style
-from sweeps.studies.shrinking.figures import looks, removal
-from sweeps.studies.shrinking.measures import method_name
+from analysis.figures import curves, style
+from sweeps.studies.shrinking.figures import looks
+from sweeps.studies.shrinking.names import METHODS, TAYLOR, method_name
 
 #: Dark for the first removals, light for the last, even in lightness; its palest end would vanish on white.
 SHADES = colormaps["viridis"]
 LIGHTEST = 0.88
 RED = "#C8201E"
-#: Methods that go by a prediction, which is the variable of the same name.
-PREDICTING = ("first_order", "second_order")
-
-
-def _checked(surfaces: xr.Dataset) -> xr.Dataset:
-    wanted = ("loss", "first_order", "second_order")
-    return _validate.dataset_with("surfaces", surfaces, wanted, ("ranked_by", "removed", "gain"))
 
 
 def surface(
@@ -53,20 +44,10 @@ def surface(
     matplotlib.axes.Axes
         Solid the measured loss, from dark to light with the nodes removed before; dashed the prediction that the
         method goes by: a line for the first order, a parabola for the second. Red: the node is on.
-
-    Raises
-    ------
-    TypeError
-        If `surfaces` is no Dataset.
-    ValueError
-        If a variable or the method is not there.
     """
-    data = _checked(surfaces)
-    if method not in data["ranked_by"].values:
-        raise InputError(f"method: expected one of {data['ranked_by'].values.tolist()}, got {method!r}")
-    data = data.sel({"ranked_by": method}).transpose("removed", "gain", missing_dims="ignore")
+    data = surfaces.sel({"ranked_by": method})
     gain, loss = data["gain"].values, data["loss"].values
-    predicted = data[method].values if method in PREDICTING else None
+    predicted = data[method].values if method in TAYLOR else None
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
         for row, removed in enumerate(data["removed"].values):
@@ -82,7 +63,7 @@ def surface(
         if logarithmic:
             ax.set_yscale("log")
             ax.set_ylim(0.7 * low if low > 0 else 1e-4 * high, 1.4 * high)
-            looks.plain_powers(ax)
+            curves.plain_powers(ax)
         else:
             ax.set_ylim(-0.04 * high, 1.06 * high)
         ax.set(xlabel="gain of the chosen node", ylabel=label)
@@ -113,22 +94,16 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `surface` does.
     """
-    methods = removal.in_order(_checked(surfaces)["ranked_by"].values.tolist())
     removed = surfaces["removed"].values
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 0.7 + 1.95 * len(methods), len(methods), 2, sharex=True)
-        for row, method in enumerate(methods):
+        figure, axes = style.new_figure(style.DOUBLE, 0.7 + 1.95 * len(METHODS), len(METHODS), 2, sharex=True)
+        for row, method in enumerate(METHODS):
             for column, logarithmic in enumerate((True, False)):
                 ax = axes[2 * row + column]
                 surface(surfaces, method, logarithmic, label if column == 0 else "", ax)
                 ax.set_title(f"chosen by {style.as_is(method_name(method))}")
-                if row < len(methods) - 1:
+                if row < len(METHODS) - 1:
                     ax.set_xlabel("")
         ends = np.append(removed, 2 * removed[-1] - removed[-2] if removed.size > 1 else removed[-1] + 1)
         shades = [_shade(float(one), removed) for one in removed]
@@ -169,30 +144,19 @@ def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
     -------
     matplotlib.figure.Figure
         A row for each method that chose. Each panel has its own scale, that of the measured loss.
-
-    Raises
-    ------
-    TypeError
-        If `surfaces` is no Dataset.
-    ValueError
-        If a variable is not there, or `columns` is below 1.
     """
-    if columns < 1:
-        raise InputError(f"columns: expected 1 or more, got {columns}")
-    data = _checked(surfaces)
-    methods, count = removal.in_order(data["ranked_by"].values.tolist()), data.sizes["removed"]
+    count = surfaces.sizes["removed"]
     chosen = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 0.6 + 1.5 * len(methods), len(methods), len(chosen), sharex=True)
+        figure, axes = style.new_figure(style.DOUBLE, 0.6 + 1.5 * len(METHODS), len(METHODS), len(chosen), sharex=True)
         for number, ax in enumerate(axes):
-            method, place = methods[number // len(chosen)], chosen[number % len(chosen)]
-            _prediction(ax, data.sel({"ranked_by": method}).isel(removed=place))
+            method, place = METHODS[number // len(chosen)], chosen[number % len(chosen)]
+            _prediction(ax, surfaces.sel({"ranked_by": method}).isel(removed=place))
             first = f"{style.as_is(method_name(method))}, " if number % len(chosen) == 0 else ""
-            ax.set_title(f"{first}{int(data['removed'].values[place])} removed", fontsize=8)
+            ax.set_title(f"{first}{int(surfaces['removed'].values[place])} removed", fontsize=8)
             if number >= len(axes) - len(chosen):
                 ax.set_xlabel("gain")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4)
+        looks.legend(figure, axes[0])
         figure.supylabel(label, fontsize=9)
     return figure
 

@@ -1,38 +1,109 @@
 """What removal paths say: how many nodes can go, by which criterion, from which layers, and how far from the best."""
 
-from analysis import curves  # modules, named apart from the functions
-from sweeps.studies.shrinking import claims
-from sweeps.studies.shrinking.measures.layers import left, preference
-from sweeps.studies.shrinking.measures.networks import METHODS, PAPER, RANKINGS, Network, measured_network
-from sweeps.studies.shrinking.measures.optimum import greedy_gaps
-from sweeps.studies.shrinking.measures.pairs import PairSummary, cancelling, pair_summary, pair_values
-from sweeps.studies.shrinking.measures.paths import DROPS, choices, summary
-from sweeps.studies.shrinking.measures.retraining import RetrainingSummary, retraining_summary
-from sweeps.studies.shrinking.names import METHOD_NAMES, RANKING_NAMES, layer_name, method_name, network_name
+from dataclasses import dataclass
 
-__all__ = [
-    "DROPS",
-    "METHODS",
-    "METHOD_NAMES",
-    "PAPER",
-    "RANKINGS",
-    "RANKING_NAMES",
-    "Network",
-    "PairSummary",
-    "RetrainingSummary",
-    "cancelling",
-    "choices",
-    "claims",
-    "curves",
-    "greedy_gaps",
-    "layer_name",
-    "left",
-    "measured_network",
-    "method_name",
-    "network_name",
-    "pair_summary",
-    "pair_values",
-    "preference",
-    "retraining_summary",
-    "summary",
-]
+import xarray as xr
+
+from analysis.errors import InputError
+from analysis.runs import Run
+from sweeps.studies.shrinking.measures.networks import Network
+from sweeps.studies.shrinking.measures.optimum import greedy_gaps
+from sweeps.studies.shrinking.measures.pairs import PairSummary, pair_summary
+from sweeps.studies.shrinking.measures.retraining import RetrainingSummary, retraining_summary
+from sweeps.studies.shrinking.names import PAPER
+
+
+@dataclass(frozen=True)
+class Results:
+    """Removal paths of several networks, and what was measured beside them.
+
+    Attributes
+    ----------
+    task : xarray.Dataset
+        The task of the classifications.
+    networks : dict of str to Network
+        By key, in the order of the page.
+    surfaces, pairs : dict of str to xarray.Dataset
+        By key of the network, of those of the paper.
+    pair_summaries : dict of str to PairSummary
+    gaps : xarray.Dataset or None
+        Paths of the small network beside the best mask of every size; None where there is no small network.
+    retraining : xarray.Dataset or None
+        None where nothing was retrained.
+    retrained : RetrainingSummary or None
+    """
+
+    task: xr.Dataset
+    networks: dict[str, Network]
+    surfaces: dict[str, xr.Dataset]
+    pairs: dict[str, xr.Dataset]
+    pair_summaries: dict[str, PairSummary]
+    gaps: xr.Dataset | None
+    retraining: xr.Dataset | None
+    retrained: RetrainingSummary | None
+
+    @property
+    def paper(self) -> list[Network]:
+        """The networks that the paper reports on."""
+        return [self.networks[key] for key in PAPER if key in self.networks]
+
+    @property
+    def depths(self) -> list[Network]:
+        """The networks of one criterion, by their number of hidden layers."""
+        return [network for key, network in self.networks.items() if key.isdigit()]
+
+    @property
+    def several(self) -> list[Network]:
+        """The networks of more than one hidden layer."""
+        return [network for network in self.depths if len(network.hidden) > 1]
+
+    @property
+    def others(self) -> list[Network]:
+        """The networks of another criterion or task."""
+        return [self.networks[key] for key in ("cross_entropy", "regression") if key in self.networks]
+
+
+def measure(run: Run) -> Results:
+    """Compute the results of a shrinking study.
+
+    Parameters
+    ----------
+    run : analysis.runs.Run
+        A run of the study "shrinking".
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    ValueError
+        If the store lacks a group or a variable, or has no removal paths.
+    """
+    inside = _inside(run, "paths")
+    keys = [*sorted(filter(str.isdigit, inside), key=int), *sorted(key for key in inside if not key.isdigit())]
+    if not keys:
+        raise InputError(f"run must have removal paths in {run.folder}, got none")
+    networks = {key: Network(key, run.group(f"networks/{key}").attrs, run.group(f"paths/{key}")) for key in keys}
+    surfaces, pairs = (
+        {key: run.group(f"{name}/{key}") for key in sorted(_inside(run, name))} for name in ("surfaces", "pairs")
+    )
+    gaps = None
+    if "small" in networks:
+        gaps = greedy_gaps(run.group("sweeps/hypercube")["loss"], networks["small"].paths)
+    retraining = run.group("retraining") if "retraining" in run.tree.children else None
+    return Results(
+        task=run.group("task"),
+        networks=networks,
+        surfaces=surfaces,
+        pairs=pairs,
+        pair_summaries={key: pair_summary(data) for key, data in pairs.items()},
+        gaps=gaps,
+        retraining=retraining,
+        retrained=None if retraining is None else retraining_summary(retraining),
+    )
+
+
+def _inside(run: Run, group: str) -> list[str]:
+    """Names of the groups within a group; none where it is not there."""
+    return list(run.tree[group].children) if group in run.tree.children else []

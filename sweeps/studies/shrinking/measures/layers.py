@@ -7,12 +7,9 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate
-from sweeps.studies.shrinking.measures.paths import checked
-
 #: Half the width of an interval that covers with probability 0.95, in standard deviations.
 COVERS = 1.96
-#: "At the beginning" is the first so much of all removals.
+#: The paper says "at the beginning": here, the first quarter of all removals.
 BEGINNING = 0.25
 
 
@@ -33,26 +30,17 @@ class LayerNodes(NamedTuple):
 
 
 def layer_nodes(paths: xr.Dataset) -> LayerNodes:
-    """Read the layers from removal paths, in the order of the gate vector.
-
-    Raises
-    ------
-    TypeError
-        If `paths` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing.
-    """
-    data = checked(paths)
+    """Read the layers from removal paths, in the order of the gate vector."""
     # Every path removes every node, so the first of them names the layers in the order of the nodes.
-    layer = data["layer"].values
-    names = [str(name) for name in dict.fromkeys(layer[0, 0][np.argsort(data["order"].values[0, 0])])]
+    layer = paths["layer"].values
+    names = [str(name) for name in dict.fromkeys(layer[0, 0][np.argsort(paths["order"].values[0, 0])])]
     number = {name: place for place, name in enumerate(names)}
     of_removal = np.array([number[str(name)] for name in layer.ravel()], np.intp).reshape(layer.shape)
     return LayerNodes(names, of_removal, np.bincount(of_removal[0, 0], minlength=len(names)))
 
 
 def left(paths: xr.Dataset) -> xr.Dataset:
-    """Follow what is left of each layer.
+    """Follow which share of each layer is left, step by step.
 
     Parameters
     ----------
@@ -65,18 +53,11 @@ def left(paths: xr.Dataset) -> xr.Dataset:
         `left` (ranked_by, ranking, layer, step), the share of the layer's nodes that are still on; `nodes` (layer,);
         `low` and `high` (layer, step), between which a random order leaves it with probability 0.95 at each step.
 
-    Raises
-    ------
-    TypeError
-        If `paths` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing.
-
     Notes
     -----
     After k removals in random order the number of nodes left of a layer of n among N is hypergeometric.
     """
-    data, found = checked(paths), layer_nodes(paths)
+    found = layer_nodes(paths)
     total = int(found.sizes.sum())
     gone = np.cumsum(found.of_removal[..., None, :] == np.arange(len(found.names))[:, None], axis=-1)
     gone = np.concatenate([np.zeros_like(gone[..., :1]), gone], axis=-1)
@@ -89,12 +70,7 @@ def left(paths: xr.Dataset) -> xr.Dataset:
             "high": (("layer", "step"), high),
             "nodes": ("layer", found.sizes),
         },
-        coords={
-            "ranked_by": data["ranked_by"].values,
-            "ranking": data["ranking"].values,
-            "layer": found.names,
-            "step": step,
-        },
+        coords={**{name: paths[name].values for name in ("ranked_by", "ranking")}, "layer": found.names, "step": step},
     )
 
 
@@ -121,13 +97,6 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
         - `early` (ranked_by, ranking, layer): nodes of the layer among the first `beginning` () removals;
           `expected_early` (layer,); `early_p_value`: chance that a random order has as many of them or more
 
-    Raises
-    ------
-    TypeError
-        If `paths` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing, or `permutations` is below 1.
-
     Notes
     -----
     The statistic is that of Kruskal and Wallis, :math:`\sum_l n_l (\bar r_l - (N + 1) / 2)^2`, and the p-value
@@ -139,8 +108,7 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
     ----------
     W. H. Kruskal, W. A. Wallis (1952), Use of ranks in one-criterion variance analysis, doi:10.2307/2280779.
     """
-    permutations, seed = _validate.whole("permutations", permutations, 1), _validate.whole("seed", seed)
-    data, found = checked(paths), layer_nodes(paths)
+    found = layer_nodes(paths)
     sizes, total = found.sizes, int(found.sizes.sum())
     member = found.of_removal[..., None, :] == np.arange(len(sizes))[:, None]
     mean_rank = member @ np.arange(1.0, total + 1) / sizes
@@ -167,7 +135,7 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
             "beginning": ((), beginning),
             "nodes": ("layer", sizes),
         },
-        coords={**{name: data[name].values for name in over}, "layer": found.names},
+        coords={**{name: paths[name].values for name in over}, "layer": found.names},
     )
 
 

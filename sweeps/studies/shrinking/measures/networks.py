@@ -1,18 +1,14 @@
 """One network of the study: its paths and what they say."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import xarray as xr
 
 from sweeps.studies.shrinking.measures.layers import preference
-from sweeps.studies.shrinking.measures.paths import summary
-
-#: The methods of the paper, and the two ways to rank.
-METHODS = ("brute_force", "first_order", "second_order")
-RANKINGS = ("single_pass", "reranked")
-#: Keys of the networks that the paper reports on: one hidden layer, and two.
-PAPER = ("1", "2")
+from sweeps.studies.shrinking.measures.paths import DROPS, summary
+from sweeps.studies.shrinking.names import macro_prefix, network_name
 
 
 @dataclass(frozen=True)
@@ -26,17 +22,36 @@ class Network:
     attrs : dict
         What the store says of it: sizes, criterion, unit, loss, accuracy, ...
     paths : xarray.Dataset, (ranked_by, ranking, step or removal)
-    summary : xarray.Dataset, (ranked_by, ranking)
-        What `sweeps.studies.shrinking.measures.summary` makes of the paths.
-    layers : xarray.Dataset, (ranked_by, ranking, layer)
-        What `sweeps.studies.shrinking.measures.preference` makes of them.
     """
 
     key: str
     attrs: dict[str, Any]
     paths: xr.Dataset
-    summary: xr.Dataset
-    layers: xr.Dataset
+
+    @cached_property
+    def summary(self) -> xr.Dataset:
+        """Numbers of the paths, (ranked_by, ranking); see `measures.paths.summary`."""
+        return summary(self.paths)
+
+    @cached_property
+    def layers(self) -> xr.Dataset:
+        """Which layers go first, (ranked_by, ranking, layer); see `measures.layers.preference`."""
+        return preference(self.paths)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return network_name(self.key)
+
+    @property
+    def prefix(self) -> str:
+        """First words of its macros."""
+        return macro_prefix(self.key)
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that its nodes were removed by."""
+        return [str(method) for method in self.paths["ranked_by"].values]
 
     @property
     def nodes(self) -> int:
@@ -46,7 +61,7 @@ class Network:
     @property
     def unit(self) -> str:
         """Unit of the loss."""
-        return str(self.attrs.get("unit") or "nats")
+        return str(self.attrs["unit"])
 
     @property
     def criterion(self) -> str:
@@ -56,35 +71,22 @@ class Network:
     @property
     def hidden(self) -> list[int]:
         """Numbers of nodes of the hidden layers."""
-        return [int(size) for size in self.layers["nodes"].values]
+        return [int(size) for size in self.attrs["sizes"][1:-1]]
+
+    @property
+    def classes(self) -> bool:
+        """Whether it tells classes apart, and has an accuracy."""
+        return bool(self.attrs["accuracy"] >= 0)
 
     def number(self, name: str, method: str, ranking: str = "reranked", **where: Any) -> float:
-        """Return one number of the summary; NaN where there is no such path."""
-        data = self.summary[name]
-        if method not in data["ranked_by"].values or ranking not in data["ranking"].values:
-            return float("nan")
+        """Return one number of the summary."""
         # As a dict: `sel` has an argument of its own named method.
-        return float(data.sel({"ranked_by": method, "ranking": ranking, **where}))
+        return float(self.summary[name].sel({"ranked_by": method, "ranking": ranking, **where}))
 
+    def p_value(self, method: str) -> float:
+        """Return the chance that a random order treats the layers as unequally as the re-ranked one of a method."""
+        return float(self.layers["p_value"].sel({"ranked_by": method, "ranking": "reranked"}))
 
-def measured_network(key: str, attrs: dict[str, Any], paths: xr.Dataset) -> Network:
-    """Make the numbers of one network's paths.
-
-    Parameters
-    ----------
-    key : str
-    attrs : dict
-    paths : xarray.Dataset
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    TypeError
-        If `paths` is no Dataset.
-    ValueError
-        If it lacks a variable or a dimension.
-    """
-    return Network(key, attrs, paths, summary(paths), preference(paths))
+    def removable(self, method: str, ranking: str = "reranked", fall: float = DROPS[0]) -> float:
+        """Count the removals before the accuracy falls by more than `fall`; NaN without an accuracy."""
+        return self.number("removable", method, ranking, fall=fall)

@@ -1,21 +1,17 @@
 """How far greedy removal is from the best mask of every size, of a network small enough for all its masks."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, hypercube
-from analysis.errors import InputError
-from sweeps.studies.shrinking.measures.paths import checked
+from analysis import hypercube
 
 
-def greedy_gaps(loss: Any, paths: xr.Dataset) -> xr.Dataset:
-    """Hold removal paths against the best mask of every size.
+def greedy_gaps(loss: xr.DataArray, paths: xr.Dataset) -> xr.Dataset:
+    """Compare removal paths with the best mask of every size.
 
     Parameters
     ----------
-    loss : array_like or xarray.DataArray, (2**N,)
+    loss : xarray.DataArray, (2**N,)
         Loss of every mask; mask number m has node i on when bit i of m is 1.
     paths : xarray.Dataset
         Removal paths of the same network, `order` (ranked_by, ranking, removal) among them.
@@ -28,36 +24,19 @@ def greedy_gaps(loss: Any, paths: xr.Dataset) -> xr.Dataset:
         `is_optimal`: whether the path's mask is one of the best. `nested` (step,): whether the best mask can be reached
         from the one before it by one removal; where it cannot, no path stays on the best masks, if they are the only
         ones.
-
-    Raises
-    ------
-    TypeError
-        If the losses are not real numbers or `paths` is no Dataset.
-    ValueError
-        If the numbers of nodes differ, or as `analysis.hypercube.best_masks`.
     """
-    data = checked(paths)
-    table = _validate.real_numbers("loss", loss)
-    nodes = data.sizes["removal"]
-    if table.shape != (2**nodes,):
-        raise InputError(f"loss: expected one value for each of 2**{nodes} masks, got shape {table.shape}")
+    table, nodes = loss.values.astype(float), paths.sizes["removal"]
     best = hypercube.best_masks(table)
-    off = np.cumsum(2 ** data["order"].values.astype(np.int64), axis=-1)
+    off = np.cumsum(2 ** paths["order"].values.astype(np.int64), axis=-1)
     mask = 2**nodes - 1 - np.concatenate([np.zeros_like(off[..., :1]), off], axis=-1)
     lowest, chosen = best.value[::-1], best.mask[::-1]  # from all on to all off
     nested = np.concatenate([[True], (chosen[1:] & ~chosen[:-1]) == 0])
     over = ("ranked_by", "ranking", "step")
-    return xr.Dataset(
-        {
-            "best": ("step", lowest),
-            "nested": ("step", nested),
-            "loss": (over, table[mask]),
-            "gap": (over, table[mask] - lowest),
-            "is_optimal": (over, table[mask] == lowest),
-        },
-        coords={
-            "ranked_by": data["ranked_by"].values,
-            "ranking": data["ranking"].values,
-            "step": np.arange(nodes + 1),
-        },
-    )
+    variables = {
+        "best": ("step", lowest),
+        "nested": ("step", nested),
+        "loss": (over, table[mask]),
+        "gap": (over, table[mask] - lowest),
+        "is_optimal": (over, table[mask] == lowest),
+    }
+    return xr.Dataset(variables, {**{name: paths[name].values for name in over[:2]}, "step": np.arange(nodes + 1)})

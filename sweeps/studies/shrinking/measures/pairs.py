@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate, ranks
-from analysis.errors import InputError
+from analysis import ranks
 
 #: Two nodes cancel where both together cost at most so much of what the costlier of them costs alone.
 CANCELLED = 0.9
@@ -29,8 +28,6 @@ class PairSummary(NamedTuple):
         absolute values.
     signed_p_value, sizes_p_value : float
         Two-sided, by Mantel's test.
-    strongest : tuple of int
-        The two nodes that cancel most; (-1, -1) where none do.
     """
 
     pairs: int
@@ -42,7 +39,6 @@ class PairSummary(NamedTuple):
     sizes: float
     signed_p_value: float
     sizes_p_value: float
-    strongest: tuple[int, int]
 
 
 def cancelling(change: np.ndarray, interaction: np.ndarray) -> npt.NDArray[np.float64]:
@@ -67,24 +63,20 @@ def cancelling(change: np.ndarray, interaction: np.ndarray) -> npt.NDArray[np.fl
     return 1 - np.divide(both, costlier, out=np.full(both.shape, np.nan), where=costly)
 
 
-def pair_values(pairs: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return correlation (nodes, nodes), interaction (nodes, nodes) and change (nodes,), checked.
+def cancels(pairs: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Tell which pairs cancel: each node alone raises the loss, both together cost at most `CANCELLED` of the costlier.
 
-    Raises
-    ------
-    TypeError
-        If `pairs` is no Dataset or a variable is no real numbers.
-    ValueError
-        If a variable or a dimension is missing, or a matrix is not square.
+    Parameters
+    ----------
+    pairs : xarray.Dataset
+        `interaction` (node, other), `change` (node,).
+
+    Returns
+    -------
+    numpy.ndarray of bool, (nodes, nodes)
     """
-    _validate.dataset_with("pairs", pairs, ("correlation", "interaction", "change"), ("node", "other"))
-    if pairs.sizes["node"] != pairs.sizes["other"]:
-        raise InputError(f"pairs: expected as many others as nodes, got {pairs.sizes['other']}, {pairs.sizes['node']}")
-    found = [
-        _validate.real_numbers(f"pairs.{name}", pairs[name].transpose("node", ...))
-        for name in ("correlation", "interaction", "change")
-    ]
-    return found[0], found[1], found[2]
+    undone = cancelling(pairs["change"].values, pairs["interaction"].values)
+    return np.nan_to_num(undone, nan=-np.inf) >= 1 - CANCELLED
 
 
 def pair_summary(pairs: xr.Dataset, permutations: int = 999, seed: int = 0) -> PairSummary:
@@ -103,11 +95,6 @@ def pair_summary(pairs: xr.Dataset, permutations: int = 999, seed: int = 0) -> P
     -------
     PairSummary
 
-    Raises
-    ------
-    TypeError, ValueError
-        As `pair_values` does; ValueError also if `permutations` is below 1.
-
     Notes
     -----
     Pairs that share a node are not independent of each other. Mantel's test permutes the nodes of one matrix, rows and
@@ -117,26 +104,21 @@ def pair_summary(pairs: xr.Dataset, permutations: int = 999, seed: int = 0) -> P
     ----------
     N. Mantel (1967), The detection of disease clustering and a generalized regression approach, Cancer Research 27.
     """
-    permutations, seed = _validate.whole("permutations", permutations, 1), _validate.whole("seed", seed)
-    correlation, interaction, change = pair_values(pairs)
+    correlation, interaction, change = (pairs[name].values for name in ("correlation", "interaction", "change"))
     above = np.triu_indices(len(change), 1)
-    undone = np.nan_to_num(cancelling(change, interaction), nan=-np.inf)
-    found = undone >= 1 - CANCELLED
+    found = cancels(pairs)
     signed, signed_p = _mantel(correlation, interaction, permutations, seed)
     sizes, sizes_p = _mantel(np.abs(correlation), np.abs(interaction), permutations, seed)
-    strongest = np.unravel_index(np.argmax(undone), undone.shape) if found.any() else (-1, -1)
-    values = interaction[above]
     return PairSummary(
         pairs=len(above[0]),
         costly_nodes=int(np.count_nonzero(change > 0)),
         cancelling_pairs=int(np.count_nonzero(found[above])),
         cancelling_nodes=int(np.count_nonzero(found.any(axis=1))),
-        negative=float(np.mean(values[np.isfinite(values)] < 0)) if np.isfinite(values).any() else float("nan"),
+        negative=float(np.mean(interaction[above] < 0)),
         signed=signed,
         sizes=sizes,
         signed_p_value=signed_p,
         sizes_p_value=sizes_p,
-        strongest=(int(strongest[0]), int(strongest[1])),
     )
 
 
@@ -146,20 +128,17 @@ def _mantel(one: np.ndarray, other: np.ndarray, permutations: int, seed: int) ->
     # A node of constant activation has no correlations: without its row and column the rest is whole.
     known = (np.isfinite(one) | ~off).mean(axis=1) > 0.5
     one, other = one[np.ix_(known, known)], other[np.ix_(known, known)]
-    size = len(one)
-    above = np.triu_indices(size, 1)
-    if size < 3 or not (np.isfinite(one[above]).all() and np.isfinite(other[above]).all()):
-        return float("nan"), float("nan")
+    above = np.triu_indices(len(one), 1)
     first, second = ranks.standardised(one[above]), ranks.standardised(other[above])
     if not (first.any() and second.any()):
         return float("nan"), float("nan")
-    square = np.zeros((size, size))
+    square = np.zeros_like(other)
     square[above] = second
     square += square.T
     measured = float(first @ second)
     random = np.random.default_rng(seed)
     reached = 0
     for _ in range(permutations):
-        order = random.permutation(size)
+        order = random.permutation(len(one))
         reached += abs(first @ square[order[above[0]], order[above[1]]]) >= abs(measured) * (1 - 1e-9)
     return measured, float(1 + reached) / (1 + permutations)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, curves
-from analysis.errors import InputError
+from analysis import curves
 from sweeps.studies.shrinking.measures.paths import DROPS
 
 
@@ -22,7 +21,7 @@ class RetrainingSummary(NamedTuple):
         retraining, the share that differ in the same direction, 0.5 if the one said nothing of the other; `compared`:
         the number of them.
     often : int
-        The smallest number of removals between two retrainings; 0 if there was none.
+        The smallest number of removals between two retrainings.
     """
 
     data: xr.Dataset
@@ -52,45 +51,35 @@ def retraining_summary(retraining: xr.Dataset) -> RetrainingSummary:
     -------
     RetrainingSummary
 
-    Raises
-    ------
-    TypeError
-        If `retraining` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing, or there is no `every` of 0.
-
     Notes
     -----
     Each method ranks anew after each removal, so with retraining it also removes other nodes: methods are compared,
     not fixed orders of nodes. The first and the last step are left out: there all methods are the same.
     """
-    _validate.dataset_with("retraining", retraining, ("test_accuracy",), ("ranked_by", "every", "step"))
-    every = [int(count) for count in retraining["every"].values]
-    if 0 not in every:
-        raise InputError(f"retraining: expected 'every' to hold 0, for never, got {every}")
-    accuracy = retraining["test_accuracy"].transpose("ranked_by", "every", "step").values.astype(np.float64)
+    data = retraining.transpose("ranked_by", "every", "step")
+    accuracy = data["test_accuracy"].values.astype(np.float64)
     inner = accuracy[..., 1:-1]
-    one, other = np.triu_indices(len(inner), 1)
-    better = np.sign(np.round(inner[one] - inner[other], 9))  # (pair, every, step)
-    never = better[:, [every.index(0)]]
-    differ = (better != 0) & (never != 0)
+    agreement, compared = _agreement(inner, data["every"].values.tolist().index(0))
+    over = ("ranked_by", "every")
+    removable = np.stack([curves.removable(accuracy, drop) for drop in DROPS], axis=-1)
+    variables = {
+        "removable": ((*over, "fall"), removable),
+        "mean_test_accuracy": (over, curves.mean_height(accuracy)),
+        "wrong_way": (over, curves.wrong_way(accuracy, rising=False)),
+        "spread": ("every", np.ptp(inner, axis=0).mean(axis=-1)),
+        "agreement": ("every", agreement),
+        "compared": ("every", compared),
+    }
+    coords = {"ranked_by": data["ranked_by"].values, "every": data["every"].values, "fall": list(DROPS)}
+    return RetrainingSummary(xr.Dataset(variables, coords), min(int(count) for count in data["every"].values if count))
+
+
+def _agreement(accuracy: np.ndarray, never: int) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the order of every two methods at each step with that without retraining, and count the comparisons."""
+    one, other = np.triu_indices(len(accuracy), 1)
+    better = np.sign(np.round(accuracy[one] - accuracy[other], 9))  # (pair, every, step)
+    without = better[:, [never]]
+    differ = (better != 0) & (without != 0)
     compared = differ.sum(axis=(0, 2))
-    same = (differ & (better == never)).sum(axis=(0, 2))
-    agreement = np.divide(same, compared, out=np.full(len(every), np.nan), where=compared > 0)
-    return RetrainingSummary(
-        xr.Dataset(
-            {
-                "removable": (
-                    ("ranked_by", "every", "fall"),
-                    np.stack([curves.removable(accuracy, drop) for drop in DROPS], axis=-1),
-                ),
-                "mean_test_accuracy": (("ranked_by", "every"), curves.mean_height(accuracy)),
-                "wrong_way": (("ranked_by", "every"), curves.wrong_way(accuracy, rising=False)),
-                "spread": ("every", np.ptp(inner, axis=0).mean(axis=-1)),
-                "agreement": ("every", agreement),
-                "compared": ("every", compared),
-            },
-            coords={"ranked_by": retraining["ranked_by"].values, "every": every, "fall": list(DROPS)},
-        ),
-        min((count for count in every if count), default=0),
-    )
+    same = (differ & (better == without)).sum(axis=(0, 2))
+    return np.divide(same, compared, out=np.full(compared.shape, np.nan), where=compared > 0), compared

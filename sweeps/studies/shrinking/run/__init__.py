@@ -17,18 +17,16 @@ from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
-from sweeps.studies.shrinking.run import retraining
+from sweeps.studies.shrinking.names import METHODS, RANKINGS
+from sweeps.studies.shrinking.run.retraining import retrained
 from sweeps.studies.shrinking.settings import Shrinking
 from sweeps.tasks import Task
 from sweeps.training import train
 
-METHODS = ("brute_force", "first_order", "second_order")
-# Random choices too: whether a ranking is worth anything once the network is trained again.
+# Random choices too: they show whether a ranking is worth anything once the network is trained again.
 RETRAINED = (*METHODS, "random")
 # Networks that are worked on at a time.
 AT_ONCE = 2
-# By whether nodes are ranked again after each removal.
-RANKINGS = {"single_pass": False, "reranked": True}
 
 
 class Trained(NamedTuple):
@@ -36,10 +34,13 @@ class Trained(NamedTuple):
 
     Attributes
     ----------
-    key : its name in the store
-    task : what it was trained on
-    network : the network
-    objective, test : on the training set, by which nodes are ranked, and on the test set
+    key : str
+        Its name in the store.
+    task : sweeps.tasks.Task
+        What it was trained on.
+    network : sweeps.networks.MLP
+    objective, test : sweeps.objective.Objective
+        On the training set, by which nodes are ranked, and on the test set.
     """
 
     key: str
@@ -63,11 +64,20 @@ def run(
     Parameters
     ----------
     settings : sweeps.studies.shrinking.settings.Shrinking
-    folder : the run folder
-    command : the command that reproduces the run, for the record
-    overwrite : whether an earlier run in the folder is removed
-    progress : taken, as every study does; there is a line a network, and no bar
-    say : called with a line at each stage
+    folder : str or path
+        The run folder.
+    command : str
+        The command that reproduces the run, for the record.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    progress : bool
+        Every study takes it; this one has no progress bars.
+    say : callable
+        Called with a line at each stage.
+
+    Returns
+    -------
+    sweeps.store.folder.Run
 
     Raises
     ------
@@ -88,9 +98,9 @@ def run(
 
     jobs = _jobs(settings, images, values)
     say(f"training {len(jobs)} networks and removing their nodes by each criterion, {AT_ONCE} networks at a time")
-    # Side by side: most of the time goes into compiling, which takes one core.
+    # Compiling takes most of the time, and one core.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for job, found in pool.map(lambda job: (job, _done(settings, job)), jobs):
+        for job, found in pool.map(lambda job: (job, _measured(settings, job)), jobs):
             for group, data in found.items():
                 store.write(group, data)
             words = job.loss.replace("_", " ")
@@ -103,9 +113,14 @@ class Job(NamedTuple):
 
     Attributes
     ----------
-    key : its name in the store
-    hidden : nodes of each hidden layer
-    task, loss : what it is trained on, by what it is trained and its nodes are ranked
+    key : str
+        Its name in the store.
+    hidden : list of int
+        Nodes of each hidden layer.
+    task : sweeps.tasks.Task
+        What it is trained on.
+    loss : str
+        By which it is trained, and its nodes are ranked.
     """
 
     key: str
@@ -129,7 +144,7 @@ def _jobs(settings: Shrinking, images: Task, values: Task | None) -> list[Job]:
     return jobs
 
 
-def _done(settings: Shrinking, job: Job) -> dict[str, xr.Dataset]:
+def _measured(settings: Shrinking, job: Job) -> dict[str, xr.Dataset]:
     """Train a network, remove its nodes, and return what the store keeps of it, by group."""
     one = _trained(settings, *job)
     more = {"1": ("random", *settings.comparison), "small": ("shapley",)}
@@ -139,7 +154,7 @@ def _done(settings: Shrinking, job: Job) -> dict[str, xr.Dataset]:
         found[f"surfaces/{job.key}"] = _surfaces(one, paths, settings.surface_every)
         found[f"pairs/{job.key}"] = _pairs(one)
     if job.key == "1" and settings.retrain_every:
-        found["retraining"] = retraining.of_network(one.network, job.task, paths, RETRAINED, settings)
+        found["retraining"] = retrained(one.network, job.task, paths, RETRAINED, settings)
     if job.key == "small":
         found["sweeps/hypercube"] = sweep(one.objective, Hypercube(), gradients=False)
     return found
@@ -181,8 +196,8 @@ def _paths(one: Trained, methods: tuple[str, ...], seed: int) -> xr.Dataset:
     by_method = []
     for method in methods:
         by_ranking = []
-        for again in RANKINGS.values():
-            path = ranking.removal_path(one.objective, method, again, seed=seed)
+        for name in RANKINGS:
+            path = ranking.removal_path(one.objective, method, name == "reranked", seed=seed)
             accuracy = np.asarray(one.test.accuracy(ranking.masks_along(path.order)))
             # Names as variables: they differ from method to method.
             data = path.to_dataset().reset_coords(["name", "layer"]).assign(test_accuracy=("step", accuracy))

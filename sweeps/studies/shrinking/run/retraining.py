@@ -15,20 +15,30 @@ from sweeps.studies.shrinking.settings import Shrinking
 from sweeps.tasks import Task
 from sweeps.training import train_many
 
-# Of the step size of the first training: the network is where it should be, but for what is missing.
+# Times the learning rate of the first training: the network starts close to where it should be.
 SLOWER = 0.3
 KEPT = ("loss", "accuracy", "test_accuracy")
 
 
-def of_network(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[str], settings: Shrinking) -> xr.Dataset:
-    """Loss and accuracy along re-ranked removals, with training after every so many, by method.
+def retrained(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[str], settings: Shrinking) -> xr.Dataset:
+    """Remove nodes again, re-ranked, with training after every few removals.
 
     Parameters
     ----------
-    network, task : trained, on it, with squared error; the network is not changed
-    paths : of the same network without retraining, which are the ones of ``every`` zero
-    methods : of ranking
-    settings : how often, how long
+    network : sweeps.networks.MLP
+        Trained with squared error; it is not changed.
+    task : sweeps.tasks.Task
+        What it was trained on.
+    paths : xarray.Dataset
+        Removal paths of the same network without retraining; the result has them at ``every`` 0.
+    methods : sequence of str
+        By which nodes are ranked.
+    settings : sweeps.studies.shrinking.settings.Shrinking
+
+    Returns
+    -------
+    xarray.Dataset
+        `loss`, `accuracy` and `test_accuracy` (every, ranked_by, step).
     """
     plain = paths[list(KEPT)].sel({"ranking": "reranked", "ranked_by": list(methods)}).drop_vars("ranking")
     data = [plain] + [_path(network, task, methods, every, settings) for every in settings.retrain_every]
@@ -40,24 +50,18 @@ def of_network(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[st
 
 
 def _path(network: MLP, task: Task, methods: Sequence[str], every: int, settings: Shrinking) -> xr.Dataset:
+    """Remove every node by each method, with training after every so many removals."""
     nodes = sum(network.sizes[1:-1])
     networks = [nnx.clone(network) for _ in methods]
     gates = np.ones((len(methods), nodes), np.float32)
+    # One object: training compiles anew for another one.
     optimizer = optax.adam(SLOWER * settings.learning_rate)
     found = np.zeros((len(KEPT), len(methods), nodes + 1))
     pairs = [_objectives(one, task) for one in networks]
     for step in range(nodes + 1):
         if step and step % every == 0 and step < nodes:
             masked = [Masked(one, masks_of_nodes(one, mask)) for one, mask in zip(networks, gates, strict=True)]
-            train_many(
-                masked,
-                [task] * len(methods),
-                optimizer,
-                settings.retrain_epochs,
-                settings.batch_size,
-                [settings.seed + step] * len(methods),
-                "squared_error",
-            )
+            _train_on(masked, task, optimizer, settings, settings.seed + step)
             pairs = [_objectives(one, task) for one in networks]
         for index, method in enumerate(methods):
             objective, test = pairs[index]
@@ -72,6 +76,15 @@ def _path(network: MLP, task: Task, methods: Sequence[str], every: int, settings
         {name: (("ranked_by", "step"), values) for name, values in zip(KEPT, found, strict=True)},
         dict(ranked_by=np.asarray(methods, object), step=np.arange(nodes + 1)),
     )
+
+
+def _train_on(
+    networks: Sequence[Masked], task: Task, optimizer: optax.GradientTransformation, settings: Shrinking, seed: int
+) -> None:
+    """Train networks in place; the nodes that are masked stay off."""
+    tasks, seeds = [task] * len(networks), [seed] * len(networks)
+    epochs, batch_size = settings.retrain_epochs, settings.batch_size
+    train_many(networks, tasks, optimizer, epochs, batch_size, seeds, "squared_error")
 
 
 def _objectives(network: MLP, task: Task) -> tuple[Objective, Objective]:
