@@ -4,67 +4,30 @@ import re
 
 import xarray as xr
 
-METHOD_NAMES = {
-    "gradient": "gradient",
-    "gradient_x_input": "gradient × input",
-    "deconvnet": "deconvolution",
-    "guided_backprop": "guided backpropagation",
+#: Names of what the store has no titles for, where they are not the key in words.
+NAMES = {
     "lrp": "LRP",
-    "lrp_gamma": "LRP (γ)",
-    "lrp_alpha2beta1": "LRP (α2β1)",
-    "lrp_z_plus": "LRP (z-plus)",
-    "lrp_w_squared": "LRP (w² first)",
-    "lrp_flat": "LRP (flat first)",
-    "lrp_z_box": "LRP (z-box first)",
-    "slope": "slope",
-    "slope_radial": "slope (radial maxima)",
-    "deeplift": "DeepLIFT",
-    "deeplift_zeros": "DeepLIFT from zeros",
-    "deeplift_mean": "DeepLIFT from the mean",
-    "integrated_gradients": "integrated gradients",
-    "random": "random",
-}
-MEASURE_NAMES = METHOD_NAMES | {
-    "gradient_x_activation": "gradient × activation",
     "lrp_logit": "LRP of the logit",
     "lrp_absolute": "LRP (mean size)",
-    "gate_gradient": "gate gradient",
+    "gradient_x_activation": "gradient × activation",
     "gradients": "squared gradients",
     "slope_biases": "slope, with biases",
     "slope_all": "slope, all classes",
+    "deeplift": "DeepLIFT",
     "compared": "DeepLIFT from another image",
-    "first_order": "first order",
-    "second_order": "second order",
-    "brute_force": "brute force",
     "shapley": "Shapley",
 }
-TRAINING_NAMES = {
-    "plain": "plain",
-    "gradient_penalty": "gradient penalty",
-    "relevance_lrp": "relevance (LRP)",
-    "relevance_slope": "relevance (slope)",
-}
 
 
-def method_name(key: str) -> str:
-    """Return what a method is called; one that is not known, by its own name in words.
+def name_of(key: str) -> str:
+    """Return what a measure, a method or a rule is called.
 
     Examples
     --------
-    >>> method_name("gradient_x_input"), method_name("of_my_own")
-    ('gradient × input', 'of my own')
+    >>> name_of("lrp"), name_of("gate_gradient")
+    ('LRP', 'gate gradient')
     """
-    return METHOD_NAMES.get(key, key.replace("_", " "))
-
-
-def measure_name(key: str) -> str:
-    """Return what a measure of nodes is called."""
-    return MEASURE_NAMES.get(key, key.replace("_", " "))
-
-
-def training_name(key: str) -> str:
-    """Return what a training is called."""
-    return TRAINING_NAMES.get(key, key.replace("_", " "))
+    return NAMES.get(key, key.replace("_", " "))
 
 
 def typeset(title: str) -> str:
@@ -78,7 +41,7 @@ def typeset(title: str) -> str:
     words = {r"\bx\b": "×", r"\bgamma\b": "γ", r"\balpha (?=\d)": "α", r" ?\bbeta (?=\d)": "β", r"\beps\b": "ε"}
     for pattern, sign in (words | {r"\bw-squared\b": "w²"}).items():
         title = re.sub(pattern, sign, title)
-    # In a list of names a comma within one is no help.
+    # A comma within a name would look like one between names of a list.
     first, comma, rest = title.partition(", ")
     return f"{first} ({rest})" if comma else title
 
@@ -89,7 +52,7 @@ def keys(data: xr.Dataset | xr.DataArray, dim: str = "attributed_by") -> list[st
 
 
 def names_of(data: xr.Dataset, dim: str = "attributed_by") -> dict[str, str]:
-    """Return what everything along a dimension is called: by the store's own titles where it has some.
+    """Return what everything along a dimension is called: its title where the store has titles.
 
     Parameters
     ----------
@@ -101,9 +64,7 @@ def names_of(data: xr.Dataset, dim: str = "attributed_by") -> dict[str, str]:
     dict of str to str
         By key, in the store's order.
     """
-    name = {"attributed_by": method_name, "measure": measure_name, "training": training_name}[dim]
-    if "title" in data.coords and data["title"].dims == (dim,):
-        # A title that is missing is no title.
-        titles = [title if isinstance(title, str) and title else None for title in data["title"].values]
-        return {key: typeset(title) if title else name(key) for key, title in zip(keys(data, dim), titles, strict=True)}
-    return {key: name(key) for key in keys(data, dim)}
+    there = keys(data, dim)
+    if "title" in data.coords:
+        return dict(zip(there, map(typeset, map(str, data["title"].values)), strict=True))
+    return {key: name_of(key) for key in there}

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
-import xarray as xr
 from scipy import stats
 
 from analysis.intervals import interval
-from sweeps.studies.relevance.measures import deletion, demonstrations, heat, ledger, names_of, nodes, supervised
+from sweeps.studies.relevance.measures import deletion, demonstrations, heat, ledger, nodes, supervised
+from sweeps.studies.relevance.names import names_of
 from tests.studies.relevance import synthetic
 
 
 @pytest.fixture(scope="module")
 def curves():
-    return deletion.checked(synthetic.deletion())
+    return synthetic.deletion()
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +22,18 @@ def scores(curves):
 
 @pytest.fixture(scope="module")
 def trainings():
-    return supervised.checked(synthetic.supervised())
+    return synthetic.supervised()
 
 
 def test_titles_of_the_store_are_typeset_and_others_looked_up():
     maps = synthetic.heat()
     assert names_of(maps)["gradient_x_input"] == "gradient × input" and names_of(maps)["lrp"] == "LRP (ε)"
-    assert names_of(maps.drop_vars("title"))["lrp"] == "LRP"
+    assert names_of(maps.drop_vars("title"))["lrp_z_plus"] == "lrp z plus"
     assert names_of(synthetic.nodes(), "measure")["gate_gradient"] == "gate gradient"
 
 
 def test_methods_with_the_same_maps_are_one_group():
-    maps = heat.checked(synthetic.heat())
+    maps = synthetic.heat()
     groups = heat.groups(maps)
     assert list(synthetic.SAME) in groups and len(groups) == len(synthetic.KEYS) - 2
     moved = maps.copy(deep=True)
@@ -43,7 +43,7 @@ def test_methods_with_the_same_maps_are_one_group():
 
 
 def test_differences_and_correlations_of_maps_are_those_of_a_plain_loop():
-    maps = heat.checked(synthetic.heat())
+    maps = synthetic.heat()
     apart, alike = heat.differences(maps), heat.correlations(maps)
     one, other = (maps["relevance"].sel({"attributed_by": key}).values for key in ("gradient", "lrp"))
     scale = max(np.abs(one).max(), np.abs(other).max())
@@ -56,13 +56,9 @@ def test_differences_and_correlations_of_maps_are_those_of_a_plain_loop():
     assert again == pytest.approx(np.mean(each[1:]), abs=1e-6)
 
 
-def test_heat_maps_are_checked_and_classes_chosen():
+def test_images_are_chosen_of_each_class():
     maps = synthetic.heat(images=5)
     assert heat.of_each_class(maps) == [0, 1, 2] and heat.of_each_class(maps, 2) == [0, 1]
-    with pytest.raises(ValueError, match="heat: expected one image or more"):
-        heat.checked(maps.isel(image=[]))
-    with pytest.raises(ValueError, match="heat: expected the variable 'pixel'"):
-        heat.checked(maps.drop_vars("pixel"))
 
 
 def test_shares_of_the_ledger_add_up_to_one():
@@ -73,24 +69,20 @@ def test_shares_of_the_ledger_add_up_to_one():
     lrp = shares.sel({"attributed_by": "lrp"})
     assert float(lrp.sel(part="inputs")) == 0.89 and float(lrp.sel(part="biases of conv_1")) == pytest.approx(0.08)
     assert float(shares.sel({"attributed_by": "gradient", "part": "not conserved"})) == -3
+    biases = ledger.biases_by_layer(shares).sel(attributed_by="lrp")
+    np.testing.assert_allclose(biases.sel(layer=["dense_2", "conv_1"]), [0.02, 0.08])
 
 
-def test_a_method_without_a_total_has_no_shares():
+def test_a_method_whose_output_has_no_relevance_has_no_shares():
     data = synthetic.ledger()
-    data["received"].loc[{"attributed_by": "lrp", "step": "total"}] = np.nan
     data["received"].loc[{"attributed_by": "slope", "step": "total"}] = 0.0
     shares = ledger.shares(data)
-    assert shares.sel({"attributed_by": ["lrp", "slope"]}).isnull().all()
-    with pytest.raises(ValueError, match="ledger: expected the step 'total'"):
-        ledger.shares(data.sel(step=["dense_2"]))
+    assert shares.sel(attributed_by="slope").isnull().all() and shares.sel(attributed_by="lrp").notnull().all()
 
 
 def test_the_largest_error_has_its_step():
     found = ledger.worst(synthetic.conservation(3e-5))
     assert found["lrp_z_plus"] == (3e-5, "conv_1") and "gradient" not in found
-    empty = synthetic.conservation()
-    empty["worst"][:] = np.nan
-    assert ledger.worst(empty) == {}
 
 
 def test_areas_of_deletion_are_those_of_a_plain_loop(curves, scores):
@@ -114,24 +106,12 @@ def test_thinned_numbers_of_removed_regions_have_their_own_widths(curves):
     assert float(thinned["stay"].sel(**at)) == pytest.approx(expected)
 
 
-def test_curves_are_checked(curves):
-    for wrong, message in (
-        (curves.drop_vars("replacement"), "expected the coordinate 'replacement'"),
-        (curves.sel(order=["most"]), "expected the order 'least'"),
-        (curves.isel(removed=[0]), "expected two numbers or more from 0 on"),
-        (curves.isel(removed=[1, 2]), "expected two numbers or more from 0 on"),
-    ):
-        with pytest.raises(ValueError, match=f"deletion: {message}"):
-            deletion.checked(wrong)
-
-
 def test_differences_are_paired_by_image_and_bonferronis(scores):
     values = scores["between"].sel(replacement="zeros")
     found = deletion.against(values)
     assert set(found) == set(synthetic.KEYS)
     gap = values.sel({"attributed_by": "lrp"}).values - values.sel({"attributed_by": "random"}).values
     assert found["lrp"] == interval(gap, 1 - 0.05 / len(synthetic.KEYS))
-    assert deletion.against(values.sel({"attributed_by": ["lrp", "slope"]})) == {}
 
 
 def test_pairs_tell_methods_apart_and_the_same_ones_never(scores):
@@ -140,13 +120,23 @@ def test_pairs_tell_methods_apart_and_the_same_ones_never(scores):
     assert pairs.names[0] == "deeplift_zeros" and pairs.names[-1] == "random"
     one, other = pairs.names.index("lrp"), pairs.names.index("slope")
     assert pairs.difference[one, other] == 0 and not pairs.apart[one, other]
-    assert pairs.beaten("deeplift_zeros") == pairs.apart[0].sum() > 3 and pairs.better("deeplift_zeros") == 0
+    assert pairs.beats("deeplift_zeros") == pairs.apart[0].sum() > 3 and pairs.beaten_by("deeplift_zeros") == 0
     np.testing.assert_array_equal(pairs.difference, -pairs.difference.T)
     count = len(pairs.names)
     gap = values.sel({"attributed_by": pairs.names[0]}).values - values.sel({"attributed_by": "random"}).values
     assert pairs.half[0, -1] == interval(gap, 1 - 0.05 / (count * (count - 1) / 2)).half
+    assert pairs.rank("deeplift_zeros") == 1 and pairs.beaten_by("random") == count - 1
     alone = deletion.pairs(values.isel(example=[0]))
     assert not alone.apart.any() and np.isnan(alone.half[0, 1])
+
+
+def test_the_best_method_has_its_twins_and_those_not_told_apart(scores):
+    values = scores["between"].sel(replacement="zeros")
+    without = values.drop_sel(attributed_by="deeplift_zeros")
+    found = deletion.best(deletion.pairs(without), heat.groups(synthetic.heat()))
+    assert {found.key, *found.twins} == set(synthetic.SAME) and not found.close
+    alone = deletion.best(deletion.pairs(values.isel(example=[0])), [[key] for key in synthetic.KEYS])
+    assert len(alone.close) == len(synthetic.KEYS) and not alone.twins
 
 
 def test_agreement_of_replacements_is_spearmans_and_finds_what_turns(scores):
@@ -166,38 +156,41 @@ def test_agreement_of_replacements_is_spearmans_and_finds_what_turns(scores):
 
 
 def test_rank_correlations_of_nodes_are_scipys():
-    data = nodes.checked(synthetic.nodes())
+    data = synthetic.nodes()
     found = nodes.correlations(data)
     values = data["value"].sel(network=2)
     expected = stats.spearmanr(values.sel(measure="lrp"), values.sel(measure="shapley")).statistic
     assert float(found.sel(measure="lrp", other="shapley", network=2)) == pytest.approx(expected)
     assert nodes.relevances(data) == ["lrp", "slope", "gradient_x_activation", "lrp_absolute"]
-    assert nodes.references(data) == ["brute_force", "shapley", "gate_gradient"]
     gaps = nodes.ahead(found, nodes.relevances(data), "brute_force")
     less = found.sel(measure="lrp", other="brute_force") - found.sel(measure="gate_gradient", other="brute_force")
     assert gaps["lrp"] == interval(less.values, 1 - 0.05 / 4)
-    assert nodes.ahead(found, ["lrp"], "gate_gradient") == {}
-    assert "lrp_absolute" in nodes.telling(found, ["lrp", "lrp_absolute"], "brute_force")
+    assert nodes.extremes(found, ["lrp_absolute", "lrp"], "brute_force") == ("lrp", "lrp_absolute")
 
 
 def test_a_measure_that_is_the_same_for_all_nodes_has_no_correlation():
     data = synthetic.nodes(networks=1)
     data["value"].loc[{"measure": "slope"}] = 1.0
-    found = nodes.correlations(nodes.checked(data))
-    assert found.sel(measure="slope").isnull().all() and nodes.telling(found, ["slope"], "brute_force") == []
+    found = nodes.correlations(data)
+    assert found.sel(measure="slope").isnull().all() and nodes.extremes(found, ["slope"], "brute_force") is None
     assert not nodes.mean_of(found, "lrp", "brute_force").known
 
 
-def test_strengths_are_chosen_without_the_misleading_images(trainings):
+def test_strengths_are_those_that_the_store_chose(trainings):
     chosen = supervised.chosen(trainings)
     assert chosen == {"plain": 0, "gradient_penalty": 1, "relevance_lrp": 1, "relevance_slope": 1}
-    assert supervised.looked(trainings)["gradient_penalty"] == 10
-    own = trainings.assign(chosen=("training", [0.0, 0.1, 10.0, np.nan]))
-    assert supervised.chosen(own) == {"plain": 0, "gradient_penalty": 0.1, "relevance_lrp": 10}
-    held = trainings.assign(accuracy_validation=trainings["accuracy_misleading"])
-    assert supervised.chosen(held)["gradient_penalty"] == 10
-    with pytest.raises(ValueError, match="supervised: expected the training 'plain'"):
-        supervised.checked(trainings.sel(training=["relevance_lrp"]))
+    assert supervised.best_misleading(trainings)["gradient_penalty"] == 10
+    assert supervised.tried(trainings, "plain") == [0] and supervised.tried(trainings, "relevance_lrp") == [0.1, 1, 10]
+    edges = supervised.at_the_edge(trainings, chosen | {"gradient_penalty": 0.1, "relevance_lrp": 10.0})
+    assert edges == {"weakest": ["gradient_penalty"], "strongest": ["relevance_lrp"]}
+
+
+def test_a_training_whose_networks_were_lost_has_no_strength_that_was_tried(trainings):
+    lost = trainings.where(trainings["training"] != "relevance_lrp")
+    assert supervised.tried(lost, "relevance_lrp") == []
+    assert "relevance_lrp" not in supervised.best_misleading(lost)
+    numbers = supervised.at(lost, supervised.chosen(trainings))
+    assert supervised.ranked(numbers)[0] == "gradient_penalty" and "relevance_lrp" not in supervised.ranked(numbers)
 
 
 def test_trainings_at_their_strengths_and_their_gains(trainings):
@@ -208,44 +201,35 @@ def test_trainings_at_their_strengths_and_their_gains(trainings):
     gains = supervised.gains(numbers, "accuracy_clean", "plain", ["relevance_lrp", "relevance_slope"])
     plain = numbers["accuracy_clean"].sel(training="plain").values
     assert gains["relevance_lrp"] == interval(one - plain, 1 - 0.05 / 2)
-    assert supervised.gains(numbers, "nothing", "plain", ["relevance_lrp"]) == {}
-    assert supervised.gains(numbers.drop_sel(training="plain"), "accuracy_clean", "plain", ["relevance_lrp"]) == {}
     assert supervised.relevance_trainings(trainings) == ["relevance_lrp", "relevance_slope"]
 
 
-def test_what_is_left_is_held_to_half_of_plain_trainings(trainings):
+def test_what_is_left_is_compared_with_half_of_plain_trainings(trainings):
     numbers = supervised.at(trainings, supervised.chosen(trainings))
-    assert supervised.measured_on(numbers) == ("inside_misleading", "other_inside_misleading")
     found = supervised.gaming(numbers, "relevance_lrp", 0.5)
-    own, plain = (1 - numbers["inside_misleading"].sel(training=key).values for key in ("relevance_lrp", "plain"))
-    assert found.trained == interval(own - 0.5 * plain)
-    relied = numbers["accuracy_train"] - numbers["accuracy_misleading"]
+    for name, left in (("inside_right", found.trained), ("other_inside", found.other)):
+        own, plain = (1 - numbers[name].sel(training=key).values for key in ("relevance_lrp", "plain"))
+        assert left == interval(own - 0.5 * plain)
+    relied = numbers["accuracy_right"] - numbers["accuracy_misleading"]
     left = relied.sel(training="relevance_lrp").values - 0.5 * relied.sel(training="plain").values
     assert found.reliance == interval(left)
-    renamed = numbers.rename(inside_clean="inside_right", other_inside_clean="other_inside")
-    assert supervised.measured_on(renamed) == ("inside_right", "other_inside")
-    without = numbers.drop_vars([name for name in numbers.data_vars if "other" in name])
-    assert supervised.measured_on(without) is None and supervised.gaming(without, "relevance_lrp", 0.5) is None
 
 
 def test_demonstrations_are_read_as_they_are_meant():
     rules = synthetic.rules()
     pairs = {(one.matrix, one.nonlinearity): one for one in demonstrations.pairs(rules["consistency"])}
     assert all(one.agree == one.published for one in pairs.values()) and len(pairs) == 8
-    assert pairs["gradient", "slope"].factors == (3, 3) and not pairs["normalised", "slope"].agree
+    assert pairs["gradient", "slope"][2:4] == (3, 3) and not pairs["normalised", "slope"].agree
     assert demonstrations.agreeing(rules["constants"]) == [("gradient", "gradient"), ("relu_form", "gradient")]
     gap = demonstrations.two_objects(rules["two_objects"])
     assert gap.size == pytest.approx(0.5) and gap.at == pytest.approx(1)
+    assert (gap.slope, gap.radial) == (pytest.approx(1), pytest.approx(0.5)) and gap.near == 0
     assert demonstrations.forms(rules["forms"]) == 1
 
 
-def test_what_lrp_means_depends_on_what_stands_beside_it():
-    network, toy = synthetic.instability(), synthetic.instability_toy()
-    assert demonstrations.rules_of(network) == {
-        "lrp_largest": "blamed", "unblamed_largest": "unblamed", "slope_largest": "slope"
-    }  # fmt: skip
-    assert demonstrations.rules_of(toy) == {"lrp": "unblamed", "lrp_blamed": "blamed", "slope": "slope"}
-    assert demonstrations.rules_of(toy.drop_vars("lrp_blamed"))["lrp"] == "normalised"
-    grown = demonstrations.growth(network.sortby("eps"), "unblamed_largest", "eps")
-    assert (grown.first, grown.last, grown.times) == (1.0, 120.0, 120.0)
-    assert np.isnan(demonstrations.growth(xr.zeros_like(toy), "lrp", "difference").times)
+def test_the_largest_relevance_grows_by_the_rule_that_leaves_biases_out():
+    network, toy = (demonstrations.growths(data) for data in (synthetic.instability(), synthetic.instability_toy()))
+    assert network["unblamed"] == (1.0, 120.0) and network["unblamed"].times == 120
+    assert network["blamed"] == (0.9, 1.25) and network["slope"].times == 1
+    assert toy["unblamed"].times == pytest.approx(100) and toy["blamed"].times == toy["slope"].times == 1
+    assert np.isnan(demonstrations.Growth(0.0, 1.0).times)

@@ -10,14 +10,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.errors import InputError
+from analysis import _validate
 from analysis.figures import style
+from analysis.figures.curves import accuracy_axis, banded
 from analysis.intervals import interval
 from sweeps.studies.relevance.figures import looks
-from sweeps.studies.relevance.measures.deletion import ORDERS, RANDOM, Pairs, known, regions
+from sweeps.studies.relevance.measures.deletion import ORDERS, RANDOM, Pairs
 from sweeps.studies.relevance.names import keys
-from sweeps.studies.shrinking.figures.looks import accuracy_axis
-from sweeps.studies.sparsity.figures.looks import banded
 
 _ORDERS = {"most": "most relevant first", "least": "least relevant first"}
 
@@ -54,30 +53,21 @@ def curve(
     ValueError
         If the order is unknown.
     """
-    if order not in ORDERS:
-        raise InputError(f"order: expected one of {list(ORDERS)}, got {order!r}")
+    _validate.one_of("order", order, ORDERS)
     data = deletion["probability"].sel(order=order, replacement=replacement, drop=True)
     # The bands count independent images as networks.
-    data = data.rename(example="network").drop_vars("title", errors="ignore")
-    data = data.assign_coords(removed=100 * data["removed"].values / regions(deletion))
+    data = data.rename(example="network").assign_coords(
+        removed=100 * data["removed"].values / deletion.attrs["regions"]
+    )
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         for key in keys(deletion):
             values = data.sel({"attributed_by": key}, drop=True).transpose("network", "removed")
+            label = style.entry(names.get(key, key))
             if key == RANDOM:
-                banded(
-                    ax,
-                    values,
-                    style.entry(names.get(key, key)),
-                    alpha=0.2,
-                    color=style.BLACK,
-                    linestyle=(0, (1, 1.5)),
-                    zorder=4,
-                )
+                banded(ax, values, label, alpha=0.2, color=style.BLACK, linestyle=(0, (1, 1.5)), zorder=4)
             elif key in shown:
-                banded(
-                    ax, values, style.entry(names.get(key, key)), alpha=0.15, zorder=3, **looks.LINES[shown.index(key)]
-                )
+                banded(ax, values, label, alpha=0.15, zorder=3, **looks.LINES[shown.index(key)])
             else:
                 ax.plot(values["removed"], values.mean("network"), color=style.GREY, linewidth=0.4, alpha=0.7, zorder=2)
         ax.set_xlim(0, 100)
@@ -141,9 +131,8 @@ def ranking(scores: xr.Dataset, order: list[str], names: Mapping[str, str], name
                     ax.errorbar(found.mean, row + 0.28 * (place - 0.5), xerr=found.half if found.known else None,
                                 markersize=3.2, elinewidth=1.0, capsize=0, markeredgewidth=0.8,
                                 label=None if row else f"by {style.as_is(replacement)}", **mark)  # fmt: skip
-                if RANDOM in known(scores[panel]):
-                    level = scores[panel].sel({"attributed_by": RANDOM, "replacement": replacement}).mean()
-                    ax.axvline(float(level), color=mark["color"], linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+                level = scores[panel].sel({"attributed_by": RANDOM, "replacement": replacement}).mean()
+                ax.axvline(float(level), color=mark["color"], linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
             ax.set_title(titles[panel])
             ax.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.4)
             ax.set_axisbelow(True)

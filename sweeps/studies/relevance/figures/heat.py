@@ -1,6 +1,5 @@
 """Heat maps: one image under all methods, and several classes under a few."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -8,11 +7,11 @@ from analysis import _validate
 from analysis.figures import style
 from sweeps.studies.relevance.figures import looks
 from sweeps.studies.relevance.measures.heat import groups, of_each_class
-from sweeps.studies.relevance.names import keys, names_of
+from sweeps.studies.relevance.names import names_of
 
 #: Panels side by side, at most.
 ACROSS = 6
-#: Methods of the second figure, where the store has them.
+#: Methods of the second figure.
 FEW = ("lrp", "gradient_x_input", "lrp_alpha2beta1", "deeplift_mean", "guided_backprop", "integrated_gradients")
 
 
@@ -22,9 +21,9 @@ def all_methods(heat: xr.Dataset, image: int | None = None) -> Figure:
     Parameters
     ----------
     heat : xarray.Dataset
-        `relevance` (attributed_by, image, row, column), `pixel` (image, row, column).
+        `relevance` (attributed_by, image, row, column), `pixel` (image, row, column), `target`, `predicted` (image,).
     image : int, optional
-        Its number; that of the attribute `shown`, or the first, when left out.
+        Its number; the attribute `shown` when left out.
 
     Returns
     -------
@@ -36,7 +35,7 @@ def all_methods(heat: xr.Dataset, image: int | None = None) -> Figure:
     ValueError
         If there is no such image.
     """
-    shown = int(heat.attrs.get("shown", 0)) if image is None else image
+    shown = heat.attrs["shown"] if image is None else image
     image = _validate.whole("image", shown, 0, heat.sizes["image"] - 1)
     one, names = heat.isel(image=image), names_of(heat)
     pixel = one["pixel"].transpose("row", "column").values
@@ -57,40 +56,29 @@ def all_methods(heat: xr.Dataset, image: int | None = None) -> Figure:
 
 
 def _image_title(one: xr.Dataset) -> str:
-    said = "the image"
-    if "target" in one and "predicted" in one:
-        said += f"\ntrue {_class(one['target'])}, named {_class(one['predicted'])}"
-    return said
+    return f"the image\ntrue {one['target'].item()}, named {one['predicted'].item()}"
 
 
-def _class(value: xr.DataArray) -> str:
-    return f"{value.item():g}" if np.isreal(value.item()) else style.as_is(value.item(), 12)
-
-
-def several_classes(heat: xr.Dataset, methods: list[str] | None = None, most: int = 8) -> Figure:
+def several_classes(heat: xr.Dataset, most: int = 8) -> Figure:
     """Draw an image of each class under a few methods.
 
     Parameters
     ----------
     heat : xarray.Dataset
-        As for `all_methods`, and `target` (image,).
-    methods : list of str, optional
-        Those of `FEW` that are there and differ when left out, or the first ones.
+        As for `all_methods`.
     most : int
         Classes.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Methods are rows; each map has its own scale.
+        Methods are rows, those of `FEW` that differ; each map has its own scale.
     """
-    there, names = keys(heat), names_of(heat)
-    if methods is None:
-        # One of those that give the same maps is enough.
-        first = {key: group[0] for group in groups(heat) for key in group}
-        chosen = {first[key]: key for key in reversed([key for key in FEW if key in there])}
-        methods = [key for key in FEW if key in chosen.values()] or there[:4]
-    images = of_each_class(heat, most)
+    names, images = names_of(heat), of_each_class(heat, most)
+    group_of = {key: tuple(group) for group in groups(heat) for key in group}
+    # Of methods with the same maps the first is enough.
+    methods = list({group_of[key]: key for key in reversed(FEW) if key in group_of}.values())
+    methods.sort(key=FEW.index)
     with style.context():
         width = min(style.DOUBLE, 0.9 + 0.8 * len(images))
         figure, axes = style.new_figure(
@@ -113,7 +101,5 @@ def several_classes(heat: xr.Dataset, methods: list[str] | None = None, most: in
 
 
 def _column_title(one: xr.Dataset) -> str:
-    target = _class(one["target"])
-    if "predicted" in one and _class(one["predicted"]) != target:
-        return f"{target} (named {_class(one['predicted'])})"
-    return target
+    target, predicted = one["target"].item(), one["predicted"].item()
+    return str(target) if predicted == target else f"{target} (named {predicted})"

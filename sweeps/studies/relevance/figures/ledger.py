@@ -86,18 +86,17 @@ def overview(shares: xr.DataArray, names: Mapping[str, str], conserving: list[st
     -------
     matplotlib.figure.Figure
     """
-    shares = shares.isel({"attributed_by": np.isfinite(shares.values).all(axis=1)})
-    split = [[key for key in keys(shares) if (key in conserving) is yes] for yes in (True, False)]
-    found = [part for part in split if part]
+    others = [key for key in keys(shares) if key not in conserving]
+    found = [part for part in (conserving, others) if part]
     used = [part for part in keys(shares, "part") if (np.abs(shares.sel(part=part).values) > 1e-6).any()]
     colors = part_colors(keys(shares, "part"))
     with style.context():
-        rows = [len(part) for part in found] or [1]
+        rows = [len(part) for part in found]
         figure, axes = style.new_figure(
             style.DOUBLE, 0.55 * len(rows) + 0.45 + 0.19 * sum(rows), len(rows), 1,
             gridspec_kw={"height_ratios": [count + 1.0 for count in rows]},
         )  # fmt: skip
-        for ax, part in zip(axes, found, strict=False):
+        for ax, part in zip(axes, found, strict=True):
             bars(shares.sel({"attributed_by": part}), names, colors, ax)
         entries = {
             part: Patch(facecolor=colors[part], edgecolor="white", hatch="////" if part == "not conserved" else None)
@@ -129,9 +128,7 @@ def conservation(data: xr.Dataset, names: Mapping[str, str], ax: Axes | None = N
         A row a method, a mark a step; errors of zero stand at the left edge.
     """
     values = data["worst"].transpose("attributed_by", "step").values.astype(float)
-    kept = np.isfinite(values).any(axis=1)
-    values, methods = values[kept], [key for key, yes in zip(keys(data), kept, strict=True) if yes]
-    steps = keys(data, "step")
+    methods, steps = keys(data), keys(data, "step")
     positive = values[np.isfinite(values) & (values > 0)]
     floor = 10.0 ** (np.floor(np.log10(positive.min())) - 1) if positive.size else 1e-9
     with style.context():

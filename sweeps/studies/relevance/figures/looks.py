@@ -13,8 +13,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 
 from analysis.figures import style
+from analysis.figures.curves import plain_powers
 from analysis.formatting import cut_middle
-from sweeps.studies.shrinking.figures.looks import plain_powers
 
 #: Blue against, white for nothing, vermillion for.
 SIGNED = LinearSegmentedColormap.from_list(

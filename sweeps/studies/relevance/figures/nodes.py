@@ -55,7 +55,7 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
     Parameters
     ----------
     nodes : xarray.Dataset
-        `value` (measure, network, node).
+        `value` (measure, network, node), `unit` (measure,).
     across, along : str
         Measures of the horizontal and the vertical axis.
     names : mapping of str to str
@@ -84,9 +84,7 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
 
 def _with_unit(nodes: xr.Dataset, key: str, names: Mapping[str, str]) -> str:
     (name,) = looks.named([key], names)
-    if "unit" in nodes.coords and nodes["unit"].dims == ("measure",):
-        return f"{name} ({style.as_is(nodes['unit'].sel(measure=key).item())})"
-    return name
+    return f"{name} ({style.as_is(nodes['unit'].sel(measure=key).item())})"
 
 
 def panels(

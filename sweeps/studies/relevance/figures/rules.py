@@ -1,7 +1,5 @@
 """What the rules do: instability as the stabiliser goes, maxima against slopes, and two forms of a maximum."""
 
-from collections.abc import Callable
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -9,18 +7,17 @@ from matplotlib.figure import Figure
 
 from analysis.figures import style
 from sweeps.studies.relevance.figures import looks
-from sweeps.studies.relevance.measures.demonstrations import only, rules_of
+from sweeps.studies.relevance.measures.demonstrations import largest
+from sweeps.studies.relevance.names import keys, name_of
 
 #: What the rules are called, and how they are drawn.
 RULE_NAMES = {
     "unblamed": "normalised, biases left out",
     "blamed": "normalised, biases as inputs",
-    "normalised": "normalised",
     "slope": "slope",
 }
 _LOOKS = {
     "unblamed": {**looks.LINES[1], "marker": "s", "markersize": 3.2},
-    "normalised": {**looks.LINES[1], "marker": "s", "markersize": 3.2},
     "blamed": {**looks.LINES[2], "marker": "o", "markersize": 2.6},
     # Open and large, for it often lies on the line of the one before.
     "slope": {**looks.LINES[0], "marker": "D", "markersize": 5.5, "markerfacecolor": "none"},
@@ -33,7 +30,7 @@ def grows(data: xr.Dataset, dim: str, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     data : xarray.Dataset
-        See `sweeps.studies.relevance.measures.demonstrations.rules_of`.
+        See `sweeps.studies.relevance.measures.demonstrations.largest`.
     dim : {"eps", "difference"}
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
@@ -43,34 +40,28 @@ def grows(data: xr.Dataset, dim: str, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         Both axes by powers, the horizontal one falling.
     """
-    label = {"eps": "stabiliser ε", "difference": "difference of the two inputs"}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
-        along, drawn = data[dim].values.astype(float), []
-        for name, rule in rules_of(data).items():
-            values = np.abs(data[name].values.astype(float))
+        along, found = data[dim].values.astype(float), largest(data)
+        for rule, values in found.items():
             ax.plot(along, values, label=RULE_NAMES[rule], zorder=4 if rule == "slope" else 3, **_LOOKS[rule])
-            drawn.append(values)
         ax.set_xscale("log")
         ax.invert_xaxis()
-        ax.set_xlabel(label.get(dim, dim))
+        ax.set_xlabel("stabiliser ε" if dim == "eps" else "difference of the two inputs")
         unit = " / output" if dim == "eps" else ""
         ax.set_ylabel(f"largest |relevance| of an input{unit}")
-        looks.log_axis(ax, np.concatenate(drawn) if drawn else [])
+        looks.log_axis(ax, np.concatenate(list(found.values())))
         ax.legend(loc="best")
     return ax
 
 
-def instability(network: xr.Dataset | None, toy: xr.Dataset | None) -> Figure:
-    """Draw the network as the stabiliser goes, and the toy as two inputs cancel, those that are there."""
-    shown = [(data, dim) for data, dim in ((network, "eps"), (toy, "difference")) if data is not None]
-    titles = {"eps": "the network, all test images", "difference": r"relu($x_1 - x_2 + 1$)"}
+def instability(network: xr.Dataset, toy: xr.Dataset) -> Figure:
+    """Draw the network as the stabiliser goes, and the toy as two inputs cancel, side by side."""
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE if len(shown) > 1 else style.SINGLE, 2.5, 1, len(shown))
-        for ax, (data, dim) in zip(axes, shown, strict=True):
-            grows(data, dim, ax).set_title(titles[dim])
-        if len(shown) > 1:
-            style.letter(axes)
+        figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
+        grows(network, "eps", axes[0]).set_title("the network, all test images")
+        grows(toy, "difference", axes[1]).set_title(r"relu($x_1 - x_2 + 1$)")
+        style.letter(axes)
     return figure
 
 
@@ -88,22 +79,13 @@ def two_objects(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    share = only(data, "share").transpose("rule", "ratio")
+    share = data["share"].transpose("rule", "ratio")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
-        for place, rule in enumerate(share["rule"].values):
-            ax.plot(
-                data["ratio"],
-                share[place],
-                label=style.entry(str(rule).replace("_", " ")),
-                **looks.LINES[place % len(looks.LINES)],
-            )
-        ratio = data["ratio"].values.astype(float)
-        if (ratio > 0).all():
-            ax.set_xscale("log")
+        for rule, values, look in zip(keys(data, "rule"), share, looks.LINES, strict=False):
+            ax.plot(data["ratio"], values, label=style.entry(name_of(rule)), **look)
+        ax.set_xscale("log")
         ax.set(xlabel="ratio of the two (both below zero)", ylabel="share of the first")
-        if (ratio <= 0).any():
-            ax.set_xlabel("ratio of the two")
         ax.set_ylim(bottom=min(0.0, float(share.min())))
         ax.legend(loc="lower right")
     return ax
@@ -115,7 +97,7 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     data : xarray.Dataset
-        `share` (form, object), optionally `bias` (form,) and the objects' `value` (object,).
+        `share` (form, object), `bias` (form,) and the objects' `value` (object,).
     ending : {"", "_tied"}
         Behind the names of the variables: another set of objects.
     ax : matplotlib.axes.Axes, optional
@@ -125,21 +107,16 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    share = (data[f"share{ending}"] if ending else only(data, "share")).transpose("form", "object")
-    values, labels = share.values.astype(float), [style.as_is(name) for name in share["object"].values]
-    if f"value{ending}" in data:
-        labels = [f"{float(value):g}".replace("-", "−") for value in data[f"value{ending}"]]
-    if f"bias{ending}" in data:
-        values = np.column_stack([values, data[f"bias{ending}"].values])
-        labels.append("biases")
+    share = data[f"share{ending}"].transpose("form", "object").values.astype(float)
+    values = np.column_stack([share, data[f"bias{ending}"].values])
+    labels = [*(f"{float(value):g}".replace("-", "−") for value in data[f"value{ending}"]), "biases"]
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
-        width = 0.8 / len(values)
-        entries = {}
-        for at, (form, row) in enumerate(zip(share["form"].values, values, strict=True)):
+        width, entries = 0.8 / len(values), {}
+        for at, (form, row) in enumerate(zip(keys(data, "form"), values, strict=True)):
             place = np.arange(len(labels)) + width * (at - (len(values) - 1) / 2)
-            entries[style.as_is(str(form).replace("_", " "))] = ax.bar(
-                place, row, width=0.92 * width, color=looks.LINES[at % len(looks.LINES)]["color"],
+            entries[style.as_is(name_of(form))] = ax.bar(
+                place, row, width=0.92 * width, color=looks.LINES[at]["color"],
                 hatch="////" if at else None, edgecolor="white", linewidth=0.3,
             )  # fmt: skip
         ax.axhline(0, color=style.BLACK, linewidth=0.6)
@@ -149,19 +126,12 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
     return ax
 
 
-def maxima(pair: xr.Dataset | None, several: xr.Dataset | None) -> Figure:
-    """Draw `two_objects` and `forms`, of each set of objects, side by side, those that are there."""
-    draw: list[Callable[[Axes], Axes]] = []
-    if pair is not None:
-        draw.append(lambda ax: two_objects(pair, ax))
-    if several is not None:
-        draw.append(lambda ax: forms(several, "", ax))
-        if "share_tied" in several:
-            draw.append(lambda ax: forms(several, "_tied", ax))
+def maxima(pair: xr.Dataset, several: xr.Dataset) -> Figure:
+    """Draw `two_objects`, and `forms` of both sets of objects, side by side."""
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE if len(draw) > 1 else style.SINGLE, 2.4, 1, len(draw))
-        for ax, one in zip(axes, draw, strict=True):
-            one(ax)
-        if len(draw) > 1:
-            style.letter(axes)
+        figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, 3)
+        two_objects(pair, axes[0])
+        forms(several, "", axes[1])
+        forms(several, "_tied", axes[2])
+        style.letter(axes)
     return figure

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,30 +12,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
+from analysis.figures.curves import accuracy_axis, chance, loss_axis
 from analysis.intervals import band, interval
 from sweeps.studies.relevance.figures import looks
-from sweeps.studies.relevance.measures.supervised import PLAIN, measured_on, relevance_trainings, reliance
+from sweeps.studies.relevance.measures.supervised import OTHER, PLAIN, TRAINED, relevance_trainings, reliance
 from sweeps.studies.relevance.names import keys
-from sweeps.studies.shrinking.figures.looks import accuracy_axis, loss_axis
-from sweeps.studies.sparsity.figures.looks import chance
 
 #: With so many trainings at most there are bands.
 FEW = 4
-_SETS = {
-    "train": "training images",
-    "clean": "clean test images",
-    "misleading": "misleading test images",
-    "right": "test images, right patch",
-}
 
 
-def strengths(
-    data: xr.Dataset,
-    values: xr.DataArray,
-    names: Mapping[str, str],
-    chosen: Mapping[str, float],
-    ax: Axes | None = None,
-) -> Axes:
+def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float], ax: Axes | None = None) -> Axes:
     """Draw a share against the strength of the added term, a line for each training.
 
     Parameters
@@ -43,8 +31,6 @@ def strengths(
         The trainings and their strengths.
     values : xarray.DataArray, (training, strength, network)
         The shares.
-    names : mapping of str to str
-        What the trainings are called.
     chosen : mapping of str to float
         Chosen strengths: a ring with the 95 % t-interval.
     ax : matplotlib.axes.Axes, optional
@@ -90,63 +76,52 @@ def _ring(ax: Axes, x: float, y: float, look: dict[str, Any], **errors: float) -
                 color=look["color"], markeredgewidth=1.2, elinewidth=0.9, clip_on=False, **known)  # fmt: skip
 
 
-def overview(data: xr.Dataset, names: Mapping[str, str], chosen: Mapping[str, float], level: float = 0.0) -> Figure:
+def overview(data: xr.Dataset, names: Mapping[str, str], chosen: Mapping[str, float]) -> Figure:
     """Draw accuracy, reliance on the patch and the measures against strength, and against the trained measure.
 
     Parameters
     ----------
     data : xarray.Dataset
-        All strengths, see `sweeps.studies.relevance.measures.supervised.checked`.
+        All strengths; the attribute `chance` is what guessing gives.
     names : mapping of str to str
     chosen : mapping of str to float
-    level : float
-        What guessing gives; 0 for no line.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Three rows where both measures are there: the last column against the trained measure, at every strength.
+        Three rows; in the second and third, the right panel is against the trained measure, at every strength.
     """
-    measures = measured_on(data)
-    others = relevance_trainings(data)
+    trained, other, relied = data[TRAINED], data[OTHER], reliance(data)
     with style.context():
-        rows = 3 if measures is not None else 1
-        figure, axes = style.new_figure(style.DOUBLE, 0.5 + 2.05 * rows, rows, 2)
-        for ax, name in zip(axes, ("accuracy_clean", "accuracy_misleading"), strict=False):
-            strengths(data, data[name], names, chosen, ax)
+        figure, axes = style.new_figure(style.DOUBLE, 6.65, 3, 2)
+        for ax, name in zip(axes, ("clean", "misleading"), strict=False):
+            strengths(data, data[f"accuracy_{name}"], chosen, ax).set_title(f"{name} test images")
             ax.set_ylabel("accuracy (%)")
-            ax.set_title(_SETS[name.removeprefix("accuracy_")])
-            if level:
-                chance(ax, level)
-        if measures is not None:
-            relied = reliance(data)
-            of = measures[0].removeprefix("inside_")
-            strengths(data, data[measures[0]], names, chosen, axes[2]).set_title(_SETS.get(of, style.as_is(of)))
-            axes[2].set_ylabel("inside, trained measure (%)")
-            against(data, data[measures[0]], data[measures[1]], chosen, axes[3]).set_title("both measures")
-            axes[3].plot([0, 1], [0, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
-            axes[3].set_ylabel("inside, other measure (%)")
-            strengths(data, relied, names, chosen, axes[4]).set_title("reliance on the patch")
-            against(data, data[measures[0]], relied, chosen, axes[5]).set_title("reliance on the patch")
-            for ax in axes[4:6]:
-                ax.set_ylabel("reliance (points)")
-        figure.legend(*_entries(data, names, others, level), loc="outside upper center", ncols=4, columnspacing=1.2)
+            chance(ax, data.attrs["chance"])
+        strengths(data, trained, chosen, axes[2]).set_title("test images, right patch")
+        axes[2].set_ylabel("inside, trained measure (%)")
+        against(data, trained, other, chosen, axes[3]).set_title("both measures")
+        axes[3].plot([0, 1], [0, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
+        axes[3].set_ylabel("inside, other measure (%)")
+        strengths(data, relied, chosen, axes[4]).set_title("reliance on the patch")
+        against(data, trained, relied, chosen, axes[5]).set_title("reliance on the patch")
+        for ax in axes[4:6]:
+            ax.set_ylabel("reliance (points)")
+        figure.legend(*_entries(data, names), loc="outside upper center", ncols=4, columnspacing=1.2)
         style.letter(axes)
     return figure
 
 
-def _entries(
-    data: xr.Dataset, names: Mapping[str, str], others: list[str], level: float
-) -> tuple[list[Line2D], list[str]]:
+def _entries(data: xr.Dataset, names: Mapping[str, str]) -> tuple[list[Line2D], list[str]]:
+    others = relevance_trainings(data)
     entries = {
-        style.as_is(names.get(key, key), style.PHRASE): Line2D([], [], **looks.training(key, others))
+        style.as_is(names[key], style.PHRASE): Line2D([], [], **looks.training(key, others))
         for key in keys(data, "training")
     }
     entries["chosen"] = Line2D(
         [], [], marker="o", markersize=6.5, markerfacecolor="none", color=style.BLACK, linestyle=""
     )
-    if level:
-        entries["chance"] = Line2D([], [], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)))
+    entries["chance"] = Line2D([], [], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)))
     return list(entries.values()), list(entries)
 
 
@@ -198,8 +173,7 @@ def examples(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
     Parameters
     ----------
     data : xarray.Dataset
-        Images (which, row, column), optionally a `region` (which, row, column) or (row, column), and heat maps
-        (training, which, row, column).
+        `pixel` and `region` (which, row, column), and `relevance` (training, which, row, column).
     names : mapping of str to str
         What the trainings are called.
 
@@ -208,90 +182,69 @@ def examples(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
     matplotlib.figure.Figure
         Each map has its own scale. Green: the region.
     """
-    maps = _of_dims(data, ("training", "which", "row", "column"), ("relevance", "heat"))
-    images = _of_dims(data, ("which", "row", "column"), ("pixel", "image", "input"))
-    whole = images is not None
+    # The store has the region as an image of its own, too.
     which = [one for one in keys(data, "which") if one != "region"]
-    trainings = keys(data, "training") if maps is not None else []
+    trainings = keys(data, "training")
+    columns = 1 + len(trainings)
+    width = min(style.DOUBLE, 0.7 + 1.15 * columns)
+    size, letters = (8.0, 16) if columns < 7 else (6.5, 11)
     with style.context():
-        columns = int(whole) + len(trainings)
-        width = min(style.DOUBLE, 0.7 + 1.15 * columns)
-        size, letters = (8.0, 16) if columns < 7 else (6.5, 11)
         figure, axes = style.new_figure(
             width, 0.9 + (width / columns + 0.1) * len(which), len(which), columns, gridspec_kw={"wspace": 0.02}
         )
         for row, kind in enumerate(which):
-            place = row * columns
-            pixel = images.sel(which=kind).transpose("row", "column").values if images is not None else None
-            if pixel is not None:
-                looks.picture(axes[place], pixel)
-                axes[place].set_title("" if row else "image", fontsize=size)
-                _region(axes[place], data, kind)
-                place += 1
-            for key in trainings:
-                assert maps is not None
-                looks.heat_map(axes[place], maps.sel(training=key, which=kind).transpose("row", "column"), pixel)
-                _region(axes[place], data, kind)
-                axes[place].set_title("" if row else looks.wrapped(names.get(key, key), letters), fontsize=size)
-                place += 1
-            axes[row * columns].set_ylabel(style.as_is(kind.replace("_", " ")), fontsize=8)
+            one = data.sel(which=kind).transpose("training", "row", "column")
+            pixel = one["pixel"].values
+            first, *others = axes[row * columns : (row + 1) * columns]
+            looks.picture(first, pixel)
+            first.set_title("" if row else "image", fontsize=size)
+            first.set_ylabel(style.as_is(kind), fontsize=8)
+            for ax, key in zip(others, trainings, strict=True):
+                looks.heat_map(ax, one["relevance"].sel(training=key), pixel)
+                ax.set_title("" if row else looks.wrapped(names[key], letters), fontsize=size)
+            for ax in (first, *others):
+                _region(ax, one["region"].values.astype(float))
         looks.scale_bar(figure, axes)
     return figure
 
 
-def _of_dims(data: xr.Dataset, dims: tuple[str, ...], preferred: tuple[str, ...]) -> xr.DataArray | None:
-    """Return the variable with these dimensions, one of the preferred names if there are several."""
-    found = [str(name) for name in data.data_vars if set(data[name].dims) == set(dims) and name != "region"]
-    return data[min(found, key=lambda name: name not in preferred)] if found else None
-
-
-def _region(ax: Axes, data: xr.Dataset, kind: str) -> None:
+def _region(ax: Axes, inside: npt.NDArray[np.float64]) -> None:
     """Draw the border of the marked region."""
-    if "region" not in data:
-        return
-    region = data["region"]
-    if "which" in region.dims:
-        region = region.sel(which=kind)
-    inside = region.transpose("row", "column").values.astype(float)
-    if np.isfinite(inside).all() and np.ptp(inside) > 0:
-        # Borders run between pixels: a blown-up mask has them there.
-        fine = np.pad(np.kron(inside, np.ones((8, 8))), 1)
-        edge = (np.arange(fine.shape[0]) - 0.5) / 8 - 0.5, (np.arange(fine.shape[1]) - 0.5) / 8 - 0.5
-        ax.contour(edge[1], edge[0], fine, [0.5], colors=[style.GREEN], linewidths=0.9)
+    # Borders run between pixels: a blown-up mask has them there.
+    fine = np.pad(np.kron(inside, np.ones((8, 8))), 1)
+    rows, columns = ((np.arange(length) - 0.5) / 8 - 0.5 for length in fine.shape)
+    ax.contour(columns, rows, fine, [0.5], colors=[style.GREEN], linewidths=0.9)
 
 
-def history(data: xr.Dataset, names: Mapping[str, str], unit: str = "nats") -> Figure:
+def history(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
     """Draw loss, the trained measure and clean accuracy during training, at the chosen strengths.
 
     Parameters
     ----------
     data : xarray.Dataset
-        `loss`, `inside`, `accuracy_clean` (training, epoch), those that are there.
+        `loss`, `inside`, `accuracy_clean` (training, epoch).
     names : mapping of str to str
-    unit : str
-        Of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     labels = {
-        "loss": f"loss ({style.as_is(unit)})",
+        "loss": "loss (nats)",
         "inside": "|relevance| inside (%)",
         "accuracy_clean": "accuracy, clean (%)",
     }
-    shown = [name for name in labels if name in data]
     others = relevance_trainings(data)
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, len(shown))
-        for ax, name in zip(axes, shown, strict=True):
+        figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, len(labels))
+        for ax, (name, label) in zip(axes, labels.items(), strict=True):
             for key in keys(data, "training"):
-                ax.plot(data["epoch"], data[name].sel(training=key), label=style.entry(names.get(key, key)),
+                ax.plot(data["epoch"], data[name].sel(training=key), label=style.entry(names[key]),
                         **looks.training(key, others))  # fmt: skip
             if name == "loss":
-                loss_axis(ax, data[name], labels[name])
+                loss_axis(ax, data[name], label)
             else:
-                accuracy_axis(ax, labels[name])
+                accuracy_axis(ax, label)
             ax.set_xlabel("epoch")
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         handles, names_shown = axes[0].get_legend_handles_labels()

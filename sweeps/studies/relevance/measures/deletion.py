@@ -1,54 +1,22 @@
 """Deletion curves in numbers: areas under and over them, one of each an image, and which methods they tell apart."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate, ranks
-from analysis.errors import InputError
+from analysis import ranks
+from analysis.curves import mean_height
 from analysis.intervals import LEVEL, Interval, interval
 from sweeps.studies.relevance.names import keys
-from sweeps.studies.sparsity.measures.summary import mean_height
 
 RANDOM = "random"
 ORDERS = ("most", "least")
 #: Samples of the bootstrap over images, and its seed.
 SAMPLES, SEED = 999, 0
-#: The areas; each is the better the larger it is.
-SCORES = ("between", "fall", "stay")
 
 Floats = npt.NDArray[np.float64]
-
-
-def checked(deletion: Any) -> xr.Dataset:
-    """Return the curves with `removed` rising from nothing.
-
-    Raises
-    ------
-    TypeError
-        If `deletion` is no Dataset.
-    ValueError
-        If a variable, a dimension or an order is missing, or there are fewer than two numbers of removed regions.
-    """
-    dims = ("attributed_by", "order", "replacement", "example", "removed")
-    _validate.dataset_with("deletion", deletion, ("probability",), dims)
-    for name in ("attributed_by", "order", "replacement", "removed"):
-        if name not in deletion.coords:
-            raise InputError(f"deletion: expected the coordinate {name!r}, got {sorted(map(str, deletion.coords))}")
-    for order in ORDERS:
-        if order not in keys(deletion, "order"):
-            raise InputError(f"deletion: expected the order {order!r}, got {keys(deletion, 'order')}")
-    data = deletion.sortby("removed").transpose(*dims)
-    if data.sizes["removed"] < 2 or float(data["removed"][0]) != 0:
-        raise InputError(f"deletion: expected two numbers or more from 0 on, got {data['removed'].values.tolist()}")
-    return data
-
-
-def regions(deletion: xr.Dataset) -> int:
-    """Return how many regions an image has."""
-    return int(deletion.attrs.get("regions", int(deletion["removed"].max())))
 
 
 def scores(deletion: xr.Dataset) -> xr.Dataset:
@@ -57,7 +25,7 @@ def scores(deletion: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     deletion : xarray.Dataset
-        `probability` (attributed_by, order, replacement, example, removed), see `checked`.
+        `probability` (attributed_by, order, replacement, example, removed).
 
     Returns
     -------
@@ -66,23 +34,11 @@ def scores(deletion: xr.Dataset) -> xr.Dataset:
         its length: `fall`, the area over the curve that starts with the most relevant, from where it starts;
         `stay`, the area under the curve that starts with the least relevant; `between`, the area between the two.
     """
-    values = deletion["probability"].values.astype(np.float64)
-    area = xr.DataArray(
-        mean_height(deletion["removed"].values.astype(np.float64), values),
-        dims=("attributed_by", "order", "replacement", "example"),
-        coords={name: deletion[name].values for name in ("attributed_by", "order", "replacement")},
-    )
+    values = deletion["probability"].astype(np.float64)
+    start = values.isel(removed=0, drop=True).sel(order="most", drop=True)
+    area = xr.apply_ufunc(mean_height, values, deletion["removed"], input_core_dims=[["removed"], ["removed"]])
     most, least = (area.sel(order=order, drop=True) for order in ORDERS)
-    start = deletion["probability"].isel(removed=0).sel(order="most", drop=True).drop_vars("removed").astype(np.float64)
-    return xr.Dataset({"between": least - most, "fall": start - most, "stay": least}).drop_vars(
-        "title", errors="ignore"
-    )
-
-
-def known(values: xr.DataArray) -> list[str]:
-    """List the methods whose number is known for an image or more."""
-    per = np.isfinite(values.transpose("attributed_by", ...).values.reshape(values.sizes["attributed_by"], -1))
-    return [key for key, row in zip(keys(values), per, strict=True) if row.any()]
+    return xr.Dataset({"between": least - most, "fall": start - most, "stay": least})
 
 
 def ranking(values: xr.DataArray) -> list[str]:
@@ -92,7 +48,7 @@ def ranking(values: xr.DataArray) -> list[str]:
     ----------
     values : xarray.DataArray, (attributed_by, example)
     """
-    means = {key: interval(values.sel({"attributed_by": key}).values).mean for key in known(values)}
+    means = {key: interval(values.sel({"attributed_by": key}).values).mean for key in keys(values)}
     return sorted(means, key=lambda key: -means[key])
 
 
@@ -110,12 +66,9 @@ def against(values: xr.DataArray, other: str = RANDOM, level: float = LEVEL) -> 
     Returns
     -------
     dict of str to Interval
-        What each has more, by method; empty where the other is not there.
+        What each has more, by method.
     """
-    names = known(values)
-    if other not in names:
-        return {}
-    rest = [key for key in names if key != other]
+    rest = [key for key in keys(values) if key != other]
     each = 1 - (1 - level) / max(len(rest), 1)
     base = values.sel({"attributed_by": other}).values
     return {key: interval(values.sel({"attributed_by": key}).values - base, each) for key in rest}
@@ -141,15 +94,19 @@ class Pairs(NamedTuple):
         """Whether the interval lies on one side of zero."""
         return np.asarray(np.isfinite(self.half) & (np.abs(self.difference) > self.half))
 
-    def beaten(self, key: str) -> int:
-        """How many methods a method is told apart from, and better than."""
+    def beats(self, key: str) -> int:
+        """Count the methods that a method is told apart from, and better than."""
         row = self.names.index(key)
         return int((self.apart[row] & (self.difference[row] > 0)).sum())
 
-    def better(self, key: str) -> int:
-        """How many methods are told apart from it, and better."""
+    def beaten_by(self, key: str) -> int:
+        """Count the methods that a method is told apart from, and worse than."""
         row = self.names.index(key)
         return int((self.apart[row] & (self.difference[row] < 0)).sum())
+
+    def rank(self, key: str) -> int:
+        """Return the place of a method, from 1 on."""
+        return self.names.index(key) + 1
 
 
 def pairs(values: xr.DataArray, level: float = LEVEL) -> Pairs:
@@ -176,6 +133,31 @@ def pairs(values: xr.DataArray, level: float = LEVEL) -> Pairs:
             difference[one, other], difference[other, one] = found.mean, -found.mean
             half[one, other] = half[other, one] = found.half
     return Pairs(names, difference, half)
+
+
+class Best(NamedTuple):
+    """The method that ranks first by deletion.
+
+    Attributes
+    ----------
+    key : str
+    twins : list of str
+        Methods with the same maps.
+    close : list of str
+        Other methods that it is not told apart from.
+    """
+
+    key: str
+    twins: list[str]
+    close: list[str]
+
+
+def best(pairs: Pairs, same: list[list[str]]) -> Best:
+    """Return the best method, those with the same maps (see `heat.groups`), and those not told apart from it."""
+    key = pairs.names[0]
+    twins = next((group for group in same if key in group), [key])
+    close = [other for other, apart in zip(pairs.names, pairs.apart[0], strict=True) if not apart]
+    return Best(key, [one for one in twins if one != key], [one for one in close if one not in twins])
 
 
 class Agreement(NamedTuple):
@@ -216,22 +198,23 @@ def agreement(values: xr.DataArray, one: str, other: str) -> Agreement:
     -------
     Agreement
     """
+    values = values.sel({"attributed_by": [key for key in keys(values) if key != RANDOM]})
     both = [values.sel(replacement=name, drop=True) for name in (one, other)]
-    names = [key for key in known(both[0]) if key in known(both[1]) and key != RANDOM]
-    tables = np.stack([data.sel({"attributed_by": names}).transpose("attributed_by", "example") for data in both])
-    tables = tables[..., np.isfinite(tables).all(axis=(0, 1))].astype(np.float64)
+    tables = np.stack([data.transpose("attributed_by", "example").values for data in both]).astype(np.float64)
     # Methods with the same maps differ by rounding alone, and tie.
-    found, low, high = ranks.correlation(*tables.mean(axis=2).round(6)) if tables.shape[2] else np.nan, np.nan, np.nan
-    if tables.shape[2] > 1:
-        random, count = np.random.default_rng(SEED), tables.shape[2]
-        drawn = random.integers(count, size=(SAMPLES, count))
+    found, low, high = ranks.correlation(*tables.mean(axis=2).round(6)), np.nan, np.nan
+    if (count := tables.shape[2]) > 1:
+        drawn = np.random.default_rng(SEED).integers(count, size=(SAMPLES, count))
         means = np.array([tables[..., sample].mean(axis=2) for sample in drawn]).round(6)
         each = ranks.correlation(means[:, 0], means[:, 1])
         if np.isfinite(each).any():
             low, high = np.nanpercentile(each, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    first, second = pairs(both[0].sel({"attributed_by": names})), pairs(both[1].sel({"attributed_by": names}))
+    turned = _turned(pairs(both[0]), pairs(both[1]))
+    return Agreement(one, other, float(found), float(low), float(high), tables.shape[1], turned)
+
+
+def _turned(first: Pairs, second: Pairs) -> list[tuple[str, str]]:
     place = [second.names.index(key) for key in first.names]
     turned = first.apart & second.apart[np.ix_(place, place)]
     turned &= (first.difference > 0) & (second.difference[np.ix_(place, place)] < 0)
-    which = [(first.names[a], first.names[b]) for a, b in np.argwhere(turned)]
-    return Agreement(one, other, float(found), float(low), float(high), len(names), which)
+    return [(first.names[better], first.names[worse]) for better, worse in np.argwhere(turned)]

@@ -3,12 +3,19 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
+
+from sweeps.studies.relevance.names import keys
 
 #: Factors and shares are the same within this.
 SAME = 1e-6
 #: What was published: a matrix rule, and the nonlinearity rules that it is consistent with under scaling.
 PUBLISHED = {"gradient": ("gradient", "slope", "repeat"), "normalised": ("ignore",)}
+#: Variables that hold the largest relevance, by rule: the normalised rule with biases left out, the same with biases as
+#: inputs, and the slope rule; of the network as a stabiliser shrinks, and of a toy as two inputs cancel.
+NETWORK = {"unblamed": "unblamed_largest", "blamed": "lrp_largest", "slope": "slope_largest"}
+TOY = {"unblamed": "lrp", "blamed": "lrp_blamed", "slope": "slope"}
 
 
 class Consistent(NamedTuple):
@@ -17,23 +24,23 @@ class Consistent(NamedTuple):
     Attributes
     ----------
     matrix, nonlinearity : str
-    factors : (float, float)
+    matrix_factor, nonlinearity_factor : float
         What each multiplies relevance by on its way back through b = alpha a.
     agree, published : bool
-        Whether the factors are the same here, and whether they were said to be.
+        Whether the factors are the same here, and whether that was published.
     """
 
     matrix: str
     nonlinearity: str
-    factors: tuple[float, float]
+    matrix_factor: float
+    nonlinearity_factor: float
     agree: bool
     published: bool
 
 
 def factors(consistency: xr.Dataset, kind: str) -> dict[str, float]:
     """Return the factors of all rules of a kind, "matrix" or "nonlinearity", by the rule's name."""
-    kinds, names = consistency["kind"].values, consistency["name"].values
-    rows = zip(kinds, names, consistency["factor"].values, strict=True)
+    rows = zip(*(consistency[name].values for name in ("kind", "name", "factor")), strict=True)
     return {str(name): float(factor) for of, name, factor in rows if str(of) == kind}
 
 
@@ -54,13 +61,8 @@ def pairs(consistency: xr.Dataset) -> list[Consistent]:
         for nonlinearity, its in factors(consistency, "nonlinearity").items():
             agree = bool(abs(own - its) <= SAME * max(abs(own), abs(its), 1.0))
             published = nonlinearity in PUBLISHED.get(matrix, ())
-            found.append(Consistent(matrix, nonlinearity, (own, its), agree, published))
+            found.append(Consistent(matrix, nonlinearity, own, its, agree, published))
     return found
-
-
-def only(data: xr.Dataset, name: str) -> xr.DataArray:
-    """Return the variable of that name, or the one that there is."""
-    return data[name] if name in data else data[next(iter(data.data_vars))]
 
 
 def agreeing(constants: xr.Dataset) -> list[tuple[str, str]]:
@@ -71,38 +73,56 @@ def agreeing(constants: xr.Dataset) -> list[tuple[str, str]]:
     constants : xarray.Dataset
         `difference` (maximum, nonlinearity): the largest difference of the two.
     """
-    values = only(constants, "difference").transpose("maximum", "nonlinearity")
-    rows, columns = ([str(name) for name in values[dim].values] for dim in ("maximum", "nonlinearity"))
-    return [(rows[a], columns[b]) for a, b in np.argwhere(values.values <= SAME)]
+    rows, columns = keys(constants, "maximum"), keys(constants, "nonlinearity")
+    return [(rows[a], columns[b]) for a, b in np.argwhere(constants["difference"].values <= SAME)]
 
 
 class Gap(NamedTuple):
-    """The largest difference of two curves, and where it is."""
+    """The largest difference of two curves.
+
+    Attributes
+    ----------
+    size, at : float
+        How large it is, and at which ratio.
+    slope, radial : float
+        Both curves there.
+    near : float
+        Share of the ratios at which they differ by no more than a given number.
+    """
 
     size: float
     at: float
+    slope: float
+    radial: float
+    near: float
 
 
-def two_objects(data: xr.Dataset) -> Gap:
+def two_objects(data: xr.Dataset, near: float = 0.0) -> Gap:
     """Return how far the radial share is from the slope at most, over the ratios.
 
     Parameters
     ----------
     data : xarray.Dataset
-        `share` (rule, ratio) with the rules "slope" and "radial", or two others.
+        `share` (rule, ratio) with the rules "slope" and "radial".
+    near : float
+        See `Gap`.
     """
-    share = only(data, "share").transpose("rule", "ratio").values.astype(float)
-    apart = np.abs(share[0] - share[1])
-    if not np.isfinite(apart).any():
-        return Gap(float("nan"), float("nan"))
-    place = int(np.nanargmax(apart))
-    return Gap(float(apart[place]), float(data["ratio"].values[place]))
+    slope, radial = (data["share"].sel(rule=rule).values.astype(float) for rule in ("slope", "radial"))
+    apart = np.abs(slope - radial)
+    place = int(np.argmax(apart))
+    size, at, first, second = (float(values[place]) for values in (apart, data["ratio"].values, slope, radial))
+    return Gap(size, at, first, second, float((apart <= near).mean()))
 
 
 def forms(data: xr.Dataset) -> float:
     """Return how far the forms of a maximum are apart in the share of any object."""
-    share = only(data, "share").transpose("form", "object").values.astype(float)
-    return float(np.nanmax(np.nanmax(share, axis=0) - np.nanmin(share, axis=0)))
+    return float(np.ptp(data["share"].transpose("form", "object").values.astype(float), axis=0).max())
+
+
+def largest(data: xr.Dataset) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the largest relevance by rule, see `NETWORK` and `TOY`, as the stabiliser or the difference falls."""
+    variables = NETWORK if "eps" in data.dims else TOY
+    return {rule: np.abs(data[name].values.astype(float)) for rule, name in variables.items()}
 
 
 class Growth(NamedTuple):
@@ -123,34 +143,6 @@ class Growth(NamedTuple):
         return self.last / self.first if self.first > 0 else float("nan")
 
 
-def rules_of(data: xr.Dataset) -> dict[str, str]:
-    """Say which variables hold the largest relevance by which rule.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        The network's (`..._largest`) or the toy's.
-
-    Returns
-    -------
-    dict of str to str
-        By variable: "unblamed" (the normalised rule that leaves biases out), "blamed" (it takes them as inputs),
-        "normalised" where the store does not say which of the two, or "slope"; in this order.
-    """
-    names = {str(name): str(name).removesuffix("_largest") for name in data.data_vars}
-    there = set(names.values())
-    # "lrp" is whichever of the two has no name of its own.
-    plain = "blamed" if "unblamed" in there else "unblamed" if {"lrp_blamed", "blamed"} & there else "normalised"
-    rules = {"lrp": plain, "unblamed": "unblamed", "all_to_inputs": "unblamed", "blamed": "blamed"}
-    rules |= {"lrp_blamed": "blamed", "lrp_unblamed": "unblamed", "slope": "slope"}
-    # A store lists its variables in no order of its own.
-    order = ("unblamed", "blamed", "normalised", "slope")
-    found = {name: rules[key] for name, key in sorted(names.items()) if key in rules}
-    return dict(sorted(found.items(), key=lambda item: order.index(item[1])))
-
-
-def growth(data: xr.Dataset, name: str, dim: str) -> Growth:
-    """Return how a number grows as `dim` falls from its largest value to its smallest."""
-    order = np.argsort(-data[dim].values.astype(float))
-    values = np.abs(data[name].values.astype(float))[order]
-    return Growth(float(values[0]), float(values[-1]))
+def growths(data: xr.Dataset) -> dict[str, Growth]:
+    """Return how the largest relevance grows, by rule."""
+    return {rule: Growth(float(values[0]), float(values[-1])) for rule, values in largest(data).items()}

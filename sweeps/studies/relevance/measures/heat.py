@@ -1,13 +1,10 @@
 """Heat maps in numbers: which methods give the same map, and how alike the others are."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from analysis import _validate
-from analysis.errors import InputError
 from sweeps.studies.relevance.names import keys
 
 #: Two methods are the same where no pixel of any image differs by more than this, over the largest of both in size.
@@ -16,26 +13,8 @@ SAME = 1e-3
 Floats = npt.NDArray[np.float64]
 
 
-def checked(heat: Any) -> xr.Dataset:
-    """Return the heat maps with their dimensions in order.
-
-    Raises
-    ------
-    TypeError
-        If `heat` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing, or there is no method or no image.
-    """
-    _validate.dataset_with("heat", heat, ("relevance", "pixel"), ("attributed_by", "image", "row", "column"))
-    for dim in ("attributed_by", "image"):
-        if not heat.sizes[dim]:
-            raise InputError(f"heat: expected one {dim} or more, got none")
-    data: xr.Dataset = heat.transpose("attributed_by", "image", "row", "column", ...)
-    return data
-
-
 def _maps(heat: xr.Dataset) -> Floats:
-    values = heat["relevance"].transpose("attributed_by", "image", "row", "column").values.astype(np.float64)
+    values = heat["relevance"].values.astype(np.float64)
     flat: Floats = values.reshape(*values.shape[:2], -1)
     return flat
 
@@ -51,7 +30,7 @@ def differences(heat: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray, (attributed_by, other)
-        Over the largest relevance of both, in size; NaN where a map is not known everywhere, 0 of two that are all 0.
+        Over the largest relevance of both, in size; 0 of two that are all 0.
     """
     maps, names = _maps(heat), keys(heat)
     found = np.zeros((len(names), len(names)))
@@ -60,7 +39,7 @@ def differences(heat: xr.Dataset) -> xr.DataArray:
         for other in range(one):
             scale = max(sizes[one], sizes[other])
             apart = np.abs(maps[one] - maps[other]).max()
-            found[one, other] = found[other, one] = apart / scale if scale > 0 or np.isnan(scale) else 0.0
+            found[one, other] = found[other, one] = apart / scale if scale > 0 else 0.0
     return xr.DataArray(found, dims=("attributed_by", "other"), coords={"attributed_by": names, "other": names})
 
 
@@ -78,15 +57,14 @@ def groups(heat: xr.Dataset, tolerance: float = SAME) -> list[list[str]]:
     list of list of str
         Each method once, in the store's order; those of a group are all the same as its first.
     """
-    apart, tolerance = differences(heat), _validate.number("tolerance", tolerance, 0)
+    apart = differences(heat)
     found: list[list[str]] = []
     for key in keys(heat):
-        for group in found:
-            if float(apart.loc[group[0], key]) <= tolerance:
-                group.append(key)
-                break
-        else:
+        group = next((group for group in found if float(apart.loc[group[0], key]) <= tolerance), None)
+        if group is None:
             found.append([key])
+        else:
+            group.append(key)
     return found
 
 

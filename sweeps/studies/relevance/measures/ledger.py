@@ -5,61 +5,47 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from analysis import _validate
-from analysis.errors import InputError
 from sweeps.studies.relevance.names import keys
 
 TOTAL = "total"
 FIELDS = ("received", "inputs", "biases", "offsets", "absorbed", "error", "not_conserved")
 #: Conserved where nothing more than this is missing, over the output's size.
 TOLERANCE = 1e-5
+_OF = "biases of "
 
 
-def steps(ledger: xr.Dataset) -> list[str]:
-    """List the steps from the output to the inputs, without the total."""
-    return [step for step in keys(ledger, "step") if step != TOTAL]
-
-
-def shares(ledger: xr.Dataset, prefix: str = "") -> xr.DataArray:
-    """Give each part's share of what came in at the output.
+def shares(ledger: xr.Dataset) -> xr.DataArray:
+    """Give each part's share of what came in at the output, means over the images.
 
     Parameters
     ----------
     ledger : xarray.Dataset
-        `received`, `inputs`, `biases`, `offsets`, `absorbed`, `error`, `not_conserved` (attributed_by, step), with a
-        step "total".
-    prefix : {"", "shown_"}
-        Means over images, or the shown image.
+        `received`, `inputs`, `biases`, `offsets`, `absorbed`, `not_conserved` (attributed_by, step), with a step
+        "total".
 
     Returns
     -------
     xarray.DataArray, (attributed_by, part)
         Parts: "inputs", "biases of" each step that has any, "offsets", "absorbed", "not conserved". They add up to 1,
-        but for rounding. NaN of a method that has no total, or whose output has no relevance.
-
-    Raises
-    ------
-    TypeError
-        If `ledger` is no Dataset.
-    ValueError
-        If a variable, a dimension or the total is missing.
+        but for rounding. NaN of a method whose output has no relevance.
     """
-    _validate.dataset_with("ledger", ledger, [prefix + name for name in FIELDS], ("attributed_by", "step"))
-    if TOTAL not in keys(ledger, "step"):
-        raise InputError(f"ledger: expected the step {TOTAL!r}, got {keys(ledger, 'step')}")
-    of = {name: ledger[prefix + name].transpose("attributed_by", "step").sel(step=TOTAL) for name in FIELDS}
-    biases = ledger[f"{prefix}biases"].transpose("attributed_by", "step")
-    layers = [step for step in steps(ledger) if (np.nan_to_num(biases.sel(step=step).values) != 0).any()]
-    found = {"inputs": of["inputs"].values}
-    found |= {f"biases of {step}": np.nan_to_num(biases.sel(step=step).values) for step in layers}
-    found |= {name.replace("_", " "): np.nan_to_num(of[name].values) for name in ("offsets", "absorbed")}
-    found["not conserved"] = np.nan_to_num(of["not_conserved"].values)
-    received = of["received"].values.astype(np.float64)
-    usable = np.isfinite(received) & (received != 0) & np.isfinite(of["inputs"].values)
-    values = np.stack(list(found.values()), axis=1).astype(np.float64)
-    values = np.where(usable[:, None], values / np.where(usable, received, 1.0)[:, None], np.nan)
-    coords = {"attributed_by": keys(ledger), "part": list(found)}
+    total, biases = ledger.sel(step=TOTAL), ledger["biases"].fillna(0)
+    layers = [step for step in keys(ledger, "step") if step != TOTAL and (biases.sel(step=step) != 0).any()]
+    parts = {"inputs": total["inputs"]}
+    parts |= {_OF + step: biases.sel(step=step) for step in layers}
+    parts |= {name.replace("_", " "): total[name].fillna(0) for name in ("offsets", "absorbed", "not_conserved")}
+    received = total["received"].values.astype(np.float64)
+    values = np.stack([part.values for part in parts.values()], axis=1).astype(np.float64)
+    known = (received != 0)[:, None]
+    values = np.divide(values, received[:, None], out=np.full_like(values, np.nan), where=known)
+    coords = {"attributed_by": keys(ledger), "part": list(parts)}
     return xr.DataArray(values, dims=("attributed_by", "part"), coords=coords)
+
+
+def biases_by_layer(shares: xr.DataArray) -> xr.DataArray:
+    """Return what the biases of each layer took: (attributed_by, layer), from `shares`."""
+    parts = [part for part in keys(shares, "part") if part.startswith(_OF)]
+    return shares.sel(part=parts).assign_coords(part=[part.removeprefix(_OF) for part in parts]).rename(part="layer")
 
 
 class Worst(NamedTuple):
@@ -75,17 +61,14 @@ def worst(conservation: xr.Dataset) -> dict[str, Worst]:
     Parameters
     ----------
     conservation : xarray.Dataset
-        `worst` (attributed_by, step), over the output's size.
+        `worst` (attributed_by, step), over the output's size; NaN where a method has no such step.
 
     Returns
     -------
     dict of str to Worst
-        Without methods that have no error at any step: those that promise nothing.
     """
-    values = conservation["worst"].transpose("attributed_by", "step").values.astype(np.float64)
     names, found = keys(conservation, "step"), {}
-    for key, row in zip(keys(conservation), values, strict=True):
-        if np.isfinite(row).any():
-            place = int(np.nanargmax(row))
-            found[key] = Worst(float(row[place]), names[place])
+    for key, row in zip(keys(conservation), conservation["worst"].values.astype(np.float64), strict=True):
+        place = int(np.nanargmax(row))
+        found[key] = Worst(float(row[place]), names[place])
     return found

@@ -1,40 +1,18 @@
 """Relevance of hidden nodes against what their removal does: rank correlations over the nodes of each network."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, ranks
+from analysis import ranks
 from analysis.intervals import LEVEL, Interval, interval
 from sweeps.studies.relevance.names import keys
 
-#: What relevance is held to: the effect of removal alone, on average over all masks, and by the gradient.
-REFERENCES = ("brute_force", "shapley", "gate_gradient")
-#: What is held to a removal that is no relevance.
-OTHERS = ("gate_gradient", "first_order", "second_order", "brute_force", "shapley")
-
-
-def checked(nodes: Any) -> xr.Dataset:
-    """Return the measures with their dimensions in order.
-
-    Raises
-    ------
-    TypeError
-        If `nodes` is no Dataset.
-    ValueError
-        If the variable or a dimension is missing.
-    """
-    _validate.dataset_with("nodes", nodes, ("value",), ("measure", "network", "node"))
-    data: xr.Dataset = nodes.transpose("measure", "network", "node", ...)
-    if "network" not in data.coords:
-        data = data.assign_coords(network=np.arange(data.sizes["network"]))
-    return data
-
-
-def references(nodes: xr.Dataset) -> list[str]:
-    """List which of `REFERENCES` are there."""
-    return [key for key in REFERENCES if key in keys(nodes, "measure")]
+#: Effects of removal: of the node alone, and its mean over all masks of the others.
+REMOVALS = ("brute_force", "shapley")
+#: Measures that relevance is compared with.
+REFERENCES = (*REMOVALS, "gate_gradient")
+#: Measures that are no relevance.
+OTHERS = ("gate_gradient", "first_order", "second_order", *REMOVALS)
 
 
 def relevances(nodes: xr.Dataset) -> list[str]:
@@ -84,20 +62,17 @@ def ahead(
     Returns
     -------
     dict of str to Interval
-        What each has more than `base`; empty where the base or the reference is not there, or both are the same.
+        What each has more than `base`; without those whose difference is not known of any network.
     """
-    there = keys(correlation, "measure")
-    if base not in there or reference not in there or base == reference:
-        return {}
     own = correlation.sel(measure=base, other=reference).values
-    found = {key: correlation.sel(measure=key, other=reference).values - own for key in names if key in there}
+    found = {key: correlation.sel(measure=key, other=reference).values - own for key in names}
     known = {key: values for key, values in found.items() if np.isfinite(values).any()}
     each = 1 - (1 - level) / max(len(known), 1)
     return {key: interval(values, each) for key, values in known.items()}
 
 
-def telling(correlation: xr.DataArray, names: list[str], reference: str) -> list[str]:
-    """Choose two measures to be shown against a reference: of the highest and the lowest rank correlation.
+def extremes(correlation: xr.DataArray, names: list[str], reference: str) -> tuple[str, str] | None:
+    """Find the measures of the highest and of the lowest mean rank correlation with a reference.
 
     Parameters
     ----------
@@ -108,11 +83,11 @@ def telling(correlation: xr.DataArray, names: list[str], reference: str) -> list
 
     Returns
     -------
-    list of str
-        One, where there is one only.
+    (str, str) or None
+        The highest and the lowest; None where no rank correlation is known.
     """
-    means = {key: mean_of(correlation, key, reference).mean for key in names if key != reference}
+    means = {key: mean_of(correlation, key, reference).mean for key in names}
     means = {key: mean for key, mean in means.items() if np.isfinite(mean)}
     if not means:
-        return []
-    return list(dict.fromkeys((max(means, key=lambda key: means[key]), min(means, key=lambda key: means[key]))))
+        return None
+    return max(means, key=lambda key: means[key]), min(means, key=lambda key: means[key])

@@ -1,39 +1,17 @@
 """Training that puts relevance where it belongs: which strength is chosen, what it gains, and whether it is gamed."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import xarray as xr
 
-from analysis import _validate
-from analysis.errors import InputError
 from analysis.intervals import LEVEL, Interval, interval
 from sweeps.studies.relevance.names import keys
 
 PLAIN, PENALTY = "plain", "gradient_penalty"
 #: Trainings that use no relevance; "replaced" trains the aim itself, by images whose outside is another's.
 OTHERS = (PLAIN, PENALTY, "replaced")
-#: The sets of images on which both measures are compared, the first that the store has: the patch right, misleading...
-SETS = ("right", "misleading", "clean", "train")
-#: By which accuracy a strength is chosen, the first that the store has.
-CHOOSING = ("accuracy_validation", "accuracy_clean")
-
-
-def checked(supervised: Any) -> xr.Dataset:
-    """Return the results with the strengths rising.
-
-    Raises
-    ------
-    TypeError
-        If `supervised` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing, or plain training.
-    """
-    dims = ("training", "strength", "network")
-    _validate.dataset_with("supervised", supervised, ("accuracy_clean", "accuracy_misleading"), dims)
-    if PLAIN not in keys(supervised, "training"):
-        raise InputError(f"supervised: expected the training {PLAIN!r}, got {keys(supervised, 'training')}")
-    return supervised.sortby("strength").transpose(*dims, ...)
+#: Variables of the trained measure and of a measure that was not trained, on the same images.
+TRAINED, OTHER = "inside_right", "other_inside"
 
 
 def relevance_trainings(data: xr.Dataset) -> list[str]:
@@ -41,44 +19,42 @@ def relevance_trainings(data: xr.Dataset) -> list[str]:
     return [key for key in keys(data, "training") if key not in OTHERS]
 
 
-def choosing(data: xr.Dataset) -> str:
-    """Return the variable by which strengths are chosen, or "chosen" where the store says which was."""
-    return "chosen" if "chosen" in data.variables else next(name for name in CHOOSING if name in data)
-
-
 def chosen(data: xr.Dataset) -> dict[str, float]:
-    """Choose each training's strength without a look at the misleading images.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        See `checked`.
-
-    Returns
-    -------
-    dict of str to float
-        The store's own choice where it has one; otherwise of the highest mean over networks of `choosing`, the weakest
-        of equals. Without trainings that were not run.
-    """
-    if choosing(data) == "chosen":
-        own = zip(keys(data, "training"), data["chosen"].values.astype(float), strict=True)
-        return {key: float(strength) for key, strength in own if np.isfinite(strength)}
-    return _best(data, choosing(data))
+    """Return the strength of each training that was chosen without the misleading images."""
+    return dict(zip(keys(data, "training"), map(float, data["chosen"].values), strict=True))
 
 
-def _best(data: xr.Dataset, name: str) -> dict[str, float]:
-    found = {}
+def tried(data: xr.Dataset, training: str, name: str = "accuracy_clean") -> list[float]:
+    """List the strengths at which a training was tried, and the accuracy of a network or more is known."""
+    known = data[name].sel(training=training).notnull().any("network").values
+    return [float(strength) for strength in data["strength"].values[known]]
+
+
+def best_misleading(data: xr.Dataset) -> dict[str, float]:
+    """Return the strengths of the highest accuracy on the misleading images: no fair choice, an upper bound."""
+    name, found = "accuracy_misleading", {}
     for key in keys(data, "training"):
-        values = data[name].sel(training=key).transpose("strength", "network").values.astype(float)
-        means = np.array([interval(row).mean for row in values])
-        if np.isfinite(means).any():
-            found[key] = float(data["strength"].values[int(np.nanargmax(means))])
+        each = {one: data[name].sel(training=key, strength=one).values for one in tried(data, key, name)}
+        if means := {strength: interval(values).mean for strength, values in each.items()}:
+            found[key] = max(means, key=lambda one: means[one])
     return found
 
 
-def looked(data: xr.Dataset) -> dict[str, float]:
-    """Return the strengths that would be best on the misleading images: no fair choice, an upper bound."""
-    return _best(data, "accuracy_misleading")
+def ranked(numbers: xr.Dataset) -> list[str]:
+    """List the trainings from the highest mean accuracy on misleading images to the lowest, as far as it is known."""
+    accuracy = numbers["accuracy_misleading"].mean("network").dropna("training")
+    return keys(accuracy.sortby(-accuracy), "training")
+
+
+def at_the_edge(data: xr.Dataset, strengths: dict[str, float]) -> dict[str, list[str]]:
+    """List the trainings whose strength is the weakest or the strongest that was tried, where several were."""
+    found: dict[str, list[str]] = {"weakest": [], "strongest": []}
+    for key, strength in strengths.items():
+        values = tried(data, key)
+        for end, edge in zip(found, (min, max), strict=True):
+            if len(values) > 1 and strength == edge(values):
+                found[end].append(key)
+    return found
 
 
 def at(data: xr.Dataset, strengths: dict[str, float]) -> xr.Dataset:
@@ -117,55 +93,22 @@ def gains(numbers: xr.Dataset, name: str, base: str, trainings: list[str], level
     Returns
     -------
     dict of str to Interval
-        What each has more; empty where the base or the number is not there.
+        What each has more; without those whose difference is not known of any network.
     """
-    there = keys(numbers, "training")
-    names = [key for key in trainings if key in there and key != base]
-    if name not in numbers or base not in there:
-        return {}
+    names = [key for key in trainings if key != base]
     each = 1 - (1 - level) / max(len(names), 1)
-    own = numbers[name].sel(training=base).values.astype(float)
-    found = {key: interval(numbers[name].sel(training=key).values.astype(float) - own, each) for key in names}
+    own = numbers[name].sel(training=base).values
+    found = {key: interval(numbers[name].sel(training=key).values - own, each) for key in names}
     return {key: one for key, one in found.items() if one.networks}
 
 
-def measured_on(data: xr.Dataset) -> tuple[str, str] | None:
-    """Return the variables that hold the trained measure and one that was not trained, on the same images.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-
-    Returns
-    -------
-    (str, str) or None
-        By the order of `SETS`; None without any.
-    """
-
-    def known(name: str) -> bool:
-        return name in data and bool(np.isfinite(data[name].values.astype(float)).any())
-
-    for name in SETS:
-        for other in (f"other_inside_{name}", "other_inside"):
-            if known(f"inside_{name}") and known(other):
-                return f"inside_{name}", other
-    return None
-
-
 def reliance(numbers: xr.Dataset) -> xr.DataArray:
-    """Give how far networks go by the patch: accuracy where it tells the class, less that where it misleads.
-
-    Parameters
-    ----------
-    numbers : xarray.Dataset
-        (training, ..., network); with `accuracy_right`, or else `accuracy_train`, whose patches are right, too.
-    """
-    right = numbers["accuracy_right" if "accuracy_right" in numbers else "accuracy_train"]
-    return right.astype(float) - numbers["accuracy_misleading"].astype(float)
+    """Give how far networks go by the patch: accuracy where it tells the class, less that where it misleads."""
+    return numbers["accuracy_right"] - numbers["accuracy_misleading"]
 
 
 class Gaming(NamedTuple):
-    """What is left of plain training's, less a half of it: below zero, most of it is gone.
+    """What is left of plain training's, less a given share of it: below zero, most of it is gone.
 
     Attributes
     ----------
@@ -180,7 +123,12 @@ class Gaming(NamedTuple):
     reliance: Interval
 
 
-def gaming(numbers: xr.Dataset, training: str, share: float) -> Gaming | None:
+def left_outside(numbers: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the three numbers by which gaming is judged, see `Gaming`, of every training."""
+    return {"trained": 1 - numbers[TRAINED], "other": 1 - numbers[OTHER], "reliance": reliance(numbers)}
+
+
+def gaming(numbers: xr.Dataset, training: str, share: float) -> Gaming:
     """Compare what a training took away of what lies outside with what it took of the network's reliance on it.
 
     Parameters
@@ -193,12 +141,12 @@ def gaming(numbers: xr.Dataset, training: str, share: float) -> Gaming | None:
 
     Returns
     -------
-    Gaming or None
-        None where a measure is not there.
+    Gaming
     """
-    names = measured_on(numbers)
-    if names is None or not {"accuracy_right", "accuracy_train"} & set(map(str, numbers.data_vars)):
-        return None
-    columns = [1 - numbers[name].astype(float) for name in names] + [reliance(numbers)]
-    left = [one.sel(training=training).values - share * one.sel(training=PLAIN).values for one in columns]
-    return Gaming(*(interval(values) for values in left))
+    found = left_outside(numbers).items()
+    return Gaming(
+        **{
+            name: interval(one.sel(training=training).values - share * one.sel(training=PLAIN).values)
+            for name, one in found
+        }
+    )
