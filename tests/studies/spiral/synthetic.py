@@ -6,11 +6,15 @@ import xarray as xr
 from tests.analysis import synthetic_run
 
 SIZES = (2, 12, 12, 2)
-HIDDEN = ("layers/0", "layers/1")
 SIDE = np.linspace(-1.1, 1.1, 15, dtype=np.float32)
 RATE = 0.1
-#: Changes of the main kernel by arm: this many in a hundred stay, and as many move by the distance below.
+#: Shares of the weights that stay, and that move by the distance below.
 STILL, PREFERRED, DISTANCE = 0.1, 0.6, 0.6
+ARMS = ("pruned", "finetuned", "prune_first")
+
+
+def names(texts):
+    return np.array(list(texts), object)
 
 
 def task(random, examples=60):
@@ -24,7 +28,7 @@ def task(random, examples=60):
     return xr.Dataset(variables, attrs={"name": "spiral", "turns": 1.5, "noise": 0.0})
 
 
-def start(random, sizes=SIZES):
+def start(random, sizes):
     """Parameters by name."""
     found = {}
     for index, pair in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
@@ -43,18 +47,18 @@ def moved(random, parameters):
     return found
 
 
-def without(parameters, keep):
-    """The same with nodes gone: their weights and biases are zero; keep: a mask a hidden layer."""
+def without(parameters, keep, sizes):
+    """The same with nodes gone: their weights and biases are zero; keep: a mask of all hidden nodes."""
     found = {name: values.copy() for name, values in parameters.items()}
-    for layer, mask in enumerate(keep):
+    for layer, mask in enumerate(np.split(keep, np.cumsum(sizes[1:-1])[:-1])):
         found[f"layers.{layer}.kernel"][:, ~mask] = 0
         found[f"layers.{layer}.bias"][~mask] = 0
         found[f"layers.{layer + 1}.kernel"][~mask] = 0
     return found
 
 
-def hidden(parameters, inputs):
-    """Activations layer after layer, the outputs last."""
+def activations(parameters, inputs):
+    """Values layer after layer, the outputs last."""
     found, value, count = [], inputs, len(parameters) // 2
     for layer in range(count):
         value = value @ parameters[f"layers.{layer}.kernel"] + parameters[f"layers.{layer}.bias"]
@@ -64,137 +68,107 @@ def hidden(parameters, inputs):
 
 
 def measured(parameters, of):
-    """What the store holds of one network."""
+    """What the store holds of one network, by name."""
     grid = np.stack([axis.ravel() for axis in np.meshgrid(SIDE, SIDE)], axis=1)
-    outputs = hidden(parameters, of["test_inputs"].values)[-1]
-    right = outputs.argmax(axis=1) == of["test_targets"].values
+    outputs = activations(parameters, of["test_inputs"].values)[-1]
     margin = np.diff(outputs)[:, 0] * np.where(of["test_targets"].values, 1, -1)
     loss = np.log1p(np.exp(-margin)).mean()
-    variables = {"accuracy": right.mean(), "loss": loss, "train_loss": loss}
-    variables |= {"decision": (("y", "x"), (hidden(parameters, grid)[-1].argmax(axis=1) == 1).reshape(15, 15))}
-    for name, values in parameters.items():
-        layer, part = name.rpartition(".")[::2]
-        dims = (f"{layer}.inputs", f"{layer}.outputs") if part == "kernel" else (f"{layer}.outputs",)
-        variables[name] = (dims, values)
-    return xr.Dataset(variables, coords={"y": SIDE, "x": SIDE})
+    decision = (activations(parameters, grid)[-1].argmax(axis=1) == 1).reshape(len(SIDE), len(SIDE))
+    return {"accuracy": (margin > 0).mean(), "loss": loss, "train_loss": loss, "decision": decision} | parameters
 
 
-def nested(levels, name="network"):
-    """Put nested lists of Datasets together along dimensions, the outermost first."""
-    if isinstance(levels, xr.Dataset):
-        return levels
-    dim, rest = (name[0], name[1:]) if isinstance(name, tuple) else (name, ())
-    return xr.concat([nested(one, rest) for one in levels], dim)
+def stacked(cases, dims):
+    """A Dataset of cases in a row, unravelled into dimensions with these coordinates or lengths."""
+    shape = [one if isinstance(one, int) else len(one) for one in dims.values()]
+    variables = {}
+    for name in cases[0]:
+        values = np.stack([case[name] for case in cases])
+        layer, _, part = name.rpartition(".")
+        inner = {"kernel": (f"{layer}.inputs", f"{layer}.outputs"), "bias": (f"{layer}.outputs",)}.get(part)
+        inner = inner or (("y", "x") if name == "decision" else ())
+        variables[name] = ((*dims, *inner), values.reshape(*shape, *values.shape[1:]))
+    coords = {dim: one for dim, one in dims.items() if not isinstance(one, int)}
+    return xr.Dataset(variables, coords | ({"y": SIDE, "x": SIDE} if "decision" in cases[0] else {}))
 
 
-def film(parameters, checkpoints, of):
+def nodes_of(random, trained, of, sizes, choices):
+    """Which half of each layer stays, by choice: at random, and those whose activations vary most."""
+    ends, keep, deviation = np.cumsum(sizes[1:-1])[:-1], [], []
+    for network in trained:
+        spread = np.concatenate(activations(network, of["train_inputs"].values)[:-1], axis=1).std(axis=0)
+        deviation.append(spread * (spread > 1e-6))
+        scores = [*random.random((choices, len(spread))), deviation[-1]]
+        ranked = [[np.argsort(np.argsort(one)) >= len(one) // 2 for one in np.split(row, ends)] for row in scores]
+        keep.append([np.concatenate(row) for row in ranked])
+    layer = names(f"layers/{index}" for index, size in enumerate(sizes[1:-1]) for _ in range(size))
+    return xr.Dataset(
+        {"keep": (("network", "choice", "node"), np.array(keep)), "deviation": (("network", "node"), deviation)},
+        coords={
+            "choice": names([*(f"random {number}" for number in range(choices)), "smallest deviation"]),
+            "node": names(f"{layer} unit {node}" for node, layer in enumerate(layer)),
+            "layer": ("node", layer),
+        },
+    )
+
+
+def film(first, last, checkpoints):
     """A straight way from one network to another."""
-    first, last = parameters
-    steps = [
-        measured({name: first[name] + share * (last[name] - first[name]) for name in first}, of)
-        for share in np.linspace(0, 1, checkpoints)
-    ]
-    names = [name for name in steps[0].data_vars if name.startswith("layers")]
-    data = xr.concat([one[names] for one in steps], "checkpoint")
-    return data.assign_coords(checkpoint=np.arange(checkpoints))
+    shares = np.linspace(0, 1, checkpoints)
+    steps = [{name: first[name] + share * (last[name] - first[name]) for name in first} for share in shares]
+    return stacked(steps, {"checkpoint": np.arange(checkpoints)})
 
 
-def rates(random, networks, at=(0.01, 0.1)):
-    dims = ("learning_rate", "network")
+def rates(random, networks, layers, at=(0.01, 0.1)):
+    dims, kinds = ("learning_rate", "network"), ("random", "chosen")
     distance = np.arange(0.05, 20, 0.1)
     counts = np.zeros((len(at), networks, distance.size), int)
     counts[..., 20] = 30  # two learning rates
     counts[..., 59:61] = 100  # six of them
-    share = random.uniform(0.5, 1, (len(at), networks))
-    variables = {name: (dims, share) for name in ("accuracy", "reshuffled_agreement", "unmoved")}
-    variables["dead"] = ((*dims, "layer"), random.uniform(size=(len(at), networks, 2)))
+    variables = {"accuracy": (dims, random.uniform(0.5, 1, (len(at), networks)))}
+    variables["dead"] = ((*dims, "layer"), random.uniform(size=(len(at), networks, len(layers))))
     variables["moved"] = ((*dims, "distance"), counts)
-    for name in ("pruned_accuracy", "first_accuracy", "pruned_agreement", "first_agreement", "mutual_agreement"):
+    for name in ("pruned_accuracy", "first_accuracy"):
         variables[name] = (("learning_rate", "kind", "network"), random.uniform(size=(len(at), 2, networks)))
-    coords = {"learning_rate": list(at), "kind": ["random", "chosen"], "layer": list(HIDDEN), "distance": distance}
+    coords = {"learning_rate": list(at), "kind": names(kinds), "layer": layers, "distance": distance}
     return xr.Dataset(variables, coords=coords)
 
 
-def make_tree(networks=3, choices=2, compensations=("without", "with"), whole=True, sizes=SIZES, epochs=3):
-    """The whole store; or its least: no history, no films, no learning rates."""
+def history(random, dims, epochs):
+    shape = [one if isinstance(one, int) else len(one) for one in dims.values()]
+    full = (("network", "epoch"), random.uniform(size=(shape[-1], epochs)))
+    variables = {"trained": full, "reshuffled": full}
+    for name, dim, count in (("prune_first", "epoch", epochs), ("finetuned", "finetune_epoch", 2)):
+        variables[name] = ((*dims, dim), random.uniform(size=(*shape, count)))
+    return xr.Dataset(variables, coords={dim: one for dim, one in dims.items() if not isinstance(one, int)})
+
+
+def make_tree(networks=3, choices=2, sizes=SIZES, with_rates=True, epochs=3):
     random = np.random.default_rng(0)
-    of, layers = task(random), [f"layers/{index}" for index in range(len(sizes) - 2)]
-    names = [f"random {number}" for number in range(choices)] + ["smallest deviation"]
-    ends = np.cumsum(sizes[1:-1])[:-1]
-    keeps, deviations, full, pruned, films = [], [], [], [], {}
-    for network in range(networks):
-        first = start(random, sizes)
-        trained, other = moved(random, first), moved(random, first)
-        activations = np.concatenate(hidden(trained, of["train_inputs"].values)[:-1], axis=1)
-        deviation = activations.std(axis=0) * (activations.std(axis=0) > 1e-6)
-        half = [np.argsort(one)[len(one) // 2 :] for one in np.split(deviation, ends)]
-        keep = []
-        for choice in names:
-            parts = []
-            for size, chosen in zip(sizes[1:-1], half, strict=True):
-                stays = chosen if choice == names[-1] else random.permutation(size)[: size // 2]
-                parts.append(np.isin(np.arange(size), stays))
-            keep.append(parts)
-        by_arm = {}
-        for arm in ("pruned", "finetuned", "prune_first"):
-            by_arm[arm] = [
-                [
-                    without(
-                        trained if arm == "pruned" else moved(random, trained if arm == "finetuned" else first), mask
-                    )
-                    for mask in keep
-                ]
-                for _ in compensations
-            ]
-        full.append([measured(one, of) for one in (first, trained, other)])
-        pruned.append([[[measured(one, of) for one in row] for row in rows] for rows in by_arm.values()])
-        keeps.append([np.concatenate(parts) for parts in keep])
-        deviations.append(deviation)
-        if network == 0:
-            last = by_arm["prune_first"][-1]
-            films = {"trained": (first, trained), "prune_first_random": (without(first, keep[0]), last[0])}
-    labels = [f"{layer} unit {unit}" for layer, size in zip(layers, sizes[1:-1], strict=True) for unit in range(size)]
-    node_layers = np.array([label.split()[0] for label in labels], object)
-    nodes = xr.Dataset(
-        {
-            "keep": (("network", "choice", "node"), np.array(keeps)),
-            "deviation": (("network", "node"), np.array(deviations)),
-        },
-        coords={
-            "choice": np.array(names, object),
-            "node": np.array(labels, object),
-            "layer": ("node", node_layers),
-        },
-    )
+    of = task(random)
+    starts = [start(random, sizes) for _ in range(networks)]
+    trained, other = ([moved(random, one) for one in starts] for _ in range(2))
+    nodes = nodes_of(random, trained, of, sizes, choices)
+    full = [measured(one, of) for one in (*starts, *trained, *other)]
+    cases = {"compensation": names(["without", "with"]), "choice": nodes["choice"].values, "network": networks}
+
+    def cut(arm, _, choice, network):
+        source = starts[network] if arm == 2 else trained[network]
+        return without(moved(random, source) if arm else source, nodes["keep"].values[network, choice], sizes)
+
+    pruned = [cut(*case) for case in np.ndindex(len(ARMS), 2, choices + 1, networks)]
     attrs = {"sizes": list(sizes), "activation": "relu", "output_activation": "identity"}
-    arms = np.array(["initial", "trained", "reshuffled"], object)
-    cut = np.array(["pruned", "finetuned", "prune_first"], object)
-    coords = {"compensation": np.array(compensations, object), "choice": np.array(names, object)}
+    arms = names(["initial", "trained", "reshuffled"])
     groups = {
         "/task": of,
         "/nodes": nodes,
-        "/full": nested(full, ("network", "arm")).assign_coords(arm=arms).assign_attrs(attrs),
-        "/pruned": nested(pruned, ("network", "arm", "compensation", "choice"))
-        .assign_coords(arm=cut, **coords)
-        .assign_attrs(attrs),
+        "/full": stacked(full, {"arm": arms, "network": networks}).assign_attrs(attrs),
+        "/pruned": stacked([measured(one, of) for one in pruned], {"arm": names(ARMS), **cases}).assign_attrs(attrs),
+        "/history": history(random, cases, epochs),
+        "/films/trained": film(starts[0], trained[0], epochs + 1),
     }
-    if whole:
-        groups["/history"] = history(random, networks, epochs, coords)
-        groups |= {f"/films/{name}": film(pair, epochs + 1, of) for name, pair in films.items()}
-        groups["/rates"] = rates(random, networks)
+    for name in ("finetuned_random", "prune_first_random", "finetuned_chosen", "prune_first_chosen"):
+        groups[f"/films/{name}"] = film(starts[0], pruned[-1], 2)
+    if with_rates:
+        groups["/rates"] = rates(random, networks, list(dict.fromkeys(nodes["layer"].values)))
     config = {"hidden": list(sizes[1:-1]), "networks": networks, "share": 0.5, "learning_rate": RATE}
     return synthetic_run.tree_of(groups, "spiral", "sweeps study spiral --out runs/spiral", config)
-
-
-def history(random, networks, epochs, coords):
-    shape = (len(coords["compensation"]), len(coords["choice"]), networks)
-    dims = ("compensation", "choice", "network")
-    return xr.Dataset(
-        {
-            "trained": (("network", "epoch"), random.uniform(size=(networks, epochs))),
-            "reshuffled": (("network", "epoch"), random.uniform(size=(networks, epochs))),
-            "prune_first": ((*dims, "epoch"), random.uniform(size=(*shape, epochs))),
-            "finetuned": ((*dims, "finetune_epoch"), random.uniform(size=(*shape, 2))),
-        },
-        coords=coords | {"epoch": np.arange(1, epochs + 1), "finetune_epoch": [1, 2]},
-    )

@@ -1,17 +1,15 @@
 """Numbers of train first and prune first: against plain loops and closed forms, and every rule either way."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import stats
 
-from analysis.intervals import Interval, interval, over_pairs
+from analysis.intervals import NO_INTERVAL, Interval, interval, over_pairs
 from sweeps.studies.spiral import claims
-from sweeps.studies.spiral import measures as commuting
-from sweeps.studies.spiral.measures import adam, compare, kernels, moves, outcomes, rates
+from sweeps.studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes, rates
 from tests.studies.spiral import synthetic
-
-NOTHING = interval([])
 
 
 def between(low, high):
@@ -20,8 +18,8 @@ def between(low, high):
 
 @pytest.fixture(scope="module")
 def store():
-    tree = synthetic.make_tree(whole=False)
-    return {name: tree[name].to_dataset() for name in ("task", "nodes", "full", "pruned")}
+    tree = synthetic.make_tree()
+    return {name: tree[name].to_dataset() for name in ("task", "nodes", "full", "pruned", "rates")}
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +30,6 @@ def inside(store):
 @pytest.fixture(scope="module")
 def main(store):
     return kernels.read(store["full"], store["pruned"], store["nodes"])
-
-
-def test_the_interval_is_students():
-    values = np.array([0.1, 0.4, 0.5, 0.9, np.nan])
-    found = interval(values)
-    expected = stats.ttest_1samp(values[:4], 0).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx(tuple(expected)) and found.networks == 4
-    one = interval([0.3])
-    assert one.mean == 0.3 and np.isnan(one.low) and one.networks == 1
-    assert np.isnan(NOTHING.mean) and NOTHING.known == 0
-    assert interval([2.0, 2.0]) == (2.0, 0.0, 2, 2.0, 2.0, 0.0)
 
 
 def test_pairs_of_networks_have_the_error_of_leaving_out_one():
@@ -58,7 +45,7 @@ def test_pairs_of_networks_have_the_error_of_leaving_out_one():
     assert np.isnan(over_pairs(values[:2, :2]).error) and np.isnan(over_pairs(values[:1, :1]).mean)
 
 
-def test_the_interval_pairs_covers():
+def test_the_interval_of_pairs_covers():
     # Agreement a_i + a_j of networks with independent a: its mean is known. 95 % of 400 intervals, 4 standard errors.
     random = np.random.default_rng(1)
     hits = 0
@@ -81,7 +68,7 @@ def test_agreement_counts_points_of_the_square(store, inside):
         other = np.mean([decision[1, network][at] == decision[1, 0][at] for at in points])
         assert float(found["others"][network, 0]) == pytest.approx(other)
     assert (found["agreement"].sel(arm="trained") == 1).all()
-    with pytest.raises(ValueError, match="plane: expected points within"):
+    with pytest.raises(ValueError, match="plane must have points within"):
         outcomes.data_square(store["task"] * 0, full.isel(x=[0], y=[0]))
 
 
@@ -93,6 +80,18 @@ def test_choices_are_averaged_by_kind(store, inside):
     np.testing.assert_allclose(means["loss"].sel(kind="random").values, (two[0] + two[1]) / 2)
     found["loss"][0, 0, 0, 0] = np.nan
     assert np.isnan(outcomes.by_kind(found)["loss"].sel(kind="random")[0, 0, 0])
+
+
+def test_failed_trainings_are_left_aside(store):
+    full, pruned = store["full"].copy(deep=True), store["pruned"].copy(deep=True)
+    full["accuracy"][:] = 1.0
+    pruned["accuracy"][:] = 0.5
+    pruned["accuracy"].loc[{"arm": "prune_first", "choice": "random 0"}] = 1.0
+    found = outcomes.without_failures(full, pruned)
+    np.testing.assert_array_equal(found.sel(kind="random"), [-0.5] * 3)
+    assert np.isnan(found.sel(kind="smallest deviation")).all()
+    full["accuracy"][:, 1] = 0.5
+    assert np.isnan(outcomes.without_failures(full, pruned).sel(kind="random")).values.tolist() == [False, True, False]
 
 
 def test_kernels_are_compared_on_what_stays(store, main):
@@ -107,8 +106,7 @@ def test_kernels_are_compared_on_what_stays(store, main):
                 of[arm] = full["layers.1.kernel"].sel(arm=arm).isel(network=network)
             cut = pruned["layers.1.kernel"].sel(compensation="with").isel(choice=choice, network=network)
             of |= {arm: cut.sel(arm=arm) for arm in ("prune_first", "finetuned")}
-            dims = ("layers.1.inputs", "layers.1.outputs")
-            of = {arm: one.transpose(*dims).values[np.ix_(rows, columns)].astype(float) for arm, one in of.items()}
+            of = {arm: one.values[np.ix_(rows, columns)].astype(float) for arm, one in of.items()}
             at = {"choice": choice, "network": network}
             expected = np.corrcoef(of["trained"].ravel(), of["prune_first"].ravel())[0, 1]
             assert float(found.isel(at).sel(pair="prune_first", of="weights")) == pytest.approx(expected)
@@ -122,13 +120,7 @@ def test_kernels_are_compared_on_what_stays(store, main):
     # A tenth of the weights stays; five standard errors of a share of 3 x 144 weights.
     all_of_them = np.mean([main.full["trained"][i] == main.full["initial"][i] for i in range(3)])
     assert abs(all_of_them - synthetic.STILL) < 5 * np.sqrt(0.1 * 0.9 / 432)
-    assert np.isnan(kernels.pearson([1, 1, 1], [1, 2, 3]))
-
-
-def test_a_network_of_one_hidden_layer_has_a_main_kernel():
-    tree = synthetic.make_tree(networks=2, choices=1, whole=False, sizes=(2, 8, 2))
-    main = kernels.read(tree["full"].to_dataset(), tree["pruned"].to_dataset(), tree["nodes"].to_dataset())
-    assert main.layer == 0 and main.kept.shape == (2, 2, 2, 8) and main.kept.mean() == 0.5
+    assert np.isnan(kernels.pearson(np.ones(3), np.arange(3.0)))
 
 
 def test_a_peak_is_found_where_it_is_and_only_there():
@@ -143,16 +135,18 @@ def test_a_peak_is_found_where_it_is_and_only_there():
         assert np.isnan(moves.peak(changes, 0.1).at)
     lone = moves.peak([0.5] * 50, 0.05)
     assert lone.at == pytest.approx(0.5, abs=0.001) and lone.valley < 1e-6
+    by_sign = moves.peaks({"trained": [np.array([0.5] * 50 + [-0.9] * 30)]}, 0.05).sel(source="trained")
+    np.testing.assert_allclose(by_sign.isel(network=0), [0.5, 0.5, 0.9], atol=0.001)
 
 
 def test_moves_and_those_alike(main):
     trained = main.full["trained"][1].astype(float) - main.full["initial"][1]
     np.testing.assert_array_equal(moves.moves(main, "trained", 1), trained[trained != 0])
-    one, other = kernels.pair(main, "prune_first", 0, 1)
-    differ = one.astype(float) - other
-    np.testing.assert_array_equal(moves.moves(main, "difference", 1, [0]), differ[differ != 0])
+    one, other = main.pair("prune_first", 0, 1)
+    np.testing.assert_array_equal(moves.moves(main, "difference", 1, [0]), (one - other)[one != other])
     assert moves.moves(main, "prune_first", 1, [0, 1]).size > moves.moves(main, "prune_first", 1, [0]).size
     start = main.full["initial"][1][main.kept[0, 1]].astype(float)
+    np.testing.assert_array_equal(moves.moves(main, "prune_first", 1, [0]), (other - start)[other != start])
     alike = [
         abs(abs(a - s) - 0.6) <= 0.06 and abs(abs(b - s) - 0.6) <= 0.06 and (a - s) * (b - s) > 0
         for a, b, s in zip(one, other, start, strict=True)
@@ -174,10 +168,6 @@ def test_adam_moves_a_weight_with_one_gradient_by_a_distance_of_its_own(at):
                 weight -= rates_ * (first / (1 - 0.9**step)) / np.sqrt(second / (1 - 0.999**step))
         distance.append(-weight * np.sign(gradient) / rates_)
     assert distance == pytest.approx([adam.single_gradient(at)] * 2)
-    with pytest.raises(ValueError, match="at: expected 1 or more"):
-        adam.single_gradient(0)
-    with pytest.raises(ValueError, match="betas: expected a number between 0 and 1"):
-        adam.single_gradient(betas=(1.0, 0.9))
 
 
 def test_weights_that_settle_early_are_told_from_those_that_do_not():
@@ -185,12 +175,12 @@ def test_weights_that_settle_early_are_told_from_those_that_do_not():
     way[1:, 0] = way[1:, 1] = 0.6
     way[1:, 2] = np.linspace(0.1, 2, 10)
     way[1:, 3] = 1e-3
-    assert adam.settled(way, 0.6, 0.1) == (1.0, 0.0, 1)
-    assert np.isnan(adam.settled(way, 9.0, 0.1)[0])
+    assert adam.settled(way, 0.6, 0.1) == adam.Settled(near=1.0, further=0.0, checkpoint=1)
+    assert np.isnan(adam.settled(way, 9.0, 0.1).near)
 
 
 def test_removed_nodes_are_described(store):
-    found = commuting.deviations.removed(store["nodes"])
+    found = deviations.removed(store["nodes"])
     keep = store["nodes"]["keep"].transpose("network", "choice", "node").values
     deviation = store["nodes"]["deviation"].transpose("network", "node").values
     for network in range(3):
@@ -200,10 +190,9 @@ def test_removed_nodes_are_described(store):
         assert float(found["variance"][at]) == pytest.approx(np.sum(gone**2) / np.sum(deviation[network] ** 2))
         assert float(found["largest"][at]) == pytest.approx(gone.max())
     assert (found["largest"][2] <= found["largest"].max("choice")).all()
-    whole = store["nodes"].assign(keep=xr.ones_like(store["nodes"]["keep"]))
-    assert np.isnan(commuting.deviations.removed(whole)["constant"]).all()
-    constant = commuting.deviations.constant(store["nodes"])
-    assert float(constant[1, 0]) == pytest.approx(np.mean(deviation[0, 12:] == 0))
+    silent = deviations.removed(store["nodes"].assign(deviation=xr.zeros_like(store["nodes"]["deviation"])))
+    assert np.isnan(silent["variance"]).all() and (silent["constant"] == 1).all()
+    assert float(deviations.constant(store["nodes"])[1, 0]) == pytest.approx(np.mean(deviation[0, 12:] == 0))
 
 
 def test_differences_are_paired(store, inside, main):
@@ -220,75 +209,107 @@ def test_differences_are_paired(store, inside, main):
     assert decisions.difference.mean == pytest.approx(decisions.value.mean - decisions.control.mean)
 
 
-def test_rules_of_commuting_either_way():
-    for found, verdict in (
-        (between(-0.009, 0.009), "commutes"),
-        (between(0.02, 0.03), "does not commute"),
-        (between(-0.03, -0.02), "does not commute"),
-        (between(-0.02, 0.0), "undecided"),
-        (NOTHING, "not measured"),
-    ):
-        assert compare.two_sided(found, 0.01) == verdict
-    for found, verdict in (
-        (between(-0.009, 0.3), "commutes"),
-        (between(-0.3, -0.02), "does not commute"),
-        (between(-0.3, 0.3), "undecided"),
-        (NOTHING, "not measured"),
-    ):
-        assert compare.not_below(found, 0.01) == verdict
+@pytest.mark.parametrize(
+    ("quantity", "low", "high", "verdict"),
+    [
+        ("accuracy", -0.009, 0.009, "commutes"),
+        ("accuracy", 0.02, 0.03, "does not commute"),
+        ("accuracy", -0.03, -0.02, "does not commute"),
+        ("accuracy", -0.02, 0.0, "undecided"),
+        ("decisions", -0.009, 0.3, "commutes"),
+        ("decisions", -0.3, -0.02, "does not commute"),
+        ("decisions", -0.3, 0.3, "undecided"),
+        ("weights", -0.04, 0.3, "commutes"),
+        ("weights", -0.3, -0.06, "does not commute"),
+    ],
+)
+def test_rules_of_commuting_either_way(quantity, low, high, verdict):
+    assert commuting.in_words(commuting.judge(quantity, between(low, high))) == verdict
+    assert commuting.judge(quantity, NO_INTERVAL) == "not measured"
 
 
-def test_rules_of_claims_either_way():
-    for found, verdict in (
-        (between(0.2, 0.3), "holds"),
-        (between(0.0, 0.1), "does not hold"),
-        (between(0.0, 0.3), "undecided"),
-        (NOTHING, "not measured"),
-    ):
-        assert claims.above(found, 0.1) == verdict
-    assert claims.not_commuting("undecided", "does not commute") == "holds"
-    assert claims.not_commuting("commutes", "undecided") == "undecided"
-    assert claims.not_commuting("commutes", "not measured") == "not measured"
-    for peaks, verdict in (
+@pytest.mark.parametrize(
+    ("peaks", "verdict"),
+    [
         ([0.58, 0.6, 0.59], "holds"),
         ([0.06, 0.061, 0.059], "does not hold"),
         ([0.3, 0.6, 0.9], "undecided"),
         ([0.59, np.nan, np.nan], "does not hold"),
-        ([0.59], "not measured"),
-    ):
-        assert claims.near_published(peaks).verdict == verdict
-    assert claims.single_gradient([0.06, 0.0601, 0.0599], 0.01).verdict == "holds"
-    assert claims.single_gradient_verdict([3.0, 3.1, 2.9]) == "does not hold"
+        ([0.59], "undecided"),
+        ([np.nan], "not measured"),
+    ],
+)
+def test_peaks_are_near_a_distance_or_not(peaks, verdict):
+    assert claims.near(peaks, 0.59, 0.05)[0] == verdict
+
+
+def test_the_distance_of_a_single_gradient_goes_with_the_learning_rate():
+    assert claims.single_gradient([0.06, 0.0601, 0.0599], 0.01)[0] == "holds"
+    assert claims.single_gradient([0.06, 0.0601, 0.0599], 0.1)[0] == "does not hold"
+    assert claims.single_gradient([6.0, 6.01, 5.99])[0] == "holds"
+
+
+class Judged(SimpleNamespace):
+    """Results of which the claims are judged, with every number set."""
+
+    def against(self, measure, arm, kind, reference="trained"):
+        return self.differences[measure, arm, kind, reference]
+
+    def outcome(self, measure, arm, kind):
+        return self.agreements[arm]
 
 
 @pytest.mark.parametrize("good", [True, False])
 def test_every_claim_comes_out_either_way(good):
-    small, large = between(-0.001, 0.001), between(0.3, 0.4)
-    lost, same = between(-0.4, -0.3), between(0.995, 0.999)
-    against = {}
-    for kind in ("random", "smallest deviation"):
-        against["accuracy", "pruned", kind] = lost if good else small
-        against["accuracy", "prune_first", kind] = small if good else lost
-        against["agreement", "pruned", kind] = same if good else large
-        against["agreement", "prune_first", kind] = large if good else same
-    one = compare.Commuting(small, large if good else lost, small, "does not commute" if good else "commutes")
-    pairs = {
-        (kind, "pruned", name): one
-        for kind in ("random", "smallest deviation")
-        for name in ("accuracy", "decisions", "weights")
-    }
-    control = {"random": small, "smallest deviation": small if good else lost}
-    still = dict.fromkeys(control, large if good else small)
-    found = claims.all_claims(against, control, pairs, still, [0.6, 0.59, 0.6] if good else [0.1, 0.1, 0.1], 0.1)
-    assert len(found) == 11
+    small, large, lost, same = between(-0.001, 0.001), between(0.3, 0.4), between(-0.4, -0.3), between(0.995, 0.999)
+    one = commuting.Commuting(small, large if good else lost, small, "does not hold" if good else "holds")
+    results = Judged(
+        run=SimpleNamespace(config={"learning_rate": 0.1}),
+        differences={
+            ("accuracy", "pruned", "random", "trained"): lost if good else small,
+            ("accuracy", "prune_first", "random", "trained"): small if good else lost,
+            ("agreement", "prune_first", "smallest deviation", "reshuffled"): small if good else lost,
+        },
+        agreements={"pruned": same if good else large, "prune_first": large if good else same},
+        commuting={
+            (kind, "pruned", quantity): one
+            for kind in ("random", "smallest deviation")
+            for quantity in ("accuracy", "decisions", "weights")
+        },
+        unmoved=xr.DataArray(
+            [[[0.3, 0.31, 0.3] if good else [0.0, 0.001, 0.0]]],
+            {"arm": ["both"], "kind": ["random"]},
+            ("arm", "kind", "network"),
+        ),
+        peaks=xr.DataArray(
+            [[[0.6, 0.59, 0.6] if good else [0.1, 0.1, 0.1]]],
+            {"source": ["trained"], "of": ["all"]},
+            ("source", "of", "network"),
+        ),
+    )
+    found = claims.all_claims(results)
+    assert list(found) == list(claims.STATEMENTS) and len(found) == 11
     assert {claim.verdict for claim in found.values()} == {"holds" if good else "does not hold"}
+    assert [claim.statement.source for claim in found.values()].count("ours") == 1
+    assert found["random_bad"].measured.mean == pytest.approx(0.35 if good else 0.0)
 
 
-def test_rates_find_the_peak_in_learning_rates():
-    data = rates.checked(synthetic.rates(np.random.default_rng(0), 3, at=(0.1, 0.01)))
-    assert data["learning_rate"].values.tolist() == [0.01, 0.1]
+@pytest.mark.parametrize(
+    ("accuracy", "decisions", "verdict"),
+    [
+        ("undecided", "does not hold", "holds"),
+        ("holds", "holds", "does not hold"),
+        ("holds", "undecided", "undecided"),
+    ],
+)
+def test_order_matters_where_one_of_the_two_does_not_commute(accuracy, decisions, verdict):
+    assert claims.opposite(claims.everywhere([accuracy, decisions])) == verdict
+
+
+def test_rates_find_the_peak_in_learning_rates(store):
+    data = store["rates"]
     np.testing.assert_allclose(rates.peaks(data), 6.0, atol=0.05)
     paired = (data["pruned_accuracy"] - data["accuracy"]).sel(learning_rate=0.1, kind="chosen").values
-    assert rates.difference(data, "pruned_accuracy", "accuracy", kind="chosen")[1] == pytest.approx(interval(paired))
-    with pytest.raises(ValueError, match="rates: expected the variable 'moved'"):
-        rates.checked(data.drop_vars("moved"))
+    found = rates.difference(data, "pruned_accuracy", "accuracy", "smallest deviation")
+    assert found[1] == pytest.approx(interval(paired))
+    assert rates.each(data["dead"], layer="layers/0")[0] == pytest.approx(interval(data["dead"].values[0, :, 0]))

@@ -1,16 +1,27 @@
-"""Accuracy, loss and agreement of every arm, and what bias compensation changes: dots with intervals."""
+"""Means with intervals as dots: accuracy, loss and agreement, what compensation changes, correlations of kernels."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.errors import InputError
 from analysis.figures import style
-from analysis.intervals import Interval
-from sweeps.studies.spiral.figures import looks
+from analysis.figures.curves import SPAN
+from analysis.intervals import NO_INTERVAL, Interval
+from sweeps.studies.spiral.figures.looks import COLORS
+from sweeps.studies.spiral.measures import Results
+from sweeps.studies.spiral.measures.kernels import PAIRS
+from sweeps.studies.spiral.measures.outcomes import mean
+from sweeps.studies.spiral.names import ARM_NAMES, ARMS, NODES
+
+LABELS = {"accuracy": "test accuracy", "loss": "test loss (nats)", "agreement": "agreement with trained"}
+_WHOLE = "nothing removed"
+_COMPENSATED = {"with": "with bias compensation", "without": "without"}
+#: Distance of two dots of one row.
+_APART = 0.26
 
 
 class Dot(NamedTuple):
@@ -21,100 +32,124 @@ class Dot(NamedTuple):
     row : str
         Where it stands.
     look : str
-        Key of the looks it is drawn with.
-    interval : Interval
+        Which of the looks it is drawn with.
+    found : Interval
     """
 
     row: str
     look: str
-    interval: Interval
+    found: Interval
 
 
-#: Loss beyond so many times the smallest is drawn on a logarithmic axis.
-SPAN = 8.0
+def outcomes(results: Results) -> Figure:
+    """Draw accuracy, loss and agreement of every arm, with and without compensation."""
+
+    def dots(measure: str) -> list[Dot]:
+        full = ("trained", "reshuffled", "others")
+        # The agreement of a network with itself is no result; of different seeds there is the agreement only.
+        left_out = "trained" if measure == "agreement" else "others"
+        found = [NO_INTERVAL if arm == left_out else results.reference(measure, arm) for arm in full]
+        return [Dot(ARM_NAMES[arm], _WHOLE, one) for arm, one in zip(full, found, strict=True)] + [
+            Dot(f"{kind}, {words}", look, results.outcome(measure, arm, kind, which))
+            for kind, (arm, words), (which, look) in product(NODES, ARMS.items(), _COMPENSATED.items())
+        ]
+
+    looks: dict[str, dict[str, Any]] = {
+        _WHOLE: {"color": style.BLACK, "fmt": "D"},
+        _COMPENSATED["with"]: {"color": style.BLUE},
+        _COMPENSATED["without"]: {"color": style.ORANGE, "fmt": "s", "markersize": 3.2},
+    }
+    return panels({label: dots(measure) for measure, label in LABELS.items()}, looks)
 
 
-def _panel(ax: Axes, dots: Sequence[Dot], rows: list[str], seen: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    entries: dict[str, Any] = {}
-    looks_here = [look for look in seen if any(dot.look == look for dot in dots)]
-    offsets = dict(zip(looks_here, _offsets(len(looks_here)), strict=True))
-    for look in looks_here:
-        these = [dot for dot in dots if dot.look == look]
-        alone = [sum(other.row == dot.row for other in dots) == 1 for dot in these]
-        at = [rows.index(dot.row) + (0 if only else offsets[look]) for dot, only in zip(these, alone, strict=True)]
-        values = np.array([dot.interval[:4] for dot in these], float)
-        entries[look] = looks.dots(ax, at, values[:, 0], values[:, 2], values[:, 3], **seen[look])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_yticks(range(len(rows)), [style.as_is(row, style.PHRASE) for row in rows])
-    ax.tick_params(axis="y", length=0)
-    for row in range(0, len(rows), 2):
-        ax.axhspan(row - 0.5, row + 0.5, color="#F4F4F4", zorder=0, linewidth=0)
-    return entries
+def compensation(results: Results) -> Figure:
+    """Draw what bias compensation changes."""
+    values = {
+        f"{label.replace(' with trained', '')}:\nwith − without": [
+            Dot(f"{kind}, {words}", "", results.compensated(measure, arm, kind))
+            for kind, (arm, words) in product(NODES, ARMS.items())
+        ]
+        for measure, label in LABELS.items()
+    }
+    return panels(values, {"": {"color": style.BLUE}}, zero=True)
 
 
-def _offsets(count: int) -> np.ndarray:
-    return (np.arange(count) - (count - 1) / 2) * min(0.26, 0.7 / max(count, 1))
+def correlations(results: Results) -> Figure:
+    """Draw the correlations of the main kernels, of weights and of changes."""
+    values = {
+        f"correlation of {of}": [
+            Dot(words, f"{NODES[kind]} removed", mean(results.correlations, pair=pair, of=of, kind=kind))
+            for (pair, words), kind in product(PAIRS.items(), NODES)
+        ]
+        for of in ("weights", "changes")
+    }
+    looks = {f"{NODES[kind]} removed": {"color": color} for kind, color in COLORS.items()}
+    return panels(values, looks, zero=True)
 
 
-def panels(
-    values: Mapping[str, Sequence[Dot]],
-    labels: Mapping[str, str],
-    seen: Mapping[str, dict[str, Any]],
-    zero: bool = False,
-) -> Figure:
+def panels(values: Mapping[str, Sequence[Dot]], looks: Mapping[str, Mapping[str, Any]], zero: bool = False) -> Figure:
     """Draw several quantities side by side, the same rows in each.
 
     Parameters
     ----------
     values : mapping of str to sequence of Dot
-        By quantity.
-    labels : mapping of str to str
-        Of the horizontal axes, by quantity.
-    seen : mapping of str to dict
-        How each look is drawn, in the order of the legend: options of `looks.dots`.
+        By the label of the horizontal axis.
+    looks : mapping of str to mapping
+        By name: options of `matplotlib.axes.Axes.errorbar`. One look alone has no legend.
     zero : bool
         Whether a line marks zero.
 
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw.
     """
     rows = list(dict.fromkeys(dot.row for dots in values.values() for dot in dots))
-    if not rows:
-        raise InputError("values: expected one dot or more, got none")
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 0.75 + 0.235 * len(rows), 1, len(values), sharey=True)
-        entries: dict[str, Any] = {}
-        for ax, (name, dots) in zip(axes, values.items(), strict=True):
-            entries |= _panel(ax, dots, rows, seen)
-            ax.set_xlabel(labels[name])
+        height = 0.75 + 0.235 * len(rows)
+        figure, axes = style.new_figure(style.DOUBLE, height, 1, len(values), sharey=True)
+        for ax, (label, dots) in zip(axes, values.items(), strict=True):
+            entries = [_dots(ax, dots, rows, look, options) for look, options in looks.items()]
+            ax.set_xlabel(label)
             if zero:
                 ax.axvline(0, color=style.GREY, linewidth=0.7, zorder=0.5)
-            else:
-                _logarithmic(ax, name, dots)
-            ax.spines["left"].set_visible(False)
-            ax.label_outer(remove_inner_ticks=False)
-        order = [look for look in seen if look in entries]
-        if len(seen) > 1:  # one look needs no name
-            figure.legend(
-                [entries[look] for look in order],
-                list(map(style.as_is, order)),
-                loc="outside upper center",
-                ncols=min(len(order), 4),
-            )
+            elif label == LABELS["loss"]:
+                _logarithmic(ax, dots)
+            _rows(ax, rows)
+        if len(looks) > 1:
+            figure.legend(entries, list(looks), loc="outside upper center", ncols=len(looks))
         style.letter(axes)
     return figure
 
 
-def _logarithmic(ax: Axes, name: str, dots: Sequence[Dot]) -> None:
-    known = np.array([dot.interval.mean for dot in dots])
+def _dots(ax: Axes, dots: Sequence[Dot], rows: list[str], look: str, options: Mapping[str, Any]) -> Any:
+    """Draw the dots of one look; those of one row stand side by side."""
+    these = [dot for dot in dots if dot.look == look]
+    places = []
+    for dot in these:
+        beside = [other.look for other in dots if other.row == dot.row]
+        places.append(rows.index(dot.row) + _APART * (beside.index(look) - (len(beside) - 1) / 2))
+    return ax.errorbar(
+        [dot.found.mean for dot in these],
+        places,
+        xerr=np.nan_to_num([dot.found.half for dot in these]),
+        **{"fmt": "o", "markersize": 3.4, "elinewidth": 1.0, "capsize": 0, "linestyle": "none", **options},
+    )
+
+
+def _rows(ax: Axes, rows: list[str]) -> None:
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(axis="y", length=0)
+    for row in range(0, len(rows), 2):
+        ax.axhspan(row - 0.5, row + 0.5, color="#F4F4F4", zorder=0, linewidth=0)
+    ax.spines["left"].set_visible(False)
+    ax.label_outer(remove_inner_ticks=False)
+
+
+def _logarithmic(ax: Axes, dots: Sequence[Dot]) -> None:
+    known = np.array([dot.found.mean for dot in dots])
     known = known[np.isfinite(known) & (known > 0)]
-    if name == "loss" and known.size and known.max() > SPAN * known.min():
+    if known.size and known.max() > SPAN * known.min():
         ax.set_xscale("log")
         # An interval may reach below zero, which a logarithmic axis has no place for.
         ax.set_xlim(left=known.min() / 2)

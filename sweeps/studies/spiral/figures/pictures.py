@@ -1,6 +1,7 @@
-"""The output of networks over the input plane with the data, a panel each."""
+"""The output of networks over the input plane with the data: a panel each, and films of trainings."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,11 +9,18 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.errors import InputError
+from analysis import perceptron, plane
 from analysis.figures import style
-from analysis.figures.plane import CERTAINTY
+from analysis.figures.plane import CERTAINTY, animation
+from sweeps.studies.spiral.figures.looks import SHORT
+from sweeps.studies.spiral.measures import Results
+from sweeps.studies.spiral.names import ARMS, COMPENSATED
 
-#: Examples of the training set that are drawn, at most: more hide the picture.
+#: Points a side of the pictures.
+POINTS = 121
+#: Frames of a film, at most, and points a side of them.
+FRAMES, FILM_POINTS = 26, 81
+#: Examples of a data set that are drawn, at most: more hide the picture.
 EXAMPLES = 400
 
 
@@ -25,7 +33,7 @@ class Panel(NamedTuple):
     maps : xarray.Dataset, (y, x)
         What `analysis.plane.maps` returns.
     accuracy, loss : float
-        On the test set; NaN is left out.
+        On the test set.
     """
 
     title: str
@@ -34,32 +42,74 @@ class Panel(NamedTuple):
     loss: float
 
 
+def published(results: Results) -> Figure:
+    """Draw what the publication shows, in its order, and a training in another order of the examples."""
+    rows = _pruned(results, COMPENSATED)
+    for row, (arm, title) in zip(rows, {"trained": "trained", "reshuffled": "other order"}.items(), strict=True):
+        row.insert(0, _panel(results, title, results.full.sel(arm=arm)))
+    return gallery(rows, results.task)
+
+
+def uncompensated(results: Results) -> Figure:
+    """Draw the pruned networks without bias compensation."""
+    return gallery(_pruned(results, "without"))
+
+
+def _pruned(results: Results, compensation: str) -> list[list[Panel]]:
+    """Make a row a kind: of its first choice, a panel an arm."""
+    return [
+        [
+            _panel(
+                results,
+                f"{SHORT[kind]}: {words}",
+                results.pruned.sel(arm=arm, choice=choices[0], compensation=compensation),
+            )
+            for arm, words in ARMS.items()
+        ]
+        for kind, choices in results.choices.items()
+    ]
+
+
+def _panel(results: Results, title: str, data: xr.Dataset) -> Panel:
+    first = data.isel(network=0)
+    return Panel(title, _maps(results, first, POINTS), float(first["accuracy"]), float(first["loss"]))
+
+
+def _maps(results: Results, network: xr.Dataset, points: int) -> xr.Dataset:
+    """Evaluate a stored network on a grid as wide as the store's."""
+    reach = float(np.abs(results.full["x"].values).max())
+    return plane.maps(perceptron.from_dataset(network.assign_attrs(results.full.attrs)), plane.grid(reach, points))
+
+
+def film(results: Results, name: str, path: Path) -> Path:
+    """Write the film of a training: its checkpoints, evenly thinned to `FRAMES` at most."""
+    data = results.films[name]
+    shown = [
+        _maps(results, data.isel(checkpoint=place), FILM_POINTS).assign_coords(epoch=int(data["checkpoint"][place]))
+        for place in chosen_frames(data.sizes["checkpoint"])
+    ]
+    return animation(shown, path, results.task.isel(test_example=slice(0, EXAMPLES)))
+
+
+def chosen_frames(count: int) -> list[int]:
+    """Return which of `count` checkpoints are shown: the first, the last, and evenly between.
+
+    Examples
+    --------
+    >>> chosen_frames(3)
+    [0, 1, 2]
+    """
+    return list(dict.fromkeys(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int).tolist()))
+
+
 def _short(value: float) -> str:
     """Write a loss in two digits, a small one with a power of ten."""
     mantissa, _, power = f"{value:.2g}".partition("e")
     return rf"${mantissa}\times10^{{{int(power)}}}$" if power else mantissa
 
 
-def _caption(panel: Panel) -> str:
-    parts = [f"{100 * panel.accuracy:.1f} %"] if np.isfinite(panel.accuracy) else []
-    parts += [f"loss {_short(panel.loss)}"] if np.isfinite(panel.loss) else []
-    return "\n".join([panel.title, ", ".join(parts)])
-
-
-def picture(ax: Axes, panel: Panel, task: xr.Dataset | None = None) -> Any:
-    """Draw one network's probability of class 1, the line where it changes its mind, and training examples.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    panel : Panel
-    task : xarray.Dataset, optional
-        With `train_inputs`, `train_targets`.
-
-    Returns
-    -------
-    matplotlib.image.AxesImage
-    """
+def _draw(ax: Axes, panel: Panel, task: xr.Dataset | None) -> Any:
+    """Draw one network's probability of class 1, the line where its decision changes, and training examples."""
     maps = panel.maps
     x, y = maps["x"].values, maps["y"].values
     half = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
@@ -71,27 +121,35 @@ def picture(ax: Axes, panel: Panel, task: xr.Dataset | None = None) -> Any:
     if values.min() < 0.5 < values.max():
         ax.contour(x, y, values, [0.5], colors=[style.BLACK], linewidths=0.7)
     if task is not None:
-        points, classes = task["train_inputs"].values[:EXAMPLES], task["train_targets"].values[:EXAMPLES]
-        for label, (marker, face) in enumerate((("o", style.VERMILLION), ("s", style.SKY))):
-            some = points[classes == label]
-            # White edges: both colours stand out from both ends of the scale.
-            ax.plot(
-                *some.T, marker, color=face, markersize=1.9, markeredgewidth=0.25, markeredgecolor="white", alpha=0.9
-            )
+        _examples(ax, task)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
-    ax.set_title(_caption(panel), fontsize=8)
+    ax.set_title(f"{panel.title}\n{100 * panel.accuracy:.1f} %, loss {_short(panel.loss)}", fontsize=8)
     ax.tick_params(labelsize=7)
     ax.locator_params(nbins=4)
     return image
 
 
-def gallery(rows: Sequence[Sequence[Panel | None]], task: xr.Dataset | None = None) -> Figure:
-    """Draw pictures in rows.
+def _examples(ax: Axes, task: xr.Dataset) -> None:
+    points, classes = task["train_inputs"].values[:EXAMPLES], task["train_targets"].values[:EXAMPLES]
+    for label, (marker, face) in enumerate((("o", style.VERMILLION), ("s", style.SKY))):
+        # White edges: both colours stand out from both ends of the scale.
+        ax.plot(
+            *points[classes == label].T,
+            marker,
+            color=face,
+            markersize=1.9,
+            markeredgewidth=0.25,
+            markeredgecolor="white",
+            alpha=0.9,
+        )
+
+
+def gallery(rows: Sequence[Sequence[Panel]], task: xr.Dataset | None = None) -> Figure:
+    """Draw pictures in rows of one length.
 
     Parameters
     ----------
-    rows : sequence of sequences of Panel or None
-        None leaves a place empty.
+    rows : sequence of sequences of Panel
     task : xarray.Dataset, optional
         For the examples.
 
@@ -99,40 +157,18 @@ def gallery(rows: Sequence[Sequence[Panel | None]], task: xr.Dataset | None = No
     -------
     matplotlib.figure.Figure
         With letters, row by row, and one scale of colours.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw.
     """
-    columns = max((len(row) for row in rows), default=0)
-    if not any(panel is not None for row in rows for panel in row):
-        raise InputError("rows: expected one picture or more, got none")
+    panels = [panel for row in rows for panel in row]
+    columns = len(rows[0])
     with style.context():
         width = (style.DOUBLE - 0.6) / columns
-        figure, axes = style.new_figure(
-            style.DOUBLE, len(rows) * (width + 0.38) + 0.25, len(rows), columns, sharex=True, sharey=True
-        )
-        drawn: list[Axes] = []
-        image: Any = None
-        for row, panels in enumerate(rows):
-            for column in range(columns):
-                ax, panel = axes[row * columns + column], panels[column] if column < len(panels) else None
-                if panel is None:
-                    ax.set_axis_off()
-                    continue
-                image = picture(ax, panel, task)
-                # Where a place beside or below is empty, nothing else names the ticks.
-                below = rows[row + 1] if row + 1 < len(rows) else []
-                ax.tick_params(
-                    labelleft=column == 0 or panels[column - 1] is None,
-                    labelbottom=column >= len(below) or below[column] is None,
-                )
-                drawn.append(ax)
-        style.letter(drawn)
-        for ax in drawn:
+        height = len(rows) * (width + 0.38) + 0.25
+        figure, axes = style.new_figure(style.DOUBLE, height, len(rows), columns, sharex=True, sharey=True)
+        images = [_draw(ax, panel, task) for ax, panel in zip(axes, panels, strict=True)]
+        style.letter(axes)
+        for ax in axes:
             ax.title.set_fontsize(8)
-        bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
+        bar = figure.colorbar(images[0], ax=list(axes), fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.set_label("probability of class 1")
         figure.supxlabel("first input", fontsize=9)

@@ -1,6 +1,6 @@
-"""How far Adam moves a weight that has a gradient once and never again: a distance that does not know the gradient."""
+"""How far Adam moves a weight that has one gradient and no further one: a distance that no gradient's size changes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,17 +10,13 @@ from analysis import _validate
 BETAS, STEPS = (0.9, 0.999), 2000
 
 
-def single_gradient(at: int = 1, betas: tuple[float, float] = BETAS, steps: int = STEPS) -> float:
+def single_gradient(at: int = 1) -> float:
     r"""Return how far a weight goes that has one gradient, at one step, and zero at all others.
 
     Parameters
     ----------
     at : int
         The step of the gradient, from 1.
-    betas : tuple of float
-        Decay rates of the two moments.
-    steps : int
-        Steps from the gradient on.
 
     Returns
     -------
@@ -30,7 +26,7 @@ def single_gradient(at: int = 1, betas: tuple[float, float] = BETAS, steps: int 
     Raises
     ------
     ValueError
-        If `at` or `steps` is below 1, or a rate not between 0 and 1.
+        If `at` is below 1.
 
     Notes
     -----
@@ -47,41 +43,51 @@ def single_gradient(at: int = 1, betas: tuple[float, float] = BETAS, steps: int 
     >>> round(single_gradient(), 3)
     6.006
     """
-    at, steps = _validate.whole("at", at, 1), _validate.whole("steps", steps, 1)
-    rates = [_validate.number("betas", beta, above=0, below=1) for beta in betas]
-    since = np.arange(steps)
-    first, second = ((1 - beta) * beta**since / (1 - beta ** (since + at)) for beta in rates)
+    at, since = _validate.whole("at", at, 1), np.arange(STEPS)
+    first, second = ((1 - beta) * beta**since / (1 - beta ** (since + at)) for beta in BETAS)
     return float((first / np.sqrt(second)).sum())
 
 
-def settled(weights: Any, near: float, tolerance: float, by: float = 0.1) -> tuple[float, float, int]:
-    """Tell which weights stop moving early: those that moved by a certain distance, or those that went further.
+class Settled(NamedTuple):
+    """Which weights have their final value early in a training.
+
+    Attributes
+    ----------
+    near : float
+        Share of those that moved by about a certain distance; NaN where there are none.
+    further : float
+        Share of those that moved more than twice as far.
+    checkpoint : int
+        Place of the early checkpoint.
+    """
+
+    near: float
+    further: float
+    checkpoint: int
+
+
+def settled(weights: Any, distance: float, tolerance: float, early: float = 0.1) -> Settled:
+    """Tell whether weights that moved by a certain distance stop earlier than those that went further.
 
     Parameters
     ----------
     weights : array_like, (checkpoints, ...)
         From the start to the end of a training.
-    near : float
-        The distance.
+    distance : float
     tolerance : float
-        How near to it is near, as a share of it.
-    by : float
+        How near to the distance counts as moved by it, as a share of it.
+    early : float
         Which share of the checkpoints is early.
 
     Returns
     -------
-    near : float
-        Of the weights that moved by about the distance, the share that equal their end already at the early checkpoint.
-    further : float
-        The same of those that moved by more than twice the distance. NaN where there are none.
-    checkpoint : int
-        Place of the early checkpoint.
+    Settled
     """
-    near, tolerance = _validate.number("near", near, 0), _validate.number("tolerance", tolerance, 0)
-    by, values = _validate.number("by", by, 0, 1), np.asarray(weights)
-    early = min(max(round(by * (len(values) - 1)), 1), len(values) - 1)
-    distance = np.abs(values[-1].astype(np.float64) - values[0])
-    still = values[early] == values[-1]
-    groups = (np.abs(distance - near) <= tolerance * near, distance > 2 * near)
-    shares = [float(still[group].mean()) if group.any() else float("nan") for group in groups]
-    return shares[0], shares[1], early
+    values = np.asarray(weights)
+    last = len(values) - 1
+    checkpoint = min(max(round(early * last), 1), last)
+    moved = np.abs(values[-1].astype(np.float64) - values[0])
+    still = values[checkpoint] == values[-1]
+    groups = (np.abs(moved - distance) <= tolerance * distance, moved > 2 * distance)
+    near, further = (float(still[group].mean()) if group.any() else float("nan") for group in groups)
+    return Settled(near, further, checkpoint)

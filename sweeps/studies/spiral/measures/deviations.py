@@ -3,11 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from analysis import _validate
-
 
 def constant(nodes: xr.Dataset) -> xr.DataArray:
-    """Count the nodes whose activation is the same for every training example.
+    """Share of each layer's nodes whose activation is the same for every training example.
 
     Parameters
     ----------
@@ -17,18 +15,10 @@ def constant(nodes: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray, (layer, network)
-        Share of the layer's nodes whose deviation is exactly zero.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `nodes` is no Dataset or lacks a variable.
     """
-    _validate.dataset_with("nodes", nodes, ("deviation",), ("network", "node"))
-    zero = nodes["deviation"].transpose("node", "network").values == 0
-    layers = list(dict.fromkeys(nodes["layer"].values.tolist()))
-    shares = [zero[nodes["layer"].values == layer].mean(axis=0) for layer in layers]
-    return xr.DataArray(np.array(shares), {"layer": np.array(layers, object)}, ("layer", "network"))
+    found = (nodes["deviation"] == 0).groupby("layer").mean("node").transpose("layer", "network")
+    # Groups are sorted by name, in which layer 10 comes before layer 2.
+    return found.sel(layer=list(dict.fromkeys(nodes["layer"].values.tolist())))
 
 
 def removed(nodes: xr.Dataset) -> xr.Dataset:
@@ -44,24 +34,15 @@ def removed(nodes: xr.Dataset) -> xr.Dataset:
     xarray.Dataset, (choice, network)
         `constant`: share of the removed nodes whose deviation is exactly zero; `variance`: share of the sum of the
         nodes' variances that is theirs; `largest`: the largest deviation among them, and `largest_share`: that as a
-        share of the largest of all. NaN where nothing is removed, or no node varies.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `nodes` is no Dataset or lacks a variable.
+        share of the largest of all. The two shares are NaN where no node varies.
     """
-    _validate.dataset_with("nodes", nodes, ("keep", "deviation"), ("network", "choice", "node"))
-    gone = ~nodes["keep"].transpose("choice", "network", "node").astype(bool)
-    deviation = nodes["deviation"].astype(np.float64)
+    gone, deviation = ~nodes["keep"], nodes["deviation"].astype(np.float64)
     square = deviation**2
-    count = gone.sum("node").astype(np.float64)
-    count = count.where(count > 0)
     total, top = square.sum("node"), deviation.max("node")
     largest = deviation.where(gone).max("node")
     return xr.Dataset(
         {
-            "constant": (gone & (deviation == 0)).sum("node") / count,
+            "constant": (gone & (deviation == 0)).sum("node") / gone.sum("node"),
             "variance": square.where(gone).sum("node") / total.where(total > 0),
             "largest": largest,
             "largest_share": largest / top.where(top > 0),

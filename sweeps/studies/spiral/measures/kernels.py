@@ -1,12 +1,15 @@
-"""The main kernels against each other: their correlation, and which weights training never moved."""
+"""The main kernels, between the first two hidden layers: correlations, and which weights training never moved."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate
+from sweeps.studies.spiral.names import COMPENSATED
 
+#: The main kernel in the store.
+MAIN = "layers.1.kernel"
 #: Pairs of networks whose kernels are compared, by name.
 PAIRS = {
     "prune_first": "trained against pruned, then trained",
@@ -23,101 +26,51 @@ class Kernels(NamedTuple):
 
     Attributes
     ----------
-    layer : int
-        Number of the layer.
     full : dict of str to numpy.ndarray, (network, inputs, outputs)
         By arm: "initial", "trained", "reshuffled".
     pruned : dict of str to numpy.ndarray, (choice, network, inputs, outputs)
-        By arm: "prune_first", "finetuned", ...
+        By arm: "pruned", "finetuned", "prune_first".
     kept : numpy.ndarray of bool, (choice, network, inputs, outputs)
     choices : list of str
     """
 
-    layer: int
     full: dict[str, np.ndarray]
     pruned: dict[str, np.ndarray]
     kept: np.ndarray
     choices: list[str]
 
+    def start(self, choice: int, network: int) -> npt.NDArray[np.float64]:
+        """Return what the weights that stay started from, (weights,)."""
+        return self.full["initial"][network][self.kept[choice, network]].astype(np.float64)
 
-def main_kernel(sizes: Any) -> int:
-    """Return which kernel is the main one: that between the first two hidden layers, or the first if there is one.
-
-    Examples
-    --------
-    >>> main_kernel([2, 50, 50, 2]), main_kernel([2, 20, 2])
-    (1, 0)
-    """
-    return 1 if len(np.atleast_1d(sizes)) > 3 else 0
+    def pair(self, name: str, choice: int, network: int) -> list[npt.NDArray[np.float64]]:
+        """Return the weights that stay of the two networks of a pair of `PAIRS`, each (weights,)."""
+        trained, first = self.full["trained"][network], self.pruned["prune_first"][choice, network]
+        pairs = {"prune_first": (trained, first), "finetuned": (self.pruned["finetuned"][choice, network], first)}
+        both = pairs.get(name) or (trained, self.full[name][network])
+        return [one[self.kept[choice, network]].astype(np.float64) for one in both]
 
 
-def read(full: xr.Dataset, pruned: xr.Dataset, nodes: xr.Dataset, compensation: str = "with") -> Kernels:
-    """Read the main kernels of a run.
-
-    Parameters
-    ----------
-    full, pruned, nodes : xarray.Dataset
-        Groups of the store.
-    compensation : str
-        Which of the pruned networks.
-
-    Returns
-    -------
-    Kernels
-
-    Raises
-    ------
-    TypeError
-        If an argument is no Dataset.
-    ValueError
-        If a variable or a dimension is missing.
-    """
-    index = main_kernel(full.attrs.get("sizes", []))
-    name = f"layers.{index}.kernel"
-    inner = (f"layers.{index}.inputs", f"layers.{index}.outputs")
-    _validate.dataset_with("full", full, (name,), ("arm", "network", *inner))
-    _validate.dataset_with("pruned", pruned, (name,), ("arm", "compensation", "choice", "network", *inner))
-    _validate.dataset_with("nodes", nodes, ("keep",), ("network", "choice", "node"))
-    keep = nodes["keep"].transpose("choice", "network", "node").values.astype(bool)
-    layer = nodes["layer"].values
-    columns = keep[..., layer == f"layers/{index}"][..., None, :]
-    rows = keep[..., layer == f"layers/{index - 1}"][..., :, None] if index else True
-    kernel = full[name].transpose("arm", "network", *inner)
-    cut = pruned[name].sel(compensation=compensation).transpose("arm", "choice", "network", *inner)
-    kept = np.broadcast_to(rows & columns, cut.shape[1:])
+def read(full: xr.Dataset, pruned: xr.Dataset, nodes: xr.Dataset) -> Kernels:
+    """Read the main kernels from groups of the store."""
+    inner = ("layers.1.inputs", "layers.1.outputs")
+    keep, layer = nodes["keep"].transpose("choice", "network", "node").values, nodes["layer"].values
+    rows, columns = (keep[..., layer == name] for name in ("layers/0", "layers/1"))
+    whole = full[MAIN].transpose("arm", "network", *inner)
+    cut = pruned[MAIN].sel(compensation=COMPENSATED).transpose("arm", "choice", "network", *inner)
     return Kernels(
-        index,
-        {str(arm): kernel.sel(arm=arm).values for arm in kernel["arm"].values},
+        {str(arm): whole.sel(arm=arm).values for arm in whole["arm"].values},
         {str(arm): cut.sel(arm=arm).values for arm in cut["arm"].values},
-        kept,
-        [str(choice) for choice in nodes["choice"].values],
+        rows[..., :, None] & columns[..., None, :],
+        cut["choice"].values.tolist(),
     )
 
 
-def pearson(one: Any, other: Any) -> float:
-    """Correlate two lists of numbers; NaN where one side is constant or there are fewer than two.
-
-    Examples
-    --------
-    >>> round(pearson([1, 2, 3], [2, 4, 6.0]), 9)
-    1.0
-    """
-    first, second = _validate.real_numbers("one", one).ravel(), _validate.real_numbers("other", other).ravel()
-    if first.size < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+def pearson(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Correlate two lists of numbers; NaN where one of them is constant."""
+    if one.size < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
-    return float(np.corrcoef(first, second)[0, 1])
-
-
-def pair(kernels: Kernels, name: str, choice: int, network: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights that stay, of the two networks of a pair, each (weights,)."""
-    kept = kernels.kept[choice, network]
-    trained = kernels.full["trained"][network]
-    first = kernels.pruned["finetuned"][choice, network] if name == "finetuned" else trained
-    if name in ("prune_first", "finetuned"):
-        second = kernels.pruned["prune_first"][choice, network]
-    else:
-        second = kernels.full[name][network]
-    return first[kept], second[kept]
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def correlations(kernels: Kernels) -> xr.DataArray:
@@ -135,13 +88,11 @@ def correlations(kernels: Kernels) -> xr.DataArray:
     choices, networks = kernels.kept.shape[:2]
     found = np.full((len(PAIRS), 2, choices, networks), np.nan)
     for row, name in enumerate(PAIRS):
-        for choice in range(choices):
-            for network in range(networks):
-                start = kernels.full["initial"][network][kernels.kept[choice, network]].astype(np.float64)
-                first, second = (one.astype(np.float64) for one in pair(kernels, name, choice, network))
-                found[row, 0, choice, network] = pearson(first, second)
-                if name != "initial":
-                    found[row, 1, choice, network] = pearson(first - start, second - start)
+        for choice, network in np.ndindex(choices, networks):
+            start = kernels.start(choice, network)
+            first, second = kernels.pair(name, choice, network)
+            found[row, 0, choice, network] = pearson(first, second)
+            found[row, 1, choice, network] = pearson(first - start, second - start)
     coords = {"pair": list(PAIRS), "of": ["weights", "changes"], "choice": np.array(kernels.choices, object)}
     return xr.DataArray(found, coords, ("pair", "of", "choice", "network"))
 
@@ -157,21 +108,12 @@ def unmoved(kernels: Kernels) -> xr.DataArray:
     -------
     xarray.DataArray, (arm, choice, network)
         `arm` as in `MOVED`; "both": in "trained" and in "prune_first"; "chance": the product of these two shares, which
-        both would have if one said nothing of the other. NaN where nothing stays.
+        "both" would be if the two networks were independent.
     """
-    start = kernels.full["initial"]
-    same = {
-        arm: np.broadcast_to(
-            (kernels.full[arm] == start) if arm in kernels.full else kernels.pruned[arm] == start, kernels.kept.shape
-        )
-        for arm in MOVED
-    }
+    start, kept = kernels.full["initial"], kernels.kept
+    same = {arm: ((kernels.full | kernels.pruned)[arm] == start) & kept for arm in MOVED}
     same["both"] = same["trained"] & same["prune_first"]
-    count = kernels.kept.sum(axis=(2, 3))
-    shares = [
-        np.divide((one & kernels.kept).sum(axis=(2, 3)), count, out=np.full(count.shape, np.nan), where=count > 0)
-        for one in same.values()
-    ]
-    shares.append(shares[MOVED.index("trained")] * shares[MOVED.index("prune_first")])
-    coords = {"arm": [*same, "chance"], "choice": np.array(kernels.choices, object)}
-    return xr.DataArray(np.array(shares), coords, ("arm", "choice", "network"))
+    shares = {arm: one.sum(axis=(2, 3)) / kept.sum(axis=(2, 3)) for arm, one in same.items()}
+    shares["chance"] = shares["trained"] * shares["prune_first"]
+    coords = {"arm": list(shares), "choice": np.array(kernels.choices, object)}
+    return xr.DataArray(np.array(list(shares.values())), coords, ("arm", "choice", "network"))

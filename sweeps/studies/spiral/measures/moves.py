@@ -1,14 +1,15 @@
 """How far the weights of the main kernels went from their start, and whether they prefer a distance."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate
 from analysis.density import kde
-from sweeps.studies.spiral.measures.kernels import Kernels, pair
+from sweeps.studies.spiral.measures.kernels import Kernels
+from sweeps.studies.spiral.names import kinds_of
 
 Floats = npt.NDArray[np.float64]
 #: A peak of a density: how far the density falls before it, and how high it is at least, as shares of the peak and of
@@ -16,8 +17,10 @@ Floats = npt.NDArray[np.float64]
 VALLEY, HEIGHT = 0.5, 0.25
 #: How near to a distance counts as moved by it, as a share of it.
 NEAR = 0.1
-#: Fewer moved weights have no density worth the name.
+#: The density of fewer weights is not estimated.
 FEWEST = 20
+#: Which changes the peaks are of.
+SIGNS = {"all": 0, "increases": 1, "decreases": -1}
 
 
 class Peak(NamedTuple):
@@ -35,37 +38,42 @@ class Peak(NamedTuple):
     valley: float
 
 
-def moves(kernels: Kernels, arm: str, network: int, choices: list[int] | None = None) -> Floats:
+def moves(kernels: Kernels, arm: str, network: int, choices: Sequence[int] = ()) -> Floats:
     """Return how far weights went from their start, without those that never moved.
 
     Parameters
     ----------
     kernels : Kernels
     arm : str
-        Of `MOVED`; or "difference", of the trained less the pruned-first weights, without those equal in both.
+        "trained" or "reshuffled", without choices; with them "prune_first", or "difference" for the trained less the
+        pruned-first weights, without those equal in both.
     network : int
-    choices : list of int, optional
-        Numbers of choices, pooled; only weights that stay count. Without, all weights of a full network.
+    choices : sequence of int
+        Numbers of choices, pooled; only weights that stay count.
 
     Returns
     -------
     numpy.ndarray of float64, (moved,)
     """
-    start = kernels.full["initial"][network].astype(np.float64)
-    if choices is None:
-        found = kernels.full[arm][network] - start
-        return found[found != 0]
     parts = []
     for choice in choices:
-        kept = kernels.kept[choice, network]
-        if arm == "difference":
-            one, other = pair(kernels, "prune_first", choice, network)
-            parts.append(one.astype(np.float64) - other)
-        else:
-            source = kernels.pruned[arm][choice, network] if arm in kernels.pruned else kernels.full[arm][network]
-            parts.append((source - start)[kept])
+        trained, first = kernels.pair("prune_first", choice, network)
+        parts.append(trained - first if arm == "difference" else first - kernels.start(choice, network))
+    if not choices:
+        parts = [(kernels.full[arm][network] - kernels.full["initial"][network].astype(np.float64)).ravel()]
     found = np.concatenate(parts)
     return found[found != 0]
+
+
+def all_moves(kernels: Kernels) -> dict[str, list[Floats]]:
+    """Return how far weights went, of every network, by source: arms, "prune_first KIND" and "difference KIND"."""
+    networks = range(kernels.kept.shape[1])
+    found = {arm: [moves(kernels, arm, network) for network in networks] for arm in ("trained", "reshuffled")}
+    for arm in ("prune_first", "difference"):
+        for kind, names in kinds_of(kernels.choices).items():
+            choices = [kernels.choices.index(name) for name in names]
+            found[f"{arm} {kind}"] = [moves(kernels, arm, network, choices) for network in networks]
+    return found
 
 
 def moved_alike(kernels: Kernels, choice: int, network: int, at: float) -> npt.NDArray[np.bool_]:
@@ -84,8 +92,8 @@ def moved_alike(kernels: Kernels, choice: int, network: int, at: float) -> npt.N
     numpy.ndarray of bool, (weights,)
         Where both went so far within `NEAR` of it.
     """
-    start = kernels.full["initial"][network][kernels.kept[choice, network]].astype(np.float64)
-    one, other = (weights - start for weights in pair(kernels, "prune_first", choice, network))
+    start = kernels.start(choice, network)
+    one, other = (weights - start for weights in kernels.pair("prune_first", choice, network))
     near = (np.abs(np.abs(one) - at) <= NEAR * at) & (np.abs(np.abs(other) - at) <= NEAR * at)
     return near & (np.sign(one) == np.sign(other))
 
@@ -103,11 +111,10 @@ def alike_shares(kernels: Kernels, peaks: Any) -> xr.DataArray:
     -------
     xarray.DataArray, (choice, network)
     """
-    choices, networks = kernels.kept.shape[:2]
-    found = np.full((choices, networks), np.nan)
+    found = np.full(kernels.kept.shape[:2], np.nan)
     for network, at in enumerate(np.asarray(peaks, float)):
-        for choice in range(choices):
-            if np.isfinite(at) and kernels.kept[choice, network].any():
+        for choice in range(len(found)):
+            if np.isfinite(at):
                 found[choice, network] = moved_alike(kernels, choice, network, float(at)).mean()
     return xr.DataArray(found, {"choice": np.array(kernels.choices, object)}, ("choice", "network"))
 
@@ -117,7 +124,7 @@ def peak(changes: Any, width: float) -> Peak:
 
     Parameters
     ----------
-    changes : array_like
+    changes : array_like, (moved,)
         Signed; their sizes are looked at.
     width : float
         Standard deviation of the kernel.
@@ -129,17 +136,11 @@ def peak(changes: Any, width: float) -> Peak:
         no more than `VALLEY` of its height, if it reaches `HEIGHT` of the density's maximum. NaN where there is none,
         or fewer than `FEWEST` changes.
 
-    Raises
-    ------
-    TypeError
-        If the changes are not real numbers.
-
     Notes
     -----
     Sizes are reflected at zero, so that the density does not fall there only because there are none below.
     """
-    values, width = np.abs(_validate.real_numbers("changes", changes).ravel()), _validate.positive("width", width)
-    values = values[np.isfinite(values)]
+    values = np.abs(np.asarray(changes, np.float64))
     nothing = Peak(float("nan"), float("nan"))
     if values.size < FEWEST:
         return nothing
@@ -154,3 +155,25 @@ def peak(changes: Any, width: float) -> Peak:
         return nothing
     best = rises[np.argmax(height[rises])]
     return Peak(float(grid[best]), float(before[best] / height[best]))
+
+
+def peaks(changes: dict[str, list[Floats]], width: float) -> xr.DataArray:
+    """Find where the density of the sizes of changes peaks.
+
+    Parameters
+    ----------
+    changes : dict of str to list of numpy.ndarray
+        What `all_moves` returns.
+    width : float
+        Standard deviation of the kernel.
+
+    Returns
+    -------
+    xarray.DataArray, (source, of, network)
+        `of` as in `SIGNS`; NaN where there is no peak.
+    """
+    found = [
+        [[peak(one[one * sign > 0] if sign else one, width).at for one in some] for sign in SIGNS.values()]
+        for some in changes.values()
+    ]
+    return xr.DataArray(found, {"source": list(changes), "of": list(SIGNS)}, ("source", "of", "network"))

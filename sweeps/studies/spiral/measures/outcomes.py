@@ -5,15 +5,22 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from analysis import _validate
 from analysis.errors import InputError
-from sweeps.studies.spiral.names import kinds_of
+from analysis.intervals import Interval, interval
+from sweeps.studies.spiral.names import COMPENSATED, kinds_of
 
 Labelled = TypeVar("Labelled", xr.Dataset, xr.DataArray)
+#: A training counts as failed below this accuracy on the test set.
+FAILED = 0.9
+
+
+def mean(data: xr.DataArray, **where: str) -> Interval:
+    """Give the mean over networks, at labels of the other dimensions."""
+    return interval(data.sel(where).values)
 
 
 def data_square(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
-    """Say which points of a grid lie in the square about the origin that just holds the training data.
+    """Tell which points of a grid lie in the square about the origin that just holds the training data.
 
     Parameters
     ----------
@@ -28,14 +35,13 @@ def data_square(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
 
     Raises
     ------
-    TypeError, ValueError
-        If the inputs are missing, or no point of the grid lies inside.
+    ValueError
+        If no point of the grid lies inside.
     """
-    _validate.dataset_with("task", task, ("train_inputs",), ())
     reach = float(np.abs(task["train_inputs"].values).max())
     inside = (abs(plane["y"]) <= reach) & (abs(plane["x"]) <= reach)
     if not bool(inside.any()):
-        raise InputError(f"plane: expected points within {reach:g} of the origin, got none")
+        raise InputError(f"plane must have points within {reach:g} of the origin, got none")
     return inside.transpose("y", "x")
 
 
@@ -61,10 +67,8 @@ def outcomes(full: xr.Dataset, pruned: xr.Dataset, inside: xr.DataArray) -> xr.D
 
     Parameters
     ----------
-    full : xarray.Dataset
-        `decision` (arm, network, y, x), with the arm "trained".
-    pruned : xarray.Dataset
-        `accuracy`, `loss` (arm, compensation, choice, network), `decision` (..., y, x).
+    full, pruned : xarray.Dataset
+        Groups of the store.
     inside : xarray.DataArray of bool, (y, x)
         Where decisions count.
 
@@ -72,23 +76,10 @@ def outcomes(full: xr.Dataset, pruned: xr.Dataset, inside: xr.DataArray) -> xr.D
     -------
     xarray.Dataset, (arm, compensation, choice, network)
         `accuracy`, `loss`, and `agreement` with the full trained network.
-
-    Raises
-    ------
-    TypeError
-        If an argument is no Dataset.
-    ValueError
-        If a variable or a dimension is missing.
     """
-    _validate.dataset_with("full", full, ("decision",), ("arm", "network", "y", "x"))
-    dims = ("arm", "compensation", "choice", "network")
-    _validate.dataset_with("pruned", pruned, ("accuracy", "loss", "decision"), dims)
-    trained = full["decision"].sel(arm="trained", drop=True)
-    found = agreement(pruned["decision"], trained, inside)
-    return xr.Dataset(
-        {name: pruned[name].astype(np.float64).transpose(*dims) for name in ("accuracy", "loss")}
-        | {"agreement": found.transpose(*dims)}
-    )
+    found = pruned[["accuracy", "loss"]].astype(np.float64)
+    found["agreement"] = agreement(pruned["decision"], full["decision"].sel(arm="trained", drop=True), inside)
+    return found.transpose("arm", "compensation", "choice", "network")
 
 
 def references(full: xr.Dataset, inside: xr.DataArray) -> xr.Dataset:
@@ -97,7 +88,7 @@ def references(full: xr.Dataset, inside: xr.DataArray) -> xr.Dataset:
     Parameters
     ----------
     full : xarray.Dataset
-        `accuracy`, `loss` (arm, network), `decision` (arm, network, y, x).
+        Group of the store.
     inside : xarray.DataArray of bool, (y, x)
 
     Returns
@@ -105,38 +96,49 @@ def references(full: xr.Dataset, inside: xr.DataArray) -> xr.Dataset:
     xarray.Dataset
         `accuracy`, `loss`, `agreement` (arm, network), the agreement with the arm "trained" of the same seed; `others`
         (network, other), agreement of the trained networks of two seeds.
-
-    Raises
-    ------
-    TypeError
-        If `full` is no Dataset.
-    ValueError
-        If a variable or a dimension is missing.
     """
-    _validate.dataset_with("full", full, ("accuracy", "loss", "decision"), ("arm", "network", "y", "x"))
     trained = full["decision"].sel(arm="trained", drop=True)
     flat = trained.transpose("network", "y", "x").values[:, inside.values]
-    return xr.Dataset(
-        {name: full[name].astype(np.float64).transpose("arm", "network") for name in ("accuracy", "loss")}
-        | {
-            "agreement": agreement(full["decision"], trained, inside).transpose("arm", "network"),
-            "others": (("network", "other"), np.array([(flat == one).mean(axis=1) for one in flat])),
-        }
-    )
+    found = full[["accuracy", "loss"]].astype(np.float64)
+    found["agreement"] = agreement(full["decision"], trained, inside)
+    found = found.transpose("arm", "network")
+    return found.assign(others=(("network", "other"), np.array([(flat == one).mean(axis=1) for one in flat])))
 
 
-def by_kind(data: Labelled) -> Labelled:
+def by_kind(data: Labelled, skipna: bool = False) -> Labelled:
     """Average over the choices of each kind, within a network.
 
     Parameters
     ----------
     data : xarray.Dataset or xarray.DataArray, (..., choice, ...)
+    skipna : bool
+        Whether choices that are not known are left out; if not, one of them leaves the mean unknown.
 
     Returns
     -------
     xarray.Dataset or xarray.DataArray
-        With `kind` in place of `choice`. Where one choice is not known, neither is the mean.
+        With `kind` in place of `choice`.
     """
     kinds = kinds_of(data["choice"].values.tolist())
-    means: list[Any] = [data.sel(choice=choices).mean("choice", skipna=False) for choices in kinds.values()]
+    means: list[Any] = [data.sel(choice=choices).mean("choice", skipna=skipna) for choices in kinds.values()]
     return xr.concat(means, "kind").assign_coords(kind=np.array(list(kinds), object))
+
+
+def without_failures(full: xr.Dataset, pruned: xr.Dataset) -> xr.DataArray:
+    """Give accuracy, train first less prune first, where neither training failed.
+
+    Parameters
+    ----------
+    full, pruned : xarray.Dataset
+        Groups of the store.
+
+    Returns
+    -------
+    xarray.DataArray, (kind, network)
+        Mean over the choices of which neither the full network nor the one pruned first has an accuracy below `FAILED`;
+        NaN for a network without such a choice.
+    """
+    trained = full["accuracy"].sel(arm="trained", drop=True)
+    cut = pruned["accuracy"].sel(compensation=COMPENSATED, drop=True).astype(np.float64)
+    one, first = (cut.sel(arm=arm, drop=True) for arm in ("pruned", "prune_first"))
+    return by_kind((one - first).where((first >= FAILED) & (trained >= FAILED)), skipna=True)

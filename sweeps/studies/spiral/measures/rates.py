@@ -1,62 +1,29 @@
-"""How everything depends on the learning rate: silent nodes, what pruning costs, and the preferred distance."""
+"""What depends on the learning rate: constant nodes, what pruning costs, and the preferred distance."""
 
 import numpy as np
 import xarray as xr
 
-from analysis import _validate
 from analysis.intervals import Interval, interval
 from sweeps.studies.spiral.measures.moves import peak
+from sweeps.studies.spiral.names import CHOSEN, RANDOM
 
 #: Width of the kernel of densities of distances, in learning rates.
 WIDTH = 0.5
-#: Per network and learning rate, without kinds and with them.
-OF_FULL, OF_PRUNED = ("accuracy", "reshuffled_agreement", "unmoved"), ("pruned_accuracy", "first_accuracy")
+#: What the kinds of choices are called in the store's group.
+KINDS = {RANDOM: "random", CHOSEN: "chosen"}
 
 
-def checked(rates: xr.Dataset) -> xr.Dataset:
-    """Return a run's group ``rates``, checked, with the learning rates in ascending order.
-
-    Raises
-    ------
-    TypeError
-        If it is no Dataset.
-    ValueError
-        If a variable or a dimension is missing.
-    """
-    needed = (*OF_FULL, "dead", "moved", *OF_PRUNED, "pruned_agreement", "first_agreement", "mutual_agreement")
-    _validate.dataset_with("rates", rates, needed, ("learning_rate", "network", "layer", "kind", "distance"))
-    return rates.sortby("learning_rate")
+def each(data: xr.DataArray, **where: str) -> list[Interval]:
+    """Give the mean over networks at each learning rate, at labels of the other dimensions."""
+    return [interval(row) for row in data.sel(where).transpose("learning_rate", "network").values]
 
 
-def mean(rates: xr.Dataset, name: str, **where: str) -> list[Interval]:
-    """Give the mean over networks of one variable, for each learning rate.
-
-    Parameters
-    ----------
-    rates : xarray.Dataset
-    name : str
-        A variable with networks and learning rates.
-    **where : str
-        Labels of the other dimensions.
-
-    Returns
-    -------
-    list of Interval
-    """
-    values = rates[name].sel(where).transpose("learning_rate", "network").values
-    return [interval(row.astype(np.float64)) for row in values]
+def difference(rates: xr.Dataset, one: str, other: str, kind: str) -> list[Interval]:
+    """Give the mean of one variable less another, paired by network, at each learning rate, of one of `KINDS`."""
+    return each(rates[one].astype(np.float64) - rates[other], kind=KINDS[kind])
 
 
-def difference(rates: xr.Dataset, one: str, other: str, **where: str) -> list[Interval]:
-    """Give the mean of one variable less another, paired by network, for each learning rate."""
-    # That of the full networks has no kinds.
-    at = [{dim: label for dim, label in where.items() if dim in rates[name].dims} for name in (one, other)]
-    both = [rates[name].sel(some).astype(np.float64) for name, some in zip((one, other), at, strict=True)]
-    values = (both[0] - both[1]).transpose("learning_rate", "network").values
-    return [interval(row) for row in values]
-
-
-def peaks(rates: xr.Dataset) -> np.ndarray:
+def peaks(rates: xr.Dataset) -> xr.DataArray:
     """Find the preferred distance of every network at every learning rate.
 
     Parameters
@@ -66,10 +33,10 @@ def peaks(rates: xr.Dataset) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray, (learning_rate, network)
-        In learning rates; NaN where there is none, see `sweeps.studies.spiral.measures.moves.peak`.
+    xarray.DataArray, (learning_rate, network)
+        In learning rates; NaN where there is none, see `moves.peak`.
     """
-    counts = rates["moved"].transpose("learning_rate", "network", "distance").values.astype(np.int64)
+    counts = rates["moved"].transpose("learning_rate", "network", "distance")
     distance = rates["distance"].values.astype(np.float64)
-    found = [peak(np.repeat(distance, one), WIDTH).at for one in counts.reshape(-1, distance.size)]
-    return np.array(found).reshape(counts.shape[:2])
+    found = [[peak(np.repeat(distance, one), WIDTH).at for one in row] for row in counts.values.astype(np.int64)]
+    return xr.DataArray(found, {"learning_rate": rates["learning_rate"]}, ("learning_rate", "network"))
