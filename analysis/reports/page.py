@@ -195,7 +195,8 @@ def _as_text(value: Any) -> Markup:
     """Escape a value, so that neither HTML nor Markdown takes a letter of it for a mark."""
     if hasattr(value, "__html__"):
         return Markup(value)
-    return Markup(re.sub(r"([\\`*_{}\[\]()#+\-.!|~])", r"\\\1", str(escape(str(value)))))
+    # Markdown first: it takes no letter of HTML's references for a mark.
+    return escape(re.sub(r"([\\`*_{}\[\]()#+\-.!|~])", r"\\\1", str(value)))
 
 
 def _file(path: Path) -> str:

@@ -43,7 +43,7 @@ def signed(value: Any, form: str) -> str:
 
 def percent(fraction: Any, decimals: int = 1) -> str:
     """Write a fraction in per cent, kept on one line."""
-    return f"{100 * _plain(fraction):.{decimals}f}\u00a0%"
+    return f"{100 * _plain(fraction):.{decimals}f}\u00a0%".replace("-", "−")
 
 
 def interval(found: Any, decimals: int = 1, unit: str = "", signed: bool = False, factor: float = 1.0) -> str:
@@ -125,6 +125,7 @@ FILTERS = {
     "share": share,
     "points": points,
     "listed": enumerate_words,
+    "in_line": listed,
     "at": at,
     "each_at": each_at,
     "capitalised": capitalised,

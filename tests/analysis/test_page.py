@@ -16,7 +16,7 @@ from analysis.numbers import Numbers
 from analysis.reports.page import MOST_FIGURES, MOST_ROWS, Page
 from analysis.tables import Column, Table
 
-NAME = "<b>my_net_*1*</b> [x](y) `z` & co."
+NAME = "<b>my_net_*1*</b> [x](y) `z` & co.'s"
 CLAIMS = {
     "falls": Claim(Statement("The accuracy <falls>", "it holds where x < 0"), HOLDS, interval([0.1, 0.11]), "points"),
     "unknown": Claim(Statement("Nobody knows", "none"), NOT_MEASURED),
@@ -82,7 +82,7 @@ def text_of(html):
 
 def test_values_are_text_whatever_they_hold(page):
     html = page.to_html()
-    shown = "&lt;b&gt;my_net_*1*&lt;/b&gt; [x](y) `z` &amp; co."
+    shown = "&lt;b&gt;my_net_*1*&lt;/b&gt; [x](y) `z` &amp; co.'s"
     assert f"<h1>On {shown}</h1>" in html
     assert f"<em>caption</em> of {shown}." in html
     assert f"It falls by +10.5\u00a0±\u00a06.4\u00a0points in {shown}." in html
