@@ -9,7 +9,6 @@ import sweeps
 from sweeps import tasks
 from sweeps.program import of_nnx
 from sweeps.relevance import attribute, demonstrations
-from sweeps.studies.circle.settings import Circle
 from sweeps.studies.relevance import run as relevance
 from sweeps.studies.relevance.run import attributions, node_relevance, patches, supervised, supervision
 from sweeps.studies.relevance.settings import Relevance
@@ -189,11 +188,10 @@ def test_the_demonstrations_are_stored(run):
 
 
 def test_node_relevance_is_that_of_the_margin(run):
-    nodes, circle = run.read("nodes"), Circle()
+    nodes = run.read("nodes")
     networks = [sweeps.MLP((2, 4, 2), seed=seed) for seed in range(2)]
     sets = [tasks.circle(train_seed=seed) for seed in range(2)]
-    optimizer = node_relevance._adam(circle.learning_rate)
-    train_many(networks, sets, optimizer, SETTINGS.circle_epochs, circle.batch_size, [0, 1])
+    train_many(networks, sets, node_relevance._adam(1e-2), SETTINGS.circle_epochs, 32, [0, 1])
     for number, (one, data) in enumerate(zip(networks, sets, strict=True)):
         (kernel, bias), (second, offset) = [(np.asarray(each.kernel), np.asarray(each.bias)) for each in one.layers]
         hidden = np.maximum(data.test.inputs @ kernel + bias, 0)
@@ -350,9 +348,9 @@ def test_examples_and_history_are_of_the_chosen_strength(run, sets):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(nodes=21), "nodes must be between 1 and 20, got 21"),
+        (dict(nodes=21), "nodes must be at most 20, got 21"),
         (dict(channels=(0, 4)), "channels must be at least 1, got 0"),
-        (dict(strengths=()), r"strengths must have at least 1 value, got \(\)"),
+        (dict(strengths=()), r"strengths must have at least 1 item, got \(\)"),
         (dict(region=0), "region must be at least 1, got 0"),
         (dict(supervised_networks=-1), "supervised_networks must be at least 0, got -1"),
         (dict(supervised_examples=9), "supervised_examples must be at least 10, got 9"),

@@ -27,7 +27,7 @@ from sweeps.training import train
 DEFAULTS = {"digits": (20, 1), "mnist": (2, 2)}
 # Images that are put through the network at a time.
 PIECE = 2000
-# One and the same object for each step size: training compiles anew for another.
+# One and the same object for each learning rate: training compiles anew for another.
 _adam = cache(optax.adam)
 
 

@@ -1,4 +1,4 @@
-"""Attributions: one network's outputs attributed by every method, where it all went, and how small eps can be."""
+"""Attributions: one network's outputs by every method, the ledgers, and how small the stabiliser can be."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Deletion: regions of images removed, those of the most relevance first or last, and what the network then says."""
+"""Deletion: regions of images are replaced, the most or the least relevant first, and the network classifies again."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -13,7 +13,6 @@ from sweeps import ranking, tasks
 from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.relevance import attribute
-from sweeps.studies.circle.settings import Circle
 from sweeps.studies.relevance.settings import Relevance
 from sweeps.training import train_many
 
@@ -27,26 +26,27 @@ RELEVANCE = {
 }
 LAYER = "layers/0"
 CONVENTION = "positive: the node helps (relevance raises the margin; the loss rises when the node goes)"
+# Training on the circle: as networks on it are trained by default.
+LEARNING_RATE, BATCH_SIZE = 1e-2, 32
 OF = "margin: the right class's logit minus the wrong one's, whose softplus of the negative is the loss"
 
 
-# One and the same object for each step size: training compiles anew for another.
+# One and the same object for each learning rate: training compiles anew for another.
 _adam = cache(optax.adam)
 
 
 def of_circle(settings: Relevance) -> xr.Dataset:
-    """Return what each measure says about each hidden node of several networks, trained as in the circle study.
+    """Return what each measure says about each hidden node of several networks, trained on the circle.
 
     Relevance is that of the margin, right minus wrong logit, as a mean over the test set: the loss depends on the
     margin alone. ``lrp_logit`` is that of the right logit, for comparison.
     """
     seeds = [settings.seed + index for index in range(settings.networks)]
-    circle = Circle()
     networks = [MLP((2, settings.nodes, 2), "relu", seed) for seed in seeds]
-    sets = [tasks.circle(circle.train_examples, circle.test_examples, seed, circle.test_seed) for seed in seeds]
-    train_many(networks, sets, _adam(circle.learning_rate), settings.circle_epochs, circle.batch_size, seeds)
+    sets = [tasks.circle(train_seed=seed) for seed in seeds]
+    train_many(networks, sets, _adam(LEARNING_RATE), settings.circle_epochs, BATCH_SIZE, seeds)
     objectives = [Objective(network, task.test) for network, task in zip(networks, sets, strict=True)]
-    found = [_of_network(*each) for each in zip(networks, sets, objectives, strict=True)]
+    found = [_measures_of(*each) for each in zip(networks, sets, objectives, strict=True)]
     measures = list(found[0])
     data = xr.Dataset(
         {"value": (("measure", "network", "node"), [[one[name] for one in found] for name in measures])},
@@ -69,7 +69,7 @@ def of_circle(settings: Relevance) -> xr.Dataset:
 _LOSS = ("slope_of_loss", "gate_gradient", "first_order", "second_order", "brute_force", "shapley")
 
 
-def _of_network(network: MLP, task: tasks.Task, objective: Objective) -> dict[str, Any]:
+def _measures_of(network: MLP, task: tasks.Task, objective: Objective) -> dict[str, Any]:
     inputs, targets = task.test.inputs, np.asarray(task.test.targets)
     outputs = np.asarray(network(jnp.asarray(inputs)))
     sign = np.where(np.arange(2) == targets[:, None], 1, -1).astype(np.float32)

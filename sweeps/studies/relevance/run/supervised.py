@@ -1,4 +1,4 @@
-"""Supervised: what relevance-supervised training did to networks, by its own measure and by one it never saw."""
+"""Supervised: what relevance-supervised training did to networks, by the trained measure and by an untrained one."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +84,7 @@ def _measured(network: OfNnx, name: str, found: Fitted, strengths: list[float], 
     """What each set says about the networks of one training."""
     shape = found.loss.shape[:2]
     rows = [
-        _of_network(network, TRAININGS[name].measure, _one(found.states, index), sets) for index in np.ndindex(shape)
+        _numbers_of(network, TRAININGS[name].measure, _one(found.states, index), sets) for index in np.ndindex(shape)
     ]
     data = xr.Dataset(
         {key: (("strength", "network"), np.reshape([row[key] for row in rows], shape)) for key in rows[0]},
@@ -96,7 +96,7 @@ def _measured(network: OfNnx, name: str, found: Fitted, strengths: list[float], 
     )
 
 
-def _of_network(network: OfNnx, measure: str, state: Any, sets: Sets) -> dict[str, float]:
+def _numbers_of(network: OfNnx, measure: str, state: Any, sets: Sets) -> dict[str, float]:
     """What each set says about one network, in programs that all networks share."""
     found = {f"accuracy_{one}": _accuracy(network, state, getattr(sets, one)) for one in ACCURACY}
     found |= {f"inside_{one}": _share(network, measure, state, getattr(sets, one)) for one in INSIDE}
