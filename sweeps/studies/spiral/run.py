@@ -19,17 +19,17 @@ from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
+from sweeps.studies.spiral.measures.deviations import constant
+from sweeps.studies.spiral.measures.rates import KINDS
+from sweeps.studies.spiral.names import CHOSEN
 from sweeps.studies.spiral.settings import Spiral
 from sweeps.tasks import Batch, Task
 from sweeps.training import History, train_many
 
 COMPENSATION = {"without": False, "with": True}
-CHOSEN = "smallest deviation"
-# At random, or by deviation: one choice of each.
-KINDS = ("random", "chosen")
 # The grid on which decisions are compared: the data reach radius 1, and a little noise.
 LIMIT, POINTS = 1.1, 101
-# Bins of how far weights moved, in step sizes.
+# Bins of how far weights moved, in learning rates.
 DISTANCES = np.linspace(0, 20, 201)
 # Networks that are trained together: both cores are busy, and the parameters by epoch fit in memory.
 TOGETHER = 80
@@ -64,7 +64,7 @@ def run(
     FileExistsError
         If the folder holds another run and ``overwrite`` is false.
     """
-    settings.check()
+    settings = settings.check()
     check_folder(folder, overwrite)
     task = tasks.spiral(settings.train_examples, settings.test_examples, turns=settings.turns, noise=settings.noise)
     store = datasets.begun("spiral", folder, asdict(settings), task, command, overwrite)
@@ -72,45 +72,32 @@ def run(
     seeds = [settings.seed + index for index in range(settings.networks)]
     starts = [MLP((2, *settings.hidden, 2), "relu", seed) for seed in seeds]
     say(f"training {len(seeds)} networks of {'-'.join(map(str, settings.hidden))} hidden nodes, twice each")
-    first = _fitted(starts, seeds, task, settings, settings.epochs, shown=[0])
-    # From the same start, the examples in another order: what differs, differs by chance alone.
-    again = _fitted(starts, [seed + 2**31 for seed in seeds], task, settings, settings.epochs)
+    first, again = _trained(starts, seeds, task, settings)
     full = {"initial": starts, "trained": first.networks, "reshuffled": again.networks}
-    measured = [_measured(networks, task) for networks in full.values()]
-    store.write(
-        "full",
-        xr.concat(measured, "arm").assign_coords(arm=datasets.names(full)).assign_attrs(datasets.structure(starts[0])),
-    )
+    store.write("full", _by_arm({arm: _measured(networks, task) for arm, networks in full.items()}, starts[0]))
     store.write("films/trained", first.films[0])
     nodes = _nodes(first.networks, task, seeds, settings)
     store.write("nodes", nodes)
 
     cases = _cases(nodes, settings)
-    arms, history = {"pruned": _without_nodes(first.networks, cases, task)}, {"trained": first, "reshuffled": again}
-    later = {"finetuned": (first.networks, settings.finetune_epochs), "prune_first": (starts, settings.epochs)}
-    for arm, (networks, epochs) in later.items():
-        say(f"{arm.replace('_', ' ')}: training {len(cases)} networks with nodes removed")
-        found = _without_nodes(networks, cases, task)
-        order = [settings.seed + case.network for case in cases]
-        history[arm] = _fitted(found, order, task, settings, epochs, [case.keep for case in cases], _shown(settings))
-        arms[arm] = history[arm].networks
-        for name, film in zip(KINDS, history[arm].films, strict=True):
-            store.write(f"films/{arm}_{name}", film)
+    later = _with_nodes_removed(first.networks, starts, cases, task, settings, say)
+    for arm, fit in later.items():
+        for kind, film in zip(KINDS.values(), fit.films, strict=True):
+            store.write(f"films/{arm}_{kind}", film)
+    arms = {"pruned": _without_nodes(first.networks, cases, task)} | {arm: one.networks for arm, one in later.items()}
     keep = np.stack([case.keep for case in cases])
-    measured = [_unravelled(_measured(networks, task, keep), nodes) for networks in arms.values()]
-    store.write(
-        "pruned",
-        xr.concat(measured, "arm").assign_coords(arm=datasets.names(arms)).assign_attrs(datasets.structure(starts[0])),
-    )
+    measured = {arm: _unravelled(_measured(networks, task, keep), nodes) for arm, networks in arms.items()}
+    store.write("pruned", _by_arm(measured, starts[0]))
+    history = {"trained": first, "reshuffled": again} | later
     store.write("history", xr.merge([_by_epoch(arm, one.loss, nodes) for arm, one in history.items()]))
     if settings.rates:
-        few = replace(settings, networks=min(settings.networks, settings.rate_networks), choices=1)
-        by_rate = []
-        for rate in sorted(settings.rates):
-            say(f"step size {rate:g}: {few.networks} networks, trained, and with nodes removed first")
-            by_rate.append(_at_rate(starts[: few.networks], seeds, task, replace(few, learning_rate=rate)))
-        store.write("rates", xr.concat(by_rate, "learning_rate").assign_coords(learning_rate=sorted(settings.rates)))
+        store.write("rates", _rates(starts, seeds, task, settings, say))
     return store
+
+
+def _by_arm(measured: dict[str, xr.Dataset], network: MLP) -> xr.Dataset:
+    data = xr.concat(measured.values(), "arm").assign_coords(arm=datasets.names(measured))
+    return data.assign_attrs(datasets.structure(network))
 
 
 class Case(NamedTuple):
@@ -186,6 +173,33 @@ class Fit(NamedTuple):
     films: list[xr.Dataset]
 
 
+def _trained(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral) -> tuple[Fit, Fit]:
+    """Train from the same start twice, with the examples in another order: what differs, differs by chance alone."""
+    first = _fitted(starts, seeds, task, settings, settings.epochs, shown=[0])
+    return first, _fitted(starts, [seed + 2**31 for seed in seeds], task, settings, settings.epochs)
+
+
+def _with_nodes_removed(
+    trained: Sequence[MLP],
+    starts: Sequence[MLP],
+    cases: Sequence[Case],
+    task: Task,
+    settings: Spiral,
+    say: Callable[[str], None],
+) -> dict[str, Fit]:
+    """Remove nodes and train on, or remove the same nodes first and train."""
+    keep, order = [case.keep for case in cases], [settings.seed + case.network for case in cases]
+    found = {}
+    for arm, networks, epochs in (
+        ("finetuned", trained, settings.finetune_epochs),
+        ("prune_first", starts, settings.epochs),
+    ):
+        say(f"{arm.replace('_', ' ')}: training {len(cases)} networks with nodes removed")
+        cut = _without_nodes(networks, cases, task)
+        found[arm] = _fitted(cut, order, task, settings, epochs, keep, _shown(settings))
+    return found
+
+
 def _fitted(
     networks: Sequence[MLP],
     seeds: Sequence[int],
@@ -221,9 +235,9 @@ def _fitted(
 
 
 @cache
-def _adam(step_size: float) -> optax.GradientTransformation:
-    """One and the same object for each step size: training compiles anew for another."""
-    return optax.adam(step_size)
+def _adam(learning_rate: float) -> optax.GradientTransformation:
+    """Return the same object at each call with one learning rate: training compiles anew for another object."""
+    return optax.adam(learning_rate)
 
 
 def _film(history: History, index: int, masks: dict[str, Bool[np.ndarray, "..."]]) -> xr.Dataset:
@@ -309,16 +323,27 @@ def _by_epoch(arm: str, loss: Float[np.ndarray, "networks epochs"], nodes: xr.Da
     return data if len(loss) == nodes.sizes["network"] else _unravelled(data, nodes)
 
 
+def _rates(
+    starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral, say: Callable[[str], None]
+) -> xr.Dataset:
+    """Do a part of the study at other learning rates, with the first networks and one random choice."""
+    few = replace(settings, networks=min(settings.networks, settings.rate_networks), choices=1)
+    found, values = [], sorted(settings.rates)
+    for rate in values:
+        say(f"learning rate {rate:g}: {few.networks} networks, trained, and with nodes removed first")
+        some = slice(0, few.networks)
+        found.append(_at_rate(starts[some], seeds[some], task, replace(few, learning_rate=rate)))
+    return xr.concat(found, "learning_rate").assign_coords(learning_rate=values)
+
+
 def _at_rate(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral) -> xr.Dataset:
-    """How training at one step size moves weights and kills nodes, and what removing nodes then does."""
-    seeds = seeds[: len(starts)]
-    full = _fitted(starts, seeds, task, settings, settings.epochs).networks
-    again = _fitted(starts, [seed + 2**31 for seed in seeds], task, settings, settings.epochs).networks
-    nodes = _nodes(full, task, seeds, settings)
+    """Measure how training at one learning rate moves weights and silences nodes, and what removing nodes then does."""
+    full, again = _trained(starts, seeds, task, settings)
+    nodes = _nodes(full.networks, task, seeds, settings)
     cases = [case for case in _cases(nodes, settings) if case.compensated]
-    smaller, fewer = (_without_nodes(networks, cases, task) for networks in (full, starts))
+    smaller, fewer = (_without_nodes(networks, cases, task) for networks in (full.networks, starts))
     later = _fitted(fewer, [*seeds, *seeds], task, settings, settings.epochs, [case.keep for case in cases]).networks
-    start, trained, reshuffled = (_measured(networks, task) for networks in (starts, full, again))
+    start, trained, reshuffled = (_measured(networks, task) for networks in (starts, full.networks, again.networks))
     pruned, first = (_by_kind(_measured(networks, task)) for networks in (smaller, later))
     kernels = [data["layers.1.kernel"].values for data in (start, trained)]
     moved = [np.abs(one[one != other] - other[one != other]) for one, other in zip(*kernels, strict=True)]
@@ -328,11 +353,11 @@ def _at_rate(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: 
             "accuracy": trained.accuracy,
             "reshuffled_agreement": _agreement(reshuffled, trained),
             "unmoved": ("network", (kernels[0] == kernels[1]).mean((1, 2))),
-            "dead": (nodes.deviation == 0).groupby("layer").mean("node"),
+            "dead": constant(nodes),
             "moved": (("network", "distance"), np.array(counts)),
             "mutual_agreement": _agreement(pruned, first),
         },
-        dict(kind=datasets.names(KINDS), distance=(DISTANCES[1:] + DISTANCES[:-1]) / 2),
+        dict(kind=datasets.names(KINDS.values()), distance=(DISTANCES[1:] + DISTANCES[:-1]) / 2),
     )
     for arm, measured in {"pruned": pruned, "first": first}.items():
         data[f"{arm}_accuracy"] = measured.accuracy

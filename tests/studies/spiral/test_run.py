@@ -144,7 +144,7 @@ def test_films_begin_and_end_where_the_networks_do(run, pruned):
             np.testing.assert_array_equal(film["layers.0.kernel"][-1], last["layers.0.kernel"])
 
 
-def test_step_sizes_agree_with_the_main_part_at_the_same_one(run, pruned):
+def test_learning_rates_agree_with_the_main_part_at_the_same_one(run, pruned):
     rates, full, nodes = run.read("rates").isel(learning_rate=0), run.read("full"), run.read("nodes")
     np.testing.assert_array_equal(rates.accuracy, full.accuracy.sel(arm="trained"))
     start, end = (full["layers.1.kernel"].sel(arm=arm).values for arm in ("initial", "trained"))
@@ -156,16 +156,16 @@ def test_step_sizes_agree_with_the_main_part_at_the_same_one(run, pruned):
             same = pruned.sel(arm=arm, compensation="with", choice=choice)
             np.testing.assert_allclose(rates[f"{name}_accuracy"].sel(kind=kind), same.accuracy, atol=0.03)
     dead = (nodes.deviation == 0).groupby("layer").mean("node").transpose("network", "layer")
-    np.testing.assert_array_equal(rates.dead, dead)
+    np.testing.assert_array_equal(rates.dead.transpose("network", "layer"), dead)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        (dict(hidden=(5,)), r"hidden must have at least 2 values, got \(5,\)"),
-        (dict(share=1.0), "share must be one node or more, and not all, of each hidden layer"),
+        (dict(hidden=(5,)), r"hidden must have at least 2 items, got \(5,\)"),
+        (dict(share=1.0), "share must be below 1.0, got 1.0"),
         (dict(share=0.3, hidden=(4, 3)), r"share must be one node or more, .* of each hidden layer \(4, 3\), got 0.3"),
-        (dict(rates=(0.1, -1)), "rates must be positive, got -1"),
+        (dict(rates=(0.1, -1)), "rates must be at least 1e-37, got -1"),
         (dict(choices=0), "choices must be at least 1, got 0"),
     ],
 )
