@@ -1,4 +1,4 @@
-"""The sparsity study: weights and units pruned to many sparsities, by several criteria, and fine-tuned."""
+"""The sparsity study: weights and nodes pruned to many sparsities, by several heuristics, and fine-tuned."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,6 +18,7 @@ from sweeps.networks import MLP
 from sweeps.progress import Progress
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
+from sweeps.studies.sparsity.measures.methods import MAIN, Method
 from sweeps.studies.sparsity.settings import Sparsity
 from sweeps.tasks import Task
 from sweeps.training import train_many
@@ -42,34 +43,13 @@ ROUNDS = 3
 TIMED = 1000
 
 
-class Method(NamedTuple):
-    """What is pruned, by which criterion, compared within each layer or across them.
-
-    Attributes
-    ----------
-    kind : ``"weights"`` or ``"units"``
-    by : a criterion of ``sweeps.pruning``
-    scope : one of ``sweeps.pruning.SCOPES``
-    """
-
-    kind: str
-    by: str
-    scope: str
-
-    @property
-    def name(self) -> str:
-        """Its name in the store."""
-        return "_".join(self)
-
-
-# As published: the smallest weights of each layer, and the units of each layer with the smallest incoming weights.
-MAIN = (Method("weights", "magnitude", "layer"), Method("units", "norm", "layer"))
+# The published heuristics, ranked over all layers.
 SCOPED = tuple(main._replace(scope=scope) for main in MAIN for scope in pruning.SCOPES[1:])
 OTHERS = {
     "weights": ("gradient", "random"),
     "units": ("activation", "gradient", "first_order", "second_order", "brute_force", "random"),
 }
-# Too slow for networks of thousands of nodes: every node's removal is a pass over all examples.
+# Left out of networks of thousands of nodes, because the removal of each node takes a pass over all examples.
 SLOW = ("second_order", "brute_force")
 MOST_NODES = 1000
 
@@ -113,7 +93,7 @@ def run(
     config = asdict(settings) | dict(task=task.name) | sizes._asdict()
     store = datasets.begun("sparsity", folder, config, task, command, overwrite)
 
-    epochs = sorted(set(settings.epochs))
+    epochs = sorted(settings.epochs)
     nodes = "-".join(map(str, sizes.hidden))
     say(f"training {sizes.networks} networks of {nodes} hidden nodes for {epochs[-1]} epochs")
     networks, training = _trained(sizes, task, epochs, settings)
@@ -126,8 +106,8 @@ def run(
     store.write("curves", curves)
     store.write("layers", layers)
 
-    percents = sorted(set(settings.sparsity))
-    say("measuring size and time of networks with units zeroed and removed")
+    percents = sorted(settings.sparsity)
+    say("measuring size and time of networks with nodes zeroed and removed")
     store.write("cost", _costs(networks[epochs[-1]][0], percents, task))
     if sizes.finetune_epochs:
         chosen = methods if task.name == "digits" else list(MAIN)
@@ -148,7 +128,7 @@ def _methods(nodes: int) -> list[Method]:
 def _trained(
     sizes: Sizes, task: Task, epochs: Sequence[int], settings: Sparsity
 ) -> tuple[dict[int, list[MLP]], xr.Dataset]:
-    """Networks after each of some numbers of epochs of one training."""
+    """Return networks after each number of epochs of one training, and how the training went."""
     seeds = [settings.seed + index for index in range(sizes.networks)]
     ends = task.train.inputs.shape[1], task.classes or 1
     networks = [MLP((ends[0], *sizes.hidden, ends[1]), "relu", seed, use_bias=False) for seed in seeds]
@@ -180,8 +160,8 @@ class Chosen(NamedTuple):
     Attributes
     ----------
     masks : of its parameters, with leading axis (percents,)
-    layers : share of each layer's weights, or units, that stay, shape (percents, layers)
-    left : share of all prunable weights that stay, shape (percents,); of units, those whose two ends are on
+    layers : share of each layer's weights, or nodes, that stay, shape (percents, layers)
+    left : share of all prunable weights that stay, shape (percents,); where nodes go, weights both of whose ends stay
     """
 
     masks: dict[str, Bool[np.ndarray, "..."]]
@@ -211,7 +191,7 @@ def _chosen(network: MLP, method: Method, percents: Sequence[int], task: Task, s
 def _curves(
     networks: dict[int, list[MLP]], methods: Sequence[Method], percents: Sequence[int], task: Task
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Loss and accuracy on the test set at every sparsity, and what is left of each layer."""
+    """Return loss and accuracy on the test set at every sparsity, and what is left of each layer."""
     last, shape = max(networks), (len(methods), len(networks), len(networks[max(networks)]), len(percents))
     found = np.full((3, *shape), np.nan, np.float32)
     layers = np.zeros((len(methods), *shape[2:], len(networks[last][0].layers) - 1), np.float32)
@@ -238,12 +218,12 @@ def _curves(
 
 
 def _costs(network: MLP, percents: Sequence[int], task: Task) -> xr.Dataset:
-    """Size and time of one network with units zeroed, and removed, on some images."""
+    """Size and time of one network with nodes zeroed, and removed, on some images."""
     inputs = task.train.inputs[:TIMED]
     keep = pruning.unit_masks(network, [percent / 100 for percent in percents], MAIN[1].by)
     makers = {"zeroed": pruning.zero_nodes, "removed": pruning.remove_nodes}
     made = [[make(network, one) for one in keep] for make in makers.values()]
-    # All of them in each round: a machine that is busy for a while is so for all alike.
+    # Each round times all networks, so that a machine that is busy for a while slows all alike.
     rounds = [[[pruning.cost(one, inputs) for one in row] for row in made] for _ in range(ROUNDS)]
     costs = [[list(several) for several in zip(*rows, strict=True)] for rows in zip(*rounds, strict=True)]
     sizes = {
@@ -269,7 +249,7 @@ def _finetuned(
     settings: Sparsity,
     progress: bool,
 ) -> xr.Dataset:
-    """Loss and accuracy on the test set after some more epochs under the masks."""
+    """Return loss and accuracy on the test set after some more epochs under the masks."""
     dims = dict(pruned_by=len(methods), network=len(networks), percent=len(percents))
     found = np.zeros((2, *dims.values()), np.float32)
     places = list(np.ndindex(found.shape[1:]))
@@ -279,7 +259,7 @@ def _finetuned(
         for row, method in enumerate(methods)
         for index, network in enumerate(networks)
     }
-    # Down to nothing, or a network that nothing was taken from would be the worse for it.
+    # The learning rate falls to zero: at a constant one, a network that was not pruned gets worse.
     steps = epochs * -(-len(task.train.inputs) // settings.batch_size)
     optimizer = optax.adam(optax.cosine_decay_schedule(settings.learning_rate, steps))
     with Progress(len(places), progress, "networks") as count:
@@ -313,7 +293,7 @@ def _of_methods(methods: Sequence[Method]) -> dict[str, Any]:
     parts = {
         name: ("pruned_by", datasets.names(getattr(method, name) for method in methods)) for name in Method._fields
     }
-    return {"pruned_by": datasets.names(method.name for method in methods)} | parts
+    return {"pruned_by": datasets.names(method.key for method in methods)} | parts
 
 
 def _with_words(data: xr.Dataset) -> xr.Dataset:

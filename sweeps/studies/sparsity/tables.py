@@ -1,87 +1,56 @@
-"""Tables and LaTeX macros of the sparsity study."""
+"""Tables of the sparsity study."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from analysis.tables import Column, Table
-from sweeps.studies.sparsity.answers import OURS, TITLES, points
-from sweeps.studies.sparsity.claims import PUBLISHED_PERCENT
+from analysis.intervals import NO_INTERVAL, Interval, interval
+from analysis.tables import Column, Table, pair
+from sweeps.studies.sparsity.claims import PUBLISHED_PERCENT, points
 from sweeps.studies.sparsity.measures import (
     DROPS,
     KINDS,
     MAIN_DROP,
     PUBLISHED,
-    Interval,
     Method,
-    by_name,
-    interval,
+    Results,
+    compared,
     largest_difference,
+    layer_name,
+    left_at,
+    less_published,
+    mean_of,
     methods,
-    scope_name,
 )
-from sweeps.studies.sparsity.results import Results
 
-NO_INTERVAL = Interval(np.nan, np.nan, 0, np.nan, np.nan)
-
-
-def pair(key: str, header: str, found: Sequence[Interval], decimals: int = 1, factor: float = 1.0) -> list[Column]:
-    """Make a column of means and one of the half-widths of their intervals."""
-    scaled = [one.times(factor) for one in found]
-    return [
-        Column(key, header, [one.mean for one in scaled], decimals=decimals),
-        Column(f"{key}_half_width", "±", [one.half for one in scaled], decimals=decimals),
-    ]
+#: At so many per cent a table says what is left of each layer.
+LAYERS_AT = (50, 80, 95)
 
 
-def of(summary: xr.Dataset, name: str, key: str, fall: float | None = None) -> Interval:
-    """Return the mean over networks of one number of one way of pruning."""
-    values = summary[name].sel({"pruned_by": key} if fall is None else {"pruned_by": key, "fall": fall})
-    return interval(values.values.astype(float))
-
-
-def claims(results: Results) -> Table:
-    """Make the table of the claims and their answers."""
-    found = list(results.claims.values())
-    return Table(
-        "claims",
-        "Claims and whether they hold here. Published: “Sparsifying Neural Networks”, one network on MNIST; ours: "
-        "what that leaves open.",
-        [
-            Column("claim", "claim", [TITLES[claim.name] for claim in found]),
-            Column("source", "from", ["ours" if claim.name in OURS else "published" for claim in found]),
-            Column("verdict", "verdict", [claim.verdict for claim in found]),
-        ],
-    )
+def all_tables(results: Results) -> list[Table]:
+    """Make every table of the study but that of the claims."""
+    makers = (curves, plateaus, equal, epochs, heuristics, scopes, layers, finetuned, cost)
+    return [table for make in makers if (table := make(results)) is not None]
 
 
 def curves(results: Results) -> Table:
     """Make the table of the curves at the published sparsities."""
-    data = results.last
-    percents = [percent for percent in data["percent"].values if percent in PUBLISHED_PERCENT]
-    columns = [Column("percent", "sparsity (%)", [int(percent) for percent in percents])]
+    data = results.last.transpose("pruned_by", "percent", "network")
+    data = data.sel(percent=[percent for percent in data["percent"].values if percent in PUBLISHED_PERCENT])
 
-    def at(name: str, key: str) -> list[Interval]:
-        values = data[name].sel({"pruned_by": key}).transpose("percent", "network")
-        return [interval(values.sel(percent=percent).values) for percent in percents]
+    def each(values: xr.DataArray) -> list[Interval]:
+        return [interval(row) for row in values.values]
 
-    for kind in KINDS:
-        columns += pair(f"{kind}_accuracy", f"{kind}: accuracy (%)", at("accuracy", PUBLISHED[kind]), 2, 100)
-        columns += pair(f"{kind}_loss", f"loss ({results.unit})", at("loss", PUBLISHED[kind]), 3)
-    difference = data["accuracy"].sel({"pruned_by": PUBLISHED["weights"]}, drop=True) - data["accuracy"].sel(
-        {"pruned_by": PUBLISHED["units"]}, drop=True
-    )
-    found = [interval(difference.sel(percent=percent).values) for percent in percents]
-    columns += pair("difference", "weights less units (points)", found, 2, 100)
-    columns.append(
-        Column(
-            "weights_left",
-            "weights that stay under unit pruning (%)",
-            [100 * one.mean for one in at("left", PUBLISHED["units"])],
-            decimals=1,
-        )
-    )
+    of = {kind: data.sel({"pruned_by": PUBLISHED[kind]}, drop=True) for kind in KINDS}
+    columns = [Column("percent", "sparsity (%)", data["percent"].values)]
+    for kind, one in of.items():
+        columns += pair(f"{kind}_accuracy", f"{kind}: accuracy (%)", each(one["accuracy"]), 2, 100)
+        columns += pair(f"{kind}_loss", f"loss ({results.unit})", each(one["loss"]), 3)
+    difference = of["weights"]["accuracy"] - of["units"]["accuracy"]
+    columns += pair("difference", "weights less units (points)", each(difference), 2, 100)
+    left = [100 * one.mean for one in each(of["units"]["left"])]
+    columns.append(Column("weights_left", "weights that stay under unit pruning (%)", left, decimals=1))
     return Table(
         "curves",
         f"Weight and unit pruning as published, after {results.epochs[-1]} epochs, on the test set: means over "
@@ -90,34 +59,30 @@ def curves(results: Results) -> Table:
     )
 
 
-def _counts(summary: xr.Dataset, name: str, keys: Sequence[str], negate: bool = False) -> list[int]:
-    values = [summary[name].sel({"pruned_by": key, "fall": MAIN_DROP}).values for key in keys]
-    return [int(np.sum(~one if negate else one)) for one in values]
-
-
 def plateaus(results: Results) -> Table:
     """Make the table of the ends of all plateaus."""
-    summary, found = results.numbers, methods(results.curves)
-    keys = [one.key for one in found]
-    main = [of(summary, "end", key, MAIN_DROP) for key in keys]
+    numbers, found = results.numbers, methods(results.curves)
+
+    def each(name: str, drop: float = MAIN_DROP) -> list[Interval]:
+        return [mean_of(numbers[name].sel(fall=drop), one.key) for one in found]
+
+    def counts(values: xr.DataArray) -> list[int]:
+        return [int(values.sel({"pruned_by": one.key, "fall": MAIN_DROP}).sum()) for one in found]
+
+    main = each("end")
     columns = [
         *named(found),
         *pair("end", f"end at {points(MAIN_DROP)} (%)", main),
         Column("least", "least", [one.least for one in main], decimals=1),
         Column("most", "most", [one.most for one in main], decimals=1),
-        *pair("lasting", "lasting end (%)", [of(summary, "lasting", key, MAIN_DROP) for key in keys]),
-        Column("recover", "recover", _counts(summary, "recovers", keys)),
+        *pair("lasting", "lasting end (%)", each("lasting")),
+        Column("recover", "recover", counts(numbers["recovers"])),
     ]
-    never = _counts(summary, "fallen", keys, negate=True)
+    never = counts(~numbers["fallen"])
     if any(never):
         columns.append(Column("never", "never fall", never))
-    for drop in DROPS:
-        if drop != MAIN_DROP:
-            columns += pair(
-                f"end_{1000 * drop:g}_permille",
-                f"at {points(drop)} (%)",
-                [of(summary, "end", key, drop) for key in keys],
-            )
+    for drop in DROPS[1:]:
+        columns += pair(f"end_{1000 * drop:g}_permille", f"at {points(drop)} (%)", each("end", drop))
     return Table(
         "plateaus",
         f"Sparsity at which the test accuracy first falls by more than a number of percentage points below that of the "
@@ -127,13 +92,14 @@ def plateaus(results: Results) -> Table:
     )
 
 
-def named(found: Sequence[Method], scope: bool = True) -> list[Column]:
+def named(found: Sequence[Method], by: bool = True, scope: bool = True) -> list[Column]:
     """Make the columns that name ways of pruning."""
-    columns = [
-        Column("kind", "kind", [one.kind for one in found]),
-        Column("by", "by", [by_name(one.by) for one in found]),
-    ]
-    return [*columns, Column("scope", "ranked", [scope_name(one.scope) for one in found])] if scope else columns
+    columns = [Column("kind", "kind", [one.kind for one in found])]
+    if by:
+        columns.append(Column("by", "by", [one.by_name for one in found]))
+    if scope:
+        columns.append(Column("scope", "ranked", [one.scope_name for one in found]))
+    return columns
 
 
 def epochs(results: Results) -> Table | None:
@@ -143,14 +109,13 @@ def epochs(results: Results) -> Table | None:
     last, rows = results.epochs[-1], [(kind, count) for kind in KINDS for count in results.epochs]
     start, end, change, largest, place = [], [], [], [], []
     for kind, count in rows:
-        one = results.summary.sel({"pruned_by": PUBLISHED[kind], "epochs": count})
-        reference = results.summary.sel({"pruned_by": PUBLISHED[kind], "epochs": last})
+        numbers = results.summary.sel({"pruned_by": PUBLISHED[kind], "fall": MAIN_DROP})
         curve = results.curves["accuracy"].sel({"pruned_by": PUBLISHED[kind]})
+        start.append(interval(numbers["start"].sel(epochs=count).values))
+        end.append(interval(numbers["end"].sel(epochs=count).values))
         where, most = largest_difference(curve.sel(epochs=count) - curve.sel(epochs=last))
-        start.append(interval(one["start"].values))
-        end.append(interval(one["end"].sel(fall=MAIN_DROP).values))
-        moved = (one["end"] - reference["end"]).sel(fall=MAIN_DROP).values
-        change.append(interval(moved) if count != last else NO_INTERVAL)
+        moved = interval((numbers["end"].sel(epochs=count) - numbers["end"].sel(epochs=last)).values)
+        change.append(moved if count != last else NO_INTERVAL)
         largest.append(most if count != last else NO_INTERVAL)
         place.append(where if count != last else np.nan)
     return Table(
@@ -172,33 +137,163 @@ def epochs(results: Results) -> Table | None:
 
 def equal(results: Results) -> Table:
     """Make the table of weights against units, at equal sparsity and at equal numbers of weights."""
-    own, same = results.numbers, results.equal.numbers
-    rows: list[tuple[str, str, list[Interval], float]] = []
-
-    def three(weights: np.ndarray, units: np.ndarray) -> list[Interval]:
-        return [interval(weights), interval(units), interval(weights - units)]
-
-    for drop in DROPS:
-        ends = own["end"].sel(fall=drop)
-        both = [ends.sel({"pruned_by": PUBLISHED[kind]}).values for kind in KINDS]
-        rows.append((f"end of plateau at {points(drop)} (%)", "sparsity", three(*both), 1))
-        both = [same["end"].sel(kind=kind, fall=drop).values for kind in KINDS]
-        rows.append((f"end of plateau at {points(drop)} (%)", "weights gone", three(*both), 1))
-    both = [own["mean_accuracy"].sel({"pruned_by": PUBLISHED[kind]}).values for kind in KINDS]
-    rows.append(("mean accuracy (%)", "sparsity", three(*both), 100))
-    both = [same["mean_accuracy"].sel(kind=kind).values for kind in KINDS]
-    rows.append(("mean accuracy (%)", "weights gone", three(*both), 100))
-    rows.sort(key=lambda row: row[1] != "sparsity")
-    columns = [
-        Column("against", "against", [against for _, against, _, _ in rows]),
-        Column("number", "number", [name for name, _, _, _ in rows]),
-    ]
-    for place, (key, header) in enumerate((("weights", "weights"), ("units", "units"), ("difference", "difference"))):
-        columns += pair(key, header, [found[place].times(factor) for _, _, found, factor in rows])
+    against, number = [], []
+    found: dict[str, list[Interval]] = {"weights": [], "units": [], "difference": []}
+    for name, numbers in (("sparsity", _by_kind(results.numbers)), ("weights gone", results.equal.numbers)):
+        rows = [(f"end of plateau at {points(drop)} (%)", numbers["end"].sel(fall=drop), 1) for drop in DROPS]
+        rows.append(("mean accuracy (%)", numbers["mean_accuracy"], 100))
+        for title, values, factor in rows:
+            against.append(name)
+            number.append(title)
+            weights, units = (values.sel(kind=kind).values for kind in KINDS)
+            for key, one in zip(found, (weights, units, weights - units), strict=True):
+                found[key].append(interval(one).times(factor))
+    columns = [Column("against", "against", against), Column("number", "number", number)]
+    for key, intervals in found.items():
+        columns += pair(key, key, intervals)
     return Table(
         "equal_weights",
         "Weight against unit pruning, at equal sparsity (per cent of the weights, per cent of the units) and at equal "
         f"shares of the prunable weights gone (up to {results.equal.until:.1f} %): means over networks, ± half of "
         "95 % t-intervals; differences are paired by network.",
         columns,
+    )
+
+
+def _by_kind(numbers: xr.Dataset) -> xr.Dataset:
+    """Return the numbers of the published ways by kind, as those at equal numbers of weights are."""
+    chosen = numbers.sel({"pruned_by": [PUBLISHED[kind] for kind in KINDS]})
+    return chosen.swap_dims(pruned_by="kind")
+
+
+_PAIRED = (
+    "Differences to the published one, paired by network: the intervals of one kind and column cover together with "
+    "probability 0.95 (Bonferroni)"
+)
+
+
+def heuristics(results: Results) -> Table:
+    """Make the table of the heuristics within each layer, the best first."""
+    return _compared(
+        results,
+        "heuristics",
+        "Heuristics within each layer, by mean accuracy over all sparsities (the area under the curve). "
+        f"{_PAIRED}, without that of random choice, which has its own.",
+        "by",
+    )
+
+
+def scopes(results: Results) -> Table:
+    """Make the table of what is ranked together."""
+    return _compared(results, "scopes", f"The published heuristics, by what is ranked together. {_PAIRED}.", "scope")
+
+
+def _compared(results: Results, name: str, caption: str, across: str) -> Table:
+    mean, end = results.numbers["mean_accuracy"], results.numbers["end"].sel(fall=MAIN_DROP)
+    rows: list[Method] = []
+    for kind in KINDS:
+        found = compared(results.curves, kind, across)
+        rows += sorted(found, key=lambda one: -mean_of(mean, one.key).mean)
+
+    def less(values: xr.DataArray) -> list[Interval]:
+        gaps = {key: gap for kind in KINDS for key, gap in less_published(values, kind, across).items()}
+        return [gaps.get(one.key, NO_INTERVAL) for one in rows]
+
+    return Table(
+        name,
+        caption,
+        [
+            *named(rows, by=across == "by", scope=across == "scope"),
+            *pair("mean", "mean accuracy (%)", [mean_of(mean, one.key) for one in rows], 2, 100),
+            *pair("mean_gap", "less the published", less(mean), 2, 100),
+            *pair("end", f"end at {points(MAIN_DROP)} (%)", [mean_of(end, one.key) for one in rows]),
+            *pair("end_gap", "less the published", less(end)),
+        ],
+    )
+
+
+def layers(results: Results) -> Table | None:
+    """Make the table of what global pruning leaves of each layer."""
+    data = results.layers
+    at = [percent for percent in LAYERS_AT if percent in data["percent"].values]
+    if not at:
+        return None
+    names = [str(name) for name in data["layer"].values]
+    rows = [(one, name) for one in methods(data) if one.scope != "layer" for name in names]
+    columns = [
+        *named([one for one, _ in rows], by=False),
+        Column("layer", "layer", [layer_name(name, one.kind, results.sizes) for one, name in rows]),
+    ]
+    for percent in at:
+        left = [left_at(data, one.key, percent)[name] for one, name in rows]
+        columns += pair(f"left_{percent}", f"left at {percent} % (%)", left, 1, 100)
+    return Table(
+        "layers",
+        "What global pruning leaves of each layer: means over networks, ± half of 95 % t-intervals. Within each layer, "
+        "the same share is left of all, up to rounding.",
+        columns,
+    )
+
+
+def finetuned(results: Results) -> Table | None:
+    """Make the table of fine-tuning."""
+    if results.finetuned is None:
+        return None
+    data, before, after = results.finetuned
+    found = methods(data)
+
+    def each(values: xr.DataArray) -> list[Interval]:
+        return [mean_of(values, one.key) for one in found]
+
+    def less(values: xr.DataArray) -> list[Interval]:
+        gaps: dict[str, Interval] = {}
+        for kind in KINDS:
+            gaps |= less_published(values, kind) | less_published(values, kind, "scope")
+        return [gaps.get(one.key, NO_INTERVAL) for one in found]
+
+    was, now = before["mean_accuracy"], after["mean_accuracy"]
+    return Table(
+        "finetuned",
+        f"Before and after fine-tuning (epochs under the masks: {data.attrs['epochs']}): end "
+        f"of the plateau at {points(MAIN_DROP)}, mean accuracy, and how far it is from that of the published heuristic "
+        "(paired; Bonferroni over the heuristics and over the scopes of a kind, random choice by itself). Both at "
+        "the same few sparsities, interpolated linearly between them, each against its own network at 0 %, after as "
+        "much training.",
+        [
+            *named(found, scope=len({one.scope for one in found}) > 1),
+            *pair("end_before", "end before (%)", each(before["end"].sel(fall=MAIN_DROP))),
+            *pair("end_after", "after", each(after["end"].sel(fall=MAIN_DROP))),
+            *pair("mean_after", "mean accuracy after (%)", each(now), 2, 100),
+            *pair("gained", "gained (points)", each(now - was), 2, 100),
+            *pair("gap_before", "less the published, before", less(was), 2, 100),
+            *pair("gap_after", "after", less(now), 2, 100),
+        ],
+    )
+
+
+def cost(results: Results) -> Table:
+    """Make the table of the cost."""
+    data = results.cost
+    there, gone = data.sel(how="zeroed"), data.sel(how="removed")
+
+    def times(one: xr.Dataset, how: str) -> list[Column]:
+        return [
+            Column(f"{how}_{name}", header, (1e3 * one[name]).values, digits=3)
+            for name, header in (("median", f"{how}: ms"), ("least", "least"), ("most", "most"))
+        ]
+
+    return Table(
+        "cost",
+        f"Units zeroed and removed, one network: parameters, bytes, and the time of a forward pass over "
+        f"{data.attrs['examples']} examples, median and range of {data.attrs['repeats']} repeats.",
+        [
+            Column("percent", "sparsity (%)", data["percent"].values),
+            Column("nonzero", "zeroed: not zero", there["nonzero"].values),
+            Column("zeroed_bytes", "zeroed: bytes", there["bytes"].values),
+            Column("parameters", "removed: parameters", gone["parameters"].values),
+            Column("removed_bytes", "removed: bytes", gone["bytes"].values),
+            *times(there, "zeroed"),
+            *times(gone, "removed"),
+            Column("ratio", "zeroed / removed", (there["median"] / gone["median"]).values, decimals=2),
+        ],
     )

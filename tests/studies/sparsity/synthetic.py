@@ -156,16 +156,18 @@ def training(networks=6, epochs=20):
     )  # fmt: skip
 
 
-def make_tree(whole=True, networks=6, step=5):
-    """The whole store; or its least, the task, the training and the curves alone."""
+def make_tree(networks=6, step=5, fine_tuned=True):
+    """The whole store, or that of a run without fine-tuning."""
     inputs = np.zeros((540, SIZES[0]), np.float32)
     groups = {
         "/task": xr.Dataset({"test_inputs": (("test_example", "feature"), inputs)}, attrs={"name": "digits"}),
         "/training": training(networks),
         "/curves": curves(networks, step),
+        "/layers": layers(networks, step),
+        "/cost": cost(),
     }
-    if whole:
-        groups |= {"/finetuned": finetuned(networks), "/layers": layers(networks, step), "/cost": cost()}
+    if fine_tuned:
+        groups["/finetuned"] = finetuned(networks)
     config = {"task": "digits", "hidden": list(SIZES[1:-1]), "networks": networks, "epochs": list(EPOCHS), "step": step}
-    config |= {"sparsity": list(TEN), "finetune_epochs": 5 if whole else 0, "seed": 0}
+    config |= {"sparsity": list(TEN), "finetune_epochs": 5 if fine_tuned else 0, "seed": 0}
     return synthetic_run.tree_of(groups, "sparsity", "sweeps study sparsity --out runs/sparsity", config)

@@ -1,4 +1,4 @@
-"""The report of the sparsity study: from a whole store, from the least, and from awkward ones."""
+"""The report of the sparsity study: from a whole store, and from runs whose settings leave something out."""
 
 import re
 
@@ -6,37 +6,27 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
-from analysis.figures import style
+from analysis.claims import NOT_MEASURED, UNDECIDED
+from analysis.reports.page import Page
 from analysis.runs import Run
-from sweeps.studies.shrinking.claims import OPEN
-from sweeps.studies.sparsity import answers as sparsity_claims
-from sweeps.studies.sparsity import claims, report
-from sweeps.studies.sparsity import measures as sparsity
-from sweeps.studies.sparsity import numbers as sparsity_numbers
-from sweeps.studies.sparsity import text as sparsity_text
-from sweeps.studies.sparsity.figures import curves, finetuned, layers, looks, plateaus, weights
-from sweeps.studies.sparsity.results import measure
+from sweeps.studies.sparsity import claims, measures, numbers, report, tables
+from sweeps.studies.sparsity.figures import curves, draw, finetuned, looks, plateaus, weights
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.sparsity import synthetic
 
-TABLES = (
+TABLES = {
     *("claims", "curves", "plateaus", "equal_weights", "epochs"),
     *("heuristics", "scopes", "layers", "finetuned", "cost"),
-)
-FIGURES = (
-    "curves",
-    "plateaus",
-    "equal_weights",
-    "epochs",
-    "heuristics",
-    "scopes",
-    "layers",
-    "finetuned",
-    "cost",
-    "training",
-)
+}
+FIRST = ["curves", "plateaus", "equal_weights", "heuristics", "finetuned", "epochs", "cost"]
+FIGURES = [*FIRST, "scopes", "layers", "training"]
+
+
+def results_of(tree, folder):
+    return measures.measure(Run(folder, tree, "sparsity", "command", "1 CPU device", {}, {}, {}))
 
 
 @pytest.fixture(scope="module")
@@ -45,203 +35,206 @@ def tree():
 
 
 @pytest.fixture(scope="module")
+def results(tree, tmp_path_factory):
+    return results_of(tree, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
 def written(tree, tmp_path_factory):
     folder = synthetic_run.write_run(tmp_path_factory.mktemp("sparsity"), tree)
     return drawing.write_report(folder).parent
 
 
+def text_of(html):
+    """A page without pictures and styles, checked to say no number that is not one."""
+    page = re.sub(r"<style.*?</style>|data:[^\"]*", "", html, flags=re.S).replace("\u00a0", " ")
+    assert not re.search(r"\bnan\b|\bNone\b|\binf\b|± ?n|undefined", page)
+    return page
+
+
+def page_of(results, figures=FIGURES):
+    """Numbers, claims, tables and page, whose pictures are blank: drawing is what takes time."""
+    picture = results.run.folder / "blank.png"
+    Image.new("RGB", (1, 1)).save(picture)
+    judged = claims.all_claims(results)
+    n, made = numbers.all_numbers(results, judged), {one.name: one for one in tables.all_tables(results)}
+    page = Page(results.run, report.TEMPLATE, n, made, dict.fromkeys(figures, picture), judged, report.facts(results))
+    return n, judged, made, text_of(page.to_html())
+
+
 @pytest.fixture(scope="module")
-def results(tree, tmp_path_factory):
-    return results_of(tree, tmp_path_factory.mktemp("results"))
+def made(results):
+    return page_of(results)
 
 
-def results_of(tree, tmp_path):
-    return measure(Run(tmp_path, tree, "sparsity", "command", "1 CPU device", {}, {}, {}))
+@pytest.fixture(scope="module")
+def n(made):
+    return made[0]
 
 
-def plain(page):
-    page = re.sub(r"<style>.*?</style>|data:[^\"]*", "", page, flags=re.S)
-    return page.replace("\u00a0", " ").replace("&#39;", "'")
+@pytest.fixture(scope="module")
+def judged(made):
+    return made[1]
 
 
-def page_of(results, tmp_path):
-    """The page with empty pictures: drawing is what takes time."""
-    (tmp_path / "x.png").write_bytes(b"")
-    made, drawn = sparsity_numbers.all_tables(results), report.draw(results)
-    return made, drawn, plain(report.page(results, made, dict.fromkeys(drawn, tmp_path / "x.png")).to_html())
+def placed(page, kind):
+    return re.findall(f'id="{kind}-(\\w+)"', page)
 
 
 def test_every_file_is_written(written):
-    assert sorted(path.name for path in (written / "tables").iterdir()) == sorted(
+    assert {path.name for path in (written / "tables").iterdir()} == {
         f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")
-    )
+    }
     assert {path.stem for path in (written / "figures").iterdir()} == set(FIGURES)
-    page = (written / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == len(FIGURES)
-    assert not re.search(r"https?://|<script|<link|url\(|@import", page)
 
 
-def test_the_page_answers_every_claim(written, results):
-    page = plain((written / "report.html").read_text(encoding="utf-8"))
-    for claim in results.claims.values():
-        assert sparsity_claims.answer(claim, results).replace("\u00a0", " ").replace("'", "'") in page, claim.name
-    for expected in (
-        "published: 70 to 75 %",
-        "published: just under 50 %",
-        "Half of the units of the published network take 66.8 % of its prunable weights along",
-        "the network (12-20-20-10-10, theirs 784-1000-1000-500-200-10)",
-        "A later recovery does not count",
-        "One of the 540 test examples is 0.19 points.",
-        "sweeps study sparsity --out runs/sparsity",
-        "interpolated linearly between these",
-        "first empty: layer 1 (12 × 20), from 85 % on at the earliest",
-    ):
-        assert expected in page, expected
-    assert not re.search(r"\bnan\b|\bNone\b|\binf\b", page)
+def test_the_page_shows_everything_and_the_main_findings_first(written, judged):
+    html = (written / "report.html").read_text(encoding="utf-8")
+    assert html.count("data:image/") == len(FIGURES) and len(html) < 3e6
+    assert not re.search(r"https?://|<script src|<link|url\(|@import", html)
+    page = text_of(html)
+    first, _, folded = page.partition('<details class="section"')
+    assert placed(first, "figure") == FIRST and placed(page, "figure") == FIGURES
+    assert set(placed(page, "table")) == TABLES and placed(first, "table")[0] == "claims"
+    assert placed(folded, "claim") == list(judged) and "sweeps study sparsity --out runs/sparsity" in page
 
 
-def test_macros_are_distinct_and_hold_letters_only(written):
-    lines = (written / "numbers.tex").read_text(encoding="utf-8").splitlines()
-    names = [re.match(r"\\newcommand\{\\(sparsity[A-Za-z]+)\}\{.+\}", line)[1] for line in lines]
-    assert len(set(names)) == len(names) > 100
-    assert "sparsityClaimWeightsPlateau" in names and "sparsityWeightsEndInWeightsGone" in names
+def test_two_reports_of_one_store_are_the_same(results, made, written):
+    n, _, tables_of_it, page = page_of(results)
+    assert page == made[3] and n.to_latex() == (written / "numbers.tex").read_text(encoding="utf-8")
+    for one in tables_of_it.values():
+        assert one.to_csv() == (written / "tables" / f"{one.name}.csv").read_text(encoding="utf-8")
 
 
-def test_two_writes_give_the_same_page_and_tables(results, tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        for table in sparsity_numbers.all_tables(results).values():
-            table.write(tmp_path / name)
-        sparsity_numbers.numbers(results).write(tmp_path / name / "numbers.tex")
-        figure = weights.overview(results.equal)
-        style.save(figure, tmp_path / name, "equal")
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+def test_every_claim_is_judged_and_said(results, judged, n):
+    assert list(judged) == list(claims.STATEMENTS)
+    assert all(one.statement is claims.STATEMENTS[name] and one.known for name, one in judged.items())
+    ours = {name for name, one in claims.STATEMENTS.items() if one.source == "ours"}
+    assert ours == {"equal_weights", "evened", "zeroed", "removed"}
+    assert claims.STATEMENTS["weights_plateau"].published == "around 70-75\u00a0%"
+    assert all(n(f"claim {name}").value == one.verdict for name, one in judged.items())
+    assert judged["removed"].unit == "%" and 0 < judged["removed"].measured.mean < 1
+
+
+def test_numbers_are_those_of_the_store(results, n):
+    assert n.published_weights_gone_with_half_of_the_nodes.value == pytest.approx(0.6678, abs=1e-4)
+    assert n.weights_gone_with_half_of_the_nodes.value == pytest.approx(1 - synthetic.left("units", 50))
+    assert (n.test_examples.value, n.smallest_step.value, n.largest_step.value) == (540, 2, 5)
+    assert n.points_of_one_test_example.value == pytest.approx(100 / 540)
+    assert n("weights_magnitude_global_raw empty from").value == 85
+    ends = results.numbers["end"].sel({"pruned_by": "units_norm_layer", "fall": 0.01}).values
+    assert n.units_end.value == pytest.approx(ends.mean()) == n("units end after 20 epochs").value
+    accuracy = results.last["accuracy"].sel({"pruned_by": "units_norm_layer"}).mean("network")
+    lost = float(accuracy.sel(percent=0) - accuracy.sel(percent=50))
+    assert n("units accuracy lost at 50 percent").value == pytest.approx(100 * lost)
+    assert "weights accuracy lost at 75 percent" in n and n.to_latex().count("\\newcommand") == len(n) > 300
 
 
 def test_tables_hold_the_numbers_of_the_store(results):
-    made = sparsity_numbers.all_tables(results)
-    ends = {column.key: column.values for column in made["plateaus"].columns}
+    made = {one.name: {column.key: column.values for column in one.columns} for one in tables.all_tables(results)}
+    ends = made["plateaus"]
     mine = results.numbers["end"].sel({"pruned_by": "weights_magnitude_layer", "fall": 0.01}).values
     assert ends["end"][0] == pytest.approx(mine.mean()) and ends["least"][0] == mine.min()
     assert len(ends["end"]) == len(synthetic.METHODS)
-    ranked = {column.key: column.values for column in made["heuristics"].columns}
-    units = [mean for kind, mean in zip(ranked["kind"], ranked["mean"], strict=True) if kind == "units"]
-    assert units == sorted(units, reverse=True)
-    assert ranked["by"][len(ranked["by"]) - len(units)] == "brute force"
+    ranked = [row for row in zip(*(made["heuristics"][key] for key in ("kind", "by", "mean")), strict=True)]
+    nodes = [(mean, by) for kind, by, mean in ranked if kind == "units"]
+    assert nodes == sorted(nodes, reverse=True) and nodes[0][1] == "brute force"
 
 
-def test_the_least_store_gives_a_page(tmp_path):
-    made, drawn, page = page_of(results_of(synthetic.make_tree(whole=False), tmp_path), tmp_path)
-    assert set(made) == {"claims", "curves", "plateaus", "equal_weights", "epochs", "heuristics", "scopes"}
-    assert not {"layers", "finetuned", "cost"} & set(drawn)
-    assert "not measured" in page and "Nothing was fine-tuned in this run." in page
-    assert not re.search(r"\bnan\b|\bNone\b", page)
+def test_a_run_without_fine_tuning(tmp_path):
+    results = results_of(synthetic.make_tree(networks=2, step=25, fine_tuned=False), tmp_path)
+    _, judged, made, page = page_of(results, [one for one in FIGURES if one != "finetuned"])
+    assert set(made) == TABLES - {"claims", "finetuned"} and 'id="after-fine-tuning"' not in page
+    assert judged["evened"].verdict == NOT_MEASURED and 'id="claim-evened"' in page
+
+
+def test_fine_tuning_of_the_published_ways_alone(tmp_path):
+    tree = synthetic.make_tree(networks=2, step=25)
+    tree["finetuned"] = tree["finetuned"].to_dataset().sel({"pruned_by": list(synthetic.MAIN)})
+    results = results_of(tree, tmp_path)
+    _, judged, made, page = page_of(results)
+    assert judged["evened"].verdict == NOT_MEASURED and 'id="after-fine-tuning"' in page
+    assert len(made["finetuned"].columns[0].values) == 2
+    assert finetuned.overview(results.last, results.finetuned.curves).axes
 
 
 def test_one_network_has_no_intervals_and_no_verdicts_on_networks(tmp_path):
-    tree = synthetic.make_tree(networks=1)
-    results = results_of(tree, tmp_path)
-    made, drawn, page = page_of(results, tmp_path)
-    about_networks = [claim.verdict for name, claim in results.claims.items() if name not in ("zeroed", "removed")]
-    assert set(about_networks) == {claims.UNDECIDED}
-    assert "With one network there is no interval" in page and "(no interval)" in page
-    assert not re.search(r"\bnan\b|\bNone\b|± ?n", page)
+    results = results_of(synthetic.make_tree(networks=1, step=25), tmp_path)
+    n, judged, made, page = page_of(results)
+    about_networks = {claim.verdict for name, claim in judged.items() if name not in ("zeroed", "removed")}
+    assert about_networks == {UNDECIDED} and not n.weights_end.interval.known and "(no interval)" in page
+    assert "distance left at equal weights" not in n and "weights ahead at equal weights" not in n
+    assert set(made) == TABLES - {"claims"}
     # One line a kind, no bands.
-    assert not drawn["curves"].axes[0].collections
-    assert set(made) == set(TABLES)
+    assert not draw(results)["curves"].axes[0].collections
 
 
-def test_only_the_published_ways_at_one_length_of_training(tmp_path):
-    tree = synthetic.make_tree(whole=False, networks=2)
-    least = tree["curves"].to_dataset().sel({"pruned_by": list(synthetic.MAIN), "epochs": [20]})
-    tree["curves"] = least.assign(accuracy=least["accuracy"].astype(np.float32)).assign_attrs(complete=True)
-    made, drawn, page = page_of(results_of(tree, tmp_path), tmp_path)
-    assert set(made) == {"claims", "curves", "plateaus", "equal_weights"}
-    assert set(drawn) == {"curves", "plateaus", "equal_weights", "training"}
-    assert "This run has one length of training." in page and not re.search(r"\bnan\b|\bNone\b", page)
-
-
-def test_a_curve_that_is_not_known_is_left_out(tmp_path):
-    tree = synthetic.make_tree(networks=3)
-    data = tree["curves"].to_dataset().copy(deep=True)
-    data["accuracy"].loc[{"network": 1}] = np.nan
-    tree["curves"] = data
+def test_one_length_of_training_and_one_timed_sparsity(tmp_path):
+    tree = synthetic.make_tree(networks=2, step=25, fine_tuned=False)
+    tree["curves"] = tree["curves"].to_dataset().sel(epochs=[20])
+    tree["cost"] = tree["cost"].to_dataset().sel(percent=[0])
     results = results_of(tree, tmp_path)
-    _, _, page = page_of(results, tmp_path)
-    ends = results.claims["weights_plateau"].values["20"]["ends"][0.01]
-    assert ends.networks == 2 and not re.search(r"\bnan\b|\bNone\b", page)
+    drawn = set(FIGURES) - {"finetuned", "epochs"}
+    n, judged, made, page = page_of(results, drawn)
+    assert "epochs" not in made and 'id="training-for-longer"' not in page
+    unknown = {"epochs_accuracy", "epochs_end", "evened", "zeroed", "removed"}
+    assert {name for name, one in judged.items() if not one.known} == unknown
+    assert judged["weights_plateau"].measured.mean == pytest.approx(n.weights_end.value / 100)
 
 
-def test_curves_that_never_fall_and_that_recover_are_said_to_do_so(tmp_path):
-    tree = synthetic.make_tree(whole=False)
+def test_curves_that_never_fall_and_that_recover_are_counted(tmp_path):
+    tree = synthetic.make_tree(fine_tuned=False)
     data = tree["curves"].to_dataset().copy(deep=True)
     data["accuracy"].loc[{"pruned_by": "weights_magnitude_layer", "network": 0}] = 0.97
     data["accuracy"].loc[{"pruned_by": "units_norm_layer", "network": 1, "percent": 10}] = 0.5
     tree["curves"] = data
-    results = results_of(tree, tmp_path)
-    said = sparsity_text.ends(results)
-    assert "With weights 1 of 6 networks never fall so far" in said
-    assert "With units 1 of 6 networks recover once or more" in said
-    made = sparsity_numbers.all_tables(results)["plateaus"]
-    assert {column.key for column in made.columns} >= {"never", "recover"}
+    n, _, made, page = page_of(results_of(tree, tmp_path), [one for one in FIGURES if one != "finetuned"])
+    assert n.weights_networks_that_never_fall.value == 1 and "1 of 6 networks never fall" in page
+    assert n.units_networks_that_recover.value == 1 and "1 of 6 networks recover" in page
+    assert {column.key for column in made["plateaus"].columns} >= {"never", "recover"}
 
 
-def test_fine_tuning_of_a_few_ways_without_the_published_ones(tmp_path):
-    tree = synthetic.make_tree(networks=2)
-    data = tree["finetuned"].to_dataset()
-    tree["finetuned"] = data.sel({"pruned_by": ["units_activation_layer", "units_random_layer"]})
-    results = results_of(tree, tmp_path)
-    assert results.claims["evened"].verdict == OPEN
-    said = sparsity_text.finetuned(results)
-    assert said.startswith("Only 0, 25") and "moves" not in said and "told apart" not in said
-    assert len(sparsity_numbers.all_tables(results)["finetuned"].columns[0].values) == 2
-    assert finetuned.overview(results.last, results.finetuned).axes
-
-
-def test_the_published_setting_is_said_to_be_it(tmp_path):
-    tree = synthetic.make_tree(whole=False, networks=2)
+def test_the_published_setting_differs_in_nothing(tmp_path, made):
+    tree = synthetic.make_tree(networks=2, step=25)
     tree["task"].attrs["name"] = "mnist"
-    tree["training"].attrs["sizes"] = list(sparsity_text.PUBLISHED_SIZES)
-    said = sparsity_text.differences_of_setting(results_of(tree, tmp_path))
-    assert "the task" not in said and "the network (" not in said and "by eye" in said
+    tree["training"].attrs["sizes"] = list(claims.PUBLISHED_SIZES)
+    *_, page = page_of(results_of(tree, tmp_path))
+    assert "theirs MNIST" not in page and "theirs 784" not in page
+    assert "theirs MNIST" in made[3] and "theirs 784" in made[3]
 
 
-def test_a_store_without_curves_is_refused(tmp_path):
-    tree = synthetic.make_tree(whole=False)
+def test_what_cannot_be_reported_is_refused(tmp_path):
+    tree = synthetic.make_tree(networks=2, step=25)
+    tree["curves"] = tree["curves"].to_dataset().sel(percent=[0])
+    with pytest.raises(ValueError, match="curves must have two percentages or more"):
+        results_of(tree, tmp_path)
     del tree["curves"]
-    with pytest.raises(ValueError, match="expected a group of the run"):
+    with pytest.raises(ValueError, match="a group of the run"):
         results_of(tree, tmp_path)
 
 
 def test_figures_draw_into_given_axes_and_leave_no_trace(results):
     before = dict(mpl.rcParams)
-    for draw in (
-        lambda ax: curves.curve(results.last, "loss", ax=ax),
+    for make in (
+        lambda ax: curves.curve(results.last["loss"], ax),
         lambda ax: weights.law(results.equal, ax),
-        lambda ax: plateaus.ends(results.numbers, sparsity.methods(results.curves), ax),
+        lambda ax: plateaus.ends(results.numbers, measures.methods(results.curves), ax),
     ):
         ax = Figure().subplots()
-        assert draw(ax) is ax and ax.get_xlabel()
+        assert make(ax) is ax and ax.get_xlabel()
     assert dict(mpl.rcParams) == before
-    with pytest.raises(ValueError, match="name: expected 'accuracy' or 'loss'"):
-        curves.curve(results.last, "error")
-    with pytest.raises(ValueError, match="shown: expected one way of pruning or more"):
-        plateaus.ends(results.numbers, [])
-    with pytest.raises(ValueError, match="layers: expected a global scope"):
-        layers.overview(results.layers.sel({"pruned_by": list(synthetic.MAIN)}), results.sizes)
 
 
 def test_curves_hold_the_means_of_the_store(results):
-    ax = curves.curve(results.last)
+    ax = curves.curve(results.last["accuracy"])
     mean = results.last["accuracy"].sel({"pruned_by": "units_norm_layer"}).mean("network")
-    line = next(line for line in ax.lines if line.get_label() == "units")
+    line = next(line for line in ax.lines if line.get_label() == "nodes")
     np.testing.assert_allclose(line.get_ydata(), mean)
     assert ax.collections  # bands
 
 
 def test_fine_tuning_without_any_error_is_drawn(results):
-    perfect = results.finetuned.copy(deep=True)
+    perfect = results.finetuned.curves.copy(deep=True)
     perfect["accuracy"][:] = 1.0
     figure = finetuned.overview(results.last, perfect)
     assert figure.axes[2].get_yscale() == "log" and looks.shade(0, 5) != looks.shade(4, 5)

@@ -164,10 +164,10 @@ def test_networks_are_timed_by_turns(few, monkeypatch):
     ("setting", "message"),
     [
         (dict(sparsity=(50, 90)), r"sparsity must be percents from 0 to 99, 0 among them, got \(50, 90\)"),
-        (dict(sparsity=(0, 100)), "sparsity must be between 0 and 99, got 100"),
-        (dict(hidden=()), r"hidden must have at least 1 value, got \(\)"),
+        (dict(sparsity=(0, 100)), "sparsity must be at most 99, got 100"),
+        (dict(hidden=()), r"hidden must have at least 1 item, got \(\)"),
         (dict(networks=0), "networks must be at least 1, got 0"),
-        (dict(epochs=()), "epochs must have at least 1 value"),
+        (dict(epochs=()), "epochs must have at least 1 item"),
         (dict(finetune_epochs=-1), "finetune_epochs must be at least 0, got -1"),
     ],
 )

@@ -5,11 +5,10 @@ from matplotlib.figure import Figure
 
 from analysis.figures import style
 from sweeps.studies.sparsity.figures import looks
-from sweeps.studies.sparsity.measures.cost import HOW
 
 
 def overview(cost: xr.Dataset) -> Figure:
-    """Draw time and bytes against sparsity, units zeroed and removed.
+    """Draw time and bytes against sparsity, nodes zeroed and removed.
 
     Parameters
     ----------
@@ -21,12 +20,10 @@ def overview(cost: xr.Dataset) -> Figure:
     matplotlib.figure.Figure
         Times are medians over the repeats, with their ranges.
     """
-    look = {"zeroed": (style.VERMILLION, "s"), "removed": (style.BLUE, "o")}
     kilo = 1000.0 if float(cost["bytes"].max()) < 1e6 else 1e6
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.3, 1, 2)
-        for how in HOW:
-            color, marker = look[how]
+        for how, color, marker in (("zeroed", style.VERMILLION, "s"), ("removed", style.BLUE, "o")):
             one = cost.sel(how=how)
             middle = 1e3 * one["median"].values
             error = [middle - 1e3 * one["least"].values, 1e3 * one["most"].values - middle]
@@ -36,7 +33,7 @@ def overview(cost: xr.Dataset) -> Figure:
         axes[0].set_ylabel("time of a forward pass (ms)")
         axes[1].set_ylabel(f"parameters ({'kB' if kilo == 1000 else 'MB'})")
         for ax in axes:
-            looks.sparsity_axis(ax, "sparsity, units (%)")
+            looks.sparsity_axis(ax, "sparsity, nodes (%)")
             ax.set_ylim(bottom=0)
         axes[1].legend(loc="lower left")
         style.letter(axes)

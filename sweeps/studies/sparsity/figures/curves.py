@@ -1,33 +1,26 @@
 """Accuracy and loss against sparsity: the published ways, lengths of training, heuristics, scopes."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate
-from analysis.errors import InputError
 from analysis.figures import style
-from sweeps.studies.shrinking.figures.looks import accuracy_axis, loss_axis
+from analysis.figures.curves import accuracy_axis, banded, chance, loss_axis
 from sweeps.studies.sparsity.claims import PUBLISHED_PERCENT
 from sweeps.studies.sparsity.figures import looks
-from sweeps.studies.sparsity.measures import KINDS, PUBLISHED, Method, by_name, methods, scope_name
+from sweeps.studies.sparsity.measures import KIND_NAMES, KINDS, PUBLISHED, Method, compared
 
 
-def curve(
-    data: xr.Dataset, name: str = "accuracy", unit: str = "nats", classes: int = 0, ax: Axes | None = None
-) -> Axes:
-    """Draw weight and unit pruning against per cent sparsity, as published.
+def curve(data: xr.DataArray, ax: Axes | None = None) -> Axes:
+    """Draw weight and node pruning against per cent sparsity, as published.
 
     Parameters
     ----------
-    data : xarray.Dataset
-        `name` (pruned_by, network, percent) of one length of training.
-    name : {"accuracy", "loss"}
-    unit : str
-        Of the loss.
-    classes : int
-        What guessing among so many gives is drawn; 0 for no line.
+    data : xarray.DataArray, (pruned_by, network, percent)
+        Accuracies or losses after one length of training.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -35,41 +28,44 @@ def curve(
     -------
     matplotlib.axes.Axes
         The published percentages are marked.
-
-    Raises
-    ------
-    ValueError
-        If `name` is unknown.
     """
-    if not _validate.is_among(name, ("accuracy", "loss")):
-        raise InputError(f"name: expected 'accuracy' or 'loss', got {_validate.shown(name)}")
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
-        drawn = data[name].sel({"pruned_by": [PUBLISHED[kind] for kind in KINDS]})
         for kind, marker in zip(KINDS, "os", strict=True):
-            one = drawn.sel({"pruned_by": PUBLISHED[kind]}).transpose("network", "percent")
+            one = data.sel({"pruned_by": PUBLISHED[kind]}).transpose("network", "percent")
             color = looks.KIND_COLORS[kind]
-            looks.banded(ax, one, kind, ranged=True, color=color, zorder=3)
-            ten = one.sel(percent=[p for p in one["percent"].values if p in PUBLISHED_PERCENT]).mean("network")
-            ax.plot(ten["percent"], ten, marker, color=color, markersize=3.2, zorder=3.1)
+            banded(ax, one, KIND_NAMES[kind], ranged=True, color=color, zorder=3)
+            marked = one.sel(percent=[p for p in one["percent"].values if p in PUBLISHED_PERCENT]).mean("network")
+            ax.plot(marked["percent"], marked, marker, color=color, markersize=3.2, zorder=3.1)
         looks.sparsity_axis(ax)
-        if name == "accuracy":
-            accuracy_axis(ax)
-        else:
-            loss_axis(ax, drawn, f"loss ({style.as_is(unit)})")
-        if classes:
-            looks.chance(ax, 1 / classes if name == "accuracy" else float(np.log(classes)))
-        # Curves begin at one end of the axis and end at the other.
-        ax.legend(loc="center left")
     return ax
 
 
 def overview(data: xr.Dataset, unit: str, classes: int) -> Figure:
-    """Draw accuracy and loss of the published ways side by side; the arguments are those of `curve`."""
+    """Draw accuracy and loss of the published ways side by side.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        `accuracy`, `loss` (pruned_by, network, percent) after one length of training.
+    unit : str
+        Of the loss.
+    classes : int
+        What guessing among so many gives is drawn, too.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.7, 1, 2)
-        curve(data, "accuracy", classes=classes, ax=axes[0])
-        curve(data, "loss", unit, classes, axes[1])
+        accuracy_axis(curve(data["accuracy"], axes[0]))
+        published = data["loss"].sel({"pruned_by": list(PUBLISHED.values())})
+        loss_axis(curve(data["loss"], axes[1]), published, f"loss ({style.as_is(unit)})")
+        for ax, level in zip(axes, (1 / classes, np.log(classes)), strict=True):
+            chance(ax, float(level))
+            # Curves begin at one end of the axis and end at the other.
+            ax.legend(loc="center left")
         style.letter(axes)
     return figure
 
@@ -94,11 +90,11 @@ def lengths(data: xr.Dataset) -> Figure:
             each = data["accuracy"].sel({"pruned_by": PUBLISHED[kind]}).transpose("epochs", "network", "percent")
             for place, count in enumerate(epochs):
                 color = looks.shade(place, len(epochs))
-                looks.banded(axes[column], each.isel(epochs=place), f"{count} epochs", color=color, zorder=3 + place)
+                banded(axes[column], each.isel(epochs=place), f"{count} epochs", color=color, zorder=3 + place)
                 if place < len(epochs) - 1:
                     difference = each.isel(epochs=place) - each.isel(epochs=-1)
-                    looks.banded(axes[2 + column], difference, f"{count} less {epochs[-1]}", color=color)
-            axes[column].set_title(kind)
+                    banded(axes[2 + column], difference, f"{count} less {epochs[-1]}", color=color)
+            axes[column].set_title(KIND_NAMES[kind])
             looks.sparsity_axis(axes[2 + column])
         accuracy_axis(axes[0])
         looks.points_axis(axes[2], "difference (points)")
@@ -115,48 +111,40 @@ def heuristics(data: xr.Dataset) -> Figure:
     Parameters
     ----------
     data : xarray.Dataset
-        `accuracy` (pruned_by, network, percent) of one length of training.
+        `accuracy` (pruned_by, network, percent) after one length of training.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Weights left, units right; below, the differences, paired by network, without random choice.
+        Weights left, nodes right; below, the differences, paired by network, without random choice.
     """
-    return _compared(data, {kind: methods(data, kind, "layer") for kind in KINDS}, "by")
+    return _compared(data, "by")
 
 
 def scopes(data: xr.Dataset) -> Figure:
     """Draw the published heuristics by what is ranked together; as `heuristics` otherwise."""
-    own = {kind: [one.by for one in methods(data, kind) if one.published][0] for kind in KINDS}
-    return _compared(
-        data, {kind: [one for one in methods(data, kind) if one.by == own[kind]] for kind in KINDS}, "scope"
-    )
+    return _compared(data, "scope")
 
 
-def _line(one: Method, what: str) -> dict:
-    return looks.heuristic(one.by) if what == "by" else looks.SCOPES.get(one.scope, {"color": style.GREEN})
+def _line(one: Method, across: str) -> dict[str, Any]:
+    return looks.heuristic(one.by) if across == "by" else looks.SCOPES[one.scope]
 
 
-def _compared(data: xr.Dataset, found: dict[str, list[Method]], what: str) -> Figure:
-    accuracy = data["accuracy"]
+def _compared(data: xr.Dataset, across: str) -> Figure:
+    accuracy = data["accuracy"].transpose("pruned_by", "network", "percent")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 4.9, 2, 2, sharey="row", sharex=True)
-        for column, (kind, shown) in enumerate(found.items()):
+        for column, kind in enumerate(KINDS):
+            found = compared(data, kind, across)
             published = accuracy.sel({"pruned_by": PUBLISHED[kind]}, drop=True)
-            for one in shown:
-                values = accuracy.sel({"pruned_by": one.key}, drop=True).transpose("network", "percent")
-                label = by_name(one.by) if what == "by" else scope_name(one.scope)
-                looks.banded(
-                    axes[column], values, style.entry(label), alpha=looks.alpha_of(len(shown)), **_line(one, what)
-                )
+            for one in found:
+                values = accuracy.sel({"pruned_by": one.key}, drop=True)
+                options = _line(one, across) | {"alpha": looks.alpha_of(len(found))}
+                banded(axes[column], values, one.by_name if across == "by" else one.scope_name, **options)
                 if not one.published and one.by != "random":
-                    difference = (values - published).transpose("network", "percent")
-                    looks.banded(axes[2 + column], difference, alpha=looks.alpha_of(len(shown)), **_line(one, what))
-            axes[column].set_title(kind)
-            handles, labels = axes[column].get_legend_handles_labels()
-            style.legend_above(axes[column], dict(zip(labels, handles, strict=True)), columns=2)
-            axes[column].set_title("")
-            looks.sparsity_axis(axes[2 + column], f"sparsity, {kind} (%)")
+                    banded(axes[2 + column], values - published, **options)
+            style.legend_above(axes[column], looks.entries(axes[column]), columns=2)
+            looks.sparsity_axis(axes[2 + column], f"sparsity, {KIND_NAMES[kind]} (%)")
         accuracy_axis(axes[0])
         looks.points_axis(axes[2], "less the published (points)")
         looks.points_axis(axes[3], "")

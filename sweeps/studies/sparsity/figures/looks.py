@@ -1,23 +1,26 @@
-"""How a way of pruning looks in every figure of sparsity, and how curves of several networks are drawn."""
+"""How a way of pruning looks in every figure of the study, and the axes of the figures."""
 
 from typing import Any
 
-import numpy as np
-import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
 from analysis.figures import style
-from sweeps.studies.shrinking.figures import looks
-from sweeps.studies.sparsity.measures import band
 
 KIND_COLORS = {"weights": style.BLUE, "units": style.VERMILLION}
 SCOPES: dict[str, dict[str, Any]] = {
     "layer": {"color": style.BLACK, "linestyle": "-"},
     "global_raw": {"color": style.BLUE, "linestyle": (0, (5, 1.5))},
     "global_normalised": {"color": style.VERMILLION, "linestyle": (0, (3, 1, 1, 1))},
+}
+_COLORS = {
+    "activation": style.PINK,
+    "gradient": style.SKY,
+    "first_order": style.VERMILLION,
+    "second_order": style.GREEN,
+    "brute_force": style.BLUE,
 }
 
 
@@ -28,7 +31,7 @@ def heuristic(by: str) -> dict[str, Any]:
     if by == "random":
         return {"color": style.GREY, "linestyle": (0, (1.2, 1.2)), "zorder": 2}
     dashes = {"second_order": (0, (5, 1.5)), "gradient": (0, (3, 1, 1, 1))}
-    return {"color": looks.color(by), "linestyle": dashes.get(by, "-"), "zorder": 3}
+    return {"color": _COLORS[by], "linestyle": dashes.get(by, "-"), "zorder": 3}
 
 
 def shade(place: int, count: int) -> str:
@@ -36,42 +39,6 @@ def shade(place: int, count: int) -> str:
     if count <= 3:
         return (style.SKY, style.BLUE, style.BLACK)[place + 3 - count]
     return style.BLACK if place == count - 1 else to_hex(colormaps["cividis_r"](0.15 + 0.6 * place / max(count - 1, 1)))
-
-
-def banded(
-    ax: Axes, values: xr.DataArray, label: str = "", ranged: bool = False, alpha: float = 0.3, **line: Any
-) -> Any:
-    """Draw curves of several networks: the mean, its 95 % t-interval at every point, and their range if asked.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    values : xarray.DataArray, (network, along)
-        With the coordinate `along`.
-    label : str
-        Of the mean.
-    ranged : bool
-        Whether the range over the networks is drawn, as a lighter band.
-    alpha : float
-        How dark the band of the interval is.
-    **line
-        Options of the mean's line; the bands have its colour.
-
-    Returns
-    -------
-    matplotlib.lines.Line2D
-        The mean.
-    """
-    found = band(values)
-    (along,) = found.dims
-    place = found[along].values
-    (mean,) = ax.plot(place, found["mean"], label=label or None, **line)
-    options: dict[str, Any] = {"color": mean.get_color(), "linewidth": 0, "zorder": mean.get_zorder() - 0.5}
-    if np.isfinite(found["low"]).any():
-        if ranged:
-            ax.fill_between(place, found["least"], found["most"], alpha=0.13, **options)
-        ax.fill_between(place, found["low"], found["high"], alpha=alpha, **options)
-    return mean
 
 
 def alpha_of(lines: int) -> float:
@@ -96,15 +63,9 @@ def left_axis(ax: Axes, least: float) -> None:
     ax.set_xlabel("prunable weights that stay (%)")
 
 
-def chance(ax: Axes, level: float, name: str = "chance") -> None:
-    """Draw what guessing gives."""
-    ax.axhline(level, color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1, label=name)
-
-
 def points_axis(ax: Axes, label: str) -> None:
     """Write differences of accuracy along the vertical axis in percentage points, about a line at zero."""
     ax.axhline(0, color=style.GREY, linewidth=0.7, zorder=1)
-    # A hyphen is no minus sign.
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}".replace("-", "−")))
     ax.set_ylabel(label)
 
@@ -117,3 +78,9 @@ def error_axis(ax: Axes, least: float, label: str = "test error (%)") -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel(label)
+
+
+def entries(ax: Axes) -> dict[str, Any]:
+    """Return the labelled artists of axes by label, for a legend."""
+    handles, labels = ax.get_legend_handles_labels()
+    return dict(zip(labels, handles, strict=True))

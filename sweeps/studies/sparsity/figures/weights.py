@@ -1,4 +1,4 @@
-"""Weight and unit pruning at equal numbers of weights."""
+"""Weight and node pruning at equal numbers of weights."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,13 +6,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from analysis.figures import style
-from sweeps.studies.shrinking.figures.looks import accuracy_axis
+from analysis.figures.curves import accuracy_axis, banded
 from sweeps.studies.sparsity.figures import looks
-from sweeps.studies.sparsity.measures import KINDS, EqualWeights, square_law
+from sweeps.studies.sparsity.measures import KIND_NAMES, KINDS, EqualWeights, square_law
 
 
 def law(equal: EqualWeights, ax: Axes | None = None) -> Axes:
-    """Draw what share of the weights goes with a share of the units.
+    """Draw which share of the weights goes with a share of the nodes.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def law(equal: EqualWeights, ax: Axes | None = None) -> Axes:
                 label=r"$1-(1-k)^2$")  # fmt: skip
         ax.plot(percent, percent, color=style.GREY, linestyle=(0, (1.2, 1.2)), linewidth=0.9, label=r"$k$")
         ax.plot(measured["percent"], measured, color=looks.KIND_COLORS["units"], label="this network")
-        looks.sparsity_axis(ax, "units that go (%)")
+        looks.sparsity_axis(ax, "nodes that go (%)")
         ax.set_ylim(0, 102)
         ax.yaxis.set_major_locator(MultipleLocator(20))
         ax.set_ylabel("prunable weights that go (%)")
@@ -41,7 +41,7 @@ def law(equal: EqualWeights, ax: Axes | None = None) -> Axes:
 
 
 def overview(equal: EqualWeights) -> Figure:
-    """Draw both published ways against the weights that stay, their difference, and what units take along.
+    """Draw both published ways against the weights that stay, their difference, and the weights that go with the nodes.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ def overview(equal: EqualWeights) -> Figure:
         law(equal, axes[0])
         for kind in KINDS:
             one = curves["accuracy"].sel(kind=kind, drop=True).transpose("network", "gone")
-            looks.banded(axes[1], one, kind, ranged=True, color=looks.KIND_COLORS[kind], zorder=3)
-        looks.banded(axes[2], curves["difference"].transpose("network", "gone"), ranged=True, color=style.BLACK)
+            banded(axes[1], one, KIND_NAMES[kind], ranged=True, color=looks.KIND_COLORS[kind], zorder=3)
+        banded(axes[2], curves["difference"].transpose("network", "gone"), ranged=True, color=style.BLACK)
         accuracy_axis(axes[1])
         axes[1].legend(loc="lower left")
-        looks.points_axis(axes[2], "weights less units (points)")
+        looks.points_axis(axes[2], "weights less nodes (points)")
         for ax in axes[1:]:
             looks.left_axis(ax, 100 - equal.until)
         style.letter(axes)

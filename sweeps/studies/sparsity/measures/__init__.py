@@ -1,54 +1,54 @@
 """How much of a network can be pruned: where accuracy starts to fall, by which choice, and at what saving."""
 
-from analysis.intervals import Interval, band, interval
-from sweeps.studies.sparsity import claims
-from sweeps.studies.sparsity.measures import plateaus  # modules, named apart from the functions
 from sweeps.studies.sparsity.measures.cost import cost_summary
-from sweeps.studies.sparsity.measures.layers import emptied, left_at
+from sweeps.studies.sparsity.measures.layers import emptied, extremes, left_at
+from sweeps.studies.sparsity.measures.methods import KIND_NAMES, KINDS, PUBLISHED, Method, compared, layer_name, methods
+from sweeps.studies.sparsity.measures.results import Finetuned, Results, measure
+from sweeps.studies.sparsity.measures.spread import spread_ratio
 from sweeps.studies.sparsity.measures.summary import (
     DROPS,
-    KINDS,
     MAIN_DROP,
-    PUBLISHED,
-    Method,
     at_last,
+    differences,
     largest_difference,
-    mean_height,
-    methods,
+    less_published,
+    mean_of,
     paired,
+    ranking,
     summary,
+    told_apart,
 )
 from sweeps.studies.sparsity.measures.weights import EqualWeights, at_equal_weights, square_law, weights_gone
-from sweeps.studies.sparsity.names import BY_NAMES, SCOPE_NAMES, by_name, layer_name, method_name, scope_name
 
 __all__ = [
-    "BY_NAMES",
     "DROPS",
     "KINDS",
+    "KIND_NAMES",
     "MAIN_DROP",
     "PUBLISHED",
-    "SCOPE_NAMES",
     "EqualWeights",
-    "Interval",
+    "Finetuned",
     "Method",
+    "Results",
     "at_equal_weights",
     "at_last",
-    "band",
-    "by_name",
-    "claims",
+    "compared",
     "cost_summary",
+    "differences",
     "emptied",
-    "interval",
+    "extremes",
     "largest_difference",
     "layer_name",
     "left_at",
-    "mean_height",
-    "method_name",
+    "less_published",
+    "mean_of",
+    "measure",
     "methods",
     "paired",
-    "plateaus",
-    "scope_name",
+    "ranking",
+    "spread_ratio",
     "square_law",
     "summary",
+    "told_apart",
     "weights_gone",
 ]

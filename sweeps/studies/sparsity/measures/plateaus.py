@@ -41,9 +41,8 @@ def end(along: Any, accuracy: Any, drop: float) -> Floats:
     >>> float(end([0, 50, 90, 99], [1.0, 1.0, 0.98, 0.5], 0.01))
     70.0
     """
-    place, values = _checked(along, accuracy, drop)
-    level = values[..., :1] - drop
-    below = ~(values >= level - ROUNDING)  # NaN counts as below, and is sorted out by the crossing
+    place, values, level = _checked(along, accuracy, drop)
+    below = ~(values >= level - ROUNDING)  # NaN counts as below; the crossing then is NaN
     return _crossing(place, values, level, np.where(below.any(axis=-1), below.argmax(axis=-1), values.shape[-1]))
 
 
@@ -71,16 +70,16 @@ def lasting(along: Any, accuracy: Any, drop: float) -> Floats:
     >>> float(lasting([0, 10, 20, 30, 40], [1.0, 0.98, 1.0, 1.0, 0.98], 0.01))
     35.0
     """
-    place, values = _checked(along, accuracy, drop)
-    level = values[..., :1] - drop
+    place, values, level = _checked(along, accuracy, drop)
     above = ~(values < level - ROUNDING)
     return _crossing(place, values, level, values.shape[-1] - above[..., ::-1].argmax(axis=-1))
 
 
-def _checked(along: Any, accuracy: Any, drop: float) -> tuple[Floats, Floats]:
+def _checked(along: Any, accuracy: Any, drop: float) -> tuple[Floats, Floats, Floats]:
+    """Return the places and the values, of one shape, and how low a value is below the drop."""
     values = _validate.real_numbers("accuracy", accuracy)
-    place = _validate.real_numbers("along", along)
-    return np.broadcast_to(place, values.shape), values[..., :] if _validate.positive("drop", drop) else values
+    place = np.broadcast_to(_validate.real_numbers("along", along), values.shape)
+    return place, values, values[..., :1] - _validate.positive("drop", drop)
 
 
 def _crossing(place: Floats, values: Floats, level: Floats, first: npt.NDArray[np.intp]) -> Floats:
