@@ -40,11 +40,11 @@ class Density(NamedTuple):
 def _clean_values(values: Any) -> npt.NDArray[np.float64]:
     cleaned = _validate.real_numbers("values", values).ravel()
     if cleaned.size == 0:
-        raise InputError("values: expected one or more numbers, got none")
+        raise InputError("values must be one or more numbers, got none")
     bad = int(np.count_nonzero(~np.isfinite(cleaned)))
     if bad:
         raise InputError(
-            f"values: expected finite numbers, got {bad} of {cleaned.size} that are not; "
+            f"values must be finite numbers, got {bad} of {cleaned.size} that are not; "
             "leave them out and report how many"
         )
     return cleaned
@@ -55,9 +55,9 @@ def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
         return np.full(count, 1 / count)
     cleaned = _validate.real_numbers("weights", weights).ravel()
     if cleaned.size != count:
-        raise InputError(f"weights: expected one for each of the {count} values, got {cleaned.size}")
+        raise InputError(f"weights must be one for each of the {count} values, got {cleaned.size}")
     if not (np.all(np.isfinite(cleaned)) and np.all(cleaned >= 0) and cleaned.sum() > 0):
-        raise InputError("weights: expected finite numbers, none negative, with a sum above 0")
+        raise InputError("weights must be finite numbers, none negative, with a sum above 0")
     return cleaned / cleaned.sum()
 
 
@@ -66,11 +66,11 @@ def _grid(low: float, high: float, width: float) -> tuple[npt.NDArray[np.float64
     with np.errstate(over="ignore"):
         wanted = RESOLUTION * ((high - low) / width)
     if not 0 < wanted < np.inf:  # a width that is lost beside the values, or the values beside it
-        raise InputError(f"width: expected one that fits values from {low:g} to {high:g}, got {width:g}")
+        raise InputError(f"width must be one that fits values from {low:g} to {high:g}, got {width:g}")
     bins = max(BINS, 2 ** int(np.ceil(np.log2(wanted))))
     if bins > MOST_BINS:
         least = RESOLUTION * (high - low) / MOST_BINS
-        raise InputError(f"width: expected {least:.3g} or more for values that span so far, got {width}")
+        raise InputError(f"width must be {least:.3g} or more for values that span so far, got {width}")
     grid, spacing = np.linspace(low, high, bins, retstep=True)
     return grid, float(spacing)
 
@@ -134,7 +134,7 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
     inside = 1.0
     if isinstance(values, Sample):
         if weights is not None:
-            raise InputError("weights: expected none beside a sample, which has its own")
+            raise InputError("weights must be left out beside a sample, which has its own")
         inside = values.counts.sum() / max(values.count, 1)
         values, weights = values.values, values.counts
     cleaned = _clean_values(values)
@@ -170,7 +170,7 @@ def kernel_width(samples: Iterable[Sample]) -> float:
     samples = list(samples) if isinstance(samples, Iterable) else [samples]
     for one in samples:
         if not isinstance(one, Sample):
-            raise InputTypeError(f"samples: expected those of analysis.samples, got {type(one).__name__}")
+            raise InputTypeError(f"samples must be those of analysis.samples, got {type(one).__name__}")
     spreads = [sample.shape.sd for sample in samples if sample.shape.sd > 0]
     smallest = min(spreads, default=10 * WIDTH)
     width = WIDTH if smallest / 50 <= WIDTH <= smallest / 3 else float(f"{smallest / 10:.1g}")

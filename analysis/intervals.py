@@ -139,7 +139,7 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     level = _validate.level(level)
     numbers = _validate.real_numbers("values", values)
     if numbers.ndim != 1:
-        raise InputError(f"values: expected one number a network, got shape {numbers.shape}")
+        raise InputError(f"values must be one number a network, got shape {numbers.shape}")
     known = numbers[np.isfinite(numbers)]
     if not known.size:
         return NO_INTERVAL
@@ -179,7 +179,7 @@ def over_pairs(matrix: Any) -> Interval:
     """
     values = _validate.real_numbers("matrix", matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise InputError(f"matrix: expected shape (networks, networks), got {values.shape}")
+        raise InputError(f"matrix must have shape (networks, networks), got {values.shape}")
     count, nan = len(values), float("nan")
     if count < 2:
         return Interval(nan, nan, count)
@@ -214,9 +214,9 @@ def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
         If there is no dimension "network" or more than one other.
     """
     if not isinstance(values, xr.DataArray):
-        raise InputTypeError(f"values: expected an xarray.DataArray, got {type(values).__name__}")
+        raise InputTypeError(f"values must be an xarray.DataArray, got {type(values).__name__}")
     if values.ndim != 2 or "network" not in values.dims:
-        raise InputError(f"values: expected the dimensions 'network' and one other, got {values.dims}")
+        raise InputError(f"values must have the dimensions 'network' and one other, got {values.dims}")
     (along,) = (dim for dim in values.dims if dim != "network")
     found = [interval(column, level) for column in values.transpose(along, "network").values]
     named = {name: (along, [getattr(one, name) for one in found]) for name in ("mean", "low", "high", "least", "most")}

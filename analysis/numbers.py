@@ -47,7 +47,7 @@ def macro_name(*words: str, **parameters: float | str) -> str:
     text = re.sub(r"\d", lambda match: f" {_DIGITS[int(match.group())]} ", text)
     parts = re.findall(r"[A-Za-z]+", text)
     if not parts:
-        raise InputError(f"words: expected letters or digits for a macro's name, got {text.strip()!r}")
+        raise InputError(f"words must be letters or digits for a macro's name, got {text.strip()!r}")
     return parts[0][0].lower() + parts[0][1:] + "".join(part[0].upper() + part[1:] for part in parts[1:])
 
 
@@ -125,7 +125,7 @@ class Numbers:
         """
         macro = macro_name(self.prefix, name, **parameters)
         if macro in self.macros:
-            raise InputError(rf"name: expected a new macro, got \{macro} a second time")
+            raise InputError(rf"name must be a new macro, got \{macro} a second time")
         self.macros[macro] = Number(value, error, digits, " ".join(comment.split()), interval)
 
     def add_interval(

@@ -89,14 +89,14 @@ def from_dataset(data: xr.Dataset) -> Perceptron:
     names = [str(data.attrs.get(name)) for name in ("activation", "output_activation")]
     for name in names:
         if name not in ACTIVATIONS:
-            raise InputError(f"data: expected a nonlinearity among {', '.join(ACTIVATIONS)}, got {name}")
+            raise InputError(f"data must have a nonlinearity among {', '.join(ACTIVATIONS)}, got {name}")
     return Perceptron(tuple(kernels), tuple(biases), *names)
 
 
 def check(network: Any) -> None:
     """Raise an error for anything but a `Perceptron`."""
     if not isinstance(network, Perceptron):
-        raise InputTypeError(f"network: expected a Perceptron, got {type(network).__name__}; see from_dataset")
+        raise InputTypeError(f"network must be a Perceptron, got {type(network).__name__}; see from_dataset")
 
 
 def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
@@ -110,7 +110,7 @@ def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats]
     check(network)
     values = _validate.real_numbers("inputs", inputs)
     if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
-        raise InputError(f"inputs: expected shape (examples, {len(network.kernels[0])}), got {values.shape}")
+        raise InputError(f"inputs must have shape (examples, {len(network.kernels[0])}), got {values.shape}")
     hidden, _ = ACTIVATIONS[network.activation]
     sums, activations = [], []
     for index, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):
@@ -162,12 +162,12 @@ def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats
 def _classes(targets: Any, examples: int, classes: int) -> npt.NDArray[np.intp]:
     labels = np.asarray(targets)
     if labels.dtype.kind not in "iu":
-        raise InputTypeError(f"targets: expected whole numbers, got dtype {labels.dtype}")
+        raise InputTypeError(f"targets must be whole numbers, got dtype {labels.dtype}")
     if labels.shape != (examples,):
-        raise InputError(f"targets: expected shape ({examples},), one class an example, got {labels.shape}")
+        raise InputError(f"targets must have shape ({examples},), one class an example, got {labels.shape}")
     wrong = labels[(labels < 0) | (labels >= classes)]
     if wrong.size:
-        raise InputError(f"targets: expected classes from 0 to {classes - 1}, got {wrong[0]} among them")
+        raise InputError(f"targets must be classes from 0 to {classes - 1}, got {wrong[0]} among them")
     return labels.astype(np.intp)
 
 

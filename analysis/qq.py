@@ -124,7 +124,7 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     """
     level = _validate.level(level)
     if samples.is_summary(loss):
-        raise InputTypeError("loss: expected draws, got a summary, which holds none")
+        raise InputTypeError("loss must be draws, got a summary, which holds none")
     sample = samples.log_losses(loss)
     logs, usable, missing = sample.values, sample.count, (sample.nonpositive, sample.nonfinite)
     if usable > SAMPLE:

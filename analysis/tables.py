@@ -53,7 +53,7 @@ class Column:
         if self.errors is not None:
             object.__setattr__(self, "errors", [_plain(error) for error in self.errors])
             if len(self.errors) != len(self.values):
-                raise InputError(f"errors: expected {len(self.values)} for column {self.key!r}, got {len(self.errors)}")
+                raise InputError(f"errors must be {len(self.values)} for column {self.key!r}, got {len(self.errors)}")
 
     @property
     def is_text(self) -> bool:
@@ -130,9 +130,9 @@ class Table:
     def __post_init__(self) -> None:
         lengths = {column.key: len(column.values) for column in self.columns}
         if len(set(lengths.values())) != 1:
-            raise InputError(f"columns: expected one or more, all of one length, got lengths {lengths}")
+            raise InputError(f"columns must be one or more, all of one length, got lengths {lengths}")
         if len(lengths) != len(self.columns):
-            raise InputError(f"columns: expected distinct keys, got {[c.key for c in self.columns]}")
+            raise InputError(f"columns must be distinct keys, got {[c.key for c in self.columns]}")
 
     def _cells(self, style: str) -> list[tuple[str, ...]]:
         return list(zip(*(column.cells(style) for column in self.columns), strict=True))

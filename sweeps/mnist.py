@@ -42,9 +42,9 @@ def batch(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     images_path, labels_path = (_path(folder, f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images, labels = _read(images_path, 3), _read(labels_path, 1)
     if images.shape[1:] != (28, 28):
-        raise InputError(f"{images_path}: expected images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
+        raise InputError(f"{images_path} must hold images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
     if len(images) != len(labels):
-        raise InputError(f"{labels_path}: expected {len(images)} labels, one an image, got {len(labels)}")
+        raise InputError(f"{labels_path} must hold {len(images)} labels, one an image, got {len(labels)}")
     if len(labels) == 0 or labels.max() > 9:
         raise InputError(f"{labels_path}: expected labels from 0 to 9, at least one")
     return images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int32)
@@ -74,8 +74,8 @@ def _read(path: Path, axes: int) -> np.ndarray:
     head = np.frombuffer(content[: 4 * (1 + axes)], ">u4") if len(content) >= 4 * (1 + axes) else np.zeros(1, int)
     # Two zero bytes, 8 for unsigned bytes, and the number of axes.
     if head[0] != 0x0800 + axes:
-        raise InputError(f"{path}: expected an IDX file with magic number {0x0800 + axes}, got {head[0]}")
+        raise InputError(f"{path} must hold an IDX file with magic number {0x0800 + axes}, got {head[0]}")
     shape, values = tuple(head[1:].tolist()), np.frombuffer(content, np.uint8, offset=4 * (1 + axes))
     if values.size != np.prod(shape, dtype=int):
-        raise InputError(f"{path}: expected {np.prod(shape, dtype=int)} bytes for shape {shape}, got {values.size}")
+        raise InputError(f"{path} must hold {np.prod(shape, dtype=int)} bytes for shape {shape}, got {values.size}")
     return values.reshape(shape)

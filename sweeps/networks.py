@@ -101,9 +101,9 @@ class MLP(nnx.Module):
 def _checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray):
         raise InputTypeError(f"sizes must be numbers (inputs, ..., outputs), got {checks.shown(sizes)}")
-    numbers = tuple(checks.whole("sizes", size) for size in sizes)
-    if len(numbers) < 2 or min(numbers) < 1:
-        raise InputError(f"sizes must be at least two positive numbers (inputs, ..., outputs), got {numbers}")
+    numbers = tuple(checks.whole("sizes", size, 1) for size in sizes)
+    if len(numbers) < 2:
+        raise InputError(f"sizes must be at least two numbers (inputs, ..., outputs), got {numbers}")
     return numbers
 
 

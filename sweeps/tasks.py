@@ -134,8 +134,8 @@ def spiral(
         out of range.
     """
     sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
-    turns = checks.real("turns", turns, -checks.TURNS, checks.TURNS)
-    noise = checks.real("noise", noise, 0, checks.NOISE)
+    turns = checks.number("turns", turns, -checks.TURNS, checks.TURNS)
+    noise = checks.number("noise", noise, 0, checks.NOISE)
 
     def sample(examples: int, seed: int) -> Batch:
         random = np.random.default_rng(seed)
@@ -330,7 +330,7 @@ def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: di
 def _split_settings(test_fraction: Any, split_seed: Any) -> dict[str, Any]:
     """Return the arguments of a split, checked."""
     return dict(
-        test_fraction=checks.real("test_fraction", test_fraction), split_seed=checks.seed("split_seed", split_seed)
+        test_fraction=checks.number("test_fraction", test_fraction), split_seed=checks.seed("split_seed", split_seed)
     )
 
 

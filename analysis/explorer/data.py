@@ -143,7 +143,7 @@ def collect(run: Run) -> Explorable:
     missing = [name for name in ("task", "network") if name not in run.tree.children]
     if missing:
         raise InputError(
-            f"folder: expected a run with the groups task and network, got {sorted(run.tree.children)} in {run.folder}"
+            f"folder must be a run with the groups task and network, got {sorted(run.tree.children)} in {run.folder}"
         )
     task, data, sweeps = run.group("task"), run.group("network"), _sweeps(run)
     named = str(data.attrs.get("network", "another network"))
@@ -190,7 +190,7 @@ def collect(run: Run) -> Explorable:
 
 def _check(good: bool, expected: str, came: object, folder: Path) -> None:
     if not good:
-        raise InputError(f"folder: expected a run with {expected}, got {came} in {folder}")
+        raise InputError(f"folder must be a run with {expected}, got {came} in {folder}")
 
 
 def _sweeps(run: Run) -> dict[str, xr.Dataset]:

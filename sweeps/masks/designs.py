@@ -24,7 +24,7 @@ MOST_CUBE_NODES = 30
 
 # Draws of a stream are numbered in 32 bits, with room to spare for the last batch to run over the end.
 _count = partial(checks.whole, least=1)
-_probability = partial(checks.real, least=0, most=1)
+_probability = partial(checks.number, least=0, most=1)
 
 
 class Design:

@@ -86,7 +86,7 @@ class Normalised:
 
     def __post_init__(self) -> None:
         # Python's own numbers: NumPy's would decide the type of what they are multiplied by.
-        object.__setattr__(self, "eps", checks.real("eps", self.eps, 0))
+        object.__setattr__(self, "eps", checks.number("eps", self.eps, 0))
         object.__setattr__(self, "blame_bias", checks.flag("blame_bias", self.blame_bias))
 
     @property
@@ -110,7 +110,7 @@ class _Stabilised:
     conserves: ClassVar[tuple[str, ...]] = ("relevance",)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "eps", checks.real("eps", self.eps, 0))
+        object.__setattr__(self, "eps", checks.number("eps", self.eps, 0))
 
     @property
     def plain(self) -> Normalised:
@@ -142,7 +142,7 @@ class Gamma(_Stabilised):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "gamma", checks.real("gamma", self.gamma, 0))
+        object.__setattr__(self, "gamma", checks.number("gamma", self.gamma, 0))
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
@@ -185,7 +185,7 @@ class AlphaBeta(_Stabilised):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("alpha", "beta"):
-            object.__setattr__(self, name, checks.real(name, getattr(self, name), 0))
+            object.__setattr__(self, name, checks.number(name, getattr(self, name), 0))
         if not np.isclose(self.alpha - self.beta, 1, rtol=0, atol=1e-9):
             raise InputError(f"alpha - beta must be 1, got {self.alpha} - {self.beta} = {self.alpha - self.beta}")
 

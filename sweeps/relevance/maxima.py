@@ -107,7 +107,7 @@ class SoftmaxLimit:
     has_offset: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "eps", checks.real("eps", self.eps, 0))
+        object.__setattr__(self, "eps", checks.number("eps", self.eps, 0))
 
     def shares(self, objects: Objects, baseline: Objects) -> Objects:
         """See ``MaximumRule``."""

@@ -100,4 +100,4 @@ def write_report(folder: str | PathLike[str]) -> Path:
     if name == "sweep":
         return reports.write(folder)
     known = sorted([*STUDIES, "sweep"])
-    raise InputError(f"folder: expected a run of a study among {known}, got a run of {name!r} in {folder}")
+    raise InputError(f"folder must be a run of a study among {known}, got a run of {name!r} in {folder}")

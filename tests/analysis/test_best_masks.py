@@ -74,11 +74,11 @@ def test_every_probability_has_its_own():
 
 def test_bad_arguments_are_named():
     data = synthetic_run.bernoulli(np.random.default_rng(3))
-    with pytest.raises(ValueError, match="count: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         best.best_masks(data, count=0)
-    with pytest.raises(ValueError, match="sweep: expected the variable 'gates' or a whole hypercube, got"):
+    with pytest.raises(ValueError, match="sweep must have the variable 'gates' or a whole hypercube, got"):
         best.best_masks(data.drop_vars("gates"))
-    with pytest.raises(ValueError, match="sweep: expected the dimension 'node', got"):
+    with pytest.raises(ValueError, match="sweep must have the dimension 'node', got"):
         best.best_masks(data.drop_vars("gates").drop_dims("node"))
-    with pytest.raises(TypeError, match="sweep: expected an xarray.Dataset, got ndarray"):
+    with pytest.raises(TypeError, match="sweep must be an xarray.Dataset, got ndarray"):
         best.best_masks(np.ones(3))

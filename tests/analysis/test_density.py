@@ -66,23 +66,23 @@ def test_a_wide_range_gets_more_points_not_a_worse_answer():
     grid, got = density.kde(values)
     assert grid.size > 2**14
     assert np.abs(got - direct(values, grid, 0.03)).max() < bound(0.03)
-    with pytest.raises(ValueError, match=r"width: expected 23\.8 or more for values that span so far, got 0\.03"):
+    with pytest.raises(ValueError, match=r"width must be 23\.8 or more for values that span so far, got 0\.03"):
         density.kde([0.0, 1e6])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused_and_counted(bad):
-    with pytest.raises(ValueError, match="values: expected finite numbers, got 2 of 3 that are not"):
+    with pytest.raises(ValueError, match="values must be finite numbers, got 2 of 3 that are not"):
         density.kde([bad, 1.0, bad])
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (([],), ValueError, "values: expected one or more numbers, got none"),
-        ((["a"],), TypeError, "values: expected integers or floating-point numbers"),
-        (([1.0], 0.0), ValueError, "width: expected a finite number above 0, got 0.0"),
-        (([1.0], np.nan), ValueError, "width: expected a finite number above 0, got nan"),
+        (([],), ValueError, "values must be one or more numbers, got none"),
+        ((["a"],), TypeError, "values must be integers or floating-point numbers"),
+        (([1.0], 0.0), ValueError, "width must be above 0, got 0.0"),
+        (([1.0], np.nan), ValueError, "width must be finite, got nan"),
     ],
 )
 def test_bad_arguments_are_named(arguments, error, message):
@@ -91,8 +91,8 @@ def test_bad_arguments_are_named(arguments, error, message):
 
 
 def test_bad_weights_are_named():
-    with pytest.raises(ValueError, match="weights: expected one for each of the 2 values, got 1"):
+    with pytest.raises(ValueError, match="weights must be one for each of the 2 values, got 1"):
         density.kde([1.0, 2.0], weights=[1.0])
     for weights in ([-1.0, 2.0], [0.0, 0.0], [np.nan, 1.0]):
-        with pytest.raises(ValueError, match="weights: expected finite numbers, none negative"):
+        with pytest.raises(ValueError, match="weights must be finite numbers, none negative"):
             density.kde([1.0, 2.0], weights=weights)

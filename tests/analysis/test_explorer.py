@@ -98,21 +98,21 @@ class TestWhatThePageHolds:
 class TestRefusals:
     def test_more_than_two_inputs(self, tmp_path, clean_tree):
         tree = with_network(clean_tree, (64, NODES, 2))
-        with pytest.raises(ValueError, match=r"^folder: expected a run with a network with two inputs, got 64 in"):
+        with pytest.raises(ValueError, match=r"^folder must be a run with a network with two inputs, got 64 in"):
             collect(changed(tmp_path, tree))
 
     def test_another_loss(self, tmp_path, clean_tree):
         tree = clean_tree.copy()
         for sweep in tree["sweeps"].children.values():
             sweep.attrs = sweep.attrs | {"loss": "squared_error"}
-        with pytest.raises(ValueError, match="expected a run with the loss cross_entropy, got squared_error in"):
+        with pytest.raises(ValueError, match="must be a run with the loss cross_entropy, got squared_error in"):
             collect(changed(tmp_path, tree))
 
     def test_values_in_place_of_classes(self, tmp_path, clean_tree):
         tree = clean_tree.copy()
         del tree["sweeps"]
         tree["task"]["test_targets"] = tree["task"]["test_targets"].astype(float)
-        with pytest.raises(ValueError, match="expected a run with the loss cross_entropy, got another loss in"):
+        with pytest.raises(ValueError, match="must be a run with the loss cross_entropy, got another loss in"):
             collect(changed(tmp_path, tree))
 
     @pytest.mark.parametrize(("group", "name"), [("network", "layers.0.bias"), ("task", "test_inputs")])
@@ -120,25 +120,25 @@ class TestRefusals:
         tree = explorable_tree.copy(deep=True)
         tree[group][name].values[..., 0] = np.inf
         bad = np.count_nonzero(np.isinf(tree[group][name]))
-        with pytest.raises(InputError, match=f"expected a run with finite weights and test inputs, got {bad} that are"):
+        with pytest.raises(InputError, match=f"must be a run with finite weights and test inputs, got {bad} that are"):
             collect(changed(tmp_path, tree))
 
     @pytest.mark.parametrize("classes", [1, 7])
     def test_too_few_or_too_many_classes(self, tmp_path, clean_tree, classes):
-        with pytest.raises(ValueError, match=f"expected a run with 2 to 6 classes, got {classes} in"):
+        with pytest.raises(ValueError, match=f"must be a run with 2 to 6 classes, got {classes} in"):
             collect(changed(tmp_path, with_network(clean_tree, (2, NODES, classes))))
 
     def test_gates_elsewhere(self, tmp_path, clean_tree):
-        with pytest.raises(ValueError, match="expected a run with 10 gates, one a hidden node, got 8 in"):
+        with pytest.raises(ValueError, match="must be a run with 10 gates, one a hidden node, got 8 in"):
             collect(changed(tmp_path, with_network(clean_tree, (2, NODES, 2, 2))))
 
     @pytest.mark.parametrize("group", ["task", "network"])
     def test_a_run_without_task_or_network(self, tmp_path, clean_tree, group):
         tree = clean_tree.copy()
         del tree[group]
-        with pytest.raises(ValueError, match=r"expected a run with the groups task and network, got \['"):
+        with pytest.raises(ValueError, match=r"must be a run with the groups task and network, got \['"):
             collect(changed(tmp_path, tree))
 
     def test_a_folder_without_a_run(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="expected a run folder that holds run.zarr"):
+        with pytest.raises(FileNotFoundError, match="must be a run folder that holds run.zarr"):
             explorer.write(tmp_path)

@@ -103,7 +103,7 @@ def test_curves_are_exact_and_samples_are_dots():
     np.testing.assert_array_equal(mean, hypercube.moments(VALUES, chance).mean)
     assert ax.get_ylabel() == "loss (nats)"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mean, exact", "mean ± sd, exact", "sampled"]
-    with pytest.raises(ValueError, match="sampled: expected the variable 'sd'"):
+    with pytest.raises(ValueError, match="sampled must have the variable 'sd'"):
         spectrum.against_probability(VALUES, sampled[["mean"]])
 
 
@@ -124,7 +124,7 @@ def test_bars_of_nodes_are_sorted_and_labelled():
     np.testing.assert_array_equal(heights[NODES:], hypercube.banzhaf(VALUES)[order])
     assert [text.get_text() for text in ax.get_xticklabels()] == [str(i) for i in order]
     assert ax.get_xlabel() == "node (layers/0 unit)"
-    with pytest.raises(ValueError, match="labels: expected one for each of the 6 nodes, got 2"):
+    with pytest.raises(ValueError, match="labels must be one for each of the 6 nodes, got 2"):
         masks.node_values(VALUES, ["a", "b"])
 
 
@@ -157,9 +157,9 @@ def test_labels_of_the_cube_do_not_overlap_each_other_or_a_corner():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (((0, 1), (0, 1, 2)), r"start: expected three gates, each 0 or 1, got \(0, 1\)"),
-        (((0, 1, 2), (0, 1, 2)), r"start: expected three gates, each 0 or 1, got \(0, 1, 2\)"),
-        (((0, 1, 0), (0, 1, 1)), r"order: expected the nodes 0, 1 and 2 in some order, got \(0, 1, 1\)"),
+        (((0, 1), (0, 1, 2)), r"start must be three gates, each 0 or 1, got \(0, 1\)"),
+        (((0, 1, 2), (0, 1, 2)), r"start must be three gates, each 0 or 1, got \(0, 1, 2\)"),
+        (((0, 1, 0), (0, 1, 1)), r"order must be the nodes 0, 1 and 2 in some order, got \(0, 1, 1\)"),
     ],
 )
 def test_paths_that_are_none_are_refused(arguments, message):

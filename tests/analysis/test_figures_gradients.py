@@ -46,7 +46,7 @@ class TestFigures:
             x, y = curves[2 * index].get_data()
             np.testing.assert_allclose(np.trapezoid(y, x), 1, atol=2e-3)
             np.testing.assert_allclose(curves[2 * index + 1].get_xdata(), kept.mean())
-        with pytest.raises(ValueError, match=r"probability: expected one of \[0.25, 0.5, 0.75\], got 0.3"):
+        with pytest.raises(ValueError, match=r"probability must be one of \[0.25, 0.5, 0.75\], got 0.3"):
             figures.by_state(data, probability=0.3)
 
     def test_panels_share_axes_and_mark_what_is_cut_off(self, data, tmp_path):
@@ -73,7 +73,7 @@ class TestFigures:
         figure = figures.by_node(data, nodes=[4, 1])
         assert [ax.get_title(loc="left") for ax in figure.axes] == ["4", "1"]
         for nodes in ([], [NODES]):
-            with pytest.raises(ValueError, match="nodes: expected (one or more of )?0 to 5, got"):
+            with pytest.raises(ValueError, match="nodes must be (one or more of 0 to 5|at most 5), got"):
                 figures.by_node(data, nodes=nodes)
 
     def test_nothing_to_show_still_draws(self, data):

@@ -82,13 +82,13 @@ def test_an_overview_explains_what_is_there():
 
 
 def test_errors_say_what_was_expected(monkeypatch):
-    with pytest.raises(ValueError, match=r"gates: expected shape \(7,\), one gate a node, got \(2,\)"):
+    with pytest.raises(ValueError, match=r"gates must have shape \(7,\), one gate a node, got \(2,\)"):
         graph.network(NET, [1, 0])
-    with pytest.raises(ValueError, match="gates: expected numbers between 0 and 1, got 2.0 among them"):
+    with pytest.raises(ValueError, match="gates must be numbers between 0 and 1, got 2.0 among them"):
         graph.network(NET, [2] * 7)
-    with pytest.raises(ValueError, match="most: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="most must be at least 1, got 0"):
         graph.network(NET, most=0)
-    with pytest.raises(ValueError, match="gates: expected one vector or more"):
+    with pytest.raises(ValueError, match="gates must be one vector or more"):
         graph.overview(NET, {})
     monkeypatch.setitem(sys.modules, "networkx", None)
     with pytest.raises(ImportError, match=r"pip install 'gatesweep\[graph\]'"):

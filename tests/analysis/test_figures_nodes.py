@@ -76,7 +76,7 @@ def test_a_heat_map_has_a_row_for_each_layer_of_a_kind(tmp_path):
     bar = ax.figure.axes[1]
     assert bar.get_xlabel() == "change of the loss, node off ($10^{-3}$ nats)"
     assert_inside(ax.figure, tmp_path)
-    with pytest.raises(ValueError, match=r"kind: expected one of \['head', 'unit'\], got None"):
+    with pytest.raises(ValueError, match=r"kind must be one of head, unit, got None"):
         nodes.grid(data)
     wide = nodes.grid(synthetic_model.leave_one_out((("a", "unit", 300), ("b", "unit", 300))))
     assert not wide.texts and wide.figure.get_size_inches()[0] == style.DOUBLE
@@ -97,11 +97,11 @@ def test_layers_show_spread_or_errors(tmp_path):
     half = by_layer.COVERS * drawn["log_loss_gradient_mean_error"].isel(probability=0)
     np.testing.assert_allclose((ends[:, 1] - ends[:, 0]) / 2, half)
     assert_inside(figure, tmp_path)
-    with pytest.raises(ValueError, match=r"quantity: expected one of \['change', 'log_change'\] .*, got 'slope'"):
+    with pytest.raises(ValueError, match=r"quantity must be one of change, log_change, got 'slope'"):
         by_layer.summary(single, "slope")
-    with pytest.raises(ValueError, match="per: expected 'node' or 'layer', got 'net'"):
+    with pytest.raises(ValueError, match="per must be one of node, layer, got 'net'"):
         by_layer.summary(drawn, per="net")
-    with pytest.raises(ValueError, match="quantity: expected 'loss' or 'log_loss', got 'sign'"):
+    with pytest.raises(ValueError, match="quantity must be 'loss' or 'log_loss', got 'sign'"):
         nodes.effects(synthetic_model.leave_one_out(), "sign")
 
 

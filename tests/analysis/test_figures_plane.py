@@ -69,9 +69,9 @@ def test_an_animation_has_a_frame_an_epoch(maps, tmp_path):
 
 
 def test_errors_say_what_was_expected(maps, tmp_path):
-    with pytest.raises(ValueError, match="labels: expected one for each of the 7 nodes, got 2"):
+    with pytest.raises(ValueError, match="labels must be one for each of the 7 nodes, got 2"):
         figures.nodes(maps, ["one", "two"])
-    with pytest.raises(ValueError, match="maps: expected one mask or more"):
+    with pytest.raises(ValueError, match="maps must be one mask or more"):
         figures.masks({})
     with pytest.raises(ValueError, match=r"path: a .gif file, got 1 and film.mov"):
         figures.animation([maps], tmp_path / "film.mov")

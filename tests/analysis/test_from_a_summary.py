@@ -100,9 +100,9 @@ def test_a_density_leaves_out_what_lies_outside_the_histogram(sweep):
     assert 0.5 < inside < 0.95
     grid, got = density.kde(held)
     assert np.trapezoid(got, grid) == pytest.approx(inside, abs=1e-9)
-    with pytest.raises(ValueError, match="weights: expected none beside a sample"):
+    with pytest.raises(ValueError, match="weights must be left out beside a sample"):
         density.kde(held, weights=np.ones(3))
-    with pytest.raises(TypeError, match=r"values: expected numbers, got an xarray.Dataset"):
+    with pytest.raises(TypeError, match=r"values must be numbers, got an xarray.Dataset"):
         density.kde(sweep)
 
 
@@ -125,7 +125,7 @@ def test_kernel_width_is_never_too_small_for_the_bins_or_for_the_grid(summary):
     spread = samples.losses([0.0, 1e4])
     far = replace(spread, shape=spread.shape._replace(sd=0.1))
     density.kde(far, density.kernel_width([far]))  # does not refuse the width
-    with pytest.raises(ValueError, match="width: expected 0.238 or more"):
+    with pytest.raises(ValueError, match="width must be 0.238 or more"):
         density.kde(far, 0.01)
     assert density.kernel_width([samples.losses([2.0, 2.0])]) == 0.03
 
@@ -156,5 +156,5 @@ def test_figures_of_a_sweep_without_probabilities_have_one_curve_and_its_unit(sw
 
 
 def test_quantile_plots_need_draws(summary):
-    with pytest.raises(TypeError, match="loss: expected draws, got a summary, which holds none"):
+    with pytest.raises(TypeError, match="loss must be draws, got a summary, which holds none"):
         qq.normal_quantiles(summary)

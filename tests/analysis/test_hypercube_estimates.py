@@ -324,11 +324,11 @@ FEW = np.where(np.arange(100) < 3, VALUES, np.nan)
 @pytest.mark.parametrize(
     ("values", "gates", "p", "error", "message"),
     [
-        (VALUES, GATES, 0.25, ValueError, r"gates: expected a share near 0.25 that is on, got 0\.\d+"),
-        (VALUES, GATES, 1.0, ValueError, "probability: expected above 0 and below 1, got 1"),
-        (VALUES, GATES, (0.25, 0.5), ValueError, r"probability: expected one number, got shape \(2,\)"),
-        (VALUES, GATES * 0.5, 0.5, ValueError, "gates: expected zeros and ones, got 0.5"),
-        (VALUES, GATES.astype(str), 0.5, TypeError, "gates: expected zeros and ones, got dtype <U5"),
+        (VALUES, GATES, 0.25, ValueError, r"gates must have a share near 0.25 that is on, got 0\.\d+"),
+        (VALUES, GATES, 1.0, ValueError, "probability must be above 0 and below 1, got 1"),
+        (VALUES, GATES, (0.25, 0.5), ValueError, r"probability must be one number, got shape \(2,\)"),
+        (VALUES, GATES * 0.5, 0.5, ValueError, "gates must be zeros and ones, got 0.5"),
+        (VALUES, GATES.astype(str), 0.5, TypeError, "gates must be zeros and ones, got dtype <U5"),
         (
             VALUES[:50],
             GATES,
@@ -336,9 +336,9 @@ FEW = np.where(np.arange(100) < 3, VALUES, np.nan)
             ValueError,
             r"values of shape \(..., draws\) and gates .* got \(50,\) and \(100, 5\)",
         ),
-        (FEW, GATES, 0.5, ValueError, "values: expected 4 or more draws of finite numbers, got 3 and 97 others"),
-        (VALUES > 9, GATES, 0.5, TypeError, "values: expected integers or floating-point numbers, got dtype bool"),
-        (xr.Dataset(), GATES, 0.5, TypeError, "values: expected numbers, got an xarray.Dataset"),
+        (FEW, GATES, 0.5, ValueError, "values must be 4 or more draws of finite numbers, got 3 and 97 others"),
+        (VALUES > 9, GATES, 0.5, TypeError, "values must be integers or floating-point numbers, got dtype bool"),
+        (xr.Dataset(), GATES, 0.5, TypeError, "values must be numbers, got an xarray.Dataset"),
     ],
 )
 def test_first_order_says_what_is_wrong(values, gates, p, error, message):
@@ -348,15 +348,15 @@ def test_first_order_says_what_is_wrong(values, gates, p, error, message):
 
 def test_labelled_arrays_of_another_kind_are_refused():
     two = xr.DataArray(np.ones((2, 9)), dims=("probability", "draw"))
-    with pytest.raises(ValueError, match=r"values: expected one probability, got 2; select one, \.isel"):
+    with pytest.raises(ValueError, match=r"values must have one probability, got 2; select one, \.isel"):
         estimates.first_order(two, np.ones((2, 9, 3)))
     along = xr.DataArray(ALONG, dims=("draw", "step"))
-    with pytest.raises(ValueError, match=r"values: expected independent draws, got .*; for paths use along_paths"):
+    with pytest.raises(ValueError, match=r"values must be independent draws, got .*; for paths use along_paths"):
         estimates.first_order(along, PATHS)
-    with pytest.raises(ValueError, match=r"values: expected the dimension 'step', got \('draw',\)"):
+    with pytest.raises(ValueError, match=r"values must have the dimension 'step', got \('draw',\)"):
         estimates.along_paths(along.isel(step=0), PATHS)
     gates = xr.DataArray(PATHS, dims=("path", "step", "node"))
-    with pytest.raises(ValueError, match=r"gates: expected the dimensions \('draw', 'step', 'node'\), got \('path'"):
+    with pytest.raises(ValueError, match=r"gates must have the dimensions \('draw', 'step', 'node'\), got \('path'"):
         estimates.along_paths(along, gates)
 
 
@@ -370,16 +370,16 @@ def test_labelled_arrays_of_another_kind_are_refused():
             r"every node on, got \d+ of 100 that do not; sweep FlipPaths\(probability=0\)",
         ),
         (estimates.along_paths, ALONG, flip_paths(100, 21, 0.0), r"near 0.5 .* got 0 at the start; sweep FlipPaths\("),
-        (estimates.along_paths, ALONG[:, :3], PATHS[:, :3], "gates: expected whole paths, 6 steps for 5 nodes, got 3"),
-        (estimates.along_paths, ALONG, PATHS[:, [0, 1, 2, 3, 4, 4]], "gates: expected whole paths, one node flipped"),
-        (estimates.along_paths, ALONG, PATHS[:, [0, 1, 0, 1, 0, 1]], "gates: expected whole paths, one node flipped"),
+        (estimates.along_paths, ALONG[:, :3], PATHS[:, :3], "gates must be whole paths, 6 steps for 5 nodes, got 3"),
+        (estimates.along_paths, ALONG, PATHS[:, [0, 1, 2, 3, 4, 4]], "gates must be whole paths, one node flipped"),
+        (estimates.along_paths, ALONG, PATHS[:, [0, 1, 0, 1, 0, 1]], "gates must be whole paths, one node flipped"),
         (
             estimates.along_paths,
             ALONG[:2],
             PATHS[:2],
-            "values: expected 3 or more paths of finite numbers, got 2 and 0",
+            "values must be 3 or more paths of finite numbers, got 2 and 0",
         ),
-        (estimates.shapley, ALONG[:1], PATHS[:1], "values: expected 2 or more paths of finite numbers, got 1 and 0"),
+        (estimates.shapley, ALONG[:1], PATHS[:1], "values must be 2 or more paths of finite numbers, got 1 and 0"),
     ],
 )
 def test_paths_say_what_is_wrong(estimate, values, gates, message):
@@ -389,5 +389,5 @@ def test_paths_say_what_is_wrong(estimate, values, gates, message):
 
 def test_a_table_that_is_not_whole_points_to_the_estimates():
     for values in (VALUES, ALONG):
-        with pytest.raises(ValueError, match=r"values: expected .*2\*\*N.*; for sampled masks see .*\.estimates"):
+        with pytest.raises(ValueError, match=r"values must .*2\*\*N.*; for sampled masks see .*\.estimates"):
             hypercube.banzhaf(values)

@@ -153,16 +153,16 @@ def test_drawn_masks_have_the_exact_moments():
 @pytest.mark.parametrize("function", [hypercube.moments, hypercube.mean_derivative, hypercube.distribution])
 @pytest.mark.parametrize("p", [-0.1, 1.1, np.nan])
 def test_probabilities_outside_are_refused(function, p):
-    with pytest.raises(ValueError, match=f"probability: expected between 0 and 1, got {p:g}"):
+    with pytest.raises(ValueError, match=f"probability must be between 0 and 1, got {p:g}"):
         function([1.0, 2.0], p)
 
 
 def test_a_distribution_is_for_one_probability_and_bins_of_some_width():
-    with pytest.raises(ValueError, match=r"probability: expected one number, got shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"probability must be one number, got shape \(1,\)"):
         hypercube.distribution([1.0, 2.0], [0.5])
-    with pytest.raises(ValueError, match="width: expected a finite number above 0, got 0"):
+    with pytest.raises(ValueError, match="width must be above 0, got 0"):
         hypercube.distribution([1.0, 2.0], 0.5, width=0)
-    with pytest.raises(ValueError, match="width: expected more than the rounding of the values, got 1e-20"):
+    with pytest.raises(ValueError, match="width must be more than the rounding of the values, got 1e-20"):
         hypercube.distribution([1.0, 2.0], 0.5, width=1e-20)
-    with pytest.raises(TypeError, match="probability: expected integers or floating-point numbers"):
+    with pytest.raises(TypeError, match="probability must be integers or floating-point numbers"):
         hypercube.moments([1.0, 2.0], "half")

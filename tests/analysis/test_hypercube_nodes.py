@@ -149,7 +149,7 @@ def test_sobol_indices_of_a_constant_are_not_known():
 
 
 def test_unknown_indices_are_named():
-    with pytest.raises(ValueError, match="index: expected 'banzhaf' or 'shapley', got 'owen'"):
+    with pytest.raises(ValueError, match="index must be one of banzhaf, shapley, got 'owen'"):
         hypercube.interaction([1.0, 2.0], "owen")
 
 

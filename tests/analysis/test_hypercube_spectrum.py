@@ -145,7 +145,7 @@ def test_krawtchouk_is_exact_up_to_its_limit():
     got = hypercube.krawtchouk(60)
     assert got[:, 0].tolist() == [math.comb(60, k) for k in range(61)]
     assert got[30, 60] == math.comb(60, 30)
-    with pytest.raises(ValueError, match="nodes: expected 0 to 60, got 61"):
+    with pytest.raises(ValueError, match="nodes must be at most 60, got 61"):
         hypercube.krawtchouk(61)
 
 
@@ -216,19 +216,19 @@ FUNCTIONS = [
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        (np.ones(12), ValueError, r"values: expected 2\*\*N numbers, one for each mask of N nodes, got 12"),
-        (np.ones(0), ValueError, r"values: expected 2\*\*N numbers, one for each mask of N nodes, got 0"),
+        (np.ones(12), ValueError, r"values must be 2\*\*N numbers, one for each mask of N nodes, got 12"),
+        (np.ones(0), ValueError, r"values must be 2\*\*N numbers, one for each mask of N nodes, got 0"),
         (
             np.ones((2, 4)),
             ValueError,
-            r"values: expected shape \(2\*\*N,\), one number for each mask, got shape \(2, 4\)",
+            r"values must have shape \(2\*\*N,\), one number for each mask, got shape \(2, 4\)",
         ),
-        (1.0, ValueError, r"values: expected shape \(2\*\*N,\), one number for each mask, got shape \(\)"),
-        ([1, np.nan, 2, np.inf], ValueError, "values: expected finite numbers, got 2 of 4 .* the first at mask 1"),
-        ([True, False], TypeError, "values: expected integers or floating-point numbers, got dtype bool"),
-        (["a", "b"], TypeError, "values: expected integers or floating-point numbers, got dtype <U1"),
-        (np.ones(2, complex), TypeError, "values: expected integers or floating-point numbers, got dtype complex128"),
-        (xr.Dataset({"loss": ("mask", [1.0, 2.0])}), TypeError, "values: expected numbers, got an xarray.Dataset"),
+        (1.0, ValueError, r"values must have shape \(2\*\*N,\), one number for each mask, got shape \(\)"),
+        ([1, np.nan, 2, np.inf], ValueError, "values must be finite numbers, got 2 of 4 .* the first at mask 1"),
+        ([True, False], TypeError, "values must be integers or floating-point numbers, got dtype bool"),
+        (["a", "b"], TypeError, "values must be integers or floating-point numbers, got dtype <U1"),
+        (np.ones(2, complex), TypeError, "values must be integers or floating-point numbers, got dtype complex128"),
+        (xr.Dataset({"loss": ("mask", [1.0, 2.0])}), TypeError, "values must be numbers, got an xarray.Dataset"),
     ],
 )
 def test_a_table_that_is_none_is_refused(name, values, error, message):
@@ -241,12 +241,12 @@ def test_a_table_that_is_none_is_refused(name, values, error, message):
 @pytest.mark.parametrize("name", ["biased", "variance_by_order", "additive_share", "sobol", "inverse_biased"])
 @pytest.mark.parametrize("p", [0.0, 1.0, -0.1, 1.5, np.nan])
 def test_a_basis_needs_a_probability_inside(name, p):
-    with pytest.raises(ValueError, match=f"probability: expected above 0 and below 1, got {p:g}"):
+    with pytest.raises(ValueError, match=f"probability must be above 0 and below 1, got {p:g}"):
         getattr(hypercube, name)([1.0, 2.0], p)
 
 
 def test_a_basis_is_for_one_probability():
-    with pytest.raises(ValueError, match=r"probability: expected one number, got shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"probability must be one number, got shape \(2,\)"):
         hypercube.biased([1.0, 2.0], [0.2, 0.3])
-    with pytest.raises(ValueError, match=r"coefficients: expected 2\*\*N numbers, .*, got 3"):
+    with pytest.raises(ValueError, match=r"coefficients must be 2\*\*N numbers, .*, got 3"):
         hypercube.inverse_walsh([1.0, 2.0, 3.0])

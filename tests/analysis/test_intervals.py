@@ -23,9 +23,9 @@ def test_one_network_has_no_interval_and_none_no_mean():
     one, none = interval([0.5]), interval([np.nan])
     assert one.mean == 0.5 and not one.known and np.isnan(one.half)
     assert none.networks == 0 and np.isnan(none.mean)
-    with pytest.raises(ValueError, match="level: expected a number between 0 and 1, got 1"):
+    with pytest.raises(ValueError, match="level must be below 1, got 1"):
         interval([1.0], 1)
-    with pytest.raises(ValueError, match="values: expected one number a network, got shape"):
+    with pytest.raises(ValueError, match="values must be one number a network, got shape"):
         interval([[1.0]])
 
 
@@ -36,7 +36,7 @@ def test_the_band_is_an_interval_at_every_point():
     found = band(values)
     assert found["percent"].values.tolist() == [0, 5, 9]
     assert float(found["low"][1]) == interval(values.values[1]).low
-    with pytest.raises(ValueError, match="values: expected the dimensions"):
+    with pytest.raises(ValueError, match="values must have the dimensions"):
         band(values.isel(network=0))
 
 

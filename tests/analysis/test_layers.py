@@ -167,24 +167,24 @@ def test_the_summary_takes_what_there_is(drawn):
 
 def test_bad_input_is_named(removed, drawn):
     with pytest.raises(
-        ValueError, match=r"sweep: expected the coordinate 'layer' along the dimension 'node', got .*\['node'\]"
+        ValueError, match=r"sweep must have the coordinate 'layer' along the dimension 'node', got .*\['node'\]"
     ):
         layers.summary(removed.drop_vars("layer"))
-    with pytest.raises(TypeError, match="sweep: expected an xarray.Dataset, got ndarray"):
+    with pytest.raises(TypeError, match="sweep must be an xarray.Dataset, got ndarray"):
         layers.summary(np.ones(3))
-    with pytest.raises(ValueError, match="full_loss: expected a number"):
+    with pytest.raises(ValueError, match="full_loss must be a number"):
         layers.summary(removed.drop_attrs())
-    with pytest.raises(ValueError, match="quantiles: expected numbers between 0 and 1"):
+    with pytest.raises(ValueError, match="quantiles must be numbers between 0 and 1"):
         layers.removals(removed, quantiles=(2,))
-    with pytest.raises(ValueError, match="sweep: expected single removals, or draws with gates or gate gradients, got"):
+    with pytest.raises(ValueError, match="sweep must be single removals, or draws with gates or gate gradients, got"):
         layers.summary(drawn[["loss"]].assign_coords(drawn.coords))
     with pytest.raises(ValueError, match="gates of independent draws, .* got .*'step', 'node'"):
         layers.slopes(drawn.rename(draw="step"))
-    with pytest.raises(ValueError, match="name: expected one of .*, got 'gates'"):
+    with pytest.raises(ValueError, match="name must be one of .*, got 'gates'"):
         layers.gradients(drawn, "gates")
-    with pytest.raises(ValueError, match="summary: expected one by analysis.layers.summary"):
+    with pytest.raises(ValueError, match="summary must be one by analysis.layers.summary"):
         layers.layer_table(layers.summary(removed)[["nodes"]])
-    with pytest.raises(ValueError, match="most: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="most must be at least 1, got 0"):
         layers.node_table(removed, most=0)
 
 

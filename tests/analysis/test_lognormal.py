@@ -148,7 +148,7 @@ def test_fit_each_fits_every_probability():
     assert set(fits) == set(lognormal.LogNormalFit._fields)
     one = lognormal.fit(loss.sel(probability=0.8), resamples=9)
     assert [float(fits[name].sel(probability=0.8)) for name in one._fields] == list(one)
-    with pytest.raises(ValueError, match=r"dim: expected one of \('probability', 'chain', 'draw'\), got 'p'"):
+    with pytest.raises(ValueError, match=r"dim must be one of \('probability', 'chain', 'draw'\), got 'p'"):
         lognormal.fit_each(loss, dim="p")
 
 
@@ -158,18 +158,18 @@ def test_ks_distance_by_chance_is_exceeded_one_time_in_twenty():
     over = np.mean([lognormal.fit(draws((10, i), size), resamples=0).ks_distance > level for i in range(repeats)])
     # binomial: 4 * sqrt(0.05 * 0.95 / 900) = 0.0291, false alarm 6e-5; the approximation itself errs by 0.001
     assert over == pytest.approx(0.05, abs=0.0291 + 0.001)
-    with pytest.raises(ValueError, match="count: expected 5 or more, got 4"):
+    with pytest.raises(ValueError, match="count must be at least 5, got 4"):
         lognormal.ks_distance_by_chance(4)
 
 
 @pytest.mark.parametrize("loss", [["a", "b"], [1 + 2j], [True, False], [None]])
 def test_what_is_no_real_number_is_a_type_error(loss):
-    with pytest.raises(TypeError, match="loss: expected integers or floating-point numbers, got dtype"):
+    with pytest.raises(TypeError, match="loss must be integers or floating-point numbers, got dtype"):
         lognormal.fit(loss)
 
 
 def test_bad_options_are_named():
-    with pytest.raises(ValueError, match="sample: expected 3 or more, got 2"):
+    with pytest.raises(ValueError, match="sample must be at least 3, got 2"):
         lognormal.fit([1.0], sample=2)
-    with pytest.raises(ValueError, match="resamples: expected 0 or more, got -1"):
+    with pytest.raises(ValueError, match="resamples must be at least 0, got -1"):
         lognormal.fit([1.0], resamples=-1)

@@ -118,9 +118,9 @@ def test_the_exact_matrix_by_all_starts_and_orders():
     np.testing.assert_allclose(got, np.cov(np.transpose(walks), bias=True), atol=1e-14)
     np.testing.assert_array_equal(paths.exact(values, steps=2), got[:2, :2])
     np.testing.assert_allclose(got[0], hypercube.covariance_by_distance(values))
-    with pytest.raises(ValueError, match="steps: expected 2 to 4, got 5"):
+    with pytest.raises(ValueError, match="steps must be at most 4, got 5"):
         paths.exact(values, steps=5)
-    with pytest.raises(ValueError, match="values: expected 2"):
+    with pytest.raises(ValueError, match="values must be 2"):
         paths.exact(values[:6])
 
 
@@ -148,7 +148,7 @@ def test_a_partial_path_is_compared_with_part_of_the_matrix():
     values = table(6)
     sampled = paths.covariance(sample(values, 2000, 6)[:, :4])
     assert paths.compare(sampled, paths.exact(values, steps=4))["p_value"] > 1e-4
-    with pytest.raises(ValueError, match=r"exact: expected shape \(4, 4\), as sampled, got \(7, 7\)"):
+    with pytest.raises(ValueError, match=r"exact must have shape \(4, 4\), as sampled, got \(7, 7\)"):
         paths.compare(sampled, paths.exact(values))
 
 
@@ -246,14 +246,14 @@ def test_memory_is_that_of_a_part():
 @pytest.mark.parametrize(
     ("log_loss", "error", "message"),
     [
-        (np.ones(5), ValueError, r"log_loss: expected shape \(paths, steps\) with 2 steps or more, got \(5,\)"),
-        (np.ones((5, 1)), ValueError, r"log_loss: expected shape \(paths, steps\) with 2 steps or more, got \(5, 1\)"),
-        (np.ones((2, 5)), ValueError, "log_loss: expected 3 or more paths of finite numbers, got 2 and 0 others"),
-        (np.full((4, 5), np.nan), ValueError, "log_loss: expected 3 or more paths of finite numbers, got 0 and 4"),
-        (np.ones((0, 5)), ValueError, "log_loss: expected 3 or more paths of finite numbers, got 0 and 0 others"),
-        (np.ones((5, 5), bool), TypeError, "log_loss: expected integers or floating-point numbers, got dtype bool"),
-        (xr.DataArray(np.ones((5, 5))), ValueError, "log_loss: expected the dimension 'step', got"),
-        (xr.Dataset(), TypeError, "log_loss: expected numbers, got an xarray.Dataset; name one of its variables"),
+        (np.ones(5), ValueError, r"log_loss must have shape \(paths, steps\) with 2 steps or more, got \(5,\)"),
+        (np.ones((5, 1)), ValueError, r"log_loss must have shape \(paths, steps\) with 2 steps or more, got \(5, 1\)"),
+        (np.ones((2, 5)), ValueError, "log_loss must be 3 or more paths of finite numbers, got 2 and 0 others"),
+        (np.full((4, 5), np.nan), ValueError, "log_loss must be 3 or more paths of finite numbers, got 0 and 4"),
+        (np.ones((0, 5)), ValueError, "log_loss must be 3 or more paths of finite numbers, got 0 and 0 others"),
+        (np.ones((5, 5), bool), TypeError, "log_loss must be integers or floating-point numbers, got dtype bool"),
+        (xr.DataArray(np.ones((5, 5))), ValueError, "log_loss must have the dimension 'step', got"),
+        (xr.Dataset(), TypeError, "log_loss must be numbers, got an xarray.Dataset; name one of its variables"),
     ],
 )
 def test_paths_that_are_none_are_refused(log_loss, error, message):
@@ -262,7 +262,7 @@ def test_paths_that_are_none_are_refused(log_loss, error, message):
 
 
 def test_only_what_was_estimated_is_compared():
-    with pytest.raises(TypeError, match="sampled: expected an xarray.Dataset, got ndarray"):
+    with pytest.raises(TypeError, match="sampled must be an xarray.Dataset, got ndarray"):
         paths.compare(np.ones((3, 3)), np.ones((3, 3)))
-    with pytest.raises(ValueError, match="sampled: expected the variable 'covariance'"):
+    with pytest.raises(ValueError, match="sampled must have the variable 'covariance'"):
         paths.compare(xr.Dataset(), np.ones((3, 3)))

@@ -62,12 +62,12 @@ def test_a_network_without_biases():
     [
         (
             lambda: perceptron.outputs(NETWORK, np.zeros((3, 5))),
-            r"inputs: expected shape \(examples, 2\), got",
+            r"inputs must have shape \(examples, 2\), got",
         ),
-        (lambda: perceptron.outputs(NETWORK, INPUTS, [1, 0]), r"gates: expected shape \(7,\), one gate a node, got"),
+        (lambda: perceptron.outputs(NETWORK, INPUTS, [1, 0]), r"gates must have shape \(7,\), one gate a node, got"),
         (lambda: perceptron.from_dataset(stored(activation="sine")), "a nonlinearity among relu, .*, got sine"),
         (lambda: perceptron.from_dataset(stored().drop_vars("layers.1.kernel")), r"layers\.1\.kernel"),
-        (lambda: plane.grid(0), "limit: expected a finite number above 0"),
+        (lambda: plane.grid(0), "limit must be above 0"),
         (lambda: plane.true_classes(xr.Dataset(attrs={"name": "spiral"}), plane.grid()), "the circle, .*'spiral'"),
         (lambda: plane.maps(perceptron.from_dataset(stored((3, 4, 2))), plane.grid()), "two inputs .* got 3 and 2"),
     ],

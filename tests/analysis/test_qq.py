@@ -57,7 +57,7 @@ def test_many_draws_are_thinned():
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="count: expected 3 or more, got 2"):
+    with pytest.raises(ValueError, match="count must be at least 3, got 2"):
         qq.normal_band(2)
-    with pytest.raises(ValueError, match="level: expected a number between 0 and 1, got 1"):
+    with pytest.raises(ValueError, match="level must be below 1, got 1"):
         qq.normal_band(10, 1)

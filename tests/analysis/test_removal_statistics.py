@@ -96,15 +96,15 @@ def test_single_removals_are_ranked_by_what_they_cost():
 
 def test_bad_sweeps_are_named():
     good = sweep(np.ones((2, 1, 3)), np.ones((2, 1, 3, 2), bool))
-    with pytest.raises(ValueError, match=r"sweep: expected the variable 'gates', got \['loss'\]"):
+    with pytest.raises(ValueError, match=r"sweep must have the variable 'gates', got \['loss'\]"):
         removal.statistics(good.drop_vars("gates"))
-    with pytest.raises(ValueError, match="sweep: expected the dimension 'probability'"):
+    with pytest.raises(ValueError, match="sweep must have the dimension 'probability'"):
         removal.statistics(good.rename(probability="p"))
-    with pytest.raises(TypeError, match="sweep: expected an xarray.Dataset, got ndarray"):
+    with pytest.raises(TypeError, match="sweep must be an xarray.Dataset, got ndarray"):
         removal.statistics(np.ones(3))
-    with pytest.raises(TypeError, match="gates: expected boolean masks, got dtype float64"):
+    with pytest.raises(TypeError, match="gates must be boolean masks, got dtype float64"):
         removal.statistics(good.assign(gates=good["gates"].astype(float)))
-    with pytest.raises(ValueError, match=r"quantiles: expected numbers between 0 and 1, got 1.5 among them"):
+    with pytest.raises(ValueError, match=r"quantiles must be numbers between 0 and 1, got 1.5 among them"):
         removal.statistics(good, quantiles=(1.5,))
-    with pytest.raises(ValueError, match="full_loss: expected a number, or an attribute 'full_loss'"):
+    with pytest.raises(ValueError, match="full_loss must be a number, or an attribute 'full_loss'"):
         removal.leave_one_out(xr.Dataset({"loss": ("node", [1.0])}))

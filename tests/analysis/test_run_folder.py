@@ -23,12 +23,12 @@ def test_a_run_is_opened_with_its_settings(run_folder):
     assert run.seeds == {"masks": 17, "test_set": 23, "network": 0}
     assert run.group("sweeps/bernoulli").sizes["node"] == 8
     assert run.group("/network").attrs["sizes"] == [2, 8, 2]
-    with pytest.raises(ValueError, match=r"path: expected a group of the run in .*, got 'sweeps/paths', not among"):
+    with pytest.raises(ValueError, match=r"path must be a group of the run in .*, got 'sweeps/paths', not among"):
         run.group("sweeps/paths")
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"folder: expected a run folder that holds run.zarr, got .*nowhere$"):
+    with pytest.raises(FileNotFoundError, match=r"folder must be a run folder that holds run.zarr, got .*nowhere$"):
         open_run(tmp_path / "nowhere")
     (tmp_path / "run.zarr").mkdir()
     with pytest.raises(ValueError, match=r"run.zarr/zarr.json is missing; restore it from a copy, or run the"):
@@ -38,12 +38,12 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"format": 1}, "expected a store of format 2 in .*, got format 1"),
-        ({"format": None}, "expected a store of format 2 in .*, got format None"),
-        ({"study": None}, "to have a text attribute 'study', got none"),
-        ({"command": 3}, "to have a text attribute 'command', got int"),
-        ({"config": "{"}, "expected attribute 'config' of the store in .* to be a JSON object, got '{'"),
-        ({"seeds": "[1]"}, r"expected attribute 'seeds' of the store in .* to be a JSON object, got '\[1\]'"),
+        ({"format": 1}, "must be a store of format 2 in .*, got format 1"),
+        ({"format": None}, "must be a store of format 2 in .*, got format None"),
+        ({"study": None}, "must hold a store with a text attribute 'study', got none"),
+        ({"command": 3}, "must hold a store with a text attribute 'command', got int"),
+        ({"config": "{"}, "must hold a store whose attribute 'config' is a JSON object, got '{'"),
+        ({"seeds": "[1]"}, r"must hold a store whose attribute 'seeds' is a JSON object, got '\[1\]'"),
     ],
 )
 def test_stores_that_cannot_be_read_are_refused_in_one_line(tmp_path, attributes, message):
@@ -54,14 +54,14 @@ def test_stores_that_cannot_be_read_are_refused_in_one_line(tmp_path, attributes
 
 def test_a_study_without_a_report_is_named(tmp_path):
     with pytest.raises(
-        ValueError, match=r"expected a run of a study among \['circle', .*'sweep'\], got a run of 'square'"
+        ValueError, match=r"must be a run of a study among \['circle', .*'sweep'\], got a run of 'square'"
     ):
         registry.write_report(damaged(tmp_path, study="square"))
 
 
 @pytest.mark.parametrize(("report", "study"), [(circle, "circle"), (sweep, "sweep")])
 def test_a_report_refuses_another_study(tmp_path, report, study):
-    with pytest.raises(ValueError, match=f"expected a run of the study '{study}', got a run of 'square' in"):
+    with pytest.raises(ValueError, match=f"must be a run of the study '{study}', got a run of 'square' in"):
         report.write(damaged(tmp_path, study="square"))
 
 
@@ -69,7 +69,7 @@ def test_a_group_that_was_killed_half_written_is_refused(tmp_path, clean_tree):
     tree = clean_tree.copy()
     for group, mark in (("task", {"complete": False}), ("network", {})):
         tree[group].attrs = {**{k: v for k, v in tree[group].attrs.items() if k != "complete"}, **mark}
-        with pytest.raises(ValueError, match=f"path: expected a finished group of the run in .*, got '{group}', begun"):
+        with pytest.raises(ValueError, match=f"path must be a finished group of the run in .*, got '{group}', begun"):
             Run(tmp_path, tree, "circle", "c", "d", {}, {}, {}).group(group)
 
 

@@ -116,15 +116,15 @@ def test_parts_are_cut_along_a_dimension():
     data = swept(np.arange(6.0).reshape(2, 3))
     assert [part["loss"].values.tolist() for part in samples.parts(data, "chain")] == [[0, 1, 2], [3, 4, 5]]
     assert samples.parts(data, None) == [data]
-    with pytest.raises(ValueError, match=r"dim: expected one of \(.*\), got 'path'"):
+    with pytest.raises(ValueError, match=r"dim must be one of \(.*\), got 'path'"):
         samples.parts(data, "path")
 
 
 def test_what_is_neither_a_sweep_nor_a_summary_is_named():
     summary = summary_of(swept([[1.0, 2.0]]))
-    with pytest.raises(ValueError, match=r"loss: expected the variable 'loss', got \['gates'\]"):
+    with pytest.raises(ValueError, match=r"loss must have the variable 'loss', got \['gates'\]"):
         samples.losses(swept([[1.0]]).drop_vars("loss"))
-    with pytest.raises(ValueError, match="loss: expected the variable 'loss_mean', got"):
+    with pytest.raises(ValueError, match="loss must have the variable 'loss_mean', got"):
         samples.losses(summary.drop_vars("loss_mean"))
-    with pytest.raises(ValueError, match="loss: expected 2 bins or more in log_loss_bin, got 1"):
+    with pytest.raises(ValueError, match="loss must have 2 bins or more in log_loss_bin, got 1"):
         samples.log_losses(summary.isel(log_loss_bin=[0]))

@@ -43,7 +43,7 @@ def test_digits_and_decimals():
     assert format_number(3.17121, digits=3) == "3.17"
     assert format_number(0.25, digits=None) == "0.25"
     assert format_number(-1.0068, decimals=2) == "-1.01"
-    with pytest.raises(ValueError, match=r"style: expected one of \('plain', 'latex', 'html'\), got 'pdf'"):
+    with pytest.raises(ValueError, match=r"style must be one of \('plain', 'latex', 'html'\), got 'pdf'"):
         format_number(1.0, style="pdf")
 
 
@@ -136,11 +136,11 @@ def test_signs_and_greek_letters_are_mathematics():
 
 
 def test_bad_tables_are_named():
-    with pytest.raises(ValueError, match="errors: expected 2 for column 'x', got 1"):
+    with pytest.raises(ValueError, match="errors must be 2 for column 'x', got 1"):
         Column("x", "x", [1, 2], [0.1])
-    with pytest.raises(ValueError, match="columns: expected one or more, all of one length"):
+    with pytest.raises(ValueError, match="columns must be one or more, all of one length"):
         Table("t", "", [Column("x", "x", [1]), Column("y", "y", [1, 2])])
-    with pytest.raises(ValueError, match="columns: expected distinct keys"):
+    with pytest.raises(ValueError, match="columns must be distinct keys"):
         Table("t", "", [Column("x", "x", [1]), Column("x", "y", [1])])
 
 
@@ -178,9 +178,9 @@ def test_numbers_are_one_macro_a_line_and_never_twice(tmp_path):
         "\\newcommand{\\circleMeanLossPZeroPointTwoFive}{\\ensuremath{1.028(12)}} % nats\n"
         "\\newcommand{\\circleDraws}{\\ensuremath{1000}}\n"
     )
-    with pytest.raises(ValueError, match=r"name: expected a new macro, got \\circleDraws a second time"):
+    with pytest.raises(ValueError, match=r"name must be a new macro, got \\circleDraws a second time"):
         numbers.add("Draws", 7)
-    with pytest.raises(ValueError, match="words: expected letters or digits for a macro's name, got '!'"):
+    with pytest.raises(ValueError, match="words must be letters or digits for a macro's name, got '!'"):
         macro_name("!")
 
 

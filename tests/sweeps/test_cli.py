@@ -105,7 +105,7 @@ class TestRefusals:
         assert not out.exists(), "nothing is written"
 
     def test_a_report_of_nothing(self, tmp_path, capsys):
-        assert "expected a run folder" in refused(capsys, "report", str(tmp_path / "none"))
+        assert "must be a run folder" in refused(capsys, "report", str(tmp_path / "none"))
 
     @pytest.mark.parametrize("flags", ["--draws many", "--colour red", "--boundary square", "--draws"])
     def test_flags_that_do_not_parse(self, flags, capsys):

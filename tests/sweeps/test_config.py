@@ -274,7 +274,7 @@ class TestRun:
             ("--network.seed 1180591620717411303424", r"network.seed must be at most 18446744073709551615, got 118059"),
             ("--coordinator localhost:9911 --process 1", "--coordinator, --process must be left out without --distri"),
             ("--distributed --process 1", "--coordinator, --processes and --process go together, got --process only"),
-            ("--distributed --coordinator a:1 --processes 2 --process 2", "--process must be between 0 and 1, got 2"),
+            ("--distributed --coordinator a:1 --processes 2 --process 2", "--process must be at most 1, got 2"),
             ("--distributed --coordinator a --processes 2 --process 1", "--coordinator must be host:port, got 'a'"),
         ],
     )

@@ -151,7 +151,7 @@ def test_every_reader_says_it_in_one_line(command, copy, capsys):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("report", "expected a finished group of the run in .*, got 'sweeps/main', begun only"),
+        ("report", "must be a finished group of the run in .*, got 'sweeps/main', begun only"),
         ("export", "of which sweeps/main is begun only; to finish it, run again: sweeps run "),
     ],
 )
@@ -238,7 +238,7 @@ class TestFolders:
         [
             (["--training.epochs", "-1"], "training.epochs must be at least 0, got -1"),
             (["--training.learning-rate", "1e30"], "training diverged"),
-            (["--sweep.seed", str(2**70)], "sweep.seed must be between 0 and 2^64 - 1"),
+            (["--sweep.seed", str(2**70)], "sweep.seed must be at most 18446744073709551615"),
             (["--sweep.plan", "dense", "--sweep.sites", "layers/0"], ""),
             (["--sweep.probability", "0.5", "0.5"], "sweep.probability"),
             (["--sweep.draws", str(2**30)], "GB on the disk, of which"),

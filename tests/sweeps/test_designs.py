@@ -113,9 +113,9 @@ class TestBernoulli:
     @pytest.mark.parametrize(
         ("probability", "message"),
         [
-            (1.5, "probability must be between 0 and 1, got 1.5"),
-            (-0.1, "probability must be between 0 and 1, got -0.1"),
-            ((0.5, 2), "probability must be between 0 and 1, got 2"),
+            (1.5, "probability must be at most 1, got 1.5"),
+            (-0.1, "probability must be at least 0, got -0.1"),
+            ((0.5, 2), "probability must be at most 1, got 2"),
             (np.nan, "probability must be finite, got nan"),
             ((), "probability must have at least 1 value"),
             ((0.25, 0.5, 0.25), r"probability must have no value twice, got \(0.25, 0.5, 0.25\)"),
@@ -134,7 +134,7 @@ class TestBernoulli:
 
     def test_streams_are_numbered_in_32_bits(self):
         assert sweeps.Bernoulli(0.5, chains=2**31 - 1).chains == 2**31 - 1
-        with pytest.raises(InputError, match="chains must be between 1 and 1073741823, got 2147483647"):
+        with pytest.raises(InputError, match="chains must be at most 1073741823, got 2147483647"):
             sweeps.Bernoulli((0.25, 0.5), chains=2**31 - 1)
 
 
@@ -152,7 +152,7 @@ class TestCounts:
         [
             (0, "must be (at least 1|between 1 and [0-9]+), got 0"),
             (-1, "must be (at least 1|between 1 and [0-9]+), got -1"),
-            (2**31, "must be between 1 and [0-9]+, got 2147483648"),
+            (2**31, "must be at most [0-9]+, got 2147483648"),
             (1e3, "must be a whole number, got 1000.0"),
             (np.float32(2), "must be a whole number, got np.float32"),
             (True, "must be a whole number, got True"),

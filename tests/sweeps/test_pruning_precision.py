@@ -127,7 +127,7 @@ X = TASK.train.inputs
 BIAS = "layers/0/bias"
 WRONG = {
     "seed": (lambda: pruning.unit_scores(MLP, "random", seed=1.0), TypeError, "seed must be a whole number, got 1.0"),
-    "seed of a gradient": (lambda: pruning.weight_scores(MLP, seed=-1), ValueError, "seed must be between 0 and 2"),
+    "seed of a gradient": (lambda: pruning.weight_scores(MLP, seed=-1), ValueError, "seed must be at least 0"),
     "by": (lambda: pruning.unit_scores(MLP, None), TypeError, "by must be numbers, got None"),
     "complex by": (lambda: pruning.unit_scores(MLP, [1j] * 4), TypeError, "by must be numbers"),
     "loss without batch": (lambda: pruning.unit_masks(MLP, 0, loss="squared_error"), ValueError, "loss is of a batch"),
@@ -170,7 +170,7 @@ WRONG = {
     "seed of training": (
         lambda: pruning.gradually(MLP, TASK, float, 1, seed=2**64),
         ValueError,
-        "seed must be between",
+        "seed must be at most",
     ),
     "choose": (lambda: pruning.gradually(MLP, TASK, float, 1, 3), TypeError, "choose must be a function"),
     "schedule": (

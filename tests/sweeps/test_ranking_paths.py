@@ -233,7 +233,7 @@ def test_errors():
     objective = sweeps.Objective.from_function(quadratic, nodes=4)
     with pytest.raises(ValueError, match="method must be one of"):
         ranking.removal_path(objective, "worst")
-    with pytest.raises(ValueError, match="node must be between 0 and 3, got 4"):
+    with pytest.raises(ValueError, match="node must be at most 3, got 4"):
         ranking.gain_curve(objective, 4)
     with pytest.raises(ValueError, match="gains must be one vector of finite numbers, got"):
         ranking.gain_curve(objective, 0, gains=np.ones((2, 2)))

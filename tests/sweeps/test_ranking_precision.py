@@ -66,11 +66,11 @@ WRONG = {
     "objective of a pair": (lambda: ranking.pair_interaction(None), TypeError, "objective must be a sweeps.Objective"),
     "method": (lambda: ranking.scores(FUNCTION, ["random"]), ValueError, "method must be one of brute_force"),
     "seed": (lambda: ranking.scores(FUNCTION, "random", seed=1.5), TypeError, "seed must be a whole number, got 1.5"),
-    "large seed": (lambda: ranking.removal_path(FUNCTION, seed=2**64), ValueError, "seed must be between 0 and 2"),
+    "large seed": (lambda: ranking.removal_path(FUNCTION, seed=2**64), ValueError, "seed must be at most 184467"),
     "rerank": (lambda: ranking.removal_path(FUNCTION, rerank=1), TypeError, "rerank must be True or False, got 1"),
     "measure": (lambda: ranking.removal_path(FUNCTION, measure="no"), TypeError, "measure must be True or False"),
     "node": (lambda: ranking.gain_curve(FUNCTION, 1.0), TypeError, "node must be a whole number, got 1.0"),
-    "negative node": (lambda: ranking.gain_curve(FUNCTION, -1), ValueError, "node must be between 0 and 2, got -1"),
+    "negative node": (lambda: ranking.gain_curve(FUNCTION, -1), ValueError, "node must be at least 0, got -1"),
     "gains": (lambda: ranking.gain_curve(FUNCTION, 1, gains="abc"), TypeError, "gains must be numbers, got 'abc'"),
     "NaN gains": (
         lambda: ranking.gain_curve(FUNCTION, 1, gains=[np.nan]),

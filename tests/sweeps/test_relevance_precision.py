@@ -127,7 +127,7 @@ def test_arguments_are_refused_by_name(name):
         (lambda: attribute_function(3, {}, X), "function must be"),
         (lambda: attribute_function(lambda state, x: (x, x), {}, X, 0), "the network must return one array"),
         (lambda: attribute_function(lambda state, x: x, {"a": "b"}, X), "state must be numbers, got 'b'"),
-        (lambda: attribute(NET, X, 0).ledger(2), "example must be between 0 and 1, got 2"),
+        (lambda: attribute(NET, X, 0).ledger(2), "example must be at most 1, got 2"),
         (lambda: attribute(NET, X, 0).ledger(0.0), "example must be a whole number, got 0.0"),
     ],
 )
