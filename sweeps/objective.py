@@ -83,8 +83,8 @@ class Objective:
     network : a copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``
     batch : ``sweeps.examples.Examples``, what the loss is the mean over; None with ``from_function``
     loss_name, unit : the loss and the unit of its values
-    plan : name of the plan in use and why; ``print(objective.plan)`` says both
-    evaluator : the plan itself, a pytree that jitted functions take as an argument
+    plan : ``sweeps.plans.choosing.Choice``, the plan of ``evaluate``: its ``name``, the ``reason``, and its ``tree``, a
+        pytree that jitted functions take as an argument; ``print(objective.plan)`` says name and reason
 
     Raises
     ------
@@ -146,11 +146,10 @@ class Objective:
         self.network = nnx.clone(network) if isinstance(network, nnx.Module) else network
         self.batch: examples.Examples | None = data
         self._gated: gating.GatedNetwork | None = gated
-        self.evaluator: Plan
         with jax.default_matmul_precision(precision):
             is_separable = networks.is_plain(network) and call is None and found in losses.LOSSES.values()
             mean_loss = vmapped.loss_of(gated, data, found, micro_batch, is_separable)
-            self.evaluator, self.plan = choosing.choose(network, mean_loss, plan)
+            self.plan = choosing.choose(network, mean_loss, plan)
 
     @classmethod
     def from_function(cls, fn: Callable[[Array], Array], nodes: int | Sequence[str]) -> "Objective":
@@ -185,16 +184,16 @@ class Objective:
         objective.unit = "loss units"
         objective.precision = "highest"
         objective.network, objective.batch, objective._gated = None, None, None
-        objective.evaluator = vmapped.of_function(fn, len(names))
-        objective.plan = choosing.Choice("vmapped", "a function of the gates")
+        tree = vmapped.build_for_function(fn, len(names))
+        objective.plan = choosing.Choice("vmapped", "a function of the gates", tree)
         return objective
 
     @property
     def program(self) -> tuple[str, list[Any]]:
         """What the plan computes, as text and constants: tells functions and activations apart, not only numbers."""
-        gates = jax.ShapeDtypeStruct((2, len(self.nodes)), self.evaluator.dtype)
+        gates = jax.ShapeDtypeStruct((2, len(self.nodes)), self.plan.tree.dtype)
         with jax.default_matmul_precision(self.precision):
-            traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.evaluator, gates)
+            traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.plan.tree, gates)
         # Addresses of functions in the text differ from process to process, and its colours from terminal to file.
         return re.sub(r"0x[0-9a-f]+", "", traced.jaxpr.pretty_print(use_color=False)), list(traced.consts)
 
@@ -219,9 +218,9 @@ class Objective:
         """
         gates, gradients = self.checked_gates(gates), checks.flag("gradients", gradients)
         leading = gates.shape[:-1]
-        batch_size = preferred_batch(self.evaluator, gradients)
+        batch_size = preferred_batch(self.plan.tree, gradients)
         with jax.default_matmul_precision(self.precision):
-            flat = evaluate_batches(self.evaluator, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
+            flat = evaluate_batches(self.plan.tree, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
 
     def outputs(self, gates: Any = None) -> Any:
@@ -273,7 +272,7 @@ class Objective:
             raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
-        dtype = self.evaluator.dtype
+        dtype = self.plan.tree.dtype
         with np.errstate(over="ignore"):
             found = array.astype(dtype)
         # Values are not known while a function is traced; on a device they are checked there.

@@ -18,7 +18,8 @@ from analysis.errors import InputError, InputTypeError
 from analysis.runs import path_of
 from sweeps import checks, importing, processes, tasks
 from sweeps.config import settings as config
-from sweeps.engine.runner import check_room, sweep
+from sweeps.engine.room import check_room
+from sweeps.engine.runner import sweep
 from sweeps.identity import digest
 from sweeps.masks.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
 from sweeps.networks import MLP
@@ -75,7 +76,7 @@ def run(
         command=command,
         device=datasets.device_in_words(),
         # The network as it is built, too: its function may have changed since.
-        data=digest([_numbers(datasets.of_task(task)), objective.evaluator, objective.program]),
+        data=digest([_numbers(datasets.of_task(task)), objective.plan.tree, objective.program]),
         resume=True,
     )
     first = jax.process_index() == 0

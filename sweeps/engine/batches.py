@@ -1,24 +1,22 @@
 """Batches: the jitted call that draws gate vectors and evaluates them, on every local device."""
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Shaped, UInt32
+from jaxtyping import Array, Float, Shaped, UInt32
 
-from analysis.errors import InputError
 from sweeps import compiling
 from sweeps.engine import summaries
-from sweeps.masks.samplers import FlipPathsSampler, HypercubeSampler, Sampler
+from sweeps.masks.samplers import Sampler
 from sweeps.objective import Evaluation, with_logs
-from sweeps.plans import Plan, cube, preferred_batch, walk
-
-# What a call returns of a batch: every draw, every draw with its gates, or a summary.
-Kept = Literal["draws", "draws and gates", "summary"]
+from sweeps.plans import preferred_batch
+from sweeps.plans.choosing import SweepPlan
+from sweeps.plans.cube import Cube
+from sweeps.plans.walk import Walk
 
 
 class Draws(NamedTuple):
@@ -34,120 +32,22 @@ class Draws(NamedTuple):
     evaluation: Evaluation
 
 
-class Source(Protocol):
-    """What makes a batch: gate vectors from a design, evaluated by a plan."""
-
-    @property
-    def sampler(self) -> Sampler:
-        """Maker of the gate vectors of a draw."""
-        ...
-
-    @property
-    def dtype(self) -> Any:
-        """Floating-point type of the losses."""
-        ...
-
-    def prepared(self) -> "Source":
-        """Return the source with what no batch changes computed."""
-        ...
-
-    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
-        """Losses and gate gradients of a batch, given its gates and the number of its first draw."""
-        ...
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Sampled:
-    """Gate vectors are made, then evaluated."""
-
-    plan: Plan
-    sampler: Sampler
-
-    @property
-    def dtype(self) -> Any:
-        """Floating-point type of the losses."""
-        return self.plan.dtype
-
-    def prepared(self) -> "Sampled":
-        """Return the source with its plan prepared."""
-        return Sampled(self.plan.prepared(), self.sampler)
-
-    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
-        """Losses and gate gradients of a batch."""
-        return self.plan.evaluate(gates.astype(self.plan.dtype), gradients)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class WholeCube:
-    """All masks of an affine plan, evaluated without being made."""
-
-    cube: cube.Cube
-    sampler: Sampler
-    batch_size: int = field(metadata=dict(static=True))
-
-    @property
-    def dtype(self) -> Any:
-        """Floating-point type of the losses."""
-        return self.cube.dtype
-
-    def prepared(self) -> "WholeCube":
-        """Nothing is left to prepare."""
-        return self
-
-    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
-        """Losses and gate gradients of a batch."""
-        return self.cube.evaluate(first, self.batch_size, gradients)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Walked:
-    """Flip paths over an affine plan, evaluated by the differences between neighbours; losses only."""
-
-    walk: walk.Walk
-    sampler: FlipPathsSampler
-
-    @property
-    def dtype(self) -> Any:
-        """Floating-point type of the losses."""
-        return self.walk.dtype
-
-    def prepared(self) -> "Walked":
-        """Nothing is left to prepare."""
-        return self
-
-    def evaluate(self, gates: Array, first: Array, gradients: bool) -> tuple[Array, Array | None]:
-        """Losses of a batch."""
-        if gradients:
-            raise InputError("gate gradients cannot be walked along a path")
-        return self.walk.evaluate(gates.reshape(-1, self.sampler.steps, gates.shape[-1])).reshape(-1), None
-
-
-def source_of(
-    plan: Plan, sampler: Sampler, steps: int, total: int, gradients: bool, batch_size: int | None
-) -> tuple[Source, int]:
-    """Return the source of a sweep's batches, and the draws in one.
+def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish: int | None) -> int:
+    """Return the number of draws in a batch.
 
     Parameters
     ----------
-    plan, sampler : what evaluates and what makes gate vectors
+    plan : of the sweep
     steps : gate vectors of a draw
-    total : number of draws
     gradients : whether gate gradients are wanted
-    batch_size : the user's wish in gate vectors, or None
+    most : draws in a call
+    wish : the user's wish in gate vectors, or None
     """
-    if isinstance(sampler, FlipPathsSampler) and not gradients and (walked := walk.of_plan(plan)) is not None:
-        paths = walked.preferred_paths(steps) if batch_size is None else max(1, batch_size // steps)
-        return Walked(walked, sampler), min(paths, total)
-    whole = cube.of_plan(plan) if isinstance(sampler, HypercubeSampler) else None
-    if whole is None:
-        return Sampled(plan, sampler), min(max(1, (batch_size or preferred_batch(plan, gradients)) // steps), total)
-    wish = min(batch_size or whole.preferred_batch(gradients), total)
-    # Whole rows of the cube, a power of two of them.
-    size = max(1 << (wish.bit_length() - 1), 1 << whole.low_nodes)
-    return WholeCube(whole, sampler, size), size
+    if isinstance(plan, Cube):
+        return plan.batch(gradients, most, wish)
+    if isinstance(plan, Walk) and wish is None:
+        return min(plan.preferred_paths(steps), most)
+    return min(max(1, (wish or preferred_batch(plan, gradients)) // steps), most)  # type: ignore[arg-type]
 
 
 def local_mesh() -> Mesh:
@@ -155,9 +55,9 @@ def local_mesh() -> Mesh:
     return jax.make_mesh((len(jax.local_devices()),), ("batches",), (AxisType.Auto,), devices=jax.local_devices())
 
 
-def replicated(source: Source, mesh: Mesh) -> Source:
-    """Return the source with its arrays on every device of the mesh."""
-    return jax.device_put(source, NamedSharding(mesh, PartitionSpec())) if mesh.size > 1 else source
+def replicated(tree: Any, mesh: Mesh) -> Any:
+    """Return a pytree with its arrays on every device of the mesh."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec())) if mesh.size > 1 else tree
 
 
 def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool = True) -> UInt32[np.ndarray, "batches 2"]:
@@ -173,33 +73,38 @@ def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool = T
     return np.stack([np.full(batches, stream), first + steps], axis=1).astype(np.uint32)
 
 
-@partial(compiling.jit, static_argnames=("batch_size", "gradients", "keep", "precision", "mesh"))
+@partial(compiling.jit, static_argnames=("batch_size", "gradients", "keep", "keeps_gates", "precision", "mesh"))
 def evaluate(
-    source: Source,
+    plan: SweepPlan,
+    sampler: Sampler,
     key: Array,
     bases: UInt32[Array, "batches 2"],
     draws: UInt32[Array, ""],
     stop: UInt32[Array, ""],
-    bins: summaries.Bins,
+    top: Float[Array, ""] | np.floating,
     *,
     batch_size: int,
     gradients: bool,
-    keep: Kept,
+    keep: Literal["draws", "summary"],
+    keeps_gates: bool,
     precision: str,
     mesh: Mesh,
-) -> Draws | summaries.Batch:
+) -> Draws | summaries.Summary:
     """Draw and evaluate batches, shared out over the devices.
 
     Parameters
     ----------
-    source : what makes a batch
+    plan : what evaluates gate vectors
+    sampler : what makes them
     key : random key of the sweep
     bases : (stream, draw) at which each batch starts; as many batches as the devices can share evenly
     draws : draws in a stream; a batch that runs over the end goes on in the next stream
     stop : draws from this one on are not counted in a summary
-    bins : range of a summary's histogram of the loss
+    top : end of a summary's histogram of the loss
     batch_size : draws in a batch
-    gradients, keep : what is wanted
+    gradients : whether gate gradients are wanted
+    keep : ``"draws"`` or ``"summary"``
+    keeps_gates : whether draws come with their gates
     precision : of matrix products
     mesh : the local devices
 
@@ -209,42 +114,54 @@ def evaluate(
     masks with leading axis (devices,)
     """
 
-    def on_one_device(source: Source, bases: Array) -> Draws | summaries.Batch:
-        source = source.prepared()
+    def on_one_device(plan: SweepPlan, sampler: Sampler, bases: Array) -> Draws | summaries.Summary:
+        plan = plan.prepared()
 
         def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Evaluation]:
+            """Numbers of a batch's draws in their stream, their gates, and the evaluation of each gate vector."""
             position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
-            # Of a cube for a summary only; the compiler drops them where nobody looks.
-            gates = jax.vmap(source.sampler, in_axes=(None, 0, 0))(key, base[0] + position // draws, position % draws)
-            vectors = gates.reshape(-1, gates.shape[-1])
-            return position, gates, with_logs(*source.evaluate(vectors, base[1], gradients))
+            # The compiler drops the gates of a cube where no summary needs them.
+            gates = jax.vmap(sampler, in_axes=(None, 0, 0))(key, base[0] + position // draws, position % draws)
+            return position, gates, with_logs(*_evaluated(plan, gates, base[1], gradients))
 
         def every_draw(base: UInt32[Array, " 2"]) -> Draws:
             _, gates, evaluation = drawn(base)
             evaluation = jax.tree.map(lambda part: part.reshape(*gates.shape[:-1], *part.shape[1:]), evaluation)
-            return Draws(gates if keep == "draws and gates" else None, evaluation)
+            return Draws(gates if keeps_gates else None, evaluation)
 
         def summed_up(
             running: summaries.Running, base: UInt32[Array, " 2"]
-        ) -> tuple[summaries.Running, summaries.Batch]:
+        ) -> tuple[summaries.Running, summaries.Summary]:
             position, gates, evaluation = drawn(base)
             vectors = gates.reshape(-1, gates.shape[-1])
             position = jnp.repeat(position, len(vectors) // len(position))
             counted = position < stop
-            running = summaries.with_batch(running, vectors, evaluation, position, counted, bins)
+            running = summaries.with_batch(running, vectors, evaluation, position, counted, top)
             return running, summaries.of_batch(vectors, evaluation, counted)
 
-        if keep == "summary":
-            _, gates, evaluation = jax.eval_shape(drawn, bases[0])
-            start = summaries.nothing_yet(gates, evaluation.loss.dtype)
-            running, parts = jax.lax.scan(summed_up, start, bases)
-            return parts._replace(**jax.tree.map(lambda part: part[None], running)._asdict())
-        return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.lax.map(every_draw, bases))
+        if keep == "draws":
+            return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.lax.map(every_draw, bases))
+        _, gates, evaluation = jax.eval_shape(drawn, bases[0])
+        start = summaries.nothing_yet(gates, evaluation.loss.dtype)
+        running, parts = jax.lax.scan(summed_up, start, bases)
+        return parts._replace(**jax.tree.map(lambda part: part[None], running)._asdict())
 
     with jax.default_matmul_precision(precision):
         if mesh.size == 1:
-            return on_one_device(source, bases)
+            return on_one_device(plan, sampler, bases)
         spread, whole = PartitionSpec("batches"), PartitionSpec()
-        return jax.shard_map(on_one_device, mesh=mesh, in_specs=(whole, spread), out_specs=spread, check_vma=False)(
-            source, bases
+        spread_out = jax.shard_map(
+            on_one_device, mesh=mesh, in_specs=(whole, whole, spread), out_specs=spread, check_vma=False
         )
+        return spread_out(plan, sampler, bases)
+
+
+def _evaluated(
+    plan: SweepPlan, gates: Shaped[Array, "draws ... nodes"], first: Array, gradients: bool
+) -> tuple[Array, Array | None]:
+    """Losses and gate gradients of a batch's gate vectors; a cube needs the number of the first mask alone."""
+    if isinstance(plan, Cube):
+        return plan.evaluate(first, len(gates), gradients)
+    if isinstance(plan, Walk):
+        return plan.evaluate(gates).reshape(-1), None
+    return plan.evaluate(gates.reshape(-1, gates.shape[-1]).astype(plan.dtype), gradients)

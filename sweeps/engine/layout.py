@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sweeps.store.record import Array, Place
+
 
 class Item(NamedTuple):
     """Consecutive draws that one call evaluates, as flat numbers over all streams."""
@@ -13,47 +15,24 @@ class Item(NamedTuple):
     stop: int
 
 
-class Place(NamedTuple):
-    """Where an item's values lie in an array.
-
-    Attributes
-    ----------
-    region : index of the values
-    shape : of the values
-    chunk : number of the chunk that they fill, by axis
-    """
-
-    region: tuple[slice | int, ...]
-    shape: tuple[int, ...]
-    chunk: tuple[int, ...]
-
-
-class Array(NamedTuple):
-    """An array on disk before it has values; an item fills a whole chunk.
-
-    Attributes
-    ----------
-    dims, shape, chunk, dtype : names of axes, shape, shape of a chunk, type
-    """
-
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunk: tuple[int, ...]
-    dtype: Any
-
-
 class Layout:
-    """A sweep's axes and items.
+    """The items of a sweep.
 
     Parameters
     ----------
-    axes : names and lengths of the design's axes; the last counts draws, those before it streams
-    rows : draws of an item, at most
-    apart : whether an item stays within a stream, as it must where items are written to disk or summed up
+    axes : dict
+        Names and lengths of the design's axes; the last counts draws, those before it streams.
+    rows : int
+        Draws of an item, at most.
+    apart : bool
+        Whether an item stays within a stream, as it must where items are written to disk or summed up.
 
     Attributes
     ----------
-    axes, rows, total, draws : as given, the number of gate vectors, and that of a stream
+    axes, rows : dict, int
+        As given.
+    total, draws : int
+        Number of draws in all, and in a stream.
     items : list of Item
     """
 
@@ -86,7 +65,7 @@ class Layout:
     def place(self, item: Item, inner: tuple[int, ...]) -> Place:
         """Return where an item's values of such a quantity lie."""
         stream = np.unravel_index(self.stream_of(item), tuple(self.axes.values())[:-1]) if len(self.axes) > 1 else ()
-        before, first = tuple(int(one) for one in stream), item.start % self.draws
+        before, first = tuple(int(index) for index in stream), item.start % self.draws
         rows = item.stop - item.start
         return Place(
             (*before, slice(first, first + rows), *(slice(None) for _ in inner)),

@@ -1,31 +1,38 @@
 """The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
 
 import math
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from analysis import seals
 from analysis.errors import InputError, InputTypeError, TooLargeError
 from analysis.runs import path_of
-from sweeps import checks, processes
-from sweeps.engine import labels, summaries
-from sweeps.engine.items import Evaluator, named
-from sweeps.engine.layout import Array, Item, Place
+from sweeps import checks, processes, seeds
+from sweeps.engine import batches, summaries
+from sweeps.engine.layout import Item, Layout
+from sweeps.engine.room import check_room
+from sweeps.engine.schema import Schema, check_names, named
 from sweeps.identity import digest
 from sweeps.masks.designs import Design
 from sweeps.objective import Objective
+from sweeps.plans import choosing
+from sweeps.plans.cube import Cube
 from sweeps.progress import Progress
 from sweeps.store import disk
 from sweeps.store.folder import versions
-from sweeps.store.record import Record
+from sweeps.store.record import Array, Record
 
+# Bytes that the draws of one jitted call may take. They also decide how a sweep is cut into items.
+CALL_BYTES = 2**28
+# Draws of a stream that decide the range of the loss's histogram, and the most streams that are asked.
+PILOT_DRAWS, PILOT_STREAMS = 256, 16
 # Summaries of a stream that are kept in memory before they are merged.
 MOST_PARTS = 8
 
@@ -42,23 +49,29 @@ def sweep(
 ) -> xr.Dataset:
     """Evaluate an objective over a design.
 
-    All of a sweep's numbers come out of one jitted call, or of several equal ones where they are too many for one.
-    Draw i depends on the seed and on i alone: batch size, device count and process count change no mask. Every
-    local device takes part; so does every process once ``jax.distributed`` is initialised.
+    One jitted call computes all numbers of a sweep, or several equal calls where they are too many for one. Draw i
+    depends on the seed and on i alone: batch size, device count and process count change no mask. Every local device
+    takes part; so does every process once ``jax.distributed`` is initialised.
 
     Parameters
     ----------
     objective : Objective
-    design : which gate vectors: ``Bernoulli``, ``FixedSize``, ``LeaveOneOut``, ``FlipPaths``,
-        ``Hypercube``, ``Masks``
-    seed : seed of the design's random draws
-    gradients : whether to compute gate gradients of loss and log loss
-    batch_size : gate vectors evaluated together; None lets the plan choose
-    store : path of a Zarr group to which finished parts are written as they come. A sweep that was killed goes on
-        where it stopped when it is called again with the same arguments, and one that is complete is just read.
-    keep : ``"draws"`` keeps every draw; ``"summary"`` keeps counts, moments, histograms and the best masks, in
-        constant memory
-    progress : whether to show progress: a bar on a terminal, otherwise a line a minute
+    design : Design
+        Which gate vectors: ``Bernoulli``, ``FixedSize``, ``LeaveOneOut``, ``FlipPaths``, ``Hypercube``, ``Masks``.
+    seed : int
+        Of the design's random draws.
+    gradients : bool
+        Whether to compute gate gradients of loss and log loss.
+    batch_size : int, optional
+        Gate vectors evaluated together; None lets the plan choose.
+    store : path, optional
+        Of a Zarr group to which finished parts are written as they come. The same call again goes on with a sweep
+        that was killed, and only reads one that is complete: nothing is compiled or evaluated then.
+    keep : str
+        ``"draws"`` keeps every draw; ``"summary"`` keeps counts, moments, histograms and the best masks, in constant
+        memory.
+    progress : bool
+        Whether to show progress: a bar on a terminal, otherwise a line a minute.
 
     Returns
     -------
@@ -66,9 +79,10 @@ def sweep(
         With ``keep="draws"``: ``loss`` and ``log_loss`` with the design's axes, for FlipPaths with ``step`` after
         them; ``loss_gradient`` and ``log_loss_gradient`` with ``node`` last (for LeaveOneOut ``gate``, since ``node``
         is the one that is off); ``gates`` where they do not follow from the index. With ``keep="summary"``: see
-        ``sweeps.labels``.
-        Attributes: design, seed, loss, unit, plan, precision, ``full_loss`` (the loss with all gates on) and the
-        counts ``nonpositive_losses`` and ``nonfinite_losses``. With a store the dataset is read when it is used.
+        ``sweeps.engine.schema``.
+        Attributes: design, seed, loss, unit, plan (the one that ran, and why), precision, ``full_loss`` (the loss with
+        all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. With a store the dataset is read
+        when it is used.
 
     Raises
     ------
@@ -93,96 +107,71 @@ def sweep(
     if not isinstance(design, Design):
         raise InputTypeError(f"design must be a design, such as sweeps.Bernoulli(...), got {type(design).__name__}")
     checks.one_of("keep", keep, ("draws", "summary"))
-    seed, gradients, progress = (
-        checks.seed("seed", seed),
-        checks.flag("gradients", gradients),
-        checks.flag("progress", progress),
-    )
+    seed, gradients = checks.seed("seed", seed), checks.flag("gradients", gradients)
+    shown = checks.flag("progress", progress) and jax.process_index() == 0
     batch_size = None if batch_size is None else checks.whole("batch_size", batch_size, 1)
     if store is None and jax.process_count() > 1:
         raise InputError("several processes need a store to share: give store= a path that all of them reach")
     path = None if store is None else path_of("store", store)
-    design = design.bound(objective.layers)
     if path is not None:
-        _check_names((*objective.nodes, *objective.layers))
+        check_names((*objective.nodes, *objective.layers))
+    design = design.bound(objective.layers)
     check_room(objective, design, gradients, keep, path)
-    apart = path is not None or keep == "summary"
-    work = _Work(objective, design, seed, Evaluator(objective, design, seed, gradients, keep, batch_size, apart))
-    shown = progress and jax.process_index() == 0
-    return work.in_memory(shown) if path is None else work.on_disk(path, shown)
+    runner = Runner(objective, design, seed, gradients, keep, batch_size, apart=path is not None or keep == "summary")
+    return runner.in_memory(shown) if path is None else runner.on_disk(path, shown)
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """Raise InputError for a name that no file can hold: half of a pair of surrogates."""
-    for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(f"nodes must have names in Unicode to be stored, got {name!r}") from error
+class Runner:
+    """A sweep, in memory or on disk.
 
-
-def check_room(objective: Objective, design: Design, gradients: bool, keep: str, path: Path | None) -> None:
-    """Raise if what a sweep keeps does not fit in memory, or on the disk of a store.
+    The plan's tables, the programs and a summary's pilot are made when the first item is evaluated, so that reading a
+    complete store makes none of them.
 
     Parameters
     ----------
-    objective, design, gradients, keep : of the sweep; the design is bound
-    path : of the store; None for memory
-
-    Raises
-    ------
-    TooLargeError
-        If they need more than is free; the message says how much.
+    objective, design, seed, gradients, keep, batch_size
+        As of ``sweep``; the design is bound.
+    apart : bool
+        Whether an item stays within a stream.
     """
-    nodes, number = len(objective.nodes), objective.evaluator.dtype.itemsize
-    *streams, draws = design.axes(nodes).values()
-    vectors = math.prod(streams) * draws * math.prod(design.inner(nodes).values())
-    # On the disk the gates of masks are compressed to about a bit each.
-    gates = nodes * design.keeps_gates / (1 if path is None else 8)
-    needed = int(vectors * (gates + 2 * number * (1 + nodes * gradients)))
-    fewer = 'give keep="summary" or fewer draws, or '
-    if keep == "summary":
-        # The summary of a stream is in memory whole, wherever it is kept.
-        needed = math.prod(streams) * summaries.size(nodes, gradients)
-        free, where, way_out = disk.free_memory(), "of memory", "give fewer chains"
-    elif path is None:
-        free, where, way_out = disk.free_memory(), "of memory", fewer + "give store= a path on a disk"
-    else:
-        there = sum(file.stat().st_size for file in seals.whole_files(path))
-        free, where, way_out = disk.free_space(path) + there, "on the disk", fewer + "choose another disk"
-    if needed > free:
-        raise TooLargeError(
-            f"{design!r} of {nodes} nodes needs {needed / 1e9:,.3g} GB {where}, of which {free / 1e9:,.3g} GB are "
-            f"free: {way_out}"
-        )
 
-
-class _Work:
-    """A sweep: its items evaluated one after the other, and put together in memory or on disk."""
-
-    def __init__(self, objective: Objective, design: Design, seed: int, evaluator: Evaluator):
-        self.objective, self.design, self.seed, self.evaluator = objective, design, seed, evaluator
-        self.layout, self.keep, self.steps = evaluator.layout, evaluator.keep, evaluator.steps
+    def __init__(
+        self,
+        objective: Objective,
+        design: Design,
+        seed: int,
+        gradients: bool,
+        keep: Literal["draws", "summary"],
+        batch_size: int | None,
+        apart: bool,
+    ):
+        self.objective, self.design, self.seed = objective, design, seed
+        self.gradients, self.keep, self._wish = gradients, keep, batch_size
+        nodes, number = len(objective.nodes), objective.plan.tree.dtype.itemsize
+        self.sampler = design.sampler(nodes)  # checks that the design fits
+        self.plan = choosing.for_sweep(objective.plan, self.sampler, gradients)
+        self.steps = math.prod(design.inner(nodes).values())
+        of_mask = nodes * (1 + 2 * gradients * number) + 2 * number
+        # Depends on the bytes of a draw alone, so that any machine cuts a sweep into the same items.
+        rows = 1 << (max(1, CALL_BYTES // (of_mask * self.steps)).bit_length() - 1)
+        self.layout = Layout(design.axes(nodes), rows, apart)
+        self.schema = Schema.of(objective, design, self.layout, keep)
 
     def in_memory(self, shown: bool) -> xr.Dataset:
         """Evaluate everything and return it."""
         whole: dict[str, np.ndarray] = {}
-        streams: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.layout.streams)]
+        streams: list[list[summaries.Summary]] = [[] for _ in range(self.layout.streams)]
         with Progress(self.layout.total * self.steps, shown) as progress:
             for item in self.layout.items:
-                values = self.evaluator.values(item, progress)
-                if self.keep == "draws":
-                    _put(values, whole, item, self.layout.total)
+                result = self._fitting(item, progress)
+                if isinstance(result, summaries.Summary):
+                    _add(result, streams[self.layout.stream_of(item)])
                 else:
-                    parts = streams[self.layout.stream_of(item)]
-                    parts.append(values)
-                    if len(parts) == MOST_PARTS:
-                        parts[:] = [named(self.evaluator.merged(_stacked(parts)))]
+                    _put(named(result), whole, item, self.layout.total)
                 progress.add((item.stop - item.start) * self.steps)
         if self.keep == "summary":
-            return self._summary([self.evaluator.merged(_stacked(parts)) for parts in streams])
-        data = labels.of_draws(self.objective, self.design, self.layout.axes, whole)
-        return data.assign_attrs(self._attributes() | _counts(whole))
+            return self._summary([summaries.merged(summaries.stacked(parts)) for parts in streams])
+        return self.schema.of_draws(whole).assign_attrs(self._attributes() | _counts(whole))
 
     def on_disk(self, path: Path, shown: bool) -> xr.Dataset:
         """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
@@ -192,106 +181,176 @@ class _Work:
         with disk.locked(path):
             return self._completed(record, shown)
 
+    def _identity(self) -> dict[str, Any]:
+        """What has to be the same for a sweep to go on."""
+        found = versions()
+        return dict(
+            design=repr(self.design),
+            masks=digest(self.sampler),
+            seed=self.seed,
+            gradients=self.gradients,
+            keep=self.keep,
+            loss=self.objective.loss_name,
+            plan=self.plan.name,
+            precision=self.objective.precision,
+            nodes=len(self.objective.nodes),
+            names=digest([*self.objective.nodes, *self.objective.layers]),
+            network=digest((self.objective.plan.tree, self.objective.program)),
+            rows=self.layout.rows,
+            **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
+        )
+
     def _completed(self, record: Record, shown: bool) -> xr.Dataset:
         """Finish a record that this process, and others that take part, write, and return what is in it."""
         first = jax.process_index() == 0
-        if processes.agreed(first and not self._damaged(record) and record.finished):
+        if processes.agreed(first and not _is_damaged(record) and record.finished):
             return record.open()
-        arrays = self._arrays()
+        arrays = self.schema.arrays(named(self._template))
         if first:
-            record.begin(self._coordinates(), arrays)
+            record.begin(self.schema.coordinates() if self.keep == "draws" else xr.Dataset(), arrays)
         processes.wait_for_all("begun")
         self._evaluate_items(record, arrays, shown)
         processes.wait_for_all("evaluated")
         if first:
-            record.finish(
-                self._merged(record)
-                if self.keep == "summary"
-                else xr.Dataset(attrs=self._attributes() | record.counts())
-            )
+            draws = xr.Dataset(attrs=self._attributes() | record.counts())
+            record.finish(draws if self.keep == "draws" else self._merged(record))
         processes.wait_for_all("finished")
         return record.open()
 
-    def _damaged(self, record: Record) -> bool:
-        """Whether a record has lost anything that it had; says what."""
-        bad = record.damage()
-        for path in bad:
-            Progress(0, False).say(f"{path} is damaged or missing, and is made anew")
-        return bool(bad)
-
     def _evaluate_items(self, record: Record, arrays: dict[str, Array], shown: bool) -> None:
-        """Evaluate and write this process's share of the items, but for those that are done and undamaged."""
+        """Evaluate and write this process's share of the items, except for those that are done and undamaged."""
         items = self.layout.items
         # One item is written while the next is evaluated; leaving the block waits for the last.
         with (
             Progress(self.layout.total * self.steps // jax.process_count(), shown) as progress,
             ThreadPoolExecutor(1) as writer,
         ):
-            written: Future[None] | None = None
+            written: Future[None] = Future()
+            written.set_result(None)
             for index in range(jax.process_index(), len(items), jax.process_count()):
-                item = items[index]
-                masks = (item.stop - item.start) * self.steps
-                places = {name: self._place(index, item, array) for name, array in arrays.items()}
+                masks = (items[index].stop - items[index].start) * self.steps
+                places = {name: self.schema.place(index, array) for name, array in arrays.items()}
                 if record.is_done(index):
                     damaged = record.damaged(index, places)
                     if damaged is None:
                         progress.skip(masks)
                         continue
                     progress.say(f"{damaged} is damaged: part {index + 1} of {len(items)} is computed again")
-                values = self.evaluator.values(item, progress)
+                values = named(self._fitting(items[index], progress))
                 counts = _counts(values) if self.keep == "draws" else {}
-                if written is not None:
-                    written.result()
+                written.result()
                 written = writer.submit(record.write, index, places, values, counts)
                 progress.add(masks)
-            if written is not None:
-                written.result()
+            written.result()
+
+    def _fitting(self, item: Item, progress: Progress) -> batches.Draws | summaries.Summary:
+        """Evaluate an item; a batch that does not fit in the device's memory is halved."""
+        while True:
+            try:
+                return self._evaluated(item)
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                self._halve(progress, error)
+
+    def _evaluated(self, item: Item) -> batches.Draws | summaries.Summary:
+        # A summary counts the draws before a number: surplus draws must not wrap into the next stream.
+        wraps = self.keep == "draws"
+        starts = batches.bases(item.start, self._batches, self.batch_size, self.layout.draws, wraps)
+        result = self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients, self._top)
+        if isinstance(result, summaries.Summary):
+            return summaries.merged(result)
+        return jax.tree.map(lambda part: np.asarray(part)[: item.stop - item.start], result)
+
+    def _call(self, starts: np.ndarray, stop: int, keep: str, gradients: bool, top: np.float32) -> Any:
+        """Evaluate batches from their starts (stream, draw); see ``batches.evaluate``."""
+        plan, sampler = self._on_device
+        return batches.evaluate(
+            plan,
+            sampler,
+            jnp.asarray(seeds.words(self.seed)),
+            jnp.asarray(starts),
+            jnp.uint32(self.layout.draws),
+            jnp.uint32(stop),
+            top,
+            batch_size=self.batch_size,
+            gradients=gradients,
+            keep=keep,
+            keeps_gates=self.design.keeps_gates,
+            precision=self.objective.precision,
+            mesh=self._mesh,
+        )
+
+    @cached_property
+    def _on_device(self) -> tuple[choosing.SweepPlan, Any]:
+        """The plan's own pytree and the sampler, on every local device."""
+        return batches.replicated((choosing.built(self.plan), self.sampler), self._mesh)
+
+    @cached_property
+    def _mesh(self) -> jax.sharding.Mesh:
+        return batches.local_mesh()
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Draws evaluated together; halved when they do not fit."""
+        most = min(self.layout.rows, self.layout.total)
+        return batches.draws_together(self._on_device[0], self.steps, self.gradients, most, self._wish)
+
+    @property
+    def _batches(self) -> int:
+        """Batches of a call: enough for the longest item, so that the last one compiles nothing new."""
+        longest = max(item.stop - item.start for item in self.layout.items)
+        count = -(-longest // self.batch_size)
+        return count + -count % self._mesh.size
+
+    def _halve(self, progress: Progress, error: Exception) -> None:
+        """Halve the batch, or raise TooLargeError where it cannot be halved."""
+        plan, draws = self._on_device[0], "paths" if self.steps > 1 else "gate vectors"
+        smallest = 1 << plan.low_nodes if isinstance(plan, Cube) else 1
+        if self.batch_size // 2 < smallest:
+            raise TooLargeError(f"a batch of {self.batch_size} {draws} does not fit in the device's memory") from error
+        self.batch_size //= 2
+        progress.say(f"out of device memory: going on with batches of {self.batch_size} {draws}")
+
+    @cached_property
+    def _top(self) -> np.float32:
+        """End of a summary's histogram of the loss, from a pilot: the first draws of some streams."""
+        if self.keep == "draws":
+            return np.float32(1)
+        streams, wanted = min(self.layout.streams, PILOT_STREAMS), min(PILOT_DRAWS, self.layout.draws)
+        # Whole batches, of which the same draws count whatever their size.
+        starts = [(stream, first) for stream in range(streams) for first in range(0, wanted, self.batch_size)]
+        evaluated = len(starts) * self.batch_size
+        starts += starts[-1:] * (-len(starts) % self._mesh.size)
+        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False, np.float32(1))
+        losses = np.asarray(pilot.evaluation.loss)[:evaluated]
+        return summaries.top_for(losses.reshape(streams, -1, *losses.shape[1:])[:, :wanted])
+
+    @cached_property
+    def _template(self) -> batches.Draws | summaries.Summary:
+        """What an item's result looks like: arrays of the right types and inner shapes."""
+        starts = jax.ShapeDtypeStruct((self._batches, 2), np.uint32)
+        shapes = jax.eval_shape(lambda starts: self._call(starts, 0, self.keep, self.gradients, np.float32(1)), starts)
+        if self.keep == "draws":
+            return shapes
+        return summaries.merged(jax.tree.map(lambda part: np.zeros((1, *part.shape[1:]), part.dtype), shapes))
 
     def _merged(self, record: Record) -> xr.Dataset:
         """Merge the summaries of a record's items."""
+        parts, names = record.parts(), named(self._template)
+        items = jax.tree.unflatten(jax.tree.structure(self._template), [parts[name] for name in names])
         stream = np.array([self.layout.stream_of(item) for item in self.layout.items])
-        parts = record.parts()
-        return self._summary(
-            [
-                self.evaluator.merged({name: part[stream == index] for name, part in parts.items()})
-                for index in range(self.layout.streams)
-            ]
-        )
 
-    def _summary(self, streams: list[summaries.Batch]) -> xr.Dataset:
+        def of_stream(index: int) -> summaries.Summary:
+            return summaries.merged(jax.tree.map(lambda part: part[stream == index], items))
+
+        return self._summary([of_stream(index) for index in range(self.layout.streams)])
+
+    def _summary(self, streams: list[summaries.Summary]) -> xr.Dataset:
         """Label the merged summaries of the streams."""
-        data = labels.of_summary(self.objective, self.design, self.layout.axes, streams, float(self.evaluator.bins.top))
+        data = self.schema.of_summary(streams, float(self._top))
         counts = dict(nonpositive_losses=int(data.nonpositive.sum()), nonfinite_losses=int(data.nonfinite.sum()))
         return data.assign_attrs(self._attributes() | counts)
-
-    def _arrays(self) -> dict[str, Array]:
-        """Arrays of the record: of draws, or of items' summaries."""
-        parts = named(self.evaluator.template)
-        if self.keep == "draws":
-            return {name: self._array_of(part) for name, part in parts.items()}
-        return {
-            name: Array(
-                ("item", *(f"{name}.{axis}" for axis in range(part.ndim))),
-                (len(self.layout.items), *part.shape),
-                (1, *part.shape),
-                part.dtype,
-            )
-            for name, part in parts.items()
-        }
-
-    def _array_of(self, part: jax.ShapeDtypeStruct) -> Array:
-        names = labels.inner_dims(self.objective, self.design, self.layout.axes, len(part.shape) - 1)
-        return self.layout.array(part.shape[1:], names, part.dtype)
-
-    def _place(self, index: int, item: Item, array: Array) -> Place:
-        if self.keep == "draws":
-            return self.layout.place(item, array.shape[len(self.layout.axes) :])
-        return Place((index,), array.shape[1:], (index, *(0 for _ in array.shape[1:])))
-
-    def _coordinates(self) -> xr.Dataset:
-        if self.keep == "summary":
-            return xr.Dataset()
-        return labels.coordinates(self.objective, self.design, self.layout.axes)
 
     def _attributes(self) -> dict[str, Any]:
         ones = np.ones(len(self.objective.nodes))
@@ -300,28 +359,9 @@ class _Work:
             seed=self.seed,
             loss=self.objective.loss_name,
             unit=self.objective.unit,
-            plan=str(self.objective.plan),
+            plan=str(self.plan),
             precision=self.objective.precision,
             full_loss=float(self.objective.evaluate(ones, gradients=False).loss),
-        )
-
-    def _identity(self) -> dict[str, Any]:
-        """What has to be the same for a sweep to go on."""
-        found = versions()
-        return dict(
-            design=repr(self.design),
-            masks=digest(self.evaluator.sampler),
-            seed=self.seed,
-            gradients=self.evaluator.gradients,
-            keep=self.keep,
-            loss=self.objective.loss_name,
-            plan=self.objective.plan.name,
-            precision=self.objective.precision,
-            nodes=len(self.objective.nodes),
-            names=digest([*self.objective.nodes, *self.objective.layers]),
-            network=digest((self.objective.evaluator, self.objective.program)),
-            rows=self.layout.rows,
-            **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
         )
 
 
@@ -336,10 +376,21 @@ def _put(values: dict[str, np.ndarray], whole: dict[str, np.ndarray], item: Item
         whole[name][item.start : item.stop] = array
 
 
-def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+def _add(summary: summaries.Summary, parts: list[summaries.Summary]) -> None:
+    """Add an item's summary to those of its stream, and merge them where they become many."""
+    parts.append(summary)
+    if len(parts) == MOST_PARTS:
+        parts[:] = [summaries.merged(summaries.stacked(parts))]
 
 
 def _counts(values: dict[str, np.ndarray]) -> dict[str, int]:
     loss = values["loss"]
     return dict(nonpositive_losses=int((loss <= 0).sum()), nonfinite_losses=int((~np.isfinite(loss)).sum()))
+
+
+def _is_damaged(record: Record) -> bool:
+    """Whether a record has lost anything that it had; says what."""
+    bad = record.damage()
+    for path in bad:
+        Progress(0, False).say(f"{path} is damaged or missing, and is made anew")
+    return bool(bad)

@@ -1,15 +1,11 @@
 """Summaries: running moments, histograms and the best masks of a sweep, in constant memory.
 
-A batch is summed up on the device, in two passes over its values; batches are merged on the host in float64, by
-formulas that never subtract large sums from one another.
-
-References
-----------
-P. Pebay (2008), Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
-moments, Sandia report SAND2008-6212.
+The device sums a batch up, in two passes over its values. The host merges batches in float64, by formulas that never
+subtract large sums from one another (see ``analysis.moments``).
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,10 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
+from analysis import moments
+from analysis.moments import Moments
 from sweeps.objective import Evaluation
 
-# Bins of the histogram of the log loss: 1/256 wide, from e^-32 to e^32, which no float32 loss leaves but by under-
-# or overflow. The loss has as many between 0 and a power of two well above a pilot's largest loss.
+# Bins of the histogram of the log loss: 1/256 wide, from e^-32 to e^32; only float32 losses that under- or overflow
+# lie outside. Those of the loss lie between 0 and a power of two well above a pilot's largest loss.
 LOG_BINS, LOG_LOW, LOG_HIGH = 2**14, -32.0, 32.0
 LOSS_BINS = 2**13
 # Masks of lowest loss that are kept.
@@ -31,32 +29,6 @@ MASKS_A_ROW = 16
 
 # Summaries live on the device while a batch is summed up and on the host once they are merged.
 Values = Array | np.ndarray
-
-
-class Bins(NamedTuple):
-    """Range of the histogram of the loss.
-
-    Attributes
-    ----------
-    top : the histogram has LOSS_BINS equal bins from 0 to here
-    """
-
-    top: Float[Values, ""] | np.floating
-
-
-class Moments(NamedTuple):
-    """Number of values, their mean and sums of powers of deviations from the mean.
-
-    Attributes
-    ----------
-    number, mean, m2, m3, m4 : any common shape; m_k = sum (x - mean)^k
-    """
-
-    number: Shaped[Values, "..."]
-    mean: Shaped[Values, "..."]
-    m2: Shaped[Values, "..."]
-    m3: Shaped[Values, "..."]
-    m4: Shaped[Values, "..."]
 
 
 class Spread(NamedTuple):
@@ -82,8 +54,8 @@ class Best(NamedTuple):
     gates: Shaped[Values, "... best nodes"]
 
 
-class Batch(NamedTuple):
-    """What is kept of a batch, or of many merged.
+class Summary(NamedTuple):
+    """What is kept of a batch of masks, or of many batches merged.
 
     Attributes
     ----------
@@ -94,7 +66,7 @@ class Batch(NamedTuple):
     loss_gradient, log_loss_gradient : moments by node and by off or on, or None
     best : masks of lowest loss
 
-    Of a single batch the histograms and the best masks are None: they are kept in ``Running``.
+    A single batch has None for the histograms and the best masks: ``Running`` holds them.
     """
 
     draws: Shaped[Values, "..."]
@@ -118,8 +90,8 @@ def of_batch(
     gates: Shaped[Array, "masks nodes"],
     evaluation: Evaluation,
     counted: Bool[Array, " masks"],
-) -> Batch:
-    """Sum up a batch on the device, but for what grows from batch to batch (see ``Running``).
+) -> Summary:
+    """Sum up a batch on the device, except for histograms and best masks (see ``Running``).
 
     Parameters
     ----------
@@ -131,7 +103,7 @@ def of_batch(
     finite = jnp.isfinite(loss) & counted
     positive = finite & (loss > 0)
     on = gates if gates.dtype == bool else gates > 0.5
-    return Batch(
+    return Summary(
         counted.sum(),
         (counted & (loss <= 0)).sum(),
         (counted & ~jnp.isfinite(loss)).sum(),
@@ -150,7 +122,7 @@ def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> 
     size = jnp.maximum(count, 1).astype(values.dtype)
     mean = jnp.where(counted, values, 0).sum() / size
     deviation = jnp.where(counted, values - mean, 0)
-    # What rounding left of the mean's own error is taken out, so that the deviations sum to zero.
+    # Subtract the mean's own rounding error, so that the deviations sum to zero.
     slip = deviation.sum() / size
     mean, deviation = mean + slip, jnp.where(counted, deviation - slip, 0)
     square = jnp.square(deviation)
@@ -158,7 +130,7 @@ def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> 
 
 
 def _spread(values: Float[Array, "masks nodes"], on: Bool[Array, "masks nodes"], counted: Array) -> Spread:
-    # Sums over masks go over rows of several masks: vectors of a few nodes would leave most lanes of a CPU idle.
+    # Sum rows of several masks at once: vectors of a few nodes would leave most lanes of a CPU idle.
     masks, nodes = values.shape
     group = math.gcd(masks, MASKS_A_ROW)
     valid = counted[:, None] & jnp.isfinite(values)
@@ -175,7 +147,7 @@ def _spread(values: Float[Array, "masks nodes"], on: Bool[Array, "masks nodes"],
 
 
 class Running(NamedTuple):
-    """What grows from batch to batch on the device.
+    """The part of a summary that the device carries from batch to batch.
 
     Attributes
     ----------
@@ -213,25 +185,25 @@ def with_batch(
     evaluation: Evaluation,
     draw: UInt32[Array, " masks"],
     counted: Bool[Array, " masks"],
-    bins: Bins,
+    top: Float[Array, ""] | np.floating,
 ) -> Running:
-    """Return what grows with a batch added.
+    """Return the histograms and best masks with those of a batch added.
 
     Parameters
     ----------
     gates, evaluation, counted : as for ``of_batch``
     draw : number of each draw in its stream, larger than any before
-    bins : range of the histogram of the loss
+    top : end of the histogram of the loss
     """
     loss, log_loss = evaluation.loss, evaluation.log_loss
     finite = counted & jnp.isfinite(loss)
     usable = jnp.where(finite, loss, jnp.inf)
     return Running(
-        running.loss_histogram.at[_place(loss / bins.top, LOSS_BINS)].add(finite.astype(jnp.int32)),
+        running.loss_histogram.at[_place(loss / top, LOSS_BINS)].add(finite.astype(jnp.int32)),
         running.log_loss_histogram.at[_place((log_loss - LOG_LOW) / (LOG_HIGH - LOG_LOW), LOG_BINS)].add(
             (finite & (loss > 0)).astype(jnp.int32)
         ),
-        # After a while hardly a batch holds anything better.
+        # Skip the search unless the batch's lowest loss beats the highest one that is kept.
         jax.lax.cond(
             usable.min() < running.best.loss[-1],
             _best_of,
@@ -247,12 +219,12 @@ def with_batch(
 def _best_of(
     best: Best, loss: Float[Array, " masks"], draw: UInt32[Array, " masks"], gates: Shaped[Array, "masks nodes"]
 ) -> Best:
-    """Best masks of those before and of a batch: the lowest, then the lowest but for that one, and so on."""
+    """Best masks of those kept so far and of a batch: take the lowest again and again."""
     losses, draws, masks = (jnp.concatenate(pair) for pair in zip(best, (loss, draw, gates), strict=True))
     codes = _codes(masks)
 
     def take(left: Float[Array, " candidates"], _: None) -> tuple[Array, tuple[Array, Array]]:
-        # A mask drawn again may have its loss rounded differently: the first draw stands for it.
+        # Two draws of one mask may have losses that are rounded differently: keep the first draw.
         same = (codes == codes[:, jnp.argmin(left), None]).all(axis=0) & jnp.isfinite(left)
         return jnp.where(same, jnp.inf, left), (jnp.argmax(same), same.any())
 
@@ -261,24 +233,29 @@ def _best_of(
 
 
 def _codes(gates: Shaped[Array, "masks nodes"]) -> UInt32[Array, "2 masks"]:
-    """64 hashed bits by which masks are told apart."""
+    """Hash each mask to 64 bits; equal masks have equal hashes."""
     bits = (
         gates.astype(jnp.uint32)
         if gates.dtype == bool
         else jax.lax.bitcast_convert_type(gates.astype(jnp.float32), jnp.uint32)
     )
     weights = jnp.asarray(np.random.default_rng(0).integers(2**32, size=(2, gates.shape[1]), dtype=np.uint32))
-    # Products are mixed before they are added up, so that gates that are no bits hash as well as bits.
+    # Mix products before they are added up, so that gates between 0 and 1 hash as well as zeros and ones.
     products = bits[None] * (2 * weights[:, None] + 1)
     return ((products ^ (products >> 15)) * weights[:, None]).sum(axis=2, dtype=jnp.uint32)
 
 
 def _place(share: Float[Array, " masks"], bins: int) -> Int[Array, " masks"]:
-    """Bin of values given as shares of the range; what is not finite goes anywhere, it counts as zero."""
+    """Bin of values given as shares of the range; a value that is not finite goes to any bin, and adds zero to it."""
     return 1 + jnp.clip(jnp.nan_to_num(jnp.floor(share * bins)), -1, bins).astype(jnp.int32)
 
 
-def merged(parts: Batch) -> Batch:
+def stacked(parts: Sequence[Summary]) -> Summary:
+    """Return summaries as one, with a leading axis of parts."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
+
+
+def merged(parts: Summary) -> Summary:
     """Merge summaries along their leading axis, on the host and in float64.
 
     The result depends on the parts and their order alone, not on how they were grouped before: the sweep's batches
@@ -289,12 +266,12 @@ def merged(parts: Batch) -> Batch:
     parts : arrays with a leading axis of parts
     """
     parts = jax.tree.map(np.asarray, parts)
-    return Batch(
+    return Summary(
         _total(parts.draws),
         _total(parts.nonpositive),
         _total(parts.nonfinite),
-        _merged_moments(parts.loss),
-        _merged_moments(parts.log_loss),
+        moments.merged(*parts.loss),
+        moments.merged(*parts.log_loss),
         None if parts.loss_histogram is None else _total(parts.loss_histogram),
         None if parts.log_loss_histogram is None else _total(parts.log_loss_histogram),
         _merged_spread(parts.loss_gradient),
@@ -307,35 +284,19 @@ def _total(counts: Values) -> np.ndarray:
     return np.asarray(np.sum(np.asarray(counts), axis=0, dtype=np.int64))
 
 
-def _merged_moments(parts: Moments) -> Moments:
-    count, mean, m2, m3, m4 = (np.asarray(part, np.float64) for part in parts)
-    total = count.sum(axis=0)
-    # Parts without a value have no mean; theirs would be NaN after the merge of nothing.
-    mean = np.where(count > 0, mean, 0)
-    centre = (count * mean).sum(axis=0) / np.maximum(total, 1)
-    shift = np.where(count > 0, mean - centre, 0)
-    return Moments(
-        total.astype(np.int64),
-        np.where(total > 0, centre, np.nan),
-        (m2 + count * shift**2).sum(axis=0),
-        (m3 + 3 * shift * m2 + count * shift**3).sum(axis=0),
-        (m4 + 4 * shift * m3 + 6 * shift**2 * m2 + count * shift**4).sum(axis=0),
-    )
-
-
 def _merged_spread(parts: Spread | None) -> Spread | None:
     if parts is None:
         return None
     zeros = np.zeros_like(parts.mean)
-    moments = _merged_moments(Moments(parts.number, parts.mean, parts.m2, zeros, zeros))
-    return Spread(moments.number, moments.mean, moments.m2)
+    whole = moments.merged(parts.number, parts.mean, parts.m2, zeros, zeros)
+    return Spread(whole.number, whole.mean, whole.m2)
 
 
 def _merged_best(parts: Best) -> Best:
     nodes = parts.gates.shape[-1]
     loss, draw = np.asarray(parts.loss).reshape(-1), np.asarray(parts.draw).reshape(-1)
     gates = np.asarray(parts.gates).reshape(-1, nodes)
-    # The same mask may be drawn again, and its loss rounded differently there: the first draw stays.
+    # Two draws of one mask may have losses that are rounded differently: keep the first draw.
     order = np.argsort(draw, kind="stable")
     order = order[np.isfinite(loss[order])]
     _, first = np.unique(gates[order], axis=0, return_index=True)
@@ -349,8 +310,8 @@ def _merged_best(parts: Best) -> Best:
     )
 
 
-def bins_for(losses: Shaped[np.ndarray, "*masks"]) -> Bins:
-    """Range of the histogram of the loss, from a pilot's losses: a power of two, twice mean + 8 sd or more."""
+def top_for(losses: Shaped[np.ndarray, "*masks"]) -> np.float32:
+    """Return the end of the histogram of the loss: a power of two, at least twice mean + 8 sd of a pilot's losses."""
     usable = losses[np.isfinite(losses)].astype(np.float64)
     reach = usable.mean() + 8 * usable.std() if len(usable) else 0.0
-    return Bins(np.float32(2.0 ** min(np.ceil(np.log2(reach)) + 1, 120) if reach > 0 else 1.0))
+    return np.float32(2.0 ** min(np.ceil(np.log2(reach)) + 1, 120) if reach > 0 else 1.0)

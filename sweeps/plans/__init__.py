@@ -1,4 +1,4 @@
-"""Plans: how a batch of gate vectors is evaluated, chosen from the structure of the objective."""
+"""Plans: how a batch of gate vectors is evaluated, chosen by the structure of the objective and by the design."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -37,7 +37,7 @@ class Plan(Protocol):
 
 
 def preferred_batch(plan: Plan, gradients: bool) -> int:
-    """Return the batch size, a power of two, whose working set stays in cache on CPU and fills an accelerator."""
+    """Return a batch size, a power of two: its working set stays in a CPU's cache, or fills an accelerator."""
     budget = 2**20 if jax.default_backend() == "cpu" else 2**27
     fitting = max(1, budget // plan.floats_per_mask(gradients))
     return min(4096, 1 << (fitting.bit_length() - 1))

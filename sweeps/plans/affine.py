@@ -153,7 +153,7 @@ class AffineSquares:
 Affine = AffineMargins | AffineSquares
 
 
-def of_network(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
+def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
     """Return the affine plan of a network, or None, and the reason in words.
 
     The Jacobian at all gates off is taken and then not trusted: outputs at random gates have to agree with it.

@@ -1,38 +1,52 @@
-"""Choosing a plan: the fastest that the structure allows, or the one that the user names."""
+"""Choosing a plan: the fastest that an objective's structure and a sweep's design allow, or the one the user names."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from analysis.errors import InputError
 from sweeps import checks
-from sweeps.plans import Plan, affine, dense, vmapped
+from sweeps.masks.samplers import FlipPathsSampler, HypercubeSampler, Sampler
+from sweeps.plans import Plan, affine, cube, dense, vmapped, walk
 
 NAMES = ("auto", "affine", "dense", "vmapped")
+# What evaluates the gate vectors of a sweep.
+SweepPlan = Plan | cube.Cube | walk.Walk
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True)
+class Choice:
     """The plan in use, and why.
 
     Attributes
     ----------
-    name : ``"affine"``, ``"dense"`` or ``"vmapped"``
-    reason : in words
+    name : str
+        ``"affine"``, ``"dense"`` or ``"vmapped"``; of a sweep also ``"cube"`` or ``"walk"``.
+    reason : str
+        In words.
+    tree : Plan
+        The objective's plan itself, a pytree that jitted functions take as an argument; ``built`` makes a cube or a
+        walk of it.
     """
 
     name: str
     reason: str
+    tree: Any = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
 
 
-def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> tuple[Plan, Choice]:
-    """Return the plan and why it was chosen.
+def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> Choice:
+    """Choose the plan of an objective.
 
     Parameters
     ----------
-    network : the user's network, whose structure is read
-    loss : the gated network with its loss
-    name : one of ``NAMES``
+    network : module or function
+        The user's, whose structure is read.
+    loss : NetworkLoss
+        The gated network with its loss.
+    name : str
+        One of ``NAMES``.
 
     Raises
     ------
@@ -41,13 +55,45 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> tuple[Plan, Ch
     """
     checks.one_of("plan", name, NAMES)
     reasons = []
-    for kind, build in {"affine": affine.of_network, "dense": dense.of_network}.items():
+    for kind, build in {"affine": affine.build, "dense": dense.build}.items():
         if name not in ("auto", kind):
             continue
         plan, reason = build(network, loss)
         if plan is not None:
-            return plan, Choice(kind, reason if name == "auto" else f"asked for; {reason}")
+            return Choice(kind, reason if name == "auto" else f"asked for; {reason}", plan)
         reasons.append(reason)
     if name not in ("auto", "vmapped"):
         raise InputError(f"plan {name!r} does not fit: {'; '.join(reasons)}")
-    return vmapped.of_network(loss), Choice("vmapped", "; ".join(reasons) or "asked for")
+    return Choice("vmapped", "; ".join(reasons) or "asked for", vmapped.build(loss))
+
+
+def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
+    """Choose the plan of a sweep, and compile nothing.
+
+    The whole hypercube and flip paths have plans of their own; any other design takes the objective's.
+
+    Parameters
+    ----------
+    chosen : Choice
+        The objective's.
+    sampler : Sampler
+        The design's.
+    gradients : bool
+        Whether gate gradients are wanted.
+    """
+    if isinstance(sampler, HypercubeSampler):
+        name, (fits, reason) = "cube", cube.fits(chosen.tree)
+    elif isinstance(sampler, FlipPathsSampler):
+        name, (fits, reason) = "walk", walk.fits(chosen.tree, gradients)
+    else:
+        return chosen
+    if fits:
+        return Choice(name, reason, chosen.tree)
+    return Choice(chosen.name, f"{chosen.reason}; no {name}: {reason}", chosen.tree)
+
+
+def built(chosen: Choice) -> SweepPlan:
+    """Return what evaluates a sweep: the objective's plan, or the cube or walk made of it."""
+    if chosen.name == "cube":
+        return cube.build(chosen.tree)
+    return walk.build(chosen.tree) if chosen.name == "walk" else chosen.tree

@@ -1,17 +1,17 @@
-"""The whole hypercube over an affine plan, from two half-cubes of partial sums, without ever forming a mask.
+"""The cube: all masks of an affine plan, from two half-cubes of partial sums; no mask is ever formed.
 
 Cut the nodes in a low and a high part. The margin of an example at mask (high h, low l) is u[l] + v[h], one addition
 for each of 2^N masks. For the cross-entropy even the exponentials factor, log(1 + e^(u+v)) = log(1 + e^u e^v): a mask
-costs a product, and the product of several examples' terms one logarithm instead of several. The running product
-minus one, p <- p + t + p t, keeps the accuracy of small losses, which a product near one would lose.
+costs a product, and several examples share one logarithm of their product. The running product minus one,
+p <- p + t + p t, keeps the accuracy of small losses, which a product near one would lose.
 
-e^(u+v) overflows when margins are large. So every example's largest margin over the cube is bounded first: examples
-within bounds are tame and take the fast way; the others, wild, take the stable form with an exponential a mask.
+e^(u+v) overflows when margins are large. So the largest margin of every example over the cube is bounded first.
+Examples within the bounds, called tame, take products; the others, called wild, take an exponential for every mask.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -25,15 +25,15 @@ from sweeps.plans.affine import NEVER_WRONG, AffineMargins, AffineSquares, loss_
 # Nodes in the low part, whose table has 2^LOW_NODES rows, and the most numbers that table may hold.
 LOW_NODES = 10
 MOST_TABLE = 2**26
-# Exponents within float32: products stay below e^88, a factor's own exponent this far from zero at most.
+# Largest exponents in float32: of a product, which overflows at e^88, and of the table's factor alone.
 MOST_EXPONENT, MOST_FACTOR = 80.0, 60.0
-# Examples multiplied before a logarithm is taken, the most that fit within the exponents.
+# Examples that share a logarithm: the most whose product stays within the exponents.
 GROUPS = (4, 2, 1)
 # Columns (groups of examples) that are summed at once.
 LARGEST_BLOCK = 512
-# Rows of the cube that a CPU evaluates together where no gradients are wanted; an accelerator takes a batch's all.
+# Rows of the cube that a CPU evaluates together where no gradients are wanted; an accelerator takes those of a batch.
 ROWS = 4
-# The classes are written out in the program: many of them would make it long.
+# The compiled program repeats its steps for every class: many classes would make it long.
 MOST_CLASSES = 32
 
 
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The examples that stand at one place of the groups; arrays of their own, since slices would be copied.
+    """The examples at one place of all groups, in arrays of their own: slices would be copied.
 
     Attributes
     ----------
@@ -85,12 +85,12 @@ class Tame:
 
 
 def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
-    # Terms e^u e^v, (rows, columns, lows) for every place and class. They are never in memory: written out like
-    # this, the compiler fuses them into the sum over the columns, which runs along vectors of lows.
+    # Terms e^u e^v, (rows, columns, lows) for every place and class. In this form the compiler keeps them out of
+    # memory: it fuses them into the sum over the columns, which runs along vectors of lows.
     terms = []
     for place in places:
         high = jnp.exp(jnp.einsum("rh,hcj->crj", bits, place.high_slopes) + place.centres[:, None])
-        terms.append([low[None] * one[:, :, None] for low, one in zip(place.low, high, strict=True)])
+        terms.append([low[None] * factor[:, :, None] for low, factor in zip(place.low, high, strict=True)])
     totals = [sum(classes[1:], start=classes[0]) for classes in terms]
     product = totals[0]
     for total in totals[1:]:
@@ -110,7 +110,7 @@ def _weighted(
 ) -> Float[Array, "rows lows nodes"]:
     """Sum of slopes over examples and classes, weighted by each class's probability.
 
-    Written as products of two matrices: batches of them are several times slower on CPUs.
+    One product of two matrices for each row: a batched product is several times slower on CPUs.
     """
     rows = [
         sum(slopes[:, other] @ probability[row] for other, probability in enumerate(wrong))
@@ -207,7 +207,7 @@ class Cube:
         rows = (first >> self.low_nodes) + jnp.arange(masks >> self.low_nodes, dtype=jnp.uint32)
         highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
         bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
-        # The gradient's GEMM wants the probabilities in memory, and they should stay in cache.
+        # The gradient's product reads the probabilities from memory: those of a single row stay in cache.
         together = len(bits) if jax.default_backend() != "cpu" else 1 if gradients else min(ROWS, len(bits))
         losses, gradient = jax.lax.map(
             lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
@@ -219,40 +219,57 @@ class Cube:
         sums = [part.sums(bits, gradients) for part in self.parts]
         return jax.tree.map(lambda *values: sum(values[1:], start=values[0]), *sums)
 
-    def preferred_batch(self, gradients: bool) -> int:
-        """Return the masks a batch: enough rows to keep every core busy, few enough for their results to fit."""
-        return 1 << (self.low_nodes + (2 if gradients else 6))
+    def prepared(self) -> Self:
+        """Nothing is left to prepare."""
+        return self
+
+    def batch(self, gradients: bool, most: int, wish: int | None) -> int:
+        """Return the masks of a batch: whole rows, a power of two of them.
+
+        Without a wish there are enough rows to keep every core busy, and few enough for their results to fit in cache.
+        """
+        size = min(wish or 1 << (self.low_nodes + (2 if gradients else 6)), most)
+        return max(1 << (size.bit_length() - 1), 1 << self.low_nodes)
 
 
-def of_plan(plan: Plan) -> Cube | None:
-    """Return the whole cube of an affine plan, or None where masks have to be formed."""
-    if isinstance(plan, AffineMargins) and plan.offsets.shape[1] < MOST_CLASSES:
-        offsets = np.moveaxis(np.asarray(plan.offsets), 1, 0).reshape(plan.offsets.shape[1], -1)
-        slopes = np.moveaxis(np.asarray(plan.slopes), (3, 1), (0, 1)).reshape(plan.nodes, len(offsets), -1)
-        # Parameters may be infinite or NaN: such examples are wild, and their losses say so.
-        with np.errstate(invalid="ignore", over="ignore"):
-            return _of_margins(Part(offsets[:, : plan.examples], slopes[:, :, : plan.examples]), plan)
+def fits(plan: Plan) -> tuple[bool, str]:
+    """Return whether a plan has a cube, and the reason in words."""
+    reason = "every mask is evaluated, and outputs are affine in the gates"
     if isinstance(plan, AffineSquares):
-        factor = np.asarray(plan.factor)
-        low_nodes = min(plan.nodes, LOW_NODES)
-        low = _table(factor[:, -1], factor[:, :low_nodes].T)
-        return Cube(
-            (Squares(jnp.asarray(low), jnp.asarray(factor[:, :-1].T)),),
-            plan.nodes,
-            low_nodes,
-            plan.examples,
-            plan.dtype,
-        )
-    return None
+        return True, reason
+    if not isinstance(plan, AffineMargins):
+        return False, "outputs are not known to be affine in the gates"
+    if plan.offsets.shape[1] >= MOST_CLASSES:
+        return False, f"it is for {MOST_CLASSES} classes at most"
+    _, wild = _tame_and_wild(_reach(_part_of(plan)))
+    if wild:
+        reason += f"; {len(wild)} of {plan.examples} examples have margins too large for products of exponentials"
+    return True, reason
 
 
+def build(plan: AffineMargins | AffineSquares) -> Cube:
+    """Return the cube of a plan that has one."""
+    if isinstance(plan, AffineMargins):
+        return _of_margins(_part_of(plan), plan)
+    factor = np.asarray(plan.factor)
+    low_nodes = min(plan.nodes, LOW_NODES)
+    low = _table(factor[:, -1], factor[:, :low_nodes].T)
+    part = Squares(jnp.asarray(low), jnp.asarray(factor[:, :-1].T))
+    return Cube((part,), plan.nodes, low_nodes, plan.examples, plan.dtype)
+
+
+def _part_of(plan: AffineMargins) -> Part:
+    """All examples of a plan, without the padding."""
+    offsets = np.moveaxis(np.asarray(plan.offsets), 1, 0).reshape(plan.offsets.shape[1], -1)
+    slopes = np.moveaxis(np.asarray(plan.slopes), (3, 1), (0, 1)).reshape(plan.nodes, len(offsets), -1)
+    return Part(offsets[:, : plan.examples], slopes[:, :, : plan.examples])
+
+
+# Parameters may be infinite or NaN: such examples are wild, and their losses are not finite either.
+@np.errstate(invalid="ignore", over="ignore")
 def _of_margins(part: Part, plan: AffineMargins) -> Cube:
-    # A table for many examples gets fewer rows.
-    room = max(1, MOST_TABLE // part.offsets.size).bit_length() - 1
-    low_nodes = min(plan.nodes, LOW_NODES, room)
-    reach, order = _largest_margins(part, low_nodes)
-    tame = [index for index in order if reach[index] <= MOST_EXPONENT]
-    wild = [index for index in order if not reach[index] <= MOST_EXPONENT]
+    reach, low_nodes = _reach(part), _low_nodes(part)
+    tame, wild = _tame_and_wild(reach)
     parts: list[Tame | Wild] = []
     if tame:
         parts.append(_tame(_pick(part, tame), reach[tame], low_nodes))
@@ -261,15 +278,30 @@ def _of_margins(part: Part, plan: AffineMargins) -> Cube:
     return Cube(tuple(parts), plan.nodes, low_nodes, plan.examples, plan.dtype)
 
 
+def _low_nodes(part: Part) -> int:
+    """Nodes in the low part; a table for many examples gets fewer rows."""
+    room = max(1, MOST_TABLE // part.offsets.size).bit_length() - 1
+    return min(len(part.slopes), LOW_NODES, room)
+
+
+def _tame_and_wild(reach: np.ndarray) -> tuple[list[int], list[int]]:
+    """Numbers of the examples within the bounds and beyond them, each by their largest margin, largest first."""
+    order = np.argsort(-reach, kind="stable")
+    within = reach[order] <= MOST_EXPONENT
+    return order[within].tolist(), order[~within].tolist()
+
+
 def _pick(part: Part, index: list[int]) -> Part:
     return Part(part.offsets[:, index], part.slopes[:, :, index])
 
 
-def _largest_margins(part: Part, low_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bound log(1 + sum_c e^margin_c) of each example over the cube, and order examples by it, largest first.
+@np.errstate(invalid="ignore", over="ignore")
+def _reach(part: Part) -> np.ndarray:
+    """Bound log(1 + sum_c e^margin_c) of each example over the cube.
 
     The bound is infinite where a factor alone would leave its range, and NaN for what is not finite.
     """
+    low_nodes = _low_nodes(part)
     up, down = np.maximum(part.slopes, 0), np.minimum(part.slopes, 0)
     spread = (up[:low_nodes] - down[:low_nodes]).sum(axis=0) / 2
     high = _centres(part, low_nodes) + up[low_nodes:].sum(axis=0)
@@ -277,8 +309,7 @@ def _largest_margins(part: Part, low_nodes: int) -> tuple[np.ndarray, np.ndarray
     reach = np.maximum(top, 0) + np.log(len(part.offsets) + 1)
     lowest = _centres(part, low_nodes) + down[low_nodes:].sum(axis=0)
     in_range = ((spread <= MOST_FACTOR) & (high <= MOST_EXPONENT) & (lowest >= -MOST_EXPONENT)).all(axis=0)
-    reach = np.where(in_range | ~np.isfinite(reach), reach, np.inf)
-    return reach, np.argsort(-reach, kind="stable")
+    return np.where(in_range | ~np.isfinite(reach), reach, np.inf)
 
 
 def _centres(part: Part, low_nodes: int) -> np.ndarray:
@@ -287,7 +318,7 @@ def _centres(part: Part, low_nodes: int) -> np.ndarray:
 
 
 def _tame(part: Part, reach: np.ndarray, low_nodes: int) -> Tame:
-    """Group sorted examples, one of each quantile a group, so that no group holds all the large margins."""
+    """Group sorted examples, one of each quantile in a group, so that no group holds all the large margins."""
     examples = len(reach)
     for group in GROUPS:
         columns = -(-examples // group)
@@ -327,6 +358,6 @@ def _table(offsets: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """All partial sums: row l holds offsets plus the slopes of the bits of l."""
     table = offsets[None]
     for slope in slopes:
-        # Bit i doubles the table: first the rows without it, then those with it.
+        # Each bit doubles the table: first the rows without it, then those with it.
         table = np.concatenate([table, table + slope[None]])
     return table

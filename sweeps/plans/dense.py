@@ -123,7 +123,7 @@ class Dense:
         return (2 if gradients else 1) * widest * self.present.shape[1]
 
 
-def of_network(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
+def build(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     """Return the dense plan of an MLP with all hidden nodes gated, or None, and the reason in words."""
     apply = getattr(loss.network.network, "apply", None)
     if not is_plain(network) or getattr(apply, "call", None) is not None:

@@ -237,13 +237,13 @@ def loss_of(
     return NetworkLoss(network, examples, loss, size, counted(values, examples.mask))
 
 
-def of_network(loss: NetworkLoss) -> Vmapped:
+def build(loss: NetworkLoss) -> Vmapped:
     """Return the plan that evaluates a gated network as it is written."""
     network = loss.network
     return Vmapped(loss, network.nodes, loss.micro_batch * network.floats, network.dtype)
 
 
-def of_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:
+def build_for_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:
     """Return the plan for a function of the gates.
 
     Raises

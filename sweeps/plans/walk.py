@@ -1,12 +1,12 @@
-"""Flip paths over an affine plan: neighbours differ in one node, and so their margins by that node's slopes.
+"""The walk: flip paths over an affine plan, from mask to mask by the slopes of the node that is flipped.
 
-A mask then costs one addition an example and class where a product costs as many multiplications as there are nodes.
-The running sum's rounding errors add up along a path. So a path is cut in segments, each of which starts from a full
-product, and all segments of all paths of a batch are walked side by side.
+A mask then costs one addition for each example and class; a product costs a multiplication for each node. Rounding
+errors of the running sum add up along a path, so a path is cut into segments that start from a full product each. All
+segments of all paths of a batch are walked side by side.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,23 +15,24 @@ from jaxtyping import Array, Bool, Float, Int
 from sweeps.plans import Plan
 from sweeps.plans.affine import AffineMargins, loss_and_wrong
 
-# Fewer nodes gain less than a fifth over full products. Measured on two CPU cores with 1,000 examples, sweeps end to
-# end: 1.1 to 1.2 times as fast at 20 and 30 nodes, 1.3 to 1.4 at 50, 1.5 at 100, 2.8 at 300, 4 at 1,000.
+# Below this many nodes the walk gains less than a fifth over full products. Measured on two CPU cores with 1,000
+# examples, sweeps end to end: 1.1 to 1.2 times as fast at 20 and 30 nodes, 1.3 to 1.4 at 50, 1.5 at 100, 2.8 at 300, 4
+# at 1,000.
 FEWEST_NODES = 50
 # Numbers of nodes are added up in float32, which is exact up to 2^24: 1 + 2 + ... + 5792 is less.
 MOST_NODES = 5792
-# Masks in a segment: their products cost a few per cent of the whole, and a sum's error that of so many more terms.
+# Masks in a segment. Its full product costs a few per cent of the whole; its sums have this many more terms to round.
 SEGMENT = 64
-# Margins that are walked side by side, and the most segments: enough for every core, few enough to stay in cache.
+# Most margins and segments that are walked side by side: enough for every core, few enough to stay in cache.
 MARGINS, MOST_SEGMENTS = 2**18, 512
-# Gates that are turned into floating-point numbers together.
+# Gates that are converted to floating-point numbers together.
 GATES = 2**19
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Walk:
-    """Cross-entropy of outputs that are affine in the gates, with a node's slopes in one place.
+    """Cross-entropy of outputs that are affine in the gates, with the slopes of each node side by side in memory.
 
     Attributes
     ----------
@@ -49,12 +50,16 @@ class Walk:
         """Floating-point type of the losses."""
         return self.slopes.dtype
 
+    def prepared(self) -> Self:
+        """Nothing is left to prepare."""
+        return self
+
     def evaluate(self, gates: Bool[Array, "paths steps nodes"]) -> Float[Array, "paths steps"]:
         """Return mean losses of paths, whose neighbouring masks differ in one node or none."""
         paths, steps, nodes = gates.shape
         segments, length = _segments(steps)
         starts = gates[:, ::length].reshape(-1, nodes).astype(self.dtype)
-        # Zero where a segment starts, and behind a path's end, where its last segment goes on to the others' length.
+        # Zero where a segment starts, and behind a path's end, where its last segment is padded to the others' length.
         flips = jnp.pad(_flips(gates), ((0, 0), (1, segments * length - steps))).reshape(-1, length)
         flips = jnp.where(jnp.arange(length)[None] == 0, 0, flips).T
         flipped, signs = jnp.maximum(jnp.abs(flips) - 1, 0), jnp.sign(flips).astype(self.dtype)
@@ -65,7 +70,7 @@ class Walk:
             def step(margins: Array, flip: tuple[Array, Array]) -> tuple[Array, Array]:
                 node, sign = flip
                 margins = margins + sign[None, :, None] * slopes[:, node]
-                # As a product, the sum along the rows is fast on CPUs.
+                # A product with ones is a fast sum along the rows on CPUs.
                 return margins, loss_and_wrong(margins)[0] @ jnp.ones_like(margins[0, 0])
 
             margins = jnp.einsum("sn,kne->kse", starts, slopes) + offsets[:, None]
@@ -80,31 +85,38 @@ class Walk:
         return 1 << (max(1, fitting).bit_length() - 1)
 
 
-def of_plan(plan: Plan) -> Walk | None:
-    """Return the walk over a plan, or None where a full product for every mask is faster, or there is no walk.
-
-    Accelerators take full products: nobody has measured what is faster there.
-    """
-    if not isinstance(plan, AffineMargins) or jax.default_backend() != "cpu":
-        return None
+def fits(plan: Plan, gradients: bool) -> tuple[bool, str]:
+    """Return whether flip paths over a plan are walked, and the reason in words."""
+    if gradients:
+        return False, "gate gradients are wanted"
+    if not isinstance(plan, AffineMargins):
+        return False, "the loss is no cross-entropy of outputs that are affine in the gates"
+    # Nobody has measured what is faster there.
+    if jax.default_backend() != "cpu":
+        return False, "accelerators take full products"
     if not FEWEST_NODES <= plan.nodes <= MOST_NODES:
-        return None
+        return False, f"it is for {FEWEST_NODES} to {MOST_NODES} nodes"
+    return True, "neighbours on a path differ in one node, and outputs are affine in the gates"
+
+
+def build(plan: AffineMargins) -> Walk:
+    """Return the walk over a plan."""
     return Walk(plan.offsets, jnp.swapaxes(plan.slopes, 2, 3), plan.examples)
 
 
 def _segments(steps: int) -> tuple[int, int]:
-    """Number of a path's segments, and the masks in each: equal numbers, but for what the last one has too many."""
+    """Number of a path's segments, and of the masks in each; the last segment may run over the path's end."""
     segments = -(-steps // SEGMENT)
     return segments, -(-steps // segments)
 
 
 def _flips(gates: Bool[Array, "paths steps nodes"]) -> Int[Array, "paths flips"]:
-    """Number of the node that each step flips, counted from 1, negative where it goes off; 0 where none is flipped."""
+    """Number of the node that each step flips, from 1, negative where the node goes off; 0 where none is flipped."""
     _, steps, nodes = gates.shape
     numbers = jnp.arange(1, nodes + 1, dtype=jnp.float32)
 
     def of_path(gates: Bool[Array, "steps nodes"]) -> Int[Array, " flips"]:
-        # A product, which is exact: XLA would have differences of all gates in memory, in 32 bits.
+        # This product is exact. Differences of all gates would be in memory, in 32 bits.
         totals = jnp.matmul(gates.astype(jnp.float32), numbers, precision="highest")
         return jnp.diff(totals).astype(jnp.int32)
 

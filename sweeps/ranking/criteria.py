@@ -190,7 +190,7 @@ class Scorer:
         if self.network is not None:
             second = removal.second_derivatives(self.network, vector)
         else:
-            second = second_derivatives(self.objective.evaluator, vector, jnp.arange(len(gates)))
+            second = second_derivatives(self.objective.plan.tree, vector, jnp.arange(len(gates)))
         return self._first_order(gates) + np.square(gates) / 2 * np.asarray(second)
 
     def _gradient(self, gates: np.ndarray) -> np.ndarray:

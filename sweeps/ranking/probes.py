@@ -72,7 +72,7 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
     masks[:, node] = gains
     here = objective.evaluate(vector)
     with jax.default_matmul_precision(objective.precision):
-        second = second_derivatives(objective.evaluator, jnp.asarray(vector), jnp.asarray([node]))
+        second = second_derivatives(objective.plan.tree, jnp.asarray(vector), jnp.asarray([node]))
     away = gains - vector[node]
     tangent = float(here.loss) + away * float(np.asarray(here.loss_gradient)[node])
     return GainCurve(

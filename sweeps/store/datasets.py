@@ -26,7 +26,7 @@ def images(name: str, folder: str | None) -> Task:
     return tasks.mnist(folder) if folder or name == "mnist" else tasks.digits()
 
 
-def begun(
+def open_run(
     study: str, folder: str | PathLike[str], config: dict[str, Any], task: Task, command: str, overwrite: bool
 ) -> Run:
     """Begin the run of a study whose one seed is the setting ``seed``, and write its task."""

@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -17,13 +17,47 @@ import zarr
 
 from analysis import seals
 from analysis.errors import DamagedError, InputError, TakenError
-from sweeps.engine.layout import Array, Place
 from sweeps.store.disk import writing
 from sweeps.store.folder import COMPRESSORS, in_zarr
 
 # Numbers of an item that the finished dataset's attributes add up.
 COUNTS = ("nonpositive_losses", "nonfinite_losses")
 FLAGS = ("done", *COUNTS)
+
+
+class Array(NamedTuple):
+    """An array on disk before it has values; an item fills a whole chunk.
+
+    Attributes
+    ----------
+    dims : tuple of str
+    shape, chunk : tuple of int
+        Of the array, and of a chunk.
+    dtype : numpy.dtype
+    """
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+    dtype: Any
+
+
+class Place(NamedTuple):
+    """Where an item's values lie in an array.
+
+    Attributes
+    ----------
+    region : tuple of slice or int
+        Index of the values.
+    shape : tuple of int
+        Of the values.
+    chunk : tuple of int
+        Number of the chunk that they fill, by axis.
+    """
+
+    region: tuple[slice | int, ...]
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
 
 
 class Record:

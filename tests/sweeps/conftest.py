@@ -9,7 +9,7 @@ import zarr.storage._local
 
 from analysis import seals
 from sweeps import cli
-from sweeps.engine import items
+from sweeps.engine import runner
 from sweeps.studies import registry
 from tests import once
 
@@ -120,11 +120,11 @@ def writes(monkeypatch):
 @pytest.fixture
 def evaluated(monkeypatch):
     """The numbers of the items that are evaluated."""
-    found, evaluate = [], items.Evaluator._evaluate
+    found, evaluate = [], runner.Runner._evaluated
 
     def listed(work, item):
         found.append(work.layout.items.index(item))
         return evaluate(work, item)
 
-    monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
+    monkeypatch.setattr(runner.Runner, "_evaluated", listed)
     return found

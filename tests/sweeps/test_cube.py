@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.engine import batches
-from sweeps.plans import blocks, cube
+from sweeps.engine import runner
+from sweeps.plans import blocks, choosing, cube
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins
 from tests import reference
 from tests.sweeps import helpers
@@ -78,7 +78,7 @@ def kinds(whole):
 @pytest.mark.parametrize(("nodes", "examples", "others"), [(1, 7, 1), (3, 13, 3), (10, 6, 1), (12, 13, 1)])
 def test_every_mask_of_cubes_of_any_size(nodes, examples, others, x64):
     drawn = margins(nodes, examples, others, seed=nodes)
-    whole = cube.of_plan(plan_of(*drawn, np.float64))
+    whole = cube.build(plan_of(*drawn, np.float64))
     assert kinds(whole) == [("Tame", 4)] and whole.low_nodes == min(nodes, 10)
     wanted = expected(*drawn)
     loss, gradient = evaluated(whole)
@@ -92,7 +92,7 @@ def test_every_mask_of_cubes_of_any_size(nodes, examples, others, x64):
 def test_every_mask_in_single_precision():
     drawn = margins(3, 13, others=3, seed=3)
     wanted, (of_loss, of_gradient) = expected(*drawn), rounding(*drawn)
-    loss, gradient = evaluated(cube.of_plan(plan_of(*drawn, np.float32)))
+    loss, gradient = evaluated(cube.build(plan_of(*drawn, np.float32)))
     assert loss.dtype == gradient.dtype == np.float32
     np.testing.assert_allclose(loss, wanted[0], rtol=of_loss)
     np.testing.assert_allclose(gradient, wanted[1], rtol=0, atol=of_gradient)
@@ -114,7 +114,7 @@ def test_margins_from_small_to_extreme(name, x64):
     reaches, kind = MIXTURES[name]
     # One node more than the low part has.
     drawn = margins(11, 12, reach=np.array(reaches))
-    whole = cube.of_plan(plan_of(*drawn, np.float64))
+    whole = cube.build(plan_of(*drawn, np.float64))
     assert kinds(whole) == kind
     (loss, gradient), wanted = evaluated(whole), expected(*drawn)
     np.testing.assert_allclose(loss, wanted[0], rtol=1e-10)
@@ -124,7 +124,7 @@ def test_margins_from_small_to_extreme(name, x64):
 def test_extreme_margins_in_single_precision():
     reaches, kind = MIXTURES["all kinds"]
     drawn = margins(11, 12, reach=np.array(reaches))
-    whole = cube.of_plan(plan_of(*drawn, np.float32))
+    whole = cube.build(plan_of(*drawn, np.float32))
     assert kinds(whole) == kind
     (loss, gradient), wanted, (of_loss, of_gradient) = evaluated(whole), expected(*drawn), rounding(*drawn)
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
@@ -134,7 +134,7 @@ def test_extreme_margins_in_single_precision():
 
 def test_several_classes_with_extreme_margins(x64):
     drawn = margins(4, 12, 3, reach=np.repeat([500.0, 10.0], 6))
-    whole = cube.of_plan(plan_of(*drawn, np.float64))
+    whole = cube.build(plan_of(*drawn, np.float64))
     assert kinds(whole) == [("Tame", 4), ("Wild", 1)]
     (loss, gradient), wanted = evaluated(whole), expected(*drawn)
     np.testing.assert_allclose(loss, wanted[0], rtol=1e-10)
@@ -151,7 +151,7 @@ def test_tiny_losses_keep_their_digits(middle):
     offsets = (middle + random.integers(-8, 9, size=(1, 8)) / 8).astype(np.float32)
     wanted, _ = expected(offsets, slopes)
     assert wanted.max() < 1e-3 and 0 < wanted.min() < np.exp(middle)
-    loss, _ = evaluated(cube.of_plan(plan_of(offsets, slopes, np.float32)), gradients=False)
+    loss, _ = evaluated(cube.build(plan_of(offsets, slopes, np.float32)), gradients=False)
     np.testing.assert_allclose(loss, wanted, rtol=32 * SINGLE)
 
 
@@ -163,7 +163,7 @@ def test_tiny_losses_of_large_and_opposite_slopes_keep_their_digits():
     slopes[10] = -50
     offsets = np.full((1, 4), -60, np.float32)
     wanted, _ = expected(offsets, slopes)
-    loss, _ = evaluated(cube.of_plan(plan_of(offsets, slopes, np.float32)), gradients=False)
+    loss, _ = evaluated(cube.build(plan_of(offsets, slopes, np.float32)), gradients=False)
     # Sums of multiples of ten are exact, the rest is as above; what is below e^-85 may be no float32.
     normal = wanted > np.exp(-85.0)
     assert 0.2 < normal.mean() < 1
@@ -174,7 +174,7 @@ def test_tiny_losses_of_large_and_opposite_slopes_keep_their_digits():
 def test_many_examples_are_walked_in_blocks(x64):
     # 4 x 512 tame examples fill a block, and 512 wild ones.
     drawn = margins(3, 2053 + 1025, reach=np.repeat([3.0, 300.0], [2053, 1025]))
-    whole = cube.of_plan(plan_of(*drawn, np.float64))
+    whole = cube.build(plan_of(*drawn, np.float64))
     tame, wild = whole.parts
     assert len(tame.places[0].low) == 2 and len(wild.low) == 3
     np.testing.assert_allclose(evaluated(whole, gradients=False)[0], expected(*drawn)[0], rtol=1e-10)
@@ -183,7 +183,7 @@ def test_many_examples_are_walked_in_blocks(x64):
 def test_a_table_that_would_be_too_large_gets_fewer_rows(monkeypatch, x64):
     drawn = margins(7, 13)
     monkeypatch.setattr(cube, "MOST_TABLE", 13 * 9)
-    whole = cube.of_plan(plan_of(*drawn, np.float64))
+    whole = cube.build(plan_of(*drawn, np.float64))
     assert whole.low_nodes == 3
     np.testing.assert_allclose(evaluated(whole, gradients=False)[0], expected(*drawn)[0], rtol=1e-10)
 
@@ -191,15 +191,15 @@ def test_a_table_that_would_be_too_large_gets_fewer_rows(monkeypatch, x64):
 def test_very_many_classes_take_the_ordinary_way(monkeypatch):
     plan = plan_of(*margins(3, 13, others=3, seed=3), np.float32)
     monkeypatch.setattr(cube, "MOST_CLASSES", 3)
-    assert cube.of_plan(plan) is None
+    assert not cube.fits(plan)[0]
     monkeypatch.setattr(cube, "MOST_CLASSES", 4)
-    assert cube.of_plan(plan) is not None
+    assert cube.fits(plan)[0]
 
 
 @pytest.mark.parametrize("name", ["binary", "one-hot"])
 def test_networks_are_the_oracles(name, x64):
     problem = AFFINE[name]
-    whole = cube.of_plan(helpers.objective(problem, np.float64).evaluator)
+    whole = cube.build(helpers.objective(problem, np.float64).plan.tree)
     wanted = reference.evaluate(problem, reference.masks(problem.nodes))
     loss, gradient = evaluated(whole)
     np.testing.assert_allclose(loss, wanted.loss, rtol=1e-10)
@@ -208,23 +208,35 @@ def test_networks_are_the_oracles(name, x64):
 
 def test_an_accelerator_takes_all_rows_together(monkeypatch):
     plan = plan_of(*margins(12, 9, others=2, seed=4), np.float32)
-    whole = cube.of_plan(plan)
+    whole = cube.build(plan)
     on_cpu = whole.evaluate(jnp.uint32(0), 2**12, True)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     for found, wanted in zip(whole.evaluate(jnp.uint32(0), 2**12, True), on_cpu, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=8 * SINGLE * np.abs(wanted).max())
 
 
-def source(objective, design):
-    return batches.source_of(
-        objective.evaluator, design.sampler(len(objective.nodes)), 1, 2 ** len(objective.nodes), True, None
-    )[0]
+def plan_in_use(objective, design):
+    """The plan of a sweep, and what evaluates it."""
+    chosen = choosing.for_sweep(objective.plan, design.sampler(len(objective.nodes)), gradients=True)
+    return chosen.name, type(choosing.built(chosen)).__name__
 
 
 def test_other_plans_and_designs_form_their_masks():
-    assert isinstance(source(helpers.objective(SMALL), sweeps.Hypercube()), batches.WholeCube)
-    assert isinstance(source(helpers.objective(SMALL), sweeps.Bernoulli()), batches.Sampled)
-    assert isinstance(source(helpers.objective(SMALL, plan="vmapped"), sweeps.Hypercube()), batches.Sampled)
+    assert plan_in_use(helpers.objective(SMALL), sweeps.Hypercube()) == ("cube", "Cube")
+    assert plan_in_use(helpers.objective(SMALL), sweeps.Bernoulli()) == ("affine", "AffineMargins")
+    assert plan_in_use(helpers.objective(SMALL, plan="vmapped"), sweeps.Hypercube()) == ("vmapped", "Vmapped")
+
+
+def test_a_sweep_says_how_it_was_evaluated_and_why():
+    def plan_of(objective):
+        return sweeps.sweep(objective, sweeps.Hypercube(), gradients=False).attrs["plan"]
+
+    assert plan_of(helpers.objective(SMALL)).startswith("cube: ")
+    assert "no cube: " in plan_of(helpers.objective(SMALL, plan="vmapped"))
+    kernel, bias = SMALL.layers[1]
+    large = helpers.objective(SMALL._replace(layers=(SMALL.layers[0], (kernel * 1000, bias))))
+    wild = cube.build(large.plan.tree).parts[-1].low.shape[2]
+    assert 0 < wild < 12 and f"; {wild} of 12 examples have margins too large" in plan_of(large)
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +269,7 @@ def test_the_batch_size_changes_nothing(batch_size, twelve):
 def test_a_batch_larger_than_an_item(twelve, monkeypatch):
     # A draw takes 12 x 9 + 8 bytes here: an item has 1,024 draws, less than the batch that is asked for.
     problem, objective, wanted = twelve
-    monkeypatch.setattr(sweeps.engine.items, "CALL_BYTES", 1024 * 120)
+    monkeypatch.setattr(runner, "CALL_BYTES", 1024 * 120)
     data = sweeps.sweep(objective, sweeps.Hypercube(), batch_size=4096)
     np.testing.assert_allclose(data.loss, wanted.loss, rtol=0, atol=2 * helpers.rounding(problem, np.ones(12))[0])
 

@@ -113,7 +113,7 @@ def test_a_loss_that_contrasts_examples(few_numbers_in_cache):
 
 def test_separable_networks_are_cut(few_numbers_in_cache):
     objective = sweeps.Objective(Net(), (INPUTS, LABELS, MASK), plan="vmapped")
-    assert objective.evaluator.loss.micro_batch < 10
+    assert objective.plan.tree.loss.micro_batch < 10
     wanted = by_hand()[:, MASK].mean(axis=1)
     np.testing.assert_allclose(objective.evaluate(GATES, gradients=False).loss, wanted, rtol=1e-5)
 

@@ -12,8 +12,7 @@ import xarray as xr
 from matplotlib import pyplot
 
 import sweeps
-from sweeps.engine import items
-from sweeps.engine import runner as engine
+from sweeps.engine import runner
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -40,6 +39,11 @@ DESIGNS = {
     "LeaveOneOut": (sweeps.LeaveOneOut(), {"node": NODES}, "gate"),
     "Hypercube": (sweeps.Hypercube(), {"mask": 2**NODES}, "node"),
 }
+
+
+AFFINE = ("affine", "outputs are affine in the gates, as random gates confirm")
+CUBE = ("cube", "every mask is evaluated, and outputs are affine in the gates")
+PLANS = dict.fromkeys(DESIGNS, AFFINE) | {"Hypercube": CUBE}
 
 
 @functools.cache
@@ -97,7 +101,7 @@ class TestContract:
             seed=3,
             loss="cross_entropy",
             unit="nats",
-            plan=str(objective().plan),
+            plan=str(runner.choosing.Choice(*PLANS[name], None)),
             precision="highest",
             nonpositive_losses=0,
             nonfinite_losses=0,
@@ -150,7 +154,7 @@ class TestBatches:
 
     def test_several_calls_give_what_one_gives(self, monkeypatch, compiled):
         # Sixty draws of 62 bytes, in calls that may return 1,000 bytes.
-        monkeypatch.setattr(items, "CALL_BYTES", 1000)
+        monkeypatch.setattr(runner, "CALL_BYTES", 1000)
         data = sweeps.sweep(objective(), DESIGNS["Bernoulli"][0], seed=3, batch_size=5)
         assert len(programs(compiled)) == 1, "calls of one size, smaller than the sweep of all other tests"
         assert_same(data, swept("Bernoulli"), gates_of("Bernoulli"))
@@ -204,17 +208,24 @@ class TestStore:
             # Beside the attributes of a sweep a store keeps what it needs to go on.
             assert swept(name).attrs.items() <= data.attrs.items()
 
-    def test_a_complete_store_is_read_and_not_computed_again(self, tmp_path, monkeypatch):
-        path, design = tmp_path / "sweep.zarr", DESIGNS["Bernoulli"][0]
-        first = sweeps.sweep(objective(), design, seed=3, store=path).load()
-        monkeypatch.setattr(items.Evaluator, "values", None)
-        xr.testing.assert_identical(sweeps.sweep(objective(), design, seed=3, store=path).load(), first)
+    @pytest.mark.parametrize("keep", ["draws", "summary"])
+    @pytest.mark.parametrize("name", ["Bernoulli", "Hypercube"])
+    def test_a_complete_store_is_read_and_nothing_is_compiled(self, name, keep, tmp_path, monkeypatch, compiled):
+        arguments = objective(), DESIGNS[name][0], 3
+        first = sweeps.sweep(*arguments, batch_size=5, store=tmp_path / "sweep.zarr", keep=keep).load()
+        # Another batch size would be another program; the plan's tables and the full loss have been compiled before.
+        monkeypatch.setattr(runner.choosing, "built", None)
+        monkeypatch.setattr(sweeps.Objective, "evaluate", None)
+        compiled.clear()
+        again = sweeps.sweep(*arguments, batch_size=64, store=tmp_path / "sweep.zarr", keep=keep).load()
+        assert not compiled
+        xr.testing.assert_identical(again, first)
 
     def test_a_killed_sweep_goes_on_where_it_stopped(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(items, "CALL_BYTES", 500)
+        monkeypatch.setattr(runner, "CALL_BYTES", 500)
         design, path = DESIGNS["Bernoulli"][0], tmp_path / "killed.zarr"
         whole = sweeps.sweep(objective(), design, seed=3, batch_size=5, store=tmp_path / "whole.zarr").load()
-        write, written = engine.Record.write, []
+        write, written = runner.Record.write, []
 
         def killed(record, item, *arguments):
             if len(written) == 7:
@@ -222,12 +233,12 @@ class TestStore:
             written.append(item)
             write(record, item, *arguments)
 
-        monkeypatch.setattr(engine.Record, "write", killed)
+        monkeypatch.setattr(runner.Record, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             sweeps.sweep(objective(), design, seed=3, batch_size=5, store=path)
         done, written[:] = list(written), []
         monkeypatch.setattr(
-            engine.Record, "write", lambda *arguments: (written.append(arguments[1]), write(*arguments))
+            runner.Record, "write", lambda *arguments: (written.append(arguments[1]), write(*arguments))
         )
         xr.testing.assert_identical(sweeps.sweep(objective(), design, seed=3, batch_size=5, store=path).load(), whole)
         assert len(done) == 7 and written and not set(done) & set(written), "finished parts are kept"

@@ -7,7 +7,7 @@ import pytest
 
 import sweeps
 from sweeps import objective as objectives
-from sweeps.engine import batches, items
+from sweeps.engine import batches, runner
 from sweeps.plans import hoisting
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -121,9 +121,9 @@ def test_a_product_of_constants_leaves_the_loop():
 
 def program_of(objective, design=sweeps.Bernoulli(0.5, draws=64), gradients=False, keep="draws"):  # noqa: B008
     """Return the program of a sweep."""
-    work = items.Evaluator(objective, design, 3, gradients, keep, 16, apart=False)
+    work = runner.Runner(objective, design, 3, gradients, keep, 16, apart=False)
     starts = batches.bases(0, 4, work.batch_size, work.layout.draws)
-    return jax.make_jaxpr(lambda starts: work._call(starts, 64, keep, gradients))(starts).jaxpr
+    return jax.make_jaxpr(lambda starts: work._call(starts, 64, keep, gradients, np.float32(1)))(starts).jaxpr
 
 
 def test_a_sweep_computes_what_lies_before_the_first_gate_once():
@@ -165,7 +165,7 @@ class TestPrecision:
 
         def choose(*_):
             seen.append(jax.config.jax_default_matmul_precision)
-            return None, None
+            return None
 
         monkeypatch.setattr(objectives.choosing, "choose", choose)
         sweeps.Objective(helpers.network(SMALL), helpers.batch(SMALL), precision=precision)

@@ -269,7 +269,7 @@ def test_not_a_number_in_the_network_is_not_a_number_in_the_loss(plan, name):
 
 @pytest.mark.parametrize("name", ["two classes", "one-hot", "two layers"])
 def test_batches_are_powers_of_two_that_fit_the_budget(name):
-    plan = helpers.objective(PROBLEMS[name]).evaluator
+    plan = helpers.objective(PROBLEMS[name]).plan.tree
     for gradients in (False, True):
         size = preferred_batch(plan, gradients)
         assert size.bit_count() == 1 and 1 <= size <= 4096
@@ -279,6 +279,6 @@ def test_batches_are_powers_of_two_that_fit_the_budget(name):
 @pytest.mark.parametrize("name", ["two classes", "one-hot", "two layers"])
 def test_plans_are_pytrees_whose_numbers_are_arguments(name):
     # Were a number static, jit would compile anew for each network.
-    plan = helpers.objective(PROBLEMS[name]).evaluator
-    other = helpers.objective(PROBLEMS[name]._replace(inputs=PROBLEMS[name].inputs + 1)).evaluator
+    plan = helpers.objective(PROBLEMS[name]).plan.tree
+    other = helpers.objective(PROBLEMS[name]._replace(inputs=PROBLEMS[name].inputs + 1)).plan.tree
     assert jax.tree.structure(plan) == jax.tree.structure(other)

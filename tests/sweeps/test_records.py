@@ -17,8 +17,7 @@ import zarr
 
 import sweeps
 from sweeps import InputError
-from sweeps.engine import items
-from sweeps.engine import runner as engine
+from sweeps.engine import runner
 from sweeps.store.record import Record
 from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
@@ -52,7 +51,7 @@ def assert_same_files(folder, wanted):
 
 @pytest.fixture(autouse=True)
 def small_items(monkeypatch):
-    monkeypatch.setattr(items, "CALL_BYTES", CALL_BYTES)
+    monkeypatch.setattr(runner, "CALL_BYTES", CALL_BYTES)
 
 
 @pytest.fixture(scope="module", params=["draws", "summary"])
@@ -60,7 +59,7 @@ def whole(request, tmp_path_factory):
     """What is kept, and the files of a sweep that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "sweep.zarr"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(items, "CALL_BYTES", CALL_BYTES)
+        patch.setattr(runner, "CALL_BYTES", CALL_BYTES)
         swept(folder, request.param)
     return request.param, folder, files(folder)
 
@@ -229,7 +228,7 @@ def test_infinite_numbers_are_valid_json(tmp_path):
 
 def test_another_process_that_writes_the_record_is_told(tmp_path):
     program = (
-        f"import pathlib, sys\nfrom sweeps import disk\n"
+        f"import pathlib, sys\nfrom sweeps.store import disk\n"
         f"with disk.locked(pathlib.Path({str(tmp_path)!r})):\n    print('locked', flush=True)\n    sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -277,8 +276,8 @@ class TestAnotherSweep:
     @pytest.mark.parametrize("package", ["gatesweep", "jax", "jaxlib"])
     def test_of_another_version_is_refused(self, package, whole, monkeypatch):
         keep, folder, wanted = whole
-        now = engine.versions()
-        monkeypatch.setattr(engine, "versions", lambda: now | {package: "99.0"})
+        now = runner.versions()
+        monkeypatch.setattr(runner, "versions", lambda: now | {package: "99.0"})
         message = f"holds another sweep: {package} version was {now[package]}, now 99.0"
         with pytest.raises(ValueError, match=message.replace(".", r"\.")):
             swept(folder, keep)
@@ -286,7 +285,7 @@ class TestAnotherSweep:
 
     def test_with_other_items_is_refused(self, whole, monkeypatch):
         keep, folder, _ = whole
-        monkeypatch.setattr(items, "CALL_BYTES", 2 * CALL_BYTES)
+        monkeypatch.setattr(runner, "CALL_BYTES", 2 * CALL_BYTES)
         with pytest.raises(ValueError, match="holds another sweep: rows was 8, now 16"):
             swept(folder, keep)
 
@@ -354,6 +353,13 @@ class TestSomethingElse:
         keep, _, wanted = whole
         swept(tmp_path, keep)
         assert_same_files(tmp_path, wanted)
+
+
+def test_a_record_says_which_plan_ran(tmp_path):
+    made = helpers.objective(SMALL)
+    swept(tmp_path / "cube", design=sweeps.Hypercube(), made=made)
+    identity = json.loads(zarr.open_group(tmp_path / "cube", mode="r").attrs["identity"])
+    assert (made.plan.name, identity["plan"]) == ("affine", "cube")
 
 
 @pytest.mark.parametrize("whole", ["draws"], indirect=True)

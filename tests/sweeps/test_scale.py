@@ -16,7 +16,7 @@ import pytest
 import zarr
 
 import sweeps
-from sweeps.engine import batches, items
+from sweeps.engine import batches, runner
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
 from tests.sweeps.helpers import SINGLE, SMALL
@@ -76,7 +76,8 @@ pickle.dump(results, open(sys.argv[1], "wb"))
 WITHOUT_REPORT = """
 import sys
 from sweeps.studies import registry
-from sweeps import cli, items
+from sweeps import cli
+from sweeps.engine import runner
 from tests.sweeps import test_records
 registry.write_report = lambda out: out
 """
@@ -84,7 +85,7 @@ registry.write_report = lambda out: out
 KILLED = f"""{WITHOUT_REPORT}
 import os, signal
 kills = int(sys.argv.pop(1))
-from sweeps.records import Record
+from sweeps.store.record import Record
 write = Record.write
 def killed(record, item, places, values, counts):
     if item == kills:
@@ -99,7 +100,7 @@ cli.main(sys.argv[1:])
 SHARED = f"""{WITHOUT_REPORT}
 summary, *arguments = sys.argv[1:]
 cli.main(arguments)
-items.CALL_BYTES = test_records.CALL_BYTES
+runner.CALL_BYTES = test_records.CALL_BYTES
 test_records.swept(summary, "summary")
 """
 
@@ -166,12 +167,12 @@ def memory(monkeypatch):
     """A device on which no batch larger than most[0] fits; asked: the batches that were tried."""
     most, asked, evaluate = [np.inf], [], batches.evaluate
 
-    def limited(source, key, bases, *arguments, batch_size, **options):
+    def limited(plan, sampler, key, bases, *arguments, batch_size, **options):
         if not isinstance(bases, jax.core.Tracer):
             asked.append(batch_size)
             if batch_size > most[0]:
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes")
-        return evaluate(source, key, bases, *arguments, batch_size=batch_size, **options)
+        return evaluate(plan, sampler, key, bases, *arguments, batch_size=batch_size, **options)
 
     monkeypatch.setattr(batches, "evaluate", limited)
     return most, asked
@@ -202,7 +203,7 @@ class TestOutOfMemory:
 
     def test_the_smaller_batch_is_kept(self, memory, monkeypatch, tmp_path, capsys):
         # Four items of 16 draws of 11 bytes: the second one finds out no more than the first did.
-        monkeypatch.setattr(items, "CALL_BYTES", 16 * 11)
+        monkeypatch.setattr(runner, "CALL_BYTES", 16 * 11)
         memory[0][0] = 8
         design = sweeps.Bernoulli(0.5, draws=64)
         data = sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=tmp_path / "sweep.zarr")
@@ -230,16 +231,16 @@ class TestOutOfMemory:
         np.testing.assert_allclose(found.loss, wanted.loss, rtol=0, atol=2 * of_loss)
 
     def test_finished_parts_are_kept(self, memory, monkeypatch, tmp_path):
-        monkeypatch.setattr(items, "CALL_BYTES", 16 * 11)
+        monkeypatch.setattr(runner, "CALL_BYTES", 16 * 11)
         design, path = sweeps.Bernoulli(0.5, draws=64), tmp_path / "sweep.zarr"
-        evaluate = items.Evaluator._evaluate
+        evaluate = runner.Runner._evaluated
 
         def shrinking(work, item):
             memory[0][0] = 16 if item.start < 32 else 0
             return evaluate(work, item)
 
         with monkeypatch.context() as patch:
-            patch.setattr(items.Evaluator, "_evaluate", shrinking)
+            patch.setattr(runner.Runner, "_evaluated", shrinking)
             with pytest.raises(MemoryError):
                 sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=path)
         memory[0][0] = np.inf
@@ -295,13 +296,13 @@ def test_killed_from_outside_the_same_command_ends_with_the_same_store(children,
     assert status == -signal.SIGKILL, printed
     wanted = files(configured_run / "run" / MAIN)
     assert files(folder / "killed" / MAIN).keys() < wanted.keys(), "killed with a store half full"
-    evaluated, evaluate = [], items.Evaluator._evaluate
+    evaluated, evaluate = [], runner.Runner._evaluated
 
     def listed(work, item):
         evaluated.append(item.start)
         return evaluate(work, item)
 
-    monkeypatch.setattr(items.Evaluator, "_evaluate", listed)
+    monkeypatch.setattr(runner.Runner, "_evaluated", listed)
     monkeypatch.setattr("sweeps.config.run.train", None)
     run_configured(configured_run / "sweep.toml", folder / "killed")
     assert evaluated == [80, 120, 160, 200], "neither trained again nor swept where it had been"
@@ -314,7 +315,7 @@ def test_two_processes_share_a_store(children, configured_run, folder, tmp_path,
     assert status == other_status == 0, printed + other_printed
     assert "done: " in printed and "masks" not in other_printed and "done" not in other_printed
     assert_same_files(folder / "shared" / MAIN, files(configured_run / "run" / MAIN))
-    monkeypatch.setattr(items, "CALL_BYTES", CALL_BYTES)
+    monkeypatch.setattr(runner, "CALL_BYTES", CALL_BYTES)
     swept(tmp_path / "alone.zarr", "summary")
     assert_same_files(folder / "summary.zarr", files(tmp_path / "alone.zarr"))
 

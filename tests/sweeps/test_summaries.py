@@ -8,8 +8,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.moments import Moments
 from sweeps.engine import summaries
-from sweeps.engine.summaries import BEST, LOSS_BINS, Best, Bins, Moments
+from sweeps.engine.summaries import BEST, LOSS_BINS, Best
 from sweeps.objective import with_logs
 from tests import reference
 from tests.sweeps import helpers
@@ -30,11 +31,11 @@ def moments_of(sample):
 def part_of(moments, best=None):
     """A batch of which only the moments of the loss matter."""
     best = best or Best(np.full(BEST, np.inf), np.zeros(BEST, int), np.zeros((BEST, 2), bool))
-    return summaries.Batch(moments.number, 0, 0, moments, moments_of([]), None, None, None, None, best)
+    return summaries.Summary(moments.number, 0, 0, moments, moments_of([]), None, None, None, None, best)
 
 
 def merged(parts):
-    return summaries.merged(jax.tree.map(lambda *leaves: np.stack(leaves), *parts))
+    return summaries.merged(summaries.stacked(parts))
 
 
 def assert_moments(found, sample, slack):
@@ -97,7 +98,7 @@ def test_a_large_offset_does_not_drown_the_spread():
 def summed_up(gates, loss, gradient, draw, counted):
     evaluation = with_logs(loss, gradient)
     return summaries.of_batch(gates, evaluation, counted), summaries.with_batch(
-        summaries.nothing_yet(gates, loss.dtype), gates, evaluation, draw, counted, Bins(jnp.float32(8))
+        summaries.nothing_yet(gates, loss.dtype), gates, evaluation, draw, counted, jnp.float32(8)
     )
 
 
@@ -164,7 +165,7 @@ def test_the_best_masks_are_distinct(repeats, batches):
 @jax.jit
 def with_batch(running, gates, loss, draw):
     counted = jnp.ones(len(loss), bool)
-    return summaries.with_batch(running, gates, with_logs(loss, None), draw, counted, Bins(jnp.float32(8)))
+    return summaries.with_batch(running, gates, with_logs(loss, None), draw, counted, jnp.float32(8))
 
 
 def test_a_mask_that_comes_again_stands_for_its_first_draw():

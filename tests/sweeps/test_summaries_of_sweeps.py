@@ -8,8 +8,7 @@ import pytest
 import scipy.stats
 
 import sweeps
-from sweeps.engine import items, summaries
-from sweeps.engine import runner as engine
+from sweeps.engine import runner, summaries
 from sweeps.engine.summaries import BEST, LOG_BINS, LOG_HIGH, LOG_LOW, LOSS_BINS, Best
 from tests import reference
 from tests.sweeps import helpers
@@ -124,8 +123,8 @@ def test_a_summary_is_that_of_the_draws(name):
 def test_several_items_batches_and_merges(monkeypatch):
     # Items of 64 draws in batches of 16, and at most two summaries of a stream in memory. 150 draws a stream are two
     # items and 22 draws, which are no whole batches either.
-    monkeypatch.setattr(items, "CALL_BYTES", 64 * 64)
-    monkeypatch.setattr(engine, "MOST_PARTS", 2)
+    monkeypatch.setattr(runner, "CALL_BYTES", 64 * 64)
+    monkeypatch.setattr(runner, "MOST_PARTS", 2)
     assert_exact_summary(
         sweeps.sweep(exact(), DESIGNS["Bernoulli"], seed=3, keep="summary", batch_size=16), "Bernoulli"
     )
@@ -155,12 +154,12 @@ def test_labels():
 
 def test_the_range_is_a_power_of_two_above_the_losses():
     for losses in ([1.0, 2.0, 3.0], [0.1] * 5, [1e-3, 5.0], [1e30]):
-        top = float(summaries.bins_for(np.array(losses, np.float32)).top)
+        top = float(summaries.top_for(np.array(losses, np.float32)))
         assert np.log2(top) % 1 == 0
         reach = np.mean(losses) + 8 * np.std(losses)
         assert 2 * reach * (1 - 1e-6) <= top <= 4 * reach * (1 + 1e-6)
     for nothing in ([], [np.nan], [0.0], [-3.0, -4.0]):
-        assert summaries.bins_for(np.array(nothing, np.float32)).top == 1
+        assert summaries.top_for(np.array(nothing, np.float32)) == 1
 
 
 RANDOM = np.random.default_rng(8)

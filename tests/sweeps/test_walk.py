@@ -10,7 +10,7 @@ from flax import nnx
 
 import sweeps
 from sweeps.engine import batches
-from sweeps.plans import walk
+from sweeps.plans import choosing, walk
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -35,17 +35,17 @@ def any_number_of_nodes(monkeypatch):
     monkeypatch.setattr(walk, "FEWEST_NODES", 1)
 
 
-def source_of(objective, design, gradients=False, batch_size=None):
-    """The source and batch size that a sweep would use."""
-    plan, design = objective.evaluator, design.bound(objective.layers)
-    steps = design.inner(plan.nodes).get("step", 1)
-    return batches.source_of(plan, design.sampler(plan.nodes), steps, 10**6, gradients, batch_size)
+def plan_of(objective, design, gradients=False):
+    """The plan that a sweep would use."""
+    sampler = design.bound(objective.layers).sampler(len(objective.nodes))
+    return choosing.for_sweep(objective.plan, sampler, gradients)
 
 
 def swept(objective, design, **options):
     """A sweep that is walked."""
-    assert isinstance(source_of(objective, design)[0], batches.Walked)
-    return sweeps.sweep(objective, design, seed=3, gradients=False, **options)
+    data = sweeps.sweep(objective, design, seed=3, gradients=False, **options)
+    assert data.attrs["plan"].startswith("walk: ")
+    return data
 
 
 def random_paths(nodes, flips=None, paths=6, seed=0):
@@ -58,7 +58,7 @@ def random_paths(nodes, flips=None, paths=6, seed=0):
 
 def losses(objective, gates):
     """Losses of paths, walked."""
-    return np.asarray(jax.jit(walk.of_plan(objective.evaluator).evaluate)(jnp.asarray(gates)))
+    return np.asarray(jax.jit(walk.build(objective.plan.tree).evaluate)(jnp.asarray(gates)))
 
 
 def rounding(problem):
@@ -101,7 +101,7 @@ def test_blocks_of_examples_and_their_padding_change_nothing():
     # 1,103 is a prime: two blocks, the last one padded.
     problem = helpers.problem((3, 5, 4), "tanh", "cross_entropy", 4, examples=1103, seed=21)
     objective, gates = helpers.objective(problem), random_paths(5)
-    assert len(walk.of_plan(objective.evaluator).offsets) == 2
+    assert len(walk.build(objective.plan.tree).offsets) == 2
     assert_right(problem, losses(objective, gates), gates)
 
 
@@ -121,8 +121,8 @@ def test_a_sweep_has_the_masks_of_full_products_and_their_losses_within_rounding
     np.testing.assert_array_equal(batched.gates, walked.gates)
     np.testing.assert_allclose(batched.loss, walked.loss, rtol=0, atol=2 * rounding(WIDE))
     monkeypatch.setattr(walk, "FEWEST_NODES", 10**6)
-    assert isinstance(source_of(objective, design)[0], batches.Sampled)
     plain = sweeps.sweep(objective, design, seed=3, gradients=False)
+    assert plain.attrs["plan"].startswith("affine: ")
     np.testing.assert_array_equal(walked.gates, plain.gates)
     np.testing.assert_allclose(walked.loss, plain.loss, rtol=0, atol=2 * rounding(WIDE))
 
@@ -160,12 +160,12 @@ def test_only_nodes_of_a_layer_are_flipped():
 def test_summary_of_paths_that_are_halved_until_they_fit(monkeypatch, capsys):
     evaluate, asked = batches.evaluate, []
 
-    def limited(source, key, bases, *arguments, batch_size, **options):
+    def limited(plan, sampler, key, bases, *arguments, batch_size, **options):
         if not isinstance(bases, jax.core.Tracer):
             asked.append(batch_size)
             if batch_size > 4:
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return evaluate(source, key, bases, *arguments, batch_size=batch_size, **options)
+        return evaluate(plan, sampler, key, bases, *arguments, batch_size=batch_size, **options)
 
     # With 4 paths a batch, the last one is not full.
     objective, design = small(), sweeps.FlipPaths(paths=30)
@@ -182,7 +182,8 @@ class TestChoice:
     PATHS = sweeps.FlipPaths(paths=10)
 
     def test_flip_paths_without_gradients_are_walked(self):
-        assert isinstance(source_of(small(), self.PATHS)[0], batches.Walked)
+        chosen = plan_of(small(), self.PATHS)
+        assert chosen.name == "walk" and isinstance(choosing.built(chosen), walk.Walk)
 
     @pytest.mark.parametrize(
         ("name", "plan", "design", "gradients"),
@@ -197,31 +198,29 @@ class TestChoice:
     def test_anything_else_is_not(self, name, plan, design, gradients):
         objective = helpers.objective(PROBLEMS[name], plan=plan) if plan == "vmapped" else objective_of(name)
         assert objective.plan.name == plan
-        assert isinstance(source_of(objective, design, gradients)[0], batches.Sampled)
+        chosen = plan_of(objective, design, gradients)
+        assert chosen.name == plan and choosing.built(chosen) is objective.plan.tree
+        assert ("no walk: " in chosen.reason) == isinstance(design, sweeps.FlipPaths)
 
     @pytest.mark.parametrize(("fewest", "most", "walked"), [(6, 6, True), (7, 9, False), (1, 5, False)])
     def test_by_the_number_of_nodes(self, fewest, most, walked, monkeypatch):
         monkeypatch.setattr(walk, "FEWEST_NODES", fewest)
         monkeypatch.setattr(walk, "MOST_NODES", most)
-        source, _ = source_of(small(), self.PATHS)
-        assert isinstance(source, batches.Walked if walked else batches.Sampled)
+        assert plan_of(small(), self.PATHS).name == ("walk" if walked else "affine")
 
     def test_accelerators_take_full_products(self, monkeypatch):
-        plan = small().evaluator
+        objective = small()
         monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-        assert walk.of_plan(plan) is None
+        assert plan_of(objective, self.PATHS).name == "affine"
 
     def test_numbers_of_nodes_add_up_exactly(self):
         assert walk.MOST_NODES * (walk.MOST_NODES + 1) // 2 <= 2**24
 
     def test_batches_are_powers_of_two_unless_the_user_has_a_wish(self):
+        walked = walk.build(small().plan.tree)
         for steps in (2, 7, 65, 1001, 10**5):
-            paths = walk.of_plan(small().evaluator).preferred_paths(steps)
+            paths = walked.preferred_paths(steps)
             assert 1 <= paths <= walk.MOST_SEGMENTS and paths.bit_count() == 1
+            assert batches.draws_together(walked, steps, False, 10**6, None) == paths
         for wish, paths in ((1, 1), (7, 1), (20, 2), (700, 100)):
-            assert source_of(small(), self.PATHS, batch_size=wish)[1] == paths
-
-    def test_gradients_cannot_be_walked(self):
-        source, _ = source_of(small(), self.PATHS)
-        with pytest.raises(ValueError, match="gate gradients cannot be walked"):
-            source.evaluate(jnp.zeros((7, 6), bool), jnp.uint32(0), True)
+            assert batches.draws_together(walked, 7, False, 10**6, wish) == paths

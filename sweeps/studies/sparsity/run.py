@@ -91,7 +91,7 @@ def run(
     given = {name: getattr(settings, name) for name in Sizes._fields if getattr(settings, name) is not None}
     sizes = DEFAULTS[task.name]._replace(**given)
     config = asdict(settings) | dict(task=task.name) | sizes._asdict()
-    store = datasets.begun("sparsity", folder, config, task, command, overwrite)
+    store = datasets.open_run("sparsity", folder, config, task, command, overwrite)
 
     epochs = sorted(settings.epochs)
     nodes = "-".join(map(str, sizes.hidden))

@@ -67,7 +67,7 @@ def run(
     settings = settings.check()
     check_folder(folder, overwrite)
     task = tasks.spiral(settings.train_examples, settings.test_examples, turns=settings.turns, noise=settings.noise)
-    store = datasets.begun("spiral", folder, asdict(settings), task, command, overwrite)
+    store = datasets.open_run("spiral", folder, asdict(settings), task, command, overwrite)
 
     seeds = [settings.seed + index for index in range(settings.networks)]
     starts = [MLP((2, *settings.hidden, 2), "relu", seed) for seed in seeds]

@@ -94,7 +94,7 @@ def run(
     settings.check()
     check_folder(folder, overwrite)
     task = datasets.images(settings.task, settings.data)
-    store = datasets.begun("relevance", folder, asdict(settings), task, command, overwrite)
+    store = datasets.open_run("relevance", folder, asdict(settings), task, command, overwrite)
     say("training a network of two convolutions")
     network = trained(task, settings)
     outputs = {part: outputs_of(network, getattr(task, part).inputs) for part in ("train", "test")}

@@ -94,7 +94,7 @@ def run(
     check_folder(folder, overwrite)
     images = datasets.images(settings.task, settings.data)
     values = None if settings.regression == "none" else getattr(tasks, settings.regression)()
-    store = datasets.begun("shrinking", folder, asdict(settings), images, command, overwrite)
+    store = datasets.open_run("shrinking", folder, asdict(settings), images, command, overwrite)
 
     jobs = _jobs(settings, images, values)
     say(f"training {len(jobs)} networks and removing their nodes by each criterion, {AT_ONCE} networks at a time")
