@@ -21,16 +21,16 @@ def overview(paths: xr.Dataset, unit: str) -> Figure:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths, see `sweeps.studies.shrinking.measures.choices`.
+        Removal paths, see `measures.paths.choices`.
     unit : str
-        Of the loss.
+        Unit of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Re-ranked. Above each other are the running share of choices than which none was cheaper, and the cumulative
-        regret: what the removals so far cost more than the cheapest ones at each step would have. Its axis is
-        logarithmic: a line starts where the first regret is.
+        Re-ranked. On the left the share, so far, of choices for which no removal was cheaper; on the right the
+        cumulative regret: what the removals so far cost more than the cheapest ones at each step would have. Its axis
+        is logarithmic: a line starts at the first regret.
     """
     data = choices(paths).sel(ranking="reranked")
     with style.context():
@@ -68,8 +68,8 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
     Returns
     -------
     matplotlib.axes.Axes
-        From dark to light with the removals; on the grey line, which spans the changes of all paths, the prediction is
-        right.
+        Points go from dark to light with the removals. On the grey line, which spans the changes of all paths, the
+        prediction is right.
     """
     one = paths.sel({"ranked_by": method, "ranking": ranking})
     change, score = one["change"].values, one["predicted"].values
@@ -80,7 +80,7 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
             getattr(ax, f"{axis}axis").set_minor_locator(NullLocator())
         ax.scatter(change, score, c=np.arange(change.size), cmap="cividis", s=9, linewidths=0)
         every = np.concatenate([paths["change"].values.ravel(), [0.0]])
-        low, high = float(np.nanmin(every)), float(np.nanmax(every))
+        low, high = float(every.min()), float(every.max())
         ax.plot([low, high], [low, high], color=style.GREY, linewidth=0.7, zorder=0.5)
         ax.set_xticks(_ticks(low, high, linear))
         ax.set_yticks(_ticks(low, high, linear))
@@ -106,32 +106,27 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
     paths : xarray.Dataset
         Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
     unit : str
-        Of the loss.
+        Unit of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
         Brute force re-ranked is left out: its prediction is the measurement.
     """
-    panels = [
-        (ranking, method)
-        for ranking in RANKINGS
-        for method in METHODS
-        if (ranking, method) != ("reranked", "brute_force")
-    ]
     sizes = np.abs(paths["change"].values)
-    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
-    linear = 10.0 ** np.floor(np.log10(np.quantile(sizes, LINEAR))) if sizes.size else 1.0
+    linear = 10.0 ** np.floor(np.log10(np.quantile(sizes[sizes > 0], LINEAR)))
+    panels = [(ranking, method) for ranking in RANKINGS for method in METHODS]
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 4.6, 2, 3, sharex=True, sharey=True)
-        for ax, panel in zip(axes, [*panels[:3], None, *panels[3:]], strict=False):
-            if panel is None:
+        for ax, (ranking, method) in zip(axes, panels, strict=True):
+            if (ranking, method) == ("reranked", "brute_force"):
                 ax.set_visible(False)
-                axes[0].tick_params(labelbottom=True)
-                axes[4].tick_params(labelleft=True)
                 continue
-            predicted(paths, panel[1], panel[0], linear, ax)
-            ax.set_title(f"{style.as_is(method_name(panel[1]))}, {RANKING_NAMES[panel[0]]}")
+            predicted(paths, method, ranking, linear, ax)
+            ax.set_title(f"{style.as_is(method_name(method))}, {RANKING_NAMES[ranking]}")
+        # Beside the panel that is left out.
+        axes[0].tick_params(labelbottom=True)
+        axes[4].tick_params(labelleft=True)
         figure.supxlabel(f"true change of the loss ({style.as_is(unit)})", fontsize=9)
         figure.supylabel(f"predicted change ({style.as_is(unit)})", fontsize=9)
     return figure

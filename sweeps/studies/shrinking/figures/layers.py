@@ -10,23 +10,23 @@ from sweeps.studies.shrinking.figures import looks
 from sweeps.studies.shrinking.names import METHODS, layer_name, method_name
 
 
-def remaining(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes | None = None) -> Axes:
-    """Draw the share of each layer that is left.
+def remaining(data: xr.Dataset, method: str, ax: Axes | None = None) -> Axes:
+    """Draw the share of each layer that is left, re-ranked.
 
     Parameters
     ----------
     data : xarray.Dataset
-        What `sweeps.studies.shrinking.measures.left` returns.
-    method, ranking : str
-        Which path.
+        What `measures.layers.left` returns.
+    method : str
+        By which nodes were removed.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
-        A line for each layer; the grey band holds a layer of a random order with probability 0.95 at each step. It is
-        that of the smallest layer, the widest.
+        A line for each layer; the grey band holds a layer of a random order with probability 0.95 at each step. Bands
+        of larger layers are narrower than this one, of the smallest layer.
     """
     names = [str(layer) for layer in data["layer"].values]
     smallest = int(np.argmin(data["nodes"].values))
@@ -38,7 +38,7 @@ def remaining(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes
             step, band["low"], band["high"], step="mid", color=style.LIGHT_GREY, alpha=0.7, linewidth=0, label="random"
         )
         for number, name in enumerate(names):
-            values = data["left"].sel({"ranked_by": method, "ranking": ranking, "layer": name})
+            values = data["left"].sel({"ranked_by": method, "ranking": "reranked", "layer": name})
             color = style.CYCLE[number % len(style.CYCLE)]
             ax.plot(step, values, color=color, label=layer_name(name, names))
         looks.removed_axis(ax, int(step[-1]))
@@ -46,15 +46,13 @@ def remaining(data: xr.Dataset, method: str, ranking: str = "reranked", ax: Axes
     return ax
 
 
-def overview(data: xr.Dataset, ranking: str = "reranked") -> Figure:
+def overview(data: xr.Dataset) -> Figure:
     """Draw what is left of each layer, a panel for each method.
 
     Parameters
     ----------
     data : xarray.Dataset
-        What `sweeps.studies.shrinking.measures.left` returns.
-    ranking : {"single_pass", "reranked"}
-        Which paths.
+        What `measures.layers.left` returns.
 
     Returns
     -------
@@ -63,16 +61,12 @@ def overview(data: xr.Dataset, ranking: str = "reranked") -> Figure:
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(METHODS), sharey=True)
         for method, ax in zip(METHODS, axes, strict=True):
-            remaining(data, method, ranking, ax)
+            remaining(data, method, ax)
             ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         handles, labels = axes[0].get_legend_handles_labels()
-        order = [*range(1, len(labels)), 0]
-        figure.legend(
-            [handles[i] for i in order],
-            [labels[i] for i in order],
-            loc="outside upper center",
-            ncols=min(len(order), 4),
-        )
+        # The band comes last.
+        handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
         style.letter(axes)
     return figure

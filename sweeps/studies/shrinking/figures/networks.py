@@ -14,17 +14,15 @@ from sweeps.studies.shrinking.measures.networks import Network
 from sweeps.studies.shrinking.names import in_order, method_name
 
 
-def optimum(data: xr.Dataset, label: str, gap_label: str, ranking: str = "reranked") -> Figure:
-    """Draw removal paths beside the best mask of every size, and how far they are from it.
+def optimum(data: xr.Dataset, label: str, gap_label: str) -> Figure:
+    """Draw re-ranked removal paths beside the best mask of every size, and how far they are from it.
 
     Parameters
     ----------
     data : xarray.Dataset
-        What `sweeps.studies.shrinking.measures.greedy_gaps` returns.
+        What `measures.greedy_gaps` returns.
     label, gap_label : str
-        Of the axes of losses and of gaps, with their unit.
-    ranking : {"single_pass", "reranked"}
-        Which paths.
+        Labels of the axes of losses and of gaps, with their unit.
 
     Returns
     -------
@@ -36,7 +34,7 @@ def optimum(data: xr.Dataset, label: str, gap_label: str, ranking: str = "rerank
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         axes[0].plot(step, data["best"], color=style.BLACK, linewidth=1.0, label="best mask of this size", zorder=4)
         for method in in_order(data["ranked_by"].values.tolist()):
-            one = data.sel({"ranked_by": method, "ranking": ranking})
+            one = data.sel({"ranked_by": method, "ranking": "reranked"})
             axes[0].plot(step, one["loss"], label=style.entry(method_name(method)), **looks.line(method), **marker)
             axes[1].plot(step, one["gap"], **looks.line(method), **marker)
         for ax in axes:
@@ -49,16 +47,14 @@ def optimum(data: xr.Dataset, label: str, gap_label: str, ranking: str = "rerank
     return figure
 
 
-def depths(networks: Sequence[Network], label: str, method: str = "brute_force") -> Figure:
-    """Draw error and accuracy of networks of several depths against the nodes removed, by one method, re-ranked.
+def depths(networks: Sequence[Network], label: str) -> Figure:
+    """Draw error and accuracy of networks of several depths against the nodes removed by brute force, re-ranked.
 
     Parameters
     ----------
     networks : sequence of Network
     label : str
-        Of the axis of losses, with its unit.
-    method : str
-        Which method.
+        Label of the axis of losses, with its unit.
 
     Returns
     -------
@@ -68,7 +64,7 @@ def depths(networks: Sequence[Network], label: str, method: str = "brute_force")
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         losses = []
         for number, network in enumerate(networks):
-            one = network.paths.sel({"ranked_by": method, "ranking": "reranked"})
+            one = network.paths.sel({"ranked_by": "brute_force", "ranking": "reranked"})
             color = style.CYCLE[number % len(style.CYCLE)]
             sizes = "-".join(map(str, network.hidden))
             losses.append(one["loss"].values)

@@ -11,7 +11,7 @@ from scipy.spatial.distance import squareform
 from analysis.figures import style
 from sweeps.studies.shrinking.measures.pairs import cancels
 
-#: The largest interactions, a share of all, have the last colour, so that few do not pale the rest.
+#: This share of the interactions, the largest, have the last colour, so that the others are not pale.
 CLIPPED = 0.01
 
 
@@ -72,13 +72,13 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
     pairs : xarray.Dataset
         `correlation` and `interaction` (node, other), `change` (node,); the coordinate `layer` along `node`.
     unit : str
-        Of the loss.
+        Unit of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The nodes of both matrices stand in one order: alike ones together, layer by layer, with lines between the
-        layers. Of the points, the pairs that cancel each other have a colour of their own.
+        The nodes of both matrices have the same order: alike ones together, layer by layer, with lines between the
+        layers. The points of pairs that cancel each other have a colour of their own.
     """
     correlation, interaction, layer = (pairs[name].values for name in ("correlation", "interaction", "layer"))
     order = alike(correlation, layer)
@@ -90,7 +90,7 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
     scaled = f"({'' if power == 0 else rf'$10^{{{power}}}$ '}{style.as_is(unit)})"
     mixed = np.ix_(order, order)
     one = correlation[mixed].copy()
-    np.fill_diagonal(one, np.nan)  # of a node with itself it says nothing
+    np.fill_diagonal(one, np.nan)  # always 1
     with style.context():
         shares = {"width_ratios": [1, 1, 1.15]}
         figure, axes = style.new_figure(style.DOUBLE, 2.7, 1, 3, gridspec_kw=shares)

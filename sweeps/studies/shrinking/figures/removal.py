@@ -31,7 +31,7 @@ def curve(
     ranking : {"single_pass", "reranked"}
         Whether nodes were ranked once or again after each removal.
     label : str
-        Of the axis of losses, with its unit.
+        Label of the axis of losses, with its unit.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -63,7 +63,7 @@ def overview(paths: xr.Dataset, label: str) -> Figure:
     paths : xarray.Dataset
         Removal paths: `loss` and `accuracy` (ranked_by, ranking, step).
     label : str
-        Of the axis of losses, with its unit.
+        Label of the axis of losses, with its unit.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Error surfaces: the loss against the gain of the node that a method chose, and what the method made of it."""
+"""Error surfaces: the loss against the gain of the node that a method chose, and what the method predicted."""
 
 from typing import Any
 
@@ -19,6 +19,8 @@ from sweeps.studies.shrinking.names import METHODS, TAYLOR, method_name
 SHADES = colormaps["viridis"]
 LIGHTEST = 0.88
 RED = "#C8201E"
+#: Single choices of each method that are drawn large.
+COLUMNS = 4
 
 
 def surface(
@@ -33,17 +35,17 @@ def surface(
     method : str
         Which method chose.
     logarithmic : bool
-        Whether the axis of losses is.
+        Whether the axis of losses is logarithmic.
     label : str
-        Of that axis, with its unit.
+        Label of that axis, with its unit.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Solid the measured loss, from dark to light with the nodes removed before; dashed the prediction that the
-        method goes by: a line for the first order, a parabola for the second. Red: the node is on.
+        Solid lines are the measured loss, from dark to light with the nodes removed before. Dashed lines are what the
+        method predicts: a line for the first order, a parabola for the second. The red line is where the node is on.
     """
     data = surfaces.sel({"ranked_by": method})
     gain, loss = data["gain"].values, data["loss"].values
@@ -57,9 +59,8 @@ def surface(
                 shown = np.where(predicted[row] > 0, predicted[row], np.nan) if logarithmic else predicted[row]
                 ax.plot(gain, shown, color=color, linewidth=0.8, linestyle=(0, (3, 1.5)))
         _node_on(ax, gain)
-        # Predictions may leave the range of all losses, of every method, which the panels share.
-        every = surfaces["loss"].values
-        low, high = float(np.nanmin(every)), float(np.nanmax(every))
+        # All panels share the range of the losses; predictions may leave it.
+        low, high = float(surfaces["loss"].min()), float(surfaces["loss"].max())
         if logarithmic:
             ax.set_yscale("log")
             ax.set_ylim(0.7 * low if low > 0 else 1e-4 * high, 1.4 * high)
@@ -89,7 +90,7 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
     surfaces : xarray.Dataset
         `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     label : str
-        Of the axis of losses, with its unit.
+        Label of the axis of losses, with its unit.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def _mappable(shades: list[Any], ends: np.ndarray) -> Any:
     return ScalarMappable(BoundaryNorm(ends, len(shades)), ListedColormap(shades))
 
 
-def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
+def predictions(surfaces: xr.Dataset, label: str) -> Figure:
     """Draw single choices large: the measured loss, the line and the parabola through gain 1.
 
     Parameters
@@ -136,17 +137,16 @@ def predictions(surfaces: xr.Dataset, label: str, columns: int = 4) -> Figure:
     surfaces : xarray.Dataset
         `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     label : str
-        Of the axis of losses, with its unit.
-    columns : int
-        So many of the removals, spread evenly over all.
+        Label of the axis of losses, with its unit.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A row for each method that chose. Each panel has its own scale, that of the measured loss.
+        A row for each method that chose, a column for each of up to `COLUMNS` removals, spread evenly over all. Each
+        panel has its own scale, that of the measured loss.
     """
     count = surfaces.sizes["removed"]
-    chosen = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))
+    chosen = np.unique(np.linspace(0, count - 1, min(COLUMNS, count)).round().astype(int))
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 0.6 + 1.5 * len(METHODS), len(METHODS), len(chosen), sharex=True)
         for number, ax in enumerate(axes):
@@ -167,7 +167,7 @@ def _prediction(ax: Axes, one: xr.Dataset) -> None:
     ax.plot(gain, one["first_order"], color=style.VERMILLION, linewidth=1.0, linestyle=(0, (4, 2)), label="first order")
     ax.plot(gain, one["second_order"], color=style.GREEN, linewidth=1.0, linestyle=(0, (4, 2)), label="second order")
     _node_on(ax, gain)
-    low, high = float(np.nanmin(loss)), float(np.nanmax(loss))
+    low, high = float(loss.min()), float(loss.max())
     room = 0.35 * (high - low) or 0.1 * abs(high) or 1.0
     ax.set_ylim(low - room, high + room)
     ax.tick_params(labelsize=7)

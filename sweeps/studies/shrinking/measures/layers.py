@@ -89,11 +89,10 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
     Returns
     -------
     xarray.Dataset
-        - `mean_rank` (ranked_by, ranking, layer): mean place in the order, 1 for the first removal; `mean_rank_low` and
-          `mean_rank_high` (layer,), between which a random order has it with probability 0.95, about
-          `expected_rank` (), (N + 1) / 2
-        - `p_value` (ranked_by, ranking): chance that mean ranks of a random order scatter as much about it; NaN of one
-          layer
+        - `mean_rank` (ranked_by, ranking, layer): mean place in the order, 1 for the first removal; a random order has
+          it within an interval about `expected_rank` (), (N + 1) / 2, that ends at `mean_rank_high` (layer,), with
+          probability 0.95
+        - `p_value` (ranked_by, ranking): chance that mean ranks of a random order scatter as much about it
         - `early` (ranked_by, ranking, layer): nodes of the layer among the first `beginning` () removals;
           `expected_early` (layer,); `early_p_value`: chance that a random order has as many of them or more
 
@@ -118,22 +117,19 @@ def preference(paths: xr.Dataset, permutations: int = 9999, seed: int = 0) -> xr
     scatter = (sizes * (mean_rank - middle) ** 2).sum(axis=-1)
     # Equal but for rounding counts as reached.
     reached = (reference[:, None, None] >= scatter * (1 - 1e-9)).sum(axis=0)
-    p_value = (1 + reached) / (1 + permutations) if len(sizes) > 1 else np.full(scatter.shape, np.nan)
     beginning = max(1, round(BEGINNING * total))
     early = member[..., :beginning].sum(axis=-1)
     over = ("ranked_by", "ranking")
     return xr.Dataset(
         {
             "mean_rank": ((*over, "layer"), mean_rank),
-            "mean_rank_low": ("layer", middle - COVERS * sd),
             "mean_rank_high": ("layer", middle + COVERS * sd),
             "expected_rank": ((), middle),
-            "p_value": (over, p_value),
+            "p_value": (over, (1 + reached) / (1 + permutations)),
             "early": ((*over, "layer"), early),
             "expected_early": ("layer", beginning * sizes / total),
             "early_p_value": ((*over, "layer"), stats.hypergeom.sf(early - 1, total, sizes, beginning)),
             "beginning": ((), beginning),
-            "nodes": ("layer", sizes),
         },
         coords={**{name: paths[name].values for name in over}, "layer": found.names},
     )
