@@ -1,5 +1,6 @@
 """Means with t-intervals: of one number a network, or one an image, and of one a pair of networks."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,9 +148,31 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     return _student(float(known.mean()), error, known, known.size, level)
 
 
+@cache
+def half_width(count: int, level: float = LEVEL) -> float:
+    """Return half the width of a t-interval in standard errors of the mean; NaN for fewer than two numbers.
+
+    Parameters
+    ----------
+    count : int
+        Independent numbers that the mean is over.
+    level : float
+        Probability that the interval is to cover.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(half_width(8), 3)
+    2.365
+    """
+    return float(stats.t.ppf((1 + level) / 2, count - 1)) if count > 1 else float("nan")
+
+
 def _student(mean: float, error: float, values: npt.NDArray[np.float64], count: int, level: float) -> Interval:
-    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * error if count > 1 else float("nan")
-    return Interval(mean, half, count, float(values.min()), float(values.max()), error)
+    return Interval(mean, half_width(count, level) * error, count, float(values.min()), float(values.max()), error)
 
 
 def over_pairs(matrix: Any) -> Interval:

@@ -12,7 +12,7 @@ from analysis.claims import NOT_MEASURED, UNDECIDED
 from analysis.reports.page import Page
 from analysis.runs import Run
 from sweeps.studies.sparsity import claims, measures, numbers, report, tables
-from sweeps.studies.sparsity.figures import curves, draw, finetuned, looks, plateaus, weights
+from sweeps.studies.sparsity.figures import curves, finetuned, looks, plateaus, weights
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.sparsity import synthetic
@@ -166,7 +166,7 @@ def test_one_network_has_no_intervals_and_no_verdicts_on_networks(tmp_path):
     assert "distance left at equal weights" not in n and "weights ahead at equal weights" not in n
     assert set(made) == TABLES - {"claims"}
     # One line a kind, no bands.
-    assert not draw(results)["curves"].axes[0].collections
+    assert not curves.curve(results.last["accuracy"]).collections
 
 
 def test_one_length_of_training_and_one_timed_sparsity(tmp_path):

@@ -2,10 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from analysis import jackknife
-from analysis.intervals import LEVEL, NO_INTERVAL, Interval
+from analysis.intervals import NO_INTERVAL, Interval, half_width
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,8 +31,7 @@ def spread_ratio(one: Floats, other: Floats) -> Interval:
         return Interval(value, np.nan, count, value, value)
     without = np.array([_log_ratio(np.delete(one, at, 0), np.delete(other, at, 0)) for at in range(count)])
     error = float(jackknife.error([without - without.mean()], count))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * error
-    return Interval(value, half, count, float(without.min()), float(without.max()), error)
+    return Interval(value, half_width(count) * error, count, float(without.min()), float(without.max()), error)
 
 
 def _log_ratio(one: Floats, other: Floats) -> float:
