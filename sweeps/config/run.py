@@ -27,7 +27,7 @@ from sweeps.objective import Objective
 from sweeps.store import checkpoints, datasets
 from sweeps.store.folder import STORE, Run, check_folder, finished_groups
 from sweeps.tasks import Task
-from sweeps.training import train
+from sweeps.training import History, train
 
 # Where a network that is no MLP keeps its arrays, in the run folder.
 CHECKPOINT = "checkpoint"
@@ -64,29 +64,28 @@ def run(
         else or a run with other settings or data; nothing has been written then.
     """
     settings = settings.check()
-    task, design = _task(settings.task), _design(settings.sweep)
-    model = _model(settings.network, settings.training)
-    options = _options(settings, model)
     folder = path_of("folder", folder)
-    objective = _checked(settings.sweep, model, task, design, options, folder)
-    arguments: dict[str, Any] = dict(
+    job = _Job(settings, _task(settings.task), _model(settings.network, settings.training), say)
+    design = _design(settings.sweep)
+    objective = job.checked(design, folder)
+    record: dict[str, Any] = dict(
         study="sweep",
         config=asdict(settings),
         seeds=dict(network=settings.network.seed, training=settings.training.seed, masks=settings.sweep.seed),
         command=command,
         device=datasets.device_in_words(),
         # The network as it is built, too: its function may have changed since.
-        data=digest([_numbers(datasets.of_task(task)), objective.plan.tree, objective.program]),
+        data=digest([_numbers(datasets.of_task(job.task)), objective.plan.tree, objective.program]),
         resume=True,
     )
     first = jax.process_index() == 0
     if first:
-        store = _trained(settings, model, task, options, folder, arguments, overwrite, say)
+        store = _trained(job, folder, record, overwrite)
     processes.wait_for_all("trained")
     if not first:
-        store = Run(folder, **arguments, partner=True)
-    _put_back(model, store)
-    objective = _objective(model, task, options, plan=settings.sweep.plan)
+        store = Run(folder, **record, partner=True)
+    _put_back(job.model, store)
+    objective = job.objective(settings.sweep.plan)
     say(f"sweeping {design}; plan {objective.plan}")
     data = sweep(
         objective,
@@ -101,61 +100,6 @@ def run(
     if first:
         store.add(MAIN)
     say(f"{data.attrs['nonpositive_losses']} losses are zero or less, {data.attrs['nonfinite_losses']} not finite")
-
-
-def _checked(
-    settings: config.SweepSettings, model: "Model", task: Task, design: Design, options: dict[str, Any], folder: Path
-) -> Objective:
-    """Return an objective of the network as it is built; raise if the design, the plan or the disk does not fit.
-
-    Nothing is worse than a refusal after the training.
-    """
-    # Whatever plan is chosen fits, one that is named may not.
-    objective = _objective(model, task, options, "vmapped" if settings.plan == "auto" else settings.plan)
-    design.sampler(len(objective.nodes))
-    check_room(objective, design, settings.gradients, settings.keep, folder / STORE / MAIN)
-    return objective
-
-
-def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
-    return [(str(name), values.values) for name, values in data.variables.items()]
-
-
-def _trained(
-    settings: config.Configuration,
-    model: "Model",
-    task: Task,
-    options: dict[str, Any],
-    folder: Path,
-    arguments: dict[str, Any],
-    overwrite: bool,
-    say: Callable[[str], None],
-) -> Run:
-    """Return the run, with its task and its trained network: as it is there, or trained before it is made."""
-    check_folder(folder, overwrite, arguments)
-    if not overwrite and finished_groups(folder / STORE):
-        store = Run(folder, **arguments)
-        for path in store.put_back:
-            say(f"{path} was damaged or missing, and is put back")
-        if _is_whole(store, say):
-            return store
-        _write(_made(settings, model, task, options, say), model, store)
-        return store
-    made = _made(settings, model, task, options, say)
-    store = Run(folder, **arguments, overwrite=overwrite)
-    _write(made, model, store)
-    return store
-
-
-def _is_whole(store: Run, say: Callable[[str], None]) -> bool:
-    """Whether a run has all that comes before the sweep; says what is damaged."""
-    # Sweeps mend themselves.
-    bad = store.damage(but=str(Path(MAIN).parent))
-    if not bad and store.has("network"):
-        bad = seals.changed(store.folder, json.loads(store.read("network").attrs.get("checkpoint", "{}")))
-    for path in bad:
-        say(f"{path} is damaged or missing: the network is trained again")
-    return not bad and store.has("network")
 
 
 class Model(NamedTuple):
@@ -175,6 +119,127 @@ class Model(NamedTuple):
     variables: Any
     is_mlp: bool
     is_trained: bool
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether the run folder keeps its arrays in a checkpoint."""
+        return not self.is_mlp and isinstance(self.network, nnx.Module)
+
+
+class _Job(NamedTuple):
+    """A configuration with its task and its network, as they are made.
+
+    Attributes
+    ----------
+    say : called with a line at each stage
+    """
+
+    settings: config.Configuration
+    task: Task
+    model: Model
+    say: Callable[[str], None]
+
+    def objective(self, plan: str) -> Objective:
+        return Objective(self.model.network, self.task.test, plan=plan, **self.options())
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of every objective of this run."""
+        loss = self.settings.training.loss
+        return dict(
+            loss=importing.load(loss, "training.loss") if loss is not None and ":" in loss else loss,
+            sites=self.settings.sweep.sites or None,
+            variables=self.model.variables,
+            precision=self.settings.sweep.precision,
+        )
+
+    def checked(self, design: Design, folder: Path) -> Objective:
+        """Return an objective of the untrained network; raise if the design, the plan or the disk does not fit."""
+        masks = self.settings.sweep
+        # Whatever plan is chosen fits; one that is named may not.
+        objective = self.objective("vmapped" if masks.plan == "auto" else masks.plan)
+        design.sampler(len(objective.nodes))
+        check_room(objective, design, masks.gradients, masks.keep, folder / STORE / MAIN)
+        return objective
+
+    def made(self) -> dict[str, xr.Dataset]:
+        """Train the network, and return what is recorded of it and its task, by group; the network is the last."""
+        groups = {"task": datasets.of_task(self.task)}
+        loss = self.options()["loss"]
+        if not self.model.is_trained:
+            groups["training"] = datasets.of_history(self._train(loss))
+        if self.model.is_mlp:
+            groups["network"] = datasets.of_network(self.model.network, self.task, loss)
+        else:
+            objective = self.objective("vmapped")
+            model = self.model
+            groups["network"] = datasets.of_model(model.name, model.network, self.task, objective, **self.options())
+        return groups
+
+    def _train(self, loss: Any) -> History:
+        model, settings = self.model, self.settings.training
+        self.say(f"training {'a ' if model.is_mlp else ''}{model.name} on {self.task.name}")
+        return train(
+            model.network,
+            self.task,
+            optax.adam(settings.learning_rate),
+            settings.epochs,
+            settings.batch_size,
+            settings.seed,
+            loss,
+            keep_parameters=model.is_mlp and model.network.sizes[0] == 2,  # for a film over the input plane
+        )
+
+
+def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
+    return [(str(name), values.values) for name, values in data.variables.items()]
+
+
+def _trained(job: _Job, folder: Path, record: dict[str, Any], overwrite: bool) -> Run:
+    """Return the run, with its task and its trained network: as it is there, or trained before it is made."""
+    check_folder(folder, overwrite, record)
+    if overwrite or not finished_groups(folder / STORE):
+        groups = job.made()
+        store = Run(folder, **record, overwrite=overwrite)
+    else:
+        store = Run(folder, **record)
+        for path in store.put_back:
+            job.say(f"{path} was damaged or missing, and is put back")
+        if _is_whole(store, job.say):
+            return store
+        groups = job.made()
+    _write(groups, job.model, store)
+    return store
+
+
+def _is_whole(store: Run, say: Callable[[str], None]) -> bool:
+    """Whether a run has all that comes before the sweep; says what is damaged."""
+    # Sweeps mend themselves.
+    bad = store.damage(but=str(Path(MAIN).parent))
+    if not bad and store.has("network"):
+        bad = seals.changed(store.folder, json.loads(store.read("network").attrs.get("checkpoint", "{}")))
+    for path in bad:
+        say(f"{path} is damaged or missing: the network is trained again")
+    return not bad and store.has("network")
+
+
+def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
+    """Write what was made: the network last, since a run with a network has been trained."""
+    for group, data in groups.items():
+        if group == "network" and model.has_checkpoint:
+            checkpoint = store.folder / CHECKPOINT
+            checkpoints.save(model.network, checkpoint)
+            # With a copy of the store alone a report can be made, so this is no part of its seals.
+            data.attrs["checkpoint"] = json.dumps(seals.sums(store.folder, seals.whole_files(checkpoint)))
+        store.write(group, data)
+
+
+def _put_back(model: Model, store: Run) -> None:
+    """Put the numbers that were trained, by this process or another, into the network."""
+    if model.is_mlp:
+        trained = datasets.network_from(store.read("network"))
+        nnx.update(model.network, nnx.state(trained))
+    elif model.has_checkpoint:
+        checkpoints.restore(model.network, store.folder / CHECKPOINT)
 
 
 def _task(data: config.TaskSettings) -> Task:
@@ -220,69 +285,3 @@ def _model(settings: config.NetworkSettings, training: config.TrainingSettings) 
 def _check_trainable(network: Any, build: str, reason: str) -> None:
     if not isinstance(network, nnx.Module):
         raise InputError(f"network: {reason}; {build} returned {type(network).__name__}")
-
-
-def _options(settings: config.Configuration, model: Model) -> dict[str, Any]:
-    """Options of every objective of this run."""
-    loss = settings.training.loss
-    return dict(
-        loss=importing.load(loss, "training.loss") if loss is not None and ":" in loss else loss,
-        sites=settings.sweep.sites or None,
-        variables=model.variables,
-        precision=settings.sweep.precision,
-    )
-
-
-def _objective(model: Model, task: Task, options: dict[str, Any], plan: str) -> Objective:
-    return Objective(model.network, task.test, plan=plan, **options)
-
-
-def _made(
-    settings: config.Configuration, model: Model, task: Task, options: dict[str, Any], say: Callable[[str], None]
-) -> dict[str, xr.Dataset]:
-    """Train the network, and return what is to be known of it and its task, by group; the network is the last."""
-    groups = {"task": datasets.of_task(task)}
-    if not model.is_trained:
-        say(f"training {'a ' if model.is_mlp else ''}{model.name} on {task.name}")
-        training = settings.training
-        history = train(
-            model.network,
-            task,
-            optax.adam(training.learning_rate),
-            training.epochs,
-            training.batch_size,
-            training.seed,
-            options["loss"],
-            keep_parameters=model.is_mlp and model.network.sizes[0] == 2,  # for a film over the input plane
-        )
-        groups["training"] = datasets.of_history(history)
-    if model.is_mlp:
-        groups["network"] = datasets.of_network(model.network, task, options["loss"])
-    else:
-        objective = _objective(model, task, options, plan="vmapped")
-        groups["network"] = datasets.of_model(model.name, model.network, task, objective, **options)
-    return groups
-
-
-def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
-    """Write what was made: the network last, since a run with a network has been trained."""
-    for group, data in groups.items():
-        if group == "network" and _has_checkpoint(model):
-            checkpoint = store.folder / CHECKPOINT
-            checkpoints.save(model.network, checkpoint)
-            # With a copy of the store alone a report can be made, so this is no part of its seals.
-            data.attrs["checkpoint"] = json.dumps(seals.sums(store.folder, seals.whole_files(checkpoint)))
-        store.write(group, data)
-
-
-def _has_checkpoint(model: Model) -> bool:
-    return not model.is_mlp and isinstance(model.network, nnx.Module)
-
-
-def _put_back(model: Model, store: Run) -> None:
-    """Put the numbers that were trained, by this process or another, into the network."""
-    if model.is_mlp:
-        trained = datasets.network_from(store.read("network"))
-        nnx.update(model.network, nnx.state(trained))
-    elif _has_checkpoint(model):
-        checkpoints.restore(model.network, store.folder / CHECKPOINT)
