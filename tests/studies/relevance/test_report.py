@@ -13,7 +13,7 @@ from analysis.runs import Run
 from sweeps.studies.relevance import figures, report
 from sweeps.studies.relevance.claims import judge
 from sweeps.studies.relevance.figures import looks
-from sweeps.studies.relevance.measures import heat, ledger
+from sweeps.studies.relevance.measures import deletion, heat, ledger
 from sweeps.studies.relevance.numbers import numbers
 from sweeps.studies.relevance.results import measure
 from sweeps.studies.relevance.tables import all_tables
@@ -187,7 +187,7 @@ def test_gaming_is_told_by_the_strengths_at_which_it_is_seen(gamed, tree, tmp_pa
     claims = judge(results_of(changed_tree, tmp_path))
     assert claims["gamed"].verdict == FAILS and claims["gamed_somewhere"].verdict == (HOLDS if gamed else FAILS)
     page = page_of(changed_tree, tmp_path / "run", monkeypatch)
-    assert ("gamed at λ = 10" in page) is gamed
+    assert ("relevance (LRP): gamed at λ = 10" in page) is gamed
     assert ("depends on how strongly" in page) is gamed and ("not seen here" in page) is not gamed
     assert "the weakest of those tried for gradient penalty" in page and "the strongest of those" not in page
 
@@ -196,8 +196,7 @@ def test_a_replacement_that_does_not_favour_its_baseline(tree, results, tmp_path
     data = synthetic.deletion()
     data["replacement"] = data["replacement"].values[::-1]
     turned = results_of(changed(tree, deletion=data), tmp_path)
-    found = [report._of_deletion(one, judge(one))["favours_baseline"] for one in (results, turned)]
-    assert found == [True, False]
+    assert [deletion.favours_baseline(one.pairs) for one in (results, turned)] == [True, False]
 
 
 def test_a_store_without_heat_maps_is_refused(tree, tmp_path):

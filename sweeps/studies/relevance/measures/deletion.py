@@ -1,5 +1,6 @@
 """Deletion curves in numbers: areas under and over them, one of each an image, and which methods they tell apart."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -158,6 +159,13 @@ def best(pairs: Pairs, same: list[list[str]]) -> Best:
     twins = next((group for group in same if key in group), [key])
     close = [other for other, apart in zip(pairs.names, pairs.apart[0], strict=True) if not apart]
     return Best(key, [one for one in twins if one != key], [one for one in close if one not in twins])
+
+
+def favours_baseline(pairs: Mapping[str, Pairs]) -> bool:
+    """Return whether DeepLIFT ranks better, by every replacement, where its baseline is what is put in place."""
+    own = [one.rank(f"deeplift_{name}") for name, one in pairs.items()]
+    other = [one.rank(f"deeplift_{baseline}") for name, one in pairs.items() for baseline in pairs if baseline != name]
+    return bool(own) and max(own) < min(other)
 
 
 class Agreement(NamedTuple):
