@@ -39,6 +39,8 @@ class Column:
         Significant digits of values without an error; None for as many as needed.
     decimals : int, optional
         Digits behind the point of values without an error, in place of `digits`.
+    csv_only : bool
+        Whether the column is too long for print, and stands in the CSV file alone.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Column:
     errors: Values | None = None
     digits: int | None = 4
     decimals: int | None = None
+    csv_only: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", [_plain(value) for value in self.values])
@@ -132,10 +135,14 @@ class Table:
         if len(set(lengths.values())) != 1:
             raise InputError(f"columns must be one or more, all of one length, got lengths {lengths}")
         if len(lengths) != len(self.columns):
-            raise InputError(f"columns must be distinct keys, got {[c.key for c in self.columns]}")
+            raise InputError(f"columns must have distinct keys, got {[c.key for c in self.columns]}")
+
+    @property
+    def _printed(self) -> list[Column]:
+        return [column for column in self.columns if not column.csv_only]
 
     def _cells(self, style: str) -> list[tuple[str, ...]]:
-        return list(zip(*(column.cells(style) for column in self.columns), strict=True))
+        return list(zip(*(column.cells(style) for column in self._printed), strict=True))
 
     def to_csv(self) -> str:
         """Write comma-separated values with full digits; errors have columns of their own."""
@@ -148,18 +155,18 @@ class Table:
 
     def to_latex(self) -> str:
         r"""Write a booktabs ``tabular``, to be put into a float with ``\input``."""
-        frame = pd.DataFrame(self._cells("latex"), columns=[escape_latex(c.header) for c in self.columns])
-        layout = "".join("l" if column.is_text else "r" for column in self.columns)
+        frame = pd.DataFrame(self._cells("latex"), columns=[escape_latex(c.header) for c in self._printed])
+        layout = "".join("l" if column.is_text else "r" for column in self._printed)
         body = frame.style.hide(axis="index").to_latex(hrules=True, column_format=layout)
         return f"% {' '.join(self.caption.split())}\n{body}"
 
     def to_html(self) -> Markup:
         """Write an HTML table without its caption."""
-        frame = pd.DataFrame(self._cells("html"), columns=[column.key for column in self.columns], dtype=str)
+        frame = pd.DataFrame(self._cells("html"), columns=[column.key for column in self._printed], dtype=str)
         style = Styler(frame, uuid=self.name, cell_ids=False).hide(axis="index").format(escape="html")
-        style = style.relabel_index([escape(column.header) for column in self.columns], axis="columns")
-        looks: dict[str, list[str]] = {look: [] for look in sorted({column.css for column in self.columns} - {""})}
-        for place, column in enumerate(self.columns):
+        style = style.relabel_index([escape(column.header) for column in self._printed], axis="columns")
+        looks: dict[str, list[str]] = {look: [] for look in sorted({column.css for column in self._printed} - {""})}
+        for place, column in enumerate(self._printed):
             if column.css:
                 looks[column.css].append(f".col{place}")
         style.set_table_styles([{"selector": ", ".join(cells), "props": look} for look, cells in looks.items()])

@@ -81,6 +81,7 @@ def test_the_table_says_what_was_published_and_measured():
     assert made.name == "claims" and columns["published"] == ["0.59", ""] and columns["source"] == ["published", "ours"]
     assert columns["measured"][0].replace("\u00a0", " ") == "51.0 ± 2.5 points" and columns["measured"][1] == ""
     assert columns["verdict"] == [HOLDS, NOT_MEASURED]
+    assert SAID.rule in made.to_csv() and SAID.rule not in made.to_html() + made.to_latex()
     # What is the same of all claims, or empty, has no column.
     assert [column.key for column in table({"rises": Claim(OURS, FAILS)}, "").columns] == ["claim", "verdict", "rule"]
 
