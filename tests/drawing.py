@@ -1,6 +1,9 @@
 """Reports whose figures are drawn coarsely and once, for drawing is what takes their time."""
 
+import re
 from unittest import mock
+
+from PIL import Image
 
 from analysis.figures import style
 from sweeps.studies import registry
@@ -13,6 +16,20 @@ def coarse(figure, folder, name):
     with style.context():
         figure.savefig(path, dpi=40)
     return None, path
+
+
+def blank(figure, folder, name):
+    """Save one pixel in place of a figure."""
+    folder.mkdir(exist_ok=True, parents=True)
+    path = folder / f"{name}.png"
+    Image.new("RGB", (1, 1)).save(path)
+    return None, path
+
+
+def text_of(page):
+    """Return the text of a page with its tags, on one line, without styles, scripts and pictures."""
+    text = re.sub(r"<style.*?</style>|<script.*?</script>|data:[^\"]*", "", page.read_text("utf-8"), flags=re.S)
+    return " ".join(text.replace("\u00a0", " ").split())
 
 
 def write_report(folder):

@@ -1,4 +1,4 @@
-"""The part of a page on the input plane: certainty, loss, what nodes do where, chosen masks, a film of the training."""
+"""A network over its input plane: certainty, loss, what nodes do where, chosen masks, a film of the training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, perceptron, plane
-from analysis.reports._old_page import Block, Picture, Section, Text
-from analysis.reports.wording import percent
+from analysis.numbers import Numbers
 
 #: Points a side of the small pictures and of the film.
 COARSE = 101
+#: The network is uncertain where the probability of either class is above this.
+UNCERTAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,21 @@ class PlaneResults:
     checkpoints: list[xr.Dataset]
     labels: list[str]
 
+    @property
+    def uncertain(self) -> npt.NDArray[np.bool_]:
+        """Where the network is uncertain, (y, x); all cells have one size, so a share of cells is one of the area."""
+        certainty = self.maps["certainty"].values
+        found: npt.NDArray[np.bool_] = (certainty > UNCERTAIN) & (certainty < 1 - UNCERTAIN)
+        return found
+
+    @property
+    def loss_where_uncertain(self) -> float | None:
+        """Share of the loss over the square where the network is uncertain; None where that has no loss."""
+        if "loss" not in self.maps or not float(self.maps["loss"].sum()) > 0:
+            return None
+        loss = self.maps["loss"].values
+        return float(loss[self.uncertain].sum() / loss.sum())
+
 
 def measure(
     network: xr.Dataset,
@@ -50,7 +66,7 @@ def measure(
     labels: list[str],
     masks: Mapping[str, npt.NDArray[Any]],
 ) -> PlaneResults | None:
-    """Evaluate a stored network over the plane, if it is an MLP, every hidden unit gated, of two inputs and classes.
+    """Evaluate a stored network over the plane, if it is an MLP, every hidden node gated, of two inputs and classes.
 
     Parameters
     ----------
@@ -67,7 +83,7 @@ def measure(
         return None
     if task["test_inputs"].shape[1:] != (2,) or task["test_targets"].ndim != 1 or "test_mask" in task:
         return None
-    trained = perceptron.of_network(network)
+    trained = perceptron.from_dataset(network)
     inputs, targets = task["test_inputs"].values, task["test_targets"].values
     if trained.kernels[-1].shape[1] > 2 or targets.dtype.kind not in "iu" or len(labels) != trained.nodes:
         return None
@@ -93,7 +109,7 @@ def _checkpoints(network: xr.Dataset, training: xr.Dataset | None, grid: xr.Data
         return []
     return [
         plane.maps(
-            perceptron.of_network(training.isel(checkpoint=index).assign_attrs(network.attrs)), grid
+            perceptron.from_dataset(training.isel(checkpoint=index).assign_attrs(network.attrs)), grid
         ).assign_coords(epoch=int(training["checkpoint"][index]))
         for index in range(training.sizes["checkpoint"])
     ]
@@ -119,52 +135,12 @@ def films(results: PlaneResults | None) -> dict[str, Callable[[Path], Path]]:
     return {"training_film": lambda path: figures.plane.animation(results.checkpoints, path, results.task)}
 
 
-def section(results: PlaneResults | None, pictures: Mapping[str, Path]) -> list[Section]:
-    """Put the section together: one, or none without results."""
+def add_numbers(n: Numbers, results: PlaneResults | None) -> None:
+    """Add where on the plane the network is uncertain, and how far its examples reach."""
     if results is None:
-        return []
-    blocks: list[Block] = [
-        Text(_certainty(results)),
-        Picture(
-            pictures["plane"],
-            "Probability of class 1 with every node on, dashed where the network changes its mind; test points by "
-            "class."
-            if "loss" not in results.maps
-            else "(a) Probability of class 1 with every node on; white the true boundary, dashed where the network "
-            "changes its mind; test points by class. (b) Loss of each point, if it is labelled by the true rule.",
-            wide="loss" in results.maps,
-        ),
-        Picture(
-            pictures["plane_masks"],
-            "The same probability under chosen masks; losses are those of the test set.",
-            wide=True,
-        ),
-    ]
-    if "plane_nodes" in pictures:
-        blocks.append(
-            Picture(
-                pictures["plane_nodes"],
-                "Gate gradient of each node at each point, with every node on: blue where more of the node would lower "
-                "the loss, yellow where it would raise it. One scale for all nodes.",
-                wide=True,
-            )
-        )
-    if "training_film" in pictures:
-        blocks.append(Picture(pictures["training_film"], "Film of the training, a frame an epoch."))
-    return [Section("The input plane", blocks)]
-
-
-def _certainty(results: PlaneResults) -> str:
-    certainty = results.maps["certainty"].values
-    limit, reach = float(results.maps["x"].max()), float(np.abs(results.task["test_inputs"]).max())
-    # Cells of equal size, so that shares of cells are shares of the area.
-    open_ = (certainty > 0.05) & (certainty < 0.95)
-    text = (
-        f"On the square from −{limit:g} to {limit:g} the network is uncertain (probability between 0.05 and 0.95) on "
-        f"{percent(float(open_.mean()))} of the area"
-    )
-    if "loss" in results.maps and float(results.maps["loss"].sum()) > 0:
-        loss = results.maps["loss"].values
-        text += f", where {percent(float(loss[open_].sum() / loss.sum()))} of the loss over the square lies"
-    beyond = "; beyond, the network extrapolates" if reach < limit else ""
-    return f"{text}. The test points reach {reach:.2g} from the origin along an axis{beyond}."
+        return
+    n.add("plane limit", float(results.maps["x"].max()), digits=None)
+    n.add("test reach", float(np.abs(results.task["test_inputs"]).max()), digits=2, comment="along an axis")
+    n.add("uncertain area", float(results.uncertain.mean()), digits=3, comment="share of the square")
+    if results.loss_where_uncertain is not None:
+        n.add("loss where uncertain", results.loss_where_uncertain, digits=3, comment="share")

@@ -9,12 +9,12 @@ import pytest
 import xarray as xr
 
 from analysis import explorer, export, reports, runs
+from tests import drawing
 from tests.analysis import synthetic_model, synthetic_run
 
 
 def text_of(folder):
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    return re.sub(r"<style>.*?</style>|data:[^\"]*", "", page, flags=re.S).replace("\u00a0", " ")
+    return drawing.text_of(folder / "report.html")
 
 
 def names(folder, part, ending):
@@ -73,21 +73,20 @@ def test_draws_of_a_network_that_came_trained(drawn):
     assert names(drawn, "tables", "tex") == {"loss", "log_loss", "masks", "layers", "best_masks", "sites"}
     text = text_of(drawn)
     assert "was taken as it is, on the task my tokens" in text and "during training" not in text
-    assert "The network and the settings" in text and "The loss on the training set is 0.3500 nats" in text
+    assert 'id="the-network"' in text and 'id="training"' not in text
+    assert "The loss on the training set is 0.3500 nats" in text
     assert "Summed over the nodes of a layer, the gate gradient of the log loss is largest in size for" in text
     which = pd.read_csv(drawn / "tables" / "best_masks.csv")["nodes"]
     assert which.str.count("blocks/0/mlp_in unit").max() == 1  # named once, whatever its nodes
 
 
 def test_the_explorer_refuses_in_one_line(removed, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"^folder: expected a run with a stored multilayer perceptron, got my_package"
-    ):
+    with pytest.raises(ValueError, match=r"^folder must be a run with a stored multilayer perceptron, got my_package"):
         explorer.write(removed)
     tree = synthetic_run.configured_tree(synthetic_run.leave_one_out())
     tree["task"] = tree["task"].to_dataset().rename(test_inputs="test_inputs.x")
     folder = synthetic_run.write_run(tmp_path, tree)
-    with pytest.raises(ValueError, match=r"expected a run with one array of inputs and one of targets, got no test_in"):
+    with pytest.raises(ValueError, match=r"must be a run with one array of inputs and one of targets, got no test_in"):
         explorer.write(folder)
 
 

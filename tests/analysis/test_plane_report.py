@@ -1,16 +1,15 @@
-"""The section on the input plane: what it shows depends on what the task and the store allow."""
+"""The input plane in reports: what they show of it depends on what the task and the store allow."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from analysis.numbers import Numbers
 from analysis.reports import plane
-from sweeps.studies.circle.results import chosen
 from tests.analysis.synthetic_network import stored
 
 LABELS = [f"layers/0 unit {node}" for node in range(4)]
 POINTS = np.random.default_rng(0).uniform(-1, 1, (12, 2))
-PICTURES = dict.fromkeys(("plane", "plane_masks", "plane_nodes", "training_film"), "picture")
 
 
 def task_of(name="circle", targets=None, inputs=POINTS):
@@ -25,6 +24,12 @@ def measured(task=None, network=None, training=None, masks=None):
     return plane.measure(network, task_of() if task is None else task, training, LABELS, masks or {})
 
 
+def numbers_of(results):
+    found = Numbers("a")
+    plane.add_numbers(found, results)
+    return found
+
+
 def test_a_circle_has_everything():
     network = stored((2, 4, 2))
     training = xr.concat([network, network], "checkpoint").assign_coords(checkpoint=[0, 1])
@@ -35,15 +40,15 @@ def test_a_circle_has_everything():
     assert [int(one["epoch"]) for one in results.checkpoints] == [0, 1]
     np.testing.assert_allclose(results.checkpoints[1].certainty, results.masks[next(iter(results.masks))].certainty)
     assert [title.splitlines()[0] for title in results.masks] == ["all 4 on", "one on"]
-    (section,) = plane.section(results, PICTURES)
-    assert "of the loss over the square lies" in section.blocks[0].text and len(section.blocks) == 5
+    n = numbers_of(results)
+    assert 0 < n.loss_where_uncertain.value <= 1 and 0 < n.uncertain_area.value <= 1 and n.plane_limit.value == 2
+    assert n.test_reach.value == pytest.approx(np.abs(POINTS).max())
 
 
 def test_a_task_without_a_rule_has_no_loss_map():
     results = measured(task_of("spiral"))
     assert set(plane.draw(results)) == {"plane", "plane_masks"} and plane.films(results) == {}
-    (section,) = plane.section(results, {name: PICTURES[name] for name in ("plane", "plane_masks")})
-    assert "of the loss over" not in section.blocks[0].text and len(section.blocks) == 3
+    assert "uncertain area" in numbers_of(results) and "loss where uncertain" not in numbers_of(results)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +59,6 @@ def test_a_task_without_a_rule_has_no_loss_map():
         (task_of("digits", inputs=np.zeros((12, 3))), stored((3, 4, 2))),
     ],
 )
-def test_other_networks_have_no_section(task, network):
+def test_other_networks_have_no_plane(task, network):
     results = measured(task, network)
-    assert results is None and plane.draw(None) == {} and plane.films(None) == {} and plane.section(None, {}) == []
-
-
-def test_chosen_masks_are_the_best_the_greedy_one_and_a_draw():
-    gates = np.array([[[True, False]], [[False, False]]])[:, None]
-    dims = ("probability", "chain", "draw", "node")
-    sweep = xr.Dataset({"gates": (dims, gates), "loss": (dims[:-1], [[[1.0]], [[2.0]]])}, {"probability": [0.1, 0.6]})
-    found = chosen(sweep, None)
-    assert found["a draw, $p$ = 0.6"].tolist() == [False, False]
-    assert found["its opposite"].tolist() == [True, True]
+    assert results is None and plane.draw(None) == {} and plane.films(None) == {} and len(numbers_of(None)) == 0

@@ -1,3 +1,5 @@
+"""The report of a configured sweep: numbers, tables, figures and page of every design."""
+
 import re
 
 import numpy as np
@@ -5,9 +7,10 @@ import pytest
 import xarray as xr
 
 from analysis import runs
+from analysis.figures import style
 from analysis.numbers import Numbers
-from analysis.reports import sections, sweep, sweep_tables, sweep_text
-from analysis.reports.sweep_results import measure
+from analysis.reports import numbers, sweep, tables
+from analysis.reports.results import measure
 from analysis.runs import Run
 from tests import drawing
 from tests.analysis import synthetic_run
@@ -55,26 +58,42 @@ SWEEPS = {
 }
 
 
-def results_of(data, config=None, change=None):
+def results_of(data, config=None, change=None, folder=None):
     tree = synthetic_run.configured_tree(data, config)
     if change is not None:
         change(tree)
-    return measure(Run(None, tree, "sweep", "sweeps run mine.toml", "1 CPU device", config or {}, {}, {"masks": 17}))
+    run = Run(folder, tree, "sweep", "sweeps run mine.toml", "1 CPU device", config or {}, {}, {"masks": 17})
+    return measure(run)
 
 
-def html(results, tmp_path):
-    (tmp_path / "x.png").write_bytes(b"")
-    pictures = dict.fromkeys(sections.draw(results), tmp_path / "x.png")
-    page = sweep.page(results, None, sweep_tables.all_tables(results), pictures).to_html()
-    text = re.sub(r"<style>.*?</style>|data:[^\"]*", "", page, flags=re.S).replace("\u00a0", " ")
-    assert not re.search(r"\bnan\b|\bNone\b|\{|\}", text)
-    return text
+def numbers_of(results):
+    found = Numbers("a")
+    numbers.add(found, results)
+    return found
+
+
+def tables_of(results):
+    return {table.name: table for table in tables.all_tables(results)}
+
+
+@pytest.fixture
+def html(tmp_path, monkeypatch):
+    """What makes the text of the page of a sweep, with stand-ins for the figures."""
+    monkeypatch.setattr(style, "save", drawing.blank)
+
+    def make(data, *arguments):
+        text = drawing.text_of(sweep.write_results(results_of(data, *arguments, folder=tmp_path)))
+        assert not re.search(r"\bnan\b|\bNone\b|\{|\}|\\\\", text)
+        return text
+
+    return make
 
 
 TABLES = {
     "bernoulli": {"loss", "log_loss", "masks", "best_masks"},
     "leave one out": {"loss", "log_loss", "leave_one_out"},
 }
+PLANE = {"plane", "plane_masks", "plane_nodes"}
 FIGURES = {
     "leave one out": {"training", "leave_one_out"},
     "leave one out summary": {"training"},
@@ -89,91 +108,93 @@ TITLES = {
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_every_design_gets_its_tables_figures_and_page(name, tmp_path):
-    results = results_of(SWEEPS[name]())
-    assert set(sweep_tables.all_tables(results)) == TABLES.get(name, {"loss", "log_loss", "best_masks"})
-    assert set(sections.draw(results)) == FIGURES.get(name, {"training", "loss_density", "log_loss_density"})
-    text = html(results, tmp_path)
+def test_every_design_gets_its_tables_figures_and_page(name, html, tmp_path):
+    text = html(SWEEPS[name]())
     assert f"<title>Loss of a 2-8-2 network {TITLES[name.removesuffix(' summary')]}</title>" in text
     assert ("Moments, histograms and the best masks were kept" in text) == name.endswith("summary")
-    macros = sweep_tables.add_numbers(Numbers("a"), results).macros
-    assert ("aMeanLoss" in macros) != ("aMeanLossPZeroPointFive" in macros)
+    made = {path.stem for path in (tmp_path / "tables").iterdir()}
+    assert made == TABLES.get(name, {"loss", "log_loss", "best_masks"})
+    assert set(re.findall('id="table-(\\w+)"', text)) == made
+    drawn = FIGURES.get(name, {"training", "loss_density", "log_loss_density"}) | PLANE
+    assert set(re.findall('id="figure-(\\w+)"', text)) == drawn
+    macros = (tmp_path / "numbers.tex").read_text(encoding="utf-8")
+    assert ("MeanLoss}" in macros) != ("MeanLossPZeroPointFive}" in macros)
 
 
 @pytest.mark.parametrize("name", ["hypercube", "hypercube summary", "leave one out", "leave one out summary"])
-def test_all_masks_of_a_kind_are_a_population_and_the_report_says_so(name, tmp_path):
+def test_all_masks_of_a_kind_are_a_population_and_the_report_says_so(name, html):
     data = SWEEPS[name]()
     results = results_of(data)
     draws = SWEEPS[name.removesuffix(" summary")]()["loss"].values.astype(float)
-    tables = sweep_tables.all_tables(results)
-    for table in (tables["loss"], tables["log_loss"]):
+    made = tables_of(results)
+    for table in (made["loss"], made["log_loss"]):
         assert all(column.errors is None for column in table.columns)
         assert "p_value" not in [column.key for column in table.columns]
-    sd = next(column for column in tables["loss"].columns if column.key == "sd_loss")
+    sd = next(column for column in made["loss"].columns if column.key == "sd_loss")
     assert sd.values == [pytest.approx(draws.std())]  # divisor n
-    text = html(results, tmp_path)
-    assert "That is the whole population and no sample of it" in text
-    assert "no standard errors; the standard deviation has divisor n" in text
-    for phrase in ("in brackets the standard error", "one time in twenty", "rejected", "independent draws", "scatter"):
+    text = html(data)
+    assert "whole population" in text and "divisor n" in text
+    for phrase in ("standard error, in", "one time in twenty", "rejected", "independent draws", "scatter"):
         assert phrase not in text, phrase
-    macros = sweep_tables.add_numbers(Numbers("a"), results).macros
-    assert "aPValue" not in macros and "(" not in macros["aMeanLoss"][0]
+    found = numbers_of(results)
+    assert "p value" not in found and "ks distance by chance" not in found and "(" not in found.mean_loss.text()
 
 
-def test_a_summary_is_not_tested_and_says_what_its_bins_hide(tmp_path):
-    draws, held = results_of(SWEEPS["bernoulli"]()), results_of(SWEEPS["bernoulli summary"]())
-    text = html(held, tmp_path)
-    assert "A summary keeps no draws, so a log-normal law is not tested" in text
-    assert re.search(r"differ by at most 0\.\d{3} at p = 0\.\d+, or by up to 0\.00\d more, which the bins", text)
-    assert "Quantiles, from a histogram, are off by 0.00098 at most" in text
-    assert "p-value" not in text
-    assert "independent draws, so the standard error of the mean is" in text
-    assert "is rejected" in sweep_text.lognormal_verdict(draws) or "not rejected" in sweep_text.lognormal_verdict(draws)
-    # the same sentences from either, as far as the summary can say them
-    for say in (sweep_text.loss_summary, sweep_text.counts, sweep_text.best_summary):
-        assert say(draws) == say(held)
-    assert "Of the 600 losses of the sweep, 2 are zero and 1 are not finite" in text
+def test_a_summary_is_not_tested_and_says_what_its_bins_hide(html):
+    draws, held = (results_of(SWEEPS[name]()) for name in ("bernoulli", "bernoulli summary"))
+    text = html(SWEEPS["bernoulli summary"]())
+    assert "a log-normal law is not tested" in text and "p-value" not in text
+    drawn, kept = numbers_of(draws), numbers_of(held)
+    assert 0 < kept.largest_ks_distance_hidden.value < 0.01 and drawn.largest_ks_distance_hidden.value == 0
+    assert kept.quantile_resolution.text() == "0.00098" and "off by 0.00098 at most" in text
+    assert draws.tested and draws.kept.all() and not held.tested
+    # The same numbers of either, as far as the summary can say them.
+    for name in ("full_loss", "all_draws", "all_nonpositive", "all_nonfinite", "lowest_loss", "lowest_loss_nodes_on"):
+        assert drawn(name).text() == kept(name).text(), name
+    for p in draws.probabilities:
+        assert drawn("mean loss", p=p).text() == kept("mean loss", p=p).text()
+    assert (kept.all_draws.value, kept.all_nonpositive.value, kept.all_nonfinite.value) == (600, 2, 1)
 
 
-def test_the_best_masks_name_the_fewer_nodes(tmp_path):
-    table = sweep_tables.best(results_of(hypercube()))
-    cells = {column.key: column.values for column in table.columns}
+def test_the_best_masks_name_the_fewer_nodes():
+    results = results_of(hypercube())
+    cells = {column.key: column.values for column in tables.best(results, results.best).columns}
     assert cells["loss"][0] == pytest.approx(0.21) and cells["nodes"][0] == "off: none"
     assert cells["nodes_on"][:3] == [8, 7, 7]
     assert cells["nodes"][1] == "off: 0"  # the node that is worth least
-    gains = sweep_tables.best(results_of(SWEEPS["masks"]()))
+    assert numbers_of(results).lowest_loss_is_of_the_full_mask.value
+    gains = tables_of(results_of(SWEEPS["masks"]()))["best_masks"]
     assert re.fullmatch(r"on: (\d at 0.5, )*\d at 0.5", gains.columns[-1].values[0])
     few = hypercube()
     few["loss"] = ("mask", few["loss"].values[::-1].copy())
-    assert [c.values[0] for c in sweep_tables.best(results_of(few)).columns][2:] == [0, "on: none"]
-    assert "with 0 of 8 nodes on; with every node on it is 0.2100" in sweep_text.best_summary(results_of(few))
-    assert "is that of the mask with every node on" in sweep_text.best_summary(results_of(hypercube()))
+    found = results_of(few)
+    assert [c.values[0] for c in tables_of(found)["best_masks"].columns][2:] == [0, "on: none"]
+    assert numbers_of(found).lowest_loss_nodes_on.value == 0
+    assert not numbers_of(found).lowest_loss_is_of_the_full_mask.value
 
 
-def test_a_regression_has_its_unit_and_no_accuracy(tmp_path):
+def test_a_regression_has_its_unit_and_no_accuracy(html):
     def regress(tree):
         for key in ("full_accuracy", "train_accuracy"):
             del tree["network"].attrs[key]
         tree["training"]["accuracy"][:] = np.nan
 
     data = SWEEPS["leave one out"]().assign_attrs(unit="squared units", loss="squared_error")
-    results = results_of(data, change=regress)
-    text = html(results, tmp_path)
-    assert "nats" not in text and "accuracy" not in text
-    assert "loss is 0.210 squared units on the test set" in text
-    drawn = sections.draw(results)
+    text = html(data, None, regress)
+    assert "nats" not in text and "accuracy" not in text.replace("train_accuracy", "")
+    assert "loss is 0.210 squared units" in text
+    drawn = sweep.draw(results_of(data, change=regress))
     assert [ax.get_ylabel() for ax in drawn["training"].axes] == ["loss (squared units)"]
     assert drawn["leave_one_out"].axes[0].get_ylabel() == "loss (squared units)"
 
 
-def test_settings_of_other_designs_are_left_out(tmp_path):
+def test_settings_of_other_designs_are_left_out(html):
     config = {
         "task": {"name": "circle", "noise": None},
         "sweep": {"design": "hypercube", "on": 1, "probability": [0.5]},
     }
-    results = results_of(hypercube(), config)
-    assert sweep.settings(results) == {"task": config["task"], "sweep": {"design": "hypercube"}}
-    text = html(results, tmp_path)
+    assert sweep.settings(config, "Hypercube") == {"task": config["task"], "sweep": {"design": "hypercube"}}
+    text = html(hypercube(), config)
     assert "task.name" in text and "noise" not in text and "sweep.on" not in text
 
 
@@ -186,13 +207,11 @@ def test_settings_of_other_designs_are_left_out(tmp_path):
         ("leave one out", 0.0),
     ],
 )
-def test_a_sweep_with_one_value_everywhere_still_gives_a_report(name, value, tmp_path):
+def test_a_sweep_with_one_value_everywhere_still_gives_a_report(name, value, html):
     data = SWEEPS[name]()
     data["loss"][:] = value
-    results = results_of(data)
-    html(results, tmp_path)
-    sweep_tables.add_numbers(Numbers("a"), results)
-    assert sweep_text.lognormal_departure(results) == "No fit has a shape to compare."
+    assert "No fit has a shape to compare" in html(data) or name == "leave one out"
+    assert "largest ks distance" not in numbers_of(results_of(data))
 
 
 def test_all_files_are_written(tmp_path):
@@ -216,6 +235,6 @@ def test_a_large_sweep_is_read_without_what_the_report_does_not_use(tmp_path):
     results = measure(runs.open_run(folder))
     kept = {name for name in results.sweep.data_vars if results.sweep[name].variable._in_memory}
     assert kept == {"loss"}
-    for figure in sections.draw(results).values():
+    for figure in sweep.draw(results).values():
         points = [len(line.get_xdata()) for ax in figure.axes for line in ax.get_lines()]
-        assert max(points) <= 1200
+        assert max(points, default=0) <= 1200

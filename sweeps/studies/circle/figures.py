@@ -1,4 +1,4 @@
-"""The same study on many trained networks: their statistics, and the published values among them."""
+"""The figures of the circle study: many networks with the published values among them, gate gradients, the cube."""
 
 from typing import Any
 
@@ -7,10 +7,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate
+from analysis import _validate, figures
 from analysis.errors import InputError
 from analysis.figures import style
-from sweeps.studies.circle import spread as statistics_of
+from analysis.reports import sweep
+from sweeps.studies.circle.measures import Results
+from sweeps.studies.circle.measures.gradients import LABELS, GradientResults
 
 #: Statistics with a panel each, and their axis labels.
 PANELS = {
@@ -45,11 +47,11 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
     Parameters
     ----------
     statistics : xarray.Dataset
-        What `analysis.spread.statistics` returns; `name` ([boundary,] network[, probability]).
+        What `measures.networks.statistics` returns; `name` (boundary, network[, probability]).
     name : str
         Which statistic; one of `PANELS`.
     published : xarray.Dataset, optional
-        Published values in the form of `analysis.published.circle`, drawn as diamonds.
+        Published values in the form of `published.circle`, drawn as diamonds.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -63,19 +65,19 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
         If `name` is unknown.
     """
     if name not in PANELS:
-        raise InputError(f"name: expected one of {list(PANELS)}, got {name!r}")
-    data = _validate.dataset_with("statistics", statistics, (name,), ("network",))[name]
-    rules = [str(rule) for rule in data["boundary"].values] if "boundary" in data.dims else [""]
+        raise InputError(f"name must be one of {list(PANELS)}, got {name!r}")
+    data = _validate.dataset_with("statistics", statistics, (name,), ("boundary", "network"))[name]
+    rules = [str(rule) for rule in data["boundary"].values]
     places = [f"{p:g}" for p in data["probability"].values] if "probability" in data.dims else ["all on"]
     width = 0.7 / len(rules)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE / 1.6, 2.4)
         for number, rule in enumerate(rules):
-            one = data.sel(boundary=rule) if rule else data
+            one = data.sel(boundary=rule)
             for place in range(len(places)):
                 values = (one.isel(probability=place) if "probability" in data.dims else one).values
                 at = place + (number - (len(rules) - 1) / 2) * width
-                label = (f"ours, circle as in {rule}" if rule else "ours") if place == 0 else "_"
+                label = f"ours, circle as in {rule}" if place == 0 else "_"
                 _strip(ax, at, values, 0.82 * width, _COLORS[number % len(_COLORS)], label)
         if published is not None and name in published:
             marks = published[name]
@@ -89,13 +91,13 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
     return ax
 
 
-def overview(spread: xr.Dataset, published: xr.Dataset | None = None) -> Figure:
+def networks(statistics: xr.Dataset, published: xr.Dataset | None = None) -> Figure:
     """Draw mean loss, mean log loss, its standard deviation, and the full network's loss, side by side.
 
     Parameters
     ----------
-    spread : xarray.Dataset
-        The draws of every network, or what `analysis.spread.statistics` made of them.
+    statistics : xarray.Dataset
+        What `measures.networks.statistics` returns.
     published : xarray.Dataset, optional
         Published values, drawn as diamonds.
 
@@ -103,13 +105,10 @@ def overview(spread: xr.Dataset, published: xr.Dataset | None = None) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    _validate.dataset_with("spread", spread, (), ("network",))
-    statistics = spread if "mean_loss" in spread else statistics_of.statistics(spread)
-    names = [name for name in PANELS if name in statistics]
     with style.context():
-        shares = {"width_ratios": [1.0 if name != "full_loss" else 0.55 for name in names]}
-        figure, axes = style.new_figure(style.DOUBLE, 2.7, 1, len(names), gridspec_kw=shares)
-        for name, ax in zip(names, axes, strict=True):
+        shares = {"width_ratios": [1.0 if name != "full_loss" else 0.55 for name in PANELS]}
+        figure, axes = style.new_figure(style.DOUBLE, 2.7, 1, len(PANELS), gridspec_kw=shares)
+        for name, ax in zip(PANELS, axes, strict=True):
             statistic(statistics, name, published, ax)
             ax.set_xlabel("")
         handles, labels = axes[0].get_legend_handles_labels()
@@ -120,3 +119,47 @@ def overview(spread: xr.Dataset, published: xr.Dataset | None = None) -> Figure:
                 handle.set_alpha(1)
         style.letter(axes)
     return figure
+
+
+def draw(results: Results) -> dict[str, Figure]:
+    """Draw every figure of the study, by file name."""
+    drawn = sweep.draw(results)
+    if results.families is not None:
+        losses = results.sweep["loss"].sel(probability=results.middle)
+        drawn["families"] = figures.families.overview(losses, results.families, results.log_loss_width)
+    drawn["log_loss_quantiles"] = figures.quantiles.panels(results.sweep["loss"])
+    drawn["spread"] = networks(results.spread, results.published)
+    return drawn | _gradients(results.gradients, results.sweep) | _hypercube(results)
+
+
+def _gradients(results: GradientResults, draws: xr.Dataset) -> dict[str, Figure]:
+    drawn: dict[str, Figure] = {}
+    widths = {name: float(data.attrs["width"]) for name, data in results.statistics.items()}
+    for name, width in widths.items():
+        drawn[f"{name}_density"] = style.figure_of(figures.gradients.density(draws, name, width))
+    with style.context():
+        both, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
+    for ax, (name, width) in zip(axes, widths.items(), strict=True):
+        figures.gradients.by_state(draws, name, results.shown, width, ax)
+    drawn["gradient_states"] = both
+    for name in LABELS:
+        most = figures.gradients.MOST
+        chosen = np.sort(np.argsort(-np.nan_to_num(results.strength(name), nan=-1), kind="stable")[:most])
+        drawn[f"{name}_nodes"] = figures.gradients.by_node(draws, name, results.shown, chosen.tolist())
+    return drawn
+
+
+def _hypercube(results: Results) -> dict[str, Figure]:
+    paths, cube = results.hypercube.paths, results.hypercube.cube
+    drawn: dict[str, Figure] = {}
+    if paths is not None:
+        exact = None if cube is None else cube.by_distance[: paths.steps]
+        drawn["cube_path"] = style.figure_of(figures.cube.path())
+        drawn["flip_paths"] = figures.paths.overview(paths.sampled, exact)
+    if cube is not None:
+        sampled = results.losses.rename(mean_loss="mean", sd_loss="sd")[["mean", "sd"]]
+        ax = figures.densities.log_loss_against_exact(results.sweep, cube.log_loss, results.log_loss_width)
+        drawn["exact_density"] = style.figure_of(ax)
+        drawn["spectrum"] = figures.spectrum.overview(cube.log_loss, cube.loss, sampled, results.unit)
+        drawn["exact_masks"] = figures.masks.overview(cube.log_loss, cube.labels)
+    return drawn

@@ -1,25 +1,12 @@
-"""The published numbers of the circle study, and where they fall among our trained networks."""
+"""The numbers that the circle study was published with."""
 
-from typing import Any
-
-import numpy as np
-import pandas as pd
 import xarray as xr
-from scipy import stats
-
-from analysis import _validate
-from analysis.errors import InputError
-from sweeps.studies.circle import spread as spread_module
 
 SOURCE = "Neural Networks, More than you wanted to Show: Exploring toy neural nets under node removal"
 
-#: What `compare` looks up, and what to call it.
-LABELS = {
-    "mean_loss": "mean loss",
-    "mean_log_loss": "mean log loss",
-    "sd_log_loss": "sd of log loss",
-    "full_loss": "full-network loss",
-}
+#: Published means and standard deviations are equal if they differ by this at most. It allows for rounding, and for a
+#: share of nodes that are on that is not exactly p among the masks drawn.
+ROUNDING = 0.002
 
 
 def circle() -> xr.Dataset:
@@ -90,16 +77,13 @@ def circle_gradients() -> xr.Dataset:
     )
 
 
-def split_quantity(published: xr.Dataset, rounding: float = 0.002) -> str:
+def split_quantity(published: xr.Dataset) -> str:
     r"""Say which quantity the published split by state is of: the one that it adds up to.
 
     Parameters
     ----------
     published : xarray.Dataset
         In the form of `circle_gradients`.
-    rounding : float
-        Mean and standard deviation are equal if they differ by this at most. It allows for rounding and for a share
-        of nodes that are on that is not exactly p among the masks drawn.
 
     Returns
     -------
@@ -116,111 +100,12 @@ def split_quantity(published: xr.Dataset, rounding: float = 0.002) -> str:
     >>> split_quantity(circle_gradients())
     'log_loss_gradient'
     """
-    _validate.dataset_with("published", published, ("mean", "sd", "state_mean", "state_sd"), ("state", "quantity"))
-    rounding = _validate.number("rounding", rounding, 0)
     p = float(published.attrs["state_probability"])
     off, on = (published.sel(state=state) for state in ("off", "on"))
     mean = float(p * on["state_mean"] + (1 - p) * off["state_mean"])
     apart = float(on["state_mean"] - off["state_mean"])
     sd = float(p * on["state_sd"] ** 2 + (1 - p) * off["state_sd"] ** 2 + p * (1 - p) * apart**2) ** 0.5
     whole = published.sel(probability=p)
-    equal = (abs(whole["mean"] - mean) <= rounding) & (abs(whole["sd"] - sd) <= rounding)
+    equal = (abs(whole["mean"] - mean) <= ROUNDING) & (abs(whole["sd"] - sd) <= ROUNDING)
     found = [str(quantity) for quantity in published["quantity"].values[equal.values]]
     return found[0] if len(found) == 1 else ""
-
-
-def _place(value: float, ours: np.ndarray) -> dict[str, Any]:
-    known = ours[np.isfinite(ours)]
-    row: dict[str, Any] = {"published": value, "networks": known.size}
-    if known.size == 0:
-        nan = float("nan")
-        return row | dict.fromkeys(("min", "q25", "median", "q75", "max", "rank", "z"), nan) | {"inside": False}
-    for name, q in (("min", 0), ("q25", 0.25), ("median", 0.5), ("q75", 0.75), ("max", 1)):
-        row[name] = float(np.quantile(known, q))
-    row["rank"] = stats.percentileofscore(known, value, kind="mean") / 100
-    sd = float(known.std(ddof=1)) if known.size > 1 else 0.0
-    row["z"] = (value - float(known.mean())) / sd if sd > 0 else float("nan")
-    row["inside"] = bool(known.min() <= value <= known.max())
-    return row
-
-
-def compare(spread: xr.Dataset, published: xr.Dataset | None = None) -> pd.DataFrame:
-    """Say where each published number falls in the spread of trained networks.
-
-    Parameters
-    ----------
-    spread : xarray.Dataset
-        Either the draws, `loss` ([boundary,] network, probability, chain, draw) and `full_loss`
-        ([boundary,] network), or what `analysis.spread.statistics` made of them.
-    published : xarray.Dataset, optional
-        The published numbers in the form of `circle`, which is the default.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each boundary rule (if there is that dimension), quantity and probability. Columns:
-        `boundary` (if there), `quantity` (a key of `LABELS`), `probability` (NaN for the full network),
-        `published`, `networks` (how many have a finite value), `min`, `q25`, `median`, `q75`, `max` of ours,
-        `rank` (fraction of our networks below the published value, ties counted half; it moves in steps of
-        1 / networks), `z` (distance from our mean in standard deviations, divisor n - 1) and `inside`
-        (between our smallest and largest).
-
-    Raises
-    ------
-    TypeError
-        If `spread` is no Dataset.
-    ValueError
-        If `spread` lacks a variable or a dimension, or shares no probability with the published numbers.
-
-    Notes
-    -----
-    If the published network were one more draw from the same population as our n networks, each of its
-    numbers would fall outside our range with probability 2 / (n + 1): see `chance_outside`. The numbers of
-    one network go up and down together, so several outside are far from independent evidence.
-    """
-    published = circle() if published is None else published
-    _validate.dataset_with("spread", spread, (), ("network",))
-    ours = spread if "mean_loss" in spread else spread_module.statistics(spread)
-    wanted = ("mean_loss", "mean_log_loss", "sd_log_loss", "full_loss")
-    _validate.dataset_with("spread", ours, wanted, ("network", "probability"))
-    rows = []
-    for boundary in ours["boundary"].values if "boundary" in ours.dims else [None]:
-        one = ours if boundary is None else ours.sel(boundary=boundary)
-        head = {} if boundary is None else {"boundary": str(boundary)}
-        for quantity in wanted[:3]:
-            for p in published["probability"].values:
-                near = np.flatnonzero(np.isclose(one["probability"], p))
-                if near.size:
-                    values = one[quantity].isel(probability=near[0]).values
-                    place = _place(float(published[quantity].sel(probability=p)), values)
-                    rows.append({**head, "quantity": quantity, "probability": float(p), **place})
-        if not rows:
-            raise InputError(
-                f"spread: expected a probability among {published['probability'].values.tolist()}, "
-                f"got {ours['probability'].values.tolist()}"
-            )
-        place = _place(float(published["full_loss"]), one["full_loss"].values)
-        rows.append({**head, "quantity": "full_loss", "probability": float("nan"), **place})
-    return pd.DataFrame(rows)
-
-
-def chance_outside(networks: int) -> float:
-    """Give the probability that one more network of the same population falls outside our range.
-
-    Parameters
-    ----------
-    networks : int
-        How many networks span the range, 1 or more.
-
-    Returns
-    -------
-    float
-        2 / (networks + 1), at most 1: of `networks` + 1 exchangeable numbers each is equally likely to be
-        the smallest, and the largest.
-
-    Raises
-    ------
-    ValueError
-        If `networks` is below 1.
-    """
-    return min(1.0, 2 / (_validate.whole("networks", networks, 1) + 1))

@@ -9,13 +9,15 @@ import xarray as xr
 
 from analysis import density, families, lognormal, removal, runs, samples
 from analysis.reports import plane
-from analysis.reports.plane import PlaneResults
-from analysis.reports.sweep_results import SweepResults
-from sweeps.studies.circle import published, spread
-from sweeps.studies.circle.cube import results as cube_results
-from sweeps.studies.circle.cube.results import CubeResults, HypercubeResults
-from sweeps.studies.circle.gradients import results as gradient_results
-from sweeps.studies.circle.gradients.results import GradientResults
+from analysis.reports.results import SweepResults
+from sweeps.studies.circle import published
+from sweeps.studies.circle.measures import gradients, hypercube, networks
+from sweeps.studies.circle.measures.gradients import GradientResults
+from sweeps.studies.circle.measures.hypercube import CubeResults, HypercubeResults
+from sweeps.studies.circle.measures.networks import Place
+
+#: A difference of scores of families counts from so many standard errors on.
+STANDARD_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,10 @@ class Results(SweepResults):
         Where the published numbers fall in the spread.
     families : xarray.Dataset or None, (probability, family)
         How well families of laws predict held-out losses; None where there are too few losses or they are all equal.
-    gradients : GradientResults or None
-        Distributions of the gate gradients; None where the sweep has none.
+    gradients : GradientResults
+        Distributions of the gate gradients.
     hypercube : HypercubeResults
         Flip paths and the whole cube.
-    plane : PlaneResults
-        The network over its input plane; None where there are not two inputs.
     """
 
     nodes: xr.Dataset
@@ -47,9 +47,33 @@ class Results(SweepResults):
     spread: xr.Dataset
     comparison: pd.DataFrame
     families: xr.Dataset | None
-    gradients: GradientResults | None
+    gradients: GradientResults
     hypercube: HypercubeResults
-    plane: PlaneResults | None
+
+    @property
+    def boundary(self) -> str:
+        """Which circle this run's network learned, that of the published text or of the published code."""
+        return str(self.task.attrs["boundary"])
+
+    @property
+    def alike(self) -> xr.Dataset:
+        """The networks of the spread under this run's boundary rule, (network[, probability])."""
+        return self.spread.sel(boundary=self.boundary)
+
+    @property
+    def published_probabilities(self) -> list[float]:
+        """Our probabilities for which there are published numbers."""
+        return [p for p in self.probabilities if np.isclose(self.published["probability"], p).any()]
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the published numbers fall among our networks, for each circle."""
+        return networks.places(self.comparison)
+
+    @property
+    def middle(self) -> float:
+        """The probability at which families of laws are drawn."""
+        return self.probabilities[len(self.probabilities) // 2]
 
 
 def measure(run: runs.Run) -> Results:
@@ -70,10 +94,11 @@ def measure(run: runs.Run) -> Results:
         If the store lacks a group or a variable.
     """
     sweep = run.group("sweeps/bernoulli", on_disk=("loss_gradient", "log_loss_gradient"))
-    many = spread.statistics(run.group("spread"))
+    many = networks.statistics(run.group("spread"))
     losses, fits = removal.statistics(sweep), lognormal.fit_each(sweep)
     task, network, training = (run.group(name) for name in ("task", "network", "training"))
-    walked = cube_results.measure(run, sweep, losses, fits)
+    walked = hypercube.measure(run, sweep, losses, fits)
+    labels = [str(label) for label in sweep["node"].values]
     return Results(
         run=run,
         task=task,
@@ -88,21 +113,42 @@ def measure(run: runs.Run) -> Results:
         # The widths that the study was published with.
         loss_width=density.WIDTH,
         log_loss_width=density.WIDTH,
+        plane=plane.measure(network, task, training, labels, chosen(sweep, walked.cube)),
         published=published.circle(),
         spread=many,
-        comparison=published.compare(many),
-        families=_families(sweep),
-        gradients=gradient_results.measure(
-            sweep, None if walked.cube is None else walked.cube.loss, published.circle_gradients()
-        ),
+        comparison=networks.compare(many),
+        families=compared_families(sweep),
+        gradients=gradients.measure(sweep, None if walked.cube is None else walked.cube.loss),
         hypercube=walked,
-        plane=plane.measure(
-            network, task, training, [str(label) for label in sweep["node"].values], chosen(sweep, walked.cube)
-        ),
     )
 
 
-def _families(sweep: xr.Dataset) -> xr.Dataset | None:
+def ranked_families(comparison: xr.Dataset) -> dict[str, dict[str, list[float]]]:
+    """Sort families of laws by whether they predict held-out losses better or worse than the log-normal law, or alike.
+
+    Parameters
+    ----------
+    comparison : xarray.Dataset, (probability, family)
+        What `compared_families` returns; the first family is the log-normal law.
+
+    Returns
+    -------
+    dict of str to dict of str to list of float
+        For "better", "worse" and "alike" (within two standard errors), the probabilities by family.
+    """
+    found: dict[str, dict[str, list[float]]] = {"better": {}, "worse": {}, "alike": {}}
+    for p in map(float, comparison["probability"].values):
+        for family in map(str, comparison["family"].values[1:]):
+            one = comparison.sel(probability=p, family=family)
+            error = float(one["difference_error"])
+            ratio = float(one["difference"]) / error if error > 0 else 0.0
+            group = "better" if ratio > STANDARD_ERRORS else "worse" if ratio < -STANDARD_ERRORS else "alike"
+            found[group].setdefault(family, []).append(p)
+    return found
+
+
+def compared_families(sweep: xr.Dataset) -> xr.Dataset | None:
+    """Compare families of laws at every probability; None where that cannot be done at each."""
     parts = samples.parts(sweep, "probability")
     if not all(map(families.comparable, parts)):
         return None

@@ -1,15 +1,12 @@
-"""The tables and LaTeX macros that every report of a sweep may hold."""
-
-from typing import Any
+"""The tables that every report of a sweep may hold."""
 
 import numpy as np
+import xarray as xr
 
 from analysis import layers
-from analysis.errors import InputError
 from analysis.formatting import listed_nodes, short_labels
 from analysis.lognormal import RESAMPLES
-from analysis.numbers import Numbers
-from analysis.reports.sweep_results import SweepResults
+from analysis.reports.results import SweepResults
 from analysis.tables import Column, Table
 
 #: Nodes named in a cell, at most.
@@ -97,13 +94,6 @@ def masks(results: SweepResults) -> Table:
     )
 
 
-def leave_one_out(results: SweepResults) -> Table:
-    """Make the table of single removals, the costliest node first; of many nodes those at both ends."""
-    if results.nodes is None:
-        raise InputError("results: expected the losses of single removals, got none")
-    return layers.node_table(results.nodes)
-
-
 def _gates_in_words(gates: np.ndarray, labels: list[str]) -> str:
     """Name the nodes that are off, or those that are on if they are fewer or in part, with their gates."""
     partial = [f"{label} at {gate:g}" for label, gate in zip(labels, gates, strict=True) if gate not in (0, 1)]
@@ -114,16 +104,14 @@ def _gates_in_words(gates: np.ndarray, labels: list[str]) -> str:
     return f"{state}: {shown}" + (", …" if len(named) + len(partial) > NAMED else "")
 
 
-def best(results: SweepResults) -> Table:
+def best(results: SweepResults, lowest: xr.Dataset) -> Table:
     """Make the table of the masks of lowest loss."""
-    if results.best is None:
-        raise InputError("results: expected the masks of lowest loss, got none")
-    labels, head = short_labels([str(label) for label in results.best["node"].values])
-    rows, ranks, nodes = results.best["gates"].shape
-    loss, gates = results.best["loss"].values.ravel(), results.best["gates"].values.reshape(-1, nodes)
+    labels, head = short_labels([str(label) for label in lowest["node"].values])
+    rows, ranks, nodes = lowest["gates"].shape
+    loss, gates = lowest["loss"].values.ravel(), lowest["gates"].values.reshape(-1, nodes)
     columns = [
         *_first(results, ranks),
-        Column("rank", "rank", np.tile(results.best["rank"].values, rows)),
+        Column("rank", "rank", np.tile(lowest["rank"].values, rows)),
         Column("loss", "loss", loss),
         Column("nodes_on", "nodes on", np.count_nonzero(gates, axis=1)),
         Column("nodes", f"which ({head})" if head else "which", [_gates_in_words(mask, labels) for mask in gates]),
@@ -153,69 +141,17 @@ def sites(results: SweepResults) -> Table:
     return Table("sites", "Where the network is gated, in the order of the gate vector.", columns)
 
 
-def all_tables(results: SweepResults) -> dict[str, Table]:
-    """Make every table that the results allow, by name."""
+def all_tables(results: SweepResults) -> list[Table]:
+    """Make every table that the results allow."""
     made = [losses(results), log_losses(results)]
     if "distinct_masks" in results.losses:
         made.append(masks(results))
     if results.nodes is not None:
-        made.append(leave_one_out(results))
+        made.append(layers.node_table(results.nodes))
     if results.layers is not None:
         made.append(layers.layer_table(results.layers))
     if results.best is not None:
-        made.append(best(results))
+        made.append(best(results, results.best))
     if results.sites:
         made.append(sites(results))
-    return {table.name: table for table in made}
-
-
-def add_numbers(macros: Numbers, results: SweepResults) -> Numbers:
-    """Add every number of a sweep that a paper would quote, and return the macros."""
-    unit = results.unit
-    macros.add("full loss", results.full_loss, comment=unit)
-    if results.full_accuracy is not None:
-        macros.add("full accuracy", results.full_accuracy, digits=3, comment="on the test set")
-    macros.add("nodes", results.node_count)
-    if "parameters" in results.network.attrs:
-        macros.add("parameters", int(results.network.attrs["parameters"]))
-    for row in range(results.losses["draws"].size):
-        at: dict[str, Any] = {"p": results.probabilities[row]} if results.probabilities else {}
-        loss, fit = (data.isel({results.dim: row}) for data in (results.losses, results.fits))
-        macros.add("masks", int(loss["draws"]), **at)
-        macros.add("mean loss", float(loss["mean_loss"]), float(loss["mean_loss_error"]), comment=unit, **at)
-        macros.add("sd loss", float(loss["sd_loss"]), comment=unit, **at)
-        macros.add("mean log loss", float(fit["mu"]), float(fit["mu_error"]), **at)
-        macros.add("sd log loss", float(fit["sigma"]), float(fit["sigma_error"]), **at)
-        for key in ("ks_distance", "skewness", "excess_kurtosis"):
-            macros.add(key.replace("_", " "), float(fit[key]), digits=2, comment="of the log loss", **at)
-        if results.tested:
-            macros.add("p value", p_value_text(float(fit["p_value"])), comment="of log-normality", **at)
-        for key in ("nonpositive", "nonfinite"):
-            macros.add(f"{key} losses", int(loss[key]), **at)
-        for key in ("distinct_masks", "full_masks", "empty_masks"):
-            if key in loss:
-                macros.add(key.replace("_", " "), int(loss[key]), **at)
-                macros.add(f"expected {key.replace('_', ' ')}", float(loss[f"expected_{key}"]), digits=3, **at)
-    return _add_layers(macros, results)
-
-
-def _add_layers(macros: Numbers, results: SweepResults) -> Numbers:
-    """Add what a paper would quote of each layer; layers go by their numbers, since names may make the same macro."""
-    data = results.layers
-    if data is None:
-        return macros
-    macros.add("layers", data.sizes["layer"])
-    for layer, name in enumerate(map(str, data["layer"].values)):
-        one = data.isel(layer=layer)
-        macros.add(f"layer {layer} nodes", int(one["nodes"]), comment=name)
-        if "mean_change" in one:
-            for key in ("mean_change", "largest_change"):
-                comment = f"{name}, {results.unit}"
-                macros.add(f"layer {layer} {key.replace('_', ' ')}", float(one[key]), digits=3, comment=comment)
-        for key in ("slope", "log_loss_gradient_mean"):
-            for row in range(max(1, len(results.probabilities)) if key in one else 0):
-                at: dict[str, Any] = {"p": results.probabilities[row]} if results.probabilities else {}
-                value = one.isel(probability=row) if results.probabilities else one
-                words = f"layer {layer} {key.replace('_', ' ')}"
-                macros.add(words, float(value[key]), float(value[f"{key}_error"]), comment=name, **at)
-    return macros
+    return made

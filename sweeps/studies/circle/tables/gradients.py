@@ -1,16 +1,16 @@
-"""Tables and LaTeX macros of gate gradients."""
+"""Tables of gate gradients."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from analysis.formatting import short_labels
 from analysis.gradients import STATES
-from analysis.numbers import Numbers
 from analysis.tables import Column, Table
-from sweeps.studies.circle import published as published_module
-from sweeps.studies.circle.gradients.results import LABELS, GradientResults
+from sweeps.studies.circle.measures.gradients import LABELS, LEVEL, GradientResults
+from sweeps.studies.circle.published import split_quantity
 
 #: Nodes in a table at most, the strongest.
 MOST = 40
@@ -35,17 +35,15 @@ def moments(results: GradientResults) -> Table:
     columns = _heads(results)
     for key in ("mean", "sd"):
         columns.append(Column(key, key, _rows(results, key), _rows(results, f"{key}_error")))
-        for bound in ("low", "high") if results.intervals else ():
+        for bound in ("low", "high"):
             ends = [value for data in results.intervals.values() for value in data[key].sel(bound=bound).values]
             columns.append(Column(f"{key}_{bound}", bound, ends, decimals=4))
-        if results.published is not None:
-            theirs = [value for name in results.statistics for value in results.theirs(name, key)]
-            columns.append(Column(f"published_{key}", "published", theirs, digits=None))
-    level = next(iter(results.intervals.values())).attrs["level"] if results.intervals else None
-    ends_are = f"; low and high are the ends of {100 * level:g} % bootstrap intervals" if level else ""
+        theirs = [value for name in results.statistics for value in results.theirs(name, key)]
+        columns.append(Column(f"published_{key}", "published", theirs, digits=None))
     return Table(
         "gradient_moments",
-        f"Gate gradients of all nodes and draws. {_ERRORS}{ends_are}; the loss gradient is in {results.unit}.",
+        f"Gate gradients of all nodes and draws. {_ERRORS}; low and high are the ends of {100 * LEVEL:g} % bootstrap "
+        f"intervals; the loss gradient is in {results.unit}.",
         columns,
     )
 
@@ -80,17 +78,16 @@ def states(results: GradientResults) -> Table:
     """Make the table of nodes that are off and nodes that are on."""
     rows: list[dict[str, Any]] = []
     published = results.published
-    split = "" if published is None else published_module.split_quantity(published)
+    split, split_at = split_quantity(published), published.attrs["state_probability"]
     for name, data in results.statistics.items():
         for index, p in enumerate(results.probabilities):
             for state, word in enumerate(STATES):
                 row = {"quantity": LABELS[name], "probability": p, "state": word}
                 for key in ("entries", "mean", "mean_error", "sd", "sd_error"):
                     row[key] = data[f"state_{key}"].values[index, state]
-                given = published is not None and name == split and np.isclose(p, published.attrs["state_probability"])
+                given = name == split and np.isclose(p, split_at)
                 for key in ("mean", "sd"):
-                    value = published[f"state_{key}"].sel(state=word) if published is not None and given else np.nan
-                    row[f"published_{key}"] = float(value)
+                    row[f"published_{key}"] = float(published[f"state_{key}"].sel(state=word)) if given else np.nan
                 rows.append(row)
 
     def column(key: str) -> list[Any]:
@@ -104,15 +101,12 @@ def states(results: GradientResults) -> Table:
     ]
     for key in ("mean", "sd"):
         columns.append(Column(key, key, column(key), column(f"{key}_error")))
-        if published is not None:
-            columns.append(Column(f"published_{key}", "published", column(f"published_{key}"), digits=None))
+        columns.append(Column(f"published_{key}", "published", column(f"published_{key}"), digits=None))
     return Table("gradient_states", f"Gate gradients where the node is off and where it is on. {_ERRORS}.", columns)
 
 
-def slopes(results: GradientResults) -> Table:
+def slopes(results: GradientResults, data: xr.Dataset) -> Table:
     """Make the table of slopes of the mean loss in p."""
-    data = results.slope
-    assert data is not None
     columns = [
         Column("probability", "p", results.probabilities, digits=None),
         Column("tangent", "nodes × mean gradient", data["tangent"].values, data["tangent_error"].values),
@@ -150,37 +144,7 @@ def nodes(results: GradientResults, name: str) -> Table:
     )
 
 
-def all_tables(results: GradientResults | None) -> dict[str, Table]:
-    """Make every table that the results allow, by name; none without results."""
-    if results is None:
-        return {}
-    made = [moments(results), shape(results), states(results)]
-    if results.slope is not None:
-        made.append(slopes(results))
-    made += [nodes(results, name) for name in LABELS]
-    return {table.name: table for table in made}
-
-
-def add_numbers(macros: Numbers, results: GradientResults | None) -> Numbers:
-    """Add every number that a paper would quote, and return the macros."""
-    if results is None:
-        return macros
-    for name, data in results.statistics.items():
-        words = name.replace("_", " ")
-        for index, p in enumerate(results.probabilities):
-            one = data.isel(probability=index)
-            for key in ("mean", "sd", "excess_kurtosis", "trough"):
-                macros.add(f"{words} {key.replace('_', ' ')}", float(one[key]), float(one[f"{key}_error"]), p=p)
-            for state, word in enumerate(STATES):
-                for key in ("mean", "sd"):
-                    value, error = (float(one[f"state_{part}"][state]) for part in (key, f"{key}_error"))
-                    macros.add(f"{words} {word} {key}", value, error, p=p)
-    found = results.slope
-    if found is not None:
-        for key, comment in (("predicted", "nodes x reach x mean gradient"), ("change", "of the mean loss")):
-            macros.add(f"gradient check {key}", float(found[key]), float(found[f"{key}_error"]), comment=comment)
-        macros.add("gradient check standard errors", float(found["standard_errors"]), digits=2)
-        for key in ("exact_predicted", "exact_change"):
-            if key in found:
-                macros.add(f"gradient check {key.replace('_', ' ')}", float(found[key]), comment="from all masks")
-    return macros
+def all_tables(results: GradientResults) -> list[Table]:
+    """Make every table that the results allow."""
+    checked = [] if results.slope is None else [slopes(results, results.slope)]
+    return [moments(results), shape(results), states(results), *checked, *(nodes(results, name) for name in LABELS)]

@@ -1,4 +1,4 @@
-"""What the whole hypercube and the flip paths of one network say: everything their sections need, computed once."""
+"""What the whole hypercube and the flip paths of one network say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,14 +112,15 @@ class PathResults:
 
 @dataclass(frozen=True)
 class HypercubeResults:
-    """Both, and why one of them is missing.
+    """Flip paths and cube.
 
     Attributes
     ----------
     paths : PathResults or None
+        None with fewer than `FEWEST_PATHS` paths of known log losses.
     cube : CubeResults or None
-    missing : str
-        Why there is no cube, as a sentence; empty where there is one.
+    bad : int
+        Masks whose loss is zero or not finite, where that is why there is no cube; otherwise the study's limit is.
     estimates : xarray.Dataset or None, (node,)
         Where there is no cube, from the paths: `banzhaf` and `sobol_total` of the log loss with their errors; and from
         the draws whose p is nearest to 0.5 `additive_share`, its error and that p, `probability`.
@@ -130,7 +131,7 @@ class HypercubeResults:
 
     paths: PathResults | None
     cube: CubeResults | None
-    missing: str
+    bad: int
     estimates: xr.Dataset | None
     moments: xr.Dataset | None
 
@@ -152,20 +153,18 @@ def measure(run: runs.Run, sweep: xr.Dataset, losses: xr.Dataset, fits: xr.Datas
         If a group was begun and not finished.
     """
     groups = {node.path.strip("/") for node in run.tree.subtree}
-    cube, missing = _cube(run) if CUBE in groups else (None, "The whole cube was not evaluated: it has too many masks.")
-    walked = _paths(run, cube) if PATHS in groups else None
+    cube, bad = _cube(run) if CUBE in groups else (None, 0)
+    walked = _paths(run, cube)
     exact = None if cube is None else _moments(cube, losses, fits)
     estimates = _estimates(run, sweep) if cube is None and walked is not None else None
-    return HypercubeResults(walked, cube, missing, estimates, exact)
+    return HypercubeResults(walked, cube, bad, estimates, exact)
 
 
-def _cube(run: runs.Run) -> tuple[CubeResults | None, str]:
+def _cube(run: runs.Run) -> tuple[CubeResults | None, int]:
     data = run.group(CUBE)
     loss, log_loss = (data[name].values.astype(np.float64) for name in ("loss", "log_loss"))
     bad = int(np.count_nonzero(~np.isfinite(log_loss)))
-    if bad:
-        return None, f"{bad:,} of all {loss.size:,} masks have a loss that is zero or not finite: no exact results."
-    return CubeResults(loss, log_loss, [str(label) for label in data["node"].values]), ""
+    return None if bad else CubeResults(loss, log_loss, [str(label) for label in data["node"].values]), bad
 
 
 def _paths(run: runs.Run, cube: CubeResults | None) -> PathResults | None:

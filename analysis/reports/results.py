@@ -4,12 +4,14 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from analysis import best, density, layers, lognormal, removal, runs, samples
+from analysis import best, density, figures, layers, lognormal, removal, runs, samples
+from analysis.layers import Groups
+from analysis.reports import plane
 
 #: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
 LEVEL = 0.05
@@ -23,6 +25,8 @@ ENUMERATIONS = ("Hypercube", "LeaveOneOut")
 DRAWN = ("Bernoulli", "FixedSize", "Masks")
 #: The dimension of results where the sweep has no probabilities; of length 1.
 ROW = "row"
+#: Most nodes of a layer that is drawn in a heat map.
+GRID = 64
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class SweepResults:
         The masks of lowest loss.
     loss_width, log_loss_width : float
         Widths of the kernel in the figures of the densities, in the unit of the loss and of the log loss.
+    plane : PlaneResults or None
+        The network over its input plane, where it has two inputs.
     """
 
     run: runs.Run
@@ -65,6 +71,7 @@ class SweepResults:
     best: xr.Dataset | None
     loss_width: float
     log_loss_width: float
+    plane: plane.PlaneResults | None
 
     @cached_property
     def design(self) -> str:
@@ -107,25 +114,25 @@ class SweepResults:
         return int(re.findall(r"\bon=(\d+)", str(self.sweep.attrs["design"]))[0])
 
     @property
-    def node_count(self) -> int:
-        """Number of nodes with a gate."""
-        return self.sweep.sizes["node"]
-
-    @property
-    def full_loss(self) -> float:
-        """Loss with every node on, on the test set."""
-        return float(self.network.attrs["full_loss"])
-
-    @property
     def task_name(self) -> str:
         """Name of the task."""
         return str(self.task.attrs.get("name", "task"))
+
+    @property
+    def task_settings(self) -> dict[str, Any]:
+        """Settings of the task."""
+        return {key: value for key, value in self.task.attrs.items() if key != "complete"}
 
     @cached_property
     def sites(self) -> list[dict[str, Any]]:
         """Where the network is gated, if the store says: for each site path, at, kind, nodes and source."""
         found = json.loads(str(self.network.attrs.get("sites", "[]")))
         return [dict(site) for site in found]
+
+    @property
+    def full_loss(self) -> float:
+        """Loss with every node on, on the test set."""
+        return float(self.network.attrs["full_loss"])
 
     @property
     def full_accuracy(self) -> float | None:
@@ -147,6 +154,46 @@ class SweepResults:
     def untested(self) -> np.ndarray:
         """Whether there was nothing to test, for each row; bool."""
         return self.fits["p_value"].isnull().values
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Whether a log-normal law was tested and is not rejected, for each row; bool."""
+        return ~self.rejected & ~self.untested
+
+    @cached_property
+    def groups(self) -> Groups | None:
+        """Return the layers by which single removals are drawn; None for few nodes of one layer."""
+        if self.nodes is None or "layer" not in self.nodes.coords:
+            return None
+        found = layers.groups(self.nodes)
+        return None if len(found.names) == 1 and len(found.labels) <= figures.style.NAMED else found
+
+    @property
+    def maps(self) -> list["Map"]:
+        """Heat maps of single removals that are worth a figure, one for each kind of node."""
+        if self.groups is None:
+            return []
+        kinds = self.groups.kinds
+        names: dict[str, str] = {}
+        for kind in dict.fromkeys(kinds):
+            name = "_".join(["nodes", *re.findall("[A-Za-z0-9]+", kind)])[:60]
+            taken = name.lower() in map(str.lower, names)
+            names[f"{name}_{len(names)}" if taken else name] = kind
+        sizes = {kind: self.groups.sizes[[its == kind for its in kinds]] for kind in kinds}
+        # A map of one row, or of rows of many nodes, says no more than the strips do.
+        return [
+            Map(name, kind, bool(sizes[kind].max() > figures.nodes.NARROW))
+            for name, kind in names.items()
+            if kind and sizes[kind].size > 1 and sizes[kind].max() <= GRID
+        ]
+
+
+class Map(NamedTuple):
+    """A heat map of the layers of one kind of node: its file name, the kind, and whether it takes the page's width."""
+
+    name: str
+    kind: str
+    wide: bool
 
 
 def measure(run: runs.Run) -> SweepResults:
@@ -177,19 +224,23 @@ def measure(run: runs.Run) -> SweepResults:
         losses, fits = losses.expand_dims(ROW), fits.expand_dims(ROW)
         lowest = None if lowest is None else lowest.expand_dims(ROW)
     parts = samples.parts(sweep, dim)
+    task = run.group("task", on_disk=_variables(run, "task"))  # a data set may be large, and little of it is read
+    network, training = run.group("network"), run.group("training") if "training" in run.tree.children else None
+    shown = {} if lowest is None else {"lowest seen": lowest["gates"].isel({dim or ROW: -1, "rank": 0}).values}
     return SweepResults(
         run=run,
-        task=run.group("task", on_disk=_variables(run, "task")),  # a data set may be large, and little of it is read
-        network=run.group("network"),
-        training=run.group("training") if "training" in run.tree.children else None,
+        task=task,
+        network=network,
+        training=training,
         sweep=sweep,
         losses=losses,
         fits=fits,
         nodes=removal.leave_one_out(sweep) if single else None,
-        layers=layers_of(sweep, name),
+        layers=_layers(sweep, name),
         best=lowest,
         loss_width=density.kernel_width(samples.losses(part) for part in parts),
         log_loss_width=density.kernel_width(samples.log_losses(part) for part in parts),
+        plane=plane.measure(network, task, training, [str(label) for label in sweep["node"].values], shown),
     )
 
 
@@ -197,7 +248,7 @@ def _variables(run: runs.Run, group: str) -> list[str]:
     return [str(name) for name in run.tree[group].data_vars] if group in run.tree.children else []
 
 
-def layers_of(sweep: xr.Dataset, design: str) -> xr.Dataset | None:
+def _layers(sweep: xr.Dataset, design: str) -> xr.Dataset | None:
     """Summarise a sweep by layer, if it has several layers and holds something that tells them apart."""
     if "layer" not in sweep.coords or len(set(map(str, sweep["layer"].values))) < 2:
         return None

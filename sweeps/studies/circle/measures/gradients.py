@@ -1,4 +1,4 @@
-"""What the gate gradients of a Bernoulli sweep say: everything their section needs, computed once."""
+"""What the gate gradients of a Bernoulli sweep say."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import gradients, samples
+from analysis import gradients
 from analysis.figures import style
+from sweeps.studies.circle import published
 
 #: Bootstrap samples and coverage of the intervals.
 RESAMPLES, LEVEL = 999, 0.95
+#: A difference counts from so many standard errors on.
+CLEAR = 3.0
 #: What the quantities are called.
 LABELS = {"loss_gradient": "loss gradient", "log_loss_gradient": "log-loss gradient"}
 
@@ -25,31 +28,27 @@ class GradientResults:
     statistics : dict of str to xarray.Dataset
         What `analysis.gradients.statistics` returns, by quantity: "loss_gradient" and "log_loss_gradient".
     intervals : dict of str to xarray.Dataset
-        What `analysis.gradients.bootstrap` returns; empty for a summary.
+        What `analysis.gradients.bootstrap` returns.
     slope : xarray.Dataset or None
         What `analysis.gradients.slope_check` returns; None with fewer than three probabilities.
-    published : xarray.Dataset or None
-        Published numbers in the form of `analysis.published.circle_gradients`.
+    published : xarray.Dataset
+        What was published on gate gradients.
     shown : float
         The probability at which states and nodes are shown.
     unit : str
         Of the loss.
     convex : bool
-        Whether the loss is known to be convex along every gate.
+        Whether the loss is known to be convex along every gate: outputs are affine in the gates, and the cross-entropy
+        is convex in the outputs.
     """
 
     statistics: dict[str, xr.Dataset]
     intervals: dict[str, xr.Dataset]
     slope: xr.Dataset | None
-    published: xr.Dataset | None
+    published: xr.Dataset
     shown: float
     unit: str
     convex: bool
-
-    @property
-    def summary(self) -> bool:
-        """Whether there are no draws, hence no figures."""
-        return not self.intervals
 
     @property
     def probabilities(self) -> list[float]:
@@ -73,61 +72,77 @@ class GradientResults:
         total = count.sum(axis=0)
         return np.sqrt(square.sum(axis=0) / np.where(total > 0, total, np.nan))
 
+    def tails(self, name: str) -> dict[str, list[float]]:
+        """Probabilities at which the tails of a quantity are heavier or lighter than, or like those of a normal law."""
+        data = self.statistics[name]
+        value, error = data["excess_kurtosis"].values, data["excess_kurtosis_error"].values
+        known = np.isfinite(value) & np.isfinite(error)
+        groups = {
+            "heavier": known & (value > CLEAR * error),
+            "lighter": known & (value < -CLEAR * error),
+            "like": known & (np.abs(value) <= CLEAR * error),
+        }
+        return {word: self._at(chosen) for word, chosen in groups.items() if chosen.any()}
+
+    def troughs(self, name: str) -> dict[str, list[float]]:
+        """Probabilities at which the density of a quantity has a trough at 0, and at which it has none."""
+        data = self.statistics[name]
+        value, error = data["trough"].values, data["trough_error"].values
+        known = np.isfinite(value) & np.isfinite(error)
+        there = known & (1 - value > CLEAR * error)
+        groups = {"there": there, "absent": known & ~there}
+        return {word: self._at(chosen) for word, chosen in groups.items() if chosen.any()}
+
+    def signs(self) -> tuple[int, list[tuple[str, float]]]:
+        """Count published means with the sign of ours, and list quantity and probability of those with another."""
+        same, differ = 0, []
+        for name, data in self.statistics.items():
+            for p, ours, theirs in zip(self.probabilities, data["mean"].values, self.theirs(name, "mean"), strict=True):
+                if theirs * ours < 0:
+                    differ.append((name, p))
+                elif np.isfinite(theirs * ours):
+                    same += 1
+        return same, differ
+
+    def _at(self, chosen: npt.NDArray[np.bool_]) -> list[float]:
+        return [p for p, this in zip(self.probabilities, chosen, strict=True) if this]
+
     def theirs(self, name: str, key: str) -> list[float]:
         """Published `mean` or `sd` of a quantity at each of our probabilities; NaN where none was published."""
-        if self.published is None:
-            return [float("nan")] * len(self.probabilities)
         row = self.published[key].sel(quantity=name)
         found = [np.flatnonzero(np.isclose(row["probability"], p)) for p in self.probabilities]
         return [float(row[one[0]]) if one.size else float("nan") for one in found]
 
 
-def measure(
-    sweep: xr.Dataset,
-    cube_loss: Any = None,
-    published: xr.Dataset | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> GradientResults | None:
+def measure(sweep: xr.Dataset, cube_loss: Any = None, resamples: int = RESAMPLES, seed: int = 0) -> GradientResults:
     """Compute the statistics of the gate gradients.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        A Bernoulli sweep with its gradients, or its summary; variables on disk are read when they are used.
+        A Bernoulli sweep with its gradients; variables on disk are read when they are used.
     cube_loss : array_like, (2**N,), optional
         The loss of every mask of the same network.
-    published : xarray.Dataset, optional
-        Published numbers, in the form of `analysis.published.circle_gradients`.
     resamples, seed : int
         Of the bootstrap.
 
     Returns
     -------
-    GradientResults or None
-        None for a sweep without gradients.
+    GradientResults
 
     Raises
     ------
-    TypeError
-        If the gradients are no real numbers or the gates not boolean.
     ValueError
         If `cube_loss` is of another number of nodes.
     """
-    held = samples.is_summary(sweep)
-    if any((f"{name}_mean" if held else name) not in sweep for name in gradients.NAMES):
-        return None
-    chances = sweep["probability"].values.astype(np.float64)
-    wanted = 0.5 if published is None else float(published.attrs["state_probability"])
-    loss, plan = str(sweep.attrs.get("loss", "")), str(sweep.attrs.get("plan", ""))
+    chances, theirs = sweep["probability"].values.astype(np.float64), published.circle_gradients()
+    nearest = np.argmin(np.abs(chances - theirs.attrs["state_probability"]))
     return GradientResults(
-        statistics={name: gradients.statistics(sweep, name) for name in gradients.NAMES},
-        intervals={}
-        if held
-        else {name: gradients.bootstrap(sweep, name, resamples, seed, LEVEL) for name in gradients.NAMES},
+        statistics={name: gradients.statistics(sweep, name) for name in LABELS},
+        intervals={name: gradients.bootstrap(sweep, name, resamples, seed, LEVEL) for name in LABELS},
         slope=gradients.slope_check(sweep, cube_loss) if chances.size > 2 else None,
-        published=published,
-        shown=float(chances[np.argmin(np.abs(chances - wanted))]),
+        published=theirs,
+        shown=float(chances[nearest]),
         unit=style.unit_of(sweep),
-        convex=plan.startswith("affine") and loss in ("cross_entropy", "squared_error"),
+        convex=str(sweep.attrs["plan"]).startswith("affine"),
     )

@@ -1,14 +1,11 @@
-"""Tables and LaTeX macros of flip paths and of the whole hypercube."""
-
-from typing import Any
+"""Tables of flip paths and of the whole hypercube."""
 
 import numpy as np
 import xarray as xr
 
 from analysis.formatting import listed_nodes, short_labels
-from analysis.numbers import Numbers
 from analysis.tables import Column, Table
-from sweeps.studies.circle.cube.results import CubeResults, HypercubeResults, PathResults
+from sweeps.studies.circle.measures.hypercube import CubeResults, HypercubeResults, PathResults
 
 #: Orders beyond the one at which this share of the variance is reached are left out of the table.
 SHOWN = 0.999
@@ -47,10 +44,14 @@ def flip_paths(paths: PathResults, cube: CubeResults | None) -> Table:
     )
 
 
+def inside(probabilities: list[float]) -> list[float]:
+    """Return the probabilities at which masks vary, and 0.5 in any case."""
+    return list(dict.fromkeys([*(p for p in probabilities if 0 < p < 1), 0.5]))
+
+
 def orders(cube: CubeResults, probabilities: list[float]) -> Table:
     """Make the table of the variance by order, for several probabilities."""
-    inside = list(dict.fromkeys([*(p for p in probabilities if 0 < p < 1), 0.5]))
-    shares = {p: cube.shares(p) for p in sorted(inside)}
+    shares = {p: cube.shares(p) for p in sorted(inside(probabilities))}
     last = max(int(np.searchsorted(np.cumsum(one), SHOWN)) for one in shares.values())
     kept = slice(1, max(2, min(last, cube.nodes) + 1))
     return Table(
@@ -64,10 +65,8 @@ def orders(cube: CubeResults, probabilities: list[float]) -> Table:
     )
 
 
-def moments(results: HypercubeResults) -> Table:
+def moments(data: xr.Dataset) -> Table:
     """Make the table of exact moments beside the sampled means."""
-    data = results.moments
-    assert data is not None
     rows = data.stack(row=("quantity", "probability"))
     names = {
         "exact_mean": "exact mean",
@@ -149,44 +148,12 @@ def sizes(cube: CubeResults) -> Table:
     )
 
 
-def all_tables(results: HypercubeResults, probabilities: list[float]) -> dict[str, Table]:
-    """Make every table that the results allow, by name."""
-    made = []
-    if results.paths is not None:
-        made.append(flip_paths(results.paths, results.cube))
-    if results.cube is not None:
-        made += [moments(results), orders(results.cube, probabilities), nodes(results.cube), sizes(results.cube)]
+def all_tables(results: HypercubeResults, probabilities: list[float]) -> list[Table]:
+    """Make every table that the results allow."""
+    cube = results.cube
+    made = [] if results.paths is None else [flip_paths(results.paths, cube)]
+    if cube is not None and results.moments is not None:
+        made += [moments(results.moments), orders(cube, probabilities), nodes(cube), sizes(cube)]
     if results.estimates is not None:
         made.append(node_estimates(results.estimates))
-    return {table.name: table for table in made}
-
-
-def add_numbers(macros: Numbers, results: HypercubeResults, probabilities: list[float]) -> Numbers:
-    """Add every number that a paper would quote, and return the macros."""
-    if results.paths is not None:
-        data = results.paths.sampled
-        macros.add("paths", int(data["paths"]))
-        macros.add("path first insignificant", float(data["first_insignificant"]), digits=None, comment="flips")
-        value, error = (float(data[f"opposite_correlation{end}"]) for end in ("", "_error"))
-        macros.add("opposite correlation sampled", value, error)
-        macros.add("path reversal p value", float(data["reversal_p_value"]), digits=2)
-        if results.paths.comparison is not None:
-            macros.add("path exact p value", float(results.paths.comparison["p_value"]), digits=2)
-    cube = results.cube
-    if cube is None:
-        return macros
-    macros.add("cube masks", cube.loss.size)
-    macros.add("opposite correlation", cube.opposite.correlation, digits=3, comment="exact")
-    for p in dict.fromkeys([*(p for p in probabilities if 0 < p < 1), 0.5]):
-        shares = cube.shares(p)
-        for order in range(1, min(3, cube.nodes) + 1):
-            macros.add(f"order {order} share", float(shares[order]), digits=3, p=p)
-    macros.add("largest greedy gap", float(cube.greedy.gap.max()), digits=3, comment="in log loss")
-    exact = results.moments
-    assert exact is not None
-    for quantity in exact["quantity"].values:
-        for p in exact["probability"].values:
-            one: Any = exact.sel(quantity=quantity, probability=p)
-            macros.add(f"exact mean {quantity}", float(one["exact_mean"]), digits=5, p=float(p))
-            macros.add(f"exact sd {quantity}", float(one["exact_sd"]), digits=4, p=float(p))
-    return macros
+    return made

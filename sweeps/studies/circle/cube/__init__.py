@@ -1,1 +1,0 @@
-"""Flip paths and the whole hypercube of one network."""

@@ -1,1 +1,0 @@
-"""Gate gradients of a Bernoulli sweep."""
