@@ -92,11 +92,14 @@ class Interval(NamedTuple):
         '71.2 ± 1.5 %'
         >>> Interval(2.0, float("nan"), 1).text()
         '2.0 (no interval)'
+        >>> Interval(-0.004, 0.1, 5).text().replace("\u00a0", " ")
+        '0.0 ± 0.1'
         """
         if not self.networks:
             return "not known"
-        mean = format_number(self.mean, decimals=decimals, style="html")
-        mean = f"+{mean}" if signed and self.mean > 0 else mean
+        rounded = round(self.mean, decimals) + 0.0  # which makes 0 of -0
+        mean = format_number(rounded, decimals=decimals, style="html")
+        mean = f"+{mean}" if signed and rounded > 0 else mean
         unit = f"\u00a0{unit}" if unit else ""
         return f"{mean}\u00a0±\u00a0{self.half:.{decimals}f}{unit}" if self.known else f"{mean}{unit} (no interval)"
 
