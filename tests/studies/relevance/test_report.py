@@ -49,8 +49,12 @@ def results(tree, tmp_path_factory):
     return results_of(tree, tmp_path_factory.mktemp("results"))
 
 
-def results_of(tree, tmp_path):
-    return measure(Run(tmp_path, tree, "relevance", "command", "1 CPU device", {}, {}, {}))
+def run_of(tree, folder):
+    return Run(folder, tree, "relevance", "command", "1 CPU device", {}, {}, {})
+
+
+def results_of(tree, folder):
+    return measure(run_of(tree, folder))
 
 
 def changed(tree, **groups):
@@ -61,10 +65,11 @@ def changed(tree, **groups):
     return found
 
 
-def page_of(tree, tmp_path, monkeypatch, names=FIGURES):
+def page_of(tree, folder, monkeypatch, names=FIGURES):
     """Return the page's text, with empty figures: drawing is what takes time."""
     monkeypatch.setattr(report, "draw", lambda results: dict.fromkeys(names, Figure((1, 1))))
-    return text_of(drawing.write_report(synthetic_run.write_run(tmp_path, tree)))
+    monkeypatch.setattr(report.runs, "open_run", lambda folder, study=None: run_of(tree, folder))
+    return text_of(drawing.write_report(folder))
 
 
 def text_of(path):
@@ -139,7 +144,7 @@ def test_a_store_without_what_settings_leave_out_gives_a_page(tmp_path, monkeypa
     results = results_of(tree, tmp_path)
     assert {table.name for table in all_tables(results, judge(results))} == ALWAYS_TABLES
     assert set(figures.draw(results)) == ALWAYS_FIGURES
-    page = page_of(tree, tmp_path / "run", monkeypatch, ALWAYS_FIGURES)
+    page = page_of(tree, tmp_path, monkeypatch, ALWAYS_FIGURES)
     assert "7 were not measured" in page and not re.search(r"\bnan\b|\bNone\b|± ?n", page)
     for anchor in ("deletion", "relevance-of-hidden-nodes", "training-relevance-into-the-region", "the-trainings"):
         assert f'id="{anchor}' not in page
@@ -158,7 +163,7 @@ def test_one_network_and_one_image_have_no_intervals(tree, tmp_path, monkeypatch
     about = ("beats_random", "same_ranking", "node_relevance", "helps", "beats_penalty", "gamed", "gamed_somewhere")
     assert {claims[name].verdict for name in about} == {UNDECIDED}
     assert {table.name for table in all_tables(results, claims)} == TABLES
-    page = page_of(alone, tmp_path / "run", monkeypatch)
+    page = page_of(alone, tmp_path, monkeypatch)
     assert "(no interval)" in page and "One image tells no two methods apart" in page
     assert not re.search(r"\bnan\b|\bNone\b|± ?n", page)
 
@@ -171,7 +176,7 @@ def test_networks_of_one_node_and_trainings_that_lost_theirs_give_a_page(tree, t
     claims = judge(results)
     assert not claims["node_relevance"].known and list(claims["helps"].cases) == ["relevance_slope"]
     assert "node_gaps" not in {table.name for table in all_tables(results, claims)}
-    page = page_of(few, tmp_path / "run", monkeypatch, FIGURES - {"node_pairs"})
+    page = page_of(few, tmp_path, monkeypatch, FIGURES - {"node_pairs"})
     assert not re.search(r"\bnan\b|\bNone\b|± ?n", page)
 
 
@@ -186,7 +191,7 @@ def test_gaming_is_told_by_the_strengths_at_which_it_is_seen(gamed, tree, tmp_pa
     changed_tree = changed(tree, supervised=edge)
     claims = judge(results_of(changed_tree, tmp_path))
     assert claims["gamed"].verdict == FAILS and claims["gamed_somewhere"].verdict == (HOLDS if gamed else FAILS)
-    page = page_of(changed_tree, tmp_path / "run", monkeypatch)
+    page = page_of(changed_tree, tmp_path, monkeypatch)
     assert ("relevance (LRP): gamed at λ = 10" in page) is gamed
     assert ("depends on how strongly" in page) is gamed and ("not seen here" in page) is not gamed
     assert "the weakest of those tried for gradient penalty" in page and "the strongest of those" not in page
