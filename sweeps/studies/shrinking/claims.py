@@ -271,7 +271,7 @@ def retraining(summary: RetrainingSummary | None) -> Claim:
         f"it holds where the better of two methods without retraining is the better one with it in fewer than "
         f"{percent(AGREEMENT, 0)} of the cases, and retraining leaves less than {percent(SPREAD, 0)} of the distance "
         "of the best from the worst; it holds partly where one of the two is so",
-        published="weakly related (arXiv 2412.00143)",
+        published="weakly related",
     )
     if summary is None:
         return Claim(statement, NOT_MEASURED)
