@@ -1,12 +1,13 @@
 """Numbers of train first and prune first: against plain loops and closed forms, and every rule either way."""
 
+from collections import defaultdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.intervals import NO_INTERVAL, Interval, interval, over_pairs
+from analysis.intervals import NO_INTERVAL, Interval, interval
 from sweeps.studies.spiral import claims
 from sweeps.studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes, rates
 from tests.studies.spiral import synthetic
@@ -30,30 +31,6 @@ def inside(store):
 @pytest.fixture(scope="module")
 def main(store):
     return kernels.read(store["full"], store["pruned"], store["nodes"])
-
-
-def test_pairs_of_networks_have_the_error_of_leaving_out_one():
-    values = np.random.default_rng(0).random((5, 5))
-    values = values + values.T
-    without = []
-    for left in range(5):
-        others = [one for one in range(5) if one != left]
-        without.append(np.mean([values[i, j] for i in others for j in others if i != j]))
-    found = over_pairs(values)
-    assert found.mean == pytest.approx(np.mean(without))
-    assert found.error == pytest.approx(np.sqrt(4 / 5 * np.square(np.array(without) - found.mean).sum()))
-    assert np.isnan(over_pairs(values[:2, :2]).error) and np.isnan(over_pairs(values[:1, :1]).mean)
-
-
-def test_the_interval_of_pairs_covers():
-    # Agreement a_i + a_j of networks with independent a: its mean is known. 95 % of 400 intervals, 4 standard errors.
-    random = np.random.default_rng(1)
-    hits = 0
-    for _ in range(400):
-        part = random.normal(size=12)
-        found = over_pairs(part[:, None] + part)
-        hits += found.low <= 0 <= found.high
-    assert abs(hits / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
 
 
 def test_agreement_counts_points_of_the_square(store, inside):
@@ -249,49 +226,30 @@ def test_the_distance_of_a_single_gradient_goes_with_the_learning_rate():
     assert claims.single_gradient([6.0, 6.01, 5.99])[0] == "holds"
 
 
-class Judged(SimpleNamespace):
-    """Results of which the claims are judged, with every number set."""
-
-    def against(self, measure, arm, kind, reference="trained"):
-        return self.differences[measure, arm, kind, reference]
-
-    def outcome(self, measure, arm, kind):
-        return self.agreements[arm]
-
-
 @pytest.mark.parametrize("good", [True, False])
 def test_every_claim_comes_out_either_way(good):
+    def pick(yes, no):
+        return yes if good else no
+
     small, large, lost, same = between(-0.001, 0.001), between(0.3, 0.4), between(-0.4, -0.3), between(0.995, 0.999)
-    one = commuting.Commuting(small, large if good else lost, small, "does not hold" if good else "holds")
-    results = Judged(
+    one = commuting.Commuting(small, pick(large, lost), small, pick("does not hold", "holds"))
+    unmoved = {"random": pick([0.3, 0.31, 0.3], [0.0, 0.001, 0.0])}
+    peaks = {"trained": pick([0.6, 0.59, 0.6], [0.1, 0.1, 0.1])}
+    results = SimpleNamespace(
         run=SimpleNamespace(config={"learning_rate": 0.1}),
-        differences={
-            ("accuracy", "pruned", "random", "trained"): lost if good else small,
-            ("accuracy", "prune_first", "random", "trained"): small if good else lost,
-            ("agreement", "prune_first", "smallest deviation", "reshuffled"): small if good else lost,
-        },
-        agreements={"pruned": same if good else large, "prune_first": large if good else same},
-        commuting={
-            (kind, "pruned", quantity): one
-            for kind in ("random", "smallest deviation")
-            for quantity in ("accuracy", "decisions", "weights")
-        },
+        against=lambda measure, arm, *rest: pick(lost, small) if arm == "pruned" else pick(small, lost),
+        outcome=lambda measure, arm, kind: pick(same, large) if arm == "pruned" else pick(large, same),
+        commuting=defaultdict(lambda: one),
         unmoved=xr.DataArray(
-            [[[0.3, 0.31, 0.3] if good else [0.0, 0.001, 0.0]]],
-            {"arm": ["both"], "kind": ["random"]},
-            ("arm", "kind", "network"),
+            [list(unmoved.values())], {"arm": ["both"], "kind": list(unmoved)}, ("arm", "kind", "seed")
         ),
-        peaks=xr.DataArray(
-            [[[0.6, 0.59, 0.6] if good else [0.1, 0.1, 0.1]]],
-            {"source": ["trained"], "of": ["all"]},
-            ("source", "of", "network"),
-        ),
+        peaks=xr.DataArray([list(peaks.values())], {"of": ["all"], "source": list(peaks)}, ("of", "source", "seed")),
     )
     found = claims.all_claims(results)
     assert list(found) == list(claims.STATEMENTS) and len(found) == 11
-    assert {claim.verdict for claim in found.values()} == {"holds" if good else "does not hold"}
+    assert {claim.verdict for claim in found.values()} == {pick("holds", "does not hold")}
     assert [claim.statement.source for claim in found.values()].count("ours") == 1
-    assert found["random_bad"].measured.mean == pytest.approx(0.35 if good else 0.0)
+    assert found["random_bad"].measured.mean == pytest.approx(pick(0.35, 0.0))
 
 
 @pytest.mark.parametrize(

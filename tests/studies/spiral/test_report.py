@@ -1,4 +1,4 @@
-"""The report on train first or prune first: every file, every number of its page, and the same bytes twice."""
+"""The report on train first or prune first: every file, every number of its page, and pictures that show them."""
 
 import re
 
@@ -8,12 +8,12 @@ import xarray as xr
 from PIL import Image
 
 from analysis import claims, runs
-from analysis.figures import plane, style
 from analysis.intervals import Interval
 from sweeps.studies.spiral import figures, report, tables
 from sweeps.studies.spiral.claims import all_claims
 from sweeps.studies.spiral.figures import outcomes, pictures, rates
 from sweeps.studies.spiral.measures import FILMS, measure
+from sweeps.studies.spiral.names import ARMS, NODES
 from sweeps.studies.spiral.numbers import numbers
 from tests import drawing
 from tests.analysis import synthetic_run
@@ -24,65 +24,61 @@ FIGURES = {"pictures", "pictures_without", "outcomes", "kernels", "correlations"
 FIGURES |= {"deviations", "training", "rates", "graph"}
 
 
-@pytest.fixture(scope="module")
-def tree():
-    return synthetic.make_tree()
-
-
-@pytest.fixture(scope="module")
-def _few_points():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "POINTS", 21)
-        patch.setattr(pictures, "FILM_POINTS", 11)
-        patch.setattr(pictures, "FRAMES", 2)
-        yield
-
-
 def blank(path):
     path.parent.mkdir(exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
     return path
 
 
-@pytest.fixture(scope="module")
-def _no_films(_few_points):
+def report_of(tree, folder, rendered=False):
+    """Write a report without films; where figures are not rendered, which takes most of the time, files are blank."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "POINTS", 21)
         patch.setattr(pictures, "animation", lambda maps, path, task: blank(path))
-        yield
+        if not rendered:
+            patch.setattr(drawing, "coarse", lambda figure, folder, name: (None, blank(folder / f"{name}.png")))
+        return drawing.write_report(synthetic_run.write_run(folder, tree)).parent
 
 
-@pytest.fixture(scope="module")
-def _no_pictures(_no_films):
-    """Figures are made, and not rendered, which takes most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drawing, "coarse", lambda figure, folder, name: (None, blank(folder / f"{name}.png")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def written(tree, tmp_path_factory, _no_films):
-    return drawing.write_report(synthetic_run.write_run(tmp_path_factory.mktemp("spiral"), tree)).parent
-
-
-@pytest.fixture(scope="module")
-def least(tmp_path_factory, _no_pictures):
-    """The report of one seed, without other learning rates, of a network of three hidden layers."""
-    tree = synthetic.make_tree(networks=1, choices=1, sizes=(2, 6, 5, 4, 2), with_rates=False, epochs=1)
-    return drawing.write_report(synthetic_run.write_run(tmp_path_factory.mktemp("least"), tree)).parent
-
-
-def results_of(tree, folder):
+def results_of(tree, folder="folder"):
     config = {"learning_rate": synthetic.RATE, "share": 0.5}
     return measure(runs.Run(folder, tree, "spiral", "command", "1 CPU device", config, {}, {}))
 
 
-@pytest.fixture(scope="module")
-def results(tree, tmp_path_factory):
-    return results_of(tree, tmp_path_factory.mktemp("results"))
-
-
-def numbers_of(results):
+def numbers_of(tree):
+    results = results_of(tree)
     return numbers(results, all_claims(results))
+
+
+def changed(tree, **values):
+    """A copy of a store whose pruned networks have other values: by variable, pairs of a place and a value."""
+    found, pruned = tree.copy(deep=True), tree["pruned"].to_dataset().copy(deep=True)
+    for name, pairs in values.items():
+        for place, value in pairs:
+            pruned[name].loc[place] = value
+    found["pruned"] = xr.DataTree(pruned)
+    return found
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return synthetic.make_tree()
+
+
+@pytest.fixture(scope="module")
+def results(tree):
+    return results_of(tree)
+
+
+@pytest.fixture(scope="module")
+def written(tree, tmp_path_factory):
+    return report_of(tree, tmp_path_factory.mktemp("spiral"), rendered=True)
+
+
+@pytest.fixture(scope="module")
+def least():
+    """One seed, no other learning rates, three hidden layers."""
+    return synthetic.make_tree(networks=1, choices=1, sizes=(2, 6, 5, 4, 2), with_rates=False, epochs=1)
 
 
 def page_of(folder):
@@ -106,16 +102,8 @@ def test_every_file_is_written_and_placed(written):
     assert set(ids(page, "figure")) == drawn | films and set(ids(page, "table")) == TABLES
 
 
-@pytest.mark.usefixtures("_few_points")
-def test_a_film_has_its_frames(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "animation", plane.animation)
-    made = pictures.film(results, "trained", tmp_path / "film.gif")
-    with Image.open(made) as film:
-        assert film.n_frames == 2
-
-
-def test_the_page_holds_every_claim_and_its_numbers(written, results):
-    page, n, judged = page_of(written), numbers_of(results), all_claims(results)
+def test_the_page_holds_every_claim_and_its_numbers(written, tree, results):
+    page, n, judged = page_of(written), numbers_of(tree), all_claims(results)
     assert ids(page, "claim") == list(judged)
     for claim in judged.values():
         assert claim.statement.title in page and f"The rule: {claim.statement.rule}." in page
@@ -135,119 +123,88 @@ def test_the_page_holds_every_claim_and_its_numbers(written, results):
 
 def test_main_findings_stand_first_and_the_rest_is_folded(written):
     page = page_of(written)
-    folded = re.findall(r'<details class="section" id="([\w-]+)">', page)
-    assert folded == [
-        "the-claims-one-by-one",
-        "with-and-without-bias-compensation",
-        "training-curves-and-films",
-        "the-network-as-a-graph",
-        "the-task-and-the-removal",
-        "settings",
-    ]
-    assert re.findall(r'<section id="([\w-]+)">', page)[0] == "in-short"
+    folded = set(re.findall(r'<details class="section" id="([\w-]+)">', page))
+    assert folded >= {"the-claims-one-by-one", "with-and-without-bias-compensation", "training-curves-and-films"}
+    assert re.findall(r'<section id="([\w-]+)">', page)[:2] == ["in-short", "the-pictures"]
 
 
-def test_tables_and_macros_are_the_same_twice(written, results):
+def test_tables_and_macros_are_the_same_twice(written, tree, results):
     for table in tables.all_tables(results):
         assert table.to_csv() == (written / "tables" / f"{table.name}.csv").read_text(encoding="utf-8")
-    macros = numbers_of(results).to_latex()
+    macros = numbers_of(tree).to_latex()
     assert macros == (written / "numbers.tex").read_text(encoding="utf-8")
     found = re.findall(r"^\\newcommand\{\\(spiral[A-Za-z]+)\}\{.+\}", macros, re.M)
     assert len(found) == len(macros.splitlines()) > 400
     assert {"spiralClaimPeaks", "spiralTrainedAccuracyLow"} <= set(found)
 
 
-def test_figures_are_the_same_twice(results, tmp_path):
-    saved = [style.save(figures.deviations.deviations(results), tmp_path / name, "same") for name in "ab"]
-    assert [path.read_bytes() for path in saved[0]] == [path.read_bytes() for path in saved[1]]
-
-
-def test_the_synthetic_peak_is_found_and_explained(results):
+def test_the_synthetic_peak_is_found_and_explained(tree, results):
     np.testing.assert_allclose(results.peaks.sel(source="trained", of="all"), synthetic.DISTANCE, atol=0.02)
-    n = numbers_of(results)
+    n = numbers_of(tree)
     assert n.single_gradient_distance.value == pytest.approx(6.006 * synthetic.RATE, abs=1e-3)
     assert n.published_learning_rate.value == pytest.approx(0.0982, abs=1e-3)
-    assert n.claim_single_gradient.value == all_claims(results)["single_gradient"].verdict
 
 
-def test_one_seed_decides_nothing(least):
-    page = page_of(least)
-    n = dict(re.findall(r"\\(\w+)\}\{(.*?)\}(?: %|$)", (least / "numbers.tex").read_text(encoding="utf-8"), re.M))
-    verdicts = {n[name] for name in n if re.match("spiralClaim[A-Z]", name)}
-    assert verdicts == {"undecided"}
+def test_one_seed_decides_nothing_and_its_page_has_no_drawing_without_networkx(least, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "has_networkx", lambda: False)
+    page, judged = page_of(report_of(least, tmp_path)), all_claims(results_of(least))
+    assert {claim.verdict for claim in judged.values()} == {"undecided"}
     assert "There is one seed" in page and "2-6-5-4-2" in page and "in hidden layer 3" in page
     assert "rates" not in ids(page, "figure") + ids(page, "table")
     assert 'id="what-the-learning-rate-does"' not in page
+    assert "graph" not in ids(page, "figure") and "gatesweep[graph]" in page
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", page)
 
 
-def test_without_networkx_the_page_says_how_to_get_the_drawing(least, _no_pictures, monkeypatch):
-    monkeypatch.setattr(figures, "has_networkx", lambda: False)
-    monkeypatch.setattr(report, "figures", figures)
-    drawing.write_report(least)
-    page = page_of(least)
-    assert "graph" not in ids(page, "figure") and "gatesweep[graph]" in page
-
-
-def test_values_that_are_not_known_are_counted(tree, tmp_path):
-    broken = tree.copy(deep=True)
-    pruned = broken["pruned"].to_dataset()
-    pruned["loss"][..., 0] = np.inf
-    broken["pruned"] = xr.DataTree(pruned)
-    n = numbers_of(results_of(broken, tmp_path))
+def test_values_that_are_not_known_are_counted(tree):
+    n = numbers_of(changed(tree, loss=[({"network": 0}, np.inf)]))
     assert n.unknown.value == 3 * 2 * 3
     assert n.random_pruned_with_loss.interval.networks == 2
 
 
-def test_a_run_without_its_groups_is_refused(tree, tmp_path):
+def test_a_run_without_its_groups_is_refused(tree):
     broken = tree.copy()
     del broken["nodes"]
     with pytest.raises(ValueError, match="must be a group of the run"):
-        results_of(broken, tmp_path)
+        results_of(broken)
 
 
-def test_compensation_is_paired_and_has_its_sign(tree, tmp_path):
-    changed = tree.copy(deep=True)
-    pruned = changed["pruned"].to_dataset()
-    pruned["accuracy"].loc[{"compensation": "without"}] = 0.5
-    for arm, accuracy in {"pruned": 0.75, "finetuned": 0.25, "prune_first": 0.5}.items():
-        pruned["accuracy"].loc[{"compensation": "with", "arm": arm}] = accuracy
-    changed["pruned"] = xr.DataTree(pruned)
-    results = results_of(changed, tmp_path)
-    n = numbers_of(results)
-    found = [n(f"random {arm} compensated accuracy").value for arm in ("pruned", "finetuned", "prune_first")]
-    assert found == [0.25, -0.25, 0.0]
-    kinds = ("random", "smallest deviation")
-    expected = [(kind, arm) for kind in kinds for arm in ("pruned", "finetuned")]
-    assert report._facts(results)["compensated"] == expected
+def test_compensation_is_paired_and_has_its_sign(tree):
+    with_it = {"pruned": 0.75, "finetuned": 0.25, "prune_first": 0.5}
+    places = [({"compensation": "with", "arm": arm}, accuracy) for arm, accuracy in with_it.items()]
+    other = changed(tree, accuracy=[({"compensation": "without"}, 0.5), *places])
+    n = numbers_of(other)
+    assert [n(f"random {arm} compensated accuracy").value for arm in ARMS] == [0.25, -0.25, 0.0]
+    expected = [(kind, arm) for kind in NODES for arm in ("pruned", "finetuned")]
+    assert report._facts(results_of(other))["compensated"] == expected
 
 
-def bars(ax):
-    """Length of each error bar of axes, lying or standing, in the order it was drawn."""
-    found = []
-    for container in ax.containers:
-        for one in container[2]:
-            found += [np.ptp(segment, axis=0).max() for segment in one.get_segments()]
-    return np.array(found)
+def test_a_film_has_its_frames(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "FILM_POINTS", 11)
+    monkeypatch.setattr(pictures, "FRAMES", 2)
+    with Image.open(pictures.film(results, "trained", tmp_path / "film.gif")) as film:
+        assert film.n_frames == 2
+
+
+def lengths(ax):
+    """Lengths of the error bars of axes, lying or standing, in the order they were drawn."""
+    segments = [segment for container in ax.containers for one in container[2] for segment in one.get_segments()]
+    return np.array([np.ptp(segment, axis=0).max() for segment in segments])
 
 
 def test_error_bars_are_as_long_as_the_intervals(results):
-    drawn = outcomes.panels(
-        {"x": [outcomes.Dot("a", "", Interval(1.0, 0.25, 3)), outcomes.Dot("b", "", Interval(2.0, np.nan, 1))]},
-        {"": {}},
-    )
-    np.testing.assert_allclose(bars(drawn.axes[0]), [0.5, 0.0])
+    two = [outcomes.Dot("a", "", Interval(1.0, 0.25, 3)), outcomes.Dot("b", "", Interval(2.0, np.nan, 1))]
+    np.testing.assert_allclose(lengths(outcomes.panels({"x": two}, {"": {}}).axes[0]), [0.5, 0.0])
     half = results.compensated("accuracy", "pruned", "random").half
-    assert bars(outcomes.compensation(results).axes[0])[0] == pytest.approx(2 * half)
-    constant = rates.overview(results.rates).axes[0]
+    assert lengths(outcomes.compensation(results).axes[0])[0] == pytest.approx(2 * half)
     found = rates.rates.each(results.rates["dead"], layer="layers/0")
-    np.testing.assert_allclose(bars(constant)[:2], [2 * one.half for one in found])
+    constant = rates.overview(results.rates).axes[0]
+    np.testing.assert_allclose(lengths(constant)[:2], [2 * one.half for one in found])
 
 
 def test_dots_of_one_row_stand_beside_each_other(results):
     figure = outcomes.outcomes(results)
-    places = [container[0].get_ydata(orig=False) for container in figure.axes[0].containers]
-    whole, compensated, plain = places
+    whole, compensated, plain = (container[0].get_ydata(orig=False) for container in figure.axes[0].containers)
     assert whole.tolist() == [0, 1, 2]
     np.testing.assert_allclose(plain - compensated, 0.26)
     np.testing.assert_allclose((plain + compensated) / 2, np.arange(3, 9))

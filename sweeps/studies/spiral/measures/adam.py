@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import _validate
+from analysis import checks
 
 #: Adam's usual decay rates, and how many steps are summed: the rest is below rounding.
 BETAS, STEPS = (0.9, 0.999), 2000
@@ -43,7 +43,7 @@ def single_gradient(at: int = 1) -> float:
     >>> round(single_gradient(), 3)
     6.006
     """
-    at, since = _validate.whole("at", at, 1), np.arange(STEPS)
+    at, since = checks.whole("at", at, 1), np.arange(STEPS)
     first, second = ((1 - beta) * beta**since / (1 - beta ** (since + at)) for beta in BETAS)
     return float((first / np.sqrt(second)).sum())
 
