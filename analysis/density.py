@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError, InputTypeError
 from analysis.samples import Sample
 
@@ -38,7 +38,7 @@ class Density(NamedTuple):
 
 
 def _clean_values(values: Any) -> npt.NDArray[np.float64]:
-    cleaned = _validate.real_numbers("values", values).ravel()
+    cleaned = checks.real_numbers("values", values).ravel()
     if cleaned.size == 0:
         raise InputError("values must be one or more numbers, got none")
     bad = int(np.count_nonzero(~np.isfinite(cleaned)))
@@ -53,7 +53,7 @@ def _clean_values(values: Any) -> npt.NDArray[np.float64]:
 def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
     if weights is None:
         return np.full(count, 1 / count)
-    cleaned = _validate.real_numbers("weights", weights).ravel()
+    cleaned = checks.real_numbers("weights", weights).ravel()
     if cleaned.size != count:
         raise InputError(f"weights must be one for each of the {count} values, got {cleaned.size}")
     if not (np.all(np.isfinite(cleaned)) and np.all(cleaned >= 0) and cleaned.sum() > 0):
@@ -130,7 +130,7 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
     >>> bool(abs(density.sum() * (grid[1] - grid[0]) - 1) < 1e-9)
     True
     """
-    width = _validate.positive("width", width)
+    width = checks.positive("width", width)
     inside = 1.0
     if isinstance(values, Sample):
         if weights is not None:

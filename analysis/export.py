@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis import _validate, runs
+from analysis import checks, runs
 
 #: Most rows of a CSV file that are written at a time, and most numbers in them.
 ROWS, CELLS = 2**16, 2**23
@@ -161,7 +161,7 @@ def to_arviz(data: xr.Dataset) -> Any:
     >>> to_arviz(data).posterior["loss"].values.tolist()
     [[1.0, 2.0]]
     """
-    _validate.dataset_with("data", data, (), ("chain", "draw"))
+    checks.dataset_with("data", data, (), ("chain", "draw"))
     import arviz  # here, because it imports pyplot, which analysis is to leave alone
 
     name = "convert_to_inference_data" if hasattr(arviz, "convert_to_inference_data") else "convert_to_datatree"

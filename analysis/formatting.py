@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from uncertainties import ufloat
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError
 
 STYLES = ("plain", "latex", "html")
@@ -46,7 +46,7 @@ _pairs = _MATHEMATICS.split()
 _LATEX |= {char: rf"\ensuremath{{{sign}}}" for char, sign in zip(_pairs[::2], _pairs[1::2], strict=True)}
 #: Characters from here on are not set up in LaTeX, unless the engine knows all of Unicode.
 _FOREIGN = 0x180
-#: What two of these characters beside each other make is another one, such as a dash.
+#: LaTeX turns two of these in a row into another character, such as a dash.
 _JOINS, _JOINED = "-'`,", "-'`,!?"
 
 
@@ -148,14 +148,14 @@ def format_number(
     \ensuremath{-0.080(14)}
     """
     if style not in STYLES:
-        raise InputError(f"style: expected one of {STYLES}, got {style!r}")
+        raise InputError(f"style must be one of {STYLES}, got {style!r}")
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, str):
         return escape_latex(value) if style == "latex" else value
     if isinstance(value, int | np.integer):
         return _scientific(str(value), style)
-    value = _validate.number("value", value, finite=False)
+    value = checks.number("value", value, finite=False)
     if np.isnan(value):
         return MISSING[style]
     if np.isinf(value):
@@ -205,7 +205,7 @@ def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
 
 
 def cut_middle(text: str, most: int) -> str:
-    """Leave out the middle of a text of more than `most` letters, so that so many remain.
+    """Leave out the middle of a text of more than `most` letters, so that `most` letters remain.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate, jackknife
+from analysis import checks, jackknife
 from analysis.errors import InputError, InputTypeError
 from analysis.formatting import format_number
 
@@ -140,8 +140,8 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     >>> found.mean, round(found.half, 3), found.networks
     (2.0, 2.484, 3)
     """
-    level = _validate.level(level)
-    numbers = _validate.real_numbers("values", values)
+    level = checks.level(level)
+    numbers = checks.real_numbers("values", values)
     if numbers.ndim != 1:
         raise InputError(f"values must be one number a network, got shape {numbers.shape}")
     known = numbers[np.isfinite(numbers)]
@@ -203,7 +203,7 @@ def over_pairs(matrix: Any) -> Interval:
     The standard error is the jackknife's: with :math:`m_i` the mean over the pairs without network i,
     :math:`\sqrt{(n - 1) / n \sum_i (m_i - \bar m)^2}`. The pairs themselves are not independent.
     """
-    values = _validate.real_numbers("matrix", matrix)
+    values = checks.real_numbers("matrix", matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         raise InputError(f"matrix must have shape (networks, networks), got {values.shape}")
     count, nan = len(values), float("nan")

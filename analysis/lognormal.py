@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate, samples
+from analysis import checks, samples
 
 #: Draws that the goodness-of-fit test looks at, at most.
 SAMPLE = 1000
@@ -147,8 +147,8 @@ def fit(
     >>> round(result.mu, 6), round(result.sigma, 6), result.count
     (0.5, 1.118034, 4)
     """
-    population, seed = _validate.flag("population", population), _validate.whole("seed", seed)
-    sample, resamples = _validate.whole("sample", sample, 3), _validate.whole("resamples", resamples)
+    population, seed = checks.flag("population", population), checks.whole("seed", seed)
+    sample, resamples = checks.whole("sample", sample, 3), checks.whole("resamples", resamples)
     logs = samples.log_losses(loss)
     nan = float("nan")
     mu, sigma, skewness, kurtosis = logs.shape
@@ -206,7 +206,7 @@ def ks_distance_by_chance(count: int) -> float:
     M. A. Stephens (1974), EDF statistics for goodness of fit and some comparisons,
     doi:10.1080/01621459.1974.10480196, table 1A.
     """
-    root = float(np.sqrt(_validate.whole("count", count, 5)))
+    root = float(np.sqrt(checks.whole("count", count, 5)))
     return 0.895 / (root - 0.01 + 0.85 / root)
 
 

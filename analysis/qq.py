@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from analysis import _validate, samples
+from analysis import checks, samples
 from analysis.errors import InputTypeError
 
 #: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
@@ -81,7 +81,7 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
     S. Aldor-Noiman, L. D. Brown, A. Buja, W. Rolke, R. A. Stine (2013), The power to see: a new graphical
     test of normality, doi:10.1080/00031305.2013.847865.
     """
-    return _band(_validate.whole("count", count, 3), _validate.level(level), _validate.whole("resamples", resamples, 1))
+    return _band(checks.whole("count", count, 3), checks.level(level), checks.whole("resamples", resamples, 1))
 
 
 @lru_cache(maxsize=32)
@@ -122,7 +122,7 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     ValueError
         If `level` is not between 0 and 1.
     """
-    level = _validate.level(level)
+    level = checks.level(level)
     if samples.is_summary(loss):
         raise InputTypeError("loss must be draws, got a summary, which holds none")
     sample = samples.log_losses(loss)

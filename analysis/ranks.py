@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from analysis import _validate
+from analysis import checks
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def standardised(values: Any) -> Floats:
     TypeError
         If the values are not real numbers.
     """
-    numbers = _validate.real_numbers("values", values)
+    numbers = checks.real_numbers("values", values)
     known = np.isfinite(numbers)
     ranks = stats.rankdata(np.where(known, numbers, np.nan), axis=-1, nan_policy="omit")
     # The mean of the ranks 1 to n is (n + 1) / 2, ties or not.
@@ -61,7 +61,7 @@ def correlation(one: Any, other: Any) -> Floats:
     >>> float(correlation([1, 2, 3, 4], [1, 10, 1000, 100]))
     0.8
     """
-    first, second = _validate.real_numbers("one", one), _validate.real_numbers("other", other)
+    first, second = checks.real_numbers("one", one), checks.real_numbers("other", other)
     known = np.isfinite(first) & np.isfinite(second)
     first, second = (standardised(np.where(known, values, np.nan)) for values in (first, second))
     varies = first.any(axis=-1) & second.any(axis=-1)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from analysis import _validate, samples
+from analysis import checks, samples
 from analysis.errors import InputError, InputTypeError
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -37,7 +37,7 @@ def distinct_masks(gates: Any) -> int:
     >>> distinct_masks([[True, False], [True, False], [True, True]])
     2
     """
-    masks = _validate.array("gates", gates)
+    masks = checks.array("gates", gates)
     if masks.dtype != np.bool_:
         raise InputTypeError(f"gates must be boolean masks, got dtype {masks.dtype}")
     if not masks.ndim:
@@ -81,8 +81,8 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     >>> expected_distinct_masks(nodes=1, probability=0.5, draws=2)
     1.5
     """
-    nodes, draws = _validate.whole("nodes", nodes), _validate.whole("draws", draws)
-    probability = _validate.number("probability", probability, 0, 1)
+    nodes, draws = checks.whole("nodes", nodes), checks.whole("draws", draws)
+    probability = checks.number("probability", probability, 0, 1)
     on = np.arange(nodes + 1)
     chance = probability**on * (1 - probability) ** (nodes - on)
     with np.errstate(divide="ignore"):  # a mask that is certain gives log(0), and exp(-inf) = 0 is right
@@ -92,7 +92,7 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
 
 def checked_quantiles(quantiles: Any) -> list[float]:
     """Return quantiles as a list, checked to be numbers between 0 and 1."""
-    found = _validate.finite_numbers("quantiles", quantiles, 0, 1)
+    found = checks.finite_numbers("quantiles", quantiles, 0, 1)
     if found.ndim != 1:
         raise InputError(f"quantiles must be a sequence of numbers, got shape {found.shape}")
     return [float(one) for one in found]
@@ -158,8 +158,8 @@ def losses(
     is :math:`s / \sqrt n`. It says how well these masks determine the mean for this one network; it says
     nothing about other networks.
     """
-    _validate.dataset_with("sweep", sweep, () if samples.is_summary(sweep) else ("loss",), ())
-    quantiles, population = checked_quantiles(quantiles), _validate.flag("population", population)
+    checks.dataset_with("sweep", sweep, () if samples.is_summary(sweep) else ("loss",), ())
+    quantiles, population = checked_quantiles(quantiles), checks.flag("population", population)
     rows = [_of_losses(part, quantiles, population) for part in samples.parts(sweep, dim, "sweep")]
     variables: dict[str, Any] = {}
     for key in rows[0]:
@@ -202,7 +202,7 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
     n draws of N nodes.
     """
     held = samples.is_summary(sweep)
-    _validate.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
+    checks.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
     data = losses(sweep, "probability", quantiles)
     nodes = sweep.sizes["node"]
     chances = [float(p) for p in sweep["probability"]]
@@ -252,13 +252,13 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     ValueError
         If a variable is missing, or there is no full loss.
     """
-    _validate.dataset_with("sweep", sweep, ("loss",), ("node",))
+    checks.dataset_with("sweep", sweep, ("loss",), ("node",))
     if full_loss is None:
         full_loss = sweep.attrs.get("full_loss")
     if full_loss is None:
         raise InputError("full_loss must be a number, or an attribute 'full_loss' of the sweep, got neither")
-    loss = _validate.real_numbers("sweep.loss", sweep["loss"])
-    full = _validate.number("full_loss", full_loss, finite=False)
+    loss = checks.real_numbers("sweep.loss", sweep["loss"])
+    full = checks.number("full_loss", full_loss, finite=False)
     change = loss - full
     # A loss of 0 has no logarithm, so there is no change of the logarithm.
     log_change = np.log(np.where(loss > 0, loss, np.nan)) - np.log(full if full > 0 else np.nan)

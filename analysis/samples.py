@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate, moments
+from analysis import checks, moments
 from analysis.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ class Sample:
         numpy.ndarray of float64, (levels,)
             Off by half of `width` at most. NaN for an empty sample, and for a quantile outside the histogram.
         """
-        place = _validate.finite_numbers("levels", levels, 0, 1) * max(self.count - 1, 0)
+        place = checks.finite_numbers("levels", levels, 0, 1) * max(self.count - 1, 0)
         reached, values = self.reached, np.append(self.values, np.nan)
 
         def ranked(rank: npt.NDArray[np.int64]) -> Floats:
@@ -151,8 +151,8 @@ def parts(data: Labelled, dim: str | None, name: str = "data") -> list[Labelled]
     """
     if dim is None:
         return [data]
-    _validate.labelled(name, data)
-    _validate.one_of("dim", dim, tuple(map(str, data.dims)))
+    checks.labelled(name, data)
+    checks.one_of("dim", dim, tuple(map(str, data.dims)))
     return [data.isel({dim: index}) for index in range(data.sizes[dim])]
 
 
@@ -212,8 +212,8 @@ def log_losses(data: Any, name: str = "loss") -> Sample:
 
 def _finite(data: Any, name: str) -> tuple[Floats, int, int]:
     if isinstance(data, xr.Dataset):
-        data = _validate.dataset_with(name, data, ("loss",), ())["loss"]
-    values = _validate.real_numbers(name, data).ravel()
+        data = checks.dataset_with(name, data, ("loss",), ())["loss"]
+    values = checks.real_numbers(name, data).ravel()
     finite = values[np.isfinite(values)]
     return finite, int(np.count_nonzero(finite <= 0)), values.size - finite.size
 
@@ -242,7 +242,7 @@ def _shape(ordered: Floats, rounding: float) -> Shape:
 def _of_summary(data: xr.Dataset, name: str, quantity: str) -> Sample:
     shape = ("count", "mean", "variance", "skewness", "excess_kurtosis")
     needed = [f"{quantity}_{part}" for part in (*shape, "histogram", "below", "above")]
-    _validate.dataset_with(name, data, ("draws", "loss_count", "log_loss_count", *needed), ())
+    checks.dataset_with(name, data, ("draws", "loss_count", "log_loss_count", *needed), ())
     bins = data[f"{quantity}_bin"].values
     if bins.size < 2:
         raise InputError(f"{name} must have 2 bins or more in {quantity}_bin, got {bins.size}")

@@ -5,12 +5,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from analysis import _validate
-from analysis._validate import flag as flag
-from analysis._validate import number as number
-from analysis._validate import one_of as one_of
-from analysis._validate import shown as shown
+from analysis.checks import array, flag, number, one_of, shown
+from analysis.checks import whole as whole_of_any_size
 from analysis.errors import InputError, InputTypeError
+
+__all__ = ["flag", "number", "numbers", "one_of", "seed", "several", "shown", "text", "whole"]
 
 T = TypeVar("T")
 
@@ -25,12 +24,12 @@ NOISE = 1e30
 
 def whole(name: str, value: Any, least: int = 0, most: int = MOST) -> int:
     """Return a whole number that fits in 32 bits as Python's; raise as `analysis.checks.whole` does."""
-    return _validate.whole(name, value, least, most)
+    return whole_of_any_size(name, value, least, most)
 
 
 def seed(name: str, value: Any) -> int:
     """Return a seed, a whole number of 64 bits, all of which count; raise as `analysis.checks.whole` does."""
-    return _validate.whole(name, value, 0, SEEDS - 1)
+    return whole_of_any_size(name, value, 0, SEEDS - 1)
 
 
 def several(name: str, values: Any, check: Callable[[str, Any], T], *, distinct: bool = False) -> tuple[T, ...]:
@@ -64,10 +63,10 @@ def numbers(name: str, values: Any) -> np.ndarray:
     """Return real numbers, or truth values, as an array in their own type; raise InputTypeError for anything else."""
     import jax.numpy as jnp  # the command line checks its settings without JAX
 
-    array = _validate.array(name, values)
-    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+    given = array(name, values)
+    if given.dtype.kind not in "biuf" and not jnp.issubdtype(given.dtype, jnp.floating):
         raise InputTypeError(f"{name} must be numbers, got {shown(values)}")
-    return array
+    return given
 
 
 def text(name: str, value: Any) -> str:

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy import stats
 
-from analysis import _validate, density, hypercube, samples
+from analysis import checks, density, hypercube, samples
 from analysis.errors import InputError
 from analysis.figures import style
 from analysis.samples import Sample
@@ -18,9 +18,9 @@ _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 
 def _checked(sweep: Any, full_loss: float | None, width: float) -> tuple[float | None, float]:
-    _validate.labelled("sweep", sweep)
-    full = None if full_loss is None else _validate.number("full_loss", full_loss, finite=False)
-    return full, _validate.positive("width", width)
+    checks.labelled("sweep", sweep)
+    full = None if full_loss is None else checks.number("full_loss", full_loss, finite=False)
+    return full, checks.positive("width", width)
 
 
 def _parts(sweep: xr.DataArray | xr.Dataset) -> list[tuple[str, xr.DataArray | xr.Dataset]]:

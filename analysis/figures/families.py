@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate, density, families, samples
+from analysis import checks, density, families, samples
 from analysis.errors import InputError
 from analysis.families import FAMILIES, Law
 from analysis.figures import style
@@ -41,7 +41,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     matplotlib.axes.Axes
         Titled with the family.
     """
-    width, seed = _validate.positive("width", width), _validate.whole("seed", seed)
+    width, seed = checks.positive("width", width), checks.whole("seed", seed)
     log = samples.log_losses(loss).values
     if not log.size:
         raise InputError("loss must be finite losses above 0, got none")
@@ -81,7 +81,7 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    _validate.dataset_with("comparison", comparison, ("difference", "difference_error"), ("family",))
+    checks.dataset_with("comparison", comparison, ("difference", "difference_error"), ("family",))
     rows = comparison if "probability" in comparison.dims else comparison.expand_dims(probability=[np.nan])
     names = [str(name) for name in rows["family"].values[1:]]
     place = np.arange(len(names))[::-1]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from analysis import _validate, gradients, layers, samples
+from analysis import checks, gradients, layers, samples
 from analysis import density as kernel
 from analysis.errors import InputError
 from analysis.figures import style
@@ -39,7 +39,7 @@ def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
 
 
 def _index_of(sweep: xr.Dataset, probability: float) -> int:
-    chances, probability = sweep["probability"].values, _validate.number("probability", probability)
+    chances, probability = sweep["probability"].values, checks.number("probability", probability)
     found = np.flatnonzero(np.isclose(chances, probability))
     if not found.size:
         raise InputError(f"probability must be one of {chances.tolist()}, got {probability}")
@@ -91,7 +91,7 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
     -----
     The bell curve has the mean and the standard deviation of the entries. It is not widened by the kernel.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else _validate.positive("width", width)
+    width = gradients.kernel_width(sweep, name) if width is None else checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
@@ -152,7 +152,7 @@ def by_state(
     ValueError
         As it does, or if the sweep has no such probability.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else _validate.positive("width", width)
+    width = gradients.kernel_width(sweep, name) if width is None else checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
@@ -238,14 +238,14 @@ def by_node(
     ValueError
         As it does, or if the sweep has no such probability, or there is no such node.
     """
-    count = _validate.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
+    count = checks.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
     width = (
         min(count**0.2, WIDER) * gradients.kernel_width(sweep, name)
         if width is None
-        else _validate.positive("width", width)
+        else checks.positive("width", width)
     )
-    given = range(min(count, MOST)) if nodes is None else np.atleast_1d(_validate.array("nodes", nodes))
-    shown = [_validate.whole("nodes", one, 0, count - 1) for one in given]
+    given = range(min(count, MOST)) if nodes is None else np.atleast_1d(checks.array("nodes", nodes))
+    shown = [checks.whole("nodes", one, 0, count - 1) for one in given]
     if not shown:
         raise InputError(f"nodes must be one or more of 0 to {count - 1}, got none")
     found = _by_state(sweep, name, probability, shown)

@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis import _validate, perceptron
+from analysis import checks, perceptron
 from analysis.errors import InputError, NotInstalledError
 from analysis.figures import style
 from analysis.perceptron import Perceptron
@@ -116,9 +116,9 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
     if isinstance(net, xr.Dataset):
         net = perceptron.from_dataset(net)
     perceptron.check(net)
-    vector = np.ones(net.nodes) if gates is None else _validate.gates("gates", gates, net.nodes)
-    _validate.finite_numbers("gates", vector, 0, 1)
-    most = _validate.whole("most", most, 1)
+    vector = np.ones(net.nodes) if gates is None else checks.gates("gates", gates, net.nodes)
+    checks.finite_numbers("gates", vector, 0, 1)
+    most = checks.whole("most", most, 1)
     sizes = [len(net.kernels[0]), *(kernel.shape[1] for kernel in net.kernels)]
     places = positions(sizes)
     hidden = np.split(vector, np.cumsum(sizes[1:-1])[:-1])

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import _validate, hypercube
+from analysis import checks, hypercube
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -74,7 +74,7 @@ def node_values(
         If there is not one label a node.
     """
     shapley, banzhaf = hypercube.shapley(values), hypercube.banzhaf(values)
-    names, head = short_labels(_validate.names("labels", labels, shapley.size))
+    names, head = short_labels(checks.names("labels", labels, shapley.size))
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis import _validate, layers, removal
+from analysis import checks, layers, removal
 from analysis.figures import style
 from analysis.formatting import short_paths
 
@@ -76,7 +76,7 @@ def effects(
 
 
 def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
-    _validate.one_of("quantity", quantity, ("loss", "log_loss"))
+    checks.one_of("quantity", quantity, ("loss", "log_loss"))
     nodes = removal.leave_one_out(sweep, full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
@@ -252,7 +252,7 @@ def grid(
     found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     kinds = list(dict.fromkeys(found.kinds))
     if kind is not None or len(kinds) != 1:
-        _validate.one_of("kind", kind, kinds)
+        checks.one_of("kind", kind, kinds)
     chosen = [row for row, its in enumerate(found.kinds) if kind in (None, its)]
     table = np.full((len(chosen), max(found.sizes[chosen])), np.nan)
     for row, layer in enumerate(chosen):

@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError
 from analysis.figures import style
 
@@ -37,7 +37,7 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
         Its figure has a second one, the colour bar.
     """
     matrix = result["covariance"] if isinstance(result, xr.Dataset) else result
-    values = _validate.real_numbers("result", matrix)
+    values = checks.real_numbers("result", matrix)
     if values.ndim != 2 or not values.size:
         raise InputError(f"result must have shape (steps, steps), got {values.shape}")
     limit = float(np.abs(values).max()) or 1.0
@@ -80,8 +80,8 @@ def ends(
     matplotlib.axes.Axes
     """
     needed = [f"{name}{part}" for name in ("from_start", "from_end") for part in ("", "_error")]
-    _validate.dataset_with("sampled", sampled, needed, ("distance",))
-    flips, band = sampled["distance"].values, _validate.number("band", band, 0)
+    checks.dataset_with("sampled", sampled, needed, ("distance",))
+    flips, band = sampled["distance"].values, checks.number("band", band, 0)
     entries: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
@@ -94,7 +94,7 @@ def ends(
             ax.fill_between(flips, line - band * error, line + band * error, color=color, alpha=0.25, linewidth=0)
             (entries[label],) = ax.plot(flips, line, marker=marker, markersize=2.8, color=color)
         if exact is not None:
-            wanted = _validate.real_numbers("exact", exact)
+            wanted = checks.real_numbers("exact", exact)
             (entries["exact"],) = ax.plot(
                 np.arange(wanted.size), wanted, color=style.BLACK, linewidth=1.0, linestyle=(0, (4, 2))
             )

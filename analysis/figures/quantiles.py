@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate, qq
+from analysis import checks, qq
 from analysis.errors import InputError
 from analysis.figures import style
 
@@ -65,7 +65,7 @@ def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    _validate.labelled("losses", losses)
+    checks.labelled("losses", losses)
     if "probability" not in losses.dims:
         raise InputError(f"losses must have the dimension 'probability', got {tuple(losses.dims)}")
     with style.context():

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from analysis import _validate, removal
+from analysis import checks, removal
 from analysis.figures import style
 from analysis.formatting import short_labels
 
@@ -39,7 +39,7 @@ def leave_one_out(
     ValueError
         If `order` is unknown.
     """
-    _validate.one_of("order", order, ("loss", "node"))
+    checks.one_of("order", order, ("loss", "node"))
     nodes = removal.leave_one_out(sweep, full_loss)
     full = nodes.attrs["full_loss"]
     # A node without a finite loss (rank 0) has no bar; it comes last and is marked.

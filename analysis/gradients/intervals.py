@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate
+from analysis import checks
 from analysis.gradients.sums import MOMENTS, STATES, Floats, checked, moments, part_of
 
 #: Most bundles of draws that the bootstrap samples from; fewer draws are sampled one by one.
@@ -53,8 +53,8 @@ def bootstrap(
     A. C. Davison, D. V. Hinkley (1997), Bootstrap Methods and their Application, sections 3.8 and 5.3,
     doi:10.1017/CBO9780511802843.
     """
-    resamples, seed = _validate.whole("resamples", resamples, 1), _validate.whole("seed", seed)
-    level = _validate.level(level)
+    resamples, seed = checks.whole("resamples", resamples, 1), checks.whole("seed", seed)
+    level = checks.level(level)
     checked(sweep, name)
     pooled: list[Floats] = []
     by_state: list[Floats] = []

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, density, jackknife, samples
+from analysis import checks, density, jackknife, samples
 from analysis.gradients.sums import (
     MOMENTS,
     STATES,
@@ -215,7 +215,7 @@ def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | No
     B. Efron, C. Stein (1981), The jackknife estimate of variance, doi:10.1214/aos/1176345462.
     """
     held = checked(sweep, name)
-    width = _validate.positive("width", width) if width is not None else float("nan")
+    width = checks.positive("width", width) if width is not None else float("nan")
     if np.isnan(width) and not held:
         width = kernel_width(sweep, name)
     rows = []

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, hypercube, jackknife, removal
+from analysis import checks, hypercube, jackknife, removal
 from analysis.errors import InputError
 from analysis.gradients.moments import of_summary
 from analysis.gradients.sums import Part, blocks, checked, part_of, share
@@ -100,7 +100,7 @@ def _chosen(chances: Any, wanted: Sequence[float] | None) -> list[int]:
         midway = (chances[order[0]] + chances[order[-1]]) / 2
         inside = order[1:-1]
         return [int(order[0]), int(inside[np.argmin(np.abs(chances[inside] - midway))]), int(order[-1])]
-    wanted = np.ravel(_validate.real_numbers("probabilities", wanted)).tolist()
+    wanted = np.ravel(checks.real_numbers("probabilities", wanted)).tolist()
     found = [np.flatnonzero(np.isclose(chances, p)) for p in wanted]
     if len(found) != 3 or not all(one.size for one in found) or not wanted[0] < wanted[1] < wanted[2]:
         raise InputError(f"probabilities must be three of {np.asarray(chances).tolist()}, ascending, got {wanted}")

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate, samples
+from analysis import checks, samples
 from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
@@ -48,10 +48,10 @@ class Part(NamedTuple):
 
 def checked(sweep: Any, name: str) -> bool:
     """Check the sweep, and tell whether it is a summary."""
-    _validate.one_of("name", name, NAMES)
+    checks.one_of("name", name, NAMES)
     held = samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name, "gates"]
-    _validate.dataset_with("sweep", sweep, needed, ("probability", "node"))
+    checks.dataset_with("sweep", sweep, needed, ("probability", "node"))
     if not held and sweep["gates"].dtype != np.bool_:
         raise InputTypeError(f"gates must be boolean masks, got dtype {sweep['gates'].dtype}")
     return held
@@ -84,11 +84,11 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
     """
     if checked(sweep, name):
         raise InputError("sweep must be draws, got a summary, which does not keep them")
-    index = _validate.whole("index", index, 0, sweep.sizes["probability"] - 1)
+    index = checks.whole("index", index, 0, sweep.sizes["probability"] - 1)
     part = sweep[[name, "gates"]].isel(probability=index).transpose(..., "node")
     nodes = sweep.sizes["node"]
     values = part[name].values.reshape(-1, nodes)
-    _validate.real_numbers(f"sweep.{name}", values[:1])
+    checks.real_numbers(f"sweep.{name}", values[:1])
     return values, part["gates"].values.reshape(-1, nodes)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, jackknife
+from analysis import checks, jackknife
 from analysis.errors import InputError
 from analysis.hypercube import sampled
 from analysis.hypercube.table import Floats, checked_probability
@@ -87,7 +87,7 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     if chance.ndim:
         raise InputError(f"probability must be one number, got shape {chance.shape}")
     values, gates, nodes = sampled.paired(values, gates, ())
-    loss = _validate.real_numbers("values", values).ravel()
+    loss = checks.real_numbers("values", values).ravel()
     finite = sampled.finite(loss, 4, "draws")
     n, on, kept_on = int(np.count_nonzero(finite)), 0, np.zeros(gates.shape[-1], np.int64)
     for rows, bits in sampled.parts(gates, 1):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError
 from analysis.hypercube.table import Floats, by_size, checked, checked_probability, nodes_of, rounding, sizes
 
@@ -229,7 +229,7 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     if width is None:
         order = np.argsort(table)
         return Distribution(table[order], weight[order], 0.0)
-    width = _validate.positive("width", width)
+    width = checks.positive("width", width)
     place = np.floor(table / width)
     if np.abs(place).max() > 1 / np.finfo(np.float64).eps:
         raise InputError(f"width must be more than the rounding of the values, got {width:g}")

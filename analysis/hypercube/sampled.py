@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate, jackknife
+from analysis import checks, jackknife
 from analysis.errors import InputError, InputTypeError
 from analysis.hypercube.table import Floats
 from analysis.samples import ROUNDINGS
@@ -40,7 +40,7 @@ def paired(values: Any, gates: Any, inner: tuple[str, ...]) -> tuple[Any, Any, A
         values = values.transpose(..., *inner)
         gates = gates.transpose(*values.dims, "node")
     values, gates = (
-        data if isinstance(data, xr.DataArray) else _validate.array(name, data)
+        data if isinstance(data, xr.DataArray) else checks.array(name, data)
         for name, data in (("values", values), ("gates", gates))
     )
     if values.ndim < 1 + len(inner) or gates.shape[:-1] != values.shape or 0 in gates.shape:
@@ -104,7 +104,7 @@ def effects(values: Any, gates: Any, least: int) -> tuple[Floats, Floats, Bits, 
     steps, nodes = gates.shape[-2:]
     if steps != nodes + 1:
         raise InputError(f"gates must be whole paths, {nodes + 1} steps for {nodes} nodes, got {steps}")
-    loss = _validate.real_numbers("values", values).reshape(-1, steps)
+    loss = checks.real_numbers("values", values).reshape(-1, steps)
     right = finite(loss, least, "paths")
     effect, start = np.empty((len(loss), nodes)), np.empty((len(loss), nodes), bool)
     for rows, bits in parts(gates, 2):

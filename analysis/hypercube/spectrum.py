@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis import _validate
+from analysis import checks
 from analysis.hypercube.table import Floats, by_size, checked, rounding
 from analysis.hypercube.transform import biased, walsh
 
@@ -152,7 +152,7 @@ def krawtchouk(nodes: int) -> npt.NDArray[np.int64]:
     >>> krawtchouk(2).tolist()
     [[1, 1, 1], [2, 0, -2], [1, -1, 1]]
     """
-    nodes = _validate.whole("nodes", nodes, 0, MOST_NODES)
+    nodes = checks.whole("nodes", nodes, 0, MOST_NODES)
     one = np.ones(1, np.int64)
     columns = [reduce(np.convolve, [[1, -1]] * d + [[1, 1]] * (nodes - d), one) for d in range(nodes + 1)]
     return np.stack(columns, axis=1)

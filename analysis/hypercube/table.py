@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError
 from analysis.samples import ROUNDINGS
 
@@ -38,7 +38,7 @@ def checked(values: Any, name: str = "values") -> Floats:
     ValueError
         If there is more or less than one dimension, the length is not a power of two, or a value is not finite.
     """
-    table = _validate.real_numbers(name, values)
+    table = checks.real_numbers(name, values)
     if table.ndim != 1:
         raise InputError(
             f"{name} must have shape (2**N,), one number for each mask, got shape {table.shape}; {SAMPLED}"
@@ -76,7 +76,7 @@ def checked_probability(probability: Any, *, inside: bool = False) -> Floats:
     ValueError
         If one lies outside.
     """
-    chances = _validate.real_numbers("probability", probability)
+    chances = checks.real_numbers("probability", probability)
     # NaN fails this condition, and is refused as well.
     right = (chances > 0) & (chances < 1) if inside else (chances >= 0) & (chances <= 1)
     if not right.all():

@@ -4,7 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from analysis import _validate
+from analysis import checks
 from analysis.hypercube.spectrum import variance_by_order
 from analysis.hypercube.table import Floats, checked, nodes_of, sizes, sums_with, sums_with_both
 from analysis.hypercube.transform import biased, walsh
@@ -136,7 +136,7 @@ def interaction(values: Any, index: Literal["banzhaf", "shapley"] = "banzhaf") -
     >>> interaction([0.0, 1.0, 2.0, 5.0]).tolist()
     [[0.0, 2.0], [2.0, 0.0]]
     """
-    _validate.one_of("index", index, ("banzhaf", "shapley"))
+    checks.one_of("index", index, ("banzhaf", "shapley"))
     coefficients = walsh(values)
     nodes = nodes_of(coefficients)
     if index == "banzhaf":

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, jackknife, samples
+from analysis import checks, jackknife, samples
 from analysis.errors import InputError, InputTypeError
 from analysis.gradients.moments import merged
 from analysis.gradients.sums import NAMES, Floats
@@ -49,10 +49,10 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
     jackknife over whole draws (see `analysis.gradients.statistics`). For the mean it is the standard error of the
     draws' layer means, :math:`s / \sqrt R` for R draws, and not :math:`s / \sqrt{R N}`, which would be too small.
     """
-    _validate.one_of("name", name, NAMES)
+    checks.one_of("name", name, NAMES)
     found, held = groups(sweep, "sweep"), samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name]
-    _validate.dataset_with("sweep", sweep, needed, ("node",))
+    checks.dataset_with("sweep", sweep, needed, ("node",))
     if not held:
         _independent(sweep, name)
     rows = [_of_summary(part, name, found) if held else _of_draws(part[name], found) for part in _parts(sweep)]
@@ -94,7 +94,7 @@ def slopes(sweep: xr.Dataset) -> xr.Dataset:
     H. White (1980), A heteroskedasticity-consistent covariance matrix estimator, doi:10.2307/1912934.
     """
     found = groups(sweep, "sweep")
-    _validate.dataset_with("sweep", sweep, ("loss", "gates"), ("node",))
+    checks.dataset_with("sweep", sweep, ("loss", "gates"), ("node",))
     _independent(sweep, "gates")
     rows = [_slopes(part, found) for part in _parts(sweep)]
     return _labelled(sweep, found, {key: [row[key] for row in rows] for key in rows[0]})
@@ -140,7 +140,7 @@ def _table(values: xr.DataArray) -> np.ndarray:
 
 def _of_draws(values: xr.DataArray, found: Groups) -> dict[str, Any]:
     table = _table(values)
-    _validate.real_numbers(str(values.name), table[:1])
+    checks.real_numbers(str(values.name), table[:1])
     # Number of entries, sum, sum of squares about the layer's mean, and sum of absolute values, of each draw.
     sums = np.zeros((len(table), len(found.names), 4))
     for rows in _blocks(*table.shape):
@@ -190,7 +190,7 @@ def _of_summary(part: xr.Dataset, name: str, found: Groups) -> dict[str, Any]:
 
 def _slopes(part: xr.Dataset, found: Groups) -> dict[str, Any]:
     over = [dim for dim in part["gates"].dims if dim != "node"]
-    loss = _validate.real_numbers("sweep.loss", part["loss"].transpose(*over)).ravel()
+    loss = checks.real_numbers("sweep.loss", part["loss"].transpose(*over)).ravel()
     gates = _table(part["gates"])
     if gates.dtype.kind not in "biuf":
         raise InputTypeError(f"sweep.gates must be masks or gains, got dtype {gates.dtype}")

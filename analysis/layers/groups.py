@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError
 
 
@@ -89,7 +89,7 @@ def groups(data: xr.Dataset, called: str = "data") -> Groups:
     >>> found.names, found.sizes.tolist(), found.kinds
     (['b', 'a'], [1, 2], ['unit', 'head'])
     """
-    _validate.dataset_with(called, data, (), ("node",))
+    checks.dataset_with(called, data, (), ("node",))
     for name in ("node", "layer"):
         if name not in data.coords or data[name].dims != ("node",):
             raise InputError(

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from analysis import _validate, samples
+from analysis import checks, samples
 from analysis.errors import InputError
 from analysis.gradients.sums import NAMES
 from analysis.layers.draws import gradients, slopes
@@ -40,7 +40,7 @@ def summary(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
     >>> data["mean_change"].values.round(3).tolist(), data["largest_node"].values.tolist()
     ([0.15, 0.0], ['a unit 0', 'b head 0'])
     """
-    _validate.dataset_with("sweep", sweep, (), ("node",))
+    checks.dataset_with("sweep", sweep, (), ("node",))
     if is_single(sweep):
         return removals(sweep, full_loss)
     held = samples.is_summary(sweep)

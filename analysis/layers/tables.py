@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import _validate, removal
+from analysis import checks, removal
 from analysis.errors import InputError
 from analysis.gradients.sums import NAMES
 from analysis.tables import Column, Table
@@ -36,7 +36,7 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
     ValueError
         If it is no such summary.
     """
-    _validate.dataset_with("summary", summary, ("nodes",), ("layer",))
+    checks.dataset_with("summary", summary, ("nodes",), ("layer",))
     unit = str(summary.attrs.get("unit") or "nats")
     if "mean_change" in summary:
         return Table(name, _REMOVED.format(unit=unit), _of_removals(summary))
@@ -142,7 +142,7 @@ def node_table(
     ValueError
         If a variable is missing, there is no full loss, or `most` is below 1.
     """
-    most = _validate.whole("most", most, 1)
+    most = checks.whole("most", most, 1)
     nodes = removal.leave_one_out(sweep, full_loss)
     order = np.argsort(nodes["rank"].values, kind="stable")
     unit, total = str(nodes.attrs.get("unit") or "nats"), order.size

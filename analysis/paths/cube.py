@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy import linalg, stats
 
-from analysis import _validate, hypercube
+from analysis import checks, hypercube
 from analysis.errors import InputError
 from analysis.paths.products import in_standard_errors, joint_test
 
@@ -46,7 +46,7 @@ def exact(values: Any, steps: int | None = None) -> xr.DataArray:
     [[0.25, -0.25, 0.25], [-0.25, 0.25, -0.25], [0.25, -0.25, 0.25]]
     """
     by_distance = hypercube.covariance_by_distance(values)
-    steps = by_distance.size if steps is None else _validate.whole("steps", steps, 2, by_distance.size)
+    steps = by_distance.size if steps is None else checks.whole("steps", steps, 2, by_distance.size)
     place = np.arange(steps)
     return xr.DataArray(
         linalg.toeplitz(by_distance[:steps]),
@@ -94,8 +94,8 @@ def compare(sampled: xr.Dataset, exact: Any) -> xr.Dataset:
     """
     dims = ("step", "step_other", "distance", "distance_other")
     needed = ("covariance", "covariance_error", "by_distance", "by_distance_error", "by_distance_covariance", "paths")
-    _validate.dataset_with("sampled", sampled, needed, dims)
-    wanted = _validate.real_numbers("exact", exact)
+    checks.dataset_with("sampled", sampled, needed, dims)
+    wanted = checks.real_numbers("exact", exact)
     if wanted.shape != sampled["covariance"].shape:
         raise InputError(f"exact must have shape {sampled['covariance'].shape}, as sampled, got {wanted.shape}")
     difference = sampled["covariance"].values - wanted

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import linalg, stats
 
-from analysis import _validate
+from analysis import checks
 from analysis.errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ def checked(log_loss: Any) -> Any:
     elif isinstance(log_loss, xr.Dataset):
         raise InputTypeError("log_loss must be numbers, got an xarray.Dataset; name one of its variables")
     else:
-        log_loss = _validate.array("log_loss", log_loss)
+        log_loss = checks.array("log_loss", log_loss)
     if log_loss.ndim < 2 or log_loss.shape[-1] < 2:
         raise InputError(f"log_loss must have shape (paths, steps) with 2 steps or more, got {log_loss.shape}")
     return log_loss
@@ -40,7 +40,7 @@ def chunks(log_loss: Any) -> Iterator[tuple[Floats, int]]:
     for lead in np.ndindex(*log_loss.shape[:-2]):
         block = log_loss[lead]
         for start in range(0, block.shape[0], ROWS):
-            rows = _validate.real_numbers("log_loss", block[start : start + ROWS])
+            rows = checks.real_numbers("log_loss", block[start : start + ROWS])
             finite = np.isfinite(rows).all(axis=1)
             yield rows[finite], rows.shape[0] - int(np.count_nonzero(finite))
 

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import _validate, figures
+from analysis import checks, figures
 from analysis.errors import InputError
 from analysis.figures import style
 from analysis.reports import sweep
@@ -66,7 +66,7 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
     """
     if name not in PANELS:
         raise InputError(f"name must be one of {list(PANELS)}, got {name!r}")
-    data = _validate.dataset_with("statistics", statistics, (name,), ("boundary", "network"))[name]
+    data = checks.dataset_with("statistics", statistics, (name,), ("boundary", "network"))[name]
     rules = [str(rule) for rule in data["boundary"].values]
     places = [f"{p:g}" for p in data["probability"].values] if "probability" in data.dims else ["all on"]
     width = 0.7 / len(rules)

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from analysis import _validate, lognormal
+from analysis import checks, lognormal
 from sweeps.studies.circle import published
 
 #: The statistics that were published, and what to call them.
@@ -44,9 +44,9 @@ def statistics(spread: xr.Dataset) -> xr.Dataset:
     ValueError
         If a variable or a dimension is missing.
     """
-    _validate.dataset_with("spread", spread, ("loss", "full_loss"), ("boundary", "network", "probability", *_DRAWS))
+    checks.dataset_with("spread", spread, ("loss", "full_loss"), ("boundary", "network", "probability", *_DRAWS))
     loss = spread["loss"]
-    loss = loss.copy(data=_validate.real_numbers("spread.loss", loss))
+    loss = loss.copy(data=checks.real_numbers("spread.loss", loss))
     finite = abs(loss) < np.inf  # False for NaN
     usable = finite & (loss > 0)
     log_loss = loss.where(usable)
@@ -203,4 +203,4 @@ def chance_outside(networks: int) -> float:
     ValueError
         If `networks` is below 1.
     """
-    return min(1.0, 2 / (_validate.whole("networks", networks, 1) + 1))
+    return min(1.0, 2 / (checks.whole("networks", networks, 1) + 1))

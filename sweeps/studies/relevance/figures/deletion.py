@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis import _validate
+from analysis import checks
 from analysis.figures import style
 from analysis.figures.curves import accuracy_axis, banded
 from analysis.intervals import interval
@@ -53,7 +53,7 @@ def curve(
     ValueError
         If the order is unknown.
     """
-    _validate.one_of("order", order, ORDERS)
+    checks.one_of("order", order, ORDERS)
     data = deletion["probability"].sel(order=order, replacement=replacement, drop=True)
     # The bands count independent images as networks.
     data = data.rename(example="network").assign_coords(

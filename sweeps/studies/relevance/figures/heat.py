@@ -3,7 +3,7 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analysis import _validate
+from analysis import checks
 from analysis.figures import style
 from sweeps.studies.relevance.figures import looks
 from sweeps.studies.relevance.measures.heat import groups, of_each_class
@@ -36,7 +36,7 @@ def all_methods(heat: xr.Dataset, image: int | None = None) -> Figure:
         If there is no such image.
     """
     shown = heat.attrs["shown"] if image is None else image
-    image = _validate.whole("image", shown, 0, heat.sizes["image"] - 1)
+    image = checks.whole("image", shown, 0, heat.sizes["image"] - 1)
     one, names = heat.isel(image=image), names_of(heat)
     pixel = one["pixel"].transpose("row", "column").values
     columns = min(ACROSS, 1 + len(names))

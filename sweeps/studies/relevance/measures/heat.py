@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _validate
+from analysis import checks
 from sweeps.studies.relevance.names import keys
 
 #: Two methods are the same where no pixel of any image differs by more than this, over the largest of both in size.
@@ -107,5 +107,5 @@ def of_each_class(heat: xr.Dataset, most: int = 10) -> list[int]:
     list of int
         Numbers of images.
     """
-    targets, most = heat["target"].values, _validate.whole("most", most, 1)
+    targets, most = heat["target"].values, checks.whole("most", most, 1)
     return [int(np.flatnonzero(targets == kind)[0]) for kind in np.unique(targets)][:most]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis import _validate
+from analysis import checks
 from analysis.curves import ROUNDING
 
 Floats = npt.NDArray[np.float64]
@@ -77,9 +77,9 @@ def lasting(along: Any, accuracy: Any, drop: float) -> Floats:
 
 def _checked(along: Any, accuracy: Any, drop: float) -> tuple[Floats, Floats, Floats]:
     """Return the places and the values, of one shape, and how low a value is below the drop."""
-    values = _validate.real_numbers("accuracy", accuracy)
-    place = np.broadcast_to(_validate.real_numbers("along", along), values.shape)
-    return place, values, values[..., :1] - _validate.positive("drop", drop)
+    values = checks.real_numbers("accuracy", accuracy)
+    place = np.broadcast_to(checks.real_numbers("along", along), values.shape)
+    return place, values, values[..., :1] - checks.positive("drop", drop)
 
 
 def _crossing(place: Floats, values: Floats, level: Floats, first: npt.NDArray[np.intp]) -> Floats:

@@ -143,11 +143,6 @@ def one_of(name: str, value: Any, options: Collection[str]) -> str:
     return str(value)
 
 
-def is_among(value: Any, options: Collection[str]) -> bool:
-    """Whether a value is a text among the options."""
-    return isinstance(value, str) and value in options
-
-
 def array(name: str, values: Any) -> npt.NDArray[Any]:
     """Return values as an array of whatever type; raise InputTypeError for lists of different lengths."""
     try:
