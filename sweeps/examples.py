@@ -20,9 +20,10 @@ class MaskedBatch(NamedTuple):
 
     Attributes
     ----------
-    inputs : array of shape (examples, ...), or a pytree of such arrays
-    targets : array of shape (examples, ...)
-    mask : array of shape (examples,) or (examples, positions, ...), true for what counts
+    inputs : array, (examples, ...), or a pytree of such arrays
+    targets : array, (examples, ...)
+    mask : array, (examples,) or (examples, positions, ...)
+        True for what counts.
     """
 
     inputs: Any
@@ -37,8 +38,9 @@ class Examples:
 
     Attributes
     ----------
-    inputs, targets : arrays, or pytrees of arrays, with leading axis (examples,)
-    mask : true for what counts, shape (examples,) or (examples, positions, ...); None where everything does
+    inputs, targets : array or pytree of arrays, (examples, ...)
+    mask : array, (examples,) or (examples, positions, ...)
+        True for what counts; None where everything does.
     """
 
     inputs: Any
@@ -49,13 +51,15 @@ class Examples:
         """Return the number of examples."""
         return examples_in(self.inputs)
 
-    def harmless(self, whole: bool, apart: bool = True) -> "Examples":
-        """Return the same, with numbers in what does not count that spoil no gradient, as 0 times infinity would.
+    def with_uncounted_replaced(self, whole: bool, apart: bool = True) -> "Examples":
+        """Return the examples with other numbers in what does not count: 0 times infinity would spoil a gradient.
 
         Parameters
         ----------
-        whole : whether targets may be replaced in whole examples only, because a loss may mix positions
-        apart : whether no example's loss depends on the other examples; where it may, inputs stay as they are
+        whole : bool
+            Whether targets may be replaced in whole examples only, because a loss may mix positions.
+        apart : bool
+            Whether no example's loss depends on the other examples; where it may, inputs stay as they are.
 
         Raises
         ------
@@ -83,7 +87,7 @@ class Examples:
         return Examples(inputs, targets, self.mask)
 
     def only(self, present: Bool[Array, " examples"]) -> "Examples":
-        """Return the same, of which some examples count at most."""
+        """Return the examples, of which those that are not present do not count."""
         if self.mask is not None:
             present = self.mask & present.reshape(-1, *(1,) * (self.mask.ndim - 1))
         return Examples(self.inputs, self.targets, present)
@@ -100,8 +104,8 @@ class Examples:
     def micro_batches(self, size: int) -> "Examples":
         """Cut into equal micro-batches: all arrays with leading axes (micro-batches, size).
 
-        What fills up the last one is its last example, which the mask says does not count. A single micro-batch is
-        the examples as they are.
+        Copies of the last example, which do not count, fill up the last micro-batch. A single micro-batch is the
+        examples as they are.
         """
         examples = len(self)
         if size >= examples:
@@ -213,7 +217,7 @@ def _all_finite(values: Any) -> bool:
 
 
 def _finite_where_left_out(leaf: Array, mask: np.ndarray) -> Array:
-    """Put zeros in the place of what does not count and is not finite."""
+    """Put zeros where values do not count and are not finite."""
     bad = np.zeros(leaf.shape, bool) if _is_whole(leaf) else ~np.isfinite(np.asarray(leaf))
     return jnp.where(bad & ~_counts(leaf.shape, mask), jnp.zeros_like(leaf), leaf) if bad.any() else leaf
 
@@ -242,7 +246,7 @@ def examples_in(inputs: Any) -> int:
 
 
 def on_device(leaf: Any) -> Array:
-    """Return an array on the device; one of NumPy's is copied, whose memory the caller may write to later."""
+    """Return an array on the device; NumPy's is copied, since the caller may write to its memory later."""
     return leaf if isinstance(leaf, jax.Array) else jax.device_put(np.array(leaf))
 
 

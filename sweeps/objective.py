@@ -19,14 +19,18 @@ PRECISIONS = ("highest", "high", "default")
 
 
 class Evaluation(NamedTuple):
-    """What an objective says of gate vectors.
+    """Losses of gate vectors, and their gate gradients.
 
     Attributes
     ----------
-    loss : mean loss, shape (...), in the loss's unit
-    log_loss : natural logarithm of the loss, shape (...); -inf for a loss of zero, NaN for a negative one
-    loss_gradient : d loss / d gate, shape (..., nodes)
-    log_loss_gradient : d log loss / d gate = loss_gradient / loss, shape (..., nodes); NaN where the loss is zero
+    loss : array, (...)
+        Mean loss, in the loss's unit.
+    log_loss : array, (...)
+        Natural logarithm of the loss; -inf for a loss of zero, NaN for a negative loss.
+    loss_gradient : array, (..., nodes), or None
+        d loss / d gate.
+    log_loss_gradient : array, (..., nodes), or None
+        d log loss / d gate = loss_gradient / loss; NaN where the loss is not positive.
     """
 
     loss: Float[Array, "*masks"]
@@ -40,51 +44,66 @@ class Objective:
 
     Parameters
     ----------
-    network : flax.nnx module; flax.linen module with ``variables``; any pure function (params, inputs) -> outputs with
+    network : module or function
+        A flax.nnx module; a flax.linen module with ``variables``; any pure function (params, inputs) -> outputs with
         ``params``, whatever library it was written with; or a pure function (gates (nodes,), inputs) -> outputs with
         ``nodes``, which applies its gates itself. It is never changed. nnx modules are evaluated as
         ``network(inputs)`` in evaluation mode (Dropout off, BatchNorm with its running statistics).
-    batch : inputs and targets, such as ``task.test``; or (inputs, targets, mask), such as a ``sweeps.MaskedBatch``,
-        where the mask is true for the examples, or positions of examples, that count. Inputs are an array or a
-        pytree of arrays with leading axis (examples,); for named losses targets are class numbers (examples, ...)
-        or values (examples, ..., outputs).
-    loss : ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
-        values, such as any of Optax's, whose mean over all values that count is the loss; None takes cross-entropy
-        for integer targets and squared error for floats
-    sites : which nodes have gates. None: every hidden node once, on its own value, whoever reads it. A path pattern:
-        the nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
+    batch : tuple
+        Inputs and targets, such as ``task.test``; or (inputs, targets, mask), such as a ``sweeps.MaskedBatch``, where
+        the mask is true for the examples, or positions of examples, that count. Inputs are an array or a pytree of
+        arrays with leading axis (examples,); for named losses targets are class numbers (examples, ...) or values
+        (examples, ..., outputs).
+    loss : str or function, optional
+        ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
+        values, such as any of Optax's, whose mean over all values that count is the loss. None takes cross-entropy
+        for integer targets and squared error for floats.
+    sites : str, type, list or dict, optional
+        Which nodes have gates. None: every hidden node once, on its own value, whoever reads it. A path pattern: the
+        nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
         ``sweeps.gating.sites(network, inputs)`` lists them; ``"shared@1"`` for the second call of a layer alone.
         ``"inputs"``: features of the inputs. ``"stream:blocks/0/down"``: features of the residual stream behind that
-        layer. ``"input:layers/1"``: what this one layer reads, while others read the same nodes ungated.
+        layer. ``"input:layers/1"``: what only this layer reads gated, while others read the same nodes ungated.
         ``"output:layers/0"``: what the layer makes, before its activation. A type of layer, ``nnx.Conv``: the nodes
         that such layers make. A list of these. A dict from patterns to numbers: so many groups of nodes in a row, as
         the heads of a hand-written attention are.
-    variables : of a linen module, as ``init`` returns them
-    params : of a function (params, inputs) -> outputs: a pytree whose paths name the nodes, such as an Equinox module;
-        leaves that are no arrays stay as they are. Of a mapping with the key "params", only what is below it makes
-        nodes.
-    nodes : of a function: number of its gates, or their names
-    call : how the network is called, where it is not by ``network(inputs)``: a function (network, inputs) -> outputs,
-        such as ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module
-        (apply, inputs) -> outputs, such as ``lambda apply, inputs: apply(inputs, train=False)``
-    micro_batch : examples evaluated together; None takes as many as fit in the cache (CPU) or memory (accelerator),
-        or all where the losses of examples were not seen to be independent of the other examples, as with
-        normalisation over the batch. Losses and gradients are exact means over all examples whatever it is.
-    plan : how gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest
-        that fits; all agree to rounding
-    precision : of matrix products, one of ``PRECISIONS``: the default, ``"highest"``, is float32
-        everywhere; ``"high"`` and ``"default"`` let a GPU or TPU round to fewer bits (TF32, bfloat16)
+    variables : dict, optional
+        Of a linen module, as ``init`` returns them.
+    params : pytree, optional
+        Of a function (params, inputs) -> outputs; its paths name the nodes, and its leaves that are no arrays stay as
+        they are. Of a mapping with the key "params", only what is below it makes nodes.
+    nodes : int or sequence of str, optional
+        Number of gates of a function that applies them itself, or their names.
+    call : function, optional
+        How the network is called where it is not by ``network(inputs)``: (network, inputs) -> outputs, such as
+        ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module (apply, inputs)
+        -> outputs, such as ``lambda apply, inputs: apply(inputs, train=False)``.
+    micro_batch : int, optional
+        Examples evaluated together. None takes as many as fit in the cache (CPU) or memory (accelerator), or all
+        where the losses of examples may depend on the other examples, as with normalisation over the batch. Losses
+        and gradients are exact means over all examples whatever it is.
+    plan : str
+        How gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest that
+        fits. All agree to rounding.
+    precision : str
+        Of matrix products, one of ``PRECISIONS``. The default, ``"highest"``, is float32 everywhere; ``"high"`` and
+        ``"default"`` let a GPU or TPU round to fewer bits (TF32, bfloat16).
 
     Attributes
     ----------
-    nodes : tuple of the names of the gated nodes, in the order of the gate vector
-    layers : tuple of the same length, the layer of each node
-    sites : tuple of ``sweeps.gating.Site``, what is gated
-    network : a copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``
-    batch : ``sweeps.examples.Examples``, what the loss is the mean over; None with ``from_function``
-    loss_name, unit : the loss and the unit of its values
-    plan : ``sweeps.plans.choosing.Choice``, the plan of ``evaluate``: its ``name``, the ``reason``, and its ``tree``, a
-        pytree that jitted functions take as an argument; ``print(objective.plan)`` says name and reason
+    nodes, layers : tuple of str
+        Name and layer of each gated node, in the order of the gate vector.
+    sites : tuple of sweeps.gating.Site
+        What is gated.
+    network : module or function
+        A copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``.
+    batch : sweeps.examples.Examples
+        What the loss is the mean over; None with ``from_function``.
+    loss_name, unit : str
+        The loss and the unit of its values.
+    plan : sweeps.plans.choosing.Choice
+        The plan of ``evaluate``: its ``name``, the ``reason``, and its ``tree``, a pytree that jitted functions take
+        as an argument. ``print(objective.plan)`` says name and reason.
 
     Raises
     ------
@@ -93,7 +112,7 @@ class Objective:
     InputError
         If the batch does not fit the network or holds what is not finite and counts, the loss does not fit the
         targets, the sites are not there or cannot be gated, the plan does not fit, or examples that depend on each
-        other would be cut apart. What a network or loss of one's own raises comes as it is.
+        other would be cut apart. What the user's own network or loss raises comes as it is.
 
     Examples
     --------
@@ -122,27 +141,17 @@ class Objective:
         precision: str = "highest",
     ):
         check_precision(precision)
-        data = examples.checked(batch)
-        names = _checked_names(nodes)
-        if names is not None:
-            if any(one is not None for one in (sites, variables, params, call)):
-                raise InputTypeError(
-                    "a function of (gates, inputs) applies its gates itself: sites, variables, params and call are for "
-                    "other networks"
-                )
-            gated = gating.of_function(network, len(names), data.inputs)
-        else:
-            with jax.default_matmul_precision(precision):
-                gated = gating.attach(network, data.inputs, sites, variables=variables, params=params, call=call)
+        data, names = examples.checked(batch), _checked_names(nodes)
+        options = dict(sites=sites, variables=variables, params=params, call=call)
+        with jax.default_matmul_precision(precision):
+            gated = _gated(network, data.inputs, names, **options)
         outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs)
         found = losses.find(loss, outputs, data.targets, data.mask)
         self.sites = gated.sites
         self.nodes = names or tuple(label for site in gated.sites for label in site.labels)
         self.layers = tuple(layer for site in gated.sites for layer in site.layer_of_nodes)
-        self.loss_name = found.name
-        self.unit = found.unit
-        self.precision = precision
-        # What happens to the user's own module later is of no concern here.
+        self.loss_name, self.unit, self.precision = found.name, found.unit, precision
+        # A copy: the user may change the module later.
         self.network = nnx.clone(network) if isinstance(network, nnx.Module) else network
         self.batch: examples.Examples | None = data
         self._gated: gating.GatedNetwork | None = gated
@@ -157,13 +166,15 @@ class Objective:
 
         Parameters
         ----------
-        fn : gates (nodes,) -> scalar loss, differentiable by JAX
-        nodes : number of gates, at least 1, or their names
+        fn : function
+            Gates (nodes,) -> scalar loss, differentiable by JAX.
+        nodes : int or sequence of str
+            Number of gates, at least 1, or their names.
 
         Raises
         ------
         InputError
-            If ``nodes`` is neither or ``fn`` does not return a scalar float. What ``fn`` raises comes as it is.
+            If ``nodes`` is neither, or ``fn`` does not return a scalar float. What ``fn`` raises comes as it is.
 
         Examples
         --------
@@ -190,7 +201,7 @@ class Objective:
 
     @property
     def program(self) -> tuple[str, list[Any]]:
-        """What the plan computes, as text and constants: tells functions and activations apart, not only numbers."""
+        """What the plan computes, as text and constants; functions and activations make it differ, not only numbers."""
         gates = jax.ShapeDtypeStruct((2, len(self.nodes)), self.plan.tree.dtype)
         with jax.default_matmul_precision(self.precision):
             traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.plan.tree, gates)
@@ -202,12 +213,15 @@ class Objective:
 
         Parameters
         ----------
-        gates : array of shape (..., nodes); bool, integer or float, 1 = on, 0 = off, between = a partial gain
-        gradients : whether to compute the gate gradients; they are None otherwise
+        gates : array_like, (..., nodes)
+            Bool, integer or float; 1 = on, 0 = off, between = a partial gain.
+        gradients : bool
+            Whether to compute the gate gradients; they are None otherwise.
 
         Returns
         -------
-        Evaluation with the leading shape of the gates
+        Evaluation
+            With the leading shape of the gates.
 
         Raises
         ------
@@ -247,11 +261,13 @@ class Objective:
 
         Parameters
         ----------
-        gates : array of shape (..., nodes), as for ``evaluate``
+        gates : array_like, (..., nodes)
+            As for ``evaluate``.
 
         Returns
         -------
-        array of shape (...), NaN where the targets are no classes or an output is not finite
+        array, (...)
+            NaN where the targets are no classes or an output is not finite.
 
         Raises
         ------
@@ -282,6 +298,18 @@ class Objective:
                 raise InputError("gates must be finite, got NaN or infinity")
         # With a type that it has already: without one JAX compiles a program for each shape.
         return jnp.asarray(found, dtype)
+
+
+def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: Any) -> gating.GatedNetwork:
+    """Return a network with gates on its nodes, or a function that applies them itself to nodes of these names."""
+    if names is None:
+        return gating.attach(network, inputs, **options)
+    if any(option is not None for option in options.values()):
+        raise InputTypeError(
+            "a function of (gates, inputs) applies its gates itself: sites, variables, params and call are for other "
+            "networks"
+        )
+    return gating.of_function(network, len(names), inputs)
 
 
 @partial(compiling.jit, static_argnames=("gradients", "batch_size"))
@@ -325,7 +353,7 @@ def _checked_names(nodes: int | Sequence[str] | None) -> tuple[str, ...] | None:
     """Names of a function's nodes, or None where none are given."""
     if nodes is None:
         return None
-    # An array of no axes is one number.
+    # An array without axes is a number.
     several = nodes.ndim > 0 if isinstance(nodes, np.ndarray) else not isinstance(nodes, str)
     if not several or not isinstance(nodes, Sequence | np.ndarray):
         return tuple(f"node {node}" for node in range(checks.whole("nodes", nodes, least=1)))

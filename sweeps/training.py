@@ -136,7 +136,7 @@ def train_many(
             f"batch_size must divide the {len(batches[0])} examples for {named.name}, which returns one number a batch"
         )
     is_plain = is_plain_network(networks[0]) and named in losses.LOSSES.values()
-    batches = [harmless(networks[0], batch, named, is_plain) for batch in batches]
+    batches = [with_uncounted_replaced(networks[0], batch, named, is_plain) for batch in batches]
     splits = [nnx.split(network, nnx.Param, ...) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise InputError("networks must have one structure: the same modules, sizes and settings")
@@ -189,7 +189,7 @@ def check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -
         raise InputTypeError(f"optimizer must be an Optax transformation, got {type(optimizer).__name__}")
 
 
-def harmless(network: nnx.Module, data: Examples, loss: losses.Loss, is_separable: bool) -> Examples:
+def with_uncounted_replaced(network: nnx.Module, data: Examples, loss: losses.Loss, is_separable: bool) -> Examples:
     """Replace what does not count in examples, where this changes no other example's loss."""
     spare = data.has_spare_inputs
     if spare and not is_separable:
@@ -200,7 +200,7 @@ def harmless(network: nnx.Module, data: Examples, loss: losses.Loss, is_separabl
             return loss.each(nnx.merge(graph, state, copy=True)(data.inputs), data.targets)
 
         is_separable = separable.is_shown(values, data, len(data))
-    return data.harmless(whole=loss not in losses.LOSSES.values(), apart=is_separable or not spare)
+    return data.with_uncounted_replaced(whole=loss not in losses.LOSSES.values(), apart=is_separable or not spare)
 
 
 class Settings(NamedTuple):

@@ -1,1 +1,1 @@
-"""The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
+"""The engine: evaluates an objective over a design, on all devices, and returns a labelled dataset."""

@@ -1,4 +1,4 @@
-"""The engine: an objective evaluated over a design, on all devices, into a labelled dataset."""
+"""The runner: from an objective and a design, item by item, to a labelled dataset in memory or on disk."""
 
 import math
 from concurrent.futures import Future, ThreadPoolExecutor

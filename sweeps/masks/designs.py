@@ -1,7 +1,7 @@
 """Designs: which gate vectors are evaluated, as in design of experiments.
 
-A design is what the user writes; its sampler (see ``sweeps.samplers``) is what runs inside jit. A draw is addressed by
-(stream, draw): streams are the outer axes (probability, chain), and a draw's random key is made from the seed, the
+The user writes a design; its sampler (see ``sweeps.masks.samplers``) runs inside jit. A draw has an address
+(stream, draw): streams are the outer axes (probability, chain), and a draw's random key depends on the seed, the
 stream and the draw alone. Batch size, devices and processes therefore cannot change a mask, and a sweep of more
 draws begins with the same masks.
 """
@@ -22,25 +22,26 @@ from sweeps.masks import samplers
 
 MOST_CUBE_NODES = 30
 
-# Draws of a stream are numbered in 32 bits, with room to spare for the last batch to run over the end.
+# Draws of a stream have numbers of 32 bits; fewer are allowed, since the last batch may run over the end.
 _count = partial(checks.whole, least=1)
 _probability = partial(checks.number, least=0, most=1)
 
 
 class Design:
-    """A plan of gate vectors.
+    """Which gate vectors are evaluated.
 
-    Numbers may be NumPy's. They are kept as Python's: ``repr(design)`` is part of what makes a sweep the same sweep.
+    Numbers may be NumPy's. They are kept as Python's: ``repr(design)`` is part of a sweep's identity.
 
     Attributes
     ----------
-    keeps_gates : whether the gate vectors are part of the result; an enumeration's follow from the index
+    keeps_gates : bool
+        Whether the gate vectors are part of the result; those of an enumeration follow from the index.
     """
 
     keeps_gates: ClassVar[bool] = True
 
     def axes(self, nodes: int) -> dict[str, int]:
-        """Names and lengths of the axes of the result; the last one counts draws, those before it streams."""
+        """Names and lengths of the axes of the result; the last counts draws, those before it streams."""
         raise NotImplementedError
 
     def inner(self, nodes: int) -> dict[str, int]:
@@ -48,11 +49,11 @@ class Design:
         return {}
 
     def coordinates(self) -> dict[str, Any]:
-        """Labels of axes, where they are not 0, 1, 2, ..."""
+        """Labels of axes where they are not 0, 1, 2, ..."""
         return {}
 
     def bound(self, layers: Sequence[str]) -> "Design":
-        """Return the design for nodes of these layers; one that names a layer finds its nodes."""
+        """Return the design for nodes of these layers; a design that names a layer looks its nodes up."""
         return self
 
     def sampler(self, nodes: int) -> samplers.Sampler:
@@ -66,16 +67,19 @@ class Bernoulli(Design):
 
     Parameters
     ----------
-    probability : one probability or several different ones, between 0 and 1, exact to 2^-32
-    draws : masks a chain, at least 1 and below 2^31
-    chains : independent chains, at least 1
+    probability : float or sequence of float
+        A probability, or several different ones, between 0 and 1, exact to 2^-32.
+    draws : int
+        Masks of a chain, at least 1 and below 2^31.
+    chains : int
+        Independent chains, at least 1.
 
     Raises
     ------
     TypeError
-        If something is no number, or a count no whole number.
+        If a probability is no number, or a count no whole number.
     ValueError
-        If a probability lies outside [0, 1] or is there twice, or a count is not positive or too large.
+        If a probability lies outside [0, 1] or occurs twice, or a count is not positive or too large.
 
     Examples
     --------
@@ -108,18 +112,21 @@ class Bernoulli(Design):
 
 @dataclass(frozen=True)
 class FixedSize(Design):
-    """Exactly so many nodes are on, every such mask equally likely.
+    """A fixed number of nodes is on; all such masks are equally likely.
 
     Parameters
     ----------
-    on : number of nodes on, from 0 to the number of nodes
-    draws : masks a chain, at least 1
-    chains : independent chains, at least 1
+    on : int
+        Number of nodes that are on, from 0 to the number of nodes.
+    draws : int
+        Masks of a chain, at least 1.
+    chains : int
+        Independent chains, at least 1.
 
     Raises
     ------
     TypeError
-        If something is no whole number.
+        If a number is no whole number.
     ValueError
         If a number is negative or not positive; when swept, if more nodes are to be on than there are.
     """
@@ -151,12 +158,17 @@ class FlipPaths(Design):
 
     Parameters
     ----------
-    paths : paths a chain, at least 1
-    probability : with which a node is on at the start, between 0 and 1, exact to 2^-32
-    flips : number of nodes flipped; None flips all that may be flipped
-    layer : only nodes of this layer are flipped, such as ``"layers/0"``; None lets every node be flipped. The other
-        nodes keep their state of the start.
-    chains : independent chains, at least 1
+    paths : int
+        Paths of a chain, at least 1.
+    probability : float
+        With which a node is on at the start, between 0 and 1, exact to 2^-32.
+    flips : int, optional
+        Number of nodes flipped; None flips all that may be flipped.
+    layer : str, optional
+        Layer whose nodes are flipped, such as ``"layers/0"``; the other nodes keep their state. None: every node may
+        be flipped.
+    chains : int
+        Independent chains, at least 1.
 
     Raises
     ------
@@ -260,8 +272,8 @@ class Masks(Design):
 
     Parameters
     ----------
-    array : shape (draws, nodes) or (chains, draws, nodes); bool, integer or float, values between are partial gains;
-        it is copied
+    array : array_like, (draws, nodes) or (chains, draws, nodes)
+        Bool, integer or float; values between 0 and 1 are partial gains. It is copied.
 
     Raises
     ------

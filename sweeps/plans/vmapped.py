@@ -230,7 +230,7 @@ def loss_of(
                 f"their batch, as with normalisation over the batch; got {micro_batch}"
             )
         size = size if is_separable else number
-    examples = examples.harmless(whole, apart=is_separable or not spare)
+    examples = examples.with_uncounted_replaced(whole, apart=is_separable or not spare)
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
     outputs = jax.eval_shape(network, gates, examples.inputs)
     values = jax.eval_shape(loss.each, outputs, examples.targets)

@@ -15,7 +15,7 @@ from sweeps import checks, examples, gating, losses, seeds
 from sweeps.pruning import choosing, parameters, sparsities
 from sweeps.pruning.masked import Masked
 from sweeps.tasks import Task
-from sweeps.training import ADAM, History, Trained, check_kinds, harmless, train_epoch
+from sweeps.training import ADAM, History, Trained, check_kinds, train_epoch, with_uncounted_replaced
 
 
 class Gradual(NamedTuple):
@@ -108,7 +108,7 @@ def gradually(
         raise InputError(
             f"batch_size must divide the {len(data)} examples for {named.name}, which returns one number a batch"
         )
-    data = harmless(network, data, named, False)
+    data = with_uncounted_replaced(network, data, named, False)
     choose = choose or partial(choosing.weight_masks, batch=task.train)
     optimizer = optimizer or ADAM
     trained = nnx.clone(network)

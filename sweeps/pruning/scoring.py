@@ -203,7 +203,9 @@ def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
     graph, *states = evaluation.evaluating(network)
     narrow = precision.is_narrow(partial(evaluation.values, graph, named), *states, data)
     apart = (data.has_spare_inputs or narrow) and evaluation.is_separable(network, named, data, 1)
-    data = data.harmless(whole=named not in losses.LOSSES.values(), apart=apart or not data.has_spare_inputs)
+    data = data.with_uncounted_replaced(
+        whole=named not in losses.LOSSES.values(), apart=apart or not data.has_spare_inputs
+    )
     if narrow and not apart and len(data) > FEW:
         raise UnsupportedError(
             f"by='gradient' of a network that computes with less than float32, whose {len(data)} examples depend on "

@@ -1,4 +1,4 @@
-"""What several studies begin with and write: the run, the task, the network, how training went."""
+"""Datasets of a run: its task, its network, how training went; and how a study opens its run."""
 
 import json
 import re
@@ -22,14 +22,14 @@ from sweeps.training import History
 
 
 def images(name: str, folder: str | None) -> Task:
-    """Return digits, or MNIST where it is named or a folder with its files is given."""
+    """Return the digits, or MNIST where it is named or a folder with its files is given."""
     return tasks.mnist(folder) if folder or name == "mnist" else tasks.digits()
 
 
 def open_run(
     study: str, folder: str | PathLike[str], config: dict[str, Any], task: Task, command: str, overwrite: bool
 ) -> Run:
-    """Begin the run of a study whose one seed is the setting ``seed``, and write its task."""
+    """Make the run folder of a study, whose only seed is the setting ``seed``, and write the task."""
     store = Run(
         folder,
         study=study,
@@ -46,8 +46,8 @@ def open_run(
 def of_task(task: Task) -> xr.Dataset:
     """Inputs, targets and masks of both sets; attributes: name and settings.
 
-    A pytree of inputs is one variable a leaf, such as ``test_inputs.tokens``; in the names of its steps what parts
-    names in a store, and ``%``, are written as in addresses, such as ``%2F``.
+    Each leaf of a pytree of inputs is a variable, such as ``test_inputs.tokens``. Characters that separate names in a
+    store, and ``%``, are written as in web addresses, such as ``%2F``.
     """
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for part in ("train", "test"):
@@ -60,7 +60,7 @@ def of_task(task: Task) -> xr.Dataset:
 
 
 def _escaped(step: Any) -> str:
-    """Return a step of a path through a pytree as part of a variable's name."""
+    """Return a step of a path through a pytree, as part of a variable's name."""
     name = jax.tree_util.keystr((step,), simple=True)
     return re.sub(r"[%/.\\]", lambda found: f"%{ord(found[0]):02X}", name)
 
@@ -94,7 +94,7 @@ def of_parameters(networks: Sequence[MLP]) -> xr.Dataset:
 
 
 def structure(network: MLP) -> dict[str, Any]:
-    """Return what an MLP is, but for its parameters, as attributes."""
+    """Return all of an MLP except for its parameters, as attributes."""
     return dict(
         sizes=list(network.sizes),
         activation=network.activation,
@@ -104,14 +104,18 @@ def structure(network: MLP) -> dict[str, Any]:
 
 
 def of_model(name: str, network: Any, task: Task, objective: Objective, **options: Any) -> xr.Dataset:
-    """No parameters, which are in a checkpoint; attributes: what it is, its gated sites, loss and accuracy.
+    """No variables, since the parameters are in a checkpoint; attributes: name, gated sites, loss and accuracy.
 
     Parameters
     ----------
-    name : where the network came from
-    network, task : what was trained, on what
-    objective : the network's, for its sites
-    options : of ``Objective``
+    name : str
+        Where the network came from.
+    network, task : module, Task
+        The network, and what it was trained on.
+    objective : Objective
+        The network's, for its sites.
+    options : dict
+        Of ``Objective``.
     """
     sites = [dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads) for site in objective.sites]
     leaves = jax.tree.leaves(options.get("variables") or nnx.state(network, nnx.Param))

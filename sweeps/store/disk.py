@@ -1,4 +1,4 @@
-"""The disk: one process at a time writes a folder, and what the system refuses is said in one line."""
+"""The disk: one process at a time writes a folder, and errors of the system take one line."""
 
 import os
 import weakref
@@ -83,7 +83,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise UnavailableError, in one line, for what the system says while something is written.
+    """Raise UnavailableError, in one line, for an error of the system while something is written.
 
     Raises
     ------
@@ -99,9 +99,9 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that this process can still have, in a container with a limit no more than that."""
+    """Return the bytes of memory that this process can still have, within the limit of its container."""
     free = int(psutil.virtual_memory().available)
-    # Of control groups of version 2, as Slurm and Kubernetes set them; "max" is no limit.
+    # The limits of control groups of version 2, as Slurm and Kubernetes set them; "max" is no limit.
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError):
         limit = int((group / "memory.max").read_text())

@@ -1,4 +1,4 @@
-"""The store: everything measured, in a run folder's Zarr tree."""
+"""Run folders: how a run is begun, resumed and written, and what is never removed."""
 
 import json
 import platform
@@ -19,7 +19,7 @@ from analysis.errors import DamagedError, InputError, NotAFolderError, TakenErro
 from analysis.runs import FORMAT, RECORD, STORE, path_of
 from sweeps.store.disk import Lock, writing
 
-# What a run folder may hold beside the store; --overwrite removes files of these names and nothing else.
+# Files that a run folder may hold beside the store; --overwrite removes these and nothing else.
 RUN_PARTS = (
     RECORD,
     "checkpoint/**/*",
@@ -35,7 +35,7 @@ RUN_PARTS = (
     "run.nc",
 )
 PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "optax", "numpy", "xarray", "zarr")
-# Every chunk carries its own checksum as well, so that damage is also seen when an array is read much later.
+# Every chunk also has a checksum of its own, so that damage is seen whenever an array is read.
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec())
 
 # The document of a group that holds groups alone.
@@ -49,29 +49,40 @@ class Run:
 
     Parameters
     ----------
-    folder : where the run goes; made if it does not exist
-    study : name of the study
-    config : settings, JSON-serialisable
-    seeds : named seeds
-    command : the command that reproduces the run
-    device : the device in words
-    data : digest of what the run is about: its task, and its network as it is built
-    overwrite : whether an earlier run in the folder is removed
-    resume : whether an earlier run of the same study, settings and data goes on
-    partner : whether another process of the same run has made the folder and writes it
+    folder : path
+        Where the run goes; made if it does not exist.
+    study : str
+        Name of the study.
+    config : dict
+        Settings, JSON-serialisable.
+    seeds : dict
+        Seeds by name.
+    command : str
+        The command that reproduces the run.
+    device : str
+        The device in words.
+    data : str
+        Digest of the task and of the network as it is built.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    resume : bool
+        Whether an earlier run of the same study, settings and data goes on.
+    partner : bool
+        Whether another process of the same run has made the folder and writes it.
 
     Attributes
     ----------
-    folder : Path
-    path : Path of the Zarr store
-    put_back : list of Path, documents that were damaged and are what they were again
+    folder, path : pathlib.Path
+        Of the run, and of its Zarr store.
+    put_back : list of pathlib.Path
+        Documents that were damaged and have been restored.
 
     Raises
     ------
     TakenError
         If the folder holds another run and neither ``overwrite`` nor ``resume`` is true, or something else.
     InputError
-        If a run is to go on with other settings or data, the message says what differs; or if another process writes
+        If a run is to go on with other settings or data (the message says what differs), or another process writes
         the folder.
     DamagedError
         If a run is to go on whose own attributes are lost.
@@ -128,7 +139,7 @@ class Run:
         seals.write_whole(self.folder / RECORD, (self.path / seals.DOCUMENT).read_bytes())
 
     def _put_back(self) -> None:
-        """Put the store's document back where it is damaged: the copy says what it was."""
+        """Restore the store's document from its copy where it is damaged."""
         document = self.path / seals.DOCUMENT
         if document in seals.damage(self.path):
             self.put_back.append(document)
@@ -141,7 +152,7 @@ class Run:
         return seals.is_sealed(self.path / group)
 
     def damage(self, but: str) -> list[Path]:
-        """Return the damaged or missing files of what has been written whole, but for those of groups in a group."""
+        """Return the damaged or missing files of what was written whole, except below one group."""
         return [path for path in seals.damage_below(self.path) if self.path / but not in path.parent.parents]
 
     def write(self, group: str, data: xr.Dataset) -> None:
@@ -149,12 +160,12 @@ class Run:
         path = self.place_for(group)
         with writing(path):
             if path.exists():
-                # What a kill left half written, or damaged.
+                # A kill may have left it half written.
                 shutil.rmtree(path)
             files = in_zarr(data.drop_attrs(deep=False).assign_attrs(complete=False))
             for name, content in files.items():
                 seals.write_whole(path / name, content)
-            # Last, so that a group that was killed half written does not count.
+            # The seal comes last: a group without it does not count.
             known = {name: seals.sum_of(content) for name, content in files.items() if name != seals.DOCUMENT}
             seals.seal(path, known, **{**data.attrs, "complete": True})
         self.add(group)
@@ -165,7 +176,7 @@ class Run:
             self._list([group])
 
     def _list(self, groups: Iterable[str]) -> None:
-        """Add the documents of groups, and of those that they lie in, to what the store's own seal lists."""
+        """Add the documents of groups, and of the groups above them, to the list in the store's own seal."""
         paths = [self.path / group for group in groups]
         documents = {one / seals.DOCUMENT for path in paths for one in (path, *self._groups_above(path))}
         seals.seal(self.path, seals.files_of(self.path) | seals.sums(self.path, documents))
@@ -205,14 +216,17 @@ def check_folder(
 ) -> None:
     """Raise, before any work is done and anything is touched, if a run cannot go into the folder.
 
-    What is there may be nothing, the remains of a run of ours that had not finished anything, and any run of ours
-    if it is to be overwritten, or to be resumed and has the same study, settings and data.
+    The folder may hold nothing; the remains of a run that had not finished anything; any run that is to be
+    overwritten; or a run of the same study, settings and data that is to be resumed.
 
     Parameters
     ----------
-    folder : where the run goes
-    overwrite : whether a run that is there is removed
-    resumed : study, config and data of a run that may go on with one that is there
+    folder : path
+        Where the run goes.
+    overwrite : bool
+        Whether a run that is there is removed.
+    resumed : dict, optional
+        Study, config and data of a run that may go on with the run that is there.
 
     Raises
     ------
@@ -241,7 +255,7 @@ def check_folder(
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a store was begun by a run: by its document or, if that is damaged, by a copy or what it finished."""
+    """Whether a run made a store, by its document or, if that is damaged, its copy or finished groups."""
     for document in (path / seals.DOCUMENT, path.parent / RECORD):
         with suppress(DamagedError):
             if {"format", "study"} <= set(seals.document(document).get("attributes", {})):
@@ -250,19 +264,19 @@ def _is_ours(path: Path) -> bool:
 
 
 def _attributes(path: Path) -> Iterator[dict[str, Any]]:
-    """What a store's own document, and its copy, say of the run; nothing where they are damaged."""
+    """Attributes of the run in a store's own document and in its copy, of those that are undamaged."""
     for document in (path / seals.DOCUMENT, path.parent / RECORD):
         with suppress(DamagedError):
             yield seals.attributes_of(seals.sealed(document))
 
 
 def finished_groups(path: Path) -> list[str]:
-    """Return the groups of a store that were written whole, those that are damaged by now among them."""
+    """Return the groups of a store that were written whole, also those that are damaged now."""
     return [group.relative_to(path).as_posix() for group in seals.groups_below(path)]
 
 
 def _check_removable(path: Path, overwrite: bool) -> None:
-    """Raise TakenError if a store has files that Zarr does not write, or is an older version's and not given up."""
+    """Raise TakenError if a store has files that Zarr does not write, or, unless overwritten, another format."""
     if path.is_symlink():
         raise TakenError(f"{path} is a link, and only what lies in the folder is removed; choose another folder")
     for one in seals.whole_files(path):
@@ -277,7 +291,7 @@ def _check_removable(path: Path, overwrite: bool) -> None:
 
 
 def _check_same(folder: Path, now: Mapping[str, Any]) -> None:
-    """Raise if a run that is to go on is of another study, settings or data, or cannot be told."""
+    """Raise if a run that is to go on has another study, settings or data, or they are lost."""
     before = next(_attributes(folder / STORE), None)
     if before is None:
         raise DamagedError(
@@ -314,7 +328,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def clear(folder: Path, parts: Iterable[str]) -> None:
-    """Remove a store, which check_folder has found to be a run's, and the files beside it that match; others stay."""
+    """Remove a store, which check_folder has checked, and the files beside it that match; others stay."""
     if (folder / STORE).exists():
         shutil.rmtree(folder / STORE)
     for pattern in parts:

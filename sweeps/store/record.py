@@ -1,8 +1,8 @@
 """Records: a sweep on disk, written item by item, so that a killed sweep goes on where it stopped.
 
 A record is a Zarr group with the sweep's dataset and a subgroup ``items`` with a flag for every item. The flag is
-written last. What is in the record of an item without a flag does not count, and is written again. A finished record
-is sealed (see ``analysis.seals``); damaged parts of it are written again as those of an unfinished one.
+written last; an item without a flag is written again. A finished record is sealed (see ``analysis.seals``). Damaged
+parts are written again, whether or not the record is finished.
 """
 
 import json
@@ -65,10 +65,14 @@ class Record:
 
     Parameters
     ----------
-    path : of the Zarr group
-    identity : what makes this sweep this sweep; JSON-serialisable
-    items : number of items
-    group : name of the subgroup of the variables, or "" for the record itself
+    path : pathlib.Path
+        Of the Zarr group.
+    identity : dict
+        All that decides the sweep's numbers; JSON-serialisable.
+    items : int
+        Number of items.
+    group : str
+        Name of the subgroup of the variables, or "" for the record itself.
 
     Raises
     ------
@@ -89,7 +93,7 @@ class Record:
         return seals.is_sealed(self.path)
 
     def damage(self) -> list[Path]:
-        """Return the files that have been written whole and are damaged or missing by now."""
+        """Return the files that were written whole and are damaged or missing now."""
         if not seals.whole_files(self.path):
             return []
         document = self.path / seals.DOCUMENT
@@ -102,13 +106,13 @@ class Record:
         return [document] if attributes.get("complete") else []
 
     def begin(self, coordinates: xr.Dataset, arrays: Mapping[str, Array]) -> None:
-        """Write coordinates and empty arrays where they are not there as they should be; what is done stays."""
+        """Write coordinates and empty arrays where they are missing or damaged; what is done stays."""
         with writing(self.path):
             for partial in self.path.rglob("*.partial"):
                 if seals.PARTIAL.fullmatch(partial.name):
                     partial.unlink(missing_ok=True)
             files = self._skeleton(coordinates, arrays)
-            # The group's own document first: it says whose record this is.
+            # The group's own document first: it has the identity.
             for name in sorted(files, key=lambda name: (name != seals.DOCUMENT, name)):
                 target = self.path / name
                 if name == seals.DOCUMENT and self.finished and target not in seals.damage(self.path):
@@ -122,7 +126,7 @@ class Record:
 
         def add_arrays(parent: zarr.Group) -> None:
             home = parent.create_group(self._group) if self._group else parent
-            # Who the record is of is said twice, in case that the first document is lost.
+            # The identity is there twice, in case the group's document is lost.
             flags = parent.create_group("items", attributes=attributes)
             numbers = {name: bool if name == "done" else np.int64 for name in FLAGS}
             of_items = {name: Array(("item",), (self._items,), (1,), dtype) for name, dtype in numbers.items()}
@@ -163,7 +167,7 @@ class Record:
             if not chunk.exists():
                 return chunk
             try:
-                # Its checksum is looked at when it is read.
+                # Reading checks the checksum.
                 self._array(path)[place.region]
             except (ValueError, RuntimeError, OSError):
                 return chunk
@@ -173,7 +177,7 @@ class Record:
         return self.path / self._group / name
 
     def _array(self, path: Path) -> zarr.Array:
-        # An empty chunk is written too: one that is not there is one that was lost.
+        # Empty chunks are written too, so that a missing chunk is a lost one.
         return zarr.open_array(path, mode="r+").with_config({"write_empty_chunks": True})
 
     def counts(self) -> dict[str, int]:
@@ -190,9 +194,9 @@ class Record:
         with writing(self.path):
             if data.variables:
                 for name in data.variables:
-                    # What a kill while finishing left, or damage.
+                    # A kill while finishing, or damage, may have left something.
                     shutil.rmtree(self.path / str(name), ignore_errors=True)
-                # Appending replaces the group's attributes, without which the record would be no record.
+                # Appending replaces the group's attributes: the identity has to be among the new ones.
                 kept = data.drop_attrs().assign_attrs(identity=json.dumps(self._identity), complete=False)
                 encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
                 kept.to_zarr(self.path, mode="a", consolidated=False, encoding=encoding)
@@ -208,7 +212,7 @@ class Record:
 
 
 def _identity_in(document: Path) -> dict[str, Any] | None:
-    """Return whose record a document is of, or None if it does not say."""
+    """Return the identity in a document, or None if it has none."""
     try:
         found = json.loads(seals.document(document)["attributes"]["identity"])
     except (DamagedError, KeyError, TypeError, ValueError):
@@ -217,7 +221,7 @@ def _identity_in(document: Path) -> dict[str, Any] | None:
 
 
 def check(path: Path, identity: dict[str, Any]) -> None:
-    """Raise if the path holds anything but a record of this very sweep; see Record."""
+    """Raise if the path holds anything but a record of this sweep; see Record."""
     if not path.exists() or (path.is_dir() and not seals.whole_files(path)):
         return
     before = _identity_in(path / seals.DOCUMENT) or _identity_in(path / "items" / seals.DOCUMENT)
