@@ -140,7 +140,7 @@ def test_bad_tables_are_named():
         Column("x", "x", [1, 2], [0.1])
     with pytest.raises(ValueError, match="columns must be one or more, all of one length"):
         Table("t", "", [Column("x", "x", [1]), Column("y", "y", [1, 2])])
-    with pytest.raises(ValueError, match="columns must be distinct keys"):
+    with pytest.raises(ValueError, match="columns must have distinct keys"):
         Table("t", "", [Column("x", "x", [1]), Column("x", "y", [1])])
 
 
