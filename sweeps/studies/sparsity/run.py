@@ -110,13 +110,11 @@ def run(
     say("measuring size and time of networks with nodes zeroed and removed")
     store.write("cost", _costs(networks[epochs[-1]][0], percents, task))
     if sizes.finetune_epochs:
-        chosen = methods if task.name == "digits" else list(MAIN)
-        number = len(chosen) * len(percents) * sizes.networks
+        tuned = methods if task.name == "digits" else list(MAIN)
+        number = len(tuned) * len(percents) * sizes.networks
         say(f"fine-tuning {number} pruned networks, {sizes.finetune_epochs} epochs each")
-        store.write(
-            "finetuned",
-            _finetuned(networks[epochs[-1]], chosen, percents, task, sizes.finetune_epochs, settings, progress),
-        )
+        data = _finetuned(networks[epochs[-1]], tuned, percents, task, sizes.finetune_epochs, settings, progress)
+        store.write("finetuned", data)
     return store
 
 
@@ -192,7 +190,8 @@ def _curves(
     networks: dict[int, list[MLP]], methods: Sequence[Method], percents: Sequence[int], task: Task
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Return loss and accuracy on the test set at every sparsity, and what is left of each layer."""
-    last, shape = max(networks), (len(methods), len(networks), len(networks[max(networks)]), len(percents))
+    last = max(networks)
+    shape = (len(methods), len(networks), len(networks[last]), len(percents))
     found = np.full((3, *shape), np.nan, np.float32)
     layers = np.zeros((len(methods), *shape[2:], len(networks[last][0].layers) - 1), np.float32)
     for row, method in enumerate(methods):
@@ -204,17 +203,21 @@ def _curves(
                 if epoch == last:
                     layers[row] = np.stack([one.layers for one in chosen])
     coordinates = _of_methods(methods) | dict(percent=list(percents), network=range(shape[2]))
+    return _in_datasets(found, layers, list(networks), coordinates)
+
+
+def _in_datasets(
+    found: np.ndarray, layers: np.ndarray, epochs: list[int], coordinates: dict[str, Any]
+) -> tuple[xr.Dataset, xr.Dataset]:
     dims = ("pruned_by", "epochs", "network", "percent")
-    curves = xr.Dataset(
-        {name: (dims, values) for name, values in zip(("loss", "accuracy", "left"), found, strict=True)}
-    )
-    names = [f"layers/{index}" for index in range(layers.shape[-1])]
-    left = xr.Dataset(
-        {"left": (("pruned_by", "network", "percent", "layer"), layers)}, dict(layer=datasets.names(names))
-    )
+    named = zip(("loss", "accuracy", "left"), found, strict=True)
+    curves = xr.Dataset({name: (dims, values) for name, values in named}, coordinates | dict(epochs=epochs))
+    names = datasets.names(f"layers/{index}" for index in range(layers.shape[-1]))
+    dims = ("pruned_by", "network", "percent", "layer")
+    left = xr.Dataset({"left": (dims, layers)}, coordinates | dict(layer=names))
     left.left.attrs.update(long_name="share of the layer that stays", units="1")
     curves.left.attrs.update(long_name="share of the prunable weights that stay", units="1")
-    return _with_words(curves.assign_coords(coordinates | dict(epochs=list(networks)))), left.assign_coords(coordinates)
+    return _with_words(curves), left
 
 
 def _costs(network: MLP, percents: Sequence[int], task: Task) -> xr.Dataset:
@@ -249,44 +252,32 @@ def _finetuned(
     settings: Sparsity,
     progress: bool,
 ) -> xr.Dataset:
-    """Return loss and accuracy on the test set after some more epochs under the masks."""
-    dims = dict(pruned_by=len(methods), network=len(networks), percent=len(percents))
-    found = np.zeros((2, *dims.values()), np.float32)
+    """Return loss and accuracy on the test set after some more epochs under the masks of each method and network."""
+    dims = ("pruned_by", "network", "percent")
+    chosen = [
+        [_chosen(one, method, percents, task, index).masks for index, one in enumerate(networks)] for method in methods
+    ]
+    found = np.zeros((2, len(methods), len(networks), len(percents)), np.float32)
     places = list(np.ndindex(found.shape[1:]))
     together = max(1, FLOATS // sum(layer.kernel.size for layer in networks[0].layers))
-    chosen = {
-        (row, index): _chosen(network, method, percents, task, index).masks
-        for row, method in enumerate(methods)
-        for index, network in enumerate(networks)
-    }
     # The learning rate falls to zero: at a constant one, a network that was not pruned gets worse.
     steps = epochs * -(-len(task.train.inputs) // settings.batch_size)
     optimizer = optax.adam(optax.cosine_decay_schedule(settings.learning_rate, steps))
     with Progress(len(places), progress, "networks") as count:
         for start in range(0, len(places), together):
             some = places[start : start + together]
-            masks = [{path: mask[at] for path, mask in chosen[row, index].items()} for row, index, at in some]
-            masked = [
-                pruning.Masked(nnx.clone(networks[index]), mask)
-                for (_, index, _), mask in zip(some, masks, strict=True)
-            ]
-            train_many(
-                masked,
-                [task] * len(some),
-                optimizer,
-                epochs,
-                settings.batch_size,
-                [settings.seed + index for _, index, _ in some],
-                LOSS,
-            )
+            masks = [{path: one[at] for path, one in chosen[row][index].items()} for row, index, at in some]
+            copies = [nnx.clone(networks[index]) for _, index, _ in some]
+            masked = [pruning.Masked(one, mask) for one, mask in zip(copies, masks, strict=True)]
+            seeds = [settings.seed + index for _, index, _ in some]
+            train_many(masked, [task] * len(some), optimizer, epochs, settings.batch_size, seeds, LOSS)
             measured = pruning.evaluate([one.network for one in masked], masks, task.test, LOSS)
             for place, *values in zip(some, *measured, strict=True):
                 found[(slice(None), *place)] = values
             count.add(len(some))
-    data = xr.Dataset({name: (tuple(dims), values) for name, values in zip(("loss", "accuracy"), found, strict=True)})
     coordinates = _of_methods(methods) | dict(percent=list(percents), network=range(len(networks)))
-    attributes = dict(epochs=epochs, learning_rate=settings.learning_rate)
-    return _with_words(data.assign_coords(coordinates)).assign_attrs(attributes)
+    data = xr.Dataset(dict(loss=(dims, found[0]), accuracy=(dims, found[1])), coordinates)
+    return _with_words(data).assign_attrs(epochs=epochs, learning_rate=settings.learning_rate)
 
 
 def _of_methods(methods: Sequence[Method]) -> dict[str, Any]:
