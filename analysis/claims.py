@@ -175,7 +175,7 @@ def by_share(share: float, holds: float, fails: float) -> str:
 
 
 def table(claims: Mapping[str, Claim], caption: str) -> Table:
-    """Make the table of the claims: claim, source, published and measured value with its interval, verdict, rule.
+    """Make the table of the claims: claim, verdict, measured value with its interval, published value, source, rule.
 
     Parameters
     ----------
@@ -191,10 +191,10 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
     found = list(claims.values())
     columns = [
         Column("claim", "claim", [one.statement.title for one in found]),
-        Column("source", "from", [one.statement.source for one in found]),
-        Column("published", "published", [one.statement.published for one in found]),
-        Column("measured", "measured", [measured(one) for one in found]),
         Column("verdict", "verdict", [one.verdict for one in found]),
+        Column("measured", "measured", [measured(one) for one in found]),
+        Column("published", "published", [one.statement.published for one in found]),
+        Column("source", "from", [one.statement.source for one in found]),
         Column("rule", "rule", [one.statement.rule for one in found], csv_only=True),
     ]
     # A column that says the same of every claim, or nothing, is left out.
