@@ -1,7 +1,6 @@
 """The command line: studies, reports and the interactive page. JAX is imported only after the arguments are parsed."""
 
 import functools
-import inspect
 import io
 import os
 import re
@@ -52,6 +51,7 @@ def _command_of_study(study: registry.Study) -> Callable[..., Any]:
 
 
 def run(
+    *,
     file: tyro.conf.Positional[Path],
     settings: Annotated[config.Configuration, tyro.conf.arg(name="")],
     out: Annotated[Path, tyro.conf.arg(help="Run folder.")],
@@ -218,7 +218,10 @@ def _command_of(arguments: list[str]) -> Callable[[], Any]:
 
 def _parsed(arguments: list[str], file: Path | None) -> functools.partial[Any]:
     """Return the command with its arguments; raise InputError, in one line, for what does not parse."""
-    commands = COMMANDS | {"run": _with_defaults(run, config.Configuration() if file is None else config.read(file))}
+    settings = config.Configuration() if file is None else config.read(file)
+    with_defaults = functools.partial(run, settings=settings)
+    with_defaults.__doc__ = run.__doc__
+    commands = COMMANDS | {"run": with_defaults}
     printed = io.StringIO()
     try:
         with redirect_stderr(printed):
@@ -271,22 +274,6 @@ def _joined_names(arguments: list[str]) -> list[str]:
     if arguments[1] not in registry.STUDIES:
         raise InputError(f"study must be one of {', '.join(registry.STUDIES)}, got {arguments[1]!r}")
     return [" ".join(arguments[:2]), *arguments[2:]]
-
-
-def _with_defaults(function: Callable[..., Any], settings: config.Configuration) -> Callable[..., Any]:
-    """Return the function with a default for its settings, and all its arguments by name."""
-
-    @functools.wraps(function)
-    def by_name(**values: Any) -> None:
-        function(**values)
-
-    signature = inspect.signature(function)
-    parameters = [
-        one.replace(kind=one.KEYWORD_ONLY, default=settings if one.name == "settings" else one.default)
-        for one in signature.parameters.values()
-    ]
-    by_name.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return by_name
 
 
 @contextmanager

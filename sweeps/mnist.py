@@ -46,7 +46,7 @@ def batch(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     if len(images) != len(labels):
         raise InputError(f"{labels_path} must hold {len(images)} labels, one an image, got {len(labels)}")
     if len(labels) == 0 or labels.max() > 9:
-        raise InputError(f"{labels_path}: expected labels from 0 to 9, at least one")
+        raise InputError(f"{labels_path} must hold labels from 0 to 9, at least one")
     return images.reshape(len(images), -1).astype(np.float32) / 255, labels.astype(np.int32)
 
 

@@ -185,7 +185,7 @@ class TestMnist:
                 idx([1, 2, 3]),
                 "t10k-labels-idx1-ubyte must hold 2 labels, one an image, got 3",
             ),
-            ("t10k-labels-idx1-ubyte", idx([1, 10]), "t10k-labels-idx1-ubyte: expected labels from 0 to 9"),
+            ("t10k-labels-idx1-ubyte", idx([1, 10]), "t10k-labels-idx1-ubyte must hold labels from 0 to 9"),
             ("t10k-labels-idx1-ubyte", idx([[1, 2]]), "magic number 2049, got 2050"),
             (
                 "t10k-labels-idx1-ubyte",
