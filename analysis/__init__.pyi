@@ -1,4 +1,5 @@
 from . import best as best
+from . import claims as claims
 from . import density as density
 from . import explorer as explorer
 from . import export as export
