@@ -66,7 +66,7 @@ class Claim:
     cases : mapping of str to str
         Verdicts of the parts, by name.
     values : mapping of str to mapping
-        The numbers behind each part.
+        The numbers behind each part; intervals under "measured" stand in the table of the claims.
     """
 
     statement: Statement
@@ -203,8 +203,14 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
     return Table("claims", caption, kept)
 
 
+def _with_unit(found: Interval, unit: str) -> str:
+    found = found.times(100) if unit in ("%", "points") else found
+    decimals = -int(np.floor(np.log10(found.half))) if found.half > 0 else 1 if unit else 3
+    return found.text(max(1, min(decimals, 4)), unit)
+
+
 def measured(claim: Claim) -> str:
-    """Write the number that decided with its interval, or how many of the parts hold.
+    """Write the number that decided with its interval, those of all parts, or how many of the parts hold.
 
     Digits go as far as the first one of half the interval, and one behind the point at least.
 
@@ -216,9 +222,10 @@ def measured(claim: Claim) -> str:
     '0.123 ± 0.004'
     """
     if claim.measured is not None:
-        found = claim.measured.times(100) if claim.unit in ("%", "points") else claim.measured
-        decimals = -int(np.floor(np.log10(found.half))) if found.half > 0 else 1 if claim.unit else 3
-        return found.text(max(1, min(decimals, 4)), claim.unit)
+        return _with_unit(claim.measured, claim.unit)
+    parts = [part.get("measured") for part in claim.values.values()]
+    if claim.known and parts and all(isinstance(one, Interval) for one in parts):
+        return ", ".join(_with_unit(one, claim.unit) for one in parts if isinstance(one, Interval))
     if len(claim.cases) < 2 or not claim.known:
         return ""
     return f"{sum(one == HOLDS for one in claim.cases.values())} of {len(claim.cases)} parts hold"

@@ -141,7 +141,7 @@ def judge(results: Results) -> dict[str, Claim]:
         "noise": _noise,
         "approximation": _approximation,
         "harmless": _harmless,
-        "mean_gradients": lambda of: Claim(STATEMENTS["mean_gradients"], UNDECIDED),
+        "mean_gradients": _mean_gradients,
         "tails": _tails,
         "check": _check,
         "trough": _trough,
@@ -175,7 +175,10 @@ def _full_loss(results: Results) -> Claim:
 
 def _in_range(name: str, results: Results, quantities: list[str]) -> Claim:
     parts = {
-        f"{quantity} p = {row.probability:g}": (inside(row.networks, row.inside), {"published": row.published})
+        f"{quantity} p = {row.probability:g}": (
+            inside(row.networks, row.inside),
+            {"measured": interval(results.alike[quantity].sel(probability=row.probability).values)},
+        )
         for quantity in quantities
         for row in _rows(results, quantity)
     }
@@ -235,19 +238,28 @@ def _at_each(results: Results, name: str, rule: Callable[[float, float], str], k
     quantity = "log_loss_gradient" if name == "trough" else "loss_gradient"
     values, errors = (data[quantity][f"{key}{end}"].values for end in ("", "_error"))
     parts = {
-        f"p = {p:g}": (rule(float(value), float(error)), {"measured": float(value)})
+        f"p = {p:g}": (rule(float(value), float(error)), {"value": float(value), "error": float(error)})
         for p, value, error in zip(results.probabilities, values, errors, strict=True)
     }
     return judged(STATEMENTS[name], parts)
 
 
+def _clear(value: float, error: float) -> Interval:
+    """Return a number of one network; masks that give it no error say nothing of it."""
+    return _alone(value, CLEAR * error if error > 0 else float("nan"))
+
+
+def _mean_gradients(results: Results) -> Claim:
+    return Claim(STATEMENTS["mean_gradients"], UNDECIDED if results.published_probabilities else NOT_MEASURED)
+
+
 def _tails(results: Results) -> Claim:
-    return _at_each(results, "tails", lambda value, error: above(_alone(value, CLEAR * error)), "excess_kurtosis")
+    return _at_each(results, "tails", lambda value, error: above(_clear(value, error)), "excess_kurtosis")
 
 
 def _trough(results: Results) -> Claim:
     def rule(depth: float, error: float) -> str:
-        return FAILS if depth == 1 else above(_alone(1 - depth, CLEAR * error))
+        return FAILS if depth == 1 else above(_clear(1 - depth, error))
 
     return _at_each(results, "trough", rule, "trough")
 
@@ -264,10 +276,9 @@ def _check(results: Results) -> Claim:
 
 def _states(results: Results) -> Claim:
     data = results.gradients.at_shown("log_loss_gradient")
-    off, on = (
-        _alone(float(data["state_mean"][state]), CLEAR * float(data["state_mean_error"][state])) for state in (0, 1)
-    )
-    return judged(STATEMENTS["states"], {"off": _part(above, off.negated()), "on": _part(above, on)})
+    off, on = (_clear(float(data["state_mean"][state]), float(data["state_mean_error"][state])) for state in (0, 1))
+    parts = {"off": (above(off.negated()), {"value": off.mean}), "on": (above(on), {"value": on.mean})}
+    return judged(STATEMENTS["states"], parts, None if off.networks and on.networks else NOT_MEASURED)
 
 
 def _decay(results: Results) -> Claim:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED, VERDICTS
+from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED, VERDICTS, measured
 from sweeps.studies.circle import claims, measures
 from tests.analysis import synthetic_run
 from tests.studies.circle.results import results_of
@@ -60,6 +60,8 @@ def test_published_losses_are_held_to_the_range_of_our_networks(results):
     wide = np.reshape(np.linspace(-2, 2, 6), (1, 6, 1))
     assert verdict(with_spread(results, mean_loss=wide + 0.8), "mean_loss") == HOLDS
     assert verdict(with_spread(results, mean_log_loss=wide, sd_log_loss=wide + 9), "log_loss") == UNDECIDED
+    losses = claims.judge(results)["mean_loss"]
+    assert measured(losses).count("±") == len(losses.cases) == 3
     claim = claims.judge(with_spread(results, full_loss=many))["full_loss"]
     assert (claim.measured.networks, claim.unit) == (6, "nats")
     assert claim.measured.mean == pytest.approx(0.15) and claim.measured.known
@@ -112,7 +114,13 @@ def test_gradients_of_one_network_are_judged_by_three_standard_errors(results):
     for depth, expected in ((0.5, HOLDS), (1.0, FAILS), (0.9, UNDECIDED)):
         found = with_gradients(results, "log_loss_gradient", trough=depth, trough_error=0.1)
         assert verdict(found, "trough") == expected
-    for means, expected in (([-1, 1], HOLDS), ([1, 1], PARTLY), ([1, -1], FAILS), ([-0.1, 0.1], UNDECIDED)):
+    for means, expected in (
+        ([-1, 1], HOLDS),
+        ([1, 1], PARTLY),
+        ([1, -1], FAILS),
+        ([-0.1, 0.1], UNDECIDED),
+        ([-1, np.nan], NOT_MEASURED),
+    ):
         found = with_gradients(results, "log_loss_gradient", state_mean=means, state_mean_error=0.1)
         assert verdict(found, "states") == expected
 
