@@ -190,7 +190,7 @@ def test_curves_that_never_fall_and_that_recover_are_counted(tmp_path):
     tree["curves"] = data
     n, _, made, page = page_of(results_of(tree, tmp_path), [one for one in FIGURES if one != "finetuned"])
     assert n.weights_networks_that_never_fall.value == 1 and "1 of 6 networks never fall" in page
-    assert n.units_networks_that_recover.value == 1 and "1 of 6 networks recover" in page
+    assert n.units_networks_that_recover.value == 1 and "1 of 6 networks recovers" in page
     assert {column.key for column in made["plateaus"].columns} >= {"never", "recover"}
 
 
