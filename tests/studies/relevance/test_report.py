@@ -104,7 +104,7 @@ def test_numbers_feed_the_page_and_the_macros(written, results):
     names = [re.match(r"\\newcommand\{\\(relevance[A-Za-z]+)\}\{.+\}", line)[1] for line in lines]
     assert names == list(n)
     assert n.lrp_biases_share.value == pytest.approx(0.1) and n.lrp_largest_biases_layer.value == "conv_1"
-    assert n.lrp_largest_biases_share.value == pytest.approx(0.08) and "conv_1 (8.0 %)" in page
+    assert n.lrp_largest_biases_share.value == pytest.approx(0.08) and "conv_1 take the largest part, 8.0 %" in page
     assert n.most_biases_method.value in results.names.values() and n.farthest_from_conserving.value == pytest.approx(4)
     assert n.deeplift_zeros_rank_zeros.value == 1 and n.deeplift_mean_rank_mean.value == 1
     assert n.radial_less_slope.value == pytest.approx(0.5) and n.slope_share_there.value == pytest.approx(1)

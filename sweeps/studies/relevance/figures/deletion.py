@@ -1,4 +1,4 @@
-"""Deletion: what becomes of the output as regions go, how the methods rank, and which are told apart."""
+"""Deletion: the output as regions are replaced, the ranking of the methods, and which of them are told apart."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ def curve(
     names: Mapping[str, str],
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the probability of what was named at first against the share of regions that went.
+    """Draw the probability of the class named at first against the share of replaced regions.
 
     Parameters
     ----------

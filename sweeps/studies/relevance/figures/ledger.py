@@ -1,4 +1,4 @@
-"""The ledger: what inputs, biases, offsets and stabilisers took of the output, and what is missing at each step."""
+"""The ledger: what inputs, biases, offsets and stabilisers take of the output, and the error of each step."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the rules do: instability as the stabiliser goes, maxima against slopes, and two forms of a maximum."""
+"""What the rules do: instability as the stabiliser shrinks, maxima beside slopes, and two forms of a maximum."""
 
 import numpy as np
 import xarray as xr
@@ -56,7 +56,7 @@ def grows(data: xr.Dataset, dim: str, ax: Axes | None = None) -> Axes:
 
 
 def instability(network: xr.Dataset, toy: xr.Dataset) -> Figure:
-    """Draw the network as the stabiliser goes, and the toy as two inputs cancel, side by side."""
+    """Draw the network as the stabiliser shrinks, and the toy as two inputs cancel, side by side."""
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
         grows(network, "eps", axes[0]).set_title("the network, all test images")

@@ -18,9 +18,6 @@ from sweeps.studies.relevance.figures import looks
 from sweeps.studies.relevance.measures.supervised import OTHER, PLAIN, TRAINED, relevance_trainings, reliance
 from sweeps.studies.relevance.names import keys
 
-#: With so many trainings at most there are bands.
-FEW = 4
-
 
 def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float], ax: Axes | None = None) -> Axes:
     """Draw a share against the strength of the added term, a line for each training.
@@ -39,10 +36,9 @@ def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float
     Returns
     -------
     matplotlib.axes.Axes
-        Means over networks; plain training as a line across. Bands of the intervals where there are few trainings.
+        Means over networks; plain training as a line across, with the band of its interval.
     """
     others = relevance_trainings(data)
-    few = data.sizes["training"] <= FEW
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
         for key in keys(data, "training"):
@@ -56,8 +52,6 @@ def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float
                     ax.axhspan(float(found["low"][0]), float(found["high"][0]), color=look["color"], alpha=0.13, lw=0)
                 continue
             ax.plot(along, found["mean"], marker="o", markersize=2.4, zorder=3, clip_on=False, **look)
-            if few and np.isfinite(found["low"]).any():
-                ax.fill_between(along, found["low"], found["high"], color=look["color"], alpha=0.18, linewidth=0)
             if key in chosen and chosen[key] in along:
                 one = found.sel(strength=chosen[key])
                 _ring(ax, chosen[key], float(one["mean"]), look, yerr=float(one["mean"] - one["low"]))
