@@ -86,7 +86,7 @@ def run(
         store = Run(folder, **record, partner=True)
     _put_back(job.model, store)
     objective = job.objective(settings.sweep.plan)
-    say(f"sweeping {design}; plan {objective.plan}")
+    say(f"sweeping {design}")
     data = sweep(
         objective,
         design,
@@ -99,6 +99,7 @@ def run(
     )
     if first:
         store.add(MAIN)
+    say(f"plan {data.attrs['plan']}")
     say(f"{data.attrs['nonpositive_losses']} losses are zero or less, {data.attrs['nonfinite_losses']} not finite")
 
 

@@ -27,7 +27,7 @@ from sweeps.plans.cube import Cube
 from sweeps.progress import Progress
 from sweeps.store import disk
 from sweeps.store.folder import versions
-from sweeps.store.record import Array, Record
+from sweeps.store.record import Array, Place, Record
 
 # Bytes that the draws of one jitted call may take. They also decide how a sweep is cut into items.
 CALL_BYTES = 2**28
@@ -212,8 +212,8 @@ class Runner:
         self._evaluate_items(record, arrays, shown)
         processes.wait_for_all("evaluated")
         if first:
-            draws = xr.Dataset(attrs=self._attributes() | record.counts())
-            record.finish(draws if self.keep == "draws" else self._merged(record))
+            draws = self.keep == "draws"
+            record.finish(xr.Dataset(attrs=self._attributes() | record.counts()) if draws else self._merged(record))
         processes.wait_for_all("finished")
         return record.open()
 
@@ -230,18 +230,22 @@ class Runner:
             for index in range(jax.process_index(), len(items), jax.process_count()):
                 masks = (items[index].stop - items[index].start) * self.steps
                 places = {name: self.schema.place(index, array) for name, array in arrays.items()}
-                if record.is_done(index):
-                    damaged = record.damaged(index, places)
-                    if damaged is None:
-                        progress.skip(masks)
-                        continue
-                    progress.say(f"{damaged} is damaged: part {index + 1} of {len(items)} is computed again")
+                if self._is_done(record, index, places, progress):
+                    progress.skip(masks)
+                    continue
                 values = named(self._fitting(items[index], progress))
                 counts = _counts(values) if self.keep == "draws" else {}
                 written.result()
                 written = writer.submit(record.write, index, places, values, counts)
                 progress.add(masks)
             written.result()
+
+    def _is_done(self, record: Record, index: int, places: dict[str, Place], progress: Progress) -> bool:
+        """Whether an item is on disk and undamaged; says what is damaged."""
+        damaged = record.damaged(index, places) if record.is_done(index) else None
+        if damaged is not None:
+            progress.say(f"{damaged} is damaged: part {index + 1} of {len(self.layout.items)} is computed again")
+        return record.is_done(index) and damaged is None
 
     def _fitting(self, item: Item, progress: Progress) -> batches.Draws | summaries.Summary:
         """Evaluate an item; a batch that does not fit in the device's memory is halved."""
@@ -255,8 +259,7 @@ class Runner:
 
     def _evaluated(self, item: Item) -> batches.Draws | summaries.Summary:
         # A summary counts the draws before a number: surplus draws must not wrap into the next stream.
-        wraps = self.keep == "draws"
-        starts = batches.bases(item.start, self._batches, self.batch_size, self.layout.draws, wraps)
+        starts = batches.bases(item.start, self._batches, self.batch_size, self.layout.draws, self.keep == "draws")
         result = self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients, self._top)
         if isinstance(result, summaries.Summary):
             return summaries.merged(result)

@@ -94,7 +94,7 @@ class Bernoulli(Design):
     def __post_init__(self) -> None:
         probabilities = checks.several("probability", self.probability, _probability, distinct=True)
         chains = checks.whole("chains", self.chains, 1, checks.MOST // len(probabilities))
-        _keep(self, probability=probabilities, draws=_count("draws", self.draws), chains=chains)
+        _set(self, probability=probabilities, draws=_count("draws", self.draws), chains=chains)
 
     def axes(self, nodes: int) -> dict[str, int]:
         """Lengths of (probability, chain, draw)."""
@@ -137,7 +137,7 @@ class FixedSize(Design):
 
     def __post_init__(self) -> None:
         counts = dict(draws=_count("draws", self.draws), chains=_count("chains", self.chains))
-        _keep(self, on=checks.whole("on", self.on, least=0), **counts)
+        _set(self, on=checks.whole("on", self.on, least=0), **counts)
 
     def axes(self, nodes: int) -> dict[str, int]:
         """Lengths of (chain, draw)."""
@@ -193,7 +193,7 @@ class FlipPaths(Design):
     """Numbers of the nodes of the layer, once the design is bound to an objective."""
 
     def __post_init__(self) -> None:
-        _keep(
+        _set(
             self,
             paths=_count("paths", self.paths),
             probability=_probability("probability", self.probability),
@@ -209,7 +209,7 @@ class FlipPaths(Design):
         if self.layer not in layers:
             raise InputError(f"layer must be one of {', '.join(dict.fromkeys(layers))}, got {self.layer!r}")
         bound = copy(self)
-        _keep(bound, among=tuple(index for index, layer in enumerate(layers) if layer == self.layer))
+        _set(bound, among=tuple(index for index, layer in enumerate(layers) if layer == self.layer))
         return bound
 
     def axes(self, nodes: int) -> dict[str, int]:
@@ -300,7 +300,7 @@ class Masks(Design):
                 f"array must have shape (draws, nodes) or (chains, draws, nodes), not empty, got {array.shape}"
             )
         _check_finite(array)
-        _keep(self, array=array.reshape((-1, *array.shape[-2:])))
+        _set(self, array=array.reshape((-1, *array.shape[-2:])))
 
     def __repr__(self) -> str:
         return f"Masks(array of shape {self.array.shape})"
@@ -320,13 +320,13 @@ class Masks(Design):
 
 
 def _threshold(probability: float | Sequence[float]) -> tuple[Array, Array]:
-    """A node is on when 32 random bits are at most the first, and the second is true."""
+    """Thresholds of 32 random bits, at or below which a node is on, and whether any node can be on."""
     steps = np.round(np.asarray(probability) * 2.0**32).astype(np.uint64)
     return jnp.asarray((np.maximum(steps, 1) - 1).astype(np.uint32)), jnp.asarray(steps > 0)
 
 
 def _check_finite(gates: np.ndarray) -> None:
-    """Raise InputError for a gate that would not be finite in the type that JAX computes in."""
+    """Raise InputError for a gate that is not finite in the type that JAX computes in."""
     if not jnp.issubdtype(gates.dtype, jnp.floating):
         return
     with np.errstate(over="ignore"):
@@ -336,6 +336,7 @@ def _check_finite(gates: np.ndarray) -> None:
         raise InputError(f"array must hold finite gates that fit into JAX's floats, got {gates[where]} at {where}")
 
 
-def _keep(design: Design, **values: Any) -> None:
+def _set(design: Design, **values: Any) -> None:
+    """Set fields of a frozen design."""
     for name, value in values.items():
         object.__setattr__(design, name, value)

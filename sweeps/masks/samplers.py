@@ -1,6 +1,6 @@
 """Samplers: how a design's gate vectors are made inside jit, one draw at a time.
 
-A draw's random key, two words of 32 bits, is made from the seed, the stream and the draw alone.
+A draw's random key, two words of 32 bits, depends on the seed, the stream and the draw alone.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from sweeps.masks import threefry
 
 
 class Sampler(Protocol):
-    """Makes the gate vector of one draw, or the vectors of a path; a pytree, so that a new value retraces nothing."""
+    """Makes the gate vector of a draw, or the vectors of a path; a pytree, so that new values retrace nothing."""
 
     def __call__(self, key: Array, stream: Array, draw: Array) -> Shaped[Array, "*inner nodes"]:
         """Return the gates of a draw."""

@@ -1,7 +1,7 @@
-"""Random bits by the counter-based generator threefry: functions of a key of two words and of numbers, nothing else.
+"""Random bits by the counter-based generator threefry: they depend on a key of two words and on numbers alone.
 
-They equal those of ``jax.random`` with a threefry key under ``jax_threefry_partitionable``. They are made here because
-that setting, and others that JAX has, change what ``jax.random`` makes of one key: masks must not depend on them.
+They equal those of ``jax.random`` with a threefry key under ``jax_threefry_partitionable``. That setting, and others of
+JAX, change the bits that ``jax.random`` makes of a key; masks must not depend on them.
 
 References
 ----------
@@ -30,7 +30,7 @@ def split(key: UInt32[Array, " 2"]) -> tuple[UInt32[Array, " 2"], UInt32[Array, 
 
 
 def bits(key: UInt32[Array, " 2"], number: int) -> UInt32[Array, " number"]:
-    """Return so many words of 32 random bits; the first ones do not depend on how many."""
+    """Return words of 32 random bits; the first words do not depend on their number."""
     counts = jnp.concatenate([jnp.zeros(number, jnp.uint32), jnp.arange(number, dtype=jnp.uint32)])
     words = random.threefry_2x32(key, counts)
     return words[:number] ^ words[number:]
@@ -39,7 +39,7 @@ def bits(key: UInt32[Array, " 2"], number: int) -> UInt32[Array, " number"]:
 def permutation(key: UInt32[Array, " 2"], number: int) -> Array:
     """Return a random order of the numbers below ``number``, sorted by random words as often as ties demand."""
     order = jnp.arange(number)
-    # Words may tie. After so many sorts an order that no tie touched is all but certain, as in jax.random.
+    # Words may tie. After this many sorts every order is almost equally likely, as in jax.random.
     for _ in range(math.ceil(3 * math.log(max(1, number)) / math.log(2**32 - 1))):
         key, subkey = split(key)
         order = lax.sort_key_val(bits(subkey, number), order)[1]
