@@ -1,1 +1,1 @@
-"""Benchmarks: ours beside the alternatives and beside the machine's own limit, in one run."""
+"""Benchmarks: gatesweep against alternatives and against the machine's limit, in one run."""

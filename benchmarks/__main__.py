@@ -12,7 +12,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the named benchmarks, print what they found and store it."""
+    """Run the named benchmarks; print and store their results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split(":")[0])
     parser.add_argument("names", nargs="*", metavar="name", help=f"which, of {', '.join(NAMES)}; all by default")
     parser.add_argument("--quick", action="store_true", help="a smoke run in small sizes, stored only with --out")
@@ -22,9 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(NAMES)}")
     folder = chosen.out or (None if chosen.quick else RESULTS)
-    # On a GPU JAX would take most of the memory at once, and PyTorch is to run beside it.
+    # JAX would reserve most of a GPU's memory, of which PyTorch needs some.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # JAX is imported only now, so that --help is instant.
+    # Imports JAX; --help does not wait for it.
     from benchmarks import machine, report
 
     described = machine.describe()
@@ -33,12 +33,12 @@ def main(arguments: list[str] | None = None) -> None:
         print("A smoke run: its sizes are too small for the targets.\n")
     for name in [name for name in NAMES if name in (chosen.names or NAMES)]:
         start, before = time.perf_counter(), machine.load()
-        found = report.as_json(import_module(f"benchmarks.{name}").run(quick=chosen.quick))
+        result = report.as_json(import_module(f"benchmarks.{name}").run(quick=chosen.quick))
         seconds = time.perf_counter() - start
-        found["measured"] = described | dict(load=[before, machine.load()], seconds=seconds)
-        print(f"{report.as_text(found)}\n\n{report.measured_with(found['measured'])}\n", flush=True)
+        result["measured"] = described | dict(load=[before, machine.load()], seconds=seconds)
+        print(f"{report.as_text(result)}\n\n{report.measured_with(result['measured'])}\n", flush=True)
         if folder:
-            path = report.save(folder, described, name, found)
+            path = report.save(folder, described, name, result)
             print(f"Stored in {path}\n", file=sys.stderr)
 
 

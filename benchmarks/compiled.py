@@ -1,4 +1,4 @@
-"""The C loops of this folder, compiled when they are needed for the machine they run on."""
+"""The C loops of this folder, compiled at run time for this machine."""
 
 import ctypes
 import shutil
@@ -11,7 +11,7 @@ FLAGS = ("-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC")
 
 
 class Unavailable(RuntimeError):
-    """An alternative that cannot be run here; the message says why."""
+    """An alternative cannot run here; the message has the reason."""
 
 
 @cache
@@ -33,5 +33,5 @@ def library(name: str) -> ctypes.CDLL:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Unavailable(f"the C compiler failed: {done.stderr.strip().splitlines()[-1]}")
-        # Once loaded, the library no longer needs its file.
+        # A loaded library needs no file.
         return ctypes.CDLL(str(built))

@@ -1,4 +1,4 @@
-"""The whole hypercube: the engine beside a hand-written C loop, loss only and with all gate gradients."""
+"""The whole hypercube: gatesweep against a hand-written C loop, loss only and with all gate gradients."""
 
 from functools import partial
 from typing import Any
@@ -14,9 +14,9 @@ from benchmarks.problems import Problem
 from benchmarks.report import Report, Target, timing_table
 from benchmarks.timing import Answer, Contender, in_turn
 
-# Masks whose answers are held against float64, spread over the cube.
+# Masks, spread over the cube, whose answers are compared with float64.
 SOME = 16
-# Largest difference of the C loop's and our loss of any mask.
+# Largest difference of a mask's loss between the C loop and gatesweep.
 AGREEMENT = 2e-5
 
 
@@ -81,7 +81,7 @@ def ours(problem: Problem, gradients: bool) -> Contender:
 
 
 def in_c(problem: Problem, terms: int) -> Contender:
-    """Return the C loop, with so many examples to a logarithm."""
+    """Return the C loop, with a number of examples to a logarithm."""
     name = "C, a logarithm for each example" if terms == 1 else f"C, a logarithm for {terms} examples"
     return Contender(
         name,

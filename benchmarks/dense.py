@@ -1,4 +1,4 @@
-"""Two gated layers: loss and gradients of a 2-50-50-2 network with 100 gates, beside plain vmap and the GEMM rate."""
+"""Two gated layers: loss and gradients of a 2-50-50-2 network with 100 gates, against plain vmap and the GEMM rate."""
 
 from functools import partial
 

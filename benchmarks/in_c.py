@@ -25,7 +25,7 @@ class CubeLoop:
     def __init__(self, problem: Problem, most_terms: int):
         self.function = library("cube").cube_losses
         self.nodes, self.examples, self.most_terms = problem.nodes, len(problem.inputs), most_terms
-        # The margin of the wrong class over the right one: its loss is log(1 + e^margin).
+        # Margin of the wrong class over the right class: the loss is log(1 + e^margin).
         sign = np.where(problem.targets == 1, -1, 1).astype(np.float32)
         kernel = problem.kernels[-1][:, 1] - problem.kernels[-1][:, 0]
         self.offsets = np.ascontiguousarray(sign * (problem.biases[-1][1] - problem.biases[-1][0]))

@@ -1,4 +1,4 @@
-"""The alternative in Keras: one mask at a time in a Python loop, as the circle study was first done."""
+"""The alternative in Keras: a Python loop over masks, as in the published circle study."""
 
 import os
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from benchmarks.timing import Answer, Contender, Timing, best_batch
 
 
 class TorchLoss:
-    """Mean cross-entropy of a gate vector; what no gate changes is computed before.
+    """Mean cross-entropy of a gate vector; values that no gate changes are computed before.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class TorchLoss:
 
 
 def loop(problem: Problem, gates: np.ndarray, some: int, threads: int = 1) -> Contender:
-    """Return the autograd loop, one mask at a time; its arrays are so small that more threads slow it down."""
+    """Return the autograd loop over masks, single-threaded: threads slow down its small arrays."""
     loss = TorchLoss(problem)
     masks = [loss.tensor(mask).requires_grad_() for mask in gates]
 
@@ -75,7 +75,7 @@ def loop(problem: Problem, gates: np.ndarray, some: int, threads: int = 1) -> Co
 
 
 def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) -> tuple[Contender, list[Timing]]:
-    """Return ``torch.func.vmap(grad_and_value)`` at its best batch and threads, and what was tried to find them."""
+    """Return ``torch.func.vmap(grad_and_value)`` at its best batch and threads, and all trials."""
     loss = TorchLoss(problem)
     function = loss.torch.func.vmap(loss.torch.func.grad_and_value(loss))
     masks = loss.tensor(gates)

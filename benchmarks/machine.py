@@ -1,4 +1,4 @@
-"""The machine's own limit: how fast it multiplies matrices, exponentiates and moves memory, measured."""
+"""The machine's limit: measured rates of matrix products, elementwise functions and memory."""
 
 import ctypes
 import os
@@ -21,14 +21,14 @@ from benchmarks.report import Table
 from benchmarks.timing import fastest
 
 PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "numpy", "torch", "keras", "tensorflow-cpu")
-# Elements of the arrays on which elementwise functions are measured: on a CPU they stay in cache.
+# Elements of the arrays for elementwise functions, which fit in a CPU's cache.
 CPU_ELEMENTS, ACCELERATOR_ELEMENTS = 2**20, 2**26
-# Each number that is loaded is used so often, so that loading it does not count.
+# Uses of each loaded number, enough for the time of loading to vanish.
 USES = 8
 
 
 class Rates(NamedTuple):
-    """What the machine does a second.
+    """Rates of the machine, a second.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Rates(NamedTuple):
     tables: list[Table]
 
     def seconds_per_mask(self, nodes: int, examples: int) -> float:
-        """Time of the arithmetic that no one-layer affine evaluation with gradients can do without.
+        """Return the time of the arithmetic that any one-layer affine evaluation with gradients needs.
 
         Margins are one matrix product and gradients another, of 2 nodes examples operations each a mask; loss and
         gradient share one exponential an example.
@@ -55,7 +55,7 @@ class Rates(NamedTuple):
 
 
 def describe() -> dict[str, Any]:
-    """Name of the device, versions and date, as stored with every result."""
+    """Return device, versions and date, which are stored with every result."""
     device = jax.devices()[0].device_kind
     if jax.default_backend() == "cpu":
         device = f"{_processor()}, {os.cpu_count()} cores"
@@ -70,7 +70,7 @@ def describe() -> dict[str, Any]:
 
 
 def load() -> float | None:
-    """Processes that wanted a core over the last minute, on average; None where the system does not tell."""
+    """Return the mean number of runnable processes over the last minute; None if the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
@@ -82,7 +82,7 @@ def _processor() -> str:
 
 @cache
 def rates() -> Rates:
-    """Measure the machine, once in a run."""
+    """Measure the machine, once for a run."""
     gemms = _gemm_table()
     elements = _element_table()
     largest = max(value for row in gemms.rows if row[0].startswith("large") for value in row[1:] if value)
@@ -110,13 +110,13 @@ def gemm_rate(shape: tuple[int, int, int]) -> float:
     """Operations a second of a matrix product (rows, inner, columns) in full float32 precision."""
     rows, inner, columns = shape
     left, right = (jnp.asarray(one) for one in _factors(shape))
-    # Without "highest" a GPU multiplies in TF32, which is not the arithmetic that the engine does.
+    # Without "highest" a GPU multiplies in TF32, unlike the engine.
     product = jax.jit(lambda left, right: jnp.matmul(left, right, precision="highest"))
     return 2 * rows * inner * columns / fastest(lambda: product(left, right))
 
 
 def _factors(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Random factors: products of constants draw less power, and so run faster than any real ones."""
+    """Return random factors: products of constants draw less power and run faster than real ones."""
     random, (rows, inner, columns) = np.random.default_rng(0), shape
     return (
         random.standard_normal((rows, inner), np.float32),
@@ -145,7 +145,7 @@ def _element_table() -> Table:
 
 
 def _jax_rate(operation: Callable[[Any], Any], check: Callable[[Any], Any]) -> float | None:
-    """Elements a second, the better of storing the results and of summing them up, where they are right."""
+    """Return elements a second, the better of storing and summing the results, if they are right."""
     elements = CPU_ELEMENTS if jax.default_backend() == "cpu" else ACCELERATOR_ELEMENTS
     values = jnp.linspace(0.0, 1.0, elements)
 
@@ -156,14 +156,14 @@ def _jax_rate(operation: Callable[[Any], Any], check: Callable[[Any], Any]) -> f
     rates = []
     for finish in (lambda results: results, jnp.sum):
         run = jax.jit(lambda values, finish=finish: finish(several(values, operation)))
-        # JAX 0.10 on CPUs sums several log1p of one array wrongly, and then fast: a rate of nothing.
+        # JAX 0.10 on CPUs sums several log1p of an array fast and wrongly: no rate.
         if np.isclose(np.asarray(run(values), np.float64).sum(), total, rtol=1e-4):
             rates.append(USES * elements / fastest(partial(run, values)))
     return max(rates, default=None)
 
 
 def _numpy_rate(operation: Callable[..., Any], elements: int = 2**14, rounds: int = 100) -> float:
-    """Elements a second of all cores, each on numbers of its own in its own cache."""
+    """Return elements a second of all cores, each on its own numbers in its own cache."""
     cores = os.cpu_count() or 1
     arrays = [(np.linspace(0.1, 1, elements, dtype=np.float32), np.empty(elements, np.float32)) for _ in range(cores)]
 
@@ -185,9 +185,9 @@ def _c_rate(name: str) -> float | None:
 
 
 def _bandwidth() -> float:
-    """Bytes a second that are read and written by passes over an array larger than any cache."""
+    """Return bytes a second of passes that read and write an array larger than any cache."""
     elements = 2**26 if jax.default_backend() == "cpu" else 2**29
-    # In place: new memory for every pass would be timed with the system's work to hand it out.
+    # In place, since the system takes time to hand out new memory.
     step = jax.jit(lambda values: values + 1, donate_argnums=0)
     held = [jnp.ones(elements, jnp.float32)]
 

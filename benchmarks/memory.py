@@ -1,4 +1,4 @@
-"""Memory: peak resident memory of sweeps that keep a summary, from 1e5 to 1e8 masks, each in a process of its own."""
+"""Memory: peak resident memory of sweeps that keep a summary, from 1e5 to 1e8 masks, each in its own process."""
 
 import json
 import re
@@ -11,12 +11,12 @@ import jax
 
 from benchmarks.report import Report, Table, Target
 
-# Largest peak over the smallest that still counts as flat: the allocator's own noise.
+# Ratio of largest to smallest peak that counts as flat, for the noise of the allocator.
 FLAT = 1.1
 
 
 def run(quick: bool = False) -> Report:
-    """Measure the peak memory of ever larger sweeps.
+    """Measure the peak memory of sweeps of growing size.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def measure(draws: int) -> dict[str, Any]:
 
 
 def peak() -> int:
-    """Largest resident memory that this process has had, in bytes.
+    """Return the largest resident memory of this process so far, in bytes.
 
     On Linux from ``VmHWM``: ``ru_maxrss`` starts at the size of the process that started this one.
     """

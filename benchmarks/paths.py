@@ -1,4 +1,4 @@
-"""Flip paths, losses only: neighbours by their difference, beside full products for each mask and plain vmap."""
+"""Flip paths, losses only: updates between neighbours, against full products for each mask and plain vmap."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from benchmarks.report import Report, Table, Target, timing_table
 from benchmarks.timing import Answer, Contender, Timing, best_batch, in_turn, seconds
 from sweeps.plans import walk
 
-# Answers of each contender that are held against float64, spread over all paths and steps.
+# Answers of each contender, spread over all paths and steps, that are compared with float64.
 SOME = 16
 SEED = 17
 
@@ -32,7 +32,7 @@ def run(quick: bool = False) -> Report:
     masks, repeats = (2**13, 2) if quick else (2**16, 9) if on_cpu else (2**18, 9)
     tables, targets, evidence = [], [], {}
     for nodes in sizes:
-        # Longer paths, fewer of them; a power of two, so that no batch is left half empty.
+        # Fewer of the longer paths; a power of two, so that batches are full.
         paths = 1 << ((masks // (nodes + 1)).bit_length() - 1)
         timings, tried = _timed(nodes, paths, repeats, quick)
         mine = timings["sweep"]
@@ -65,8 +65,8 @@ def run(quick: bool = False) -> Report:
 
 
 def _timed(nodes: int, paths: int, repeats: int, quick: bool) -> tuple[dict[str, Timing], list[Timing]]:
-    """Time all contenders in a network of so many nodes, and return what was tried for their best batch too."""
-    # Times do not depend on training, as long as margins are no extremes.
+    """Time all contenders in a network of some nodes; return the trials for their best batches, too."""
+    # Times do not depend on training unless margins are extreme.
     problem = problems.circle((2, nodes, 2), trained=nodes <= 20)
     design = sweeps.FlipPaths(paths=paths)
     first = sweeps.sweep(problem.objective, design, seed=SEED, gradients=False)
@@ -138,7 +138,7 @@ def _vmapped(problem: Problem, gates: np.ndarray, batches: list[int]) -> tuple[C
 
 
 def _summarised(quick: bool) -> tuple[int, float]:
-    """Number of paths of the 2-20-2 network, and the seconds that a summary of them takes."""
+    """Return the number of paths of the 2-20-2 network, and the seconds of a summary."""
     paths = 10**3 if quick else 10**6
     objective, design = problems.circle().objective, sweeps.FlipPaths(paths=paths)
     return paths, seconds(lambda: sweeps.sweep(objective, design, seed=SEED, gradients=False, keep="summary"))

@@ -1,4 +1,4 @@
-"""The picture of the scaling: masks a second along each axis, with the arithmetic's own line beside it."""
+"""The picture of the scaling: masks a second along each axis, with a line for the arithmetic alone."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Two colours of Okabe and Ito, told apart by colour-blind readers; the line styles differ as well.
+# Two colours of Okabe and Ito, which colour-blind readers can distinguish; line styles differ, too.
 OURS, LIMIT = "#0072B2", "#D55E00"
 
 

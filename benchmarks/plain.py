@@ -1,4 +1,4 @@
-"""The alternatives in JAX: the loss as anyone would write it, under vmap at its best batch and under lax.map."""
+"""The alternatives in JAX: the plain loss under vmap at its best batch, and under lax.map."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from sweeps import compiling
 
 
 def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array, ""]]:
-    """Return the mean cross-entropy as a function of one gate vector, written plainly."""
+    """Return the mean cross-entropy as a plain function of a gate vector."""
     kernels, biases = ([jnp.asarray(one) for one in many] for many in (problem.kernels, problem.biases))
     inputs, targets = jnp.asarray(problem.inputs), jnp.asarray(problem.targets)
     cuts = np.cumsum([len(kernel) for kernel in problem.kernels[1:]])[:-1]
@@ -32,7 +32,7 @@ def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array,
 def vmapped(
     problem: Problem, gates: np.ndarray, batches: list[int], some: int
 ) -> tuple[dict[str, Contender], list[Timing]]:
-    """Return plain vmap at its best batch, compiled with XLA's defaults and with our options, and what was tried.
+    """Return plain vmap at its best batch, compiled with XLA's defaults and with our options, and all trials.
 
     Every batch is tried both as one jitted call a batch and as one call with ``lax.map`` over batches inside.
 
@@ -49,7 +49,7 @@ def vmapped(
         calls, mapped_calls = (partial(make, function, masks, some, options) for make in (_calls, _mapped_calls))
         best = [
             best_batch(calls, batches),
-            # A batch of one inside lax.map is the contender that ``mapped`` returns.
+            # ``mapped`` returns the contender with a batch of one.
             best_batch(mapped_calls, [batch for batch in batches if batch > 1]),
         ]
         winners[f"vmap{_said(options)}"] = min(best, key=lambda pair: min(one.seconds for one in pair[1]))[0]
@@ -58,7 +58,7 @@ def vmapped(
 
 
 def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
-    """Return a jitted ``lax.map`` over single masks, compiled the faster way."""
+    """Return a jitted ``lax.map`` over single masks, with the faster options."""
     function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
 
     def contender(options: dict[str, str]) -> Contender:
@@ -70,7 +70,7 @@ def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
 
 
 def compilers() -> list[dict[str, str]]:
-    """Return the compiler's options to try: none, and those that the engine sets, where they are others."""
+    """Return the compiler's options to try: none, and those of the engine if it sets any."""
     return [{}, ours] if (ours := compiling.options()) else [{}]
 
 
@@ -80,7 +80,7 @@ def _said(options: dict[str, str]) -> str:
 
 def _calls(function: Callable, gates: Array, some: int, options: dict[str, str], batch: int) -> Contender:
     run = jax.jit(jax.vmap(function), compiler_options=options)
-    # Cut before the timer starts; the first ones hold the masks whose answers are checked.
+    # Cut before the timer starts; the first batches hold the masks whose answers are checked.
     parts = [gates[start : start + batch] for start in range(0, len(gates), batch)]
 
     def answer(results: list[tuple[Array, Array]]) -> Answer:

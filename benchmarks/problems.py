@@ -1,4 +1,4 @@
-"""The networks that the benchmarks evaluate, and a slow exact evaluation of them to check answers with."""
+"""The networks of the benchmarks, with a slow exact evaluation for checks."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,12 @@ import numpy as np
 import sweeps
 from benchmarks.timing import Answer
 
-# Largest error of a float32 answer: of a loss against itself, of a gradient against the largest gradient.
+# Largest relative error of a float32 answer: a loss relative to itself, a gradient to the largest gradient.
 TOLERANCE = 2e-5
 
 
 class Problem(NamedTuple):
-    """A network with its examples, as gatesweep sees it and as plain arrays for the alternatives.
+    """A network with its examples, as an objective and as plain arrays for the alternatives.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Problem(NamedTuple):
 
     @property
     def hidden(self) -> np.ndarray:
-        """Activations of the first hidden layer, which no gate changes, shape (examples, nodes of the layer)."""
+        """Activations of the first hidden layer before the gates, shape (examples, nodes of the layer)."""
         return np.maximum(self.inputs @ self.kernels[0] + self.biases[0], 0)
 
 
@@ -65,12 +65,12 @@ def circle(
 
 
 def random_masks(problem: Problem, masks: int) -> np.ndarray:
-    """Masks with every node on with probability one half, shape (masks, nodes), float32."""
+    """Return masks in which every node is on with probability 1/2, shape (masks, nodes), float32."""
     return np.random.default_rng(1).integers(2, size=(masks, problem.nodes)).astype(np.float32)
 
 
 def exact(problem: Problem, gates: np.ndarray) -> tuple[float, np.ndarray]:
-    """Loss and gate gradient of one gate vector in float64, layer by layer.
+    """Return loss and gate gradient of a gate vector in float64, layer by layer.
 
     Parameters
     ----------

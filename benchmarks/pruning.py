@@ -19,12 +19,12 @@ from sweeps import compiling, losses, pruning, training
 
 HIDDEN = (200, 200, 100, 40)
 RATE, BATCH = 1e-3, 32
-# Losses of an epoch of training agree less well than single ones: rounding grows from step to step.
+# Tolerance for losses of an epoch of training, whose rounding grows from step to step.
 TRAINED_TOLERANCE = 1e-2
 
 
 class Problem(NamedTuple):
-    """Networks and what stays of them.
+    """Networks with their masks.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
     @property
     def pairs(self) -> list[tuple[list[np.ndarray], int]]:
-        """Kernels of every network at every sparsity, the masked weights zero, and the network's number."""
+        """Yield the network's number and its masked kernels, for every network and sparsity."""
         found = []
         for number, (network, masks) in enumerate(zip(self.networks, self.masks, strict=True)):
             kernels = [np.asarray(layer.kernel[...]) for layer in network.layers]
@@ -209,7 +209,7 @@ def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[st
 
 
 def _torch_training(problem: Problem, cases: list[Any], answer: Callable[[Any], Answer]) -> Contender:
-    """One epoch of each network: the mask multiplies the weights in every step, as torch.nn.utils.prune does."""
+    """Train each network for an epoch; the mask multiplies the weights in every step, as in torch.nn.utils.prune."""
     torch, threads = _torch()
     inputs, targets = torch.tensor(problem.task.train.inputs), torch.tensor(problem.task.train.targets).long()
     examples, orders = len(inputs), []
@@ -243,7 +243,7 @@ def _torch_training(problem: Problem, cases: list[Any], answer: Callable[[Any], 
 
 
 def _costs(sizes: tuple[int, ...], examples: int) -> Table:
-    """Size and time of forward passes, half and nine tenths of the units of each layer zeroed, or removed."""
+    """Return size and time of forward passes with 1/2 and 9/10 of the nodes of each layer zeroed, or removed."""
     network = sweeps.MLP(sizes, use_bias=False)
     inputs = np.random.default_rng(0).random((examples, sizes[0]), np.float32)
     rows = []

@@ -1,4 +1,4 @@
-"""Removal of nodes: brute force, re-ranked after each removal, beside a PyTorch loop that caches activations.
+"""Removal of nodes: brute force, re-ranked after each removal, against a PyTorch loop that caches activations.
 
 MNIST is read from the folder that the environment variable MNIST names; without it, synthetic images of the same
 sizes take its place, which changes no time.
@@ -21,7 +21,7 @@ from benchmarks.timing import Answer, Contender, Timing, fastest, in_turn
 from sweeps import ranking
 from sweeps.tasks import Batch, Task
 
-# How many times faster than PyTorch the network of the paper is to be.
+# Target of the speed relative to PyTorch for the network of the paper.
 WANTED = 20.0
 
 
@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
     @property
     def removals(self) -> int:
-        """Removals that a whole re-ranked path evaluates."""
+        """Number of removals that a re-ranked path evaluates."""
         return self.nodes * (self.nodes + 1) // 2
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Case(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A case with its network and examples, as gatesweep sees it and as plain arrays."""
+    """A case with its network and examples, as an objective and as plain arrays."""
 
     case: Case
     objective: sweeps.Objective
@@ -105,7 +105,7 @@ def run(quick: bool = False) -> Report:
 
 
 def _beside(problem: Problem, repeats: int) -> tuple[dict[str, Timing], str]:
-    """Time a case's contenders, and say whether they chose the same nodes."""
+    """Time a case's contenders, and check whether they chose the same nodes."""
     contenders = {"ours": _ours(problem)}
     try:
         contenders["torch"], least = _torch(problem)
@@ -118,7 +118,7 @@ def _beside(problem: Problem, repeats: int) -> tuple[dict[str, Timing], str]:
 
 
 def images() -> tuple[Task, str]:
-    """MNIST where the environment says it lies, otherwise random images of its sizes."""
+    """Return MNIST from the folder that the environment names, or else random images of its sizes."""
     folder = os.environ.get("MNIST")
     if folder:
         return sweeps.tasks.mnist(folder), "MNIST"
@@ -129,7 +129,7 @@ def images() -> tuple[Task, str]:
 
 
 def problem_of(case: Case, data: Task, trained: bool) -> Problem:
-    """Make a case's network and objective; images repeat where the case has more than there are."""
+    """Make a case's network and objective; images repeat if the case needs more."""
     few = np.arange(case.examples) % len(data.train.targets)
     batch = Batch(data.train.inputs[few], data.train.targets[few])
     network = sweeps.MLP(case.sizes, activation="sigmoid", output_activation=case.output)
@@ -144,7 +144,7 @@ def problem_of(case: Case, data: Task, trained: bool) -> Problem:
 
 
 class Path(NamedTuple):
-    """Order of the removals, and the loss before each and after the last."""
+    """Return the order of the removals, and the loss before each and after the last."""
 
     order: Any
     loss: Any
@@ -159,7 +159,7 @@ def _ours(problem: Problem) -> Contender:
 
 
 def _torch(problem: Problem) -> tuple[Contender, Timing]:
-    """Return the PyTorch loop, with the number of threads that is fastest for it, and the least that it could take."""
+    """Return the PyTorch loop with its fastest number of threads, and a lower bound of its time."""
     try:
         import torch
     except ImportError:
@@ -215,7 +215,7 @@ def _torch(problem: Problem) -> tuple[Contender, Timing]:
 
 
 def _answer(path: Path) -> Answer:
-    """Return the masks that a path leads over with their losses."""
+    """Return the masks along a path with their losses."""
     order = np.asarray(path.order)
     masks = np.argsort(order)[None] >= np.arange(len(order) + 1)[:, None]
     return Answer(masks, path.loss)
@@ -231,7 +231,7 @@ def _checked(problem: Problem, answer: Answer) -> float:
 
 
 def _exact(problem: Problem, gates: np.ndarray) -> float:
-    """Loss of one gate vector in float64."""
+    """Return the loss of a gate vector in float64."""
     case, values = problem.case, problem.hidden.astype(np.float64)
     pieces = np.split(gates.astype(np.float64), np.cumsum(case.sizes[1:-1])[:-1])
     for layer, (gate, kernel, bias) in enumerate(zip(pieces, problem.kernels, problem.biases, strict=True)):
@@ -247,7 +247,7 @@ def _exact(problem: Problem, gates: np.ndarray) -> float:
 
 
 def _methods(problem: Problem) -> Table:
-    """Seconds of a path by each criterion, and what is left when half of the nodes are gone."""
+    """Return the seconds of a path by each criterion, and the loss without half of the nodes."""
     rows = []
     for method in ("brute_force", "first_order", "second_order", "magnitude"):
         for rerank in (True, False):
@@ -261,7 +261,7 @@ def _methods(problem: Problem) -> Table:
 
 
 def _axes(quick: bool) -> dict[str, list[Case]]:
-    """Cases along each size that grows."""
+    """Return the cases along each growing size."""
     if quick:
         return {"nodes": [Case((784, nodes, 10), examples=500) for nodes in (10, 20)]}
     return {
@@ -272,7 +272,7 @@ def _axes(quick: bool) -> dict[str, list[Case]]:
 
 
 def _growth(name: str, cases: list[Case], data: Task) -> Table:
-    """Seconds of a brute-force path as one size grows; the networks are not trained, which changes no time."""
+    """Return the seconds of a brute-force path as a size grows; training would not change them."""
     rows = []
     for case in cases:
         problem = problem_of(case, data, trained=False)

@@ -1,4 +1,4 @@
-"""Reports: what a benchmark found, as data for JSON and as text for terminal and Markdown."""
+"""Reports: results of benchmarks, as data for JSON and as text for terminal and Markdown."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmarks.timing import Timing
 
 
 class Target(NamedTuple):
-    """A number that the project set itself, beside the one measured.
+    """A target of the project, with the measured number.
 
     Attributes
     ----------
@@ -27,12 +27,12 @@ class Target(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether the measured number is good enough."""
+        """Whether the measured number meets the target."""
         return self.measured >= self.wanted if self.at_least else self.measured <= self.wanted
 
 
 class Table(NamedTuple):
-    """Numbers in rows; floats are shown with three digits and stored whole."""
+    """Rows of numbers; floats are shown with three digits and stored exactly."""
 
     title: str
     columns: list[str]
@@ -40,7 +40,7 @@ class Table(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What one benchmark found.
+    """Results of a benchmark.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Report(NamedTuple):
 
 
 def timing_table(title: str, timings: list[Timing], ours: Timing) -> Table:
-    """Table of contenders, with how much faster ours is than each."""
+    """Return a table of contenders, with the speed of gatesweep relative to each."""
     columns = ["how", "masks", "seconds", "median / fastest", "masks/s", "ours is faster by", "error"]
     rows = [
         [one.name, one.masks, one.seconds, one.spread, one.rate, ours.rate / one.rate, one.deviation] for one in timings
@@ -68,7 +68,7 @@ def timing_table(title: str, timings: list[Timing], ours: Timing) -> Table:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Everything in a report, as JSON can hold it."""
+    """Return a report as data for JSON."""
     return dict(
         title=report.title,
         targets=[dict(target._asdict(), met=target.met) for target in report.targets],
@@ -79,7 +79,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def as_text(stored: dict[str, Any]) -> str:
-    """Text of a stored report: Markdown that is readable as it is."""
+    """Return a stored report as Markdown that also reads well as text."""
     parts = [f"## {stored['title']}"]
     if stored["targets"]:
         rows = [
@@ -120,7 +120,7 @@ def aligned(columns: list[str], rows: list[list[Any]]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Text of a cell: three digits of a float, thousands set apart, a dash for nothing."""
+    """Return the text of a cell: floats with three digits, thousands separated, a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -132,7 +132,7 @@ def shown(value: Any) -> str:
 
 
 def save(folder: Path, machine: dict[str, Any], name: str, report: dict[str, Any]) -> Path:
-    """Write a report into ``<device>.json``, ``.md`` and ``.png``, beside those of other benchmarks.
+    """Add a report to ``<device>.json``, ``.md`` and ``.png``.
 
     Parameters
     ----------
@@ -164,9 +164,9 @@ def save(folder: Path, machine: dict[str, Any], name: str, report: dict[str, Any
 
 
 def measured_with(measured: dict[str, Any]) -> str:
-    """Say in one line when and with what something was measured."""
+    """Return a line with date, device and versions of a measurement."""
     versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
     before, after = measured["load"]
-    # A load above the number of cores means that others slowed us down.
+    # A load above the number of cores means that other processes slowed the benchmark down.
     busy = "" if before is None else f"; load average {before:.1f} before and {after:.1f} after"
     return f"_Measured {measured['date']} in {measured['seconds']:.0f} s with {versions}{busy}._"

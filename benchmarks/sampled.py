@@ -1,4 +1,4 @@
-"""Sampled masks: loss and gate gradients of a 2-20-2 network, ours beside everyone else's and the machine's limit."""
+"""Sampled masks: loss and gate gradients of a 2-20-2 network, against alternatives and the machine's limit."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from benchmarks.problems import Problem
 from benchmarks.report import Report, Table, Target, timing_table
 from benchmarks.timing import Answer, Contender, Timing, in_turn
 
-# Answers of each contender that are held against float64.
+# Answers of each contender that are compared with float64.
 SOME = 8
 NOTES = [
     "`sweep` draws its masks, evaluates them and returns labelled arrays on the host, log loss and its gradient too; "
@@ -28,7 +28,7 @@ NOTES = [
 
 
 class Sizes(NamedTuple):
-    """Masks that each contender evaluates in a run, so that a run takes some tenths of a second, and repeats."""
+    """Numbers of masks for each contender, for runs of some tenths of a second, and of repeats."""
 
     ours: int
     vmap: int
@@ -104,7 +104,7 @@ def evaluated(problem: Problem, gates: np.ndarray) -> Contender:
 
 
 def _others(problem: Problem, gates: np.ndarray, chosen: Sizes) -> tuple[dict[str, Contender], list[Timing], list[str]]:
-    """Alternatives that can be run, what was tried for their best batches, and why others were skipped."""
+    """Return the alternatives that can run, the trials for their best batches, and why others were skipped."""
     made, tried = plain.vmapped(problem, gates[: chosen.vmap], chosen.batches, SOME)
     makers: dict[str, Callable[[], tuple[Contender, list[Timing]]]] = {
         "lax.map": lambda: (plain.mapped(problem, gates[: chosen.mapped], SOME), []),
@@ -123,7 +123,7 @@ def _others(problem: Problem, gates: np.ndarray, chosen: Sizes) -> tuple[dict[st
 
 
 def _targets(ours: str, timings: dict[str, Timing]) -> list[Target]:
-    """What one of ours is against each alternative that was timed."""
+    """Return the speed of a contender of ours relative to each timed alternative."""
     wanted = {
         "plain vmap at its best batch": ([name for name in timings if name.startswith("vmap")], 15.0),
         "lax.map over single masks": (["lax.map"], 15.0),
@@ -139,11 +139,11 @@ def _targets(ours: str, timings: dict[str, Timing]) -> list[Target]:
 
 
 def limit_table(problem: Problem, timings: list[Timing]) -> Table:
-    """Table of how near to the machine's limit each of ours comes, in per cent."""
+    """Return a table of our contenders' speed in per cent of the machine's limit."""
     machine, nodes, examples = rates(), problem.nodes, len(problem.inputs)
     least = machine.seconds_per_mask(nodes, examples)
     more = least + examples / machine.log1p + examples / machine.division
-    # What has to leave the chip: the gates that are read, the loss and the gradient that are written.
+    # Traffic that must leave the chip: reading gates, writing loss and gradient.
     moved = 4 * (2 * nodes + 1)
     rows = [
         [

@@ -1,4 +1,4 @@
-"""Scaling: masks a second as examples, nodes and masks grow, one at a time, beside what the arithmetic alone allows."""
+"""Scaling: masks a second as examples, nodes or masks grow, against the limit of the arithmetic alone."""
 
 import os
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from benchmarks.machine import rates
 from benchmarks.report import Report, Table, Target
 from benchmarks.timing import seconds
 
-# The point that the axes cross in; one of them varies at a time.
+# The common point of the axes.
 EXAMPLES, NODES = 1000, 20
-# What a slope may exceed the arithmetic's by: 0.02 over a factor of 1,000 is a time longer by 15 %, as timings vary.
+# Allowed excess of a slope over that of the arithmetic: 0.02 over a factor of 1,000 is 15 %, as timings vary.
 NOISE = 0.02
-# Bytes a mask that a sweep returns: loss, gradient and their logarithms' in float32, and the gates.
+# Bytes of a mask in a sweep's result: loss, gradient and those of the logarithm in float32, and the gates.
 RETURNED = 4 * (2 * NODES + 2) + NODES
 
 
 class Point(NamedTuple):
-    """A sweep: its sizes, the seconds it took and those of its arithmetic alone."""
+    """Sizes of a sweep, its seconds, and those of its arithmetic alone."""
 
     examples: int
     nodes: int
@@ -31,7 +31,7 @@ class Point(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """One size that grows, with the sizes that it takes and the masks of each sweep."""
+    """A growing size, with its values and the number of masks of each sweep."""
 
     name: str
     values: list[int]
@@ -54,7 +54,7 @@ def run(quick: bool = False) -> Report:
     tables, targets = [], []
     for name, points in measured.items():
         sizes = [getattr(point, name) for point in points]
-        # Masks share nothing but the call, and so their axis counts whole sweeps.
+        # Masks share nothing but the call: their axis counts whole sweeps.
         share = [1 if name == "masks" else point.masks for point in points]
         times = [point.seconds / part for point, part in zip(points, share, strict=True)]
         took, last = slope(sizes, times), slope(sizes[-2:], times[-2:])
@@ -66,10 +66,10 @@ def run(quick: bool = False) -> Report:
 
 
 def axes(quick: bool) -> list[Axis]:
-    """Choose the sizes; sweeps of the first two axes are long enough for some hundredths of a second of arithmetic."""
+    """Choose the sizes; sweeps of the first two axes have some hundredths of a second of arithmetic."""
 
     def enough(examples: int, nodes: int) -> int:
-        # No more than a gigabyte of gradients.
+        # A gigabyte of gradients at most.
         most = min(2_000_000, 2**30 // (9 * nodes))
         return int(np.clip(0.05 / rates().seconds_per_mask(nodes, examples), 1000, most))
 
@@ -92,10 +92,10 @@ def _measure(axis: Axis, quick: bool) -> list[Point]:
         examples = value if axis.name == "examples" else EXAMPLES
         nodes = value if axis.name == "nodes" else NODES
         masks = axis.masks(value)
-        # A sweep holds what it returns twice while it puts its pieces together.
+        # A sweep holds its result twice while it joins the pieces.
         if axis.name == "masks" and 2 * masks * RETURNED > _memory() / 2:
             break
-        # An untrained network: its margins are moderate at every size.
+        # An untrained network has moderate margins at every size.
         problem = problems.circle((2, nodes, 2), examples, trained=False)
         design = sweeps.Bernoulli(probability=0.5, draws=masks)
 
@@ -110,12 +110,12 @@ def _measure(axis: Axis, quick: bool) -> list[Point]:
 
 
 def slope(sizes: list[int], times: list[float]) -> float:
-    """Exponent of the power of size that times grow with, by least squares of the logarithms."""
+    """Return the exponent of times in the size, by least squares of logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 def _memory() -> float:
-    """Bytes of memory of the machine; infinite where the system does not tell."""
+    """Return the machine's memory in bytes; infinite if the system does not report it."""
     names = getattr(os, "sysconf_names", {})
     if "SC_PHYS_PAGES" not in names:
         return np.inf
@@ -135,6 +135,6 @@ def _table(name: str, points: list[Point], slopes: tuple[float, float, float]) -
         for point in points
     ]
     took, last, least = slopes
-    # Small sweeps are slow for other reasons and flatten the slope; the last step shows where it tends.
+    # Overheads of small sweeps flatten the slope; the last step shows its limit.
     title = f"As {name} grow: time with slope {took:.2f}, {last:.2f} in the last step; the arithmetic with {least:.2f}"
     return Table(title, ["examples", "nodes", "masks", "seconds", "masks/s", "% of the limit"], rows)

@@ -1,4 +1,4 @@
-"""Timing: contenders in turn, warmed up before and blocked on within, the fastest of several repeats."""
+"""Timing: contenders in turn, compiled before and finished within the timer, the fastest of several repeats."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-# One contender's repeats end after this many seconds, however few they were.
+# Most seconds for the repeats of a contender.
 PATIENCE = 10.0
 
 
 class Answer(NamedTuple):
-    """Some of a contender's numbers, to be held against a slow exact evaluation.
+    """Some of a contender's numbers, for comparison with a slow exact evaluation.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """One way to do the work.
+    """A way to do the work.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Contender(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """What a contender took.
+    """Times of a contender.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Timing(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Seconds of the fastest run: what others do on the machine can only add to it."""
+        """Seconds of the fastest run, which other processes disturbed least."""
         return min(self.repeats)
 
     @property
@@ -72,19 +72,19 @@ class Timing(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """Median run over the fastest: 1 on a quiet machine."""
+        """Ratio of median to fastest run: 1 on a quiet machine."""
         return float(np.median(self.repeats)) / self.seconds
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    """Seconds that one run takes until all its results are there."""
+    """Return the seconds of a run until all its results are there."""
     start = time.perf_counter()
     jax.block_until_ready(run())
     return time.perf_counter() - start
 
 
 def fastest(run: Callable[[], Any], least: int = 5, span: float = 0.3) -> float:
-    """Seconds of the fastest of several runs, after one that compiles.
+    """Return the seconds of the fastest of several runs, after a run that compiles.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def fastest(run: Callable[[], Any], least: int = 5, span: float = 0.3) -> float:
 def in_turn(
     contenders: dict[str, Contender], repeats: int, check: Callable[[Answer], float] | None = None
 ) -> dict[str, Timing]:
-    """Time contenders, one run of each in turn, so that a machine that slows down slows them all.
+    """Time contenders in turn, run by run, so that a slower machine slows them all.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def in_turn(
 def best_batch(
     make: Callable[[int], Contender], batches: Sequence[int], repeats: int = 2
 ) -> tuple[Contender, list[Timing]]:
-    """Find the batch at which a contender is fastest, and return it with everything that was tried.
+    """Return a contender at its fastest batch, with all trials.
 
     Every other batch is tried first, then those on both sides of the best one.
 

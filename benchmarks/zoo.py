@@ -32,7 +32,7 @@ OFF, TRIED, SLOPES = 3, 60, 8
 
 
 class Bounds(NamedTuple):
-    """Largest errors that pass.
+    """Largest errors that are accepted.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Bounds(NamedTuple):
     step: float
 
 
-# In single precision a step is long, and differences are off wherever a ReLU of any example bends within it.
+# Steps are long in single precision; differences are wrong if a ReLU of any example bends within a step.
 BOUNDS = {"float32": Bounds(1e-4, 5e-2, 5e-2, 5e-3), "float64": Bounds(1e-12, 1e-6, 1e-6, 1e-6)}
 
 
@@ -76,7 +76,7 @@ COLUMNS = ["network", "sites", "nodes", "read in s", "lines", "all on", "node of
 
 
 def without(params: Any, wanted: Wanted, nodes: int, node: int) -> Any:
-    """Parameters of the network without a node."""
+    """Return the parameters of the network without a node."""
     zeroed = dict(one.rsplit(":", 1) for one in wanted.zeroed.split())
     leaves = []
     for path, leaf in by_path(params):
@@ -92,14 +92,14 @@ def without(params: Any, wanted: Wanted, nodes: int, node: int) -> Any:
 
 
 def lines(snippet: Callable) -> int:
-    """Lines that a user writes: those of the function's body that are not empty."""
+    """Return the number of lines that a user writes: those of the function's body that are not empty."""
     text = textwrap.dedent(inspect.getsource(snippet))
     body = ast.parse(text).body[0].body  # type: ignore[attr-defined]
     return sum(bool(line.strip()) for line in text.splitlines()[body[0].lineno - 1 :])
 
 
 class Checked:
-    """A case, its objective, and what is found wrong.
+    """A case, its objective, and its errors.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Checked:
         self.sites = list(self._sites())
 
     def _sites(self) -> Any:
-        """Match the sites that are gated with those that are wanted."""
+        """Compare the gated sites with the wanted ones."""
         wanted, sizes = {(one.path, one.kind): one for one in self.case.wanted}, dict(by_path(self.case.params))
         start = 0
         for site in self.objective.sites:
@@ -138,22 +138,22 @@ class Checked:
         self.wrong += [f"{path} {kind} is not gated" for path, kind in wanted]
 
     def gated(self, gates: np.ndarray) -> np.ndarray:
-        """Outputs with gates."""
+        """Return the outputs with gates."""
         return np.asarray(self._gated(gates), np.float64)
 
     def surgery(self, params: Any) -> np.ndarray:
-        """Outputs with other parameters."""
+        """Return the outputs with other parameters."""
         return np.asarray(self._apply(params, self.case.batch[0]), np.float64)
 
     def seconds(self) -> float:
-        """Time to trace the network and find its nodes, with nothing remembered."""
+        """Return the time to trace the network and read its nodes, without caches."""
         jax.clear_caches()
         start = time.perf_counter()
         program.read(lambda params, inputs: self.function(params, inputs), self.case.params, self.case.batch[0])
         return time.perf_counter() - start
 
     def outputs_error(self) -> float:
-        """Difference of the outputs with all gates on, as a share of the largest output."""
+        """Return the difference of the outputs with all gates on, relative to the largest output."""
         error = abs(self.gated(self.ones) - self.itself).max() / abs(self.itself).max()
         if not error <= self.bounds.outputs:
             self.wrong.append(f"with all gates on, outputs differ by {error:.1e}")
@@ -165,7 +165,7 @@ class Checked:
         for start, site, wanted in self.sites:
             effects: dict[int, float] = {}
             error = 0.0
-            # A unit that is off anyway for all of the batch says little.
+            # A node that is off for the whole batch tests nothing.
             for node in random.permutation(site.size)[:TRIED]:
                 right = self.surgery(without(self.case.params, wanted, site.size, node))
                 found = self.gated(np.where(np.arange(len(self.ones)) == start + node, 0.0, 1.0))
@@ -184,20 +184,20 @@ class Checked:
         found = self.objective.evaluate(self.ones).loss_gradient
         steps = self.bounds.step * np.array([4, 1, 1 / 4])
         right = np.array([[self.difference(node, step) for node in nodes] for step in steps])
-        # A bend within a step, or rounding, spoils some steps; a wrong gradient is far from all of them.
+        # A bend within a step, or rounding, spoils some steps; a wrong gradient disagrees with all.
         error = float((np.abs(np.asarray(found, np.float64)[nodes] - right).min(0) / np.abs(right).max()).max())
         if not error <= self.bounds.slope:
             self.wrong.append(f"gate gradients differ by {error:.1e}")
         return error
 
     def difference(self, node: int, step: float) -> float:
-        """Slope of the loss by two of its values."""
+        """Return the slope of the loss from two of its values."""
         aside = step * (np.arange(len(self.ones)) == node)
         up, down = (self.loss(self.gated(self.ones + sign * aside)) for sign in (1, -1))
         return (up - down) / (2 * step)
 
     def loss(self, outputs: np.ndarray) -> float:
-        """Mean loss in double precision: cross-entropy of whole numbers, else squared error."""
+        """Return the mean loss in double precision: cross-entropy for integer targets, else squared error."""
         targets, mask = (np.asarray(one) for one in (*self.case.batch[1:], True)[:2])
         if np.issubdtype(targets.dtype, np.integer):
             chosen = np.take_along_axis(outputs, targets[..., None], -1)[..., 0]
@@ -213,7 +213,7 @@ def check(name: str) -> Outcome:
         return checked(name, NETWORKS[name]())
     except NotRun as error:
         return Outcome(name, outcome=f"not run: {error}".splitlines()[0])
-    except Exception as error:  # One network that cannot be read is no reason to leave out the others.
+    except Exception as error:  # continue with the other networks
         traceback.print_exc()
         return Outcome(name, outcome=f"wrong: {type(error).__name__}: {error}".splitlines()[0])
 
@@ -250,7 +250,7 @@ def installed(name: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Check the named networks; the exit status is 1 if one is wrong, or none could be run."""
+    """Check the named networks; the exit status is 1 if a network is wrong, or none could run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="name", help=f"which, of {', '.join(NETWORKS)}; all by default")
     names = parser.parse_args(arguments).names or list(NETWORKS)

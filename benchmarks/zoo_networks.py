@@ -1,4 +1,4 @@
-"""Networks of the zoo, by the libraries that wrote them: what a user writes, and which nodes a person finds in them."""
+"""Networks of the zoo, by library: the code of a user, and the nodes that a person lists."""
 
 import importlib
 import os
@@ -14,12 +14,12 @@ import numpy as np
 
 import sweeps
 
-# So that surgery and differences agree to many digits, and no bend of a ReLU lies within a step.
+# Double precision: surgery and differences agree to many digits, and steps are too short for bends of ReLUs.
 jax.config.update("jax_enable_x64", True)
 
 
 class Wanted(NamedTuple):
-    """A site as a person finds it in the network's source.
+    """A site as a person lists it from the network's source.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A network, and what is known of it.
+    """A network with its expected sites.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Case(NamedTuple):
 
 
 class NotRun(Exception):
-    """A library is not there, or does not get along with this JAX."""
+    """A library is missing, or does not work with this JAX."""
 
 
 def library(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Calling a user's own code: its errors stay theirs, with a note of what was called."""
+"""Calling users' code: its errors keep their type and get a note of the call."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,11 +11,11 @@ from analysis.errors import InputError
 
 @contextmanager
 def noted(what: str) -> Iterator[None]:
-    """Context in which an error of a user's own code is raised as it is, with its traceback and a note.
+    """Context that adds a note to the errors of users' code.
 
     Parameters
     ----------
-    what : what is called and with what, such as ``"the network, with inputs of shape (5, 2)"``
+    what : the call, such as ``"the network, with inputs of shape (5, 2)"``
     """
     try:
         yield
@@ -27,10 +27,10 @@ def noted(what: str) -> Iterator[None]:
 
 
 def shapes(values: Any) -> Any:
-    """Return the shapes of a pytree's arrays, for such a note; of one array its shape."""
+    """Return the shapes of a pytree's arrays, for a note."""
     return jax.tree.map(lambda leaf: tuple(getattr(leaf, "shape", ())), values)
 
 
 def network(inputs: Any) -> AbstractContextManager[None]:
-    """Context in which a user's network is called with inputs, or with their shapes."""
+    """Context for calling a user's network with inputs, or with their shapes."""
     return noted(f"the network, with inputs of shape {shapes(inputs)}")

@@ -1,4 +1,4 @@
-"""Compiling: jit, with options that CPUs gain from, and without a step of XLA's that is wrong on them."""
+"""Compiling: jit with options that make CPUs faster, and without a wrong step of XLA's CPU compiler."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-# XLA's CPU compiler hands some sums over to a library, YNN; up to jaxlib 0.10.2 at least they may come out wrong
-# (jnp.sum(log1p(x) + log1p(1.5 x)) is 15 % off), and they keep loops from being fused. Empty: hand nothing over.
+# XLA's CPU compiler gives some sums to a library, YNN; up to jaxlib 0.10.2 at least their results may be wrong
+# (jnp.sum(log1p(x) + log1p(1.5 x)) by 15 %), and they prevent the fusion of loops. Empty: none are given.
 WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 # XLA uses 256-bit vectors on processors that have 512-bit ones. Measured on two cores of an AMD EPYC: sampled masks
 # 1.15 times as fast with gradients and 1.35 times without, brute-force removal 1.4 to 1.8 times (0.75 times with
@@ -18,13 +18,13 @@ WIDE = {"xla_cpu_prefer_vector_width": 512}
 
 
 def jit(function: Callable[..., Any], static_argnames: Sequence[str] = ()) -> Callable[..., Any]:
-    """Like ``jax.jit``, with the options of this module where the function is not part of a larger program."""
+    """Jit a function, with the options of this module unless it is a part of a larger program."""
     inner = jax.jit(function, static_argnames=static_argnames)
     outer = cache(lambda: jax.jit(function, static_argnames=static_argnames, compiler_options=options()))
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        # JAX takes options for whole programs only; whoever compiles a larger one chooses for it.
+        # JAX takes options for whole programs only.
         leaves = [*jax.tree.leaves((args, kwargs)), jnp.zeros(())]
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return inner(*args, **kwargs)
@@ -35,7 +35,7 @@ def jit(function: Callable[..., Any], static_argnames: Sequence[str] = ()) -> Ca
 
 @cache
 def options() -> dict[str, Any]:
-    """The options that this machine's compiler knows and gains from."""
+    """Return the options that this machine's compiler knows."""
     if jax.default_backend() != "cpu":
         return {}
     wanted = WITHOUT_YNN | (WIDE if _has_avx512() else {})
@@ -51,7 +51,7 @@ def _is_known(name: str, value: Any) -> bool:
 
 
 def _has_avx512() -> bool:
-    """Whether the processor says that it has 512-bit vectors; only Linux is asked."""
+    """Whether the processor has 512-bit vectors, as Linux reports it."""
     try:
         return " avx512f " in Path("/proc/cpuinfo").read_text()
     except OSError:

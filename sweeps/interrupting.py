@@ -1,4 +1,4 @@
-"""Interruption: Ctrl-C ends the program with one line, whatever it is doing."""
+"""Interruption: Ctrl-C ends the program with a single line, at any time."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-# What was asked of this process, for one that is forked from it.
+# The line of this process, for processes that are forked from it.
 _line: list[Callable[[], str]] = []
 # Seconds for an orderly end.
 PATIENCE = 3.0
@@ -17,16 +17,16 @@ STATUS = 130
 
 
 def listen(line: Callable[[], str]) -> None:
-    """Let Ctrl-C raise KeyboardInterrupt, and end the program where that leads to nothing; on POSIX systems.
+    """Let Ctrl-C raise KeyboardInterrupt, or end the program where that has no effect; on POSIX systems.
 
-    Python drops an exception in a callback of the garbage collector, and JAX has such a callback; no exception reaches
-    a long call into compiled code; and jaxlib aborts when its import is interrupted. A program that ends at once loses
-    no more than one that is killed.
+    Python drops exceptions in callbacks of the garbage collector, of which JAX has some; long calls into compiled code
+    receive no exception; and jaxlib aborts when its import is interrupted. Runs survive being killed, and so an
+    immediate end loses nothing more.
 
     Parameters
     ----------
     line : callable
-        Returns what to print, when it is called.
+        Returns the line to print.
     """
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         return
@@ -41,7 +41,7 @@ def listen(line: Callable[[], str]) -> None:
         raise KeyboardInterrupt
 
     def watch() -> None:
-        # The system writes the numbers of signals there, even while no Python runs.
+        # The system writes the numbers of signals to this pipe even while no Python code runs.
         while os.read(reader, 1) != bytes([signal.SIGINT]):
             pass
         time.sleep(PATIENCE)
@@ -61,13 +61,13 @@ def listen(line: Callable[[], str]) -> None:
 
 
 def listen_again() -> None:
-    """Listen in a process that was forked from one that listens: threads are not forked."""
+    """Listen in a forked process, to which the parent's listening thread was not copied."""
     for line in _line[:1]:
         listen(line)
 
 
 def leave(line: str) -> NoReturn:
-    """Print a line and end now: compiled code that still computes would crash an orderly end."""
+    """Print a line and end at once, since running compiled code would crash an orderly end."""
     sys.stdout.flush()
     os.write(2, f"{line}\n".encode())
     os._exit(STATUS)

@@ -1,4 +1,4 @@
-"""Losses: what an objective averages over the examples, in stable forms."""
+"""Losses of examples, in numerically stable forms."""
 
 import math
 from collections.abc import Callable
@@ -23,9 +23,9 @@ class Loss(NamedTuple):
     name : its name
     unit : unit of its values
     each : (outputs, targets) -> the loss of each example, or of each position of each example; for the named losses
-        outputs (*shape, outputs) and targets (*shape,) or (*shape, outputs) -> (*shape,). What is narrower than
-        float32 is widened first.
-    is_mean : whether ``each`` returns one number, the mean over whatever examples it is given
+        outputs (*shape, outputs) and targets (*shape,) or (*shape, outputs) -> (*shape,). Floats narrower than float32
+        are widened first.
+    is_mean : whether ``each`` returns a single number, the mean over its examples
     """
 
     name: str
@@ -35,9 +35,9 @@ class Loss(NamedTuple):
 
 
 def widened(values: Any) -> Any:
-    """Return arrays of floats narrower than float32 as float32, which holds all their values; others as they are.
+    """Convert floats narrower than float32 to float32, and leave other arrays unchanged.
 
-    Means over many examples need it: float16 ends at 65,504, and a sum in bfloat16 keeps 8 bits.
+    Means over many examples need this: float16 ends at 65,504, and a sum in bfloat16 keeps 8 bits.
     """
 
     def of_leaf(leaf: Any) -> Any:
@@ -49,29 +49,29 @@ def widened(values: Any) -> Any:
 
 
 def cross_entropy(outputs: Float[Array, "*shape classes"], targets: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """-log softmax(outputs)[target], in nats: log(sum_c exp(z_c)) - z_target."""
+    """Return -log softmax(outputs)[target], in nats: log(sum_c exp(z_c)) - z_target."""
     outputs = widened(outputs)
     chosen = jnp.take_along_axis(outputs, targets[..., None], axis=-1)[..., 0]
     return jax.nn.logsumexp(outputs, axis=-1) - chosen
 
 
 def binary_cross_entropy(outputs: Float[Array, "*shape 1"], targets: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """-log sigmoid(+-output), in nats, + for target 1 and - for target 0: softplus of the wrong-way margin."""
+    """Return -log sigmoid(+-output), in nats, + for target 1 and - for target 0: softplus of minus that margin."""
     margin = widened(outputs[..., 0])
     return softplus(jnp.where(targets.astype(bool), -margin, margin))
 
 
 def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """log(1 + exp(margin)) = max(margin, 0) + log(1 + exp(-|margin|)): half the cost of jax.nn.softplus on CPU.
+    """Return log(1 + exp(margin)) = max(margin, 0) + log(1 + exp(-|margin|)); twice as fast on CPUs as jax.nn.softplus.
 
-    Written with a choice and not with max and abs, whose derivatives at zero would not add up to 1/2.
+    ``jnp.where`` gives the derivative 1/2 at zero, which max and abs would not.
     """
     positive = margin >= 0
     return jnp.where(positive, margin, 0) + log1p_of_share(jnp.exp(jnp.where(positive, -margin, margin)))
 
 
 def squared_error(outputs: Float[Array, "*shape outputs"], targets: Shaped[Array, "..."]) -> Float[Array, "*shape"]:
-    """Sum over the outputs of (output - target)^2; class numbers count as one-hot vectors."""
+    """Return the sum over outputs of (output - target)^2; class numbers become one-hot vectors."""
     outputs = widened(outputs)
     return jnp.square(outputs - target_values(targets, outputs)).sum(axis=-1)
 
@@ -79,7 +79,7 @@ def squared_error(outputs: Float[Array, "*shape outputs"], targets: Shaped[Array
 def target_values(
     targets: Shaped[Array, "..."], outputs: Float[Array, "*shape outputs"]
 ) -> Float[Array, "*shape outputs"]:
-    """Targets in the shape of the outputs: one-hot for class numbers, a column for plain values."""
+    """Return targets in the shape of the outputs: one-hot for class numbers, a column for values."""
     if jnp.issubdtype(targets.dtype, jnp.integer) and outputs.shape[-1] > 1:
         return jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
     return targets.reshape(outputs.shape).astype(outputs.dtype)
@@ -93,13 +93,12 @@ LOSSES = {
 
 
 def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: Any, mask: Any = None) -> Loss:
-    """Find a loss after checking that it fits a network's outputs and the targets.
+    """Return a loss after checking that it fits a network's outputs and the targets.
 
     Parameters
     ----------
-    loss : a key of ``LOSSES``; or a function (outputs, targets) -> values, such as Optax's, whose mean over all values
-        that count is the loss, or which returns that mean itself; or None: cross-entropy for integer targets, squared
-        error for floats
+    loss : a key of ``LOSSES``; or a function (outputs, targets), such as Optax's, that returns values whose mean is the
+        loss, or that mean; or None: cross-entropy for integer targets, squared error for floats
     outputs : shape and type of the network's outputs, (examples, ..., outputs); any pytree for a function
     targets : array of shape (examples, ...) or (examples, ..., outputs); any pytree for a function
     mask : array of shape (examples, ...), or None
@@ -150,7 +149,7 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
         _check(outputs > 1, "a network with two outputs or more for cross_entropy", f"{outputs} output")
     if name == "binary_cross_entropy":
         _check(outputs == 1, "a network with one output for binary_cross_entropy", f"{outputs} outputs")
-    # What does not count may have any label, such as the -100 of padding.
+    # Labels that do not count may be any number, such as -100 for padding.
     labels = targets if mask is None else targets[np.asarray(mask)]
     _check(
         labels.min() >= 0 and labels.max() < classes,
@@ -162,7 +161,7 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
 
 @dataclass(frozen=True)
 class _Widened:
-    """A user's own loss of outputs in float32 at least; equal for equal functions, so that jit traces once."""
+    """A user's loss with outputs in float32 at least; equal for equal functions, so that jit traces once."""
 
     function: Callable[[Any, Any], Any]
 
@@ -193,9 +192,9 @@ def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any
 
 
 def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None) -> Float[Array, ""]:
-    """Sum of the values that count, in float32 at least.
+    """Return the sum of the values that count, in float32 at least.
 
-    What does not count may be infinite or no number; its gradient may not.
+    Values that do not count may be infinite or NaN; their gradients may not.
     """
     values = widened(values)
     if mask is None:
@@ -204,14 +203,14 @@ def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None)
 
 
 def number_counted(shape: tuple[int, ...], mask: Bool[Array, "..."] | None) -> Int[Array, ""]:
-    """Return how many values of a shape count, a whole number; a value that is a mean already counts as one."""
+    """Return how many values of a shape count, an integer; a loss that is a mean counts as one value."""
     if mask is None or not shape:
         return jnp.asarray(math.prod(shape), jnp.int32)
     return mask.sum(dtype=jnp.int32) * math.prod(shape[mask.ndim :])
 
 
 def summed(values: Float[Array, "..."], mask: Array | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sum of the values that count, and how many do as a number of the sum's type, to divide it by."""
+    """Return the sum of the values that count, and their number in the sum's type."""
     if values.ndim == 0:
         mask = None
     total = sum_of_counted(values, mask)
@@ -219,10 +218,10 @@ def summed(values: Float[Array, "..."], mask: Array | None) -> tuple[Float[Array
 
 
 def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
-    """1 where the network's class is the target's and 0 where it is another; NaN where it gives none.
+    """Return 1 where the network's class is right, 0 where it is wrong, and NaN without a class.
 
-    Of several outputs the largest, the first of equals, is the class; of one output, whether it is positive. Values
-    are no classes, and neither are outputs that are not finite. To count many, see ``answers``.
+    The class is the first of the largest outputs; of a single output, whether it is positive. Regressions and outputs
+    that are not finite have no class. ``answers`` counts right classes.
     """
     if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
         return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan, jnp.float32)
@@ -236,13 +235,13 @@ def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
 
 
 class Answers(NamedTuple):
-    """Numbers of examples, or of their positions, that count; whole numbers, which add up over batches.
+    """Numbers of examples or positions that count, as integers, which can be summed over batches.
 
     Attributes
     ----------
-    right : whose class the network gives
-    none : for which it gives no class
-    all : of both kinds, and of wrong ones
+    right : with the right class
+    none : without a class
+    all : right, wrong and without a class
     """
 
     right: Int[Array, "..."]
@@ -251,13 +250,13 @@ class Answers(NamedTuple):
 
     @property
     def accuracy(self) -> Float[Array, "..."]:
-        """Share of right answers; NaN where the network gives no class somewhere, or nothing counts."""
+        """Share of right classes; NaN if any example has no class, or none counts."""
         share = self.right / self.all
         return jnp.where(self.none > 0, jnp.nan, share)
 
 
 def answers(outputs: Any, targets: Any, mask: Array | None) -> Answers:
-    """Count the answers of a network to what the mask says counts; one for more axes than there are answers is left."""
+    """Count the answers of a network where the mask is true; a mask with more axes than the answers is ignored."""
     hits = rightly_answered(outputs, targets)
     if mask is not None and mask.ndim > hits.ndim:
         mask = None

@@ -1,4 +1,4 @@
-"""MNIST: its four IDX files, fetched, read and checked."""
+"""MNIST: its four IDX files, downloaded, read and checked."""
 
 import gzip
 import os
@@ -10,7 +10,7 @@ import numpy as np
 from analysis.errors import InputError, MissingError, UnavailableError
 
 SOURCE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
-# Files of MNIST as they are published, with their SHA-256.
+# The published files, with their SHA-256.
 FILES = {
     "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -20,7 +20,7 @@ FILES = {
 
 
 def fetched() -> Path:
-    """Return the folder of the user's cache that MNIST was fetched to, now or before."""
+    """Download MNIST to the user's cache if it is not there; return the folder."""
     import pooch
 
     home = Path(pooch.os_cache("gatesweep")) / "mnist"
@@ -28,7 +28,7 @@ def fetched() -> Path:
     for name in FILES:
         try:
             store.fetch(name)
-        # requests' errors, urllib3's and the system's; a wrong checksum is a ValueError.
+        # Errors of requests and urllib3 are OSErrors; a wrong checksum is a ValueError.
         except (OSError, ValueError) as error:
             raise UnavailableError(
                 f"MNIST could not be fetched ({type(error).__name__}): download {', '.join(FILES)} from "
@@ -51,7 +51,7 @@ def batch(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _path(folder: Path, name: str) -> Path:
-    """Return where the file is, plain or compressed."""
+    """Return the path of a file, plain or compressed."""
     for path in (folder / name, folder / f"{name}.gz"):
         if os.path.isfile(path):  # unlike Path.is_file, false where the folder may not be entered
             return path

@@ -1,4 +1,4 @@
-"""Networks: a plain multilayer perceptron in flax.nnx, with no gate code inside."""
+"""Networks: a plain multilayer perceptron in flax.nnx, without any code for gates."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 class MLP(nnx.Module):
     """A multilayer perceptron: dense layers with a nonlinearity after each but the last.
 
-    The outputs are logits, or values for a regression: the loss adds the softmax.
+    The outputs are logits, or values for a regression; the softmax is a part of the loss.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class MLP(nnx.Module):
     seed : seed of the initial kernels, from 0 to 2^64 - 1
     use_bias : whether the layers have biases, which start at zero
     output_activation : name of the nonlinearity after the last layer
-    kernel_init : initialiser of the kernels
-        Glorot's uniform one, as in Keras, where the circle study was first done; Flax itself has LeCun's.
+    kernel_init : initialiser of the kernels; by default Glorot's uniform one, which Keras and so the published circle
+        study use (Flax's own default is LeCun's)
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class MLP(nnx.Module):
     Raises
     ------
     InputError
-        If there are fewer than two sizes, a size is no positive whole number, an activation is unknown, or the seed is
-        none; when it is called, if the inputs do not fit.
+        If there are fewer than two sizes, a size is no positive whole number, or an activation or the seed is invalid;
+        in a call, if the inputs do not fit.
 
     Examples
     --------
@@ -108,5 +108,5 @@ def _checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def is_plain(network: Any) -> bool:
-    """Whether a network is an MLP and computes nothing else: a subclass, or one of its layers, may."""
+    """Whether a network is exactly an MLP of nnx.Linear layers, as subclasses may compute something else."""
     return type(network) is MLP and all(type(layer) is nnx.Linear for layer in network.layers)

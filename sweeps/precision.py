@@ -1,4 +1,4 @@
-"""Precision: whether something computes with fewer bits than float32 has."""
+"""Precision: whether a function computes with less than float32."""
 
 import re
 from collections.abc import Callable
@@ -8,5 +8,5 @@ import jax
 
 
 def is_narrow(function: Callable[..., Any], *arguments: Any) -> bool:
-    """Whether a function computes with floats narrower than 32 bits anywhere; it is traced and not run."""
+    """Whether a function computes with floats of less than 32 bits anywhere; it is traced, not run."""
     return re.search(r"f(16|8_\w+)\[", str(jax.make_jaxpr(function)(*arguments))) is not None

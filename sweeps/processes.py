@@ -1,4 +1,4 @@
-"""Several processes of one run: how they wait for each other, and how one ends when another is gone."""
+"""Processes of a distributed run: they wait for each other, and end when another has stopped."""
 
 import ctypes
 import os
@@ -12,23 +12,23 @@ import numpy as np
 
 from analysis.errors import InputError
 
-# What the coordination service of JAX writes when a process is gone: first lines like this one, then a C++ stack.
+# JAX's coordination service writes lines like this when a process has stopped, and then a C++ stack.
 LOST = re.compile(rb"[EF]\d{4} [\d:.]+ +\d+ (coordination_service|preemption_sync|client|service)\S*:\d+\] ")
-# Status of a process that ends since another one did: EX_TEMPFAIL, as another try goes on.
+# Exit status of a process that ends because another has stopped: EX_TEMPFAIL, as a new start continues.
 STATUS = 75
 GONE = "another process of this run has stopped; start the same command again in all of them: what is finished is kept"
 
 
-# Whether this process is the child of one that passes on what it says.
+# Whether this process is a child whose parent forwards its output.
 _is_child = False
 
 
 class LostError(InputError):
-    """Another process of the run is gone."""
+    """Another process of the run has stopped."""
 
 
 def wait_for_all(stage: str) -> None:
-    """Wait until every process has come to a stage; raise LostError if one is gone."""
+    """Wait until every process has reached a stage; raise LostError if a process has stopped."""
     import jax
     from jax.experimental import multihost_utils
 
@@ -37,7 +37,7 @@ def wait_for_all(stage: str) -> None:
 
 
 def agreed(mine: bool) -> bool:
-    """Return what the first process found: files may change before another one looks."""
+    """Return the answer of the first process, as files may change before others read them."""
     import jax
     from jax.experimental import multihost_utils
 
@@ -50,20 +50,20 @@ def _together(act: Callable[[], Any]) -> Any:
     try:
         return act()
     except (RuntimeError, ValueError) as error:
-        # JAX has no class of its own for a connection that broke.
+        # JAX has no exception class for a broken connection.
         raise LostError(GONE) from error
 
 
 def supervised(say: Callable[[str], None]) -> None:
-    """Go on in a child process; this one passes on what it says, and its status, and never returns. On POSIX systems.
+    """Continue in a child process on POSIX systems; the parent forwards its output and status, and never returns.
 
-    When a process is gone, JAX's coordination service aborts the others out of compiled code, with a C++ stack, and
-    nothing within them can keep it from doing so. To be called before JAX is imported.
+    When a process stops, JAX's coordination service aborts the others with a C++ stack, which they cannot prevent. Call
+    this before importing JAX.
 
     Parameters
     ----------
     say : callable
-        Called with the line to print, where the child was aborted since another process is gone.
+        Called with the line to print, if the child was aborted because another process has stopped.
     """
     global _is_child
     if os.name != "posix":
@@ -81,7 +81,7 @@ def supervised(say: Callable[[str], None]) -> None:
         _is_child = True
         return
     os.close(writer)
-    # Ctrl-C reaches the child by itself, as one of the terminal's processes.
+    # The terminal sends Ctrl-C to the child, too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: os.kill(child, number))
     is_lost, held = _passed_on(reader)
@@ -94,7 +94,7 @@ def supervised(say: Callable[[str], None]) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Let this process be killed when its parent is, on Linux: nobody would wait for it any more."""
+    """On Linux, let this process be killed when its parent is."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
@@ -102,11 +102,11 @@ def _die_with(parent: int) -> None:
 
 
 def _passed_on(reader: int) -> tuple[bool, bytes]:
-    """Pass on what a child says until it ends; hold back all that follows word of another process that is gone."""
+    """Forward a child's output until it ends; hold back all that follows the news of a stopped process."""
     held, is_lost = b"", False
-    with os.fdopen(reader, "rb", buffering=0) as said:
+    with os.fdopen(reader, "rb", buffering=0) as output:
         rest = b""
-        while part := said.read(2**16):
+        while part := output.read(2**16):
             *rows, rest = (rest + part).split(b"\n")
             for row in rows:
                 is_lost = is_lost or LOST.match(row) is not None
@@ -118,14 +118,14 @@ def _passed_on(reader: int) -> tuple[bool, bytes]:
 
 
 def leave(error: BaseException, shown: Callable[[], None]) -> None:
-    """End at once if this is one of several processes: an orderly end would wait for those that are gone.
+    """End at once in a supervised process: an orderly end would wait for processes that have stopped.
 
     Parameters
     ----------
     error : BaseException
-        Why it ends.
+        The reason.
     shown : callable
-        Prints the error; left out where the parent says that another process is gone.
+        Prints the error; not called if another process has stopped, as the parent reports that.
     """
     if not _is_child:
         return

@@ -14,9 +14,9 @@ class Progress:
 
     Parameters
     ----------
-    total : how many there are in all
+    total : number of things
     shown : whether anything is printed
-    things : what they are
+    things : name of the things
     """
 
     def __init__(self, total: int, shown: bool, things: str = "masks"):
@@ -35,7 +35,7 @@ class Progress:
             self._bar.close()
 
     def add(self, number: int) -> None:
-        """Count some as done."""
+        """Count things as done."""
         self._count += number
         if self._bar is not None:
             self._bar.update(number)
@@ -51,7 +51,7 @@ class Progress:
         return f"{done}, {rate:,.0f} {self._things}/s, about {(self._total - self._count) / rate:,.0f} s left"
 
     def skip(self, number: int) -> None:
-        """Count some that an earlier run finished."""
+        """Count things that an earlier run finished."""
         self._count += number
         self._skipped += number
         if self._bar is not None:

@@ -1,4 +1,4 @@
-"""Seeds: from a number of 64 bits to random keys and bits that no setting of JAX changes."""
+"""Seeds: random keys from 64-bit numbers, whatever JAX's settings are."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -27,5 +27,5 @@ def key(seed: Any, name: str = "seed") -> Array:
 
 
 def pinned() -> AbstractContextManager[Any]:
-    """Return a context in which ``jax.random`` makes the same numbers of a key whatever JAX's settings are."""
+    """Return a context in which ``jax.random`` gives the same numbers for a key whatever JAX's settings are."""
     return jax.threefry_partitionable(True)

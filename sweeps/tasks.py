@@ -1,4 +1,4 @@
-"""Tasks: the data that networks are trained and tested on."""
+"""Tasks: data for training and testing networks."""
 
 import os
 from collections.abc import Callable
@@ -31,14 +31,14 @@ class Batch(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A training set, a test set, and what they are.
+    """A training set, a test set, and their settings.
 
     Attributes
     ----------
-    name : name of the function in this module that made the task
+    name : name of the function in this module that makes the task
     train, test : Batch
     classes : number of classes, or None for a regression
-    settings : the arguments and facts that define the data, as stored with a run
+    settings : the arguments that define the data, as stored with a run
     """
 
     name: str
@@ -55,7 +55,7 @@ def circle(
     test_seed: int = 23,
     boundary: Boundary = "text",
 ) -> Task:
-    """Points in a square: inside a circle (class 0) or outside it (class 1).
+    """Return points in a square: inside a circle (class 0) or outside (class 1).
 
     Inputs are uniform on [-1, 1]^2. The circle is centred at the origin.
 
@@ -64,14 +64,13 @@ def circle(
     train_examples, test_examples : number of points
     train_seed, test_seed : seeds of the two sets, which are independent; at least 0 and below 2^64
     boundary : ``"text"`` or ``"code"``
-        The study was first published with a text that puts the radius at sqrt(2/pi), so that half
-        the square lies inside, and with code that compares the *squared* radius with sqrt(2/pi),
-        which puts it at (2/pi)^(1/4) and 63 % of the square inside. ``"text"``, the default, follows the text;
-        ``"code"`` reproduces the code.
+        The text of the published study has the radius sqrt(2/pi), so that half the square lies inside. Its code
+        compares the *squared* radius with sqrt(2/pi), so that the radius is (2/pi)^(1/4) and 63 % of the square lie
+        inside. ``"text"``, the default, follows the text, and ``"code"`` the code.
 
     Returns
     -------
-    Task with two classes; ``settings["radius"]`` is the radius used.
+    Task with two classes; ``settings["radius"]`` is the radius.
 
     Raises
     ------
@@ -110,7 +109,7 @@ def spiral(
     turns: float = 1.5,
     noise: float = 0.02,
 ) -> Task:
-    """Two interleaved spiral arms in the plane, one a class.
+    """Return two interleaved spiral arms in the plane, one for each class.
 
     A point of class c lies at radius r, uniform on [0.1, 1], and angle 2 pi turns r + pi c, plus normal noise.
 
@@ -118,7 +117,7 @@ def spiral(
     ----------
     train_examples, test_examples : number of points
     train_seed, test_seed : seeds of the two sets, which are independent; at least 0 and below 2^64
-    turns : full turns that an arm makes between the centre and radius 1, a million at most; negative ones are clockwise
+    turns : full turns of an arm between the centre and radius 1, a million at most; negative turns are clockwise
     noise : standard deviation of the noise on each coordinate, at least 0
 
     Returns
@@ -197,7 +196,7 @@ def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 
 
 def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
-    """Disease progression of 442 patients from ten measurements: a regression.
+    """Return the disease progression of 442 patients from ten measurements: a regression.
 
     Inputs and targets are standardised with the mean and standard deviation of the training set.
 
@@ -230,10 +229,10 @@ def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 
 
 def california(folder: str | Path | None = None, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
-    """Median house values of 20,640 districts in California from eight features: a regression.
+    """Return median house values of 20,640 districts in California from eight features: a regression.
 
-    Inputs and targets are standardised with the mean and standard deviation of the training set. Nothing is fetched:
-    the data have to lie where scikit-learn keeps them.
+    Inputs and targets are standardised with the mean and standard deviation of the training set. The data are read from
+    scikit-learn's folder; nothing is downloaded.
 
     Parameters
     ----------
@@ -274,13 +273,13 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
 
 
 def mnist(folder: str | Path | None = None) -> Task:
-    """Handwritten digits: images of 28 x 28 pixels scaled to [0, 1], ten classes; 60,000 to train and 10,000 to test.
+    """Return handwritten digits of 28 x 28 pixels scaled to [0, 1], ten classes; 60,000 to train and 10,000 to test.
 
     Parameters
     ----------
-    folder : with the four IDX files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same of
-        ``t10k``, plain or with ``.gz``, of any number of images; None fetches MNIST once, checks it and keeps it
-        in the user's cache
+    folder : holds the four IDX files ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with
+        ``t10k``, plain or with ``.gz``, of any number of images; None downloads MNIST once, checks it and keeps it in
+        the user's cache
 
     Returns
     -------
@@ -289,11 +288,11 @@ def mnist(folder: str | Path | None = None) -> Task:
     Raises
     ------
     OSError
-        If a file is missing, or cannot be read or fetched.
+        If a file is missing, or cannot be read or downloaded.
     TypeError
         If the folder is no path.
     ValueError
-        If a file is no IDX file of this kind, is cut short, or does not fit its partner.
+        If a file is no IDX file of this kind or is cut short, or images and labels differ in number.
 
     References
     ----------
@@ -312,7 +311,7 @@ def _path(folder: Any) -> Path:
 
 
 def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: dict[str, Any]) -> Task:
-    """Return a regression, split, and standardised by its training set."""
+    """Return a regression task, split, and standardised by its training set."""
     train, test = _split(inputs, targets, **settings)
 
     def standardise(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -336,7 +335,7 @@ def _split_settings(test_fraction: Any, split_seed: Any) -> dict[str, Any]:
 
 def _split(inputs: np.ndarray, targets: np.ndarray, test_fraction: float, split_seed: int) -> tuple[Batch, Batch]:
     test_examples = test_fraction * len(inputs)
-    # Before it is rounded: Python has no integer for an infinite number.
+    # Checked before rounding, as Python cannot round infinity.
     if not 0 < test_examples < len(inputs) or not 0 < round(test_examples) < len(inputs):
         raise InputError(f"test_fraction must leave examples in both sets: {test_fraction:g} of {len(inputs)} does not")
     order = np.random.default_rng(split_seed).permutation(len(inputs))

@@ -1,4 +1,4 @@
-"""Training: Optax on flax.nnx networks, whole runs jitted, many networks at once under vmap."""
+"""Training: Optax on flax.nnx networks, in jitted runs of many networks under vmap."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,19 +20,19 @@ from sweeps.seeds import key as key_of
 from sweeps.seeds import pinned
 from sweeps.tasks import Task
 
-# The optimizer where none is given. One object: training compiles anew for another one.
+# The default optimizer. A single object, because training compiles for each optimizer object.
 ADAM = optax.adam(1e-2)
 
 
 class History(NamedTuple):
-    """How training went; means over the batches of each epoch, taken before each step.
+    """History of a training: means over the batches of each epoch, taken before each step.
 
     Attributes
     ----------
     loss : shape (epochs,), or (networks, epochs) for several
-    accuracy : share of examples classified rightly, same shape; NaN for a regression, and where an output is not finite
-    parameters : of the start and after each epoch, a pytree of the network's ``nnx.Param`` state whose leaves have a
-        leading axis (epochs + 1,), or (networks, epochs + 1); None unless asked for
+    accuracy : share of right classes, same shape; NaN for a regression, and where an output is not finite
+    parameters : before training and after each epoch, the network's ``nnx.Param`` state whose leaves have a leading
+        axis (epochs + 1,), or (networks, epochs + 1); None without ``keep_parameters``
     """
 
     loss: Float[np.ndarray, "... epochs"]
@@ -52,14 +52,14 @@ def train(
 ) -> History:
     """Train a network in place.
 
-    Every epoch visits each training example once in a new random order; the last batch may be smaller.
+    Every epoch visits each training example once, in a new random order; the last batch may be smaller.
 
     Parameters
     ----------
     network : flax.nnx module that maps inputs, (examples, ...) or a pytree of such arrays, to logits or values
-        (examples, ..., outputs); in the mode that it is in, so Dropout drops and BatchNorm learns
+        (examples, ..., outputs); its mode is not changed: Dropout drops and BatchNorm learns in training mode
     task : its training set is used, a ``Batch`` or a ``MaskedBatch``
-    optimizer : an Optax transformation; None takes Adam with step size 0.01
+    optimizer : an Optax transformation; None takes Adam with learning rate 0.01
     epochs, batch_size : at least 1
     seed : seed of the order of the examples, from 0 to 2^64 - 1
     loss : as for ``sweeps.Objective``; None takes cross-entropy for classes and squared error for values
@@ -72,10 +72,10 @@ def train(
     Raises
     ------
     InputError
-        If the task does not fit the network or holds what is not finite and counts, or a number is not positive. What
-        a network or loss of one's own raises comes as it is.
+        If the task does not fit the network or has infinite or NaN numbers that count, or an argument is not positive.
+        Errors of the user's own network or loss keep their type.
     DivergedError
-        If a loss or a parameter became NaN or infinite; the network is left as it was.
+        If a loss or a parameter became NaN or infinite; the network is not changed.
 
     Examples
     --------
@@ -99,13 +99,13 @@ def train_many(
     loss: str | Callable[[Any, Any], Any] | None = None,
     keep_parameters: bool = False,
 ) -> History:
-    """Train networks of one structure in place, all at once under vmap.
+    """Train networks of equal structure in place, all together under vmap.
 
     Parameters
     ----------
     networks : modules that differ in their parameters only
-    tasks : one a network, with training sets of one size
-    seeds : one a network, by default 0, 1, 2, ...
+    tasks : of each network, with training sets of equal size
+    seeds : of each network, by default 0, 1, 2, ...
     optimizer, epochs, batch_size, loss, keep_parameters : as for ``train``
 
     Returns
@@ -117,7 +117,7 @@ def train_many(
     ValueError
         As ``train``, and if the networks or training sets differ in more than their numbers.
     FloatingPointError
-        If a loss or a parameter of any network became NaN or infinite; all networks are left as they were.
+        If a loss or a parameter of any network became NaN or infinite; no network is changed.
     """
     epochs, batch_size = checks.whole("epochs", epochs, least=1), checks.whole("batch_size", batch_size, least=1)
     keep_parameters = checks.flag("keep_parameters", keep_parameters)
@@ -155,7 +155,7 @@ def train_many(
     return history
 
 
-# Stacked and taken apart by NumPy, and put on the device: jnp.stack and jnp.asarray compile a program for each shape.
+# NumPy stacks and splits arrays: jnp.stack and jnp.asarray compile a program for each shape.
 def _stacked(*leaves: Any) -> Any:
     return jnp.stack(leaves) if _is_key(leaves[0]) else jax.device_put(np.stack([np.asarray(leaf) for leaf in leaves]))
 
@@ -173,7 +173,7 @@ def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> losses.Los
 
 
 def check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -> None:
-    """Raise InputTypeError for what is no module, no task or no optimizer."""
+    """Raise InputTypeError unless the arguments are modules, tasks and an optimizer."""
     for name, values in dict(networks=networks, tasks=tasks).items():
         if not isinstance(values, Sequence) or isinstance(values, str | bytes):
             raise InputTypeError(f"{name} must be a list, one for each network, got {type(values).__name__}")
@@ -190,7 +190,7 @@ def check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -
 
 
 def with_uncounted_replaced(network: nnx.Module, data: Examples, loss: losses.Loss, is_separable: bool) -> Examples:
-    """Replace what does not count in examples, where this changes no other example's loss."""
+    """Replace numbers that do not count by finite ones, if that changes no other example's loss."""
     spare = data.has_spare_inputs
     if spare and not is_separable:
         graph, state = nnx.split(network)
@@ -204,7 +204,7 @@ def with_uncounted_replaced(network: nnx.Module, data: Examples, loss: losses.Lo
 
 
 class Settings(NamedTuple):
-    """How networks are trained; static to jit.
+    """Settings of a training; static to jit.
 
     Attributes
     ----------
@@ -246,11 +246,11 @@ def _fit(
 
 
 class Trained(NamedTuple):
-    """What an epoch of training begins with, and ends with.
+    """State of a training before or after an epoch.
 
     Attributes
     ----------
-    parameters, rest : of the network, ``nnx.Param`` and everything else
+    parameters, rest : of the network, ``nnx.Param`` and all other state
     memory : state of the optimizer
     """
 
@@ -269,30 +269,30 @@ def train_epoch(
     key: Array,
     is_padded: bool = False,
 ) -> tuple[Trained, tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Visit each example once in a random order: a scan over batches, then the examples that are left.
+    """Visit each example once in a random order: a scan over whole batches, then the remaining examples.
 
     Parameters
     ----------
     graph : structure of the network
     optimizer, loss, batch_size : at most as large as the data
-    start : what the epoch begins with
-    data : examples without what would be harmful where it does not count
+    start : state before the epoch
+    data : examples, with finite numbers where they do not count
     key : of the order
-    is_padded : whether copies of an example fill up a smaller last batch, so that one step is compiled and not two;
-        only where no example's loss depends on the others, which copies would change
+    is_padded : whether copies of an example fill up a smaller last batch, so that a single step is compiled; only if no
+        example's loss depends on the others, which copies would change
 
     Returns
     -------
-    what the epoch ends with, and the means of loss and accuracy over its batches, each taken before its step
+    state after the epoch, and the means of loss and accuracy over its batches, each taken before its step
     """
     examples = len(data)
 
     def total_of(outputs: Any, batch: Examples) -> tuple[Array, _Sums]:
         values = loss.each(outputs, batch.targets)
-        # A value that is a mean already counts as one.
+        # A loss that is a mean has a single value, without a mask.
         mask = batch.mask if values.ndim else None
         total, number = losses.sum_of_counted(values, mask), losses.number_counted(values.shape, mask)
-        # A batch may hold nothing that counts.
+        # In some batches nothing may count.
         mean = total / jnp.maximum(number, 1).astype(total.dtype)
         return mean, _Sums(total, number, losses.answers(outputs, batch.targets, batch.mask))
 
@@ -308,7 +308,7 @@ def train_epoch(
 
     def step(carry: Trained, order: Array) -> tuple[Trained, _Sums]:
         gradient, (rest, sums) = jax.grad(mean_loss, has_aux=True)(carry.parameters, carry.rest, order)
-        # Optax promotes implicitly: Adam raises a float to an integer count. A user's strict setting stays ours.
+        # Optax promotes types (Adam raises a float to an integer count), which a user's strict setting would refuse.
         with jax.numpy_dtype_promotion("standard"):
             updates, memory = optimizer.update(gradient, carry.memory, carry.parameters)
             parameters = optax.apply_updates(carry.parameters, updates)
@@ -316,7 +316,7 @@ def train_epoch(
 
     order = jax.random.permutation(key, examples)
     if is_padded:
-        # With the number of an example that does not exist.
+        # ``examples`` is the number of no example.
         order = jnp.pad(order, (0, -examples % batch_size), constant_values=examples)
     left = len(order) % batch_size
     end, sums = jax.lax.scan(step, start, order[: len(order) - left].reshape(-1, batch_size))
@@ -328,7 +328,7 @@ def train_epoch(
 
 
 class _Sums(NamedTuple):
-    """Of some batches: the sum of the losses, how many they are, and the answers."""
+    """Sums over batches: of the losses, of their number, and the answers."""
 
     total: Float[Array, "..."]
     number: Int[Array, "..."]
@@ -341,12 +341,12 @@ def _check_finite(states: Any, history: History) -> None:
         epoch = int(np.argwhere(bad.any(axis=0))[0, 0]) + 1
         value = history.loss[bad][0]
         raise DivergedError(
-            f"training diverged: the loss of epoch {epoch} is {value}; try a smaller step size. "
-            "The network is left as it was."
+            f"training diverged: the loss of epoch {epoch} is {value}; try a smaller learning rate. "
+            "The network is not changed."
         )
     parameters = jax.tree.leaves(states[0])
     if not all(np.isfinite(leaf).all() for leaf in parameters):
         raise DivergedError(
-            "training diverged in its last step: parameters are not finite; try a smaller step size. "
-            "The network is left as it was."
+            "training diverged in its last step: parameters are not finite; try a smaller learning rate. "
+            "The network is not changed."
         )

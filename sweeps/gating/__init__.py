@@ -1,8 +1,8 @@
-"""Gating: gates on the nodes of a trained network, from outside, without touching it.
+"""Gating: gates on the nodes of a trained network, which stays unchanged.
 
-A node's gate multiplies the node's own value, once, where it is made and before anything reads it: after its activation
-(a gate before a ReLU would have no gradient at zero, and before a sigmoid would not switch the node off), before the
-first reader, sum or product with something else. The network is read as one traced program, in ``sweeps.program``.
+A node's gate multiplies the node's own value, once: after its activation (a gate before a ReLU would have no gradient
+at zero, and before a sigmoid would not switch the node off), and before the first reader, sum or product with
+something else. ``sweeps.program`` reads the network as a traced program.
 """
 
 from sweeps.gating.attaching import GatedNetwork, attach, of_function, output_shape

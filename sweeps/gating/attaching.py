@@ -1,4 +1,4 @@
-"""Attaching: a network becomes a pure function of its gates and inputs."""
+"""Attaching: turns a network into a pure function of its gates and inputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from sweeps.program import Site
 
 
 class Runs(Protocol):
-    """What makes outputs of parameters, inputs and the gates of each site; static to jit."""
+    """Computes outputs from parameters, inputs and the gates of each site; static to jit."""
 
     def run(self, params: Any, inputs: Any, gates: Mapping[Site, Array], /) -> Any:
         """Return the outputs."""
@@ -34,10 +34,10 @@ class GatedNetwork:
     Attributes
     ----------
     params : parameters and everything else that the network holds
-    network : what makes outputs of parameters, inputs and gates, static
-    sites : what is gated, in the order of the gate vector, static
+    network : computes outputs from parameters, inputs and gates, static
+    sites : with gates, in the order of the gate vector, static
     dtype : type of the gate vector: the widest of the activations, at least float32, static
-    floats : numbers in what layers read and make of one example, about, static
+    floats : approximate size of all activations for an example, in numbers, static
     """
 
     params: Any
@@ -69,11 +69,11 @@ def attach(
     params: Any = None,
     call: Any = None,
 ) -> GatedNetwork:
-    """Put gates on a network's nodes: by default on every hidden node, once.
+    """Put gates on a network's nodes, by default on every hidden node.
 
     Parameters
     ----------
-    network : flax.nnx or flax.linen module, or a function (params, inputs) -> outputs; it is never changed
+    network : flax.nnx or flax.linen module, or a function (params, inputs) -> outputs; it is not changed
     inputs : examples, an array or a pytree of arrays with leading axis (examples,)
     sites : which nodes; see ``sweeps.Objective``
     variables : of a linen module
@@ -83,9 +83,9 @@ def attach(
     Raises
     ------
     InputTypeError
-        If the network is no Flax module and no function with parameters.
+        If the network is neither a Flax module nor a function with parameters.
     InputError
-        If the sites are not there, or cannot be gated.
+        If a site is unknown or cannot be gated.
     """
     apply, params = as_function(network, variables, params, call)
     inputs = jax.tree.map(jnp.asarray, inputs)
@@ -103,11 +103,11 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     InputError
         If the function's outputs do not depend on the gates.
     InputTypeError
-        If it is a Flax module, or no function.
+        If it is a Flax module or no function.
     """
     if isinstance(function, nnx.Module | nn.Module):
         raise InputTypeError(
-            "nodes are for a function (gates, inputs) -> outputs; which nodes of a module, sites= says"
+            "nodes is for a function (gates, inputs) -> outputs; choose the nodes of a module by sites="
         )
     if not callable(function):
         raise InputTypeError(f"network must be a function (gates, inputs) with nodes, got {type(function).__name__}")
@@ -128,7 +128,7 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
     Raises
     ------
     InputTypeError
-        If it is no Flax module and no function, or comes without its parameters, or with those of another kind.
+        If it is neither a Flax module nor a function, or its parameters are missing or of another kind.
     """
     if call is not None and not callable(call):
         raise InputTypeError(f"call must be a function (network, inputs) -> outputs, got {type(call).__name__}")
@@ -145,7 +145,7 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
         return program.of_linen(network, variables, call)
     if callable(network) and params is not None:
         if variables is not None or call is not None:
-            raise InputTypeError("variables and call are for modules; a function (params, inputs) is called as it is")
+            raise InputTypeError("variables and call are for modules; a function is called as (params, inputs)")
         return program.of_function(network, params)
     raise InputTypeError(
         "network must be a flax.nnx.Module, a flax.linen.Module with variables, a function (params, inputs) with "
@@ -154,19 +154,19 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
 
 
 def kinds_of(apply: Any, params: Any, inputs: Any) -> dict[str, type]:
-    """Type of the module at each path; of a function there are none."""
+    """Return the type of the module at each path; empty for a function."""
     return apply.kinds(params, inputs) if isinstance(apply, program.OfNnx | program.OfLinen) else {}
 
 
 def output_shape(network: nnx.Module, inputs: Any) -> Any:
-    """Shapes and types of a module's outputs; the module is not changed.
+    """Return shapes and types of a module's outputs; the module is not changed.
 
     Raises
     ------
     ValueError
         If the module does not accept the inputs.
     """
-    # Split and merged, so that running statistics that a call updates stay out of the caller's module.
+    # A call updates running statistics of the copy, not of the caller's module.
     graph, state = nnx.split(network)
     with calling.network(inputs):
         return jax.eval_shape(lambda state, inputs: nnx.merge(graph, state, copy=True)(inputs), state, inputs)

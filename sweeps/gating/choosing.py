@@ -1,4 +1,4 @@
-"""Choosing: which of the sites of a network have gates."""
+"""Choosing: the sites of a network that have gates."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -8,27 +8,27 @@ from analysis.errors import InputError, InputTypeError
 from sweeps import checks
 from sweeps.program import Network, Site
 
-# What ``sites`` may be: None, a pattern, a type of layer, a list of these, or numbers of groups by pattern.
+# The values of ``sites``: None, a pattern, a type of layer, a list of these, or numbers of groups by pattern.
 Selection = None | str | type | Sequence[str | type] | Mapping[str, int]
 Kinds = Callable[[], Mapping[str, type]]
 PLACES = ("input", "output", "stream")
 
 
 def choose(network: Network, selection: Selection, kinds: Kinds) -> tuple[Site, ...]:
-    """Return the sites that a selection asks for, in the order of the program.
+    """Return the sites of a selection, in the order of the program.
 
     Parameters
     ----------
-    network : whose sites they are
+    network : with the sites
     selection : see ``sweeps.Objective``
     kinds : () -> type of the module at each path
 
     Raises
     ------
     InputTypeError
-        If the selection holds something else than patterns and types.
+        If the selection holds anything but patterns and types.
     InputError
-        If a part of it fits nothing, asks for what cannot be gated, or would gate a node twice.
+        If a part of it fits nothing or cannot be gated, or a node would have two gates.
     """
     if selection is None:
         return network.hidden
@@ -60,12 +60,12 @@ def _parts(selection: Selection) -> list[str | type]:
 
 
 def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
-    """Sites that one pattern or type asks for."""
+    """Return the sites of a pattern or type."""
     if isinstance(part, type):
         known = kinds()
-        found = [site for site in network.first.makers if issubclass(known.get(site.path, object), part)]
-        found = [site for site in found if not site.reason and site.reads != "outputs"]
-        return found or _refuse(network, f"sites: no {part.__name__} makes nodes that are read")
+        makers = [site for site in network.first.makers if issubclass(known.get(site.path, object), part)]
+        hidden = [site for site in makers if not site.reason and site.reads != "outputs"]
+        return hidden or _refuse(network, f"sites: no {part.__name__} makes nodes that are read")
     at, colon, path = part.rpartition(":")
     if colon and at not in PLACES:
         raise InputError(f"sites: a pattern may begin with input:, output: or stream:, got {part!r}")
@@ -73,7 +73,7 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
     if at in ("input", "output"):
         layers = network.first.readers if at == "input" else [site.path for site in network.first.makers]
         sites = tuple(site for layer in layers if (site := network.first.site(f"{at}:{layer}")) is not None)
-    # A path that is there is no pattern.
+    # The path of a site is no pattern, whatever characters it holds.
     sites = [site for site in sites if part in (site.path, *site.copies)] or sites
     matches = [match for site in sites if (match := _matching(site, part)) is not None]
     for site in matches if len(matches) == 1 else ():
@@ -88,13 +88,13 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
 
 
 def _matching(site: Site, pattern: str) -> Site | None:
-    """The site, or those of its copies and the call that a pattern names; None if it names none."""
+    """Return the site, or the copies or the call of it that a pattern names; None if it names none."""
     if _fits(site.path, pattern) or pattern in site.makers:
         return site
     path, at, number = pattern.rpartition("@")
     if at and number.isdigit() and int(number) < site.calls:
-        found = _matching(site, path)
-        return None if found is None else found.with_call(int(number))
+        whole = _matching(site, path)
+        return None if whole is None else whole.with_call(int(number))
     copies = [number for number, copy in enumerate(site.copies) if _fits(copy, pattern)]
     return site.with_copies(copies) if copies else None
 
@@ -110,7 +110,7 @@ def _in_groups(site: Site, groups: int) -> Site:
 
 
 def _check_apart(sites: Iterable[Site]) -> None:
-    """Refuse sites that would gate one value twice."""
+    """Refuse sites that would gate a value twice."""
     taken: dict[object, Site] = {}
     for site in sites:
         for place in site.places:

@@ -1,4 +1,4 @@
-"""Gates of a pure function (gates, inputs) -> outputs, which applies them itself."""
+"""Functions (gates, inputs) -> outputs, which apply the gates themselves."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from sweeps.program import Site
 
 
 class GateFunction(NamedTuple):
-    """A function of gates as a network; static to jit.
+    """A function of gates in the place of a network; static to jit.
 
     Attributes
     ----------

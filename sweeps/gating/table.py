@@ -1,4 +1,4 @@
-"""The table of what can be gated in a network."""
+"""The table of a network's sites."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ class Table(tuple[Site, ...]):
     """Sites that print as a table."""
 
     def __new__(cls, sites: Sequence[Site], opaque: Sequence[str] = ()) -> "Table":
-        """Make a table of sites; ``opaque`` are operations that were taken for mixing the nodes that they read."""
+        """Make a table of sites; ``opaque`` are operations without a rule, taken to mix the nodes that they read."""
         table = super().__new__(cls, sites)
         table.opaque = tuple(opaque)
         return table
@@ -24,10 +24,10 @@ class Table(tuple[Site, ...]):
         """The sites as text in columns."""
         lines: list[tuple[str, ...]] = [("path", "kind", "nodes", "gated", "read by", "cannot be gated")]
         lines += [
-            (one.path, one.kind, str(one.size), "yes" if one.default else "no", _shortened(one.reads), one.reason)
-            for one in self
+            (site.path, site.kind, str(site.size), "yes" if site.default else "no", _shortened(site.reads), site.reason)
+            for site in self
         ]
-        if not any(one.reason for one in self):
+        if not any(site.reason for site in self):
             lines = [line[:-1] for line in lines]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
@@ -37,19 +37,19 @@ class Table(tuple[Site, ...]):
 
 
 def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = None, call: Any = None) -> Table:
-    """Return the table of what can be gated: ``print`` it.
+    """Return the table of a network's sites; ``print`` it.
 
     Parameters
     ----------
     network, variables, params, call : as for ``sweeps.Objective``
-    inputs : a few examples are enough
+    inputs : a few examples suffice
 
     Returns
     -------
-    Table of ``Site``: everything that makes nodes, in the order of the program, and whether it is gated when nothing is
-        asked for; who reads it; and why it cannot be gated, if it cannot. Behind a layer that only writes into a
-        residual stream stands the stream, ``stream:path``; at the end stand the network's inputs. Beside these,
-        ``input:path`` is what one layer reads, and ``output:path`` what a layer makes before its activation.
+    Table of ``Site``: everything that makes nodes, in the order of the program; whether it is gated by default; its
+        readers; and the reason if it cannot be gated. ``stream:path`` is the residual stream behind a layer that only
+        adds to it; the network's inputs come last. A selection may also name ``input:path``, what a layer reads, and
+        ``output:path``, what a layer makes before its activation.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""The affine plan: outputs(g) = offset + sum_i g_i slope_i, so a batch of masks costs one GEMM.
+"""The affine plan: outputs(g) = offset + sum_i g_i slope_i, so that a batch of masks costs one GEMM.
 
-That holds for any network whose only gates are on its last hidden layer, whatever lies before it. Cross-entropy
-needs only margins, the outputs of the other classes minus that of the right one: one number an example for two
-classes. Squared error needs even less: |offset + slopes g - target|^2 = |R (g, 1)|^2 with R the triangular factor
-of a QR decomposition, which has as many rows as there are nodes, however many the examples.
+This holds for any network whose gates are all on its last hidden layer. Cross-entropy needs only margins, the outputs
+of the other classes minus that of the right one: a single number an example for two classes. Squared error needs less:
+|offset + slopes g - target|^2 = |R (g, 1)|^2 with the triangular factor R of a QR decomposition, whose size is the
+number of nodes plus one, however many the examples.
 """
 
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ from sweeps.losses import LOSSES, target_values
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
 
-# Largest slopes array worth keeping, in numbers: beyond it the network is evaluated as it is written.
+# Most numbers in an array of slopes; above, the network is evaluated by the vmapped plan.
 MOST_SLOPES = 2**30
-# A padding example has this margin: its loss and gradient are exactly zero in float32 and float64.
+# Margin of padding examples, with loss and gradient of exactly zero in float32 and float64.
 NEVER_WRONG = -1e30
 
 
@@ -36,7 +36,7 @@ class AffineMargins:
 
     Attributes
     ----------
-    offsets : margins with all gates off, shape (blocks, classes - 1, block), padded with a margin never wrong
+    offsets : margins with all gates off, shape (blocks, classes - 1, block), padded with NEVER_WRONG
     slopes : d margin / d gate, shape (blocks, classes - 1, block, nodes)
     examples : number of examples without the padding
     """
@@ -65,7 +65,7 @@ class AffineMargins:
         self, gates: Float[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients."""
-        # Masks innermost: the sums over examples then run along vectors of masks.
+        # Masks innermost, so that sums over examples are sums of vectors.
         columns = gates.T
 
         def add_block(sums: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
@@ -79,7 +79,7 @@ class AffineMargins:
         (loss, gradient), _ = jax.lax.scan(add_block, start, (self.offsets, self.slopes))
         if gradient is None:
             return loss / self.examples, None
-        # The compiler would move the transposition into the product, which takes twice as long that way on a CPU.
+        # Without a barrier the compiler moves the transposition into the product, which takes twice as long on a CPU.
         return loss / self.examples, jax.lax.optimization_barrier(gradient).T / self.examples
 
     def floats_per_mask(self, gradients: bool) -> int:
@@ -90,9 +90,9 @@ class AffineMargins:
 def loss_and_wrong(
     margins: Float[Array, "others *examples"],
 ) -> tuple[Float[Array, "*examples"], Float[Array, "others *examples"]]:
-    """Loss log(1 + sum exp(margin)) and its derivatives, the probabilities of the wrong classes."""
+    """Return the loss log(1 + sum exp(margin)) and its derivatives, the probabilities of the wrong classes."""
     if len(margins) == 1:
-        # One exponential serves both; half the cost of softplus and sigmoid apart.
+        # A shared exponential costs half of softplus and sigmoid.
         margin = margins[0]
         small = jnp.exp(-jnp.abs(margin))
         loss = jnp.maximum(margin, 0) + log1p_of_share(small)
@@ -100,7 +100,7 @@ def loss_and_wrong(
     top = jnp.maximum(margins.max(axis=0), 0)
     powers = jnp.exp(margins - top[None])
     total = powers.sum(axis=0) + jnp.exp(-top)
-    # log1p of everything but the largest term keeps losses near zero exact.
+    # log1p of all but the largest term keeps losses near zero exact.
     rest = jnp.where(top > 0, total - 1, powers.sum(axis=0))
     return top + log1p_of_positive(rest), powers / total[None]
 
@@ -110,7 +110,7 @@ def loss_and_wrong(
 class AffineSquares:
     """Squared error of outputs that are affine in the gates: |R (g, 1)|^2 / examples.
 
-    A sum of squares, and so free of the cancellation of the expanded quadratic form.
+    A sum of squares, without the cancellation of the expanded quadratic form.
 
     Attributes
     ----------
@@ -154,9 +154,9 @@ Affine = AffineMargins | AffineSquares
 
 
 def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
-    """Return the affine plan of a network, or None, and the reason in words.
+    """Build the affine plan of a network; return it, or None, and the reason in words.
 
-    The Jacobian at all gates off is taken and then not trusted: outputs at random gates have to agree with it.
+    The outputs at random gates must agree with the Jacobian at all gates off.
     """
     if loss.loss not in LOSSES.values():
         return None, f"no closed form for the loss {loss.loss.name}"
@@ -172,25 +172,25 @@ def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
     rows = _rows(loss, outputs.shape)
     if not np.isfinite(np.asarray(rows.slopes)).all():
         return None, "slopes of the outputs are not finite"
-    build = _squares if loss.loss.name == "squared_error" else _margins
-    return build(rows), "outputs are affine in the gates, as random gates confirm"
+    of_rows = _squares if loss.loss.name == "squared_error" else _margins
+    return of_rows(rows), "outputs are affine in the gates, as random gates confirm"
 
 
 @jax.jit
 def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[Array, "parts masks"]:
-    """Largest departure from the tangent at zero, in units of what rounding may do.
+    """Return the largest departure from the tangent at zero, relative to the allowed rounding.
 
-    What is not finite departs unless the tangent says the same. Rounding may do much in sums over the nodes, but in
-    the outputs themselves little more than their last digit: a large offset must not hide that the rest is not affine.
+    A number that is not finite departs unless the tangent has the same. Rounding is allowed for sums over nodes, and
+    for little more than the last digit of outputs: a large offset must not hide that the rest is not affine.
     """
 
     def of_part(part: Examples) -> Float[Array, " masks"]:
         def network(vector: Float[Array, " nodes"]) -> Array:
             return loss.network(vector, part.inputs)
 
-        def one(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
+        def departure_at(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
             outputs, change = jax.jvp(network, (jnp.zeros_like(vector),), (vector,))
-            # In the outputs' own type, which may be narrower than that of the gates.
+            # The type of outputs may be narrower than that of gates.
             small = jnp.finfo(outputs.dtype).eps
             actual, tangent = network(vector), outputs + change
             finite = jnp.isfinite(actual) & jnp.isfinite(tangent)
@@ -202,23 +202,23 @@ def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[A
             same = finite | (actual == tangent) | (jnp.isnan(actual) & jnp.isnan(tangent))
             return jnp.where(same.all(), departure, jnp.inf)
 
-        return jax.lax.map(one, gates)
+        return jax.lax.map(departure_at, gates)
 
     return jax.lax.map(of_part, loss.parts())
 
 
 def _is_affine(loss: NetworkLoss) -> bool:
     random, nodes = np.random.default_rng(0), loss.network.nodes
-    # Between and beyond 0 and 1: a network that is affine on masks only would be found out.
+    # Between and beyond 0 and 1, to detect networks that are affine on masks only.
     gains = random.uniform(-0.5, 1.5, size=(12, nodes))
-    # Every node is off in some: one that is much larger than the others would hide that these are not affine.
+    # Every node is off in some vectors, so that none hides by its size that the others are not affine.
     some = random.random((4, nodes)) < 0.5
     gates = gains.reshape(3, 4, nodes) * np.stack([np.ones_like(some), some, ~some])
     return all(np.asarray(_departure(loss, four)).max() <= 1 for four in gates.astype(loss.network.dtype))
 
 
 class _Rows(NamedTuple):
-    """What an affine plan is made of; a row is an example, or a position of one, that counts.
+    """Data of an affine plan; a row is an example, or a position of an example, that counts.
 
     Attributes
     ----------
@@ -239,7 +239,7 @@ def _rows(loss: NetworkLoss, shape: tuple[int, ...]) -> _Rows:
     rows = int(np.prod(shape[:-1]))
     targets = loss.examples.targets
     targets = targets.reshape(rows, *(() if targets.size == rows else shape[-1:]))
-    # The first ones are the examples; what fills up the last micro-batch lies behind them.
+    # Rows behind the examples pad the last micro-batch.
     outputs, slopes = outputs[:rows], slopes[:rows]
     if loss.examples.mask is not None:
         mask = np.asarray(loss.examples.mask)
@@ -251,18 +251,18 @@ def _rows(loss: NetworkLoss, shape: tuple[int, ...]) -> _Rows:
 
 @jax.jit
 def _outputs_and_slopes(loss: NetworkLoss) -> tuple[Array, Array]:
-    """Outputs with all gates off, (rows, outputs), and slopes (rows, nodes, outputs)."""
+    """Return outputs with all gates off, (rows, outputs), and slopes (rows, nodes, outputs)."""
     zeros = jnp.zeros(loss.network.nodes, loss.network.dtype)
 
     def of_part(part: Examples) -> tuple[Array, Array]:
         outputs, tangent = jax.linearize(lambda gates: loss.network(gates, part.inputs), zeros)
-        # One tangent at a time: all at once would hold (nodes, examples, nodes).
+        # A tangent at a time: all together would hold (nodes, examples, nodes).
         slopes = jax.lax.map(tangent, jnp.eye(len(zeros), dtype=zeros.dtype))
         width = outputs.shape[-1]
         rows = outputs.reshape(-1, width), jnp.swapaxes(slopes.reshape(len(zeros), -1, width), 0, 1)
-        return jax.tree.map(lambda one: one.astype(zeros.dtype), rows)
+        return jax.tree.map(lambda values: values.astype(zeros.dtype), rows)
 
-    return jax.tree.map(lambda one: one.reshape(-1, *one.shape[2:]), jax.lax.map(of_part, loss.parts()))
+    return jax.tree.map(lambda values: values.reshape(-1, *values.shape[2:]), jax.lax.map(of_part, loss.parts()))
 
 
 def _margins(rows: _Rows) -> AffineMargins:
@@ -276,7 +276,7 @@ def _margins(rows: _Rows) -> AffineMargins:
 
 @partial(jax.jit, static_argnames="loss")
 def _margins_of_outputs(outputs: Array, slopes: Array, targets: Array, loss: str) -> tuple[Array, Array]:
-    """Margins with all gates off, (others, rows), and their slopes (others, rows, nodes)."""
+    """Return margins with all gates off, (others, rows), and their slopes (others, rows, nodes)."""
     if loss == "binary_cross_entropy":
         sign = jnp.where(targets.astype(bool), -1, 1).astype(outputs.dtype)
         return (outputs[:, 0] * sign)[None], (slopes[:, :, 0] * sign[:, None])[None]

@@ -1,4 +1,4 @@
-"""Blocks of examples: a plan walks over them so that its working set stays in cache, however many examples."""
+"""Blocks of examples, over which plans loop to keep their working set in cache."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
-# Examples in a block: margins of a block and a batch stay in cache; a GPU wants fewer and larger ones.
+# Most examples in a block: on a CPU, margins of a block and a batch fit in cache; a GPU is faster with larger blocks.
 CPU_BLOCK, ACCELERATOR_BLOCK = 1024, 2**14
 
 
@@ -32,7 +32,7 @@ def split(values: Shaped[Array | np.ndarray, "... examples"], largest: int | Non
 
 @partial(jax.jit, static_argnames=("blocks", "block", "fill"))
 def _cut(values: Array, blocks: int, block: int, fill: float) -> Array:
-    """One program for each shape, where separate steps would be three."""
+    """Pad and cut; jitted, since JAX would compile three programs for the separate steps."""
     padding = [(0, 0)] * (values.ndim - 1) + [(0, blocks * block - values.shape[-1])]
     padded = jnp.pad(values, padding, constant_values=fill)
     return jnp.moveaxis(padded.reshape(*values.shape[:-1], blocks, block), -2, 0)

@@ -1,7 +1,7 @@
-"""The dense plan: several gated dense layers, with gates folded into weights and examples innermost.
+"""The dense plan: gates of an MLP folded into weights, with examples innermost.
 
-What lies before the first gated layer is computed once. Folding the gates of the first gated layer into its kernel
-then makes one GEMM of the whole batch, (masks x nodes', nodes) times (nodes, examples), and so does its gradient.
+The layers before the first gates are computed once. With the gates of the first gated layer folded into its kernel, the
+whole batch is one GEMM, (masks x nodes', nodes) times (nodes, examples), and so is its gradient.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from sweeps.networks import ACTIVATIONS, MLP, is_plain
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
 
-# Examples in a block, on any device: products with wide rows are what this plan lives on.
+# Most examples in a block, on any device; wide rows make products fast.
 LARGEST_BLOCK = 1024
 
 
@@ -72,7 +72,7 @@ class Dense:
         def add_block(sums: Any, block: tuple[Array, Array, Array]) -> tuple[Any, None]:
             if not gradients:
                 return (sums[0] + self._losses(gates, *block), None), None
-            # The losses of different masks do not mix, so one backward pass serves them all.
+            # Losses of different masks are independent: one backward pass gives all gradients.
             losses, pull_back = jax.vjp(lambda inner: self._losses(inner, *block), gates)
             return (sums[0] + losses, sums[1] + pull_back(jnp.ones_like(losses))[0]), None
 
@@ -87,7 +87,7 @@ class Dense:
         targets: Shaped[Array, "... block"],
         present: Float[Array, " block"],
     ) -> Float[Array, " masks"]:
-        """Sum of the losses over a block of examples."""
+        """Return the sum of the losses over a block of examples."""
         start, values = 0, hidden[None]
         for index, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             last = index == len(self.kernels) - 1
@@ -105,7 +105,7 @@ class Dense:
             sign = jnp.where(targets == 1, -1, 1).astype(values.dtype)
             return (softplus(values[:, 0] * sign[None]) * present[None]).sum(axis=1)
         each = jax.vmap(lambda outputs: self.loss.each(outputs.T, targets.T))(values)
-        # Padding may overflow where the examples do not: it must not become 0 times infinity.
+        # Padding may overflow where examples do not; 0 times infinity would be NaN.
         return jnp.where(present[None] > 0, each, 0).sum(axis=1)
 
     @property
@@ -124,7 +124,7 @@ class Dense:
 
 
 def build(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
-    """Return the dense plan of an MLP with all hidden nodes gated, or None, and the reason in words."""
+    """Build the dense plan of an MLP with all hidden nodes gated; return it, or None, and the reason in words."""
     apply = getattr(loss.network.network, "apply", None)
     if not is_plain(network) or getattr(apply, "call", None) is not None:
         return None, "network is no plain sweeps.MLP"
@@ -164,16 +164,16 @@ def _is_narrow(layer: nnx.Linear) -> bool:
 
 
 def _stays_finite(hidden: Float[Array, "first examples"], network: MLP) -> bool:
-    """Whether no activation can overflow, so that a gate of zero is never multiplied by infinity.
+    """Whether no activation can overflow, so that no gate of zero meets infinity.
 
-    Activations are bounded by the sums that they are made of, with gates of one. The square root of the largest
-    number leaves as much room for larger gates.
+    Sums with gates of one bound the activations. The limit, the square root of the largest number, leaves as much room
+    for larger gates.
     """
     bound = np.abs(np.asarray(hidden, np.float64)).max(axis=1)
     bounds = [bound]
     for layer in list(network.layers)[1:-1]:
         bias = 0 if layer.bias is None else np.abs(np.asarray(layer.bias[...], np.float64))
-        # No activation is larger than its sum but softplus, by log 2, and a sigmoid, which is at most 1.
+        # Activations do not exceed their sums, except softplus, by log 2 at most, and sigmoid, which is at most 1.
         bound = bound @ np.abs(np.asarray(layer.kernel[...], np.float64)) + bias + 1
         bounds.append(bound)
     return bool(np.concatenate(bounds).max() < np.sqrt(float(jnp.finfo(hidden.dtype).max)))

@@ -1,4 +1,4 @@
-"""Hoisting: what a function computes from its data alone, computed once and not for every gate vector."""
+"""Hoisting: computes the part of a function that depends on its data alone once for all gate vectors."""
 
 import math
 from collections.abc import Callable
@@ -14,10 +14,9 @@ Values = list[Array]
 def split(
     function: Callable[[Array, Any], Array], gates: jax.ShapeDtypeStruct, data: Any
 ) -> tuple[Callable[[Any], Values], Callable[[Array, Values], Array], int]:
-    """Split a function of gates and data in what does not depend on the gates, and the rest.
+    """Split a function of gates and data into a part that does not depend on the gates, and the rest.
 
-    A loop over gates around the rest then repeats only what depends on them. Inside an operation that holds
-    operations of its own (a scan, a nested jit) nothing is split.
+    A loop over gates then repeats the rest only. Operations that hold others (a scan, a nested jit) are not split.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ def split(
     Returns
     -------
     before : data -> values
-    rest : (gates, values) -> what the function returns for the gates and data
+    rest : (gates, values) -> the function's result
     size : of the values, in bytes
     """
     closed = jax.make_jaxpr(function)(gates, data)
@@ -37,19 +36,19 @@ def split(
     early: list[JaxprEqn] = []
     after: list[JaxprEqn] = []
     for equation in jaxpr.eqns:
-        if equation.effects or any(not isinstance(one, Literal) and one in late for one in equation.invars):
+        if equation.effects or any(not isinstance(atom, Literal) and atom in late for atom in equation.invars):
             late.update(equation.outvars)
             after.append(equation)
         else:
             early.append(equation)
     made = {result for equation in early for result in equation.outvars} | set(jaxpr.invars[1:])
     read = [operand for equation in after for operand in equation.invars] + list(jaxpr.outvars)
-    kept = list(dict.fromkeys(one for one in read if not isinstance(one, Literal) and one in made))
+    kept = list(dict.fromkeys(atom for atom in read if not isinstance(atom, Literal) and atom in made))
     first = jaxpr.replace(invars=jaxpr.invars[1:], outvars=kept, eqns=early)
     second = jaxpr.replace(invars=[jaxpr.invars[0], *kept], eqns=after)
     known = jaxpr_as_fun(ClosedJaxpr(first, closed.consts))
     rest = jaxpr_as_fun(ClosedJaxpr(second, closed.consts))
-    size = sum(math.prod(one.aval.shape) * one.aval.dtype.itemsize for one in kept)
+    size = sum(math.prod(value.aval.shape) * value.aval.dtype.itemsize for value in kept)
     return (
         lambda data: known(*jax.tree.leaves(data)),
         lambda gates, values: rest(gates, *values)[0],

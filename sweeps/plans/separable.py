@@ -1,7 +1,7 @@
-"""Separable losses: whether no example's loss depends on the other examples, shown before a batch is cut.
+"""Separable losses: tests whether an example's loss depends on the other examples, before a batch is cut.
 
-Normalisation over the batch, losses that contrast examples with each other and networks that know an example's place
-in the batch get other values in parts of the batch, which look as good.
+With normalisation over the batch, contrastive losses, or networks that use an example's place in the batch, parts of a
+batch would give other numbers without any sign of it.
 """
 
 import re
@@ -18,33 +18,33 @@ from sweeps.examples import Examples
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss
 
-# Examples that are tried in several ways: few, so that each weighs heavily in a mean over all.
+# Examples of the first tests: few, so that each has a large weight in a mean over all.
 FEW = 16
-# What inputs of others are multiplied by: then even a weak dependence shows.
+# Factor on the inputs of other examples, which shows weak dependence.
 LOUD = 1000
-# Parts that are compared with the whole, and those that the whole is made of where it is not all examples.
+# Number of parts that are compared with the whole, and least number of parts in a whole that is not all examples.
 COMPARED, WHOLE = 4, 8
 TYPES = dict(f64=jnp.float64, f32=jnp.float32, f16=jnp.float16, bf16=jnp.bfloat16)
 
 
 def is_shown(values: Callable[[Examples], Array], data: Examples, size: int, most: int | None = None) -> bool:
-    """Whether the values of examples were seen to be the same whatever other examples are evaluated with them.
+    """Whether tests show that the values of examples do not depend on the other examples.
 
-    A few examples are evaluated together, in two parts in another order, and together with every second one's inputs
-    a thousand times as large. Then all are, and parts of the wanted size by themselves: an example may depend on one
-    far from it, or on its place.
+    A few examples are evaluated together, in two parts in another order, and with the inputs of every second example a
+    thousand times as large. Then all examples are compared with parts of the wanted size: an example may depend on a
+    distant example, or on its place.
 
     Parameters
     ----------
     values : examples -> their values, shape (examples, ...); jitted
-    data : examples, of which those are tried of which something counts
+    data : examples; those without anything that counts are not tested
     size : examples in a part of the wanted cut, at most all
-    most : examples, the first ones, to evaluate together at most; None takes as many as some parts of this size hold
+    most : number of examples, the first ones, to evaluate together at most; None takes as many as WHOLE parts hold
 
     Returns
     -------
     bool
-        True where all agree to the square root of a rounding of the narrowest type in use, NaN with NaN.
+        True if all agree to the square root of the narrowest type's rounding; NaN agrees with NaN.
     """
     usable = np.arange(len(data))
     if data.mask is not None:
@@ -72,7 +72,7 @@ def is_shown(values: Callable[[Examples], Array], data: Examples, size: int, mos
 
 
 def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> Examples:
-    """Some of the examples, without a mask, and of these some with larger inputs."""
+    """Return some examples, without a mask, some of them with larger inputs."""
 
     def louder(leaf: Array) -> Array:
         if loud is None or not jnp.issubdtype(leaf.dtype, jnp.floating):
@@ -80,7 +80,7 @@ def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> E
         factors = np.where(loud, LOUD, 1).astype(leaf.dtype)
         return leaf * factors.reshape(-1, *(1,) * (leaf.ndim - 1))
 
-    # In NumPy: JAX would compile a program for each shape.
+    # NumPy, since JAX would compile a program for each shape.
     inputs, targets = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], (data.inputs, data.targets))
     with np.errstate(over="ignore"):
         inputs = jax.tree.map(louder, inputs)
@@ -89,24 +89,24 @@ def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> E
 
 
 def _rounding(values: Callable[[Examples], Array], data: Examples) -> float:
-    """Relative spacing of the narrowest floating-point type that a function computes in."""
+    """Return the relative spacing of the narrowest floating-point type in a function."""
     names = set(re.findall(r"\b(b?f\d\d)\[", str(jax.make_jaxpr(values)(data))))
     return max(float(jnp.finfo(TYPES[name]).eps) for name in names)
 
 
-def _are_close(one: Any, other: Any, precision: float) -> bool:
-    one, other = (np.asarray(values, np.float64) for values in (one, other))
-    finite = np.isfinite(one) & np.isfinite(other)
-    allowed = np.sqrt(precision) * np.abs(one[finite]).max(initial=0)
+def _are_close(a: Any, b: Any, precision: float) -> bool:
+    a, b = (np.asarray(values, np.float64) for values in (a, b))
+    finite = np.isfinite(a) & np.isfinite(b)
+    allowed = np.sqrt(precision) * np.abs(a[finite]).max(initial=0)
     with np.errstate(invalid="ignore"):
-        return bool(((np.abs(one - other) <= allowed) | (one == other) | (np.isnan(one) & np.isnan(other))).all())
+        return bool(((np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))).all())
 
 
-def of_network(network: GatedNetwork, data: Examples, loss: Loss, size: int, most: int) -> bool:
-    """Whether the losses of a gated network were seen to be separable, with all gates on and with random gates."""
+def is_shown_for(network: GatedNetwork, data: Examples, loss: Loss, size: int, most: int) -> bool:
+    """Whether tests show that the losses of a gated network are separable, with all gates on and with random gates."""
     random = np.random.default_rng(0).random(network.nodes)
     gates = jnp.asarray(np.stack([np.ones(network.nodes), random]), network.dtype)
-    # Whatever precision is asked for: what rounds to fewer bits may do so in another way for another shape.
+    # Highest precision always: products of low precision may round differently for other shapes.
     with jax.default_matmul_precision("highest"):
         return is_shown(partial(_values, network, loss, gates), data, size, most)
 
@@ -115,7 +115,7 @@ def of_network(network: GatedNetwork, data: Examples, loss: Loss, size: int, mos
 def _values(
     network: GatedNetwork, loss: Loss, gates: Float[Array, "vectors nodes"], data: Examples
 ) -> Float[Array, "examples ..."]:
-    """Losses of examples; of losses that are separable by themselves, the outputs, which hide nothing."""
+    """Return the losses of examples, or their outputs where the loss itself is separable: outputs hide nothing."""
 
     def of(vector: Float[Array, " nodes"]) -> Array:
         outputs = network(vector, data.inputs)

@@ -16,9 +16,9 @@ from sweeps.losses import LOSSES, Loss, sum_of_counted
 from sweeps.plans import hoisting, separable
 from sweeps.program import widest
 
-# Numbers that one mask may write for a micro-batch: what a CPU's cache and an accelerator's memory hold.
+# Most numbers that a mask may write for a micro-batch, to fit a CPU's cache or an accelerator's memory.
 CPU_FLOATS, ACCELERATOR_FLOATS = 2**21, 2**28
-# Bytes of what is computed once for all micro-batches and kept.
+# Most bytes to keep of values that do not depend on the gates.
 MOST_KEPT = 2**29
 
 
@@ -27,15 +27,15 @@ class PartedLoss(Protocol):
 
     @property
     def count(self) -> int:
-        """What the sum is divided by."""
+        """The divisor of the sum."""
         ...
 
     def parts(self) -> Any:
-        """Data of the parts: a pytree of arrays with leading axis (parts,)."""
+        """Return the data of the parts: a pytree of arrays with leading axis (parts,)."""
         ...
 
     def of_part(self, gates: Float[Array, " nodes"], part: Any) -> Float[Array, ""]:
-        """What one part adds to the sum."""
+        """Return the sum over a part."""
         ...
 
 
@@ -44,12 +44,12 @@ class PartedLoss(Protocol):
 class NetworkLoss:
     """Mean loss of a gated network on its examples, as a sum over micro-batches.
 
-    The sum, and not the mean, is differentiated within a part: in a network that computes in float16, derivatives of
-    a mean over many examples would be lost below its smallest numbers.
+    Within a part the sum is differentiated, not the mean: in float16, derivatives of a mean over many examples would
+    underflow.
 
     Attributes
     ----------
-    network, examples, loss : what is evaluated
+    network, examples, loss : the network, its examples and its loss
     micro_batch : examples evaluated together
     count : number of values of which the mean is taken
     """
@@ -61,11 +61,11 @@ class NetworkLoss:
     count: int = field(metadata=dict(static=True))
 
     def parts(self) -> Examples:
-        """Examples in micro-batches."""
+        """Return the examples in micro-batches."""
         return self.examples.micro_batches(self.micro_batch)
 
     def of_part(self, gates: Float[Array, " nodes"], part: Examples) -> Float[Array, ""]:
-        """What a micro-batch adds to the sum of all losses."""
+        """Return the sum of the losses of a micro-batch."""
         values = self.loss.each(self.network(gates, part.inputs), part.targets)
         return sum_of_counted(values.astype(self.network.dtype), part.mask)
 
@@ -73,17 +73,17 @@ class NetworkLoss:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class FunctionLoss:
-    """A user's own function of one gate vector."""
+    """A user's function of a gate vector, as a loss of a single part."""
 
     function: Callable[[Array], Array] = field(metadata=dict(static=True))
 
     @property
     def count(self) -> int:
-        """There is nothing to divide by."""
+        """The divisor: 1."""
         return 1
 
     def parts(self) -> Array:
-        """One part, of no data."""
+        """Return a part without data."""
         return jnp.zeros((1, 0))
 
     def of_part(self, gates: Float[Array, " nodes"], part: Array) -> Float[Array, ""]:
@@ -94,13 +94,13 @@ class FunctionLoss:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Vmapped:
-    """Evaluate the scalar loss of every gate vector under vmap, one part of the data after the other.
+    """Evaluate the scalar loss of every gate vector under vmap, part after part of the data.
 
     Attributes
     ----------
-    loss : itself a pytree
+    loss : a pytree
     nodes : length of a gate vector
-    size : numbers that one evaluation writes to memory, about
+    size : approximate count of numbers that an evaluation writes to memory
     dtype : type of the gates
     """
 
@@ -112,7 +112,7 @@ class Vmapped:
     dtype: Any = field(metadata=dict(static=True))
 
     def prepared(self) -> "Prepared":
-        """Return the plan with whatever does not depend on the gates computed, where it is not too much to keep."""
+        """Return the plan with all values that do not depend on the gates, unless they are too large to keep."""
         gates, parts = jax.ShapeDtypeStruct((self.nodes,), self.dtype), self.loss.parts()
         first = jax.tree.map(lambda leaf: leaf[0], parts)
         before, rest, size = hoisting.split(self.loss.of_part, gates, first)
@@ -136,14 +136,14 @@ class Vmapped:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The same within one trace, where traced values are held: no pytree.
+    """A vmapped plan within a trace: it holds traced values, and is no pytree.
 
     Attributes
     ----------
-    of_part : (gates, values) -> what a part adds to the sum
+    of_part : (gates, values) -> sum over a part
     values : of each part, with leading axis (parts,)
-    parts : their number
-    plan : what was prepared
+    parts : number of parts
+    plan : the plan that was prepared
     """
 
     name: ClassVar[str] = "vmapped"
@@ -177,16 +177,16 @@ class Prepared:
             return jax.vmap(lambda vector: function(vector, values))(gates)
 
         if self.parts == 1:
-            found = of_part(jax.tree.map(lambda leaf: leaf[0], self.values))
+            sums = of_part(jax.tree.map(lambda leaf: leaf[0], self.values))
         else:
-            # Gradients part by part: one through the whole loop would keep all activations of all parts.
+            # Gradients part by part: a gradient of the whole loop would keep the activations of all parts.
             nothing = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates)) if gradients else jnp.zeros_like(gates[:, 0])
-            found, _ = jax.lax.scan(
+            sums, _ = jax.lax.scan(
                 lambda sums, part: (jax.tree.map(jnp.add, sums, of_part(part)), None), nothing, self.values
             )
         if self.plan.loss.count > 1:
-            found = jax.tree.map(lambda sums: sums / self.plan.loss.count, found)
-        return found if gradients else (found, None)
+            sums = jax.tree.map(lambda total: total / self.plan.loss.count, sums)
+        return sums if gradients else (sums, None)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
@@ -200,16 +200,17 @@ def loss_of(
 
     Parameters
     ----------
+    network, examples, loss : the network, its examples and its loss
     micro_batch : examples evaluated together; None takes as many as fit in a cache or in an accelerator's memory, or
-        all where examples may depend on each other
-    is_separable : whether it is known that no example's loss depends on the others; otherwise it is tried out before
-        the examples are cut, or those that do not count are replaced
+        all if examples may depend on each other
+    is_separable : whether it is known that no example's loss depends on the others; if not, this is tested before the
+        examples are cut or some are replaced
 
     Raises
     ------
     InputError
-        If ``micro_batch`` is not positive, or smaller than all examples for a loss that is a mean over all of them, or
-        whose examples depend on each other.
+        If ``micro_batch`` is not positive, or less than all examples for a loss that is a mean over all, or whose
+        examples depend on each other.
     """
     number, whole = len(examples), loss not in LOSSES.values()
     if micro_batch is not None:
@@ -223,7 +224,7 @@ def loss_of(
     size = min(number, micro_batch or (number if loss.is_mean else together))
     spare = examples.has_spare_inputs
     if not is_separable and (size < number or spare):
-        is_separable = separable.of_network(network, examples, loss, size, separable.WHOLE * together)
+        is_separable = separable.is_shown_for(network, examples, loss, size, separable.WHOLE * together)
         if not is_separable and micro_batch is not None and size < number:
             raise InputError(
                 f"micro_batch must be left out, or be all {number} examples, where examples depend on the others of "
@@ -238,7 +239,7 @@ def loss_of(
 
 
 def build(loss: NetworkLoss) -> Vmapped:
-    """Return the plan that evaluates a gated network as it is written."""
+    """Build the plan that evaluates a gated network under vmap."""
     network = loss.network
     return Vmapped(loss, network.nodes, loss.micro_batch * network.floats, network.dtype)
 

@@ -1,8 +1,8 @@
-"""Programs: any network, read as one traced function of parameters and inputs, whose nodes have names and gates."""
+"""Programs: networks as traced functions of parameters and inputs, whose nodes have names and gates."""
 
-from sweeps.program.found import widest
 from sweeps.program.network import Network, read
 from sweeps.program.networks import Apply, OfLinen, OfNnx, of_function, of_linen, of_nnx
+from sweeps.program.read_program import widest
 from sweeps.program.sites import Place, Site
 from sweeps.program.tracing import trace
 

@@ -1,4 +1,4 @@
-"""Cuts: which entries of which parameters make each node, stand beside it and read it, so that it can be taken out."""
+"""Cuts: the entries of parameters that make each node, act on it and read it, which go when the node is removed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ from sweeps.program.values import Key, Source, root_of
 
 
 class Meeting(NamedTuple):
-    """An operation that takes a parameter, or what is made of it, with nodes.
+    """An operation that combines weights with nodes.
 
     Attributes
     ----------
     key : the operation
-    ids : number of the node at each place of what it takes
-    made : of a product, number of what it makes at each place, of shape that broadcasts to the ids'
+    ids : number of the node at each place of the weights
+    made : of a product, number of its own node at each place, of shape that broadcasts to the ids'
     """
 
     key: Key
@@ -35,14 +35,13 @@ class Cut(NamedTuple):
     Attributes
     ----------
     path : of the parameter, or of state such as the mean of a batch normalisation
-    role : ``makes``, for a kernel; ``reads``, for one that takes the nodes; ``bias``, for what is added to them as they
-        are made; ``added`` and ``beside``, for what an elementwise operation takes beside them later
+    role : ``makes`` and ``reads``, for kernels; ``bias``, for what is added to new nodes; ``added`` and ``beside``, for
+        what elementwise operations combine with the nodes later
     ids : number of the node at each entry, -1 where there is none; of shape that broadcasts to the parameter's
     meetings : the operations
-    reason : why the entries are not those of these nodes alone; empty if they are
-    is_normalised : whether it is taken together with a number of all its entries, as where kernels have norms of their
-        own
-    bias : of what reads, the parameter that is added to what it makes, if there is one
+    reason : why the entries do not belong to these nodes alone; empty if they do
+    is_normalised : whether a number of all its entries scales it, as in weight normalisation
+    bias : of a kernel that reads the nodes, the cut of its layer's bias, if there is one
     """
 
     path: str
@@ -55,25 +54,25 @@ class Cut(NamedTuple):
 
     @property
     def layer(self) -> str:
-        """The part of the path that names the layer."""
+        """The path of the layer."""
         return self.path.rpartition("/")[0]
 
     @property
     def axis(self) -> int | None:
-        """The axis along which the nodes lie, None if there are several."""
+        """The axis along which the nodes lie; None if there are several."""
         along = [axis for axis, size in enumerate(self.ids.shape) if size > 1]
         return along[0] if len(along) == 1 else None if along else self.ids.ndim - 1
 
 
 class Nodes(NamedTuple):
-    """The nodes of a site, and what they consist of.
+    """The nodes of a site, with the entries of parameters that belong to them.
 
     Attributes
     ----------
-    site : with the gates
+    site : the site
     cuts : entries of parameters
-    ends : what happens to the nodes, other than that each is read by itself, in words
-    reason : why the cuts are no whole nodes; empty if they are
+    ends : uses of the nodes other than by kernels that read each by itself, in words
+    reason : why the cuts do not make up whole nodes; empty if they do
     """
 
     site: Site
@@ -83,12 +82,12 @@ class Nodes(NamedTuple):
 
 
 def of(network: Network, names: Sequence[str]) -> tuple[Nodes, ...]:
-    """Find the cuts of all hidden nodes of a network, in the order of its sites.
+    """Return the cuts of all hidden nodes of a network, in the order of its sites.
 
     Parameters
     ----------
-    network : as it was read
-    names : of the leaves of its parameters and its state, all different
+    network : the network
+    names : unique names of the leaves of its parameters and its state
 
     Raises
     ------
@@ -99,7 +98,7 @@ def of(network: Network, names: Sequence[str]) -> tuple[Nodes, ...]:
 
 
 class _Cutting:
-    """The cuts of all sites while they are put together."""
+    """Builds the cuts of all sites."""
 
     def __init__(self, network: Network, names: Sequence[str]):
         self._sites, self._names = network.hidden, names
@@ -112,25 +111,25 @@ class _Cutting:
 
     def _group(self, site: Site) -> Group:
         group = self._placing.group_of(site)
-        assert group is not None  # hidden nodes are read
+        assert group is not None  # hidden nodes have readers
         return group
 
     def _owners(self) -> dict[Source, np.ndarray]:
-        """Number of the site of each node that a parameter makes, -1 for nodes of no site."""
-        found: dict[Source, np.ndarray] = {}
+        """Return the number of the site of each node that a parameter makes, -1 for nodes of no site."""
+        owners: dict[Source, np.ndarray] = {}
         for number, site in enumerate(self._sites):
-            for source in (one for made in self._group(site).sources for one in made):
+            for source in (source for made in self._group(site).sources for source in made):
                 root = root_of(source)
-                found.setdefault(root, np.full(len(root.labels), -1))[within(source)] = number
-        return found
+                owners.setdefault(root, np.full(len(root.labels), -1))[within(source)] = number
+        return owners
 
     def nodes(self) -> Iterator[Nodes]:
-        """The nodes of each site."""
+        """Yield the nodes of each site."""
         followed = self._followed
         pairs = np.concatenate([*followed.pairs, np.zeros((2, 0), int)], axis=1)
         label = rules.closed_groups(pairs, followed.count)
         for number, site in enumerate(self._sites):
-            if reason := self._unlike_units(site):
+            if reason := self._why_not_cut(site):
                 yield Nodes(site, (), (), reason)
                 continue
             node, reason = self._numbers(number, site, label)
@@ -140,7 +139,7 @@ class _Cutting:
                 reason = reason or "no parameter of their own makes them"
             yield Nodes(site, cuts, tuple(dict.fromkeys(ends)), reason or self._statistic(site, cuts))
 
-    def _unlike_units(self, site: Site) -> str:
+    def _why_not_cut(self, site: Site) -> str:
         if site.stack:
             return "its layers are copies, over which a loop runs"
         if site.kind not in ("unit", "channel"):
@@ -148,7 +147,7 @@ class _Cutting:
         return ""
 
     def _numbers(self, number: int, site: Site, label: np.ndarray) -> tuple[np.ndarray, str]:
-        """Number of the node of each element, -1 for those of other sites; and what is wrong with them."""
+        """Return the number of each element's node, -1 for those of other sites, and a reason to refuse the site."""
         own, reason = self._followed.owner == number, ""
         of_group, clash = np.full(label.max(initial=-1) + 1, -1), False
         for place in site.places:
@@ -166,10 +165,10 @@ class _Cutting:
         return np.where(own, of_group[label], -1), reason
 
     def _statistic(self, site: Site, cuts: Sequence[Cut]) -> str:
-        """Whether a number of all nodes, as of a normalisation, comes back to each before its gate."""
+        """Return which statistic of all nodes, as of a normalisation, acts on each before its gate; empty if none."""
         group, values = self._group(site), self._reader.values
         gates = {vertex for vertex, _, _ in group.vertices}
-        made = [source.vertex for sources in group.sources for one in sources for source in (one, root_of(one))]
+        made = [own.vertex for sources in group.sources for source in sources for own in (source, root_of(source))]
 
         def onward(at: int) -> list[int]:
             return [] if at in gates else [edge.after for edge in self._placing.edges[at]]
@@ -187,30 +186,30 @@ class _Cutting:
     # Entries
 
     def _cuts(self, node: np.ndarray) -> Iterator[Cut]:
-        """Cuts of the nodes of one site, given the node of each element."""
-        found: dict[tuple[int, tuple[int, ...]], Cut] = {}
+        """Yield the cuts of the nodes of a site, given the node of each element."""
+        cuts: dict[tuple[int, tuple[int, ...]], Cut] = {}
         for (key, _), use in self._followed.uses.items():
             for part, axes, label, ids, reason in self._labelled(use, node):
                 at = part.number, axes
                 meeting = Meeting(key, label.ids, self._made(key, use))
-                if (before := found.get(at)) is None:
-                    same = [one for one in use.parts if one.number == part.number and one is not part]
-                    is_normalised = any(index is None for one in same for index in one.axes)
-                    found[at] = Cut(self._names[part.number], label.role, ids, (meeting,), reason, is_normalised)
+                if (before := cuts.get(at)) is None:
+                    again = [other for other in use.parts if other.number == part.number and other is not part]
+                    is_normalised = any(index is None for other in again for index in other.axes)
+                    cuts[at] = Cut(self._names[part.number], label.role, ids, (meeting,), reason, is_normalised)
                     continue
                 both = (before.ids >= 0) & (ids >= 0) & (before.ids != ids)
-                found[at] = before._replace(
+                cuts[at] = before._replace(
                     ids=np.where(before.ids >= 0, before.ids, ids),
                     meetings=(*before.meetings, meeting),
                     reason=before.reason or reason or ("one entry belongs to several of them" if both.any() else ""),
                 )
-        for (number, axes), cut in found.items():
+        for (number, axes), cut in cuts.items():
             yield cut if cut.reason else cut._replace(reason=self._elsewhere(number, axes, cut.ids, node))
 
     def _made(self, key: Key, use: Use) -> np.ndarray | None:
         source = self._reader.sources.get((key, 0))
         start = None if source is None else self._followed.start.get(source)
-        return next((one.ids - start for one in use.labels if one.role == "makes" and start is not None), None)
+        return next((label.ids - start for label in use.labels if label.role == "makes" and start is not None), None)
 
     def _with_bias(self, cut: Cut) -> Cut:
         source = self._reader.sources.get((cut.meetings[0].key, 0)) if cut.role == "reads" else None
@@ -219,26 +218,26 @@ class _Cutting:
             return cut
         node = np.full(self._followed.count, -1)
         node[start : start + len(source.labels)] = np.arange(len(source.labels))
-        added = [one for one in self._cuts(node) if one.role == "bias" and not one.reason]
-        whole = [one for one in added if np.unique(one.ids).size == one.ids.size == len(source.labels)]
+        biases = [bias for bias in self._cuts(node) if bias.role == "bias" and not bias.reason]
+        whole = [bias for bias in biases if np.unique(bias.ids).size == bias.ids.size == len(source.labels)]
         return cut._replace(bias=whole[0] if whole else None)
 
     def _labelled(self, use: Use, node: np.ndarray) -> Iterator[tuple[Part, tuple[int, ...], Label, np.ndarray, str]]:
-        """Entries of the parameters of which weights are made, with the node to which each belongs."""
+        """Yield the entries of the parameters in some weights, with the node of each entry."""
         for role, elements in use.labels:
             ids = np.where(elements >= 0, node[elements], -1)
             label = Label(role, ids)
             if not (ids >= 0).any():
                 continue
-            found = [(part, *_entries(part, ids, role, self._shapes[part.number])) for part in use.parts]
-            for part, axes, entries, reason in found:
+            of_parts = [(part, *_entries(part, ids, role, self._shapes[part.number])) for part in use.parts]
+            for part, axes, entries, reason in of_parts:
                 if axes:
                     yield part, axes, label, entries, reason
-            if role in ("makes", "reads") and not any(axes for _, axes, _, _ in found):
+            if role in ("makes", "reads") and not any(axes for _, axes, _, _ in of_parts):
                 yield use.parts[0], (), label, np.full([1], -1), "no entries of it are those of one node each"
 
     def _elsewhere(self, number: int, axes: tuple[int, ...], ids: np.ndarray, node: np.ndarray) -> str:
-        """Whether a parameter's entries are also used otherwise than for their nodes."""
+        """Return why a parameter's entries serve more than their nodes; empty if they do not."""
         for use in self._followed.uses.values():
             for part in use.parts:
                 if part.number != number:
@@ -256,7 +255,7 @@ class _Cutting:
 
 
 def _indices(part: Part, axes: Sequence[int], ndim: int) -> tuple[np.ndarray, ...]:
-    """Index of each entry that is there, along some axes; zero along the others."""
+    """Return the index of each known entry along some axes, and zero along the others."""
     arrays = np.broadcast_arrays(*[index for axis in axes if (index := part.axes[axis]) is not None])
     there = np.all([array >= 0 for array in arrays], axis=0)
     chosen = dict(zip(axes, [array[there] for array in arrays], strict=True))
@@ -265,7 +264,7 @@ def _indices(part: Part, axes: Sequence[int], ndim: int) -> tuple[np.ndarray, ..
 
 
 def _entries(part: Part, ids: np.ndarray, role: str, shape: tuple[int, ...]) -> tuple[tuple[int, ...], np.ndarray, str]:
-    """Axes of a parameter along which nodes lie, the node at each index of them, and what is wrong with that."""
+    """Return the axes of a parameter along which nodes lie, the node at each index, and a reason to refuse them."""
     varied = {axis for axis, size in enumerate(ids.shape) if size > 1}
     axes = tuple(
         axis for axis, index in enumerate(part.axes) if index is not None and any(index.shape[a] > 1 for a in varied)
@@ -279,14 +278,14 @@ def _entries(part: Part, ids: np.ndarray, role: str, shape: tuple[int, ...]) -> 
     node, indices = arrays[0], arrays[1:]
     there = np.all([index >= 0 for index in indices], axis=0)
     at = tuple(dict(zip(axes, [i[there] for i in indices], strict=True)).get(a, 0) for a in range(len(shape)))
-    found = np.full(sizes, -1)
-    found[at] = node[there]
-    reason = "one entry belongs to several of them, or to others too" if (found[at] != node[there]).any() else ""
-    return axes, found, reason
+    entries = np.full(sizes, -1)
+    entries[at] = node[there]
+    reason = "one entry belongs to several of them, or to others too" if (entries[at] != node[there]).any() else ""
+    return axes, entries, reason
 
 
 def _of_single(shape: tuple[int, ...], role: str) -> tuple[int, ...]:
-    """The axis of a site of one node: the last one of length one, of a reader's kernel but for its outputs."""
+    """Return the axis of a single node: the last of length one, but not the outputs of a kernel that reads it."""
     alone = [axis for axis, size in enumerate(shape) if size == 1]
     inner = [axis for axis in alone if axis < len(shape) - 1]
     return tuple((inner if role == "reads" and inner else alone)[-1:])

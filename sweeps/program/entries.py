@@ -1,4 +1,4 @@
-"""Entries: what is known of a value, and at which places of it the entries of parameters stand."""
+"""Entries: the places of a value at which entries of parameters stand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from sweeps.program.values import EXIT, Value, placed, squeezed
 
 
 class Part(NamedTuple):
-    """A parameter of which weights are made.
+    """A parameter that is a part of some weights.
 
     Attributes
     ----------
     number : of the parameter
-    axes : of each of its axes, the index at each place of the weights, of shape that broadcasts to theirs; -1 where
-        there is no entry of it; None if a place depends on several
+    axes : for each of its axes, the index at each place of the weights, of shape that broadcasts to theirs; -1 where
+        there is no entry of the parameter; None if places depend on several entries
     """
 
     number: int
@@ -26,17 +26,17 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is known of a value.
+class Tracked:
+    """A value with its elements and parameters.
 
     Attributes
     ----------
     aval : shape and type
     ids : number of the element at each place, of shape that broadcasts to the value's, -1 where there is none; None
-        if it holds none. An element is a node of one call of a parameter.
-    is_new : whether parameters were only added to its elements since they were made
+        if it holds no elements. An element is a node of one call of a parameter.
     parts : parameters of which it is made; None if it depends on inputs
-    known : what computes it, if it depends on nothing that is not known
+    known : computes it; None if it depends on inputs or parameters
+    is_new : whether nothing but parameters was added to its elements since they were made
     """
 
     aval: Any
@@ -47,17 +47,17 @@ class Seen:
 
 
 def whole(number: int, shape: tuple[int, ...]) -> Part:
-    """All entries of a parameter, each at its own place."""
+    """Return all entries of a parameter, each at its own place."""
     return Part(number, tuple(placed(np.arange(n), [axis], len(shape)) for axis, n in enumerate(shape)))
 
 
-def as_value(one: Seen, ids: np.ndarray | None = None) -> Value:
-    """What the reader's rules take."""
-    return Value("data", one.aval, EXIT, ids=ids, known=one.known)
+def as_value(value: Tracked, ids: np.ndarray | None = None) -> Value:
+    """Return a value as the reader's rules take it."""
+    return Value("data", value.aval, EXIT, ids=ids, known=value.known)
 
 
-def moved(equation: JaxprEqn, operands: list[Seen], ids: np.ndarray) -> list[np.ndarray] | None:
-    """Numbers at the places of an operation's results, given those at its first operand's; None if that is unknown."""
+def moved(equation: JaxprEqn, operands: list[Tracked], ids: np.ndarray) -> list[np.ndarray] | None:
+    """Return the numbers at the places of an operation's results, given those of its first operand; None if unknown."""
     return rules.moved(equation, [as_value(operands[0], ids), *map(as_value, operands[1:])])
 
 
@@ -81,18 +81,24 @@ def concatenated(parts: list[tuple[tuple[int, ...], np.ndarray | None]], axis: i
 
 
 def led(
-    equation: JaxprEqn, name: str, operands: list[Seen], number: int, index: np.ndarray | None, result: int, aval: Any
+    equation: JaxprEqn,
+    name: str,
+    operands: list[Tracked],
+    number: int,
+    index: np.ndarray | None,
+    result: int,
+    aval: Any,
 ) -> np.ndarray | None:
-    """Where an operation on weights alone leads the indices of one of its operands; None where they are lost."""
+    """Return the indices of an operand in a result of weights alone; None if places mix several."""
     if index is None:
         return None
     if name in rules.ELEMENTWISE or name == "optimization_barrier":
         return index.reshape([1] * (len(aval.shape) - index.ndim) + list(index.shape))
     if name in rules.MOVING and number == 0:
-        found = moved(equation, operands, index)
-        return None if found is None else squeezed(found[result])
+        results = moved(equation, operands, index)
+        return None if results is None else squeezed(results[result])
     if name == "concatenate":
-        parts = [(one.aval.shape, index if j == number else None) for j, one in enumerate(operands)]
+        parts = [(value.aval.shape, index if j == number else None) for j, value in enumerate(operands)]
         return concatenated(parts, equation.params["dimension"])
     if name in rules.PRODUCTS:
         places, _ = rules.axes_of_product(equation, *operands)  # type: ignore[arg-type]
@@ -104,9 +110,9 @@ def led(
     return None
 
 
-def sliced(one: Seen, aval: Any) -> Seen:
-    """One step's part of what a loop runs over; of parameters, no entry is known."""
-    if one.parts is not None:
-        nothing = tuple(Part(part.number, (None,) * len(part.axes)) for part in one.parts)
-        return Seen(aval, parts=nothing)
-    return Seen(aval, one.ids[0] if one.ids is not None and one.ids.shape[0] == 1 else None)
+def sliced(value: Tracked, aval: Any) -> Tracked:
+    """Return the slice of a step of a loop; slices of parameters have no known entries."""
+    if value.parts is not None:
+        nothing = tuple(Part(part.number, (None,) * len(part.axes)) for part in value.parts)
+        return Tracked(aval, parts=nothing)
+    return Tracked(aval, value.ids[0] if value.ids is not None and value.ids.shape[0] == 1 else None)

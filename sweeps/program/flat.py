@@ -1,4 +1,4 @@
-"""Flat: a traced program as one list of operations on numbered values; calls are written out in place."""
+"""Flat: a traced program as a list of operations on numbered values; calls are inlined."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ class Operation(NamedTuple):
     ----------
     equation : of the traced program
     operands, results : numbers of the values that it reads and makes
-    is_elementwise : whether it is a function of each number by itself
+    is_elementwise : whether it acts on each number by itself
     """
 
     equation: JaxprEqn
@@ -42,7 +42,7 @@ class Operation(NamedTuple):
 
 
 class Flat(NamedTuple):
-    """A program of one array of inputs and one of outputs, written out flat.
+    """A program of one input array and one output array as a list of operations.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Flat(NamedTuple):
     output: int
 
     def values(self, leaves: Iterable[jax.Array], inputs: jax.Array) -> dict[int, Any]:
-        """Return all values for the leaves of parameters and state and the inputs."""
+        """Return all values, given the leaves of parameters and state, and the inputs."""
         values = dict(self.constants) | dict(zip(self.paths, leaves, strict=True)) | {self.input: inputs}
         for operation in self.operations:
             results = operation.run([values[operand] for operand in operation.operands])
@@ -72,7 +72,7 @@ class Flat(NamedTuple):
 
 
 def flat(program: Program) -> Flat:
-    """Write a program out flat. A loop stays one operation, and so does a function of each number by itself."""
+    """Return a program as a list. Loops and elementwise functions with their own derivative stay single operations."""
     writer = _Writer()
     inputs = [writer.number(variable.aval) for variable in program.jaxpr.invars]
     (output,) = writer.write(program.jaxpr, program.consts, inputs, ())
@@ -81,7 +81,7 @@ def flat(program: Program) -> Flat:
 
 
 class _Writer:
-    """What numbers values and lists operations."""
+    """Numbers values and lists operations."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
@@ -99,7 +99,7 @@ class _Writer:
         return number
 
     def write(self, jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[int], frame: Frame) -> list[int]:
-        """Write out a function whose inputs have these numbers; return those of its results."""
+        """List a function's operations, given the numbers of its inputs; return those of its results."""
         known: dict[Any, int] = dict(zip(jaxpr.invars, inputs, strict=True))
         for variable, value in zip(jaxpr.constvars, consts, strict=True):
             known[variable] = self.constant(variable.aval, value)
@@ -116,7 +116,7 @@ class _Writer:
 
     def _results(self, equation: JaxprEqn, operands: tuple[int, ...], here: Frame) -> list[int]:
         body, elementwise = tracing.body(equation), is_elementwise(equation)
-        # One that has its own derivative keeps it.
+        # An elementwise function keeps a derivative of its own.
         if body is not None and not (elementwise and equation.primitive.name in tracing.OWN_DERIVATIVE):
             return self.write(body.jaxpr, body.consts, operands, here)
         results = [self.number(variable.aval) for variable in equation.outvars]
@@ -125,7 +125,7 @@ class _Writer:
 
 
 def is_elementwise(equation: JaxprEqn) -> bool:
-    """Whether an operation, or all that it calls, is a function of each number by itself."""
+    """Whether an operation, with all that it calls, acts on each number by itself."""
     if len(equation.outvars) != 1:
         return False
     body, (whole, *shapes) = tracing.body(equation), map(_shape, [*equation.outvars, *equation.invars])
@@ -137,7 +137,7 @@ def is_elementwise(equation: JaxprEqn) -> bool:
 
 
 def _spreads(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether an operand is a single number, or of the result's shape up to axes of length one."""
+    """Whether an operand is a single number, or has the result's shape up to axes of length one."""
     return shape == () or (len(shape) == len(whole) and all(a in (1, b) for a, b in zip(shape, whole, strict=True)))
 
 

@@ -1,7 +1,6 @@
-"""Following: where the nodes of a program and the entries of its parameters go, number by number.
+"""Following: tracks each node and each entry of a parameter through a program.
 
-What the reader finds are the nodes and where they end as values of their own. Nodes that end in a concatenation or a
-sum are followed on here, up to the parameters that read them.
+For the reader, nodes end in a concatenation or a sum. Here they go on, up to the parameters that read them.
 """
 
 from collections.abc import Sequence
@@ -13,17 +12,17 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from sweeps.program import entries, rules, tracing
-from sweeps.program.entries import Part, Seen
+from sweeps.program.entries import Part, Tracked
 from sweeps.program.operations import ADDING
 from sweeps.program.reading import Reader
 from sweeps.program.tracing import Program
 from sweeps.program.values import Frame, Key, Source, placed, root_of, squeezed
 
-PASSES = 6  # over a loop, until what it carries is settled
+PASSES = 6  # over a loop, until its carry no longer changes
 
 
 class Label(NamedTuple):
-    """What weights do at the places where an operation takes them.
+    """What weights do to elements in an operation.
 
     Attributes
     ----------
@@ -36,12 +35,12 @@ class Label(NamedTuple):
 
 
 class Use(NamedTuple):
-    """Weights as an operation takes them.
+    """Weights as operands of an operation.
 
     Attributes
     ----------
     parts : the parameters of which they are made
-    labels : what they do for elements
+    labels : what they do to elements
     """
 
     parts: tuple[Part, ...]
@@ -53,18 +52,18 @@ class Follower:
 
     Attributes
     ----------
-    start : of each source that no other is a part of, the number of its first element
+    start : number of the first element of each source that is no part of another
     count : number of elements
     uses : by operation and operand, weights that meet data
-    pairs : elements that come together as one node
-    ends : elements that end otherwise than by being read, and how, for people
-    at : elements at each place that was asked for
+    pairs : elements that are the same node
+    ends : elements with another use than a kernel that reads each by itself, and that use in words
+    at : by key, the elements at the wanted places
 
     Parameters
     ----------
-    program, reader : the program, and what was read of it
+    program, reader : the program and its reader
     site_of : number of the site of each source's nodes, -1 if they have none
-    places : keys of the places whose elements are kept
+    places : keys of the wanted places
     """
 
     def __init__(self, program: Program, reader: Reader, site_of: dict[Source, np.ndarray], places: set[Key]):
@@ -85,100 +84,100 @@ class Follower:
         params = len(program.paths)
         avals: list[Any] = [v.aval for v in program.jaxpr.invars]
         inputs = [
-            Seen(aval, parts=(entries.whole(i, aval.shape),) if i < params else None) for i, aval in enumerate(avals)
+            Tracked(aval, parts=(entries.whole(i, aval.shape),) if i < params else None) for i, aval in enumerate(avals)
         ]
-        consts = [_constant(v.aval, one) for v, one in zip(program.jaxpr.constvars, program.consts, strict=True)]
-        for j, one in enumerate(self._walk(program.jaxpr, consts, inputs, ())):
-            self._ends(one, "they are outputs of the network")
-            self._use(one, (((), "out"), j))
+        consts = [_constant(v.aval, const) for v, const in zip(program.jaxpr.constvars, program.consts, strict=True)]
+        for j, output in enumerate(self._walk(program.jaxpr, consts, inputs, ())):
+            self._ends(output, "they are outputs of the network")
+            self._use(output, (((), "out"), j))
 
     # Walking
 
-    def _walk(self, jaxpr: Jaxpr, consts: Sequence[Seen], inputs: Sequence[Seen], frame: Frame) -> list[Seen]:
-        for j, one in enumerate(inputs):
-            self._note((frame, "in", j), one)
+    def _walk(self, jaxpr: Jaxpr, consts: Sequence[Tracked], inputs: Sequence[Tracked], frame: Frame) -> list[Tracked]:
+        for j, value in enumerate(inputs):
+            self._note((frame, "in", j), value)
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs], strict=True))
 
-        def of(variable: Any) -> Seen:
+        def of(variable: Any) -> Tracked:
             return _constant(variable.aval, variable.val) if isinstance(variable, Literal) else known[variable]
 
         for number, equation in enumerate(jaxpr.eqns):
             results = self._results(equation, [of(v) for v in equation.invars], (frame, number))
-            for j, (variable, one) in enumerate(zip(equation.outvars, results, strict=True)):
-                known[variable] = self._note((frame, number, j), one)
+            for j, (variable, value) in enumerate(zip(equation.outvars, results, strict=True)):
+                known[variable] = self._note((frame, number, j), value)
         return [of(variable) for variable in jaxpr.outvars]
 
-    def _note(self, key: Key, one: Seen) -> Seen:
+    def _note(self, key: Key, value: Tracked) -> Tracked:
         source = self._reader.sources.get((key[:2], key[2]))
         if source in self.start:
-            self._ends(one, f"{source.path} reads them at every place of its own")
-            one = Seen(one.aval, self.start[source] + self._reader.values[source.vertex].ids, is_new=True)
-        if key in self._places and one.ids is not None:
-            self.at[key] = one.ids
-        return one
+            self._ends(value, f"{source.path} reads them at every place of its own")
+            value = Tracked(value.aval, self.start[source] + self._reader.values[source.vertex].ids, is_new=True)
+        if key in self._places and value.ids is not None:
+            self.at[key] = value.ids
+        return value
 
-    def _results(self, equation: JaxprEqn, operands: list[Seen], key: Key) -> list[Seen]:
+    def _results(self, equation: JaxprEqn, operands: list[Tracked], key: Key) -> list[Tracked]:
         name, inner = equation.primitive.name, tracing.body(equation)
         frame, avals = (*key[0], key[1]), [v.aval for v in equation.outvars]
         if name in ("scan", "while"):
             return self._loop(equation, name, operands, key, frame)
         if inner is not None:
             return self._walk(inner.jaxpr, _consts(inner), operands, frame)
-        if all(one.parts is not None for one in operands):
+        if all(value.parts is not None for value in operands):
             return self._of_weights(equation, name, operands, avals)
         if name in rules.PRODUCTS:
             return [self._product(equation, name, operands, avals[0], key)]
         if name in rules.ELEMENTWISE and len(avals) == 1:
             return [self._elementwise(name, operands, avals[0], key)]
-        for j, one in enumerate(operands):
-            self._use(one, (key, j))
+        for j, value in enumerate(operands):
+            self._use(value, (key, j))
         if name == "optimization_barrier":
             return operands
         if name == "concatenate":
             return [self._joined(equation.params["dimension"], operands, avals[0])]
         if operands[0].ids is not None and name in rules.MOVING - {"pad"}:
-            found = entries.moved(equation, operands, operands[0].ids)
-            if found is not None:
+            moved = entries.moved(equation, operands, operands[0].ids)
+            if moved is not None:
                 new = operands[0].is_new
-                return [Seen(aval, squeezed(ids), is_new=new) for aval, ids in zip(avals, found, strict=True)]
+                return [Tracked(aval, squeezed(ids), is_new=new) for aval, ids in zip(avals, moved, strict=True)]
         first, axes = operands[0].ids, rules.reduced_axes(equation)
         if first is not None and axes is not None and all(first.shape[axis] == 1 for axis in axes):
             ids = first.squeeze(axes) if name in rules.REDUCING else first
-            return [Seen(aval, ids) for aval in avals]
+            return [Tracked(aval, ids) for aval in avals]
         results = [self._as_read((*key, j), aval) for j, aval in enumerate(avals)]
-        for one in operands if all(one.ids is None for one in results) else ():
-            self._ends(one, f"{name} takes several of them together")
+        for value in operands if all(value.ids is None for value in results) else ():
+            self._ends(value, f"{name} takes several of them together")
         return results
 
-    def _as_read(self, key: Key, aval: Any) -> Seen:
-        """A result as the reader knows it."""
+    def _as_read(self, key: Key, aval: Any) -> Tracked:
+        """Return a result with the nodes that the reader has there."""
         value = self._live.get(key)
         if value is None or (root := root_of(value.first)) not in self.start:
-            return Seen(aval)
-        return Seen(aval, np.where(value.ids >= 0, self.start[root] + within(value.first)[value.ids], -1))
+            return Tracked(aval)
+        return Tracked(aval, np.where(value.ids >= 0, self.start[root] + within(value.first)[value.ids], -1))
 
-    def _use(self, one: Seen, place: tuple[Key, int], labels: list[Label] | None = None) -> None:
-        if one.parts:
-            self.uses[place] = Use(one.parts, labels or [])
+    def _use(self, value: Tracked, place: tuple[Key, int], labels: list[Label] | None = None) -> None:
+        if value.parts:
+            self.uses[place] = Use(value.parts, labels or [])
 
-    def _ends(self, one: Seen, word: str) -> None:
-        if one.ids is not None:
-            self.ends.append((np.unique(one.ids[one.ids >= 0]), word))
+    def _ends(self, value: Tracked, word: str) -> None:
+        if value.ids is not None:
+            self.ends.append((np.unique(value.ids[value.ids >= 0]), word))
 
     # Operations on nodes
 
-    def _product(self, equation: JaxprEqn, name: str, operands: list[Seen], aval: Any, key: Key) -> Seen:
+    def _product(self, equation: JaxprEqn, name: str, operands: list[Tracked], aval: Any, key: Key) -> Tracked:
         left, right = operands
         places, _ = rules.axes_of_product(equation, left, right)  # type: ignore[arg-type]
         batch = equation.params["dimension_numbers"][1] if name == "dot_general" else ((), ())
         source, read, ids = self._reader.sources.get((key, 0)), self._reader.reads.get(key), None
         in_groups = equation.params.get("feature_group_count", 1) * equation.params.get("batch_group_count", 1) > 1
-        for side, (one, other) in enumerate([(left, right), (right, left)]):
+        for side, (value, other) in enumerate([(left, right), (right, left)]):
             labels = []
-            if source in self.start and one.parts is not None:
-                labels.append(Label("makes", self._makers(source, sorted(places[side]), one)))
+            if source in self.start and value.parts is not None:
+                labels.append(Label("makes", self._makers(source, sorted(places[side]), value)))
                 if in_groups:
-                    self._ends(Seen(aval, labels[0].ids), f"{source.path} makes them in groups")
+                    self._ends(Tracked(aval, labels[0].ids), f"{source.path} makes them in groups")
             if other.ids is not None:
                 onto = dict(zip(batch[1 - side], batch[side], strict=True))
                 if read is not None and read.operand != side:
@@ -188,125 +187,127 @@ class Follower:
                     ids = entries.along(other.ids, places[1 - side], len(aval.shape))
                 elif in_groups:
                     self._ends(other, f"{read.kernel.path if read else 'a convolution'} reads them in groups")
-                elif one.parts and varied <= set(onto):
-                    labels.append(Label("reads", entries.along(other.ids, onto, len(one.aval.shape))))
+                elif value.parts and varied <= set(onto):
+                    labels.append(Label("reads", entries.along(other.ids, onto, len(value.aval.shape))))
                 else:
                     self._ends(other, "a product with what is no parameter takes several of them together")
-            self._use(one, (key, side), labels)
-        return Seen(aval, ids)
+            self._use(value, (key, side), labels)
+        return Tracked(aval, ids)
 
-    def _makers(self, source: Source, free: list[int], kernel: Seen) -> np.ndarray:
+    def _makers(self, source: Source, free: list[int], kernel: Tracked) -> np.ndarray:
         sizes = [kernel.aval.shape[axis] for axis in free]
         numbers = self.start[source] + np.arange(len(source.labels)).reshape(sizes)
         return placed(numbers, free, len(kernel.aval.shape))
 
-    def _elementwise(self, name: str, operands: list[Seen], aval: Any, key: Key) -> Seen:
+    def _elementwise(self, name: str, operands: list[Tracked], aval: Any, key: Key) -> Tracked:
         ids: np.ndarray | None = None
-        is_new = all(one.is_new or one.parts is not None for one in operands)
-        for one in operands:
-            if one.ids is not None:
-                ids = one.ids if ids is None else self._merged(ids, one.ids)
-        for number, one in enumerate(operands):
-            if one.parts is None and one.ids is None and ids is not None:
+        is_new = all(value.is_new or value.parts is not None for value in operands)
+        for value in operands:
+            if value.ids is not None:
+                ids = value.ids if ids is None else self._merged(ids, value.ids)
+        for number, value in enumerate(operands):
+            if value.parts is None and value.ids is None and ids is not None:
                 scales = name in rules.SCALING and not (name == "select_n" and number > 0)
-                apart = all(a == 1 or b == 1 for a, b in zip(one.aval.shape, ids.shape, strict=False))
+                apart = all(a == 1 or b == 1 for a, b in zip(value.aval.shape, ids.shape, strict=False))
                 if not scales and not apart:
-                    self._ends(Seen(aval, ids), "they are added to others" if name in ADDING else f"{name} mixes them")
+                    self._ends(
+                        Tracked(aval, ids), "they are added to others" if name in ADDING else f"{name} mixes them"
+                    )
                     ids = None
             role = ("bias" if is_new and name == "add" else "added") if name in ADDING else "beside"
-            self._use(one, (key, number), [] if ids is None else [Label(role, ids)])
+            self._use(value, (key, number), [] if ids is None else [Label(role, ids)])
         stays_new = is_new and name in ("add", "convert_element_type")
-        return Seen(aval, None if ids is None or ids.max(initial=-1) < 0 else ids, is_new=stays_new)
+        return Tracked(aval, None if ids is None or ids.max(initial=-1) < 0 else ids, is_new=stays_new)
 
-    def _merged(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Elements at each place of two values that come together; -1 where they are no one node."""
-        one, other = np.broadcast_arrays(one, other)
-        apart = one != other
+    def _merged(self, value: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the elements at each place of two values that are combined; -1 where they are different nodes."""
+        value, other = np.broadcast_arrays(value, other)
+        apart = value != other
         if not apart.any():
-            return one
-        same = apart & (one >= 0) & (other >= 0) & (self.owner[one] == self.owner[other]) & (self.owner[one] >= 0)
+            return value
+        same = apart & (value >= 0) & (other >= 0) & (self.owner[value] == self.owner[other]) & (self.owner[value] >= 0)
         if same.any():
-            self.pairs.append(np.unique(np.stack([one[same], other[same]]), axis=1))
+            self.pairs.append(np.unique(np.stack([value[same], other[same]]), axis=1))
         mixed = apart & ~same
-        for ids in (one, other):
+        for ids in (value, other):
             if (ids[mixed] >= 0).any():
-                self._ends(Seen(None, ids[mixed]), "they are added to others, or multiplied with them")
-        return squeezed(np.where(mixed, -1, one))
+                self._ends(Tracked(None, ids[mixed]), "they are added to others, or multiplied with them")
+        return squeezed(np.where(mixed, -1, value))
 
-    def _joined(self, axis: int, operands: list[Seen], aval: Any) -> Seen:
-        if all(one.ids is None for one in operands):
-            return Seen(aval)
-        return Seen(aval, entries.concatenated([(one.aval.shape, one.ids) for one in operands], axis))
+    def _joined(self, axis: int, operands: list[Tracked], aval: Any) -> Tracked:
+        if all(value.ids is None for value in operands):
+            return Tracked(aval)
+        return Tracked(aval, entries.concatenated([(value.aval.shape, value.ids) for value in operands], axis))
 
     # Parameters
 
-    def _of_weights(self, equation: JaxprEqn, name: str, operands: list[Seen], avals: list[Any]) -> list[Seen]:
-        values, results = [entries.as_value(one) for one in operands], []
+    def _of_weights(self, equation: JaxprEqn, name: str, operands: list[Tracked], avals: list[Any]) -> list[Tracked]:
+        values, results = [entries.as_value(value) for value in operands], []
         for j, aval in enumerate(avals):
             parts: list[Part] = []
-            for number, one in enumerate(operands):
-                for part in one.parts or ():
+            for number, value in enumerate(operands):
+                for part in value.parts or ():
                     axes = [entries.led(equation, name, operands, number, index, j, aval) for index in part.axes]
                     parts.append(Part(part.number, tuple(axes)))
-            results.append(Seen(aval, parts=tuple(parts), known=rules.computed(equation, values, j)))
+            results.append(Tracked(aval, parts=tuple(parts), known=rules.computed(equation, values, j)))
         return results
 
     # Loops
 
-    def _loop(self, equation: JaxprEqn, name: str, operands: list[Seen], key: Key, frame: Frame) -> list[Seen]:
+    def _loop(self, equation: JaxprEqn, name: str, operands: list[Tracked], key: Key, frame: Frame) -> list[Tracked]:
         if name == "scan":
             (inner,), ahead, (fixed, carried) = tracing.bodies(equation), 0, tracing.constants_and_carry(equation)
         else:
             params = equation.params
             inner, ahead, fixed = params["body_jaxpr"], params["cond_nconsts"], params["body_nconsts"]
             carried = len(operands) - ahead - fixed
-        for j, one in enumerate(operands):
+        for j, value in enumerate(operands):
             if not ahead <= j < ahead + fixed:
-                self._use(one, (key, j))
-                is_kept = j >= ahead + fixed + carried and one.ids is not None and one.ids.shape[0] == 1
+                self._use(value, (key, j))
+                is_kept = j >= ahead + fixed + carried and value.ids is not None and value.ids.shape[0] == 1
                 if not is_kept:
-                    self._ends(one, "a loop begins with them")
+                    self._ends(value, "a loop begins with them")
         begin = operands[ahead + fixed :]
         slices = [
-            entries.sliced(one, v.aval)
-            for one, v in zip(begin[carried:], inner.jaxpr.invars[fixed + carried :], strict=True)
+            entries.sliced(value, v.aval)
+            for value, v in zip(begin[carried:], inner.jaxpr.invars[fixed + carried :], strict=True)
         ]
-        carry = [Seen(v.aval) for v in inner.jaxpr.invars[fixed : fixed + carried]]
+        carry = [Tracked(v.aval) for v in inner.jaxpr.invars[fixed : fixed + carried]]
         for _ in range(PASSES):
             results = self._walk(
                 inner.jaxpr, _consts(inner), [*operands[ahead : ahead + fixed], *carry, *slices], frame
             )
-            after = [Seen(one.aval, one.ids) for one in results[:carried]]
-            if all(_same(one.ids, other.ids) for one, other in zip(carry, after, strict=True)):
+            after = [Tracked(value.aval, value.ids) for value in results[:carried]]
+            if all(_same(value.ids, other.ids) for value, other in zip(carry, after, strict=True)):
                 break
             carry = after
         else:
-            for one in carry:
-                self._ends(one, "a loop mixes them")
-        for before, one in zip(begin, carry, strict=False):
+            for value in carry:
+                self._ends(value, "a loop mixes them")
+        for before, value in zip(begin, carry, strict=False):
             if before.parts != ():
-                self._ends(one, "a loop begins with others in their place")
+                self._ends(value, "a loop begins with others in their place")
         out = []
-        for j, (one, v) in enumerate(zip(results, equation.outvars, strict=True)):
-            out.append(Seen(v.aval, one.ids if j < carried or one.ids is None else one.ids[None]))
+        for j, (value, v) in enumerate(zip(results, equation.outvars, strict=True)):
+            out.append(Tracked(v.aval, value.ids if j < carried or value.ids is None else value.ids[None]))
         return out
 
 
 def within(source: Source) -> np.ndarray:
-    """Numbers of a source's nodes in all that its parameter makes."""
+    """Return the numbers of a source's nodes among all that its parameter makes."""
     if source.parent is None or source.within is None:
         return np.arange(len(source.labels))
     return within(source.parent)[source.within]
 
 
-def _constant(aval: Any, array: Any) -> Seen:
+def _constant(aval: Any, array: Any) -> Tracked:
     is_known = not isinstance(array, jax.core.Tracer) and not jnp.issubdtype(aval.dtype, jax.dtypes.extended)
-    return Seen(aval, parts=(), known=(lambda: np.asarray(array)) if is_known else None)
+    return Tracked(aval, parts=(), known=(lambda: np.asarray(array)) if is_known else None)
 
 
-def _consts(inner: ClosedJaxpr) -> list[Seen]:
-    return [_constant(v.aval, one) for v, one in zip(inner.jaxpr.constvars, inner.consts, strict=True)]
+def _consts(inner: ClosedJaxpr) -> list[Tracked]:
+    return [_constant(v.aval, value) for v, value in zip(inner.jaxpr.constvars, inner.consts, strict=True)]
 
 
-def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    return np.array_equal(one, other) if one is not None and other is not None else one is other
+def _same(value: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return np.array_equal(value, other) if value is not None and other is not None else value is other

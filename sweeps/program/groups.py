@@ -1,16 +1,15 @@
-"""Groups: nodes of one site while it is put together."""
+"""Groups: the sources of a site's nodes."""
 
 from sweeps.program.values import Source
 
 
 class Group:
-    """Nodes of one site while it is put together.
+    """The sources of a site's nodes.
 
     Attributes
     ----------
-    sources : what comes together at each place
-    vertices : the values at which gates stand, each with the source that numbers it and the number of the call; none
-        if there is no place
+    sources : by call, those whose nodes share gates
+    vertices : the values at which gates stand, each with the source that numbers it and the number of the call
     """
 
     def __init__(self) -> None:
@@ -24,11 +23,11 @@ class Group:
 
     @property
     def has_calls(self) -> bool:
-        """Whether a layer is called several times; of one that is read in parts, each part is made once."""
+        """Whether a layer is called several times; parts of a single call do not count."""
         return sum(len(made[0].labels) for made in self.sources) > len(self.numbers)
 
     @property
     def numbers(self) -> list[int]:
-        """Numbers of the nodes in what their parameter makes."""
+        """Numbers of the nodes among all that their parameter makes."""
         bases = [base for _, base, _ in self.vertices] or [self.first]
         return sorted({int(label) for base in bases for label in base.labels})

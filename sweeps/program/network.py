@@ -1,4 +1,4 @@
-"""Network: a function of parameters and inputs, whose nodes are known and can have gates."""
+"""Network: a function of parameters and inputs with gates on its nodes."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from jax.extend.core import Jaxpr
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
 from sweeps.program import tracing
-from sweeps.program.found import Found
+from sweeps.program.read_program import ReadProgram
 from sweeps.program.running import Noter, Runner
 from sweeps.program.sites import Site
 from sweeps.program.values import Key
@@ -21,12 +21,12 @@ class Network:
     Attributes
     ----------
     apply : the function (params, inputs) -> outputs
-    first : what was read for the inputs that it was made with
+    first : the program for the inputs that it was made with
     """
 
     def __init__(self, apply: Callable[[Any, Any], Any], params: Any, inputs: Any):
         self.apply = apply
-        self._known: dict[Any, Found] = {}
+        self._known: dict[Any, ReadProgram] = {}
         leaves, tree = jax.tree.flatten(jax.tree.map(_shape, (params, inputs)))
         self._identity = apply, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         self.first = self._read(params, inputs)
@@ -45,20 +45,20 @@ class Network:
 
     @property
     def opaque(self) -> tuple[str, ...]:
-        """Names of operations that were met with nodes and taken for mixing them."""
+        """Names of operations without a rule, which are taken to mix the nodes that they read."""
         return self.first.opaque
 
     @property
     def hidden(self) -> tuple[Site, ...]:
-        """The sites that are gated when nothing is asked for.
+        """The sites that are gated by default.
 
         Raises
         ------
         InputError
             If there are none.
         """
-        found = tuple(site for site in self.sites if site.default)
-        if not found:
+        hidden = tuple(site for site in self.sites if site.default)
+        if not hidden:
             reasons = "; ".join(f"{site.path}: {site.reason}" for site in self.sites if site.reason)
             listed = ", ".join(site.path for site in self.sites if not site.reason)
             raise InputError(
@@ -66,32 +66,32 @@ class Network:
                 + (f"; what can be gated when it is asked for: {listed}" if listed else "")
                 + (f"; what cannot: {reasons}" if reasons else "")
             )
-        return found
+        return hidden
 
     def run(self, params: Any, inputs: Any, gates: Mapping[Site, Any]) -> Any:
-        """Return the outputs with gates on some of the nodes; all others are on.
+        """Return the outputs with gates on some nodes; all other nodes are on.
 
         Parameters
         ----------
         params, inputs : as the network takes them; inputs of any number of examples
-        gates : of each site, shape (site.size,), or any that holds as many numbers
+        gates : of each site, site.size numbers in any shape
 
         Raises
         ------
         InputError
-            If there is no such site, it cannot be gated, its gates are not as many, or the network has other nodes
-            with inputs of this shape.
+            If a site is unknown, cannot be gated or has another number of gates, or if inputs of this shape give the
+            network other nodes.
         """
         read = self._read(params, inputs)
         if read is not self.first:
             self._check_same(read)
         places, parts = {}, {}
         for site, values in gates.items():
-            found = _checked(site, read.site(site.key), values)
+            own = _checked(site, read.site(site.key), values)
             spread = site.spread(values)
-            for place in found.places:
+            for place in own.places:
                 if site.call is None or place.call == site.call:
-                    # Two sites may share a place only by mistake, which choosing refuses.
+                    # ``gating.choosing`` refuses two sites that share a place.
                     places[place.key], parts[place.key] = place, spread
         jaxpr, consts = read.program.jaxpr, read.program.consts
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
@@ -109,7 +109,7 @@ class Network:
         Raises
         ------
         InputError
-            If with inputs of this shape the network is another program.
+            If inputs of this shape give another program.
         UnsupportedError
             If a place is within a loop.
         """
@@ -121,16 +121,16 @@ class Network:
         Noter({}).run(read.program.jaxpr, read.program.consts, leaves, (), noted)
         return {key: values[-1] for key, values in noted.items()}
 
-    def _check_same(self, read: Found) -> None:
-        here, there = ({site.key: site.size for site in one.sites} for one in (read, self.first))
+    def _check_same(self, read: ReadProgram) -> None:
+        here, there = ({site.key: site.size for site in program.sites} for program in (read, self.first))
         if here != there:
             raise InputError("inputs: with inputs of this shape the network has other nodes")
 
-    def _read(self, params: Any, inputs: Any) -> Found:
+    def _read(self, params: Any, inputs: Any) -> ReadProgram:
         shapes = jax.tree.map(_shape, (params, inputs))
         leaves, tree = jax.tree.flatten(shapes)
         kinds = tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
-        # With other settings, the same function is another program.
+        # These settings of JAX change the program of a function.
         config: Any = jax.config
         settings = jax.dtypes.canonicalize_dtype(float), config.jax_default_matmul_precision
         at = tree, kinds, settings
@@ -141,18 +141,18 @@ class Network:
                     "network: it takes derivatives of itself (jax.grad, jax.jvp), and gates would not be "
                     "differentiated with it; give the function without them"
                 )
-            found = Found(program, shapes[1])
-            if not found.makers:
+            read = ReadProgram(program, shapes[1])
+            if not read.makers:
                 raise UnsupportedError(
                     "network: no parameter makes nodes: no product or convolution with one reaches the outputs"
                 )
-            # What the function closes over is never found by its path.
-            if all(site.path.startswith("constant ") for site in found.makers):
+            # Arrays that the function closes over have no paths.
+            if all(site.path.startswith("constant ") for site in read.makers):
                 raise UnsupportedError(
                     "network: its kernels are closed over, as constants of the function; give them as params: "
                     "apply(params, inputs) -> outputs"
                 )
-            self._known[at] = found
+            self._known[at] = read
         return self._known[at]
 
 
@@ -162,8 +162,8 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
     Parameters
     ----------
     apply : (params, inputs) -> outputs, any function that JAX can trace
-    params : a pytree of arrays or of their shapes; of a mapping with the key "params", only what is below it makes
-        nodes, and the rest is state
+    params : a pytree of arrays or of their shapes; of a mapping with the key "params", that entry makes nodes and the
+        others are state
     inputs : a pytree of arrays or of their shapes
 
     Raises
@@ -179,8 +179,8 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
 
 
 def _outline(jaxpr: Jaxpr) -> list[Any]:
-    """Names of a program's operations, and of those within them: they have the same places in both."""
-    return [(one.primitive.name, [_outline(body.jaxpr) for body in tracing.bodies(one)]) for one in jaxpr.eqns]
+    """Return the nested names of operations: programs of equal outlines have the same places."""
+    return [(eqn.primitive.name, [_outline(body.jaxpr) for body in tracing.bodies(eqn)]) for eqn in jaxpr.eqns]
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -193,12 +193,12 @@ def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
 
 
-def _checked(site: Site, found: Site | None, values: Any) -> Site:
-    """The site as it is in a program, or the reason why it has no gates."""
-    if found is None:
+def _checked(site: Site, own: Site | None, values: Any) -> Site:
+    """Return the site as it is in a program; InputError if the gates do not fit it."""
+    if own is None:
         raise InputError(f"gates: there is no site {site.path!r}")
-    if found.reason:
-        raise InputError(f"gates: {site.path} cannot be gated: {found.reason}")
+    if own.reason:
+        raise InputError(f"gates: {site.path} cannot be gated: {own.reason}")
     if values.size != site.size:
         raise InputError(f"gates: of {site.path}, expected {site.size} numbers, got shape {values.shape}")
-    return found
+    return own

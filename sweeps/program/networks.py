@@ -1,6 +1,6 @@
-"""Networks: a function of parameters and inputs, and its parameters, from each library's own kind of network.
+"""Networks of each library as functions of parameters and inputs.
 
-Functions that are made here are equal where they do the same, so that what was compiled for one serves others.
+Functions from equal modules are equal, so that jit compiles once for all of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,16 +33,16 @@ class OfNnx(NamedTuple):
         """Return the outputs."""
         from flax import nnx
 
-        # copy=True: without it, modules that use nnx.scan fail to merge inside a traced function.
+        # Without copy=True, modules that use nnx.scan fail to merge inside a traced function.
         module = nnx.merge(self.graph, params["params"], params["state"], copy=True)
         return module(inputs) if self.call is None else self.call(module, inputs)
 
     def kinds(self, params: Any, inputs: Any) -> dict[str, type]:
-        """Type of the module at each path."""
+        """Return the type of the module at each path."""
         from flax import nnx
 
-        found = nnx.iter_modules(nnx.merge(self.graph, params["params"], params["state"], copy=True))
-        return {"/".join(map(str, path)): type(module) for path, module in found}
+        modules = nnx.iter_modules(nnx.merge(self.graph, params["params"], params["state"], copy=True))
+        return {"/".join(map(str, path)): type(module) for path, module in modules}
 
 
 class OfLinen(NamedTuple):
@@ -66,28 +66,28 @@ class OfLinen(NamedTuple):
         return bound(inputs) if self.call is None else self.call(bound, inputs)
 
     def kinds(self, variables: Any, inputs: Any) -> dict[str, type]:
-        """Type of the module at each path, of those that are called."""
+        """Return the type of the module at each path, of the modules that are called."""
         import flax.linen as nn
 
-        found: dict[str, type] = {}
+        kinds: dict[str, type] = {}
 
         def note(run: Any, arguments: Any, options: Any, context: Any) -> Any:
-            found["/".join(context.module.path)] = type(context.module)
+            kinds["/".join(context.module.path)] = type(context.module)
             return run(*arguments, **options)
 
         with nn.intercept_methods(note):
             jax.eval_shape(lambda variables, inputs: self(variables, inputs), variables, inputs)
-        return found
+        return kinds
 
 
 class OfFunction(NamedTuple):
-    """A function of a pytree in which there are other things than arrays, such as settings and activations.
+    """A function of a pytree that also holds settings, activations and the like.
 
     Attributes
     ----------
     function : (params, inputs) -> outputs
     tree : structure of its parameters
-    rest : what is no array, and ARRAY in the place of arrays
+    rest : leaves that are no arrays, with ARRAY in the place of arrays
     """
 
     function: Apply
@@ -97,32 +97,32 @@ class OfFunction(NamedTuple):
     def __call__(self, params: Any, inputs: Any) -> Any:
         """Return the outputs."""
         arrays = iter(jax.tree.leaves(params))
-        leaves = [next(arrays) if one is ARRAY else one for one in self.rest]
+        leaves = [next(arrays) if leaf is ARRAY else leaf for leaf in self.rest]
         return self.function(jax.tree.unflatten(self.tree, leaves), inputs)
 
 
 def of_function(function: Apply, params: Any) -> tuple[Any, Any]:
-    """Return a function of parameters, and these without what is no array: an Equinox module is such a pytree.
+    """Return a function of arrays, and the arrays, of a function of any pytree, such as an Equinox module.
 
     Parameters
     ----------
     function : (params, inputs) -> outputs
-    params : pytree whose leaves are arrays, or anything else that does not change
+    params : pytree of arrays and of constants of any kind
     """
     if not callable(function):
         raise InputTypeError(f"network must be a function (params, inputs) -> outputs, got {type(function).__name__}")
     leaves, tree = jax.tree.flatten(params)
     rest = tuple(ARRAY if isinstance(leaf, jax.Array | np.ndarray | np.generic) else leaf for leaf in leaves)
-    if all(one is ARRAY for one in rest):
+    if all(leaf is ARRAY for leaf in rest):
         return function, params
-    # None is no leaf: the paths of the arrays stay.
+    # JAX counts no None as a leaf, so that the arrays keep their paths.
     return OfFunction(function, tree, rest), jax.tree.map(
-        lambda leaf, one: leaf if one is ARRAY else None, params, jax.tree.unflatten(tree, rest)
+        lambda leaf, mark: leaf if mark is ARRAY else None, params, jax.tree.unflatten(tree, rest)
     )
 
 
 def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:
-    """Return a flax.nnx module as a function and its parameters; the module is not changed, and evaluates.
+    """Return a flax.nnx module in evaluation mode as a function and its parameters; the module is not changed.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:
 
     Returns
     -------
-    apply, params : params["params"] are those that make nodes, params["state"] is the rest
+    apply, params : params["params"] holds the parameters, which make nodes, and params["state"] the rest
     """
     from flax import nnx
 
@@ -144,7 +144,7 @@ def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:
 
 
 def _is_kernel(_: Any, variable: Any) -> bool:
-    """Whether a variable of a user's own kind may be a kernel: numbers that are no statistics, caches or masks."""
+    """Whether a variable of a user's own kind may be a kernel: floats that are no statistic, cache or random state."""
     from flax import nnx
 
     kind, dtype = getattr(variable, "type", type(variable)), getattr(variable, "dtype", None)
@@ -158,7 +158,7 @@ def of_linen(module: Any, variables: Any, call: Call = None) -> tuple[OfLinen, A
     Parameters
     ----------
     module : flax.linen.Module
-    variables : what ``module.init`` returned, or training made of it
+    variables : as ``module.init`` returns them
     call : see ``OfLinen``
     """
     if not isinstance(variables, Mapping) or "params" not in variables:

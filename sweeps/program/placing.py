@@ -1,7 +1,7 @@
-"""Placing: from the graph of a program to sites, each with the places where its gates stand.
+"""Placing: sites and the places of their gates, from the graph of a program.
 
-A node's gate stands at the last value that all its ways to EXIT go through. Nodes that come together there have one
-gate. Calls of one layer, and parts of what one layer makes, are one site.
+A node's gate stands at the last value that all its ways to EXIT go through. Nodes that meet there share a gate. The
+calls of a layer are one site, and so are the parts of what a layer makes.
 """
 
 from collections import Counter, defaultdict
@@ -30,7 +30,7 @@ class Placing:
 
     @classmethod
     def of(cls, program: Program) -> "Placing":
-        """Read a program; maxima that never come back to the nodes they are of make nodes of their own."""
+        """Read a program; maxima that never act on the nodes over which they are taken make nodes of their own."""
         reader = Reader(program)
         own = reader.own_maxima()
         return cls(Reader(program, own) if own else reader)
@@ -63,17 +63,17 @@ class Placing:
                 self._together[vertex].append(s)
 
     def sites(self, program: Program) -> tuple[Site, ...]:
-        """All sites, in program order."""
+        """Return all sites, in program order."""
         groups = self._groups()
         names = self._names(groups)
-        found = [self._site(group, name) for group, name in zip(groups, names, strict=True)]
-        self._groups_by_key = dict(zip([site.key for site in found], groups, strict=True))
-        return tuple(found + [_unread(path, nodes) for path, nodes in self._never_read(program, found)])
+        sites = [self._site(group, name) for group, name in zip(groups, names, strict=True)]
+        self._groups_by_key = dict(zip([site.key for site in sites], groups, strict=True))
+        return tuple(sites + [_unread(path, nodes) for path, nodes in self._never_read(program, sites)])
 
-    def _never_read(self, program: Program, found: list[Site]) -> Iterator[tuple[str, int]]:
-        """Paths of parameters that nothing reads, short where a layer has one, and how many nodes they would make."""
+    def _never_read(self, program: Program, sites: list[Site]) -> Iterator[tuple[str, int]]:
+        """Yield the layer, or else the path, of each parameter that nothing reads, and the number of its nodes."""
         shapes = {path: shape for path, shape in program.unread.items() if len(shape) > 1}
-        count, taken = Counter(path.rpartition("/")[0] for path in shapes), {site.path for site in found}
+        count, taken = Counter(path.rpartition("/")[0] for path in shapes), {site.path for site in sites}
         for path, shape in shapes.items():
             layer = path.rpartition("/")[0]
             name = layer if layer and count[layer] == 1 and layer not in taken else path
@@ -83,7 +83,7 @@ class Placing:
     # Places
 
     def _last(self, source: Source) -> int | None:
-        """The last value at which the nodes of a source can have a gate."""
+        """Return the last value at which the nodes of a source can have a gate."""
         return self._last_of(source, self._chains, self._passed)
 
     def _last_of(self, source: Source, chains: dict, passed: dict) -> int | None:
@@ -95,7 +95,7 @@ class Placing:
         return None
 
     def _until_normalised(self, chain: list[int]) -> list[int]:
-        """A chain up to a value behind an activation of which a number of all nodes is taken, as by a normalisation."""
+        """Cut a chain behind the activation at which a statistic of all nodes is taken, as by a normalisation."""
         for at, vertex in enumerate(chain[:-1]):
             if self._leads_to_statistic(vertex, chain[at + 1]):
                 return chain[: at + 1] if self._values[vertex].is_bent else chain
@@ -108,7 +108,7 @@ class Placing:
         return any(self._values[at].kind == "statistic" for at in graph.reached([vertex], onward))
 
     def _before_moves(self, chain: list[int], source: Source) -> int:
-        """The end of a chain, or a value before it that is only moved since and holds each node in a row of its own."""
+        """Return the end of a chain, or an earlier value in order of which the end is only a move."""
         for vertex, before in zip(chain[::-1], chain[-2::-1], strict=False):
             if is_in_order(self._values[vertex].ids):
                 return vertex
@@ -118,10 +118,10 @@ class Placing:
         return chain[0] if is_in_order(self._values[chain[0]].ids) else chain[-1]
 
     def _join_parts(self, parts: list[Source]) -> None:
-        """Give parts that come together one site, though some leave in another way too: a cell's memory, by its loop.
+        """Join parts in a site although some also leave another way, as a cell's memory leaves by its loop.
 
-        The gate stands where all parts have come together; nodes that leave before that have another at the last
-        value on the ways that are left.
+        The gate stands where all parts have met. Nodes that leave earlier have another gate, at the last value on
+        their other ways.
         """
         if len({self._at[s] for s in parts}) < 2:
             return
@@ -137,14 +137,14 @@ class Placing:
         chains = {s: graph.ways_through(s.vertex, above) for s in rest}
         passed = defaultdict(set, {s: set(chain) for s, chain in chains.items()})
         more = {self._last_of(s, chains, passed) for s in rest}
-        # What only the next step of a loop that Python unrolled reads is no other way out.
+        # The next step of a loop that Python unrolled is no other way out.
         more = {other for other in more if other is None or self._ends(other, without=vertex) != {"memory"}}
         if all(other is not None and self._values[other].first is value.first for other in more):
             self._more[vertex] = sorted(other for other in more if other is not None)
             self._at.update(dict.fromkeys(value.sources, vertex))
 
     def _cell_of(self, source: Source) -> list[Source]:
-        """What a cell's output gate scales, and itself, where the memory else leaves by the loop alone."""
+        """Return a cell's output gate and memory, if the memory has no other way out than its loop."""
         at = self._at[source]
         edges = [] if at is None else self.edges[at]
         if len(edges) != 1 or edges[0].word != "mul" or edges[0].after == EXIT:
@@ -155,10 +155,10 @@ class Placing:
         memory = places.pop() if len(places) == 1 else None
         if memory is None or not self._ends(memory, without=scaled) <= {"loop", "memory"}:
             return []
-        return sorted(self._values[scaled].sources, key=lambda one: one.order)
+        return sorted(self._values[scaled].sources, key=lambda source: source.order)
 
     def _fits(self, value: Value, source: Source) -> bool:
-        """Whether each node has places of its own in a value, at which a gate can stand."""
+        """Whether a gate can stand at a value: each node of the source has places of its own there."""
         return (
             value.kind == "nodes"
             and value.key is not None
@@ -173,20 +173,20 @@ class Placing:
         return any(key[0][: len(closed)] == closed for closed in self.reader.closed)
 
     def group_of(self, site: Site) -> Group | None:
-        """The nodes of a site, while they were put together; None of what is never read."""
+        """Return the group of a site's nodes; None if nothing reads the site."""
         return self._groups_by_key.get(site.key)
 
     def free_name(self, path: str) -> str:
-        """A path, or one with a number where a layer has it."""
+        """Return a path, with a number if it is the name of a layer."""
         return f"{path} #2" if path in self._short.values() else path
 
     def name_of(self, path: str) -> str:
-        """The name of the layer of a parameter."""
+        """Return the name of the layer of a parameter."""
         return self._short.get(path, path)
 
-    def stack_of(self, one: Source | Value) -> list[tuple[str, int]]:
-        """Of each loop that slices a parameter, what its paths have in common, and its length."""
-        return [(self.reader.prefixes.get(frame, ""), length) for frame, length in one.stack]
+    def stack_of(self, weights: Source | Value) -> list[tuple[str, int]]:
+        """Return the common path of the parameters and the length, for each loop that slices a parameter."""
+        return [(self.reader.prefixes.get(frame, ""), length) for frame, length in weights.stack]
 
     def _ends(self, vertex: int, without: int = EXIT) -> set[str]:
         """Return how the nodes of a value end, in words; "added" if they live on beside others in a sum.
@@ -210,7 +210,7 @@ class Placing:
     # Groups
 
     def _groups(self) -> list[Group]:
-        """Put together what is one site: calls of a layer, and parts of what one layer makes."""
+        """Group the sources of each site: the calls of a layer, and the parts of what a layer makes."""
         divided = {s for s in self._sources if self._words[s] == {"part"}}
         own = [s for s in self._sources if s not in divided and (s.parent is None or s.parent in divided)]
         groups: list[Group] = []
@@ -233,7 +233,7 @@ class Placing:
             group.sources.append(made)
             if vertex is not None:
                 call = len(group.sources) - 1
-                group.vertices += [(one, base, call) for one in (vertex, *self._more.get(vertex, []))]
+                group.vertices += [(at, base, call) for at in (vertex, *self._more.get(vertex, []))]
             for s in made:
                 owner.setdefault(self._identity(s, traits), (group, s))
         return groups
@@ -245,7 +245,7 @@ class Placing:
         return (*made, source.kind, lengths, *traits)
 
     def _is_default(self, made: list[Source]) -> bool:
-        """Whether nodes are hidden units, heads or channels that have a value of their own, to be gated unasked."""
+        """Whether nodes are gated by default: hidden nodes, channels or heads with a value of their own."""
         vertex = self._at[made[0]]
         if vertex is None:
             return False
@@ -261,13 +261,13 @@ class Placing:
         )
 
     def _copied(self, vertex: int) -> int:
-        """The value of which a value is a copy."""
+        """Return the value of which a value is a copy."""
         while vertex in self.reader.same:
             vertex = self.reader.same[vertex]
         return vertex
 
     def _is_low_rank(self, made: list[Source], words: set[str]) -> bool:
-        """Whether every reader works beside a layer that reads what these nodes are made of: low-rank adaptation."""
+        """Whether each reader has a parallel layer that reads the inputs of these nodes, as in low-rank adaptation."""
         readers = {word.removeprefix("read by ") for word in words}
         if not words or not all(word.startswith("read by ") for word in words):
             return False
@@ -282,7 +282,7 @@ class Placing:
     # Names
 
     def _names(self, groups: list[Group]) -> list[str]:
-        """Paths of the groups, each kind's all different."""
+        """Return the paths of the groups, unique within each kind."""
         layers = defaultdict(set)
         for s in self._sources:
             if s.kind != "head" and not s.path.endswith("/*"):
@@ -292,7 +292,7 @@ class Placing:
         self._short = {
             p: (short if clash[short] == 1 and short not in self._short else p) for p, short in self._short.items()
         }
-        found: list[str] = []
+        names: list[str] = []
         seen: dict[tuple[str, str], list[int]] = defaultdict(list)
         for group in groups:
             path, number = self._name(group), 2
@@ -300,20 +300,19 @@ class Placing:
             while set(seen[key]) & set(group.numbers):
                 key, number = (f"{path} #{number}", group.first.kind), number + 1
             seen[key] += group.numbers
-            found.append(key[0])
-        return found
+            names.append(key[0])
+        return names
 
     def _name(self, group: Group) -> str:
         most = max(group.sources, key=lambda made: (len(made), any(s.path.endswith("/*") for s in made)))
         made = sorted(most, key=lambda s: (s.parent is not None, s.order))
         names = list(dict.fromkeys(self.name_of(s.path) for s in made))
         name = names[0] if len(names) == 1 else common([s.path for s in made]) or names[0]
-        return name.removesuffix("/*").removesuffix("/~")  # parts of several layers, or Haiku's sign of a method
+        return name.removesuffix("/*").removesuffix("/~")  # parts of several layers; Haiku marks a method with ~
 
     def _site(self, group: Group, path: str) -> Site:
         first, numbers = group.first, group.numbers
-        found = set().union(*[self._words[s] for made in group.sources for s in made])
-        words = sorted(found, key=self._order)
+        words = sorted({word for made in group.sources for s in made for word in self._words[s]}, key=self._order)
         stack = self.stack_of(first)
         places = [
             Place(
@@ -344,7 +343,7 @@ class Placing:
         )
 
     def _order(self, word: str) -> tuple[int, str]:
-        """Readers in program order, then other words."""
+        """Sort key: readers in program order, then other words."""
         path = word.removeprefix("read by ")
         return min((s.order for s in self._sources if s.path == path), default=len(self._sources) + 1), word
 
@@ -377,6 +376,6 @@ class Placing:
 
 
 def _unread(path: str, nodes: int) -> Site:
-    """A parameter that is never read."""
+    """Return the site of a parameter that nothing reads."""
     reason = "it is never read: nothing of it reaches the outputs"
     return Site(path, "unit", nodes, f"{path} unit 0", (), tuple(range(nodes)), (path,), (0,), reason=reason)

@@ -1,4 +1,4 @@
-"""Rules: what each operation does with nodes, by running those that only move numbers on the nodes' own numbers."""
+"""Rules of operations; those that only move numbers are run on the numbers of the nodes."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ ELEMENTWISE = LINEAR | frozenset(
     expm1 floor ge gt imag integer_pow is_finite le lgamma log log1p logistic lt max min ne nextafter not or pow rem
     round rsqrt select_n sign sin sinh sqrt square tan tanh xor""".split()  # noqa: SIM905
 )
-SCALING = frozenset(["mul", "div", "select_n", "and", "or"])  # data that are no nodes scale or mask nodes
+SCALING = frozenset(["mul", "div", "select_n", "and", "or"])  # by these, data scale or mask nodes
 MOVING = frozenset(
     """broadcast_in_dim dynamic_slice expand_dims gather pad reshape rev slice split squeeze transpose
     unstack""".split()  # noqa: SIM905
@@ -42,7 +42,7 @@ def _aval(variable: Any) -> Any:
 
 
 def moved(equation: JaxprEqn, operands: list[Value]) -> list[np.ndarray] | None:
-    """Numbers of the nodes after an operation that only moves them, -1 where there is none; None if that is unknown."""
+    """Return the numbers of nodes that an operation only moves, -1 where there is none; None if they are unknown."""
     name, params, ids, shape = equation.primitive.name, equation.params, operands[0].ids, operands[0].aval.shape
     out = _aval(equation.outvars[0]).shape
     if name == "transpose":
@@ -94,49 +94,49 @@ def _padded(ids: np.ndarray, shape: tuple[int, ...], config: Any) -> np.ndarray:
 
 
 def _taken(equation: JaxprEqn, operands: list[Value]) -> list[np.ndarray] | None:
-    """Run a gather or dynamic slice on ids; places that data choose are fine along axes without nodes."""
-    one, sizes = operands[0], equation.params["slice_sizes"]
-    shape = one.aval.shape
+    """Run a gather or dynamic slice on ids; data may choose places along axes without nodes alone."""
+    operand, sizes = operands[0], equation.params["slice_sizes"]
+    shape = operand.aval.shape
     indices = [value(other) for other in operands[1:]]
     if any(index is None for index in indices):
-        if any(n > 1 and size != whole for n, size, whole in zip(one.ids.shape, sizes, shape, strict=True)):
+        if any(n > 1 and size != whole for n, size, whole in zip(operand.ids.shape, sizes, shape, strict=True)):
             return None
         indices = [np.zeros(other.aval.shape, other.aval.dtype) for other in operands[1:]]
     if math.prod(shape) > 1e9:
         return None
     params = dict(equation.params) | ({"fill_value": -1} if equation.primitive.name == "gather" else {})
-    full = np.ascontiguousarray(np.broadcast_to(one.ids, shape)).astype(np.int32)
+    full = np.ascontiguousarray(np.broadcast_to(operand.ids, shape)).astype(np.int32)
     with jax.ensure_compile_time_eval():
         result = equation.primitive.bind(jnp.asarray(full), *map(jnp.asarray, indices), **params)
     return [np.asarray(result)]
 
 
-def value(one: Value) -> Any:
-    """The numbers of a value that depends on nothing unknown, or None."""
-    return None if one.known is None else one.known()
+def value(operand: Value) -> Any:
+    """Return the numbers of a constant value, or None."""
+    return None if operand.known is None else operand.known()
 
 
 def computed(equation: JaxprEqn, operands: list[Value], number: int) -> Any:
-    """Return what computes a result of known operands, when it is asked for; None if it cannot be known."""
+    """Return a function that computes a result of constant operands; None if it is no constant."""
     aval = _aval(equation.outvars[number])
     small = math.prod(aval.shape) <= 1e6
-    if equation.effects or not small or tracing.bodies(equation) or any(one.known is None for one in operands):
+    if equation.effects or not small or tracing.bodies(equation) or any(operand.known is None for operand in operands):
         return None
     if jnp.issubdtype(aval.dtype, jax.dtypes.extended):
         return None
 
     def compute() -> Any:
-        numbers = [value(one) for one in operands]
-        if any(one is None for one in numbers):
+        numbers = [value(operand) for operand in operands]
+        if any(operand is None for operand in numbers):
             return None
         with jax.ensure_compile_time_eval():
-            return np.asarray(tracing.bind(equation, [jnp.asarray(one) for one in numbers])[number])
+            return np.asarray(tracing.bind(equation, [jnp.asarray(operand) for operand in numbers])[number])
 
     return compute
 
 
 def reduced_axes(equation: JaxprEqn) -> tuple[int, ...] | None:
-    """Axes over which an operation runs, that treats all others alike; None for other operations."""
+    """Return the axes along which a reduction, sort, cumulative sum or pooling runs; None for other operations."""
     name, params = equation.primitive.name, equation.params
     if name in REDUCING:
         return tuple(params["axes"])
@@ -152,18 +152,18 @@ def reduced_axes(equation: JaxprEqn) -> tuple[int, ...] | None:
 
 
 def repeated(equation: JaxprEqn, operands: list[Value]) -> frozenset[int]:
-    """Axes of a result of weights along which it is the same, as it was broadcast."""
+    """Return the axes along which a result of weights was broadcast."""
     name, params, out = equation.primitive.name, equation.params, _aval(equation.outvars[0]).shape
-    one = operands[0]
+    operand = operands[0]
     if name == "broadcast_in_dim":
         places = {axis: out_axis for axis, out_axis in enumerate(params["broadcast_dimensions"])}
-        varies = [o for a, o in places.items() if one.aval.shape[a] > 1 and a not in one.repeated]
+        varies = [o for a, o in places.items() if operand.aval.shape[a] > 1 and a not in operand.repeated]
         return frozenset(axis for axis, size in enumerate(out) if size > 1 and axis not in varies)
     if name == "transpose":
-        return frozenset(new for new, old in enumerate(params["permutation"]) if old in one.repeated)
+        return frozenset(new for new, old in enumerate(params["permutation"]) if old in operand.repeated)
     if name == "reshape":
-        kept = next((a for a, (m, n) in enumerate(zip(one.aval.shape, out, strict=False)) if m != n), len(out))
-        return frozenset(axis for axis in one.repeated if axis < kept)
+        kept = next((a for a, (m, n) in enumerate(zip(operand.aval.shape, out, strict=False)) if m != n), len(out))
+        return frozenset(axis for axis in operand.repeated if axis < kept)
     if name == "dot_general":
         both = zip(operands, axes_of_product(equation, operands[0], operands[1])[0], strict=True)
         varies = [o for side, of in both for a, o in of.items() if a not in side.repeated]
@@ -175,26 +175,26 @@ def repeated(equation: JaxprEqn, operands: list[Value]) -> frozenset[int]:
 
 
 def scattered(equation: JaxprEqn, updates: Value) -> np.ndarray | None:
-    """Numbers of nodes that are written or added to places of an array; None where that mixes them."""
+    """Return the numbers of nodes that are written or added to places of an array; None where that mixes them."""
     numbers, shape = equation.params["dimension_numbers"], _aval(equation.outvars[0]).shape
     gone = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
     window = [axis for axis in range(len(shape)) if axis not in gone]
-    places, found = dict(zip(numbers.update_window_dims, window, strict=True)), [1] * len(shape)
+    places, sizes = dict(zip(numbers.update_window_dims, window, strict=True)), [1] * len(shape)
     for axis, size in enumerate(updates.ids.shape):
         if size > 1 and (axis not in places or size != shape[places[axis]]):
             return None
         if axis in places:
-            found[places[axis]] = size
-    return updates.ids.reshape(found)
+            sizes[places[axis]] = size
+    return updates.ids.reshape(sizes)
 
 
 def one_to_one(both: np.ndarray) -> bool:
-    """Whether pairs of nodes (2, pairs) match each node of one side with one of the other."""
+    """Whether pairs (2, pairs) match the nodes of both sides one to one."""
     return len(np.unique(both[0])) == len(np.unique(both[1])) == both.shape[1]
 
 
 def closed_groups(both: np.ndarray, count: int) -> np.ndarray:
-    """Label nodes so that nodes that stand in a pair have the same label: the finest such groups."""
+    """Label the connected groups of nodes: those of a pair have the same label."""
     label = np.arange(count)
     while True:
         old, low = label.copy(), np.minimum(label[both[0]], label[both[1]])
@@ -205,16 +205,16 @@ def closed_groups(both: np.ndarray, count: int) -> np.ndarray:
 
 
 def axes_of_product(equation: JaxprEqn, left: Value, right: Value) -> tuple[list[dict[int, int]], bool]:
-    """Where the axes of both operands that are not summed over lie in the product; and whether any are summed."""
+    """Return the place of each free axis of both operands in the product, and whether the product sums or is outer."""
     if equation.primitive.name == "conv_general_dilated":
         numbers = equation.params["dimension_numbers"]
         return [{}, {numbers.rhs_spec[0]: numbers.out_spec[1]}], True
     (summed, batch), ndim = equation.params["dimension_numbers"], len(_aval(equation.outvars[0]).shape)
     free = [
-        [axis for axis in range(len(one.aval.shape)) if axis not in (*gone, *both)]
-        for one, gone, both in zip((left, right), summed, batch, strict=True)
+        [axis for axis in range(len(operand.aval.shape)) if axis not in (*gone, *both)]
+        for operand, gone, both in zip((left, right), summed, batch, strict=True)
     ]
     shared = len(batch[0])
     places = [range(shared, shared + len(free[0])), range(shared + len(free[0]), ndim)]
-    found = [dict(zip([*batch[side], *free[side]], [*range(shared), *places[side]], strict=True)) for side in range(2)]
-    return found, bool(summed[0]) or bool(free[0] and free[1])
+    axes = [dict(zip([*batch[side], *free[side]], [*range(shared), *places[side]], strict=True)) for side in range(2)]
+    return axes, bool(summed[0]) or bool(free[0] and free[1])

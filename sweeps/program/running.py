@@ -1,4 +1,4 @@
-"""Running: a program once more, with gates on some of its values."""
+"""Running: evaluates a program with gates on some of its values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,18 +18,18 @@ Gates = Mapping[Key, jax.Array]
 
 
 class Runner(NamedTuple):
-    """Runs a program; only what has gates within is taken apart.
+    """Runs a program; calls and loops without gates run as they are.
 
     Attributes
     ----------
-    places : where gates stand, by key
+    places : of the gates, by key
     """
 
     places: Mapping[Key, Place]
 
     def run(self, jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[Any], frame: Frame, gates: Gates) -> list[Any]:
-        """Return the results of a function for values of its inputs."""
-        inputs = [self._gated(one, (frame, "in", j), gates) for j, one in enumerate(inputs)]
+        """Return the results of a function."""
+        inputs = [self._gated(value, (frame, "in", j), gates) for j, value in enumerate(inputs)]
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs], strict=True))
 
         def of(variable: Any) -> Any:
@@ -37,7 +37,7 @@ class Runner(NamedTuple):
 
         for number, equation in enumerate(jaxpr.eqns):
             operands = [of(variable) for variable in equation.invars]
-            operands = [self._gated(one, (frame, number, "of", j), gates) for j, one in enumerate(operands)]
+            operands = [self._gated(value, (frame, number, "of", j), gates) for j, value in enumerate(operands)]
             results = self._results(equation, operands, (*frame, number), gates)
             for j, (variable, result) in enumerate(zip(equation.outvars, results, strict=True)):
                 known[variable] = self._gated(result, (frame, number, j), gates)
@@ -56,7 +56,7 @@ class Runner(NamedTuple):
         if name == "while":
             return self._while(equation.params, operands, here, inside)
         inner = tracing.body(equation)
-        assert inner is not None  # gates stand within loops and calls alone
+        assert inner is not None  # nothing but loops and calls holds gates
 
         def run(operands: list[Any], gates: Gates) -> list[Any]:
             return self.run(inner.jaxpr, inner.consts, operands, here, gates)
@@ -69,7 +69,7 @@ class Runner(NamedTuple):
         return run(operands, inside)
 
     def _scan(self, equation: JaxprEqn, operands: list[Any], here: Frame, gates: Gates) -> list[Any]:
-        """A loop whose body has gates; gates of a loop over layers are sliced with the layers."""
+        """Run a loop whose body has gates; gates of a loop over layers are sliced with the layers."""
         (inner,), (fixed, carried) = tracing.bodies(equation), tracing.constants_and_carry(equation)
         sliced = {key: gate for key, gate in gates.items() if here in self.places[key].frames}
 
@@ -96,7 +96,7 @@ class Runner(NamedTuple):
 
 
 class Noter(Runner):
-    """Runs a program as it is, and notes values at some places: what gates would be are lists, which get them."""
+    """Runs a program without gates and appends the values at some places to lists, given in place of gates."""
 
     def _gated(self, value: Any, key: Key, gates: Any) -> Any:
         if key in gates:
@@ -109,20 +109,20 @@ class Noter(Runner):
             return tracing.bind(equation, operands)
         inner = tracing.body(equation)
         if inner is None:
-            raise UnsupportedError("values within a loop are not to be seen: they are one for each step")
+            raise UnsupportedError("values within a loop are not to be seen: each step has its own")
         return self.run(inner.jaxpr, inner.consts, operands, here, inside)
 
 
 def multiplied(value: jax.Array, gates: jax.Array, ids: np.ndarray) -> jax.Array:
     """Multiply a value by the gates of its nodes; the result has the value's own type.
 
-    The product is taken in the wider of both types, and so is the sum over all examples that is its gradient. A node
-    that is off contributes nothing, whatever its value: zero times infinity is zero here.
+    The product is taken in the wider of both types, and so is its gradient, a sum over all examples. A node that is
+    off contributes nothing, whatever its value: zero times infinity is zero here.
 
     Parameters
     ----------
-    value : what holds nodes
-    gates : one a node
+    value : any value that holds the nodes
+    gates : of the nodes, shape (nodes,)
     ids : number of the node at each place, of shape that broadcasts to the value's
     """
     whole = gates.reshape(ids.shape) if ids.size == gates.size and is_in_order(ids) else gates[ids]

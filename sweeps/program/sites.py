@@ -12,11 +12,11 @@ from sweeps.program.values import Frame, Key
 
 
 class Place(NamedTuple):
-    """A value that is multiplied by gates.
+    """A value that gates multiply.
 
     Attributes
     ----------
-    key : where it stands in the program
+    key : its place in the program
     ids : number of the node at each place, of shape that broadcasts to the value's
     frames : the loops over layers, each of which slices one axis of the gates
     call : number of the call of the layer
@@ -30,26 +30,25 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Site:
-    """Nodes that one layer makes, or several that share them; or what one layer reads, if it is asked for.
+    """Nodes that a layer makes, or several layers together; or the features that a layer reads.
 
     Attributes
     ----------
-    path : what makes the nodes, such as ``blocks/0/up``; the last part of a parameter's path is left out where it is
-        the only one of its layer that makes nodes
+    path : of the layer, such as ``blocks/0/up``; or of the parameter where several of a layer make nodes
     kind : ``unit``, ``channel``, ``head`` or ``feature``; ``group`` for groups of these
     nodes : number of nodes, of each copy
-    key : the site's name: no other site of the network has it
+    key : unique name of the site
     stack : numbers of copies, where a loop runs over layers; empty otherwise
-    numbers : number of each node in what its parameter makes
+    numbers : number of each node among all that its parameter makes
     copies : paths of the copies
     chosen : numbers of the copies that are gated
     call : number of the only call of the layer that is gated; None for all
-    features : how many nodes of the program have one gate
-    default : whether it is gated when nothing is asked for
-    reads : who reads it, in words
+    features : how many nodes of the program share a gate
+    default : whether it is gated by default
+    reads : its readers, in words
     reason : why it cannot be gated, and what would work; empty if it can
     makers : names of all layers that make the nodes together, as in a gated linear unit
-    places : where gates stand: one for each call of a layer
+    places : of the gates, at least one for each call of the layer
     """
 
     path: str
@@ -94,21 +93,21 @@ class Site:
         return len({place.call for place in self.places})
 
     def with_copies(self, chosen: Iterable[int]) -> "Site":
-        """The same site, of which some copies are gated."""
+        """Return the site with gates on some copies."""
         return replace(self, chosen=tuple(sorted(chosen)))
 
     def with_call(self, number: int) -> "Site":
-        """The same site, of which one call is gated."""
+        """Return the site with gates on a single call."""
         end = f"@{number}"
         return replace(self, path=self.path + end, copies=tuple(copy + end for copy in self.copies), call=number)
 
     def in_groups(self, groups: int) -> "Site":
-        """The same site with one gate for equal groups of nodes that lie in a row."""
+        """Return the site with a gate for each of some equal groups of adjacent nodes."""
         numbers, features = tuple(range(groups)), self.nodes // groups
         return replace(self, kind="group", nodes=groups, numbers=numbers, features=self.features * features)
 
     def spread(self, gates: Any) -> jax.Array:
-        """Return gates of shape (size,) as (*stack, nodes of the program); copies that are not gated have ones."""
+        """Return gates of shape (size,) as (*stack, nodes of the program), with ones for copies that are not gated."""
         gates = jnp.repeat(jnp.asarray(gates).reshape(len(self.chosen), self.nodes), self.features, axis=1)
         if len(self.chosen) < len(self.copies):
             ones = jnp.ones((len(self.copies), gates.shape[1]), gates.dtype)
@@ -117,7 +116,7 @@ class Site:
 
 
 def copies(path: str, stack: Iterable[tuple[str, int]]) -> tuple[str, ...]:
-    """Name each copy of a layer: its number stands behind the part of the path below which a loop slices parameters.
+    """Return the name of each copy of a layer: its number follows the part of the path whose parameters a loop slices.
 
     Parameters
     ----------

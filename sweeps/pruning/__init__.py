@@ -1,4 +1,4 @@
-"""Pruning: weights and nodes that go, for good or under masks, and what is left of a network without them."""
+"""Pruning: removes weights and nodes of a network, or masks them."""
 
 from sweeps.pruning.choosing import prune_units, prune_weights, unit_masks, weight_masks
 from sweeps.pruning.costs import Cost, cost

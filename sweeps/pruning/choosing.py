@@ -1,4 +1,4 @@
-"""Choosing: which nodes or weights stay at each sparsity, and the networks that are left."""
+"""Choosing: the nodes or weights that stay at each sparsity, and the pruned networks."""
 
 from typing import Any, TypeVar
 
@@ -23,16 +23,15 @@ def unit_masks(
     loss: Any = None,
     seed: int = 0,
 ) -> Bool[np.ndarray, "... nodes"]:
-    """Choose the hidden nodes that stay; those with the lowest scores go, the lowest index first among equals.
+    """Choose the hidden nodes that stay: those with the lowest scores go, of equal scores the lowest index first.
 
     Parameters
     ----------
     network, by, batch, loss, seed : as for ``unit_scores``
-    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n nodes go, k as it is written in
-        decimals
+    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n nodes go, for the decimal k
     scope : one of ``SCOPES``: ``"layer"``, n counts the nodes of a layer; ``"global_raw"``, those of all layers, whose
-        scores are compared as they are; ``"global_normalised"``, the same after each layer's scores are divided by
-        their root mean square
+        scores are compared directly; ``"global_normalised"``, the same after division of each layer's scores by their
+        root mean square
 
     Returns
     -------
@@ -68,7 +67,7 @@ def prune_units(
     loss: Any = None,
     seed: int = 0,
 ) -> Network:
-    """Return a copy of a network in which hidden nodes are zero, of the same shapes; ``unit_masks`` says which.
+    """Return a copy of a network, of the same shapes, with the hidden nodes zeroed that ``unit_masks`` chooses.
 
     Raises
     ------
@@ -99,19 +98,19 @@ def weight_masks(
     seed: int = 0,
     include_outputs: bool = False,
 ) -> dict[str, Bool[np.ndarray, "..."]]:
-    """Choose the weights that stay; those with the lowest scores go, the lowest index first among equals.
+    """Choose the weights that stay: those with the lowest scores go, of equal scores the lowest index first.
 
     Parameters
     ----------
     network, by, batch, loss, seed, include_outputs : as for ``weight_scores``
     sparsity, scope : as for ``unit_masks``, n being numbers of weights, or of blocks
-    block : (rows, columns): the kernels of dense layers go in whole blocks, by the Euclidean norm of their scores;
-        those at the last rows and columns are smaller where the kernel is no multiple of the block
+    block : (rows, columns): weights of dense layers go in whole blocks, by the Euclidean norm of their scores; blocks
+        at the kernel's end may be smaller
 
     Returns
     -------
-    true for the weights that stay, by path of the kernel, shape (*sparsity.shape, *kernel.shape); what
-    ``zeroed``, ``Masked`` and ``evaluate`` take. Biases all stay.
+    true for the weights that stay, by path of the kernel, shape (*sparsity.shape, *kernel.shape), for ``zeroed``,
+    ``Masked`` and ``evaluate``. Biases all stay.
 
     Raises
     ------
@@ -150,7 +149,7 @@ def prune_weights(
     seed: int = 0,
     include_outputs: bool = False,
 ) -> Network:
-    """Return a copy of a network in which weights are zero; ``weight_masks`` says which.
+    """Return a copy of a network with the weights zeroed that ``weight_masks`` chooses.
 
     Raises
     ------
@@ -192,7 +191,7 @@ def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]
 def _norms(
     scores: Float[np.ndarray, "inputs outputs"], rows: int, columns: int
 ) -> Float[np.ndarray, "blocks_down blocks_across"]:
-    """Euclidean norm of each block of scores; what lies beyond the kernel's edges counts as zero."""
+    """Return the Euclidean norm of each block of scores."""
     inputs, outputs = scores.shape
     padded = np.pad(scores, [(0, -inputs % rows), (0, -outputs % columns)])
     down, across = padded.shape[0] // rows, padded.shape[1] // columns

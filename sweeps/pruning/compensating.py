@@ -1,4 +1,4 @@
-"""Compensating: biases of layers that make up for nodes which go, by their means."""
+"""Compensating: adds the mean contribution of removed nodes to the biases of their readers."""
 
 import math
 from typing import Any
@@ -18,26 +18,26 @@ from sweeps.pruning import parameters, reading, structure
 
 
 def compensate(network: nnx.Module, changed: nnx.Module, keep: Bool[np.ndarray, " nodes"], inputs: Any) -> None:
-    """Add to biases what nodes that go contribute on average to what reads them.
+    """Add the mean contributions of nodes that go to the biases of the layers that read them.
 
     Parameters
     ----------
-    network : the whole one
+    network : with all nodes
     changed : its copy without the nodes, whose biases are changed
     keep : true for the nodes that stay
-    inputs : over which means are taken
+    inputs : examples for the means
 
     Raises
     ------
     UnsupportedError
-        If nodes that go are not all read one by one, in no loop, by what has a bias.
+        If a node that goes has a reader without a bias, within a loop, or of several nodes together.
     """
     of = structure.read(network, structure.few_inputs(network, inputs))
     assert of.network is not None
     pieces = of.split(keep)
     gone = [part for part in of.parts if not pieces[part.site.key].all()]
     cuts = [(cut, pieces[part.site.key]) for part in gone for cut in part.compensated()]
-    reads = {one.key: of.network.first.reader.reads[one.key] for cut, _ in cuts for one in cut.meetings}
+    reads = {meeting.key: of.network.first.reader.reads[meeting.key] for cut, _ in cuts for meeting in cut.meetings}
     with reading.naming(cut.layer or cut.path for cut, _ in cuts):
         places = {key: [_place(read)] for key, read in reads.items()}
         means = reading.means(network, (of.network, of.params), inputs, places)
@@ -46,10 +46,11 @@ def compensate(network: nnx.Module, changed: nnx.Module, keep: Bool[np.ndarray, 
     variables, modules = parameters.by_path(changed), parameters.modules(changed)
     for cut, stay in cuts:
         lost = [
-            _lost(one, reads[one.key], means[one.key], np.asarray(kernels[_kernel(reads[one.key])]), stay)
-            for one in cut.meetings
+            _lost(meeting, read, means[meeting.key], np.asarray(kernels[_kernel(read)]), stay)
+            for meeting in cut.meetings
+            for read in [reads[meeting.key]]
         ]
-        # A layer that is called several times has one bias.
+        # All calls of a layer share its bias.
         _add(variables, modules, cut, np.mean(lost, axis=0))
 
 
@@ -71,7 +72,7 @@ def _lost(
     kernel: np.ndarray,
     stay: Bool[np.ndarray, " nodes"],
 ) -> Float[np.ndarray, " made"]:
-    """What the means of the nodes that go contribute to each number that a product makes."""
+    """Return the mean contribution of the nodes that go to each node that a product makes."""
     assert meeting.made is not None
     gone = (meeting.ids >= 0) & ~stay[meeting.ids]
     weights = means.reshape([read.value.aval.shape[axis] for axis in read.axes]).transpose(np.argsort(read.kernel_axes))
@@ -81,7 +82,7 @@ def _lost(
 
 
 def _add(variables: dict[str, Any], modules: dict[str, Any], cut: Cut, lost: Float[np.ndarray, " made"]) -> None:
-    """Add to the bias of what reads nodes; a layer without one gets it."""
+    """Add to the bias of a layer; a Flax layer without a bias gets one."""
     module = modules.get(cut.layer)
     if cut.bias is not None:
         bias, ids = variables[cut.bias.path], cut.bias.ids

@@ -1,4 +1,4 @@
-"""Costs: how large a network is, and how long it takes."""
+"""Costs: size of a network, and time of its forward pass."""
 
 import time
 from functools import partial
@@ -19,7 +19,7 @@ class Cost(NamedTuple):
     Attributes
     ----------
     parameters : number of parameters
-    nonzero : number of those that are not zero
+    nonzero : number of parameters that are not zero
     bytes : of all parameters
     seconds : median time of a jitted forward pass over the inputs, in evaluation mode
     """
@@ -31,20 +31,20 @@ class Cost(NamedTuple):
 
 
 def cost(network: nnx.Module, inputs: Any, repeats: int = 30) -> Cost:
-    """Count a network's parameters and time its forward pass, as of one that is zeroed against one that is smaller.
+    """Count a network's parameters and time its forward pass, to compare a zeroed network with a smaller one.
 
     Parameters
     ----------
     network : a flax.nnx module; it is not changed
-    inputs : examples, all of which every pass goes over
-    repeats : number of passes that are timed, after two that are not: the first compiles
+    inputs : examples of a pass
+    repeats : number of timed passes; two passes that are not timed come first and compile
 
     Raises
     ------
     TypeError
         If the network is no flax.nnx module, or ``repeats`` no whole number.
     ValueError
-        If ``repeats`` is not positive, or the inputs are no finite numbers (examples, ...).
+        If ``repeats`` is not positive, or the inputs are not finite numbers of shape (examples, ...).
 
     Examples
     --------

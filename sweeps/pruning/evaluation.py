@@ -1,4 +1,4 @@
-"""Evaluation: loss and accuracy of many networks under many masks, in one call."""
+"""Evaluation: loss and accuracy of many networks under many masks in a jitted call."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,18 +18,18 @@ from sweeps.networks import is_plain
 from sweeps.plans import separable
 from sweeps.pruning import parameters, structure
 
-# Numbers that are in memory together, about: the parameters and activations of the networks that are vmapped.
+# Approximate number of parameters and activations of the networks that are vmapped together.
 CPU_FLOATS, ACCELERATOR_FLOATS = 2**24, 2**28
 
 
 class Evaluated(NamedTuple):
-    """What networks do under masks.
+    """Loss and accuracy of networks under masks.
 
     Attributes
     ----------
-    loss : mean loss, shape (networks, *leading), or (*leading) of one network, in the loss's unit
-    accuracy : share of the examples that count, or of their positions, whose class the network gives, same shape; NaN
-        for a regression, and where outputs are not finite
+    loss : mean loss, shape (networks, *leading), or (*leading) of a single network, in the loss's unit
+    accuracy : share of right classes among the examples or positions that count, same shape; NaN for a regression, and
+        where outputs are not finite
     """
 
     loss: Float[np.ndarray, "*masks"]
@@ -42,14 +42,14 @@ def evaluate(
     batch: Any,
     loss: Any = None,
 ) -> Evaluated:
-    """Evaluate networks of one structure under masks: one jitted call, vmapped over as many as fit in memory.
+    """Evaluate networks of equal structure under masks in a jitted call, vmapped over as many as fit in memory.
 
     Parameters
     ----------
-    networks : flax.nnx modules that differ in their parameters only; evaluated in evaluation mode, not changed. Or
-        one such module, with one dict of masks.
-    masks : one dict a network, by path of the parameter, true for what stays, shape (*leading, *parameter.shape), with
-        the same leading axes everywhere; such as ``weight_masks`` and ``masks_of_nodes`` return. An empty dict has no
+    networks : list of flax.nnx modules that differ in their parameters only, or a single module; evaluated in
+        evaluation mode, not changed
+    masks : a dict for each network, as ``weight_masks`` and ``masks_of_nodes`` return: by path of the parameter, true
+        for what stays, shape (*leading, *parameter.shape), with the same leading axes everywhere. An empty dict has no
         leading axes and masks nothing.
     batch, loss : as for ``sweeps.Objective``
 
@@ -60,11 +60,9 @@ def evaluate(
     Raises
     ------
     TypeError
-        If a network is no flax.nnx module, or masks are no dict; if one network comes with several dicts or the
-        other way round.
+        If a network is no flax.nnx module, masks are no dict, or a list comes with a single module or dict.
     ValueError
-        If the networks differ in more than their numbers, the masks do not fit them or each other, or the batch does
-        not fit.
+        If the networks differ in more than their parameters, or the masks or the batch do not fit.
 
     Examples
     --------
@@ -91,9 +89,9 @@ def evaluate(
     if any(split[0] != splits[0][0] for split in splits):
         raise InputError("networks must have one structure: the same modules, sizes and settings")
     leading, checked = _checked_masks(networks, masks)
-    flat = [{path: _flattened(mask, leading) for path, mask in one.items()} for one in checked]
+    flat = [{path: _flattened(mask, leading) for path, mask in masks.items()} for masks in checked]
     weights, rest, stacked = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves), *[(*split[1:], one) for split, one in zip(splits, flat, strict=True)]
+        lambda *leaves: jnp.stack(leaves), *[(*split[1:], masks) for split, masks in zip(splits, flat, strict=True)]
     )
     if math.prod(leading) == 0:
         return Evaluated(*(np.zeros((len(networks), *leading), np.float32) for _ in Evaluated._fields))
@@ -101,7 +99,7 @@ def evaluate(
     if size < len(data) and not is_separable(networks[0], named, data, size):
         size = len(data)
     with jax.default_matmul_precision("highest"):
-        found = _evaluate_all(
+        measures = _evaluate_all(
             weights,
             rest,
             stacked,
@@ -111,11 +109,11 @@ def evaluate(
             shape=(len(networks), math.prod(leading)),
             together=together,
         )
-    return Evaluated(*(np.asarray(values).reshape(len(networks), *leading) for values in found))
+    return Evaluated(*(np.asarray(values).reshape(len(networks), *leading) for values in measures))
 
 
 def evaluating(network: nnx.Module) -> Any:
-    """Return structure, parameters and the rest of a network in evaluation mode."""
+    """Return structure, parameters and other state of a network in evaluation mode."""
     clone = nnx.clone(network)
     clone.eval()
     return nnx.split(clone, nnx.Param, ...)
@@ -124,20 +122,20 @@ def evaluating(network: nnx.Module) -> Any:
 def _checked_masks(
     networks: Sequence[nnx.Module], masks: Sequence[Any]
 ) -> tuple[tuple[int, ...], list[dict[str, Bool[np.ndarray, "..."]]]]:
-    """Return the axes that all masks have before those of their parameters, and the masks."""
-    found, checked = set(), [parameters.masks_by_path(*pair) for pair in zip(networks, masks, strict=True)]
-    for network, one in zip(networks, checked, strict=True):
+    """Return the leading axes of all masks, and the masks."""
+    leading, checked = set(), [parameters.masks_by_path(*pair) for pair in zip(networks, masks, strict=True)]
+    for network, own_masks in zip(networks, checked, strict=True):
         variables = parameters.by_path(network)
-        if set(one) != set(masks[0]):
-            raise InputError(f"masks must be of the same parameters: {', '.join(masks[0])}; got {', '.join(one)}")
-        for path, mask in one.items():
+        if set(own_masks) != set(masks[0]):
+            raise InputError(f"masks must be of the same parameters: {', '.join(masks[0])}; got {', '.join(own_masks)}")
+        for path, mask in own_masks.items():
             own, shape = tuple(variables[path].shape), mask.shape
             if len(shape) < len(own) or shape[len(shape) - len(own) :] != own:
                 raise InputError(f"masks: that of {path} must end in its shape {own}, got {shape}")
-            found.add(shape[: len(shape) - len(own)])
-    if len(found) > 1:
-        raise InputError(f"masks must have the same leading axes, got {', '.join(map(str, sorted(found)))}")
-    return found.pop() if found else (), checked
+            leading.add(shape[: len(shape) - len(own)])
+    if len(leading) > 1:
+        raise InputError(f"masks must have the same leading axes, got {', '.join(map(str, sorted(leading)))}")
+    return leading.pop() if leading else (), checked
 
 
 def _flattened(mask: Bool[np.ndarray, "..."], leading: tuple[int, ...]) -> Array:
@@ -145,7 +143,7 @@ def _flattened(mask: Bool[np.ndarray, "..."], leading: tuple[int, ...]) -> Array
 
 
 def values(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: Examples) -> tuple[Array, Any]:
-    """Losses of the examples, and the network's outputs."""
+    """Return the losses of the examples, and the network's outputs."""
     outputs = nnx.merge(graph, weights, rest, copy=True)(data.inputs)
     return loss.each(outputs, data.targets), outputs
 
@@ -154,7 +152,7 @@ _values = compiling.jit(values, static_argnames=("graph", "loss"))
 
 
 def is_separable(network: nnx.Module, loss: losses.Loss, data: Examples, size: int) -> bool:
-    """Whether no example's loss was seen to depend on others, so that parts of a size may be evaluated alone."""
+    """Whether tests show that no example's loss depends on others, so that parts of a size may be evaluated alone."""
     if loss.is_mean:
         return False
     if is_plain(network) and loss in losses.LOSSES.values():
@@ -165,7 +163,7 @@ def is_separable(network: nnx.Module, loss: losses.Loss, data: Examples, size: i
 
 
 def _activations(network: nnx.Module, inputs: Any) -> int:
-    """Numbers in all that layers read, and in the outputs."""
+    """Return how many numbers all arrays that layers read hold, with the outputs."""
     try:
         return structure.read_of(network, inputs)[0].first.floats
     except UnsupportedError:  # no layer makes nodes
@@ -173,7 +171,7 @@ def _activations(network: nnx.Module, inputs: Any) -> int:
 
 
 def _together(network: nnx.Module, data: Examples, loss: losses.Loss) -> tuple[int, int]:
-    """Return how many networks to vmap, and on how many examples at a time."""
+    """Return the numbers of networks and of examples to evaluate together."""
     budget = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
     weights = sum(variable.size for variable in parameters.by_path(network).values())
     activations = _activations(network, data.inputs)
@@ -193,17 +191,17 @@ def _evaluate_all(
     shape: tuple[int, int],
     together: int,
 ) -> tuple[Array, Array]:
-    """Loss and accuracy of each network under each mask, flat.
+    """Return loss and accuracy of each network under each mask, flat.
 
     Parameters
     ----------
-    weights, rest : of the networks, leading axis (networks,)
+    weights, rest : parameters and other state, leading axis (networks,)
     masks : leading axes (networks, masks)
     data : micro-batches
     graph, loss, shape, together : static; shape is (networks, masks)
     """
 
-    def one(index: Array) -> tuple[Array, Array]:
+    def of_pair(index: Array) -> tuple[Array, Array]:
         own, others = jax.tree.map(lambda leaf: leaf[index // shape[1]], (weights, rest))
         chosen = {path: mask[index // shape[1], index % shape[1]] for path, mask in masks.items()}
         own = parameters.with_masks(own, chosen)
@@ -217,4 +215,4 @@ def _evaluate_all(
         total, number, answers = jax.tree.map(lambda parts: parts.sum(axis=0), jax.lax.map(part, data))
         return total / number.astype(total.dtype), answers.accuracy
 
-    return jax.lax.map(one, jnp.arange(shape[0] * shape[1]), batch_size=min(together, shape[0] * shape[1]))
+    return jax.lax.map(of_pair, jnp.arange(shape[0] * shape[1]), batch_size=min(together, shape[0] * shape[1]))

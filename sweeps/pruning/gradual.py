@@ -1,4 +1,4 @@
-"""Gradual pruning: training under masks that are chosen anew before every epoch, ever more sparse."""
+"""Gradual pruning: training under masks that are chosen before every epoch, with growing sparsity."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,7 +19,7 @@ from sweeps.training import ADAM, History, Trained, check_kinds, train_epoch, wi
 
 
 class Gradual(NamedTuple):
-    """How gradual pruning went.
+    """Result of gradual pruning.
 
     Attributes
     ----------
@@ -44,23 +44,23 @@ def gradually(
     seed: int = 0,
     loss: Any = None,
 ) -> Gradual:
-    """Train a network in place under masks that are chosen anew before every epoch, from all its weights.
+    """Train a network in place under masks that are chosen before every epoch from all its weights.
 
-    The weights under the masks are kept, and so what was pruned comes back where others have become smaller than it.
-    They are still there when this returns: ``zeroed(network, result.masks)`` is the pruned network.
+    Masked weights keep their values, and return when others have become smaller. They keep them to the end:
+    ``zeroed(network, result.masks)`` is the pruned network.
 
     Parameters
     ----------
     network : a flax.nnx module
     task : its training set is used
-    sparsity : number of the epoch, from 1 to ``epochs`` -> sparsity of that epoch, such as an Optax schedule:
-        ``optax.polynomial_schedule(0, 0.9, power=3, transition_steps=epochs)`` is the cubic one of Zhu and Gupta
+    sparsity : function of the epoch's number, from 1 to ``epochs``, such as an Optax schedule:
+        ``optax.polynomial_schedule(0, 0.9, power=3, transition_steps=epochs)`` is Zhu and Gupta's cubic one
     epochs : at least 1
     choose : (network, sparsity) -> masks, with the same paths for every sparsity; None takes ``weight_masks``, by
-        magnitude in each layer. ``partial(weight_masks, scope="global_raw", block=(4, 4))`` takes blocks, and
+        magnitude in each layer. ``partial(weight_masks, scope="global_raw", block=(4, 4))`` prunes blocks, and
         ``lambda net, k: masks_of_nodes(net, unit_masks(net, k))`` whole nodes.
-    optimizer : an Optax transformation, whose state and whose own schedules go on through all epochs; None takes Adam
-        with step size 0.01
+    optimizer : an Optax transformation; its state and its schedules continue through all epochs; None takes Adam with
+        learning rate 0.01
     batch_size, seed, loss : as for ``sweeps.train``
 
     Returns
@@ -70,11 +70,11 @@ def gradually(
     Raises
     ------
     TypeError
-        If ``sparsity`` or ``choose`` is no function, or an argument is of another kind than it has to be.
+        If ``sparsity`` or ``choose`` is no function, or another argument has a wrong type.
     ValueError
         If the task does not fit the network, a sparsity is not between 0 and 1, or a number is not positive.
     FloatingPointError
-        If a loss or a parameter became NaN or infinite; the network is left as it was.
+        If a loss or a parameter became NaN or infinite; the network is not changed.
 
     References
     ----------
@@ -114,7 +114,7 @@ def gradually(
     trained = nnx.clone(network)
     masks = parameters.checked_masks(trained, choose(trained, shares[0]))
     masked = Masked(trained, masks)
-    memory, found = jax.jit(optimizer.init)(nnx.state(masked, nnx.Param)), []
+    memory, history = jax.jit(optimizer.init)(nnx.state(masked, nnx.Param)), []
     with seeds.pinned():
         keys = jax.random.split(key_of_all, epochs)
     for epoch, (share, key) in enumerate(zip(shares, keys, strict=True)):
@@ -128,11 +128,10 @@ def gradually(
             end, means = _epoch(graph, optimizer, named, size, start, data, key, inside)
         nnx.update(masked, end.parameters, end.rest)
         memory = end.memory
-        found.append(np.stack([np.asarray(one) for one in means]))
-        _check_finite(epoch + 1, found[-1][0], end.parameters)
+        history.append(np.stack([np.asarray(mean) for mean in means]))
+        _check_finite(epoch + 1, history[-1][0], end.parameters)
     nnx.update(network, nnx.state(trained))
-    history = History(*np.stack(found, axis=1))
-    return Gradual(history, np.asarray(shares, np.float64), masks)
+    return Gradual(History(*np.stack(history, axis=1)), np.asarray(shares, np.float64), masks)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -147,7 +146,7 @@ def _epoch(
     masks: Mapping[str, Any],
 ) -> tuple[Trained, Any]:
     end, means = train_epoch(graph, optimizer, loss, size, start, data, key)
-    # Momentum from before a weight was pruned, and weight decay, have moved what nothing depended on.
+    # Momentum and weight decay move masked weights, too: they get back the values that they had.
     return end._replace(parameters=parameters.with_masks(end.parameters, masks, start.parameters)), means
 
 
@@ -155,5 +154,5 @@ def _check_finite(epoch: int, loss: float, weights: Any) -> None:
     if not np.isfinite(loss) or not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(weights)):
         raise DivergedError(
             f"training diverged: in epoch {epoch} the loss is {loss}, or a parameter is not finite; try a smaller "
-            "step size. The network is left as it was."
+            "learning rate. The network is not changed."
         )

@@ -1,4 +1,4 @@
-"""Masked networks: trained with some of their parameters at zero, which keep the values that they had."""
+"""Masked networks: compute with some parameters at zero, which keep their values for later."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from sweeps.pruning import parameters
 
 
 class Mask(nnx.Variable):
-    """Which numbers of a parameter count; no parameter itself, so no optimizer changes it."""
+    """True for the numbers of a parameter that count; no ``nnx.Param``, so that no optimizer changes it."""
 
 
 class Resting(NamedTuple):
@@ -30,10 +30,10 @@ class Resting(NamedTuple):
 
 
 def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Return an optimizer that leaves every number alone until it has a gradient that is not zero.
+    """Return an optimizer that does not change a number before its first gradient that is not zero.
 
-    What masks take out has none, and so it keeps its value where weight decay would shrink it. One optimizer serves
-    networks with different masks.
+    Masked numbers have zero gradients, and so keep their values under weight decay. The same optimizer serves networks
+    with different masks.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
     Raises
     ------
     TypeError
-        If it is none.
+        If it is no Optax transformation.
 
     Examples
     --------
@@ -68,13 +68,13 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
 
 
 class Masked(nnx.Module):
-    """A network that computes with some of its parameters at zero, for training.
+    """A network that computes with some of its parameters at zero.
 
     Parameters
     ----------
     network : any flax.nnx module, which is trained in place
     masks : by the path of a parameter, such as ``layers/0/kernel``: true for what counts, in the parameter's shape,
-        as ``weight_masks`` and ``masks_of_nodes`` return them for one sparsity
+        as ``weight_masks`` and ``masks_of_nodes`` return them for a single sparsity
 
     Attributes
     ----------
@@ -90,11 +90,10 @@ class Masked(nnx.Module):
 
     Notes
     -----
-    What the masks take out has gradients of exactly zero: plain gradient steps, momentum and Adam leave it bit for bit
-    as it is. Weight decay, as in ``optax.adamw``, needs no gradient and shrinks it all the same, which nobody sees
-    until it comes back: ``resting(optax.adamw(...))`` leaves it alone.
+    Masked numbers have gradients of exactly zero: plain gradient steps, momentum and Adam do not change them by a bit.
+    Weight decay, as in ``optax.adamw``, needs no gradient and shrinks them; ``resting(optax.adamw(...))`` does not.
 
-    A batch normalisation goes on learning the statistics of a channel that is off, which are those of zeros.
+    A batch normalisation learns the statistics of a channel that is off: those of zeros.
 
     Examples
     --------
@@ -113,9 +112,9 @@ class Masked(nnx.Module):
         self.masks = nnx.Dict({path: Mask(jnp.asarray(mask)) for path, mask in checked.items()})
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Return the network's outputs with the masked parameters at zero; what else it holds is updated."""
+        """Return the network's outputs with the masked parameters at zero; its other state is updated."""
         graph, *states = nnx.split(self.network, nnx.Param, ...)
-        # copy=True: the network keeps its own weights, and the copy can be called inside of traced functions.
+        # A copy, so that the network keeps its weights, and traced functions can call it.
         masks = {path: mask[...] for path, mask in self.masks.items()}
         network: Any = nnx.merge(graph, parameters.with_masks(states[0], masks), states[1], copy=True)
         outputs = network(*arguments, **options)
@@ -124,12 +123,12 @@ class Masked(nnx.Module):
         return outputs
 
     def set_masks(self, masks: Mapping[str, Any]) -> None:
-        """Put other masks in the place of these; what comes back has the weights that it had.
+        """Replace the masks; weights that return have the values that they had.
 
         Raises
         ------
         TypeError, ValueError
-            As when they are made, and if they are not of the same parameters.
+            As ``Masked``, and if the masks are of other parameters.
         """
         checked = parameters.checked_masks(self.network, masks)
         if set(checked) != set(self.masks):

@@ -1,4 +1,4 @@
-"""Parameters: copies of networks, and their arrays by path."""
+"""Parameters: copies of networks, their arrays by path, and masks of these."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=nnx.Module)
 
 
 def checked_network(network: Any) -> None:
-    """Raise TypeError for what is no flax.nnx module."""
+    """Raise TypeError if a network is no flax.nnx module."""
     if isinstance(network, linen.Module):
         raise InputTypeError(
             f"network must be a flax.nnx.Module, got the flax.linen module {type(network).__name__}, which holds no "
@@ -27,7 +27,7 @@ def checked_network(network: Any) -> None:
 
 
 def copied(network: Network) -> Network:
-    """Return a copy that shares no array with the network."""
+    """Return a copy that shares no arrays with the network."""
     graph, state = nnx.split(network)
     return nnx.merge(graph, jax.tree.map(_copied, state))
 
@@ -35,22 +35,22 @@ def copied(network: Network) -> Network:
 def _copied(leaf: Any) -> Array:
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jnp.copy(leaf)
-    # By way of NumPy, here and wherever numbers are only picked and set: nothing is compiled for their shape.
+    # By way of NumPy, here and wherever numbers are only picked and set: JAX would compile for each shape.
     return jnp.array(np.asarray(leaf))
 
 
 def modules(network: nnx.Module) -> dict[str, Any]:
-    """Modules within a module, by path."""
+    """Return the modules within a module, by path."""
     return {"/".join(map(str, path)): module for path, module in nnx.iter_modules(network) if path}
 
 
 def by_path(network: nnx.Module) -> dict[str, nnx.Param]:
-    """Parameters of a module, by path, such as ``layers/0/kernel``: the module's own variables."""
+    """Return the parameters of a module, by path, such as ``layers/0/kernel``; not copies."""
     return _by_path(nnx.state(network, nnx.Param))
 
 
 def all_by_path(network: nnx.Module) -> dict[str, nnx.Variable]:
-    """All variables of a module, by path: parameters, and statistics such as those of normalisations."""
+    """Return all variables of a module, by path: parameters, and statistics such as those of normalisations."""
     return _by_path(nnx.state(network))
 
 
@@ -91,10 +91,9 @@ def zeroed(network: Network, masks: Mapping[str, Any]) -> Network:
 
 
 def with_masks(weights: Any, masks: Mapping[str, Bool[Array, "..."]], instead: Any = None) -> Any:
-    """Return the state of a network's parameters with other numbers in place of the masked ones, or zeros.
+    """Return a state of parameters with those of ``instead``, or zeros, in place of masked numbers.
 
-    A choice and no product: the gradient of what does not count is zero, whatever it would be otherwise. The masks may
-    be traced.
+    ``jnp.where`` gives masked numbers zero gradients even where a product would give NaN. The masks may be traced.
     """
 
     def masked(steps: tuple[Any, ...], variable: Any) -> Any:
@@ -119,7 +118,7 @@ def checked_masks(network: nnx.Module, masks: Mapping[str, Any]) -> dict[str, Bo
     ValueError
         If a mask is of no parameter, of another shape, or not true or false.
     """
-    checked, shapes = masks_by_path(network, masks), {path: one.shape for path, one in by_path(network).items()}
+    checked, shapes = masks_by_path(network, masks), {path: own.shape for path, own in by_path(network).items()}
     for path, mask in checked.items():
         if mask.shape != shapes[path]:
             raise InputError(f"masks: that of {path} must have its shape {shapes[path]}, got {mask.shape}")
@@ -146,7 +145,7 @@ def masks_by_path(network: nnx.Module, masks: Any) -> dict[str, Bool[np.ndarray,
 
 
 def as_bools(argument: str, values: Any) -> Bool[np.ndarray, "..."]:
-    """Return true and false, or 1 and 0, as an array of bools; ValueError for anything between."""
+    """Return true and false, or 1 and 0, as an array of bools; ValueError for other numbers."""
     array = checks.numbers(argument, values)
     if array.dtype != bool and not ((array == 0) | (array == 1)).all():
         raise InputError(f"{argument} must be true or false (1 or 0) everywhere")

@@ -1,4 +1,4 @@
-"""Reading: what a network's nodes are on given inputs, and what its layers read: the mean and the spread."""
+"""Reading: mean and standard deviation of nodes, and of what layers read, over examples."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,29 +27,33 @@ CHUNK = 1024
 def mean_activations(
     network: nnx.Module, inputs: Any, layers: Collection[str]
 ) -> dict[str, Float[np.ndarray, " features"]]:
-    """Mean of every feature that layers read, over the examples and all positions, summed in double precision.
+    """Return the mean of every feature that layers read, over examples and positions, summed in double precision.
 
     Parameters
     ----------
-    network : a flax.nnx module, evaluated as it is in evaluation mode; it is not changed
+    network : a flax.nnx module, evaluated in evaluation mode; it is not changed
     inputs : examples, an array or a pytree of arrays with leading axis (examples,)
     layers : paths of layers, such as ``layers/1``
 
     Returns
     -------
-    by layer, shape (features,): the axes of what it reads that it sums over, in one
+    by layer, shape (features,): the axes that it sums over, flattened
 
     Raises
     ------
     TypeError
         If the network is no flax.nnx module, or the layers are no list of texts.
     NotImplementedError
-        If a layer is called within a loop, where its inputs are not to be seen.
+        If a layer is called within a loop, where its inputs cannot be read.
     ValueError
         If the inputs are not finite or do not fit the network, or a layer is never called.
     """
     parameters.checked_network(network)
-    if not isinstance(layers, Collection) or isinstance(layers, str) or not all(isinstance(one, str) for one in layers):
+    if (
+        not isinstance(layers, Collection)
+        or isinstance(layers, str)
+        or not all(isinstance(path, str) for path in layers)
+    ):
         raise InputTypeError(f"layers must be a list of paths, such as ['layers/1'], got {checks.shown(layers)}")
     inputs = examples.checked_inputs(inputs)
     read = structure.read_of(network, structure.few_inputs(network, inputs))
@@ -65,7 +69,7 @@ def mean_activations(
 
 @contextmanager
 def naming(paths: Iterable[str]) -> Iterator[None]:
-    """Context in which what cannot be seen is named."""
+    """Context that puts paths before the message of an UnsupportedError."""
     try:
         yield
     except UnsupportedError as error:
@@ -75,11 +79,11 @@ def naming(paths: Iterable[str]) -> Iterator[None]:
 def means(
     network: nnx.Module, read: Read, inputs: Any, places: Mapping[Any, Sequence[Place]]
 ) -> dict[Any, Float[np.ndarray, " nodes"]]:
-    """Mean of every node at some places, over the examples and all positions, by the name of the places.
+    """Return the mean of every node at some places, over examples and positions, by the names of the places.
 
     Parameters
     ----------
-    network, read : a flax.nnx module, and the same as a function with its parameters
+    network, read : a flax.nnx module, and its function with parameters
     inputs : examples
     places : by any names
     """
@@ -89,7 +93,7 @@ def means(
 def deviations(
     network: nnx.Module, read: Read, inputs: Any, places: Mapping[Any, Sequence[Place]]
 ) -> dict[Any, Float[np.ndarray, " nodes"]]:
-    """Standard deviation of every node at some places, over the examples and all positions, in two passes.
+    """Return the standard deviation of every node at some places, over examples and positions, in two passes.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def _averages(
     centres: Mapping[Any, Any],
     power: int,
 ) -> dict[Any, Float[np.ndarray, " nodes"]]:
-    """Mean of a power of each node's distance from a centre."""
+    """Return the mean of a power of each node's distance from a centre."""
     sums: dict[Any, Any] = dict.fromkeys(places, 0.0)
     counts: dict[Any, Any] = dict.fromkeys(places, 0)
     keys = [place.key for several in places.values() for place in several]
@@ -126,7 +130,7 @@ def _averages(
 
 
 def _by_node(values: np.ndarray, ids: np.ndarray, centre: Any, power: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of a power of each node's distance from a centre, in double precision, and how many places it has."""
+    """Return the sum of a power of each node's distance from a centre, and the node's number of places."""
     apart = values.astype(np.float64) - (centre[ids] if np.ndim(centre) else centre)
     axes = tuple(axis for axis in range(values.ndim) if ids.shape[axis] == 1)
     number, sums = ids.ravel(), (apart**power).sum(axis=axes).ravel()
@@ -135,7 +139,7 @@ def _by_node(values: np.ndarray, ids: np.ndarray, centre: Any, power: int) -> tu
 
 
 def _together(network: nnx.Module, inputs: Any) -> int:
-    """Examples to read together: all, where the outputs of one were seen to depend on the others."""
+    """Return how many examples to read together: all, unless outputs are shown not to depend on other examples."""
     number = examples.examples_in(inputs)
     if number <= CHUNK or is_plain(network):
         return CHUNK

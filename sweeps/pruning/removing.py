@@ -1,4 +1,4 @@
-"""Removing: hidden nodes switched off for good, in a network of the same shapes or in a smaller one."""
+"""Removing: zeroes hidden nodes in a network of the same shapes, or takes them out of it."""
 
 from typing import Any, TypeVar
 
@@ -19,21 +19,20 @@ Network = TypeVar("Network", bound=nnx.Module)
 
 
 def masks_of_nodes(network: nnx.Module, keep: Any, inputs: Any = None) -> dict[str, Bool[np.ndarray, "..."]]:
-    """Return masks of the parameters that hidden nodes consist of.
+    """Return masks of the parameters that belong to hidden nodes.
 
     Parameters
     ----------
-    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` puts gates on, whatever layers or
-        raw parameters make and read them
+    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` gates, whatever layers or raw
+        parameters make and read them
     keep : true for the nodes that stay, shape (..., nodes), in the order of the gate vector
-    inputs : a few examples; not needed for a ``sweeps.MLP`` and for an ``nnx.Sequential`` that begins with a dense
-        layer
+    inputs : a few examples; not needed for a ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer
 
     Returns
     -------
-    by path of the parameter, shape (*keep.shape[:-1], *parameter.shape), true for what stays: of a node that goes, the
-    weights that lead to it and its bias go. The weights that leave it go where it would still fire, f(0) being no
-    zero: after a sigmoid, or a batch normalisation.
+    by path of the parameter, shape (*keep.shape[:-1], *parameter.shape), true for what stays. Of a node that goes, its
+    incoming weights and bias go; its outgoing weights go only if the node would still fire, because f(0) is not zero:
+    after a sigmoid, or a batch normalisation.
 
     Raises
     ------
@@ -42,8 +41,8 @@ def masks_of_nodes(network: nnx.Module, keep: Any, inputs: Any = None) -> dict[s
     ValueError
         If ``keep`` does not fit, or inputs are needed or do not fit.
     NotImplementedError
-        If a node that goes has no parameters of its own, or would still fire and is not read by such alone. The message
-        names the nodes and what is in the way.
+        If a node that goes has no parameters of its own, or would still fire and has readers without parameters of
+        their own. The message names the nodes and the reason.
 
     Examples
     --------
@@ -76,44 +75,43 @@ def _masks(
 
 
 def _kept(ids: np.ndarray, keep: Bool[np.ndarray, "... nodes"]) -> Bool[np.ndarray, "..."]:
-    """What stays of entries, given the number of the node of each; behind leading axes."""
-    # What is of no node has the number -1, which takes the last.
+    """Return which entries stay, given the number of each entry's node; behind leading axes."""
+    # Entries of no node have the number -1, which takes the last.
     return np.concatenate([keep, np.ones((*keep.shape[:-1], 1), bool)], axis=-1)[..., ids]
 
 
 def zero_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias: bool = False) -> Network:
-    """Return a copy of a network, of the same shapes, in which the nodes that do not stay are zero.
+    """Return a copy of a network, of the same shapes, with the nodes zeroed that do not stay.
 
     Parameters
     ----------
     network : a flax.nnx module, as for ``masks_of_nodes``; it is not changed
     keep : true for the nodes that stay, shape (nodes,), in the order of the gate vector
-    inputs : examples, on which the mean activations for the compensation are taken: without them there is none. They
-        are needed in any case for networks that do not say what they read, all but a ``sweeps.MLP`` and an
-        ``nnx.Sequential`` that begins with a dense layer.
-    compensate_bias : whether the layers that read a node that goes have its mean contribution added to their biases;
-        a layer without biases gets them
+    inputs : examples for the mean activations of the compensation; needed in any case for networks other than a
+        ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer
+    compensate_bias : whether to add the mean contribution of a node that goes to the biases of the layers that read
+        it, if there are inputs; a layer without biases gets them
 
     Returns
     -------
-    network of the same kind; which parameters are zero, ``masks_of_nodes`` says
+    network of the same kind; ``masks_of_nodes`` returns which parameters are zero
 
     Raises
     ------
     TypeError
         If the network is no flax.nnx module.
     ValueError
-        If ``keep`` does not fit, inputs are needed or do not fit, or the copy does not compute what the network does
-        with the nodes' gates at zero: something else reads them too.
+        If ``keep`` does not fit, inputs are needed or do not fit, or the copy differs from the network with gates at
+        zero, because something else depends on the nodes.
     NotImplementedError
-        If a node that goes has no parameters of its own, or would still fire and is not read by such alone. The message
-        names the nodes and what is in the way.
+        If a node that goes has no parameters of its own, or would still fire and has readers without parameters of
+        their own. The message names the nodes and the reason.
 
     Notes
     -----
-    b'_j = b_j + sum over the nodes i that go of mean(x_i) w_ij, with the mean activations of the given, whole network.
-    A node that carries a constant so goes without a trace. For a convolution w_ij is the sum of the kernel over its
-    positions, which is exact in the interior of an image: at borders that are padded with zeros fewer positions count.
+    b'_j = b_j + sum over the nodes i that go of mean(x_i) w_ij, with mean activations of the network with all nodes.
+    Removing a constant node then changes nothing. For a convolution w_ij is the sum of the kernel over its positions,
+    which is exact in the interior of an image, and not at borders padded with zeros.
 
     Examples
     --------
@@ -127,7 +125,7 @@ def zero_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias:
 
 
 def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bias: bool = True) -> Network:
-    """Return a smaller copy of a network, without the nodes that do not stay.
+    """Return a smaller copy of a network without the nodes that do not stay.
 
     Parameters
     ----------
@@ -135,7 +133,7 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
 
     Returns
     -------
-    network of the same kind, equal to what ``zero_nodes`` returns to rounding. A layer may lose all its nodes.
+    network of the same kind, equal to that of ``zero_nodes`` up to rounding. A layer may lose all its nodes.
 
     Raises
     ------
@@ -144,7 +142,7 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
     ValueError
         As ``zero_nodes``, and if something else in the network depends on the number of nodes.
     NotImplementedError
-        As ``zero_nodes``, and if nodes that go are added to others, go to the outputs, or share a parameter.
+        As ``zero_nodes``, and if nodes that go are added to others, are outputs, or share a parameter.
 
     Examples
     --------
@@ -167,7 +165,7 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, compensate_bia
 
 
 def _cuts(of: Structure, keep: Bool[np.ndarray, " nodes"]) -> list[tuple[Cut, np.ndarray]]:
-    """What goes with the nodes that go, and which of its entries stay."""
+    """Return the cuts of the nodes that go, and which of their entries stay."""
     pieces = of.split(keep)
     parts = [part for part in of.parts if not pieces[part.site.key].all()]
     return [(cut, _kept(cut.ids, pieces[part.site.key])) for part in parts for cut in part.removed()]
@@ -182,12 +180,12 @@ def _zeroed(network: Network, of: Structure, keep: Any, inputs: Any, compensate_
     if not compensate_bias or inputs is None or keep.all():
         return zeroed
     compensating.compensate(network, zeroed, keep, inputs)
-    # The biases of nodes that go themselves.
+    # Compensation also changed biases of nodes that go.
     return parameters.zeroed(zeroed, _masks(zeroed, structure.of(zeroed, inputs), keep))
 
 
 def _shrink(network: nnx.Module, chosen: list[tuple[Cut, Bool[np.ndarray, "..."]]]) -> None:
-    """Take entries out of all variables of a network."""
+    """Take entries out of the variables of a network."""
     stays: dict[tuple[str, int], np.ndarray] = {}
     for cut, kept in chosen:
         at = cut.path, cut.axis or 0
@@ -199,12 +197,12 @@ def _shrink(network: nnx.Module, chosen: list[tuple[Cut, Bool[np.ndarray, "..."]
 
 
 def _resize(network: nnx.Module, of: Structure, keep: Bool[np.ndarray, " nodes"]) -> None:
-    """Tell modules the sizes of what they hold."""
+    """Set the sizes that modules record."""
     pieces = of.split(keep)
     for path, module in parameters.modules(network).items():
         own = [part for part in of.parts if any(cut.path.startswith(f"{path}/") for cut in part.own)]
         for part in own:
-            if getattr(module, "hidden_features", None) == part.site.nodes:  # with so many zeros, a cell begins
+            if getattr(module, "hidden_features", None) == part.site.nodes:  # the size of a cell's first carry
                 module.hidden_features = int(pieces[part.site.key].sum())
                 break
         if isinstance(module, nnx.Linear):
@@ -227,7 +225,7 @@ def _nodes(of: Structure) -> str:
 
 
 def _outputs_of_smaller(of: Structure, network: nnx.Module) -> Any:
-    """Outputs of a network that computed something when it was whole; InputError if sizes no longer fit."""
+    """Return the outputs of a smaller network; InputError if its sizes do not fit."""
     try:
         return _outputs(network, of.inputs)
     except (TypeError, ValueError) as error:
@@ -237,15 +235,15 @@ def _outputs_of_smaller(of: Structure, network: nnx.Module) -> Any:
         ) from error
 
 
-def _check_agrees(of: Structure, what: str, found: Any, expected: Any) -> None:
-    """Refuse outputs that are not the expected ones: something else depends on the nodes."""
+def _check_agrees(of: Structure, what: str, actual: Any, expected: Any) -> None:
+    """Refuse outputs that differ from the expected ones: something else depends on the nodes."""
     message = f"{_nodes(of)} cannot be {what}: something else in the network"
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        eps = float(jnp.finfo(one.dtype).eps) if jnp.issubdtype(one.dtype, jnp.floating) else 0.0
-        one, other = (np.asarray(values).astype(np.float64) for values in (one, other))
-        # A wrong reading is off by far more than rounding.
-        close = np.sqrt(eps) * max(np.abs(one).max(initial=0), np.abs(other).max(initial=0))
-        if one.shape != other.shape or not np.allclose(one, other, rtol=0, atol=close, equal_nan=True):
+    for ours, right in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        eps = float(jnp.finfo(ours.dtype).eps) if jnp.issubdtype(ours.dtype, jnp.floating) else 0.0
+        ours, right = (np.asarray(values).astype(np.float64) for values in (ours, right))
+        # A wrong structure makes far larger differences than rounding.
+        close = np.sqrt(eps) * max(np.abs(ours).max(initial=0), np.abs(right).max(initial=0))
+        if ours.shape != right.shape or not np.allclose(ours, right, rtol=0, atol=close, equal_nan=True):
             raise InputError(f"{message} than {_readers(of)} reads them, or mixes them")
 
 

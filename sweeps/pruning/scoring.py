@@ -1,4 +1,4 @@
-"""Scoring: what says which nodes or weights go first; the lower, the sooner."""
+"""Scoring: scores of nodes and weights; those with the lowest go first."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -19,30 +19,30 @@ from sweeps.pruning import evaluation, parameters, reading, structure
 
 UNIT_CRITERIA = ("norm", *ranking.METHODS)
 WEIGHT_CRITERIA = ("magnitude", "gradient", "random")
-# Of networks that compute with less than float32: examples that depend on each other, whose gradients are one sum;
-# others that are evaluated together, and numbers that their gradients hold.
+# For networks that compute with less than float32: most examples that depend on each other, most other examples in a
+# batch, and most numbers in the gradients of such a batch.
 FEW, MOST_TOGETHER, FLOATS = 64, 256, 2**22
 
 
 def unit_scores(
     network: nnx.Module, by: Any = "norm", *, batch: Any = None, loss: Any = None, seed: int = 0
 ) -> Float[np.ndarray, " nodes"]:
-    """Score every hidden node; the lower, the sooner it should go.
+    """Score every hidden node; nodes with low scores should go first.
 
     Parameters
     ----------
-    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` puts gates on
+    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` gates
     by : one of ``UNIT_CRITERIA``, or the scores themselves, shape (nodes,)
 
-        - ``"norm"``: Euclidean norm of the weights that lead to the node, of a channel those of all positions and
-          inputs; without the bias
-        - a method of ``sweeps.ranking.scores``: ``"gradient"`` is that of the gates, ``"magnitude"`` the norm of the
-          weights that *leave* the node, ``"activation"`` the standard deviation of its value over the examples, and
-          of a channel's over the positions, as where its gate stands
+        - ``"norm"``: Euclidean norm of the node's incoming weights, without the bias; of a channel, over all positions
+          and inputs
+        - a method of ``sweeps.ranking.scores``: ``"gradient"`` is the gate gradient, ``"magnitude"`` the norm of the
+          *outgoing* weights, ``"activation"`` the standard deviation of the node's value at its gate over the examples,
+          and over the positions for a channel
 
-    batch, loss : as for ``sweeps.Objective``; ranking methods need a batch, and so does a network that does not say
-        what it reads: all but a ``sweeps.MLP`` and an ``nnx.Sequential`` that begins with a dense layer
-    seed : of the criterion ``"random"``
+    batch, loss : as for ``sweeps.Objective``; ranking methods need a batch, and so do networks other than a
+        ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer
+    seed : for ``"random"``
 
     Returns
     -------
@@ -53,9 +53,9 @@ def unit_scores(
     TypeError
         If the network is no flax.nnx module.
     ValueError
-        If the criterion is unknown or the scores are not one a node; if a batch is needed; as ``sweeps.ranking``.
+        If the criterion is unknown, the scores have another shape or a batch is needed; as ``sweeps.ranking``.
     NotImplementedError
-        If no parameters of their own make some of the nodes, as of attention heads, and the criterion is ``"norm"``.
+        For ``"norm"``, if some nodes have no parameters of their own, such as attention heads.
     """
     seed = _checked(network, by, UNIT_CRITERIA, "scores of shape (nodes,)", batch, loss, seed)
     of = structure.of(network, inputs_of(batch))
@@ -67,15 +67,15 @@ def unit_scores(
     if by == "random":
         return np.random.default_rng(seed).random(of.nodes)
     if by == "activation" and of.network is not None:
-        # The ranking knows the activations of plain perceptrons only.
+        # ``ranking`` has the activations of plain perceptrons only.
         places = {part.site.key: part.site.places for part in of.parts}
-        found = reading.deviations(network, (of.network, of.params), inputs_of(batch), places)
-        return np.concatenate([found[part.site.key] for part in of.parts])
+        deviations = reading.deviations(network, (of.network, of.params), inputs_of(batch), places)
+        return np.concatenate([deviations[part.site.key] for part in of.parts])
     return ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
 
 
 def _norms(variables: Mapping[str, Any], part: structure.Part) -> Float[np.ndarray, " nodes"]:
-    """Norm of all entries of kernels that make each node."""
+    """Return the norm of all entries of kernels that make each node."""
     squares = np.zeros(part.site.nodes)
     for cut in part.makes:
         alike = tuple(axis for axis, size in enumerate(cut.ids.shape) if size == 1)
@@ -93,7 +93,7 @@ def weight_scores(
     seed: int = 0,
     include_outputs: bool = False,
 ) -> dict[str, Float[np.ndarray, "..."]]:
-    """Score every weight; the lower, the sooner it should go.
+    """Score every weight; weights with low scores should go first.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def weight_scores(
         - ``"gradient"``: |d loss / d w|, of the mean loss on the batch
         - ``"random"``: uniform numbers from [0, 1), the same for the same seed
 
-    batch, loss : as for ``sweeps.Objective``; needed by ``"gradient"``, and by a network that does not say what it
-        reads: all but a ``sweeps.MLP`` and an ``nnx.Sequential`` that begins with a dense layer
-    seed : of the criterion ``"random"``
-    include_outputs : whether layers that no other layer reads, which lead to the outputs, are scored too
+    batch, loss : as for ``sweeps.Objective``; needed for ``"gradient"``, and for networks other than a ``sweeps.MLP``
+        or an ``nnx.Sequential`` that begins with a dense layer
+    seed : for ``"random"``
+    include_outputs : whether to score the layers that no other layer reads, which make the outputs
 
     Returns
     -------
@@ -137,7 +137,7 @@ def weight_scores(
 
 
 def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[str, nnx.Param]:
-    """Kernels by which a network makes what other layers read, by path, in order of the program.
+    """Return the kernels of layers that other layers read, by path, in order of the program.
 
     Raises
     ------
@@ -151,13 +151,13 @@ def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[st
     reader = structure.read_of(network, few)[0].first.reader
     hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.after)
     sources = sorted(reader.sources.values(), key=lambda source: source.order)
-    made = [one for one in sources if one.parent is None and one.kind in ("unit", "channel") and not one.is_embedding]
-    paths = dict.fromkeys(one.path for one in made if include_outputs or one.vertex in hidden)
+    made = [s for s in sources if s.parent is None and s.kind in ("unit", "channel") and not s.is_embedding]
+    paths = dict.fromkeys(source.path for source in made if include_outputs or source.vertex in hidden)
     return {path: variables[path] for path in paths if path in variables}
 
 
 def inputs_of(batch: Any) -> Any:
-    """Inputs of the examples of a batch that count, or None where there is no batch."""
+    """Return the inputs of the examples of a batch that count; None without a batch."""
     if batch is None:
         return None
     data = examples.checked(batch)
@@ -168,17 +168,17 @@ def inputs_of(batch: Any) -> Any:
 
 
 def _checked(network: Any, by: Any, criteria: tuple[str, ...], otherwise: str, batch: Any, loss: Any, seed: Any) -> int:
-    """Refuse what cannot be scored, before anything is; return the seed."""
+    """Refuse arguments that do not fit, before any work; return the seed."""
     parameters.checked_network(network)
     if isinstance(by, str) and by not in criteria:
         raise InputError(f"by must be one of {', '.join(criteria)}, or {otherwise}, got {by!r}")
-    # The first criterion of each kind reads the weights alone.
+    # The first criterion of each tuple reads nothing but weights.
     if batch is None and isinstance(by, str) and by not in (criteria[0], "random"):
         raise InputError(f"by={by!r} needs a batch: give batch=")
     if batch is None and loss is not None:
         raise InputError("loss is of a batch: give batch=")
     if loss is not None:
-        # Whether the criterion needs it or not.
+        # The loss is checked even if the criterion does not use it.
         data = examples.checked(batch)
         losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
     return checks.seed("seed", seed)
@@ -197,7 +197,7 @@ def _as_doubles(values: Any) -> Float[np.ndarray, "..."]:
 
 
 def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
-    """Gradient of the mean loss by the parameters, by path, added up over the examples in float32 at least."""
+    """Return the gradient of the mean loss by path of the parameter, summed over examples in float32 at least."""
     data = examples.checked(batch)
     named = losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
     graph, *states = evaluation.evaluating(network)
@@ -238,7 +238,7 @@ def _gradient(graph: Any, loss: losses.Loss, weights: Any, rest: Any, data: exam
 def _gradient_of_parts(
     graph: Any, loss: losses.Loss, weights: Any, rest: Any, parts: examples.Examples, number: Array
 ) -> Any:
-    """Sum the gradients of single examples, each in the network's own type, in float32 at least."""
+    """Sum gradients of single examples, which have the network's own type, in float32 at least."""
 
     def of_one(weights: Any, example: examples.Examples) -> Array:
         values, _ = evaluation.values(graph, loss, weights, rest, example)
@@ -246,7 +246,7 @@ def _gradient_of_parts(
 
     def add(sums: Any, part: examples.Examples) -> tuple[Any, None]:
         each = jax.vmap(jax.grad(of_one), in_axes=(None, 0))(weights, jax.tree.map(lambda leaf: leaf[:, None], part))
-        return jax.tree.map(lambda total, one: total + losses.widened(one).sum(axis=0), sums, each), None
+        return jax.tree.map(lambda total, part: total + losses.widened(part).sum(axis=0), sums, each), None
 
     nothing = jax.tree.map(lambda leaf: jnp.zeros_like(losses.widened(leaf)), weights)
     sums, _ = jax.lax.scan(add, nothing, parts)

@@ -1,4 +1,4 @@
-"""Sparsities: which of some scored things stay, when an exact share of them goes."""
+"""Sparsities: the nodes or weights that stay when an exact share of them goes."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,25 +20,25 @@ SCOPES = ("layer", "global_raw", "global_normalised")
 def kept(
     scores: Mapping[str, Float[np.ndarray, "..."]], sparsity: Any, scope: str = "layer"
 ) -> dict[str, Bool[np.ndarray, "..."]]:
-    """Return what stays of scored things: those with the lowest scores go, the lowest index first among equals.
+    """Return which items stay: those with the lowest scores go, of equal scores the lowest index first.
 
     Parameters
     ----------
     scores : of each layer, arrays of any shape, in the order of the layers
-    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n things go, for k as it is written
+    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n items go, for the decimal k
         (floor(0.29 * 100) is 28 in binary floating point, and 29 here)
     scope : one of ``SCOPES``
 
-        - ``"layer"``: n counts a layer's things, and each layer loses its own floor(k n)
-        - ``"global_raw"``: n counts the things of all layers, whose scores are compared as they are; among equals the
-          earlier layer's goes first
-        - ``"global_normalised"``: the same, after each layer's scores are divided by their root mean square; a layer
-          of zeros stays one of zeros
+        - ``"layer"``: n counts a layer's items, and each layer loses its own floor(k n)
+        - ``"global_raw"``: n counts the items of all layers, whose scores are compared directly; of equal scores that
+          of the earlier layer goes first
+        - ``"global_normalised"``: the same, after division of each layer's scores by their root mean square, if that is
+          not zero
 
     Returns
     -------
-    true for what stays, by layer, shape (*sparsity.shape, *scores.shape); a larger sparsity keeps a part of what a
-    smaller one keeps
+    true for what stays, by layer, shape (*sparsity.shape, *scores.shape); the items of a larger sparsity are among
+    those of a smaller one
 
     Raises
     ------
@@ -57,24 +57,24 @@ def kept(
     else:
         whole = _of_ranks(_ranks(np.concatenate([*flat.values(), np.zeros(0)])), shares)
         ends = np.cumsum([len(values) for values in flat.values()], dtype=int)
-        # What comes after the last end is nothing; of no layers that is all.
+        # Behind the last end is an empty rest.
         masks = dict(zip(flat, np.split(whole, ends, axis=-1)[:-1], strict=True))
     return {layer: mask.reshape(*shares.shape, *np.shape(scores[layer])) for layer, mask in masks.items()}
 
 
 def check(sparsity: Any, scope: str) -> np.ndarray:
-    """Return sparsities as ``checked_sparsity`` does, for a scope that is one of ``SCOPES``; ValueError otherwise."""
+    """Return sparsities as ``checked_sparsity`` does; ValueError if the scope is none of ``SCOPES``."""
     checks.one_of("scope", scope, SCOPES)
     return checked_sparsity(sparsity)
 
 
 def checked_sparsity(sparsity: Any) -> np.ndarray:
-    """Return sparsities as an array of exact fractions, those that their shortest decimal forms say.
+    """Return sparsities as an array of the exact fractions of their shortest decimal forms.
 
     Raises
     ------
     ValueError
-        If one is no number between 0 and 1.
+        If a sparsity is no number between 0 and 1.
     """
     try:
         given = np.asarray(sparsity)
@@ -82,8 +82,8 @@ def checked_sparsity(sparsity: Any) -> np.ndarray:
         given = np.asarray(None)
     # Fractions and decimals come as objects.
     numbers = given.dtype.kind in "iuf" or given.dtype == jnp.bfloat16
-    if not (numbers or all(isinstance(one, Rational | Decimal) for one in given.reshape(-1))) or not all(
-        0 <= one <= 1 for one in given.reshape(-1)
+    if not (numbers or all(isinstance(share, Rational | Decimal) for share in given.reshape(-1))) or not all(
+        0 <= share <= 1 for share in given.reshape(-1)
     ):
         raise InputError(f"sparsity must be numbers between 0 and 1, got {checks.shown(sparsity)}")
     exact = np.empty(given.shape, object)
@@ -92,7 +92,7 @@ def checked_sparsity(sparsity: Any) -> np.ndarray:
     return exact
 
 
-def _normalised(layer: str, scores: Float[np.ndarray, " things"]) -> Float[np.ndarray, " things"]:
+def _normalised(layer: str, scores: Float[np.ndarray, " items"]) -> Float[np.ndarray, " items"]:
     if not np.isfinite(scores).all():
         raise InputError(f"scores must be finite for scope 'global_normalised', got infinity in {layer}")
     largest = np.abs(scores).max(initial=0)
@@ -103,12 +103,12 @@ def _normalised(layer: str, scores: Float[np.ndarray, " things"]) -> Float[np.nd
     return scaled / np.sqrt(np.mean(np.square(scaled)))
 
 
-def _ranks(scores: Float[np.ndarray, " things"]) -> Int[np.ndarray, " things"]:
+def _ranks(scores: Float[np.ndarray, " items"]) -> Int[np.ndarray, " items"]:
     ranks = np.empty(len(scores), np.int64)
     ranks[np.argsort(scores, kind="stable")] = np.arange(len(scores))
     return ranks
 
 
-def _of_ranks(ranks: Int[np.ndarray, " things"], shares: np.ndarray) -> Bool[np.ndarray, "..."]:
+def _of_ranks(ranks: Int[np.ndarray, " items"], shares: np.ndarray) -> Bool[np.ndarray, "..."]:
     gone = np.array([floor(share * len(ranks)) for share in shares.reshape(-1)], np.int64).reshape(shares.shape)
     return ranks >= gone[..., None]

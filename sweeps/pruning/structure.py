@@ -1,4 +1,4 @@
-"""Structure: the hidden nodes of a network, and the entries of its parameters that each consists of."""
+"""Structure: the hidden nodes of a network, with the entries of parameters that belong to each."""
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -17,7 +17,7 @@ from sweeps.program import cuts, tracing
 from sweeps.program.cuts import Cut
 from sweeps.pruning import parameters
 
-# Examples with which a network is traced, and on which what is made of it is compared with it.
+# Examples for tracing a network, and for comparing it with a changed copy.
 FEW = 8
 
 
@@ -28,9 +28,9 @@ class Part(NamedTuple):
     ----------
     site : with its name and number of nodes
     cuts : the entries of parameters that belong to its nodes
-    ends : what else happens to the nodes than that each is read by itself, in words
-    reason : why its nodes are no entries of parameters; empty if they are
-    fires : whether a node whose own parameters are zero still is not zero, as after a sigmoid
+    ends : uses of the nodes other than by kernels that read each by itself, in words
+    reason : why the cuts do not make up whole nodes; empty if they do
+    fires : whether a node is not zero although its own parameters are, as after a sigmoid
     """
 
     site: program.Site
@@ -68,9 +68,9 @@ class Part(NamedTuple):
 
     @property
     def _makers(self) -> list[Cut]:
-        found = [cut for cut in self.cuts if cut.role == "makes"]
-        # Where a kernel is divided by its norm, the factor that comes with it is what counts.
-        return [cut for cut in found if not cut.is_normalised] or found
+        makers = [cut for cut in self.cuts if cut.role == "makes"]
+        # Of a kernel that is divided by its norm, only the factor that multiplies it counts.
+        return [cut for cut in makers if not cut.is_normalised] or makers
 
     @property
     def can_be_zeroed(self) -> bool:
@@ -78,35 +78,35 @@ class Part(NamedTuple):
         return not self._why_not_zeroed
 
     def zeroed(self) -> list[Cut]:
-        """What is zero when nodes are: what makes them, and what reads them where they would still fire.
+        """Return the cuts to zero: those that make the nodes, and those that read them if they would still fire.
 
         Raises
         ------
         UnsupportedError
-            If there is no such thing.
+            If some have entries of other nodes.
         """
         self._refuse("zeroed", self._why_not_zeroed)
         return self._zeroed
 
     def removed(self) -> tuple[Cut, ...]:
-        """What goes when nodes do.
+        """Return the cuts to remove.
 
         Raises
         ------
         UnsupportedError
-            If something else depends on how many they are.
+            If something else depends on the number of nodes.
         """
         several = [f"they lie along several axes of {cut.path}" for cut in self.cuts if cut.axis is None]
         self._refuse("removed", self._reasons(self.cuts, (*self.ends, *several)))
         return self.cuts
 
     def compensated(self) -> list[Cut]:
-        """What reads the nodes, if nothing else does.
+        """Return the cuts that read the nodes.
 
         Raises
         ------
         UnsupportedError
-            If something else does.
+            If anything else reads the nodes.
         """
         self._refuse("made up for in biases", self._reasons(self.reads, self.ends))
         return self.reads
@@ -121,7 +121,7 @@ class Part(NamedTuple):
         return self._reasons(self._zeroed, ends)
 
     def _reasons(self, chosen: Sequence[Cut], ends: Sequence[str]) -> list[str]:
-        """Why some entries are not those of its nodes alone."""
+        """Return why some cuts cannot be used for these nodes alone."""
         return [self.reason] if self.reason else [f"{cut.path}: {cut.reason}" for cut in chosen if cut.reason] + [*ends]
 
     def _refuse(self, how: str, reasons: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ class Structure(NamedTuple):
     Attributes
     ----------
     parts : in the order of the gate vector
-    network, params : the network as a function, and its parameters; None of a ``sweeps.MLP``, which needs no trial
+    network, params : the network as a function, and its parameters; None of a ``sweeps.MLP``, which is not traced
     inputs : a few examples
     """
 
@@ -150,7 +150,7 @@ class Structure(NamedTuple):
         return sum(part.site.size for part in self.parts)
 
     def split(self, values: Shaped[np.ndarray, "... nodes"]) -> dict[str, Shaped[np.ndarray, "... _"]]:
-        """Cut what is said of the nodes into one piece a site, by its key."""
+        """Cut an array over the nodes into pieces by key of the site."""
         ends = np.cumsum([part.site.size for part in self.parts])[:-1]
         return dict(zip((part.site.key for part in self.parts), np.split(values, ends, axis=-1), strict=True))
 
@@ -169,7 +169,7 @@ class Structure(NamedTuple):
         return parameters.as_bools("keep", values)
 
     def gated(self, keep: Bool[np.ndarray, " nodes"]) -> Any:
-        """Outputs with gates on the nodes, for the few examples."""
+        """Return the outputs with gates on the nodes, for the few examples."""
         assert self.network is not None
         gates, pieces = {}, self.split(keep)
         for part in self.parts:
@@ -183,8 +183,8 @@ def of(network: nnx.Module, inputs: Any = None) -> Structure:
     Parameters
     ----------
     network : a flax.nnx module
-    inputs : examples, of which a few are used; not needed for a ``sweeps.MLP`` and for an ``nnx.Sequential`` that
-        begins with a dense layer
+    inputs : examples, of which a few are used; not needed for a ``sweeps.MLP`` or an ``nnx.Sequential`` that begins
+        with a dense layer
 
     Raises
     ------
@@ -197,20 +197,20 @@ def of(network: nnx.Module, inputs: Any = None) -> Structure:
         if len(network.sizes) < 3:
             raise InputError(f"network has no hidden nodes: its sizes are {network.sizes}")
         return Structure(_of_perceptron(network), None, None, None)
-    found = read(network, few_inputs(network, inputs))
+    structure = read(network, few_inputs(network, inputs))
     with jax.default_matmul_precision("highest"):
-        return found._replace(parts=_with_fires(found))
+        return structure._replace(parts=_with_fires(structure))
 
 
 def read(network: nnx.Module, inputs: Any) -> Structure:
-    """Read the structure of any network off its program, as ``of`` does, but for whether its nodes fire."""
+    """Read the structure of any network as ``of`` does, without whether its nodes fire."""
     with jax.default_matmul_precision("highest"):
         traced, params = read_of(network, inputs)
         return Structure(tuple(Part(*nodes) for nodes in _nodes(traced, names_of(params))), traced, params, inputs)
 
 
 def read_of(network: nnx.Module, inputs: Any) -> tuple[program.Network, Any]:
-    """Return a network as it is read with some inputs, and its parameters; networks of one structure are read once."""
+    """Return a network read with some inputs, and its parameters; networks of equal structure are read once."""
     apply, params = program.of_nnx(network)
     leaves, tree = jax.tree.flatten(jax.tree.map(jax.typeof, (params, jax.tree.map(jnp.asarray, inputs))))
     shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type) for leaf in leaves)
@@ -227,14 +227,14 @@ _nodes = lru_cache(maxsize=16)(cuts.of)
 
 
 def names_of(params: Any) -> tuple[str, ...]:
-    """Paths of all variables of a network, parameters first."""
+    """Return the paths of all variables of a network, parameters first."""
     return tuple(
         path or "" for kind in ("params", "state") for path in tracing.parameter_paths({"params": params[kind]})
     )
 
 
 def _with_fires(of: Structure) -> tuple[Part, ...]:
-    """The parts, with whether their nodes are not zero where their own parameters are."""
+    """Return the parts with ``fires`` set, by a trial with zero parameters."""
     assert of.network is not None
     masks: dict[str, Any] = {}
     for cut in (cut for part in of.parts for cut in part.own):
@@ -247,7 +247,7 @@ def _with_fires(of: Structure) -> tuple[Part, ...]:
             values = of.network.values(silent, of.inputs, [place.key for place in part.site.places])
             fires = fires or any(bool((np.asarray(value) != 0).any()) for value in values.values())
         except UnsupportedError:
-            fires = True  # where nothing is to be seen, the answer that is right in any case
+            fires = True  # cannot be tried; zeroing the readers is right in any case
         parts.append(part._replace(fires=fires))
     return tuple(parts)
 
@@ -262,9 +262,9 @@ def _of_perceptron(network: MLP) -> tuple[Part, ...]:
 def _of_layer(index: int, size: int, has_bias: bool, fires: bool) -> Part:
     path, after, ids = f"layers/{index}", f"layers/{index + 1}", np.arange(size)
     site = program.Site(path, "unit", size, path, (), tuple(range(size)), (path,), (0,))
-    found = [Cut(f"{path}/kernel", "makes", ids[None]), Cut(f"{after}/kernel", "reads", ids[:, None])]
-    found += [Cut(f"{path}/bias", "bias", ids)] if has_bias else []
-    return Part(site, tuple(found), fires=fires)
+    own = [Cut(f"{path}/kernel", "makes", ids[None]), Cut(f"{after}/kernel", "reads", ids[:, None])]
+    own += [Cut(f"{path}/bias", "bias", ids)] if has_bias else []
+    return Part(site, tuple(own), fires=fires)
 
 
 @cache
@@ -273,14 +273,14 @@ def _fires_at_zero(activation: str) -> bool:
 
 
 def few_inputs(network: nnx.Module, inputs: Any = None) -> Any:
-    """Return a few of the inputs, or some that fit the network where none are given.
+    """Return a few of the inputs, or random ones that fit the network where none are given.
 
     Raises
     ------
     TypeError
         If the network is no flax.nnx module.
     ValueError
-        If none are given and the network does not say what would fit.
+        If none are given and the network does not determine their shape.
     """
     parameters.checked_network(network)
     if inputs is not None:
@@ -289,7 +289,7 @@ def few_inputs(network: nnx.Module, inputs: Any = None) -> Any:
     if len(layers) == 0 or not isinstance(layers[0], nnx.Linear):
         raise InputError(
             f"inputs (or a batch) are needed to see which layers of a {type(network).__name__} read which: only a "
-            "sweeps.MLP, and an nnx.Sequential that begins with an nnx.Linear, say what they read"
+            "sweeps.MLP, or an nnx.Sequential that begins with an nnx.Linear, can do without"
         )
     values = np.random.default_rng(0).normal(size=(FEW, layers[0].in_features))
     return jnp.asarray(values, layers[0].kernel.dtype)

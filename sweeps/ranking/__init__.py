@@ -1,4 +1,4 @@
-"""Ranking: which node to remove next, by brute force, to first or second order, or by cheaper guesses."""
+"""Ranking: which node to remove next, by brute force, to first or second order, or by cheaper criteria."""
 
 from sweeps.ranking.criteria import METHODS, scores
 from sweeps.ranking.paths import RemovalPath, masks_along, removal_path

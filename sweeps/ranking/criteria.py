@@ -1,4 +1,4 @@
-"""Criteria: what says which node to remove next, measured, predicted or merely cheap."""
+"""Criteria: measured, predicted or cheap scores of the next node to remove."""
 
 from functools import cached_property
 from typing import Any
@@ -27,46 +27,46 @@ METHODS = (
     "random",
     "shapley",
 )
-# Nodes whose whole hypercube is evaluated for Shapley values.
+# Most nodes for Shapley values, which need the whole hypercube.
 MOST_CUBE_NODES = 20
 
 
 def scores(
     objective: Objective, method: str = "brute_force", gates: Any = None, *, seed: int = 0
 ) -> Float[np.ndarray, " nodes"]:
-    """Score every node that is on: the change of the loss when it goes off, or what stands for it.
+    """Score every node that is on, by the change of the loss when it goes off or by a criterion in its place.
 
-    The lower, the sooner a node should go.
+    Nodes with low scores should go first.
 
     Parameters
     ----------
-    objective : a network's or any function's, with any loss
+    objective : of a network or any function, with any loss
     method : one of ``METHODS``; with g the gate of node k (1 if it is on) and E the mean loss
 
-        - ``"brute_force"``: the change, measured
-        - ``"first_order"``: -g dE/dg, the tangent's prediction
-        - ``"second_order"``: -g dE/dg + g^2/2 d^2E/dg^2, the parabola's, with the true second derivative; exact for
-          squared error where the outputs are affine in the gates
+        - ``"brute_force"``: the measured change
+        - ``"first_order"``: -g dE/dg, predicted by the tangent
+        - ``"second_order"``: -g dE/dg + g^2/2 d^2E/dg^2, predicted by the parabola with the true second derivative;
+          exact for squared error if the outputs are affine in the gates
         - ``"gradient"``: |dE/dg|
-        - ``"magnitude"``: Euclidean norm of the weights that leave the node, those that its gate multiplies
-        - ``"activation"``: standard deviation over the examples of the activation, before the gate
+        - ``"magnitude"``: Euclidean norm of the node's outgoing weights
+        - ``"activation"``: standard deviation of the activation over the examples, before the gate
         - ``"random"``: uniform numbers from [0, 1), the same for the same seed
         - ``"shapley"``: minus the Shapley value of switching the node on, among the nodes that are on; from all masks
 
-    gates : shape (nodes,), the state that nodes are removed from; all on by default
-    seed : of the method ``"random"``
+    gates : gates before the removal, shape (nodes,); all on by default
+    seed : for ``"random"``
 
     Returns
     -------
-    array of shape (nodes,); of the unit of the loss for brute_force, first_order, second_order, gradient and shapley.
-    A node whose gate is zero scores infinity: it cannot be removed again.
+    array of shape (nodes,), in the loss's unit for brute_force, first_order, second_order, gradient and shapley. A node
+    whose gate is zero scores infinity: it cannot be removed again.
 
     Raises
     ------
     ValueError
-        If the method is unknown; if it needs weights or activations and the objective is not that of a ``sweeps.MLP``
-        with all hidden nodes gated; if shapley is asked of too many nodes or of gates between 0 and 1; if the gates
-        are not one vector of one gate a node.
+        If the method is unknown; if it needs weights or activations and the objective is not of a ``sweeps.MLP`` with
+        all hidden nodes gated; for shapley, if nodes are too many or gates between 0 and 1; if the gates have another
+        shape.
 
     References
     ----------
@@ -84,18 +84,18 @@ def scores(
 
 
 def check_objective(objective: Any) -> None:
-    """Raise TypeError for what is no objective."""
+    """Raise TypeError if the argument is no objective."""
     if not isinstance(objective, Objective):
         raise InputTypeError(f"objective must be a sweeps.Objective, got {type(objective).__name__}")
 
 
 def checked_gates(objective: Objective, gates: Any) -> np.ndarray:
-    """Return one gate vector, all on for None.
+    """Return a gate vector; None stands for all nodes on.
 
     Raises
     ------
     ValueError
-        If it is not one vector of one gate a node.
+        If it is not a vector with a gate for each node.
     """
     check_objective(objective)
     vector = np.asarray(objective.checked_gates(np.ones(len(objective.nodes)) if gates is None else gates))
@@ -104,18 +104,17 @@ def checked_gates(objective: Objective, gates: Any) -> np.ndarray:
     return vector
 
 
-# The layers of objectives that are still in use: their activations are computed once.
+# Layers by objective, while the objective lives, so that their activations are computed once.
 _KNOWN: WeakKeyDictionary[Objective, layered.Layered | None] = WeakKeyDictionary()
 
 
 def layers_of(objective: Objective) -> layered.Layered | None:
-    """Return the layers of an objective's network, or None where it has none.
+    """Return the layers of an objective's network, or None if it is no plain MLP.
 
-    At one random gate vector the layers have to agree with the objective, which may call the network in a way of its
-    own.
+    The layers must agree with the objective at a random gate vector: the objective may call the network in its own way.
     """
     if objective not in _KNOWN:
-        network = layered.of_network(objective)
+        network = layered.from_objective(objective)
         _KNOWN[objective] = network if network is not None and _agree(network, objective) else None
     return _KNOWN[objective]
 
@@ -123,14 +122,14 @@ def layers_of(objective: Objective) -> layered.Layered | None:
 def _agree(network: layered.Layered, objective: Objective) -> bool:
     gates = np.random.default_rng(0).uniform(0.5, 1, size=network.nodes)
     with jax.default_matmul_precision(objective.precision):
-        said = removal.measured(network, objective.checked_gates(gates)).loss
-    # A wrong reading is off by far more than rounding, but for networks that round to fewer bits themselves.
+        loss = removal.measured(network, objective.checked_gates(gates)).loss
+    # Wrong layers make far larger differences than rounding; networks with narrow floats round more.
     close = 1e-3 if network.is_exact else 0.1
-    return np.allclose(objective.evaluate(gates, gradients=False).loss, said, rtol=close, equal_nan=True)
+    return np.allclose(objective.evaluate(gates, gradients=False).loss, loss, rtol=close, equal_nan=True)
 
 
 class Scorer:
-    """A criterion for one objective, which keeps what does not change from one removal to the next.
+    """A criterion for an objective, which keeps the constants of all removals.
 
     Parameters
     ----------
@@ -156,24 +155,24 @@ class Scorer:
     def __call__(self, gates: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
         """Return the scores at a gate vector, infinite where a gate is zero."""
         with jax.default_matmul_precision(self.objective.precision):
-            found = getattr(self, f"_{self.method}")(gates)
-        return np.where(gates != 0, np.asarray(found), np.inf)
+            values = getattr(self, f"_{self.method}")(gates)
+        return np.where(gates != 0, np.asarray(values), np.inf)
 
     @cached_property
     def network(self) -> layered.Layered | None:
-        """The layers of the objective's network, or None where only the objective itself can be asked."""
-        found = layers_of(self.objective)
-        return found if found is not None and found.is_exact else None
+        """The layers of the objective's network if they are exact, or else None."""
+        layers = layers_of(self.objective)
+        return layers if layers is not None and layers.is_exact else None
 
     @property
     def needed_network(self) -> layered.Layered:
-        """The layers, which say at least what they are made of, or ValueError where there are none."""
-        found = layers_of(self.objective)
-        if found is None:
+        """The layers of the objective's network, exact or not; ValueError if there are none."""
+        layers = layers_of(self.objective)
+        if layers is None:
             raise InputError(
                 f"method {self.method!r} needs the weights and activations of a sweeps.MLP with all hidden nodes gated"
             )
-        return found
+        return layers
 
     def _brute_force(self, gates: np.ndarray) -> Array | np.ndarray:
         if self.network is not None:
@@ -201,7 +200,7 @@ class Scorer:
 
     def _activation(self, gates: np.ndarray) -> np.ndarray:
         values = activations(self.needed_network, self.objective.checked_gates(gates))
-        # Of infinite activations it is NaN.
+        # Infinite activations give NaN.
         with np.errstate(invalid="ignore"):
             return values.std(axis=1)
 
@@ -215,9 +214,9 @@ class Scorer:
         numbers = np.zeros(1, np.int64)
         for node in on:
             numbers = np.concatenate([numbers, numbers + (1 << node)])
-        found = np.zeros(len(gates))
-        found[on] = -shapley_values(self._cube[numbers])
-        return found
+        values = np.zeros(len(gates))
+        values[on] = -shapley_values(self._cube[numbers])
+        return values
 
     @cached_property
     def _cube(self) -> Float[np.ndarray, " masks"]:
@@ -233,7 +232,7 @@ def activations(network: layered.Layered, gates: Float[Array, " nodes"]) -> Floa
 
 @compiling.jit
 def second_derivatives(plan: Plan, gates: Float[Array, " nodes"], nodes: Int[Array, " some"]) -> Float[Array, " some"]:
-    """d^2 loss / d gate^2 of some nodes for any plan: forward over reverse, one row of the Hessian at a time."""
+    """Return d^2 loss / d gate^2 of some nodes for any plan: forward over reverse, a row of the Hessian at a time."""
     plan = plan.prepared()
     gradient = jax.grad(lambda vector: plan.evaluate(vector[None], False)[0][0])
 
@@ -245,7 +244,7 @@ def second_derivatives(plan: Plan, gates: Float[Array, " nodes"], nodes: Int[Arr
 
 
 def shapley_values(values: Float[np.ndarray, " masks"]) -> Float[np.ndarray, " nodes"]:
-    """Shapley value of switching each node on.
+    """Return the Shapley value of switching each node on.
 
     phi_k = sum over the sets S without k of |S|! (n - |S| - 1)! / n! (values[S and k] - values[S]).
 
@@ -259,13 +258,13 @@ def shapley_values(values: Float[np.ndarray, " masks"]) -> Float[np.ndarray, " n
     """
     nodes = len(values).bit_length() - 1
     others = np.bitwise_count(np.arange(len(values) // 2))
-    # |S|! (n - |S| - 1)! / n! = 1 / (n binomial(n - 1, |S|)), made one from the other.
+    # |S|! (n - |S| - 1)! / n! = 1 / (n binomial(n - 1, |S|)), by recursion over |S|.
     weights = np.ones(max(nodes, 1)) / max(nodes, 1)
     for size in range(1, nodes):
         weights[size] = weights[size - 1] * size / (nodes - size)
-    found = np.empty(nodes)
+    shapley = np.empty(nodes)
     for node in range(nodes):
-        # Leaving the node's bit out of the mask's number leaves the numbers of the other nodes' masks, in order.
+        # Without the node's bit, mask numbers are those of the other nodes, in order.
         pairs = values.reshape(-1, 2, 2**node)
-        found[node] = weights[others] @ (pairs[:, 1] - pairs[:, 0]).ravel()
-    return found
+        shapley[node] = weights[others] @ (pairs[:, 1] - pairs[:, 0]).ravel()
+    return shapley

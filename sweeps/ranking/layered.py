@@ -1,7 +1,7 @@
-"""Layered networks: what an MLP computes behind each of its nodes, and its loss when one of them changes.
+"""Layered networks: the loss of an MLP when a node changes, computed from the node's layer on.
 
-A node that changes by d changes the sums of the next layer by d times its outgoing weights, a matrix of rank one, and
-nothing before them. So the first gated layer is computed once for all, and a candidate costs what lies behind it.
+A change d of a node changes the sums of the next layer by d times its outgoing weights, a matrix of rank one, and
+nothing before them. The first gated layer is therefore computed once, and a candidate costs the layers behind it.
 Examples are innermost: values have the shape (nodes, examples), and (nodes, candidates, examples) for candidates.
 """
 
@@ -20,9 +20,9 @@ from sweeps.networks import ACTIVATIONS, MLP
 from sweeps.objective import Objective
 from sweeps.ranking import rows
 
-# What a node may add to a sum, in units of what the loss tells apart: half of the digits of float32.
+# Largest term of a sum, relative to the size that the loss resolves: half of the digits of float32.
 LARGEST_TERM = 2.0**12
-# Examples in a block, and numbers of a block that a chunk of candidates holds: its working set stays in cache.
+# Examples in a block, and numbers in a chunk of candidates on a block, which should fit in cache.
 CPU_BLOCK, ACCELERATOR_BLOCK = 4096, 2**14
 CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**24
 MOST_CANDIDATES = 16
@@ -41,9 +41,9 @@ class Layered:
     kernels, biases : of the layers after the first hidden one
     activation, output_activation, loss : names
     has_classes : whether the targets are classes
-    is_exact : whether the network computes what the layers do, to rounding: not where it does so with fewer bits than
-        float32 has, or a node's activation is infinite, or so large that little is left of the others' digits when what
-        it adds to the sums of the next layer is taken away again
+    is_exact : whether layers and network agree up to rounding: false if the network computes with less than float32, or
+        if a node's activation is infinite or so large that subtracting its term from a sum leaves few digits of the
+        other terms
     """
 
     hidden: Float[Array, "blocks first block"]
@@ -79,28 +79,28 @@ class Layered:
         return max(1, min(fitting, MOST_CANDIDATES if on_cpu else 1024, self.sizes[layer]))
 
     def first_sums(self, gates: Float[Array, " nodes"]) -> Float[Array, "blocks second block"]:
-        """Return the sums that the layer after the first hidden one receives."""
+        """Return the sums of the layer after the first hidden one."""
         weights = self.split(gates)[0][:, None] * self.kernels[0]
         return jnp.einsum("no,bne->boe", weights, self.hidden) + self.biases[0][None, :, None]
 
     def behind(
         self, layer: int, sums: Float[Array, "next candidates block"], gates: Float[Array, " nodes"]
     ) -> Float[Array, "behind candidates block"]:
-        """Return the sums of the layer behind, given those that a layer's nodes add up to."""
+        """Return the sums of the layer after next, given those of the layer after a layer."""
         values = ACTIVATIONS[self.activation](sums)
         weights = self.split(gates)[layer + 1][:, None] * self.kernels[layer + 1]
         return jnp.einsum("no,nke->oke", weights, values) + self.biases[layer + 1][:, None, None]
 
     def losses(self, outputs: rows.Rows, targets: Array, like: Array) -> Float[Array, "candidates block"]:
-        """Loss of each example, given rows of sums of the last layer."""
+        """Return the loss of each example, given rows of sums of the last layer."""
         return rows.LOSSES[self.loss](self._activated(outputs), targets, jnp.zeros_like(like))
 
     def right(self, outputs: rows.Rows, targets: Array, like: Array) -> Array:
-        """Whether the class of each example is the right one."""
+        """Whether the class of each example is right."""
         return rows.is_right(self._activated(outputs), targets, jnp.zeros_like(like))
 
     def finite(self, outputs: rows.Rows, targets: Array, like: Array) -> Array:
-        """Whether the outputs of each example are finite, without which they say no class."""
+        """Whether the outputs of each example are finite, as a class needs."""
         return rows.is_finite(self._activated(outputs), targets, jnp.zeros_like(like))
 
     def _activated(self, outputs: rows.Rows) -> rows.Rows:
@@ -110,13 +110,13 @@ class Layered:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class State:
-    """Everything of one block that the candidates share.
+    """The values on a block that all candidates share.
 
     Attributes
     ----------
     block : its number, a scalar
     values : activations of each hidden layer but the first, shapes (nodes of the layer, block)
-    sums : what the nodes of each hidden layer add up to in the layer behind, shapes (nodes behind, block)
+    sums : of the layer after each hidden layer, shapes (nodes of that layer, block)
     targets, present : of the block
     """
 
@@ -130,7 +130,7 @@ class State:
 def state_of(
     network: Layered, gates: Float[Array, " nodes"], block: Int[Array, ""], first: Float[Array, "second block"]
 ) -> State:
-    """Return the state of a block, given its number and the sums behind the first hidden layer."""
+    """Return the state of a block, given its number and the sums after the first hidden layer."""
     values, sums = [], [first]
     for layer in range(len(network.kernels) - 1):
         values.append(ACTIVATIONS[network.activation](sums[-1]))
@@ -138,10 +138,10 @@ def state_of(
     return State(block, tuple(values), tuple(sums), network.targets[block], network.present[block])
 
 
-def activations(network: Layered, state: State, layer: int, units: Int[Array, " candidates"]) -> Array:
-    """Return the activations of some units of a layer, shape (candidates, block)."""
-    # Read where they lie: the hidden layer of a whole block, copied for each loop, would take longer than a chunk.
-    return network.hidden[state.block, units] if layer == 0 else state.values[layer - 1][units]
+def activations(network: Layered, state: State, layer: int, nodes: Int[Array, " candidates"]) -> Array:
+    """Return the activations of some nodes of a layer, shape (candidates, block)."""
+    # Indexed in place: a loop would copy the hidden layer of a whole block, which takes longer than a chunk.
+    return network.hidden[state.block, nodes] if layer == 0 else state.values[layer - 1][nodes]
 
 
 def losses_with(
@@ -149,19 +149,19 @@ def losses_with(
     state: State,
     gates: Float[Array, " nodes"],
     layer: int,
-    units: Int[Array, " candidates"],
+    nodes: Int[Array, " candidates"],
     change: Float[Array, " candidates"],
 ) -> Float[Array, "candidates block"]:
-    """Loss of each example when the gate of one unit of a layer changes, for several such units.
+    """Return the loss of each example when the gate of a single node changes, for several such nodes of a layer.
 
     Parameters
     ----------
     network, state, gates : before the change
-    layer, units : which nodes
+    layer, nodes : the layer, and numbers of its nodes
     change : of the gate of each
     """
-    values = activations(network, state, layer, units) * change[:, None]
-    weights, before = network.kernels[layer][units], state.sums[layer]
+    values = activations(network, state, layer, nodes) * change[:, None]
+    weights, before = network.kernels[layer][nodes], state.sums[layer]
     if layer == len(network.kernels) - 1:
         return network.losses(lambda c: before[c][None] + values * weights[:, c][:, None], state.targets, like=values)
     sums = before[:, None] + weights.T[:, :, None] * values[None]
@@ -170,11 +170,10 @@ def losses_with(
     return network.losses(lambda c: sums[c], state.targets, like=values)
 
 
-def of_network(objective: Objective) -> Layered | None:
-    """Return the layers of an objective's network, or None where it is no plain MLP with all hidden nodes gated.
+def from_objective(objective: Objective) -> Layered | None:
+    """Return the layers of an objective's network, or None if it is no plain MLP with all hidden nodes gated.
 
-    Only what the layers look like is read here; whether the objective computes with them what they say is for the
-    caller to check.
+    The caller checks that the objective computes the same as these layers.
     """
     network, batch = objective.network, objective.batch
     # Exact types: a subclass may compute something else.
@@ -214,7 +213,7 @@ def _of_layers(
 
 
 def _largest_term(layers: list[nnx.Linear], activation: str, hidden: Array) -> float:
-    """Return the most that a hidden node adds to a sum of the next layer, with all nodes on; infinite if not finite."""
+    """Return the largest term of a hidden node in a sum of the next layer, all nodes on; infinite if not finite."""
     weights = [(layer.kernel[...], None if layer.bias is None else layer.bias[...]) for layer in layers[1:]]
     return float(_largest_of(weights, activation, hidden))
 
@@ -232,12 +231,12 @@ def _largest_of(weights: list[tuple[Array, Array | None]], activation: str, hidd
 
 
 def _unit(targets: np.ndarray) -> float:
-    """Return the size of sums that a loss tells apart: one for classes, and of values that of the largest."""
+    """Return the size of sums that a loss resolves: 1 for classes, and the largest target for values."""
     return 1.0 if targets.dtype.kind in "biu" else max(1.0, float(np.abs(targets).max()))
 
 
 def _target_rows(targets: np.ndarray, outputs: int, whole: bool) -> np.ndarray:
-    """Targets of shape (outputs, examples): one-hot for classes."""
+    """Return targets of shape (outputs, examples): one-hot for classes."""
     if whole and outputs > 1:
         return targets[None] == np.arange(outputs)[:, None]
     return targets.reshape(len(targets), outputs).T
@@ -246,7 +245,7 @@ def _target_rows(targets: np.ndarray, outputs: int, whole: bool) -> np.ndarray:
 def _blocks(values: Array, repeat: bool = True) -> Array:
     """Cut (rows, examples) into (blocks, rows, block); the padding repeats examples or is zero.
 
-    Repeated examples overflow only where the examples do, and so never become zero times infinity.
+    Repeated examples overflow only if the examples do, so that no zero meets infinity.
     """
     largest = CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK
     examples = values.shape[1]
@@ -265,12 +264,12 @@ def _cut(values: Array, blocks: int, block: int, repeat: bool) -> Array:
 
 @jax.jit
 def all_activations(network: Layered, gates: Float[Array, " nodes"]) -> Float[Array, "nodes examples"]:
-    """Activations of all hidden nodes, before their gates, on all examples and what pads the last block."""
+    """Return the activations of all hidden nodes, before their gates, on all examples and the padding."""
 
     def of_block(block: Array, first: Array) -> Array:
         state = state_of(network, gates, block, first)
         return jnp.concatenate([network.hidden[block], *state.values])
 
     blocks = jnp.arange(len(network.hidden))
-    found = jax.lax.map(lambda block: of_block(*block), (blocks, network.first_sums(gates)))
-    return jnp.moveaxis(found, 0, 1).reshape(network.nodes, -1)
+    values = jax.lax.map(lambda block: of_block(*block), (blocks, network.first_sums(gates)))
+    return jnp.moveaxis(values, 0, 1).reshape(network.nodes, -1)

@@ -1,4 +1,4 @@
-"""Removal paths: nodes removed one after the other, by a criterion that may look again after each removal."""
+"""Removal paths: nodes removed one after the other, by scores that may be computed anew after each removal."""
 
 from typing import Any, NamedTuple
 
@@ -23,11 +23,11 @@ class RemovalPath(NamedTuple):
     order : node that each removal switches off, shape (nodes,)
     loss : mean loss before the first removal and after each, shape (nodes + 1,), in the loss's unit
     accuracy : share of the examples whose class is right, shape (nodes + 1,); NaN where there are no classes
-    predicted : score of the node at the moment of the choice, shape (nodes,): the predicted change of the loss, or what
-        the method puts in its place
-    change : of the loss by each removal, measured, shape (nodes,)
-    best : node whose removal would have changed the loss least, shape (nodes,); -1 where that was not measured
-    best_change : the change that it would have made, shape (nodes,); NaN where that was not measured
+    predicted : score of the removed node when it was chosen, shape (nodes,): the predicted change of the loss, or the
+        method's criterion
+    change : measured change of the loss by each removal, shape (nodes,)
+    best : node with the lowest change of the loss, shape (nodes,); -1 where that was not measured
+    best_change : the change by that node, shape (nodes,); NaN where that was not measured
     names, layers : of the node that each removal switches off, tuples of length nodes
     method, rerank : as given
     unit : of the loss
@@ -54,9 +54,9 @@ class RemovalPath(NamedTuple):
     def to_dataset(self) -> xr.Dataset:
         """Return the path with labels.
 
-        ``loss`` and ``accuracy`` lie along ``step``, the number of nodes removed so far; ``order``, ``predicted``,
-        ``change``, ``best``, ``best_change`` and ``is_best`` along ``removal``, which leads to the step of the same
-        number. ``name`` and ``layer`` of the removed node are coordinates; method and rerank are attributes.
+        ``loss`` and ``accuracy`` lie along ``step``, the number of removed nodes; ``order``, ``predicted``, ``change``,
+        ``best``, ``best_change`` and ``is_best`` along ``removal``, which leads to the step of the same number.
+        ``name`` and ``layer`` of the removed node are coordinates; method and rerank are attributes.
         """
         steps = {"loss": self.loss, "accuracy": self.accuracy}
         removals = {
@@ -94,16 +94,15 @@ IN_LOSS_UNITS = ("loss", "change", "best_change")
 def removal_path(
     objective: Objective, method: str = "brute_force", rerank: bool = True, *, measure: bool = True, seed: int = 0
 ) -> RemovalPath:
-    """Remove all nodes, one after the other, each time the one with the lowest score, the first of equals.
+    """Remove all nodes, one after the other, each time the first node with the lowest score.
 
     Parameters
     ----------
-    objective : a network's or any function's, with any loss
+    objective : of a network or any function, with any loss
     method : one of ``sweeps.ranking.METHODS``, see ``scores``
-    rerank : whether to score the nodes that are left after each removal; otherwise they are scored once, all on
-    measure : whether to measure at each step which removal would have been the best, which costs as much as the
-        method ``"brute_force"``
-    seed : of the method ``"random"``
+    rerank : whether to score the remaining nodes anew after each removal; otherwise they are scored once, all on
+    measure : whether to measure the best removal at each step, which costs as much as ``"brute_force"``
+    seed : for ``"random"``
 
     Returns
     -------
@@ -117,9 +116,9 @@ def removal_path(
     Notes
     -----
     For a ``sweeps.MLP`` with all hidden nodes gated, brute force is one compiled program. A removal changes the sums
-    of the layer behind by a matrix of rank one; before it nothing changes, so that a candidate of the last hidden
-    layer costs an elementwise pass over (outputs, examples) and no matrix product at all. Other objectives are
-    evaluated on all masks with one node less, batch by batch.
+    of the next layer by a matrix of rank one and nothing before them, so that a candidate of the last hidden layer
+    costs an elementwise pass over (outputs, examples) and no matrix product. Other objectives are evaluated on all
+    masks with one node less, batch by batch.
 
     References
     ----------
@@ -141,12 +140,12 @@ def removal_path(
 
 
 def _walked(scorer: Scorer, rerank: bool) -> RemovalPath:
-    """Return the path of a layered network, measured by one compiled program."""
+    """Return the path of a layered network, measured by a compiled program."""
     network, greedy = scorer.needed_network, rerank and scorer.method == "brute_force"
     order, predicted = (np.arange(network.nodes), None) if greedy else _ranked(scorer, rerank)
     with jax.default_matmul_precision(scorer.objective.precision):
-        found = removal.walk(network, jnp.asarray(order, jnp.int32), jnp.asarray(not greedy))
-    steps = jax.tree.map(np.asarray, found)
+        walked = removal.walk(network, jnp.asarray(order, jnp.int32), jnp.asarray(not greedy))
+    steps = jax.tree.map(np.asarray, walked)
     change = steps.change[:-1]
     return _labelled(
         scorer,
@@ -188,12 +187,12 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
 
 
 def masks_along(order: Any) -> Float[np.ndarray, "steps nodes"]:
-    """Gates at each step of a path, shape (nodes + 1, nodes): step s has the first s nodes of the order off.
+    """Return the gates at each step of a path, shape (nodes + 1, nodes): at step s the first s nodes are off.
 
     Raises
     ------
     TypeError, ValueError
-        If the order does not hold the number of each node once.
+        If the order is no permutation of the nodes.
     """
     given = checks.numbers("order", order)
     if given.ndim != 1 or not np.array_equal(np.sort(given), np.arange(len(given))):
@@ -206,22 +205,22 @@ def _ranked(scorer: Scorer, rerank: bool) -> tuple[np.ndarray, np.ndarray]:
     nodes = len(scorer.objective.nodes)
     gates = np.array(scorer.objective.checked_gates(np.ones(nodes)))
     order, predicted = np.zeros(nodes, np.int64), np.zeros(nodes)
-    found = scorer(gates)
+    scores = scorer(gates)
     for step in range(nodes):
         if rerank and step:
-            found = scorer(gates)
-        node = lowest(found, gates != 0)
-        order[step], predicted[step], gates[node] = node, found[node], 0
+            scores = scorer(gates)
+        node = lowest(scores, gates != 0)
+        order[step], predicted[step], gates[node] = node, scores[node], 0
     return order, predicted
 
 
 def lowest(values: Float[np.ndarray, " nodes"], on: Bool[np.ndarray, " nodes"]) -> int:
-    """Return the first of the nodes that are on with the lowest value; NaN comes last."""
+    """Return the first node with the lowest value among those that are on; NaN comes last."""
     return int(removal.cheapest(jnp.asarray(values), jnp.asarray(on)))
 
 
 def _accuracy(objective: Objective, masks: Float[np.ndarray, "steps nodes"]) -> Float[np.ndarray, " steps"]:
-    """Share of right classes with each mask; NaN where there are no classes."""
+    """Return the share of right classes with each mask; NaN without classes."""
     return np.full(len(masks), np.nan) if objective.batch is None else np.asarray(objective.accuracy(masks))
 
 

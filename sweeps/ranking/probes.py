@@ -1,4 +1,4 @@
-"""Probes: why a criterion is right or wrong about a node: its gain, its partners, its twins."""
+"""Probes of why a criterion errs: gain curves, interactions of pairs, correlated activations."""
 
 from typing import Any, NamedTuple
 
@@ -12,12 +12,12 @@ from sweeps import checks
 from sweeps.objective import Objective
 from sweeps.ranking.criteria import Scorer, activations, checked_gates, second_derivatives
 
-# From 1 to 0 and a quarter beyond both, in steps of 0.05.
+# From -0.25 to 1.25 in steps of 0.05.
 GAINS = tuple((np.arange(-5, 26) / 20).tolist())
 
 
 class GainCurve(NamedTuple):
-    """The loss against the gain of one node.
+    """The loss against the gain of a node.
 
     Attributes
     ----------
@@ -39,15 +39,15 @@ class GainCurve(NamedTuple):
 
 
 def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = GAINS) -> GainCurve:
-    """Evaluate the loss along the gain of one node, and what first and second order make of it.
+    """Evaluate the loss along the gain of a node, with its predictions to first and second order.
 
-    E(g) + (gain - g) dE/dg and E(g) + (gain - g) dE/dg + (gain - g)^2 / 2 d^2E/dg^2, with g the node's own gate.
+    These are E(g) + (gain - g) dE/dg, and the same plus (gain - g)^2 / 2 d^2E/dg^2, with g the node's own gate.
 
     Parameters
     ----------
-    objective : a network's or any function's
+    objective : of a network or any function
     node : number of the node
-    gates : shape (nodes,), those of the other nodes and the point of expansion; all on by default
+    gates : point of expansion, shape (nodes,); all on by default
     gains : shape (points,)
 
     Returns
@@ -57,7 +57,7 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
     Raises
     ------
     ValueError
-        If there is no such node, the gains are not one vector, or the gates are not one vector of one gate a node.
+        If there is no such node, the gains are no vector, or the gates have another shape.
 
     References
     ----------
@@ -89,22 +89,22 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
 def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
     """Change of the loss when two nodes go off together, minus the changes when each goes off alone.
 
-    Negative where two nodes cancel each other's effects: to remove both costs less than the sum.
+    Negative if the effects of two nodes cancel: removing both costs less than the sum.
 
     Parameters
     ----------
-    objective : a network's or any function's
-    gates : shape (nodes,), the state that nodes are removed from; all on by default
+    objective : of a network or any function
+    gates : gates before the removal, shape (nodes,); all on by default
 
     Returns
     -------
     array of shape (nodes, nodes), symmetric, in the loss's unit; zero with a node that is off already, and NaN on the
-    diagonal, where there are no two nodes
+    diagonal
 
     Raises
     ------
     ValueError
-        If the gates are not one vector of one gate a node.
+        If the gates have another shape.
     """
     vector = checked_gates(objective, gates)
     without = vector[None] * (1 - np.eye(len(vector), dtype=vector.dtype))
@@ -112,7 +112,7 @@ def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarra
     def losses(masks: np.ndarray) -> np.ndarray:
         return np.asarray(objective.evaluate(masks, gradients=False).loss, float)
 
-    # A row at a time: all masks together would be (nodes, nodes, nodes). The first one is of the row's node alone.
+    # A row at a time: all masks together would have shape (nodes, nodes, nodes). First comes the row's node alone.
     rows = [losses(np.concatenate([mask[None], without * mask[None]])) for mask in without]
     alone = np.asarray([row[0] for row in rows])
     both = np.stack([row[1:] for row in rows])
@@ -122,26 +122,26 @@ def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarra
 
 
 def activation_correlation(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
-    """Pearson correlation of the activations of each two nodes over the examples.
+    """Return the Pearson correlation over the examples of the activations of each two nodes.
 
     Parameters
     ----------
-    objective : that of a ``sweeps.MLP`` with all hidden nodes gated
-    gates : shape (nodes,); all on by default. A node's own gate does not change its correlations, those before it do.
+    objective : of a ``sweeps.MLP`` with all hidden nodes gated
+    gates : shape (nodes,); all on by default. Gates change the correlations of nodes in later layers only.
 
     Returns
     -------
-    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant, or
-    not finite
+    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant or not
+    finite
 
     Raises
     ------
     ValueError
-        If the objective has no such network, or the gates are not one vector of one gate a node.
+        If the objective has no such network, or the gates have another shape.
     """
     vector = checked_gates(objective, gates)
     values = activations(Scorer(objective, "activation").needed_network, jnp.asarray(vector)).astype(np.float64)
-    # A constant's deviations are rounding errors, not signal.
+    # The deviations of a constant are rounding errors.
     rounding = 8 * np.finfo(vector.dtype).eps * np.linalg.norm(values, axis=1)
     with np.errstate(invalid="ignore"):
         values -= values.mean(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Removal in layered networks: the loss when each node goes off, and along whole paths, in one compiled program."""
+"""Removal in layered networks: the loss when each node goes off, and along whole paths, compiled."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,13 +12,12 @@ from sweeps.ranking.layered import Layered, State, losses_with, state_of
 
 
 class Measured(NamedTuple):
-    """What removing one node of a given network does.
+    """Effect of removing each node of a network.
 
     Attributes
     ----------
     loss : mean loss before, a scalar
-    accuracy : share of the examples with the right class before, a scalar; NaN where there are no classes, and where
-        outputs are not finite
+    accuracy : share of right classes before, a scalar; NaN without classes, or if outputs are not finite
     change : of the mean loss when each node goes off, shape (nodes,); zero for nodes that are off
     """
 
@@ -28,13 +27,13 @@ class Measured(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What happened at each step of a path; the last step has no node to remove.
+    """The steps of a path; the last has no node to remove.
 
     Attributes
     ----------
-    node : the node that was removed, shape (nodes + 1,)
-    best : the node whose removal costs least, the first of equals
-    change, best_change : of the mean loss, by the removal of either
+    node : the removed node, shape (nodes + 1,)
+    best : the first node whose removal costs least
+    change, best_change : of the mean loss, by the removal of ``node`` and of ``best``
     loss, accuracy : before the removal
     """
 
@@ -47,39 +46,39 @@ class Steps(NamedTuple):
 
 
 def cheapest(change: Float[Array, " nodes"], on: Bool[Array, " nodes"]) -> Int[Array, ""]:
-    """Return the first of the nodes that are on whose removal changes the loss least; a change of NaN comes last."""
+    """Return the first node with the lowest change of the loss among those that are on; NaN comes last."""
     most = jnp.finfo(change.dtype).max
     finite = jnp.where(jnp.isnan(change), most, jnp.clip(change, -most, most))
     return jnp.argmin(jnp.where(on, finite, jnp.inf))
 
 
-def over_units(
-    network: Layered, layer: int, on: Bool[Array, " units"], evaluate: Callable[[Array], Array], total: Array
-) -> Float[Array, " units"]:
-    """Add ``evaluate(units)`` to the totals of a layer's units that are on, a chunk at a time, and of no others.
+def over_nodes(
+    network: Layered, layer: int, on: Bool[Array, " nodes"], evaluate: Callable[[Array], Array], total: Array
+) -> Float[Array, " nodes"]:
+    """Add ``evaluate(nodes)`` to the totals of a layer's nodes that are on, a chunk at a time.
 
-    The units that are on come first in a list, and a loop of as many turns as they need goes over it: nothing is
-    spent on those that are off, and shapes stay the same.
+    The nodes that are on are sorted to the front, and a loop takes as many chunks as they fill: nodes that are off cost
+    nothing, and shapes stay constant.
     """
     size = network.candidates(layer)
     order = jnp.pad(jnp.argsort(~on, stable=True), (0, -len(on) % size))
     number = on.sum()
 
     def add(chunk: Any, total: Array) -> Array:
-        units = jax.lax.dynamic_slice(order, (chunk * size,), (size,))
+        nodes = jax.lax.dynamic_slice(order, (chunk * size,), (size,))
         counted = chunk * size + jnp.arange(size) < number
-        return total.at[units].add(jnp.where(counted, evaluate(units), 0))
+        return total.at[nodes].add(jnp.where(counted, evaluate(nodes), 0))
 
     return jax.lax.fori_loop(0, -(-number // size), add, total)
 
 
 def measure(network: Layered, gates: Float[Array, " nodes"], sums: Float[Array, "blocks second block"]) -> Measured:
-    """Remove every node that is on, one at a time, as part of a larger program.
+    """Remove every node that is on, one at a time, within a larger program.
 
     Parameters
     ----------
-    network, gates : what they are removed from
-    sums : of the layer behind the first hidden one, as ``network.first_sums(gates)`` has them
+    network, gates : before the removal
+    sums : ``network.first_sums(gates)``
     """
     pieces = network.split(gates)
 
@@ -91,10 +90,12 @@ def measure(network: Layered, gates: Float[Array, " nodes"], sums: Float[Array, 
         right = network.right(lambda c: outputs[c], state.targets, like=outputs[0])[0] & answered
         present = state.present > 0
         changes = tuple(
-            over_units(network, layer, piece != 0, _changes(network, state, gates, layer, before), total)
+            over_nodes(network, layer, piece != 0, _changes(network, state, gates, layer, before), total)
             for layer, (piece, total) in enumerate(zip(pieces, totals[2], strict=True))
         )
-        counts = totals[1] + jnp.stack([(one & present).sum(dtype=jnp.int32) for one in (right, answered, present)])
+        counts = totals[1] + jnp.stack(
+            [(counted & present).sum(dtype=jnp.int32) for counted in (right, answered, present)]
+        )
         return (totals[0] + before[0] @ state.present, counts, changes), None
 
     start = (jnp.zeros((), gates.dtype), jnp.zeros(3, jnp.int32), tuple(jnp.zeros_like(piece) for piece in pieces))
@@ -109,12 +110,12 @@ def measure(network: Layered, gates: Float[Array, " nodes"], sums: Float[Array, 
 def _changes(
     network: Layered, state: State, gates: Float[Array, " nodes"], layer: int, before: Float[Array, "1 block"]
 ) -> Callable[[Array], Array]:
-    """Return units -> sum over a block of the changes of the loss when each of them goes off."""
+    """Return nodes -> sum over a block of the change of the loss when each of them goes off."""
     gains = network.split(gates)[layer]
 
-    def evaluate(units: Int[Array, " candidates"]) -> Float[Array, " candidates"]:
-        after = losses_with(network, state, gates, layer, units, -gains[units])
-        # The difference of each example, not of the means: what an example does not change cancels exactly.
+    def evaluate(nodes: Int[Array, " candidates"]) -> Float[Array, " candidates"]:
+        after = losses_with(network, state, gates, layer, nodes, -gains[nodes])
+        # Differences of examples, not of means: losses that do not change cancel exactly.
         return (after - before) @ state.present
 
     return evaluate
@@ -132,24 +133,24 @@ def walk(network: Layered, order: Int[Array, " nodes"], follow: Bool[Array, ""])
 
     Parameters
     ----------
-    network : all of whose nodes are on at first
-    order : nodes to remove, read where ``follow`` is true; otherwise the cheapest is removed
-    follow : whether to
+    network : with all nodes on
+    order : nodes to remove, if ``follow`` is true
+    follow : whether to remove nodes in that order, or else the cheapest node at each step
     """
     nodes = len(order)
     gates = jnp.ones(nodes, network.hidden.dtype)
 
     def step(carry: tuple[Array, Array], given: Array) -> tuple[tuple[Array, Array], Steps]:
         gates, sums = carry
-        found = measure(network, gates, sums)
-        best = cheapest(found.change, gates != 0).astype(given.dtype)
+        measured = measure(network, gates, sums)
+        best = cheapest(measured.change, gates != 0).astype(given.dtype)
         node = jnp.where(follow, given, best)
         first = jnp.minimum(node, network.sizes[0] - 1)
         gone = jnp.where(node < network.sizes[0], gates[node], 0)
-        # The rank-one change of what is kept; products anew at every step would cost as much as many candidates.
+        # A rank-one update: a new product at every step would cost as much as many candidates.
         sums = sums - (gone * network.kernels[0][first])[None, :, None] * network.hidden[:, first][:, None]
-        kept = Steps(node, best, found.change[node], found.change[best], found.loss, found.accuracy)
-        return (gates.at[node].set(0), sums), kept
+        changes = measured.change[node], measured.change[best]
+        return (gates.at[node].set(0), sums), Steps(node, best, *changes, measured.loss, measured.accuracy)
 
     steps = jnp.append(order, jnp.zeros_like(order[:1]))
     return jax.lax.scan(step, (gates, network.first_sums(gates)), steps)[1]
@@ -157,20 +158,20 @@ def walk(network: Layered, order: Int[Array, " nodes"], follow: Bool[Array, ""])
 
 @compiling.jit
 def second_derivatives(network: Layered, gates: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
-    """d^2 loss / d gate^2 of each node that is on, shape (nodes,): forward over forward along one gate at a time."""
+    """Return d^2 loss / d gate^2 of each node that is on, shape (nodes,): forward over forward along each gate."""
     pieces = network.split(gates)
 
     def add_block(totals: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
         state = state_of(network, gates, *block)
 
         def curvature(layer: int) -> Callable[[Array], Array]:
-            def evaluate(units: Int[Array, " candidates"]) -> Float[Array, " candidates"]:
-                ones = jnp.ones(len(units), gates.dtype)
+            def evaluate(nodes: Int[Array, " candidates"]) -> Float[Array, " candidates"]:
+                ones = jnp.ones(len(nodes), gates.dtype)
 
                 def total(change: Array) -> Array:
-                    return losses_with(network, state, gates, layer, units, change) @ state.present
+                    return losses_with(network, state, gates, layer, nodes, change) @ state.present
 
-                # Candidates do not mix: one tangent of ones has all their derivatives.
+                # Candidates are independent: a tangent of ones gives the derivatives of all.
                 def slope(change: Array) -> Array:
                     return jax.jvp(total, (change,), (ones,))[1]
 
@@ -179,7 +180,7 @@ def second_derivatives(network: Layered, gates: Float[Array, " nodes"]) -> Float
             return evaluate
 
         return tuple(
-            over_units(network, layer, piece != 0, curvature(layer), total)
+            over_nodes(network, layer, piece != 0, curvature(layer), total)
             for layer, (piece, total) in enumerate(zip(pieces, totals, strict=True))
         ), None
 

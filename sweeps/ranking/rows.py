@@ -1,8 +1,8 @@
-"""Losses of each example from rows of outputs: one output at a time, so that many candidates never lie in memory.
+"""Losses of each example from rows of outputs, without an array of all outputs of all candidates.
 
-Row c is output c for several candidates and all examples, shape (candidates, examples). Taken one after the other,
-the rows of a rank-one change are made, used and forgotten inside one loop that the compiler fuses and vectorises; an
-array (candidates, outputs, examples) with a sum over its middle axis takes half as long again on a CPU.
+Row c is output c for several candidates and all examples, shape (candidates, examples). The compiler fuses the rows of
+a rank-one change into a loop over outputs; an array (candidates, outputs, examples) with a sum over its middle axis
+takes 1.5 times as long on a CPU.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from jaxtyping import Array, Bool, Float
 
 # c -> output c, before any output activation, shape (candidates, examples).
 Rows = Callable[[Any], Array]
-# Up to so many outputs the loop over them is written out; more would be slow to compile.
+# Most outputs for an unrolled loop; more would be slow to compile.
 MOST_UNROLLED = 32
-# Added to the output of the right class, so that its exponential is exactly zero and so are its derivatives.
+# Added to the output of the right class: its exponential and the derivatives are then exactly zero.
 NEVER = -1e30
 
 
@@ -32,17 +32,17 @@ def fold(outputs: int, step: Callable[[Any, Array], Array], start: Array) -> Arr
 def squared_error(
     rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
 ) -> Float[Array, "candidates examples"]:
-    """Sum over the outputs of (output - target)^2; ``start`` is zeros of the result's shape, here and below."""
+    """Return the sum over outputs of (output - target)^2; ``start``, here and below, is zeros of the result's shape."""
     return fold(len(targets), lambda c, total: total + jnp.square(rows(c) - targets[c][None]), start)
 
 
 def cross_entropy(
     rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
 ) -> Float[Array, "candidates examples"]:
-    """log(1 + sum of exp(margin)) over the wrong classes, in nats; the targets are one-hot.
+    """Return log(1 + sum of exp(margin)) over the wrong classes, in nats; the targets are one-hot.
 
-    With the largest margin, or zero, taken out first, nothing overflows, and log1p of everything but the largest
-    term keeps losses near zero exact. What is taken out cancels, and so do its derivatives.
+    Taking out the largest margin, or zero, avoids overflow, and log1p of all but the largest term keeps losses near
+    zero exact. The derivatives of that margin cancel.
     """
     own = fold(len(targets), lambda c, total: total + rows(c) * targets[c][None], start)
     top = jax.lax.stop_gradient(fold(len(targets), lambda c, most: jnp.maximum(most, rows(c)), own))
@@ -51,14 +51,14 @@ def cross_entropy(
         return total + jnp.exp(rows(c) - top + NEVER * targets[c][None])
 
     powers, excess = fold(len(targets), add, start), top - own
-    # Not the logarithm that plans use: it reads its argument several times, and so the fold would be cut to pieces.
+    # Not ``logarithms.log1p_of_positive``: it reads its argument several times, which would break up the fused fold.
     return excess + jnp.log1p(powers + jnp.expm1(-excess))
 
 
 def binary_cross_entropy(
     rows: Rows, targets: Float[Array, "1 examples"], start: Float[Array, "candidates examples"]
 ) -> Float[Array, "candidates examples"]:
-    """log(1 + exp(margin)), in nats, the margin being minus the output for target 1 and the output for target 0."""
+    """Return log(1 + exp(margin)), in nats, where the margin is minus the output for target 1 and the output for 0."""
     both = jnp.concatenate([1 - targets, targets])
     return cross_entropy(lambda c: rows(0) * jnp.asarray(c, start.dtype), both, start)
 
@@ -80,7 +80,7 @@ def is_finite(
 def is_right(
     rows: Rows, targets: Float[Array, "outputs examples"], start: Float[Array, "candidates examples"]
 ) -> Bool[Array, "candidates examples"]:
-    """Whether the largest output, the first of equals, is that of the target's class."""
+    """Whether the first of the largest outputs is that of the target's class."""
     if len(targets) == 1:
         return (rows(0) > 0) == (targets[0][None] == 1)
     own = fold(len(targets), lambda c, total: total + rows(c) * targets[c][None], start)

@@ -1,4 +1,4 @@
-"""Relevance: which inputs, hidden nodes and biases a decision comes from, by backward rules that can be combined."""
+"""Relevance: contributions of inputs, hidden nodes and biases to an output, by backward rules that can be combined."""
 
 from sweeps.relevance.attributing import attribute, attribute_function
 from sweeps.relevance.matrices import MATRIX, AlphaBeta, Flat, Gamma, Gradient, Normalised, WSquared, ZBox

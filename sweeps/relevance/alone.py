@@ -1,4 +1,4 @@
-"""Alone: whether a network computes the same for an example by itself as beside others."""
+"""Alone: checks that a network's outputs for an example do not depend on other examples."""
 
 from functools import partial
 from typing import Any
@@ -13,10 +13,10 @@ from sweeps import calling, compiling, precision
 
 
 def check_alone(function: Any, state: Any, inputs: Array) -> None:
-    """Raise InputError if the outputs for an example were seen to depend on the other examples.
+    """Raise InputError if the outputs for an example depend on the other examples.
 
-    Relevance is of one example at a time, and would be that of another network then. An example is evaluated by
-    itself and beside another one. What is not known yet, within ``jax.jit``, is replaced by random numbers.
+    Relevance is computed for single examples, and would then be that of another network. The first example is
+    evaluated alone and with a second. Within ``jax.jit`` random numbers replace traced values.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def check_alone(function: Any, state: Any, inputs: Array) -> None:
         pair = jnp.stack([first, 3 * first + 1])
         beside, alone = _outputs(function, state, pair), _outputs(function, state, pair[:1])
         narrow = precision.is_narrow(lambda *given: function(*given), state, pair)
-    for one, other in zip(jax.tree.leaves(beside), jax.tree.leaves(alone), strict=True):
-        one, other = (np.asarray(values, np.float64)[0] for values in (one, other))
-        # Rounding alone differs by less.
-        close = (0.1 if narrow else 3e-4) * np.abs(other[np.isfinite(other)]).max(initial=0)
-        if not np.allclose(one, other, rtol=0, atol=close, equal_nan=True):
+    for pair_leaf, alone_leaf in zip(jax.tree.leaves(beside), jax.tree.leaves(alone), strict=True):
+        in_pair, single = (np.asarray(values, np.float64)[0] for values in (pair_leaf, alone_leaf))
+        # Above the differences of rounding.
+        close = (0.1 if narrow else 3e-4) * np.abs(single[np.isfinite(single)]).max(initial=0)
+        if not np.allclose(in_pair, single, rtol=0, atol=close, equal_nan=True):
             raise InputError(
-                "the network computes something else for an example beside others than by itself, as a batch "
-                "normalisation does while it trains; relevance is of one example: call it as for testing"
+                "the network's outputs for an example depend on other examples, as with batch normalisation in "
+                "training mode; relevance needs single examples: call it in evaluation mode"
             )
 
 

@@ -1,4 +1,4 @@
-"""Attributing: which inputs, hidden nodes and biases the output of a network comes from."""
+"""Attributing: relevance of inputs, hidden nodes and biases for the output of a network."""
 
 import warnings
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from sweeps.examples import on_device
 from sweeps.program import of_nnx
 from sweeps.relevance import reading
 from sweeps.relevance.alone import check_alone
+from sweeps.relevance.building import program_of
 from sweeps.relevance.methods import METHODS, Rules
 from sweeps.relevance.offsets import offsets_of
 from sweeps.relevance.propagating import propagate
 from sweeps.relevance.results import Relevance
-from sweeps.relevance.steps import program_of
 
 
 def attribute(
@@ -35,50 +35,50 @@ def attribute(
 ) -> Relevance:
     """Attribute the outputs of a network to its inputs, hidden nodes and biases.
 
-    The network is evaluated as for testing (dropout off). Everything is a function of the network's parameters and
-    the inputs: call it within ``jax.jit``, ``jax.vmap`` (for instance over masks that multiply the inputs) and
-    ``jax.grad`` or ``nnx.grad`` (relevance as part of a loss).
+    The network is evaluated in evaluation mode (dropout off). The result is a function of parameters and inputs that
+    ``jax.jit``, ``jax.vmap`` (over masks of the inputs, say) and ``jax.grad`` or ``nnx.grad`` (relevance as a part of a
+    loss) can transform.
 
     Parameters
     ----------
-    net : of dense, convolution, normalisation (evaluating) and max- or average-pooling layers, elementwise
-        nonlinearities, and what moves or adds activations: an ``MLP``, an ``nnx.Sequential``, any module
+    net : a module, such as an ``MLP`` or an ``nnx.Sequential``, of dense, convolution, normalisation and max- or
+        average-pooling layers, elementwise nonlinearities, and operations that move or add activations
     inputs : floating-point numbers, shape (examples, ...)
-    target : which output is attributed: its number, or one for each example, shape (examples,); by default the largest
-        output of each example. Or floating-point numbers of the shape of the outputs, (examples, outputs): what the
-        outputs start with, under ``"lrp"`` and other rules for relevance R the relevance itself, under all others the
-        weight of each output in a weighted sum
-    method : a key of ``METHODS`` or ``Rules``. With b an output that is attributed:
+    target : number of the output to attribute, a scalar or shape (examples,); by default the largest output of each
+        example. Or floating-point start values of shape (examples, outputs): for ``"lrp"`` and other rules for
+        relevance R, the relevance of each output; for all others, the weights of a weighted sum of outputs
+    method : a key of ``METHODS`` or ``Rules``. With b the output to attribute:
 
         - ``"gradient"``: the derivative db/da; starts as 1
         - ``"gradient_x_input"``: a db/da; a bias has bias db/dbias; starts as b
-        - ``"deconvnet"``: transposed matrices, and nonlinearities applied again on the way back; starts as 1
-        - ``"guided_backprop"``: the same, with the derivative of each nonlinearity besides; starts as 1
+        - ``"deconvnet"``: transposed matrices, and nonlinearities applied to what goes back; starts as 1
+        - ``"guided_backprop"``: the same, times the derivative of each nonlinearity; starts as 1
         - ``"lrp"``: layer-wise relevance propagation, the epsilon rule with biases as inputs; starts as b
-        - ``"slope"``: the same without a division by sums: Q = R / a goes back by transposed matrices and slopes of
+        - ``"slope"``: the same without division by sums: Q = R / a goes back by transposed matrices and slopes of
           nonlinearities; starts as b. Equal to ``"lrp"`` with eps = 0
         - ``"deeplift"``: slopes between the activations of the input and of a baseline, the rescale rule; starts as
-          b - b0. Of a maximum each object has the part of the straight path between the two on which it is the largest
-        - ``"integrated_gradients"``: gradients along the path from a baseline, of ``steps`` pieces, halfway in each;
-          starts as b - b0. Hidden nodes have their conductance
+          b - b0. In a maximum each object gets the share of the straight path on which it is the largest
+        - ``"integrated_gradients"``: gradients at the middles of ``steps`` pieces of the path from a baseline; starts
+          as b - b0. Hidden nodes get their conductance
 
     rules : in place of a method
-    baseline : of the last two methods, one example or one for each; zeros by default, or by ``"zeros"``
-    steps : number of pieces of a path, for ``"integrated_gradients"``; 64 by default
+    baseline : for the last two methods: an example, or an array of the shape of the inputs; zeros by default, or by
+        ``"zeros"``
+    steps : number of pieces of the path of ``"integrated_gradients"``; 64 by default
 
     Returns
     -------
-    Relevance of ``inputs``, hidden nodes in ``layers``, ``bias``, and what stabilisers ``absorbed``; ``ledger()`` says
-    where it all went.
+    Relevance of ``inputs``, hidden nodes in ``layers``, ``bias``, and what stabilisers ``absorbed``; ``ledger()`` lists
+    the sums.
 
     Raises
     ------
     TypeError
         If the network is no nnx.Module.
     ValueError
-        If the network has something without a rule (the message names the layer), a rule or method is unknown,
-        inputs, target or baseline do not fit or are not finite, an option is of another method, or what the network
-        computes for one example depends on the others.
+        If an operation has no rule (the message names the layer), a rule or method is unknown, inputs, target or
+        baseline do not fit or are not finite, an option belongs to another method, or outputs for an example depend on
+        other examples.
 
     Warns
     -----
@@ -130,7 +130,7 @@ def attribute_function(
     ----------
     function : (state, inputs) -> outputs, shape (examples, outputs)
     state : pytree of parameters, whose paths name the layers: those of ``layers/0/kernel`` and ``layers/0/bias`` are
-        the layer ``layers/0``. Of a mapping with the key "params", paths begin below it, and the rest is state
+        the layer ``layers/0``. Of a mapping with the key "params", the other entries are state
     inputs, target, method, rules, baseline, steps : as for ``attribute``
 
     Raises
@@ -157,24 +157,24 @@ def attribute_function(
     state = jax.tree.map(lambda leaf: leaf if hasattr(leaf, "dtype") else checks.numbers("state", leaf), state)
     baseline = _baseline(baseline, inputs, rules)
     target = None if target is None else _target(target, function, state, inputs)
-    # Full precision, as elsewhere: with less, sums of relevance would be off by more than the ledger allows for.
+    # With less precision, sums of relevance would have larger errors than the ledger allows.
     with jax.default_matmul_precision("highest"):
         check_alone(function, state, inputs)
-        found = _attributed(
+        relevance = _attributed(
             function=function, state=state, inputs=inputs, target=target, baseline=baseline, rules=rules, steps=steps
         )
-    for name in found.bias:
+    for name in relevance.bias:
         if name.endswith(" offset"):
             warnings.warn(
                 f"{name.removesuffix(' offset')} is not 0 at 0: its offset is counted as a bias, bias[{name!r}]",
                 UserWarning,
                 stacklevel=3,
             )
-    return found
+    return relevance
 
 
 def method_of(method: str | Rules) -> Rules:
-    """Return the rules of a method, which may be rules already."""
+    """Return the rules of a method; rules are returned as they are."""
     if isinstance(method, Rules):
         return method
     if not isinstance(method, str) or method not in METHODS:
@@ -186,7 +186,7 @@ def _steps(steps: Any, rules: Rules) -> int:
     if rules.quantity == "path":
         return 64 if steps is None else checks.whole("steps", steps, 1)
     if steps is not None:
-        raise InputError("steps are of a method with a path: integrated_gradients")
+        raise InputError("steps is for a method with a path: integrated_gradients")
     return 1
 
 
@@ -207,7 +207,7 @@ def _finite(argument: str, array: Array) -> Array:
 
 def _baseline(baseline: Any, inputs: Array, rules: Rules) -> Array:
     if baseline is not None and not rules.needs_baseline:
-        raise InputError("baseline is of methods that compare with one: deeplift, integrated_gradients")
+        raise InputError("baseline is for methods that compare with a baseline: deeplift, integrated_gradients")
     if baseline is None or (isinstance(baseline, str) and baseline == "zeros"):
         return jnp.zeros_like(inputs)
     if isinstance(baseline, str):
@@ -242,7 +242,7 @@ def _target(target: Any, function: Any, state: Any, inputs: Array) -> Array:
 def _attributed_(
     function: Any, state: Any, inputs: Array, target: Array | None, baseline: Array, rules: Rules, steps: int
 ) -> Relevance:
-    """Attribute example by example, under one vmap: no example can change what another has."""
+    """Attribute each example by itself, under vmap, so that no example changes the relevance of another."""
     single = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype)
     program = program_of(reading.read(function, state, single))
     rules.check_layers(program)
@@ -250,26 +250,26 @@ def _attributed_(
         program = program._replace(offsets=offsets_of(program))
     leaves = jax.tree.leaves(state)
 
-    def one(inputs: Array, baseline: Array, target: Array | None) -> Relevance:
+    def of_example(inputs: Array, baseline: Array, target: Array | None) -> Relevance:
         def start(outputs: Array) -> Array:
             return _start(outputs, target, rules)
 
         return propagate(program, rules, leaves, inputs[None], baseline[None], start, steps)
 
-    return jax.vmap(one)(inputs, baseline, target)
+    return jax.vmap(of_example)(inputs, baseline, target)
 
 
 _attributed = compiling.jit(_attributed_, static_argnames=("function", "rules", "steps"))
 
 
 def _start(outputs: Array, target: Array | None, rules: Rules) -> Array:
-    """Return what the outputs of one example start with."""
+    """Return the start values of the outputs of an example."""
     if target is not None and jnp.issubdtype(target.dtype, jnp.floating):
         return target[None]
     if outputs.ndim != 2:
         raise InputError(
             f"the network must return shape (examples, outputs), got (examples, {str(outputs.shape[1:])[1:]}: "
-            f"give what its outputs start with as target"
+            f"give the start values of its outputs as target"
         )
     chosen = jnp.argmax(outputs, axis=-1) if target is None else target[None]
     ones = jax.nn.one_hot(chosen, outputs.shape[-1], dtype=outputs.dtype)

@@ -1,4 +1,4 @@
-"""Demonstrations: which rules agree with each other, and where one becomes unstable, as numbers for a page."""
+"""Demonstrations: numbers that show which rules agree, and where a rule is unstable."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,18 +16,18 @@ from sweeps.relevance.maxima import MAXIMUM, MaximumRule, Radial, ReluForm, Soft
 from sweeps.relevance.methods import METHODS, Rules
 from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule, Slope
 
-# The rules that are defined without a baseline.
+# The rules without a baseline.
 _MAXIMA = ("gradient", "radial", "relu_form")
 _NONLINEARITIES = ("ignore", "gradient", "slope", "repeat")
 
 
 class Scaling(NamedTuple):
-    """What multiplying by alpha does to relevance.
+    """Effect on relevance of a multiplication by alpha.
 
     Attributes
     ----------
     kind, rule : ``matrix`` or ``nonlinearity``, and its name
-    factor : relevance of a, over that of alpha a
+    factor : relevance of a divided by that of alpha a
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Scaling(NamedTuple):
 
 
 def scaling(alpha: float = 3.0) -> list[Scaling]:
-    """Return by which factor relevance goes back through b = alpha a, as a 1 by 1 matrix and as a nonlinearity.
+    """Return the factor of relevance through b = alpha a, as a 1 by 1 matrix and as a nonlinearity.
 
     A matrix rule and a nonlinearity rule are consistent where the factors agree: matrix gradient with gradient, slope
     and repeat (alpha), the normalised rule with ignore (1).
@@ -56,14 +56,14 @@ def scaling(alpha: float = 3.0) -> list[Scaling]:
     nonlinearity slope 3.0
     nonlinearity repeat 3.0
     """
-    one = jnp.ones((1, 1))
+    unit = jnp.ones((1, 1))
     rows = []
     for name, rule in {"gradient": Gradient(), "normalised": Normalised(eps=0.0)}.items():
-        # The output's relevance is given, as 1.
-        found = attribute_function(_times, {"scale": {"kernel": alpha * one}}, 2 * one, one, Rules(rule))
-        rows.append(Scaling("matrix", name, float(found.inputs[0, 0])))
+        # The output starts with relevance 1.
+        relevance = attribute_function(_times, {"scale": {"kernel": alpha * unit}}, 2 * unit, unit, Rules(rule))
+        rows.append(Scaling("matrix", name, float(relevance.inputs[0, 0])))
     for name in _NONLINEARITIES:
-        factor = NONLINEARITY[name](lambda a: alpha * a, 2 * one, 0 * one, one)
+        factor = NONLINEARITY[name](lambda a: alpha * a, 2 * unit, 0 * unit, unit)
         rows.append(Scaling("nonlinearity", name, float(factor[0, 0])))
     return rows
 
@@ -73,12 +73,12 @@ def _times(state: dict[str, dict[str, Array]], inputs: Array) -> Array:
 
 
 class OfConstant(NamedTuple):
-    """What a takes of b = max(a, c), as an object of a maximum and as the argument of a nonlinearity.
+    """Share of a in b = max(a, c), by a maximum rule and by a nonlinearity rule.
 
     Attributes
     ----------
     maximum, nonlinearity : names of the rules
-    difference : largest difference of the two factors, at any a
+    difference : largest difference of the two shares, over all a
     """
 
     maximum: str
@@ -87,9 +87,9 @@ class OfConstant(NamedTuple):
 
 
 def maxima_with_constants(constants: Sequence[float] = (-1.0,), points: int = 400) -> list[OfConstant]:
-    """Return how far each maximum rule is from each nonlinearity rule for f(a) = max(a, c, ...), constants c <= 0.
+    """Compare each maximum rule with each nonlinearity rule for f(a) = max(a, c, ...), with constants c <= 0.
 
-    Only the gradient rules agree, and relu as a maximum is the gradient rule. Relevance of b is 1.
+    Only the gradient rules agree; relu as a maximum is the gradient rule. The relevance of b is 1.
 
     Parameters
     ----------
@@ -125,13 +125,13 @@ def _factor_beside(rule: NonlinearityRule, a: Array, constant: Array) -> Array:
 
 
 def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> Float[np.ndarray, "rules points"]:
-    """Return what a takes of max(a, c) at c / a = ratio by the slope and by the radial maximum: they do not match.
+    """Return the share of a in max(a, c) at c / a = ratio, by slope and by radial maximum, which differ.
 
     The slope is min(1, ratio) and the radial share ratio / (1 + ratio): see ``Radial``.
 
     Parameters
     ----------
-    ratio : positive, so that a is negative as the constant is
+    ratio : positive; a is negative as the constant is
     constant : negative
 
     Returns
@@ -149,12 +149,12 @@ def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> 
 
 
 class Forms(NamedTuple):
-    """Shares of a maximum, by two ways to compute it.
+    """Shares of a maximum by two formulas.
 
     Attributes
     ----------
-    softmax, softmax_bias : limit of eps log sum exp(a_i / eps): of each object, and of the exponentials' offsets
-    relu : a + relu(b - a), one object after the other
+    softmax, softmax_bias : by the limit of eps log sum exp(a_i / eps), of each object and of the exponentials' offsets
+    relu : by a + relu(b - a), object after object
     """
 
     softmax: list[float]
@@ -163,11 +163,11 @@ class Forms(NamedTuple):
 
 
 def maximum_forms(objects: Sequence[float], eps: float = 0.0) -> Forms:
-    """Return the shares of a maximum as a softmax and as a chain of relus, which disagree.
+    """Return the shares of a maximum by a softmax and by a chain of relus, which differ.
 
     Parameters
     ----------
-    objects : what the maximum is taken of
+    objects : arguments of the maximum
     eps : softness of the softmax, 0 for the limit
 
     Examples
@@ -183,14 +183,14 @@ def maximum_forms(objects: Sequence[float], eps: float = 0.0) -> Forms:
 
 
 class Instability(NamedTuple):
-    """Largest relevance in size, of any input, where two inputs nearly cancel beside a bias.
+    """Largest absolute relevance of any input, where two inputs nearly cancel and a bias remains.
 
     Attributes
     ----------
     difference : of the two inputs
-    all_to_inputs : by the normalised rule with the bias left out, which gives all to the inputs
+    all_to_inputs : by the normalised rule that gives nothing to the bias
     blamed : by the normalised rule with the bias as an input
-    slope : by the simplified rule
+    slope : by the slope rule
     """
 
     difference: float
@@ -202,9 +202,9 @@ class Instability(NamedTuple):
 def instability(differences: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4), eps: float = 1e-6) -> list[Instability]:
     """Return relevance of the inputs of relu(x1 - x2 + 1) at x1 = 1, x2 = 1 - difference.
 
-    The output is 1 + difference, nearly all of it the bias's. The normalised rule without the bias as an input has to
-    give all of it to x1 and -x2, in proportion to them: 1 / difference, up to 1 / eps, with a sign that jumps as the
-    difference goes through zero. Where the bias takes its share, and in the simplified rule, x1 has about 1.
+    The output is 1 + difference, almost all from the bias. The normalised rule without the bias as an input gives all
+    of it to x1 and -x2 in proportion: 1 / difference, up to 1 / eps, with a jump of sign at difference zero. With the
+    bias as an input, or by the slope rule, x1 gets about 1.
 
     Parameters
     ----------
@@ -214,8 +214,9 @@ def instability(differences: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4), eps: fl
     x = jnp.asarray([[1.0, 1.0 - difference] for difference in differences])
     state = {"layer": {"kernel": jnp.array([[1.0], [-1.0]]), "bias": jnp.ones(1)}}
     rules = (Rules(Normalised(eps, blame_bias=False)), Rules(Normalised(eps)), METHODS["slope"])
-    found = [np.abs(attribute_function(_relu_layer, state, x, rules=one).inputs).max(axis=1).tolist() for one in rules]
-    return [Instability(*row) for row in zip(map(float, differences), *found, strict=True)]
+    inputs = [attribute_function(_relu_layer, state, x, rules=each).inputs for each in rules]
+    largest = [np.abs(relevance).max(axis=1).tolist() for relevance in inputs]
+    return [Instability(*row) for row in zip(map(float, differences), *largest, strict=True)]
 
 
 def _relu_layer(state: dict[str, dict[str, Array]], inputs: Array) -> Array:

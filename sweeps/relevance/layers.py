@@ -1,4 +1,4 @@
-"""Layers with the activations of one example: products with their weights, and with parts of them, both ways."""
+"""Layers with the activations of an example: products with weights, or with parts of them, in both directions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ Change = Callable[[Array], Array]
 
 
 class Layer:
-    """A layer with the activations of one example.
+    """A layer with the activations of an example.
 
     Parameters
     ----------
@@ -23,14 +23,14 @@ class Layer:
 
     Attributes
     ----------
-    sources, output : the activations a, of one array or several, and b
-    bias : what the layer adds, of the shape of b
+    sources, output : the activations a, a tuple of arrays, and b
+    bias : of the shape of b
     """
 
     def __init__(self, step: Step, values: Mapping[int, Any]):
         self._step = step
-        self._without = dict(values) | {one: jnp.zeros_like(values[one]) for one in step.offsets}
-        self.sources: Arrays = tuple(values[one] for one in step.sources)
+        self._without = dict(values) | {at: jnp.zeros_like(values[at]) for at in step.offsets}
+        self.sources: Arrays = tuple(values[at] for at in step.sources)
         self.output: Array = values[step.output]
         zeros = tuple(map(jnp.zeros_like, self.sources))
         self.bias = step.run(values, zeros) if step.offsets else jnp.zeros_like(self.output)
@@ -42,32 +42,32 @@ class Layer:
 
     @property
     def has_bias(self) -> bool:
-        """Whether something is added."""
+        """Whether the layer has a bias."""
         return bool(self._step.offsets)
 
     def forward(self, sources: Sequence[Array], change: Change | None = None) -> Array:
-        """Product of the weights, changed, with other activations; without the bias."""
+        """Return the product of the changed weights with other activations, without the bias."""
         values = self._without
         if change is not None and self._step.kernel is not None:
             values = values | {self._step.kernel: change(values[self._step.kernel])}
         return self._step.run(values, sources)
 
     def back(self, share: Array, change: Change | None = None) -> Arrays:
-        """Product of the transposed weights, changed, with an array of the shape of the output."""
+        """Return the product of the changed, transposed weights with an array of the shape of the output."""
         return jax.vjp(lambda *sources: self.forward(sources, change), *self.sources)[1](share)
 
     def contributions(self, sign: int) -> Array:
-        """Sum of the a_i w_ij of one sign, the bias included."""
+        """Return the sum of the a_i w_ij of a sign, and of the bias if it has that sign."""
         same, other = self._parts(sign)
         return self.forward(*same) + self.forward(*other) + clipped(self.bias, sign)
 
     def contributed(self, sign: int, share: Array) -> Arrays:
-        """Sums over j of the a_i w_ij of one sign times a share of b_j."""
+        """Return the sums over j of the a_i w_ij of a sign times a share of b_j."""
         back = [times(sources, self.back(share, change)) for sources, change in self._parts(sign)]
         return plus(*back)
 
     def _parts(self, sign: int) -> list[tuple[Arrays, Change]]:
-        """Pairs of activations and weights whose products have one sign."""
+        """Return the pairs of activations and weights whose products have a sign."""
         return [
             (tuple(clipped(source, side) for source in self.sources), lambda w, side=side: clipped(w, sign * side))  # type: ignore[misc]
             for side in (1, -1)
@@ -80,23 +80,23 @@ def clipped(values: Array, sign: int) -> Array:
 
 
 def times(left: Arrays, right: Arrays) -> Arrays:
-    """Products, array by array."""
+    """Return products, array by array."""
     return tuple(a * b for a, b in zip(left, right, strict=True))
 
 
 def plus(left: Arrays, right: Arrays) -> Arrays:
-    """Sums, array by array."""
+    """Return sums, array by array."""
     return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
 class Passed(NamedTuple):
-    """Where the relevance of a layer's output went.
+    """Relevance of a layer's output, passed on.
 
     Attributes
     ----------
     sources : to each source
     bias : to the bias, of the shape of the output
-    absorbed : to nothing, of the shape of the output
+    absorbed : by the stabiliser, of the shape of the output
     """
 
     sources: Arrays

@@ -1,7 +1,7 @@
-"""Matrix rules: how the relevance of b_j = sum_i a_i w_ij + bias_j goes back to the a_i and to the biases.
+"""Matrix rules: relevance goes back from b_j = sum_i a_i w_ij + bias_j to the a_i and to the biases.
 
-A bias is an input of value 1: it takes part in every rule as one more a_i w_ij. Convolutions are matrix products whose
-matrix is sparse and repeats itself, and are never written out as one.
+A bias is an input of value 1, and an a_i w_ij like others in every rule. Convolutions are products with sparse
+matrices, which are never formed.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ EPS = 1e-6
 
 
 class MatrixRule(Protocol):
-    """How relevance goes back through a matrix product.
+    """A rule for matrix products.
 
     Attributes
     ----------
-    conserves : quantities that add up under it: see ``Rules.quantity``
+    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -35,7 +35,7 @@ class MatrixRule(Protocol):
         ...
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
-        """Return where what the output received goes."""
+        """Pass on what the output received."""
         ...
 
 
@@ -43,7 +43,7 @@ class MatrixRule(Protocol):
 class Gradient:
     """R(a_i) = sum_j w_ij R(b_j); a bias takes bias_j R(b_j).
 
-    Its sum is not kept, unless R is a factor of the activation: then sum_i a_i R(a_i) is.
+    The rule does not keep the sum of R. If R is a factor of the activation, it keeps sum_i a_i R(a_i).
     """
 
     conserves: ClassVar[tuple[str, ...]] = ("factor", "difference")
@@ -64,10 +64,9 @@ class Normalised:
 
     Parameters
     ----------
-    eps : not negative; the stabiliser takes 1 - b / blip(b) of what comes. At 0 an output that is exactly zero passes
-        nothing on
-    blame_bias : whether biases take their own share. If not, b in blip(b) is sum_i a_i w_ij and the inputs take all:
-        where they nearly cancel beside a large bias, the quotients explode, up to 1 / eps
+    eps : not negative; the stabiliser takes the share 1 - b / blip(b). At 0, an output of zero passes nothing on
+    blame_bias : whether biases take their share. If not, b in blip(b) is sum_i a_i w_ij and the inputs take all: the
+        quotients reach 1 / eps where inputs nearly cancel
 
     Raises
     ------
@@ -85,7 +84,7 @@ class Normalised:
     conserves: ClassVar[tuple[str, ...]] = ("relevance",)
 
     def __post_init__(self) -> None:
-        # Python's own numbers: NumPy's would decide the type of what they are multiplied by.
+        # Python floats, since NumPy scalars would promote the types of arrays.
         object.__setattr__(self, "eps", checks.number("eps", self.eps, 0))
         object.__setattr__(self, "blame_bias", checks.flag("blame_bias", self.blame_bias))
 
@@ -104,7 +103,7 @@ class Normalised:
 
 @dataclass(frozen=True)
 class _Stabilised:
-    """What the rules below have in common: a stabiliser, and the normalised rule for sums without parameters."""
+    """Base of rules with a stabiliser, with the normalised rule for sums without parameters."""
 
     eps: float = EPS
     conserves: ClassVar[tuple[str, ...]] = ("relevance",)
@@ -120,16 +119,16 @@ class _Stabilised:
 
 @dataclass(frozen=True)
 class Gamma(_Stabilised):
-    """The normalised rule with the contributions of the output's own sign enlarged by 1 + gamma.
+    """The normalised rule with contributions of the output's sign multiplied by 1 + gamma.
 
     With c_ij = a_i w_ij, and c+ its positive part: R(a_i) = sum_j (c_ij + gamma c+_ij) / sum_k (c_kj + gamma c+_kj)
-    R(b_j) where b_j >= 0, and with the negative parts where b_j < 0. For activations that are not negative this is the
-    rule with w + gamma w+.
+    R(b_j) where b_j >= 0, and with the negative parts where b_j < 0. Without negative activations this is the rule with
+    w + gamma w+.
 
     Parameters
     ----------
     eps : of the stabiliser
-    gamma : not negative; 0 is the normalised rule, and for large ones this comes close to z-plus
+    gamma : not negative; 0 is the normalised rule, and large values approach z-plus
 
     References
     ----------
@@ -151,7 +150,7 @@ class Gamma(_Stabilised):
             chosen = layer.output >= 0 if sign > 0 else layer.output < 0
             whole = layer.output + self.gamma * layer.contributions(sign)
             share = jnp.where(chosen, divided(received, blip(whole, self.eps)), 0.0)
-            more = tuple(self.gamma * one for one in layer.contributed(sign, share))
+            more = tuple(self.gamma * part for part in layer.contributed(sign, share))
             sources = plus(sources, plus(times(layer.sources, layer.back(share)), more))
             bias = bias + (layer.bias + self.gamma * clipped(layer.bias, sign)) * share
             absorbed = absorbed - whole * share
@@ -162,17 +161,17 @@ class Gamma(_Stabilised):
 class AlphaBeta(_Stabilised):
     """R(a_i) = sum_j (alpha c+_ij / sum_k c+_kj - beta c-_ij / sum_k c-_kj) R(b_j), where c_ij = a_i w_ij.
 
-    Where an output has no contributions of one sign, nothing takes that part: it counts as absorbed.
+    If an output has no contributions of a sign, that part is absorbed.
 
     Parameters
     ----------
-    eps : of the stabiliser, which each of the two sums has
+    eps : of the stabiliser of each of the two sums
     alpha, beta : alpha - beta = 1, neither negative
 
     Raises
     ------
     ValueError
-        If alpha - beta is not 1, or one of them is negative.
+        If alpha - beta is not 1, or alpha or beta is negative.
 
     References
     ----------
@@ -205,7 +204,7 @@ class AlphaBeta(_Stabilised):
 
 @dataclass(frozen=True)
 class WSquared(_Stabilised):
-    """R(a_i) = sum_j w_ij^2 / sum_k w_kj^2 R(b_j), whatever the activations are.
+    """R(a_i) = sum_j w_ij^2 / sum_k w_kj^2 R(b_j), which does not depend on the activations.
 
     References
     ----------
@@ -220,7 +219,7 @@ class WSquared(_Stabilised):
 
 @dataclass(frozen=True)
 class Flat(_Stabilised):
-    """R(a_i) = sum_j R(b_j) / n_j, the same for each of the n_j inputs of an output; a bias is one of them.
+    """R(a_i) = sum_j R(b_j) / n_j, equal for each of the n_j inputs of an output, with the bias among them.
 
     References
     ----------
@@ -244,12 +243,12 @@ def _by_weights(layer: Layer, received: Array, change: Change, eps: float) -> Pa
 class ZBox(_Stabilised):
     """The rule for inputs in a box: contributions a_i w_ij - low_i w+_ij - high_i w-_ij, none negative.
 
-    The bias takes nothing: a box around a constant is that constant.
+    The bias takes nothing, as the box of a constant is the constant.
 
     Parameters
     ----------
     eps : of the stabiliser
-    low, high : bounds of the inputs, numbers or arrays of the shape of one example (or one that broadcasts to it)
+    low, high : bounds of the inputs, numbers or arrays that broadcast to an example
 
     References
     ----------
@@ -271,7 +270,7 @@ class ZBox(_Stabilised):
             raise InputError(f"low and high must be of one shape, got {low.shape} and {high.shape}") from None
         if not is_box:
             raise InputError(f"low must not be above high, got {self.low} and {self.high}")
-        # Rules are static to jit: arrays are kept as nested tuples, which can be hashed.
+        # Rules are static to jit, which needs hashable values: nested tuples in place of arrays.
         for name, bound in dict(low=low, high=high).items():
             object.__setattr__(self, name, _as_tuples(bound.tolist()))
 
@@ -290,7 +289,7 @@ class ZBox(_Stabilised):
         values = [jnp.asarray(bound, source.dtype) for source in layer.sources]
         try:
             whole = [
-                np.broadcast_shapes(one.shape, to.shape[1:]) for one, to in zip(values, layer.sources, strict=True)
+                np.broadcast_shapes(low.shape, to.shape[1:]) for low, to in zip(values, layer.sources, strict=True)
             ]
         except ValueError:
             whole = []
@@ -299,7 +298,7 @@ class ZBox(_Stabilised):
                 f"low and high must be numbers or arrays of the shape of one example, "
                 f"{layer.sources[0].shape[1:]}, got shape {values[0].shape}"
             )
-        return tuple(jnp.broadcast_to(one, to.shape) for one, to in zip(values, layer.sources, strict=True))
+        return tuple(jnp.broadcast_to(value, to.shape) for value, to in zip(values, layer.sources, strict=True))
 
 
 def _positive(weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Maximum rules: which share of the relevance of b = max_i a_i each a_i takes."""
+"""Maximum rules: shares of the a_i in the relevance of b = max_i a_i."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -14,14 +14,14 @@ Objects = Float[Array, "objects *places"]
 
 
 class MaximumRule(Protocol):
-    """How relevance goes back through a maximum.
+    """A rule for maxima.
 
-    Objects are along the first axis. Minus infinity stands for no object, as at the edge of a pooled image.
+    Objects are along the first axis; minus infinity stands for a missing object, as at the edge of a pooled image.
 
     Attributes
     ----------
-    conserves : quantities that add up under it: see ``Rules.quantity``
-    has_offset : whether the shares do not add up to one, and what is missing goes to a bias
+    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
+    has_offset : whether shares need not sum to 1, and the rest goes to a bias
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -40,7 +40,7 @@ class MaximumRule(Protocol):
 
 @dataclass(frozen=True)
 class Winner:
-    """All to the largest, the first of equals: the rule "gradient"."""
+    """All to the first of the largest objects: the rule "gradient"."""
 
     conserves: ClassVar[tuple[str, ...]] = ("relevance", "sensitivity", "factor")
     has_offset: ClassVar[bool] = False
@@ -52,19 +52,18 @@ class Winner:
 
 @dataclass(frozen=True)
 class Radial:
-    """Shares that grow with the distance from zero: s_i = a_i / sum_j a_j over the positive a_j, others have none.
+    """Shares s_i = a_i / sum_j a_j over the positive a_j, and zero for others.
 
-    Where all are negative, s_i = (1 / a_i) / sum_j (1 / a_j): the closest to zero has the most. Where the largest are
-    zero, they share alike, the limit from below. The shares are not negative and sum to 1.
+    If all are negative, s_i = (1 / a_i) / sum_j (1 / a_j), which is largest for the object closest to zero. If the
+    largest objects are zero, they have equal shares, the limit from below. Shares are not negative and sum to 1.
 
     Notes
     -----
-    Of two objects, one of them a constant c <= 0, the maximum is also a nonlinearity, f(a) = max(a, c), whose slope
-    b / a says what a takes: 1 for a >= c, and c / a below. The radial share of a is 1 for a >= 0, as the slope; below
-    zero it is (1/a) / (1/a + 1/c) = t / (1 + t) with t = c / a, where the slope is min(1, t). So radial maximum and
-    slope do **not** match, but for c = 0 (relu), for a >= 0 and in the limits of a far below c and close to zero: the
-    graphs look alike, and differ most at a = c, by a factor of 2. No rule that treats its objects alike can do better:
-    at a = c it has to give each one half, where the slope is 1.
+    The maximum of a and a constant c <= 0 is also a nonlinearity f(a) = max(a, c), whose slope rule gives a the share
+    b / a: 1 for a >= c, and c / a below. The radial share of a is 1 for a >= 0; below zero it is
+    (1/a) / (1/a + 1/c) = t / (1 + t) with t = c / a, where the slope is min(1, t). Radial maximum and slope thus agree
+    for c = 0 (relu), for a >= 0, and in the limits of a far below c and close to zero. They differ most at a = c, by a
+    factor of 2. No rule that is symmetric in its objects avoids this: at a = c it gives each 1/2, where the slope is 1.
     """
 
     conserves: ClassVar[tuple[str, ...]] = ("relevance", "sensitivity", "factor")
@@ -74,7 +73,7 @@ class Radial:
         """See ``MaximumRule``."""
         largest = jnp.max(objects, axis=0, keepdims=True)
         present = jnp.where(jnp.isneginf(objects), 0.0, objects)
-        # Divided by the largest: 1 / a of a tiny number would overflow.
+        # Divided by the largest, as 1 / a of a tiny number would overflow.
         ratio = divided(present, jnp.broadcast_to(largest, objects.shape))
         below = divided(jnp.ones_like(ratio), ratio)
         weights = jnp.where(largest > 0, jnp.maximum(ratio, 0), below)
@@ -84,13 +83,13 @@ class Radial:
 
 @dataclass(frozen=True)
 class SoftmaxLimit:
-    """Shares of eps log sum_i exp(a_i / eps) for eps to 0, put together from nonlinearities, a sum and biases.
+    """Shares of eps log sum_i exp(a_i / eps) as eps goes to 0, as nonlinearities, a sum and biases.
 
-    exp and log are 1 and 0 where their arguments are 0 and 1, so the offset of each exponential is a bias:
-    b = eps log(1 + u), u = sum_i (exp(a_i / eps) - 1) + (n - 1). With the ignoring and the normalised rule a_i takes
-    (exp(a_i / eps) - 1) / u and the bias (n - 1) / u. In the limit the largest take all in equal shares if they are
-    positive; if all are negative, u is -1, **each** object takes all, and the bias takes minus n - 1 times that. At a
-    largest of zero, where the limit of the relevance does not exist, the largest share alike.
+    Since exp(0) is 1, the offset of each exponential is a bias: b = eps log(1 + u) with
+    u = sum_i (exp(a_i / eps) - 1) + (n - 1). By the rule "ignore" and the normalised rule a_i takes
+    (exp(a_i / eps) - 1) / u and the bias (n - 1) / u. In the limit, the largest objects have equal shares if they are
+    positive. If all are negative, u is -1: **each** object takes all, and the bias minus n - 1 times that. If the
+    largest are zero, the relevance has no limit, and they have equal shares.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ class SoftmaxLimit:
         largest = jnp.max(objects, axis=0, keepdims=True)
         present = (~jnp.isneginf(objects)).astype(objects.dtype)
         if self.eps > 0:
-            # Multiplied by exp(-max(largest, 0) / eps), so that nothing overflows.
+            # Multiplied by exp(-max(largest, 0) / eps) to avoid overflow.
             scale = jnp.maximum(largest, 0) / self.eps
             terms = present * (jnp.exp(objects / self.eps - scale) - jnp.exp(-scale))
             total = jnp.sum(terms, axis=0, keepdims=True) + jnp.exp(-scale) * (
@@ -127,12 +126,11 @@ class SoftmaxLimit:
 
 @dataclass(frozen=True)
 class ReluForm:
-    """Shares of max(a, b) = a + relu(b - a), one object after the other.
+    """Shares of max(a, b) = a + relu(b - a), object after object.
 
-    With the gradient or slope rule in R / a (the same for relu), or the normalised rule in R: all to the winner, and
-    the first of equals, for every sign. This is where it disagrees with ``SoftmaxLimit``: for (-1, -2) the relu form
-    has shares (1, 0), the softmax (1, 1) and -1 for the bias; for (1, 1) the relu form has (1, 0), the softmax
-    (1/2, 1/2).
+    By the gradient or slope rule in R / a (equal for relu), or the normalised rule in R: all to the first of the
+    largest objects, whatever their signs. ``SoftmaxLimit`` differs: for (-1, -2) the shares are (1, 0) here, and (1, 1)
+    with -1 for the bias there; for (1, 1) they are (1, 0) here, and (1/2, 1/2) there.
     """
 
     conserves: ClassVar[tuple[str, ...]] = ("relevance", "sensitivity", "factor")
@@ -150,10 +148,10 @@ class ReluForm:
 
 @dataclass(frozen=True)
 class RescaleMaximum:
-    """The part of the straight path from the baseline to the input on which each object is the largest.
+    """Share s_i of the straight path from the baseline to the input on which object i is the largest.
 
-    sum_i s_i (a_i - a0_i) = b - b0, since along the path the slope of b is that of the largest object. For two objects
-    it is the rescale rule of max(a, b) = a + relu(b - a), and for a maximum with a constant that of the nonlinearity.
+    sum_i s_i (a_i - a0_i) = b - b0, since the slope of b along the path is that of the largest object. For two objects
+    it is the rescale rule of max(a, b) = a + relu(b - a); with a constant it is that of the nonlinearity.
     """
 
     conserves: ClassVar[tuple[str, ...]] = ("difference",)
@@ -167,7 +165,7 @@ class RescaleMaximum:
         ahead, steeper = start[:, None] - start[None], rise[:, None] - rise[None]
         meet = divided(-ahead, steeper)
         number = jnp.arange(len(objects)).reshape(-1, *(1,) * (objects.ndim - 1))
-        # Of two that are the same along the whole path, the first is the larger.
+        # Of two objects that are equal along the path, the first counts as larger.
         behind = (steeper == 0) & ((ahead < 0) | ((ahead == 0) & (number[:, None] > number[None])))
         begin = jnp.where(steeper > 0, meet, jnp.where(behind, 1.0, 0.0))
         end = jnp.where(steeper < 0, meet, 1.0)

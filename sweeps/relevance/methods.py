@@ -1,4 +1,4 @@
-"""Methods: rules put together, and the named ones of the literature."""
+"""Methods: sets of rules, and the named methods of the literature."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ Quantity = Literal["relevance", "sensitivity", "factor", "difference", "path"]
 
 @dataclass(frozen=True)
 class Rules:
-    """A rule for each kind of step, and what it is that goes backwards. A rule is an object, or its name.
+    """A rule for each kind of step, and the quantity that goes backwards. A rule is an object or its name.
 
     Parameters
     ----------
-    matrix : for layers; a key of ``MATRIX`` or an object of ``sweeps.relevance.matrices``
-        Sums without parameters, such as average pooling, have the normalised rule, or gradient if this is gradient.
+    matrix : for layers; a key of ``MATRIX`` or an object of ``sweeps.relevance.matrices``. For sums without parameters,
+        such as average pooling, it is gradient if this is gradient, and else the normalised rule.
     nonlinearity : a key of ``NONLINEARITY`` or an object of ``sweeps.relevance.nonlinearities``
     maximum : a key of ``MAXIMUM`` or an object of ``sweeps.relevance.maxima``
     quantity : what goes backwards
 
-        - ``"relevance"``: R itself; starts as the output's value
-        - ``"sensitivity"``: R itself; starts as 1
-        - ``"factor"``: Q = R / a, which starts as 1; in the end R = Q a
-        - ``"difference"``: Q = R / (a - a0), which starts as 1; in the end R = Q (a - a0), with the baseline's a0
-        - ``"path"``: as before, the sum over short pieces of the straight path from the baseline to the input
+        - ``"relevance"``: R; starts as the output's value
+        - ``"sensitivity"``: R; starts as 1
+        - ``"factor"``: Q = R / a; starts as 1; R = Q a
+        - ``"difference"``: Q = R / (a - a0) with the baseline's a0; starts as 1; R = Q (a - a0)
+        - ``"path"``: ``"difference"``, summed over short pieces of the straight path from the baseline to the input
 
-    first : matrix rule of the layers that no other layer comes before; that of the others by default
+    first : matrix rule of the first layers; ``matrix`` by default
     by_layer : matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/*": "gamma"}``; the first that fits
 
     Raises
@@ -52,15 +52,15 @@ class Rules:
     def __post_init__(self) -> None:
         """Replace names by rules."""
         pairs = _pairs(self.by_layer)
-        found = {
+        rules = {
             "matrix": _rule("matrix", self.matrix, MATRIX),
             "nonlinearity": _rule("nonlinearity", self.nonlinearity, NONLINEARITY),
             "maximum": _rule("maximum", self.maximum, MAXIMUM),
             "first": None if self.first is None else _rule("first", self.first, MATRIX),
             "by_layer": tuple((pattern, _rule("by_layer", rule, MATRIX)) for pattern, rule in pairs),
         }
-        for name, value in found.items():
-            # The one way to set what is frozen; equal rules stay equal, and compile once.
+        for name, value in rules.items():
+            # In a frozen dataclass, so that equal rules compile once.
             object.__setattr__(self, name, value)
         self._check()
 
@@ -76,11 +76,11 @@ class Rules:
 
     @property
     def needs_baseline(self) -> bool:
-        """Whether another input is compared with."""
+        """Whether the input is compared with a baseline."""
         return self.quantity in ("difference", "path")
 
     def matrix_of(self, step: Step) -> MatrixRule:
-        """Return the rule of a layer, or of a sum."""
+        """Return the rule of a layer or a sum."""
         rule = self.first if step.is_first and self.first is not None else self.matrix
         if step.kind != "layer":
             return rule.plain
@@ -95,7 +95,7 @@ class Rules:
                 raise InputError(f"by_layer: {pattern!r} fits none of the layers {', '.join(layers)}")
 
     def conserve(self, step: Step) -> bool:
-        """Whether what a step receives is what it passes on, biases and stabilisers included."""
+        """Whether a step passes on all that it receives, biases and stabilisers included."""
         quantity = self.quantity
         if step.kind == "copy":
             return True
@@ -109,7 +109,9 @@ class Rules:
 def _pairs(by_layer: Any) -> list[tuple[str, Any]]:
     pairs = by_layer.items() if isinstance(by_layer, Mapping) else by_layer
     is_list = isinstance(pairs, Collection) and not isinstance(pairs, str)
-    if not is_list or not all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in pairs):
+    if not is_list or not all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+    ):
         raise InputTypeError(f"by_layer must be a dict from patterns of paths to rules, got {checks.shown(by_layer)}")
     return list(pairs)
 

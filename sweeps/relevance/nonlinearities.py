@@ -1,6 +1,6 @@
-"""Nonlinearity rules: how the relevance of b = f(a), a function of each number by itself with f(0) = 0, goes back.
+"""Nonlinearity rules: relevance goes back through b = f(a), an elementwise function with f(0) = 0.
 
-A function with f(0) != 0 is taken as (f(a) - f(0)) + f(0), and f(0) as a bias; the rules see the difference.
+A function with f(0) != 0 is split into f(a) - f(0), for the rules, and f(0), a bias.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from sweeps.relevance.numbers import Elementwise, derivative, secant
 
 
 class NonlinearityRule(Protocol):
-    """How relevance goes back through a nonlinearity.
+    """A rule for nonlinearities.
 
     Attributes
     ----------
-    conserves : quantities that add up under it: see ``Rules.quantity``
+    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -27,7 +27,7 @@ class NonlinearityRule(Protocol):
 
         Parameters
         ----------
-        function : f; where f(0) matters, the rule subtracts it
+        function : f; a rule that needs f(0) = 0 subtracts it
         a, baseline : its argument, and its argument for the baseline input
         received : by f(a)
         """
@@ -69,7 +69,7 @@ class Slope:
 
 @dataclass(frozen=True)
 class Repeat:
-    """R(a) = f(R(b)): the only rule that is not linear in R."""
+    """R(a) = f(R(b)), not linear in R."""
 
     conserves: ClassVar[tuple[str, ...]] = ()
 
@@ -80,7 +80,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Guided:
-    """R(a) = f'(a) f(R(b)), the gradient of what was repeated: guided backpropagation."""
+    """R(a) = f'(a) f(R(b)), guided backpropagation."""
 
     conserves: ClassVar[tuple[str, ...]] = ()
 

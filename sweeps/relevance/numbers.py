@@ -1,4 +1,4 @@
-"""Numbers: divisions that stay finite, in the result and in its gradient."""
+"""Numbers: divisions with finite results and finite gradients."""
 
 from collections.abc import Callable
 
@@ -16,21 +16,21 @@ def blip(values: Float[Array, "*any"], eps: float) -> Float[Array, "*any"]:
 
 def divided(values: Float[Array, "*any"], by: Float[Array, "*any"]) -> Float[Array, "*any"]:
     """Return the quotient, zero where the divisor is zero."""
-    # Two selections: the gradient of the branch that is not taken has to be finite, too.
+    # The inner selection keeps the gradient of the branch that is not taken finite.
     return jnp.where(by == 0, 0.0, values / jnp.where(by == 0, 1.0, by))
 
 
 def derivative(function: Elementwise, at: Float[Array, "*any"]) -> Float[Array, "*any"]:
-    """Derivative of a function of each number by itself."""
+    """Return the derivative of an elementwise function."""
     return jax.jvp(function, (at,), (jnp.ones_like(at),))[1]
 
 
 def secant(function: Elementwise, a: Float[Array, "*any"], b: Float[Array, "*any"]) -> Float[Array, "*any"]:
-    """Slope (f(a) - f(b)) / (a - b) of a function of each number by itself, with its limit f'(a) at a = b.
+    """Return the slope (f(a) - f(b)) / (a - b) of an elementwise function, with its limit f'(a) at a = b.
 
-    Close to the limit the difference of two values is rounding. There the derivative halfway is taken: where the two
-    slopes differ by no more than rounding. A kink between a and b makes them differ by more, and the quotient stands,
-    which keeps f(a) - f(b) = slope (a - b) to rounding in either case.
+    Where quotient and derivative halfway differ by rounding only, the derivative is taken, as the difference of close
+    values is mostly rounding. A kink between a and b makes them differ by more, and the quotient is taken. In both
+    cases f(a) - f(b) = slope (a - b) up to rounding.
     """
     high, low, halfway = function(a), function(b), derivative(function, (a + b) / 2)
     quotient = divided(high - low, a - b)

@@ -1,4 +1,4 @@
-"""Offsets: which nonlinearities are not zero at zero."""
+"""Offsets: nonlinearities with f(0) != 0."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from sweeps.relevance.steps import Program, Step
 
 
 def offsets_of(program: Program) -> frozenset[str]:
-    """Names of the nonlinearities with f(0) != 0, or of which that cannot be known before the network runs.
+    """Return the names of the nonlinearities with f(0) != 0, or with an f(0) that depends on the inputs.
 
-    Parameters of a nonlinearity are any numbers here, so that one which scales it, as in a PReLU, makes no offset.
+    Random numbers stand for parameters: the slope of a PReLU, say, makes no offset.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def _has_offset(program: Program, step: Step) -> bool:
     needed = {operand for operation in step.operations for operand in operation.operands} - made
     with jax.ensure_compile_time_eval():
         values = {number: value(number) for number in needed}
-        if any(isinstance(one, jax.core.Tracer) for one in values.values()):
+        if any(isinstance(number, jax.core.Tracer) for number in values.values()):
             return True
         aval = flat.avals[step.sources[0]]
         at_zero = step.run(values, (np.zeros(aval.shape, aval.dtype),))

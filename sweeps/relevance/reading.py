@@ -1,4 +1,4 @@
-"""Reading: a network's program written out flat, and which of its values are nodes, by their names in gating."""
+"""Reading: a network's program as a list of operations, with the values that hold nodes, named as in gating."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ from sweeps.program.values import Value
 
 
 class Nodes(NamedTuple):
-    """Nodes of one call of a layer, or of several layers that share them.
+    """Nodes of a call of a layer, or of several layers that share them.
 
     Attributes
     ----------
     name : path of the site, with the number of the call where there are several, as in ``sites="path@1"``
     path : of the site
-    makers : numbers of what its parameters make
+    makers : numbers of the values that its parameters make
     place : number of the value at which the nodes have their gate; None if there is none
     """
 
@@ -32,7 +32,7 @@ class Nodes(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a network does.
+    """A network's operations and nodes.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
 
 
 def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Reading:
-    """Trace a network and write it out flat.
+    """Trace a network and list its operations.
 
     Parameters
     ----------
@@ -70,22 +70,22 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     numbers, reader = written.numbers, placing.reader
     places = {source: (*key, result) for (key, result), source in reader.sources.items()}
     makers = {source: numbers[place] for source, place in places.items() if place in numbers}
-    nodes = tuple(one for site in placing.sites(program) for one in _nodes_of(site, placing, makers, numbers))
+    nodes = tuple(own for site in placing.sites(program) for own in _nodes_of(site, placing, makers, numbers))
     layers = {number: placing.name_of(source.path) for source, number in makers.items()}
-    layers |= {one.makers[0]: one.path for one in nodes if len(one.makers) == 1}
+    layers |= {own.makers[0]: own.path for own in nodes if len(own.makers) == 1}
     values = {numbers[value.key]: value for value in reader.values if value.kind == "nodes" and value.key in numbers}
     return Reading(written, nodes, layers, values)
 
 
 def _nodes_of(site: Site, placing: Placing, makers: dict[Any, int], numbers: dict[Any, int]) -> list[Nodes]:
-    """The nodes of each call of a site."""
+    """Return the nodes of each call of a site."""
     group = placing.group_of(site)
     if group is None:
         return []
     places = {call: placing.reader.values[vertex].key for vertex, _, call in reversed(group.vertices)}
-    found = []
+    nodes = []
     for call, sources in enumerate(group.sources):
         name = f"{site.path}@{call}" if group.has_calls else site.path
         made = tuple(makers[source] for source in sources if source in makers)
-        found.append(Nodes(name, site.path, made, numbers.get(places.get(call))))
-    return found
+        nodes.append(Nodes(name, site.path, made, numbers.get(places.get(call))))
+    return nodes

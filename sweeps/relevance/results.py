@@ -1,4 +1,4 @@
-"""Results: relevance of inputs, hidden nodes and biases, and the ledger of where it all went."""
+"""Results: relevance of inputs, hidden nodes and biases, and the ledger of sums by step."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,17 +10,17 @@ from sweeps import checks
 
 
 class Flow(NamedTuple):
-    """Where the relevance that one step received went, one number an example.
+    """Relevance that a step received and passed on, a number for each example.
 
     Attributes
     ----------
     received : by the step's output
-    inputs : to what the step reads
+    inputs : to the step's inputs
     biases : to a layer's biases
-    offsets : to what a nonlinearity is at zero
+    offsets : to a nonlinearity's offset f(0)
     absorbed : by a stabiliser
-    error : what is left, rounding, for rules that conserve relevance; 0 for others
-    not_conserved : what is left for rules that do not; 0 for others
+    error : the rest, from rounding, for rules that conserve relevance; 0 for others
+    not_conserved : the rest for rules that do not; 0 for others
     """
 
     received: Float[Array, " *examples"]
@@ -33,11 +33,11 @@ class Flow(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of the ledger: numbers of one example, or means over examples; the error is the largest in size.
+    """A row of the ledger: numbers of an example, or means over examples and the largest absolute error.
 
     Attributes
     ----------
-    step : name of the layer, or of what follows it
+    step : name of the step
     received, inputs, biases, offsets, absorbed, error, not_conserved : see ``Flow``
     """
 
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Ledger(tuple[Row, ...]):
-    """Rows, the last of them the total, that print as a table."""
+    """Rows that print as a table; the last is the total."""
 
     def __repr__(self) -> str:
         """The rows as text in columns."""
@@ -63,7 +63,7 @@ class Ledger(tuple[Row, ...]):
 
 
 def _printed(number: float) -> str:
-    # Adding zero makes zero of minus zero.
+    # Adding zero turns minus zero into zero.
     return f"{round(number, 5) + 0.0:.5f}" if abs(number) < 1e5 else f"{number:.4e}"
 
 
@@ -73,21 +73,20 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 class Relevance(NamedTuple):
-    """Relevance of everything in a network, for each example.
+    """Relevance in a network, for each example.
 
     Attributes
     ----------
-    inputs : of each input, shape of the inputs; like all below in float32 at least, whatever the network computes in
-    layers : by path of the layer, as gating names it, relevance of its nodes by their own values: after bias,
-        normalisation and nonlinearity, and before they are moved, pooled or read; shape (examples, ...), numbered as
-        in gating. Layers whose results are added before anything reads them share their nodes, and have one entry; a
-        layer that is called several times has ``path@0``, ``path@1``, .... The last are the outputs. A normalisation
-        or scale has an entry of its own for what it makes
-    bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after
-        the name: of what a nonlinearity is at zero, shape (examples, *shape of its result)
-    absorbed : by step, what its stabiliser absorbed, shape (examples,)
-    output : put in at the output, shape (examples,)
-    flows : by step, where what it received went; ``ledger()`` prints it
+    inputs : of each input, shape of the inputs; in float32 at least, like all below
+    layers : by path of the layer, as in gating, relevance of its nodes at their own values: after bias, normalisation
+        and nonlinearity, and before they are moved, pooled or read; shape (examples, ...), numbered as in gating.
+        Layers whose results are added before anything reads them share nodes and an entry; a layer with several calls
+        has ``path@0``, ``path@1``, .... The last are the outputs. A normalisation or scale has an entry for its output
+    bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after the
+        name: of a nonlinearity's f(0), shape (examples, *shape of its result)
+    absorbed : by step, by its stabiliser, shape (examples,)
+    output : start value of the output, shape (examples,)
+    flows : by step, what it received and passed on; ``ledger()`` prints it
 
     Notes
     -----
@@ -102,21 +101,21 @@ class Relevance(NamedTuple):
     flows: dict[str, Flow]
 
     def ledger(self, example: int | None = None) -> Ledger:
-        """Return where relevance went, step by step from the output to the inputs: ``print`` it.
+        """Return the sums of relevance, step by step from the output to the inputs; ``print`` them.
 
         Parameters
         ----------
-        example : number of the example; by default the mean over examples, and the largest error of any
+        example : number of the example; by default means over examples, and the largest error
 
         Returns
         -------
-        Ledger of ``Row``, whose last row ``total`` holds the network as a whole: what came in at the output, what
-        the inputs have, and all that the steps above took. Its error is what is missing in this sum.
+        Ledger of ``Row``, whose last row ``total`` is the whole network: received at the output, at the inputs, and the
+        sums of the other columns. Its error is the difference.
         """
         if example is not None:
-            # Within ``jax.vmap`` or of one example there is no axis.
+            # Within ``jax.vmap`` there is no axis of examples.
             example = checks.whole("example", example, 0, max(np.size(self.output), 1) - 1)
-        flows = [(name, np.stack([np.asarray(one, np.float64) for one in flow])) for name, flow in self.flows.items()]
+        flows = [(name, np.stack([np.asarray(part, np.float64) for part in flow])) for name, flow in self.flows.items()]
         rows = [Row(name, *_summed(flow, example)) for name, flow in reversed(flows)]
         output = np.asarray(self.output, np.float64)
         inputs = np.asarray(self.inputs, np.float64).reshape(*output.shape, -1).sum(axis=-1)
@@ -127,7 +126,7 @@ class Relevance(NamedTuple):
 
 
 def _summed(flow: np.ndarray, example: int | None) -> list[float]:
-    """Numbers of one example, or of all."""
+    """Return the numbers of an example, or of all."""
     if example is not None or flow.ndim == 1:
         chosen = flow if flow.ndim == 1 else flow[:, example]
     else:

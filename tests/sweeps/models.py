@@ -41,6 +41,18 @@ def rngs():
     return nnx.Rngs(0)
 
 
+class Net(nnx.Module):
+    """Layers, and a function of them and the inputs."""
+
+    def __init__(self, call, **layers):
+        self.call = call
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+
+    def __call__(self, inputs):
+        return self.call(self, inputs)
+
+
 class Mlp(nnx.Module):
     def __init__(self, sizes=(2, 4, 3, 2)):
         self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs()) for a, b in zip(sizes[:-1], sizes[1:], strict=True)])

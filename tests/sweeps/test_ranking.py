@@ -238,7 +238,7 @@ def test_layers_that_disagree_with_the_objective_are_not_trusted():
     # The objective's own batch is another: what it computes is right, what the layers say is not.
     objective = objective_of(*PROBLEMS[DEEP])
     objective.batch = sweeps.Batch(objective.batch.inputs * 2, objective.batch.targets)
-    assert layered.of_network(objective) is not None
+    assert layered.from_objective(objective) is not None
     assert Scorer(objective, "brute_force").network is None
 
 
@@ -301,5 +301,5 @@ def test_the_first_of_the_lowest_nodes_that_are_on_goes(values, on):
 def test_a_loss_of_the_same_name_is_not_taken_for_ours():
     problem = PROBLEMS["values"][0]
     objective = sweeps.Objective(helpers.network(problem), helpers.batch(problem), loss=optax.squared_error)
-    assert objective.loss_name == "squared_error" and layered.of_network(objective) is not None
+    assert objective.loss_name == "squared_error" and layered.from_objective(objective) is not None
     assert Scorer(objective, "brute_force").network is None

@@ -207,7 +207,7 @@ def test_what_has_no_rule_names_itself(name):
         (dict(target=np.ones((4, 3), np.float32)), r"target of floating-point numbers must have shape \(4, 2\)"),
         (dict(inputs=X.astype(int)), "inputs must be floating-point numbers, got int32"),
         (dict(inputs=X[0]), r"inputs must have shape \(examples, ...\), got \(3,\)"),
-        (dict(baseline=X[0]), "baseline is of methods that compare with one"),
+        (dict(baseline=X[0]), "baseline is for methods that compare with a baseline"),
         (dict(method="deeplift", baseline="mean"), "baseline must be 'zeros' or an array, such as the mean"),
         (dict(method="deeplift", baseline=X[:2]), r"baseline must have shape \(3,\) or \(4, 3\), got \(2, 3\)"),
         (dict(method="integrated_gradients", steps=0), "steps must be at least 1, got 0"),

@@ -72,7 +72,7 @@ def centred(state, inputs):
 
 def test_examples_that_depend_on_each_other_are_refused():
     state = {"layer": {"kernel": jnp.asarray(np.arange(8.0).reshape(4, 2), jnp.float32)}}
-    message = "computes something else for an example beside others than by itself"
+    message = "outputs for an example depend on other examples"
     with pytest.raises(ValueError, match=message):
         attribute_function(centred, state, X)
     with pytest.raises(ValueError, match=message):
@@ -87,7 +87,7 @@ def test_examples_that_depend_on_each_other_are_refused():
 NET = nnx.Sequential(dense(4, 3, dtype=jnp.float32))
 IG = dict(method="integrated_gradients")
 WRONG = {
-    "steps without a path": (dict(method="lrp", steps=8), ValueError, "steps are of a method with a path"),
+    "steps without a path": (dict(method="lrp", steps=8), ValueError, "steps is for a method with a path"),
     "steps": (IG | dict(steps=8.0), TypeError, "steps must be a whole number, got 8.0"),
     "true steps": (IG | dict(steps=True), TypeError, "steps must be a whole number, got True"),
     "two methods": (dict(method="slope", rules=relevance.Rules()), ValueError, "rules are in place of a method"),

@@ -11,24 +11,13 @@ import sweeps
 from analysis.errors import InputError
 from sweeps import program, pruning
 from sweeps.pruning import structure
-from sweeps.relevance import attribute, attribute_function, reading, steps
+from sweeps.relevance import attribute, attribute_function, building, reading
 from tests.sweeps import helpers, zoo, zoo_convolutional, zoo_dense  # noqa: F401
+from tests.sweeps.models import Net
 
 ZEROS = nnx.initializers.zeros_init()
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 IMAGES = np.random.default_rng(1).normal(size=(4, 4, 4, 2)).astype(np.float32)
-
-
-class Net(nnx.Module):
-    """Layers and what is done with them."""
-
-    def __init__(self, call, **layers):
-        self.call = call
-        for name, layer in layers.items():
-            setattr(self, name, layer)
-
-    def __call__(self, x):
-        return self.call(self, x)
 
 
 def randomised(module):
@@ -283,7 +272,7 @@ def counted_by_relevance(apply, params, inputs):
     """Nodes of each layer, and the layers that make none; None if relevance has no rule for something."""
     try:
         read = reading.read(apply, params, inputs)
-        whole = steps.program_of(read)
+        whole = building.program_of(read)
     except InputError:
         return None
     without = {step.name for step in whole.steps if step.kind == "layer" and step.made is None}

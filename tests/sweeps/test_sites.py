@@ -284,7 +284,7 @@ class TestMessages:
                 sweeps.Objective(linen, batch, variables=variables)
         with pytest.raises(TypeError, match="variables are for flax.linen modules; a flax.nnx module holds its own"):
             sweeps.Objective(Layers(), batch, variables={"params": {}})
-        with pytest.raises(TypeError, match="nodes are for a function .* which nodes of a module, sites= says"):
+        with pytest.raises(TypeError, match="nodes is for a function .* choose the nodes of a module by sites="):
             sweeps.Objective(Layers(), batch, nodes=3)
         with pytest.raises(TypeError, match="params are for a function .* a Flax module has its own"):
             sweeps.Objective(Layers(), batch, params={})

@@ -1,4 +1,4 @@
-"""Found: what was found in a network's program, for inputs of one shape."""
+"""Read programs: a traced network with its sites, for inputs of one shape."""
 
 import math
 from collections.abc import Iterable
@@ -8,36 +8,36 @@ from typing import Any
 import jax.numpy as jnp
 
 from sweeps.program import tracing
-from sweeps.program.asked import Asked
+from sweeps.program.optional import OptionalSites
 from sweeps.program.placing import Placing
 from sweeps.program.sites import Site
 
 
-class Found:
-    """What was found in a program.
+class ReadProgram:
+    """A program with its sites.
 
     Attributes
     ----------
     program : the traced function
-    placing : where its nodes have their gates
-    reader : what it does with nodes
+    placing : where the nodes have their gates
+    reader : what the program does with nodes
     makers : the sites of layers that make nodes, in program order
-    sites : the same, each with the residual stream behind it; then the inputs
-    opaque : names of operations that were met with nodes and taken for mixing them
+    sites : the same, each followed by its residual stream; then the inputs
+    opaque : names of operations without a rule, which are taken to mix the nodes that they read
     """
 
     def __init__(self, program: tracing.Program, inputs: Any):
         self.program, self.placing = program, Placing.of(program)
-        self.reader, self._asked = self.placing.reader, Asked(self.placing)
+        self.reader, self._optional = self.placing.reader, OptionalSites(self.placing)
         self.makers = self.placing.sites(program)
         paths = tracing.parameter_paths({"inputs": inputs})
-        self.sites = (*self._with_streams(), *self._asked.inputs(paths))
+        self.sites = (*self._with_streams(), *self._optional.inputs(paths))
         self.opaque = tuple(sorted(self.reader.opaque))
         self._known: dict[str, Site | None] = {site.key: site for site in self.sites}
 
     def _with_streams(self) -> Iterable[Site]:
         writers = [site for site in self.makers if "a sum" in site.reads and site.places]
-        streams = {site.key: stream for site in writers if (stream := self._asked.stream_of(site)) is not None}
+        streams = {site.key: stream for site in writers if (stream := self._optional.stream_of(site)) is not None}
         # A sum is named after the last layer that was added to it.
         last = {tuple(place.key for place in stream.places): key for key, stream in streams.items()}
         for site in self.makers:
@@ -48,28 +48,28 @@ class Found:
     @cached_property
     def readers(self) -> list[str]:
         """Names of the layers that read something."""
-        return self._asked.readers()
+        return self._optional.readers()
 
     def site(self, key: str) -> Site | None:
-        """The site of a key; ``input:path`` and ``output:path`` are made when they are asked for."""
+        """Return the site of a key; ``input:path`` and ``output:path`` are made at their first use."""
         if key not in self._known:
             at, _, path = key.partition(":")
             makers = [site for site in self.makers if site.path == path and site.kind != "head"]
             if at == "input":
-                self._known[key] = self._asked.read_by(path)
+                self._known[key] = self._optional.read_by(path)
             else:
-                self._known[key] = self._asked.made_by(makers[0]) if at == "output" and makers else None
+                self._known[key] = self._optional.made_by(makers[0]) if at == "output" and makers else None
         return self._known[key]
 
     @property
     def dtype(self) -> Any:
-        """Type of what layers read, the widest, at least float32."""
-        found = [read.value.aval.dtype for read in self.reader.reads.values()]
-        return widest(dtype for dtype in found if jnp.issubdtype(dtype, jnp.floating))
+        """The widest type of what layers read, at least float32."""
+        dtypes = [read.value.aval.dtype for read in self.reader.reads.values()]
+        return widest(dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating))
 
     @property
     def floats(self) -> int:
-        """Numbers in all arrays that layers read, and in the outputs."""
+        """How many numbers all arrays that layers read hold, with the outputs."""
         avals = [read.value.aval for read in self.reader.reads.values()]
         return sum(math.prod(aval.shape) for aval in [*avals, *(v.aval for v in self.program.jaxpr.outvars)])
 

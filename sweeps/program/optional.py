@@ -1,4 +1,4 @@
-"""Asked: sites beside the nodes that layers make: inputs, residual streams, and what one layer reads or makes."""
+"""Optional sites: inputs, residual streams, what a layer reads and what it makes; gated when a selection names them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ from sweeps.program.sites import Place, Site, copies
 from sweeps.program.values import EXIT, Source, Value, placed
 
 
-class Asked:
-    """Sites that are gated when they are asked for.
+class OptionalSites:
+    """Sites that are gated only when a selection names them.
 
     Parameters
     ----------
@@ -28,34 +28,34 @@ class Asked:
         self._values, self._is_closed = self._reader.values, placing.is_closed
 
     def inputs(self, paths: Sequence[str | None]) -> Iterator[Site]:
-        """Features of the network's inputs, of each array of floating-point numbers."""
-        for (number, one), path in zip(self._reader.inputs, paths, strict=True):
-            shape, name = one.aval.shape, self._placing.free_name(path or "inputs")
-            if len(shape) < 2 or not jnp.issubdtype(one.aval.dtype, jnp.floating):
+        """Yield the features of each floating-point array of the network's inputs."""
+        for (number, value), path in zip(self._reader.inputs, paths, strict=True):
+            shape, name = value.aval.shape, self._placing.free_name(path or "inputs")
+            if len(shape) < 2 or not jnp.issubdtype(value.aval.dtype, jnp.floating):
                 continue
-            axis = self._feature_axis(one)
+            axis = self._feature_axis(value)
             ids = placed(np.arange(shape[axis]), [axis], len(shape))
-            reads = self._readers(one.vertex)
-            reason = "" if self._next(one.vertex) else "it is never read: nothing of it reaches the outputs"
+            reads = self._readers(value.vertex)
+            reason = "" if self._next(value.vertex) else "it is never read: nothing of it reaches the outputs"
             yield self._site(name, (), [Place(((), "in", number), ids, ())], shape[axis], reads=reads, reason=reason)
 
     def stream_of(self, site: Site) -> Site | None:
-        """The sums to which a layer's nodes are added as they are: features of a residual stream."""
+        """Return the residual stream to which a layer's nodes are added unchanged, as features."""
         group, places, reads = self._placing.group_of(site), [], ""
-        assert group is not None  # it is read by a sum
+        assert group is not None  # a sum reads it
         for vertex, base, call in group.vertices:
-            found = self._sum_after(vertex)
-            total = None if found is None else self._reader.sums[found]
-            if found is not None and total is not None and total.ids.min() >= 0 and not self._is_closed(total.key):
+            at = self._sum_after(vertex)
+            total = None if at is None else self._reader.sums[at]
+            if at is not None and total is not None and total.ids.min() >= 0 and not self._is_closed(total.key):
                 places.append(Place(total.key, total.ids, _frames(base), call))
-                reads = reads or self._readers(found)
+                reads = reads or self._readers(at)
         if not places:
             return None
         stack, nodes = self._placing.stack_of(group.first), {int(place.ids.max()) + 1 for place in places}
         return self._site(site.path, stack, places, nodes.pop(), "stream:", reads) if len(nodes) == 1 else None
 
     def read_by(self, path: str) -> Site | None:
-        """What a layer reads, by itself: other readers of the same nodes have no part in it."""
+        """Return what a layer reads, apart from other readers of the same nodes."""
         reads = [read for read in self._reader.reads.values() if self._placing.name_of(read.kernel.path or "") == path]
         reads = [read for read in reads if read.axes]
         if not reads:
@@ -71,7 +71,7 @@ class Asked:
         return self._site(path, stack, places, math.prod(sizes), "input:", path, reason)
 
     def made_by(self, site: Site) -> Site | None:
-        """What a layer makes, with its own bias and before anything else."""
+        """Return what a layer makes, with its bias and before anything else."""
         group = self._placing.group_of(site)
         if group is None:
             return None
@@ -85,14 +85,14 @@ class Asked:
         return self._site(site.path, stack, places, len(group.first.labels), "output:", site.reads, reason, site.kind)
 
     def readers(self) -> list[str]:
-        """Names of the layers that read something, in program order."""
+        """Return the names of the layers that read something, in program order."""
         kernels = [read.kernel.path for read in self._reader.reads.values() if read.axes and read.kernel.path]
         return list(dict.fromkeys(map(self._placing.name_of, kernels)))
 
     # Of the graph
 
     def _with_bias(self, source: Source) -> int:
-        """The last value on the way of new nodes to which only parameters of the same layer were added."""
+        """Return the last value of new nodes to which only parameters of the same layer were added."""
         layer, vertex = source.path.rpartition("/")[0], source.vertex
         while True:
             onward = [
@@ -106,10 +106,10 @@ class Asked:
 
     def _adds(self, vertex: int, word: str, layer: str) -> bool:
         beside = self._reader.beside.get(vertex, [])
-        return word in ADDING and bool(beside) and all((one.path or "").startswith(f"{layer}/") for one in beside)
+        return word in ADDING and bool(beside) and all((value.path or "").startswith(f"{layer}/") for value in beside)
 
     def _sum_after(self, vertex: int) -> int | None:
-        """The first sum that the nodes of a value come to, if nothing bends them before."""
+        """Return the first sum that takes the nodes of a value before any nonlinearity."""
         if self._values[vertex].is_bent:
             return None
 
@@ -126,15 +126,15 @@ class Asked:
                 return sums[0]
         return None
 
-    def _feature_axis(self, one: Value) -> int:
-        """The axis of an input that the first layer sums over, or the last."""
+    def _feature_axis(self, inputs: Value) -> int:
+        """Return the axis of an input that the first layer sums over, or the last axis."""
         for read in self._reader.reads.values():
-            if read.value.vertex == one.vertex and read.axes:
+            if read.value.vertex == inputs.vertex and read.axes:
                 return read.axes[-1]
-        return len(one.aval.shape) - 1
+        return len(inputs.aval.shape) - 1
 
     def _readers(self, vertex: int) -> str:
-        """Names of the layers that read a value, or what is made of it, before any other layer does."""
+        """Return the names of the first layers that read a value or what is computed from it."""
         readers: dict[int, list[Read]] = {}
         for read in self._reader.reads.values():
             readers.setdefault(read.value.vertex, []).append(read)
@@ -162,8 +162,8 @@ class Asked:
         names = tuple(at + name for name in copies(path, stack))
         lengths = tuple(length for _, length in stack)
         numbers, chosen = tuple(range(nodes)), tuple(range(len(names)))
-        found: dict[str, Any] = dict(reads=reads, reason=reason, places=tuple(places))
-        return Site(at + path, kind, nodes, at + path, lengths, numbers, names, chosen, **found)
+        more: dict[str, Any] = dict(reads=reads, reason=reason, places=tuple(places))
+        return Site(at + path, kind, nodes, at + path, lengths, numbers, names, chosen, **more)
 
 
 def _place_of(read: Read, sizes: tuple[int, ...], number: int) -> Place:
