@@ -101,7 +101,7 @@ def test_layers_show_spread_or_errors(tmp_path):
         by_layer.summary(single, "slope")
     with pytest.raises(ValueError, match="per must be one of node, layer, got 'net'"):
         by_layer.summary(drawn, per="net")
-    with pytest.raises(ValueError, match="quantity must be 'loss' or 'log_loss', got 'sign'"):
+    with pytest.raises(ValueError, match="quantity must be one of loss, log_loss, got 'sign'"):
         nodes.effects(synthetic_model.leave_one_out(), "sign")
 
 
