@@ -27,8 +27,8 @@ def collect(results: Results, claims: dict[str, Claim]) -> Numbers:
     numbers.add(n, results)
     _add_published(n, results)
     _add_networks(n, results)
-    _add_gradients(n, results.gradients)
-    _add_hypercube(n, results.hypercube, results.probabilities)
+    add_gradients(n, results.gradients)
+    add_hypercube(n, results.hypercube, results.probabilities)
     claims_module.add_numbers(n, claims)
     return n
 
@@ -86,7 +86,8 @@ def _add_alike(n: Numbers, results: Results) -> None:
             n.add_interval(f"networks {key.replace('_', ' ')}", found, p=p)
 
 
-def _add_gradients(n: Numbers, results: GradientResults) -> None:
+def add_gradients(n: Numbers, results: GradientResults) -> None:
+    """Add what gate gradients are, beside what was published."""
     for name, data in results.statistics.items():
         words = name.replace("_", " ")
         for index, p in enumerate(results.probabilities):
@@ -165,7 +166,8 @@ def _add_slope(n: Numbers, found: xr.Dataset) -> None:
         n.add("worst tangent p", float(worst["probability"]), digits=None)
 
 
-def _add_hypercube(n: Numbers, results: HypercubeResults, probabilities: list[float]) -> None:
+def add_hypercube(n: Numbers, results: HypercubeResults, probabilities: list[float]) -> None:
+    """Add what flip paths and the whole cube show, at these probabilities that a node stays."""
     if results.paths is not None:
         _add_paths(n, results.paths)
     if results.bad:

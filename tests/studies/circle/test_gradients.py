@@ -60,7 +60,7 @@ def measured(sweep, **options):
 
 def numbers_of(results):
     found = Numbers("a")
-    numbers._add_gradients(found, results)
+    numbers.add_gradients(found, results)
     return found
 
 

@@ -46,7 +46,7 @@ def numbers_of(results):
     if isinstance(results, CubeResults):
         results = HypercubeResults(None, results, 0, None, None)
     found = Numbers("a")
-    numbers._add_hypercube(found, results, list(synthetic_run.PROBABILITIES))
+    numbers.add_hypercube(found, results, list(synthetic_run.PROBABILITIES))
     return found
 
 
