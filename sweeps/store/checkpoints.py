@@ -28,12 +28,13 @@ ADDED = ("value", "raw_value")
 
 
 def save(network: nnx.Module, path: str | PathLike[str]) -> None:
-    """Write a module's parameters, running statistics and other arrays, but for its random numbers.
+    """Write a module's parameters, running statistics and other arrays, except for keys of random numbers.
 
     Parameters
     ----------
-    network : flax.nnx module
-    path : of the checkpoint, a folder; a checkpoint that is there is replaced
+    network : flax.nnx.Module
+    path : path
+        Of the checkpoint, a folder; a checkpoint that is there is replaced.
 
     Raises
     ------
@@ -63,17 +64,19 @@ def restore(network: nnx.Module, path: str | PathLike[str]) -> None:
 
     Parameters
     ----------
-    network : flax.nnx module of the structure that was saved
-    path : a checkpoint of ``nnx.state(module)``, as this module, Flax's guide or Orbax's manager writes it; of a
-        manager's folder the newest step
+    network : flax.nnx.Module
+        Of the structure that was saved.
+    path : path
+        A checkpoint of ``nnx.state(module)``, as this module, Flax's guide or Orbax's manager writes it; of a
+        manager's folder the newest step.
 
     Raises
     ------
     FileNotFoundError
         If there is no checkpoint.
     ValueError
-        If it is damaged or cannot be read, an array of the module is not in it or has another shape, or one of its
-        layers lacks an array that is in it, such as a bias; nothing is changed then.
+        If it is damaged or cannot be read, an array of the module is not in it or has another shape, or a layer of
+        the module lacks an array that is in it, such as a bias; nothing is changed then.
     """
     _check_module(network)
     found = _read(path_of("path", path).absolute())
@@ -109,7 +112,7 @@ def _check_module(network: Any) -> None:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Raise TakenError unless there is nothing at a path but what Orbax writes."""
+    """Raise TakenError if a path holds anything that Orbax does not write."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise TakenError(f"{target} is a {'link' if target.is_symlink() else 'file'}; a checkpoint is a folder")
     others = sorted(one.name for one in target.glob("*") if not PARTS.fullmatch(one.name))
@@ -118,7 +121,7 @@ def _check_replaceable(target: Path) -> None:
 
 
 def _arrays(network: nnx.Module) -> dict[tuple[str, ...], Any]:
-    """Arrays by path, but for keys and counts of random numbers, and empty ones, which Orbax does not keep."""
+    """Arrays by path, without keys and counts of random numbers or empty arrays, which Orbax does not keep."""
     flat = nnx.to_flat_state(nnx.state(network, nnx.Not(nnx.RngState)))
     return {_named(steps): variable[...] for steps, variable in flat if jnp.size(variable[...])}
 
@@ -137,7 +140,7 @@ def _read(path: Path) -> dict[tuple[str, ...], np.ndarray]:
             # As NumPy arrays, whatever devices they were saved from.
             how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
             arrays = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=how))
-    # Whatever Orbax and TensorStore make of a file that is damaged or missing; nothing else is done here.
+    # Orbax and TensorStore raise errors of many kinds for a file that is damaged or missing.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DamagedError(f"checkpoint {folder} cannot be read: {reason}") from error
@@ -149,7 +152,7 @@ def _read(path: Path) -> dict[tuple[str, ...], np.ndarray]:
 
 
 def _check_undamaged(folder: Path) -> None:
-    """Raise DamagedError if a file is no longer what `save` wrote; checkpoints of others have no such sums."""
+    """Raise DamagedError if a file is no longer what `save` wrote; checkpoints of other programs have no sums."""
     if not (folder / SUMS).exists():
         return
     try:
@@ -161,7 +164,7 @@ def _check_undamaged(folder: Path) -> None:
 
 
 def _folder(path: Path) -> Path:
-    """The checkpoint itself, in a folder that may hold several steps, or several items of one."""
+    """Folder of the checkpoint itself, in one that may hold several steps, or several items of a step."""
     for _ in range(3):
         if (path / "_METADATA").exists():
             return path
@@ -174,7 +177,7 @@ def _folder(path: Path) -> Path:
 
 
 def _checkpointer() -> ocp.Checkpointer:
-    """Reader and writer that waits for no other process: each of a pod's reads, and one writes."""
+    """Reader and writer that waits for no other process: each process of a pod reads, and the first writes."""
     index = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=index, active_processes={index}, barrier_sync_key_prefix=f"process_{index}"

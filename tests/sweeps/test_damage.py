@@ -314,7 +314,7 @@ class TestIdentity:
 
 
 def test_a_second_process_on_one_folder_is_told(copy, made, capsys):
-    program = f"import pathlib, sys\nfrom sweeps import disk\nlock = disk.Lock(pathlib.Path({str(copy)!r}))\n"
+    program = f"import pathlib, sys\nfrom sweeps.store import disk\nlock = disk.Lock(pathlib.Path({str(copy)!r}))\n"
     program += "print('locked', flush=True)\nsys.stdin.read()"
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with subprocess.Popen([sys.executable, "-c", program], **pipes) as other:
