@@ -1,0 +1,62 @@
+"""The house: which package may import which, read from the sources and tried where JAX is missing."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from sweeps.studies import registry
+from tests.sweeps.conftest import without_jax
+
+ROOT = Path(__file__).parents[1]
+STUDIES = sorted(registry.STUDIES)
+
+
+def modules(package):
+    """Names of the modules of a package with their files."""
+    files = sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+
+
+def imports(file):
+    """Modules and names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importing(package, what):
+    """Modules of a package that import what begins with a name."""
+    return {name for name, file in modules(package).items() if any(f"{one}.".startswith(what) for one in imports(file))}
+
+
+def test_analysis_imports_neither_jax_nor_sweeps_and_knows_no_study():
+    assert len(modules("analysis")) > 50
+    assert not importing("analysis", "sweeps.") | importing("analysis", "jax.") | importing("analysis", "flax.")
+
+
+def test_nothing_but_the_command_line_uses_studies():
+    assert importing("sweeps", "sweeps.studies.registry.") == {"sweeps.cli"}
+    outside = {name for name in importing("sweeps", "sweeps.studies.") if not name.startswith("sweeps.studies.")}
+    assert outside == {"sweeps.cli"}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_no_study_uses_another(study):
+    others = [importing(f"sweeps.studies.{study}", f"sweeps.studies.{other}.") for other in STUDIES if other != study]
+    assert not set().union(*others)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_room_is_complete(study):
+    room = ROOT / "sweeps" / "studies" / study
+    assert {"settings.py", "claims.py", "report.py", "report.md.jinja"} <= {file.name for file in room.iterdir()}
+    assert (room / "run.py").exists() or (room / "run" / "__init__.py").exists()
+
+
+def test_only_the_run_of_a_study_needs_jax():
+    names = [name for name in modules("sweeps.studies") if ".run" not in name]
+    assert len(names) > 40
+    without_jax("\n".join(f"import {name}" for name in ["sweeps.cli", *names]))
