@@ -172,6 +172,7 @@ def gate_gradients(network, params, inputs):
     """Derivative of the sum of the first output by the gates of each site, in the order of what its parameter makes."""
     hidden = network.hidden
 
+    @jax.jit
     @jax.grad
     def slopes(gates):
         return jnp.sum(network.run(params, inputs, dict(zip(hidden, gates, strict=True)))[:, 0])
