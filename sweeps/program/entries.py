@@ -8,7 +8,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from sweeps.program import rules
-from sweeps.program.values import EXIT, Value, placed, squeezed
+from sweeps.program.values import EXIT, Value, concatenated, placed, squeezed
 
 
 class Part(NamedTuple):
@@ -66,18 +66,6 @@ def along(ids: np.ndarray, onto: dict[int, int], ndim: int) -> np.ndarray:
     axes = [axis for axis in range(ids.ndim) if axis in onto]
     small = ids.squeeze(tuple(axis for axis in range(ids.ndim) if axis not in onto))
     return placed(small, [onto[axis] for axis in axes], ndim)
-
-
-def concatenated(parts: list[tuple[tuple[int, ...], np.ndarray | None]], axis: int) -> np.ndarray:
-    """Join numbers along an axis, -1 for parts that have none."""
-    arrays = [np.full([1] * len(shape), -1) if ids is None else ids for shape, ids in parts]
-    arrays = [
-        np.broadcast_to(ids, [shape[axis] if a == axis else n for a, n in enumerate(ids.shape)])
-        for (shape, _), ids in zip(parts, arrays, strict=True)
-    ]
-    sizes = [max(ids.shape[a] for ids in arrays) for a in range(len(parts[0][0]))]
-    wide = [np.broadcast_to(ids, [ids.shape[a] if a == axis else n for a, n in enumerate(sizes)]) for ids in arrays]
-    return squeezed(np.concatenate(wide, axis))
 
 
 def led(

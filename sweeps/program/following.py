@@ -16,7 +16,7 @@ from sweeps.program.entries import Part, Tracked
 from sweeps.program.operations import ADDING
 from sweeps.program.reading import Reader
 from sweeps.program.tracing import Program
-from sweeps.program.values import Frame, Key, Source, placed, root_of, squeezed
+from sweeps.program.values import Frame, Key, Source, concatenated, placed, root_of, squeezed
 
 PASSES = 6  # over a loop, until its carry no longer changes
 
@@ -237,7 +237,7 @@ class Follower:
     def _joined(self, axis: int, operands: list[Tracked], aval: Any) -> Tracked:
         if all(value.ids is None for value in operands):
             return Tracked(aval)
-        return Tracked(aval, entries.concatenated([(value.aval.shape, value.ids) for value in operands], axis))
+        return Tracked(aval, concatenated([(value.aval.shape, value.ids) for value in operands], axis))
 
     # Parameters
 

@@ -10,7 +10,19 @@ from jax.extend.core import JaxprEqn
 from sweeps.program import graph, rules
 from sweeps.program.flow import Sum
 from sweeps.program.products import Products
-from sweeps.program.values import BENT, MEMORY, SCALED, Key, Value, common, pairs, placed, root_of, squeezed
+from sweeps.program.values import (
+    BENT,
+    MEMORY,
+    SCALED,
+    Key,
+    Value,
+    common,
+    concatenated,
+    pairs,
+    placed,
+    root_of,
+    squeezed,
+)
 
 ADDING = frozenset(["add", "sub", "add_any"])
 
@@ -254,24 +266,18 @@ class Operations(Products):
         roots = {value.first.parent or value.first for value in nodes}
         if len(roots) != 1:
             return self.new("data", aval, word="concatenate")
-        whole = []
+        parts: list[Any] = []
         for value in operands:
-            shape = [*value.aval.shape[:axis], 1, *value.aval.shape[axis:]] if is_new else list(value.aval.shape)
-            if value.kind == "weights":
-                whole.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], -1))
-                continue
-            within = value.first.within
-            ids = value.ids if within is None else np.where(value.ids >= 0, within[value.ids], -1)
-            ids = np.expand_dims(ids, axis) if is_new else ids
-            whole.append(
-                np.broadcast_to(
-                    ids, [n if a == axis else k for a, (n, k) in enumerate(zip(shape, ids.shape, strict=True))]
-                )
-            )
-        sizes = [max(ids.shape[a] for ids in whole) for a in range(whole[0].ndim)]
-        whole = [np.broadcast_to(ids, [ids.shape[a] if a == axis else n for a, n in enumerate(sizes)]) for ids in whole]
+            shape, ids = list(value.aval.shape), None
+            if is_new:
+                shape.insert(axis, 1)
+            if value.kind == "nodes":
+                within = value.first.within
+                ids = value.ids if within is None else np.where(value.ids >= 0, within[value.ids], -1)
+                ids = np.expand_dims(ids, axis) if is_new else ids
+            parts.append((tuple(shape), ids))
+        joined = concatenated(parts, axis)
         same = all(value.sources == nodes[0].sources for value in nodes)
-        joined = np.concatenate(whole, axis)
         if not same and any(source.kind == "mixed" for value in nodes for source in value.sources):
             groups, numbers = np.unique(joined, return_inverse=True)
             if groups[0] < 0:
@@ -279,10 +285,10 @@ class Operations(Products):
             (root,) = roots
             like = self.like(root.path, "mixed", len(groups), stack=root.stack, parent=root, within=groups)
             return self.made(key, aval, numbers.reshape(joined.shape), like)
-        sources, ids = nodes[0].sources if same else frozenset(roots), squeezed(joined)
+        sources = nodes[0].sources if same else frozenset(roots)
         # Traits are of all nodes: what happened to some parts alone did not happen to the whole.
         traits = frozenset.intersection(*[value.traits for value in nodes])
-        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=ids, traits=traits)
+        return self.new("nodes", aval, key=(*key, 0), sources=sources, ids=joined, traits=traits)
 
     def _scattered(self, equation: JaxprEqn, name: str, operands: list[Value], aval: Any, key: Key) -> Value:
         """Write or add nodes to places of constants or of the same nodes, as in sums over neighbours."""

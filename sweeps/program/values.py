@@ -124,6 +124,18 @@ def squeezed(ids: np.ndarray) -> np.ndarray:
     return ids
 
 
+def concatenated(parts: list[tuple[tuple[int, ...], np.ndarray | None]], axis: int) -> np.ndarray:
+    """Join ids along an axis, given the shape and the ids of each part; a part without ids gets -1."""
+    arrays = [np.full([1] * len(shape), -1) if ids is None else ids for shape, ids in parts]
+    arrays = [
+        np.broadcast_to(ids, [shape[axis] if a == axis else n for a, n in enumerate(ids.shape)])
+        for (shape, _), ids in zip(parts, arrays, strict=True)
+    ]
+    sizes = [max(ids.shape[a] for ids in arrays) for a in range(len(parts[0][0]))]
+    wide = [np.broadcast_to(ids, [ids.shape[a] if a == axis else n for a, n in enumerate(sizes)]) for ids in arrays]
+    return squeezed(np.concatenate(wide, axis))
+
+
 def placed(ids: np.ndarray, axes: list[int], ndim: int) -> np.ndarray:
     """Put each axis of ids at its place among the axes of a result."""
     shape = [1] * ndim
