@@ -99,7 +99,7 @@ def evaluate(
     key : random key of the sweep
     bases : (stream, draw) at which each batch starts; as many batches as the devices can share evenly
     draws : draws in a stream; a batch that runs over the end goes on in the next stream
-    stop : draws from this one on are not counted in a summary
+    stop : a summary counts the draws before this number
     top : end of a summary's histogram of the loss
     batch_size : draws in a batch
     gradients : whether gate gradients are wanted

@@ -49,7 +49,7 @@ def sweep(
 ) -> xr.Dataset:
     """Evaluate an objective over a design.
 
-    One jitted call computes all numbers of a sweep, or several equal calls where they are too many for one. Draw i
+    One jitted call computes all numbers of a sweep, or several equal calls where these are too many. Draw i
     depends on the seed and on i alone: batch size, device count and process count change no mask. Every local device
     takes part; so does every process once ``jax.distributed`` is initialised.
 
@@ -80,7 +80,7 @@ def sweep(
         them; ``loss_gradient`` and ``log_loss_gradient`` with ``node`` last (for LeaveOneOut ``gate``, since ``node``
         is the one that is off); ``gates`` where they do not follow from the index. With ``keep="summary"``: see
         ``sweeps.engine.schema``.
-        Attributes: design, seed, loss, unit, plan (the one that ran, and why), precision, ``full_loss`` (the loss with
+        Attributes: design, seed, loss, unit, plan (what ran, and why), precision, ``full_loss`` (the loss with
         all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. With a store the dataset is read
         when it is used.
 
@@ -301,7 +301,7 @@ class Runner:
 
     @property
     def _batches(self) -> int:
-        """Batches of a call: enough for the longest item, so that the last one compiles nothing new."""
+        """Batches of a call: enough for the longest item, so that a shorter item compiles nothing new."""
         longest = max(item.stop - item.start for item in self.layout.items)
         count = -(-longest // self.batch_size)
         return count + -count % self._mesh.size

@@ -1,6 +1,6 @@
 """Schema: the axes, names, units and coordinates of a sweep's dataset, and its arrays on disk.
 
-With ``keep="summary"`` the dataset has the design's axes but for the last, and
+With ``keep="summary"`` the dataset has the design's axes without the last, and
 
 - ``draws``, ``nonpositive``, ``nonfinite``: numbers of masks: all, of loss zero or less, of a loss that is not finite
 - for q in ``loss`` (of finite losses) and ``log_loss`` (of positive ones): ``q_count``, ``q_mean``, ``q_variance``

@@ -60,7 +60,7 @@ class Summary(NamedTuple):
     Attributes
     ----------
     draws, nonpositive, nonfinite : numbers of masks: all, of loss zero or less, of a loss that is not finite
-    loss, log_loss : moments, of finite losses and of positive finite ones
+    loss, log_loss : moments, of finite losses, and of those that are positive too
     loss_histogram : counts (LOSS_BINS + 2,), the first below 0 and the last above the top
     log_loss_histogram : counts (LOG_BINS + 2,) likewise
     loss_gradient, log_loss_gradient : moments by node and by off or on, or None
@@ -203,7 +203,7 @@ def with_batch(
         running.log_loss_histogram.at[_place((log_loss - LOG_LOW) / (LOG_HIGH - LOG_LOW), LOG_BINS)].add(
             (finite & (loss > 0)).astype(jnp.int32)
         ),
-        # Skip the search unless the batch's lowest loss beats the highest one that is kept.
+        # Skip the search unless the batch's lowest loss beats the highest that is kept.
         jax.lax.cond(
             usable.min() < running.best.loss[-1],
             _best_of,
@@ -251,7 +251,7 @@ def _place(share: Float[Array, " masks"], bins: int) -> Int[Array, " masks"]:
 
 
 def stacked(parts: Sequence[Summary]) -> Summary:
-    """Return summaries as one, with a leading axis of parts."""
+    """Stack summaries along a leading axis of parts."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
 
 

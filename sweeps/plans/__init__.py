@@ -22,7 +22,7 @@ class Plan(Protocol):
         ...
 
     def prepared(self) -> "Plan":
-        """Return the plan with whatever does not depend on the gates computed; called once, outside any loop."""
+        """Return the plan with everything computed that does not depend on the gates; called once, outside any loop."""
         ...
 
     def evaluate(

@@ -279,9 +279,9 @@ def _check_removable(path: Path, overwrite: bool) -> None:
     """Raise TakenError if a store has files that Zarr does not write, or, unless overwritten, another format."""
     if path.is_symlink():
         raise TakenError(f"{path} is a link, and only what lies in the folder is removed; choose another folder")
-    for one in seals.whole_files(path):
-        if not seals.is_of_zarr(path, one):
-            raise TakenError(f"{one} is no part of a run; move it away, or choose another folder")
+    for file in seals.whole_files(path):
+        if not seals.is_of_zarr(path, file):
+            raise TakenError(f"{file} is no part of a run; move it away, or choose another folder")
     with suppress(DamagedError):
         found = seals.document(path / seals.DOCUMENT).get("attributes", {}).get("format", FORMAT)
         if found != FORMAT and not overwrite:
