@@ -167,7 +167,7 @@ def test_one_example_shows_nothing():
 
 
 def test_training_does_not_fill_up_a_batch_that_is_normalised():
-    # Five examples: three, and then two, whose own mean and variance normalise them; a step size of zero.
+    # Five examples: three, and then two, whose own mean and variance normalise them; a learning rate of zero.
     class Normalised(nnx.Module):
         def __init__(self):
             self.norm, self.dense = nnx.BatchNorm(2, momentum=0.5, rngs=nnx.Rngs(0)), helpers.linear(2, 2)
