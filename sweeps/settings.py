@@ -76,6 +76,9 @@ _WORDS = {
     "greater_than": "must be above {gt}",
     "less_than": "must be below {lt}",
     "missing": "must have more values",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "string_type": "must be a text",
 }
 
 

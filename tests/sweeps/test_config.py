@@ -68,6 +68,8 @@ class TestFiles:
             ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, sites, .*, got 'draw'"),
             ("sweep = 3", r"sweep must be a table \[sweep\], got 3"),
             ("[sweep]\ndraws = '3'", "sweep.draws must be a valid integer, got '3'"),
+            ("[network]\narguments = 3", "network.arguments must be a table, got 3"),
+            ("[network]\ncheckpoint = 3", "network.checkpoint must be a text, got 3"),
             ("[sweep]\ndraws = 3.5", "sweep.draws must be a valid integer, got 3.5"),
             ("[sweep]\ndraws = true", "sweep.draws must be a valid integer, got True"),
             ("[sweep]\ngradients = 1", "sweep.gradients must be a valid boolean, got 1"),
