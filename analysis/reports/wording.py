@@ -30,6 +30,17 @@ def whole(count: Any) -> str:
     return f"{int(_plain(count)):,}"
 
 
+def counted(count: Any, noun: str) -> str:
+    """Write a count and what is counted, in the singular where there is one.
+
+    Examples
+    --------
+    >>> counted(1, "flip"), counted(1048576, "mask")
+    ('1 flip', '1,048,576 masks')
+    """
+    return f"{whole(count)} {noun}{'s' * (int(_plain(count)) != 1)}"
+
+
 def signed(value: Any, form: str) -> str:
     """Write a number with its sign.
 
@@ -119,6 +130,7 @@ def settings_table(name: str, caption: str, settings: Mapping[str, Any]) -> Tabl
 FILTERS = {
     "number": number,
     "whole": whole,
+    "counted": counted,
     "signed": signed,
     "percent": percent,
     "interval": interval,

@@ -112,6 +112,8 @@ def test_every_design_gets_its_tables_figures_and_page(name, html, tmp_path):
     text = html(SWEEPS[name]())
     assert f"<title>Loss of a 2-8-2 network {TITLES[name.removesuffix(' summary')]}</title>" in text
     assert ("Moments, histograms and the best masks were kept" in text) == name.endswith("summary")
+    # The verdict stands in short and where the log loss is told.
+    assert len(re.findall("log-normal law of the loss is (?:not )?rejected", text)) in (0, 2)
     made = {path.stem for path in (tmp_path / "tables").iterdir()}
     assert made == TABLES.get(name, {"loss", "log_loss", "best_masks"})
     assert set(re.findall('id="table-(\\w+)"', text)) == made

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.intervals import NO_INTERVAL, Interval, interval
+from analysis.reports.wording import counted
 from analysis.tables import Column, Table, pair
 from sweeps.studies.sparsity.claims import PUBLISHED_PERCENT, points
 from sweeps.studies.sparsity.measures import (
@@ -53,8 +54,8 @@ def curves(results: Results) -> Table:
     columns.append(Column("weights_left", "weights that stay under unit pruning (%)", left, decimals=1))
     return Table(
         "curves",
-        f"Weight and unit pruning as published, after {results.epochs[-1]} epochs, on the test set: means over "
-        f"{results.networks} networks and half-widths of their 95 % t-intervals (±).",
+        f"Weight and unit pruning as published, after {counted(results.epochs[-1], 'epoch')}, on the test set: means "
+        f"over {counted(results.networks, 'network')} and half-widths of their 95 % t-intervals (±).",
         columns,
     )
 
