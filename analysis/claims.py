@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.formatting import enumerate_words
+from analysis.formatting import enumerate_words, format_number
 from analysis.intervals import Interval
 from analysis.numbers import Numbers
 from analysis.tables import Column, Table
@@ -205,6 +205,11 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
 
 def _with_unit(found: Interval, unit: str) -> str:
     found = found.times(100) if unit in ("%", "points") else found
+    if not found.known:
+        # A number of one network, or an exact one, stands alone.
+        digits = None if float(found.mean).is_integer() else 3
+        alone = format_number(found.mean, digits=digits, style="html") if found.networks else "not known"
+        return f"{alone}\u00a0{unit}".rstrip()
     decimals = -int(np.floor(np.log10(found.half))) if found.half > 0 else 1 if unit else 3
     return found.text(max(1, min(decimals, 4)), unit)
 
@@ -220,6 +225,8 @@ def measured(claim: Claim) -> str:
     '12.3 ± 0.4 points'
     >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(0.123, 0.004, 8))).replace("\u00a0", " ")
     '0.123 ± 0.004'
+    >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(8.0, float("nan"), 1), "flips")).replace("\u00a0", " ")
+    '8 flips'
     """
     if claim.measured is not None:
         return _with_unit(claim.measured, claim.unit)

@@ -197,7 +197,5 @@ def _json(tree: xr.DataTree, name: str, folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise InputError(
-            f"folder must hold a store whose attribute {name!r} is a JSON object, got {text!r}"
-        )
+        raise InputError(f"folder must hold a store whose attribute {name!r} is a JSON object, got {text!r}")
     return value

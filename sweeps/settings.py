@@ -79,6 +79,9 @@ _WORDS = {
     "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
 }
 
 

@@ -117,7 +117,7 @@ def _add_removals(n: Numbers, nodes: xr.Dataset, unit: str) -> None:
     if not known.any():
         return
     values, labels = change[known], [str(label) for label in nodes["node"].values[known]]
-    n.add("nodes that lower the loss", int(np.count_nonzero(values > 0)), comment="their removal raises it")
+    n.add("removals that raise the loss", int(np.count_nonzero(values > 0)))
     for name, place in (("costliest", int(np.argmax(values))), ("cheapest", int(np.argmin(np.abs(values))))):
         n.add(f"{name} removal", float(values[place]), digits=3, comment=unit)
         n.add(f"{name} node", labels[place])

@@ -54,6 +54,7 @@ def picture(tmp_path_factory):
 @pytest.fixture
 def page(picture):
     run = SimpleNamespace(
+        tree=SimpleNamespace(children=("task", "sweeps")),
         folder=picture.parent,
         command="sweeps <x>",
         device="a CPU",
@@ -107,7 +108,7 @@ def test_what_lies_beside_the_page_is_linked(page):
     links = [attributes["href"] for attributes in Tree(page.to_html()).having("a")]
     for file in ("figures/first.pdf", "tables/claims.csv", "tables/claims.tex", "tables/unused.csv", "numbers.tex"):
         assert file in links
-    assert "explorer.html" not in links
+    assert "explorer.html" not in links and "sweeps explore" in page.to_html()
     explorer = page.run.folder / "explorer.html"
     explorer.touch()
     assert "explorer.html" in [attributes["href"] for attributes in Tree(page.to_html()).having("a")]

@@ -200,7 +200,7 @@ class TestConfigurationFiles:
             ("nodes = ", "is no valid TOML"),
             ("[tusk]\nname = 'circle'", "table must be one of task, network, training, sweep, got 'tusk'"),
             ("[training]\nepoch = 3", r"key of \[training\] must be one of epochs, .*, got 'epoch'"),
-            ("[training]\nepochs = 'many'", "training.epochs must be a valid integer, got 'many'"),
+            ("[training]\nepochs = 'many'", "training.epochs must be a whole number, got 'many'"),
             ("training = 3", r"training must be a table \[training\], got 3"),
         ],
     )

@@ -212,7 +212,7 @@ def test_every_option_beside_each_that_may_make_it_meaningless(file, chooser):
     [
         ("a = " + "[" * 5000, "is no valid TOML: "),
         ("[sweep]\nseed = " + "1" * 5000, "is no valid TOML: "),
-        ("[sweep]\nseed = 1979-05-27", "sweep.seed must be a valid integer, got datetime.date"),
+        ("[sweep]\nseed = 1979-05-27", "sweep.seed must be a whole number, got datetime.date"),
         ("[sweep]\ndraws = 3\ndraws = 4", "is no valid TOML: "),
         ("task = ''\n", "task.load must be package.module:function, got ''"),
         ("[[sweep]]\ndraws = 3", "sweep must be a table"),

@@ -41,7 +41,7 @@ def write(folder: str | PathLike[str]) -> Path:
 def write_results(results: Results) -> Path:
     """Write the report of the results of a circle study into the folder of its run; return the page."""
     judged = judge(results)
-    caption = "What was published, the verdict, and what was measured over our networks."
+    caption = "What was published, the verdict, and what was measured, with ± over our networks, otherwise on one."
     return publish(
         results.run,
         "sweeps.studies.circle:report.md.jinja",

@@ -38,7 +38,7 @@ class Sparsity(Settings):
     """Learning rate of Adam."""
     sparsity: Percents = (0, 25, 50, 60, 70, 80, 90, 95, 97, 99)
     """Percent of the weights, or nodes, that go, where networks are fine-tuned and timed."""
-    step: Annotated[int, Field(ge=1, le=100)] | None = None
+    step: Annotated[int, Field(ge=1, le=99)] | None = None
     """Percent between two points of the curves; by default 1 for digits and 5 for MNIST."""
     finetune_epochs: Natural | None = None
     """Epochs of training under the masks; 0 leaves it out; by default 2 for digits and 1 for MNIST."""

@@ -353,7 +353,7 @@ def _at_rate(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: 
             "accuracy": trained.accuracy,
             "reshuffled_agreement": _agreement(reshuffled, trained),
             "unmoved": ("network", (kernels[0] == kernels[1]).mean((1, 2))),
-            "dead": constant(nodes),
+            "dead": constant(nodes).transpose("network", "layer"),
             "moved": (("network", "distance"), np.array(counts)),
             "mutual_agreement": _agreement(pruned, first),
         },
