@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from analysis.errors import InputError, InputTypeError
+from analysis.hypercube import shapley
 from sweeps import checks, compiling
 from sweeps.engine.runner import sweep
 from sweeps.masks.designs import Hypercube
@@ -215,7 +216,9 @@ class Scorer:
         for node in on:
             numbers = np.concatenate([numbers, numbers + (1 << node)])
         values = np.zeros(len(gates))
-        values[on] = -shapley_values(self._cube[numbers])
+        cube = self._cube[numbers]
+        # One loss that is not finite leaves no node's value known.
+        values[on] = -shapley(cube) if np.isfinite(cube).all() else np.nan
         return values
 
     @cached_property
@@ -241,30 +244,3 @@ def second_derivatives(plan: Plan, gates: Float[Array, " nodes"], nodes: Int[Arr
         return jax.jvp(gradient, (gates,), (direction,))[1][node]
 
     return jax.lax.map(curvature, nodes)
-
-
-def shapley_values(values: Float[np.ndarray, " masks"]) -> Float[np.ndarray, " nodes"]:
-    """Return the Shapley value of switching each node on.
-
-    phi_k = sum over the sets S without k of |S|! (n - |S| - 1)! / n! (values[S and k] - values[S]).
-
-    Parameters
-    ----------
-    values : shape (2^n,), of mask number m with node i on when bit i of m is 1
-
-    Returns
-    -------
-    array of shape (n,)
-    """
-    nodes = len(values).bit_length() - 1
-    others = np.bitwise_count(np.arange(len(values) // 2))
-    # |S|! (n - |S| - 1)! / n! = 1 / (n binomial(n - 1, |S|)), by recursion over |S|.
-    weights = np.ones(max(nodes, 1)) / max(nodes, 1)
-    for size in range(1, nodes):
-        weights[size] = weights[size - 1] * size / (nodes - size)
-    shapley = np.empty(nodes)
-    for node in range(nodes):
-        # Without the node's bit, mask numbers are those of the other nodes, in order.
-        pairs = values.reshape(-1, 2, 2**node)
-        shapley[node] = weights[others] @ (pairs[:, 1] - pairs[:, 0]).ravel()
-    return shapley

@@ -11,9 +11,10 @@ import optax
 import pytest
 
 import sweeps
+from analysis.hypercube import shapley
 from sweeps import ranking
 from sweeps.ranking import criteria, layered
-from sweeps.ranking.criteria import Scorer, shapley_values
+from sweeps.ranking.criteria import Scorer
 from sweeps.ranking.removal import cheapest, measured
 from tests import reference
 from tests.sweeps import helpers
@@ -270,10 +271,10 @@ VALUES = st.lists(st.floats(-10, 10), min_size=16, max_size=16).map(np.array)
 
 @hypothesis.given(VALUES, st.permutations(range(4)))
 def test_shapley_values_are_efficient_and_follow_their_nodes(values, order):
-    found = shapley_values(values)
+    found = shapley(values)
     np.testing.assert_allclose(found.sum(), values[-1] - values[0], atol=1e-12)
     relabelled = values.reshape(2, 2, 2, 2).transpose([3 - order[3 - axis] for axis in range(4)]).ravel()
-    np.testing.assert_allclose(shapley_values(relabelled), found[list(order)], atol=1e-12)
+    np.testing.assert_allclose(shapley(relabelled), found[list(order)], atol=1e-12)
 
 
 def test_shapley_values_by_their_definition():
@@ -284,7 +285,7 @@ def test_shapley_values_by_their_definition():
             size = mask.bit_count()
             weight = math.factorial(size) * math.factorial(3 - size) / math.factorial(4)
             expected[node] += weight * (values[mask | 1 << node] - values[mask])
-    np.testing.assert_allclose(shapley_values(values), expected, rtol=1e-12)
+    np.testing.assert_allclose(shapley(values), expected, rtol=1e-12)
 
 
 SOME = st.lists(st.sampled_from([-1.0, 0.0, 2.0, np.inf, -np.inf, np.nan]), min_size=5, max_size=5)
