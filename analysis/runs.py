@@ -88,6 +88,11 @@ class Run:
         return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
 
 
+def own_attributes(data: xr.Dataset) -> dict[Any, Any]:
+    """Return the attributes of a group without the store's mark that the group is complete."""
+    return {name: value for name, value in data.attrs.items() if name != "complete"}
+
+
 def path_of(name: str, value: Any) -> Path:
     """Return a path; raise an error that names the argument for what cannot be one on a disk."""
     if not isinstance(value, str | PathLike) or not isinstance(os.fspath(value), str):

@@ -135,7 +135,7 @@ class Page:
             tables=self.tables,
             files={name: _file(path) for name, path in self.pictures.items()},
             explorer=(self.run.folder / "explorer.html").exists(),
-            listed=wording.listed,
+            in_line=wording.in_line,
         )
 
     def _tally(self) -> str:

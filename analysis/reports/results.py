@@ -121,7 +121,7 @@ class SweepResults:
     @property
     def task_settings(self) -> dict[str, Any]:
         """Settings of the task."""
-        return {key: value for key, value in self.task.attrs.items() if key != "complete"}
+        return runs.own_attributes(self.task)
 
     @cached_property
     def sites(self) -> list[dict[str, Any]]:

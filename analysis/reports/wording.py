@@ -114,7 +114,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return rows
 
 
-def listed(settings: Mapping[str, Any]) -> str:
+def in_line(settings: Mapping[str, Any]) -> str:
     """Write settings in one line, fractions to six digits."""
     settings = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in settings.items()}
     return ", ".join(f"{key.replace('_', ' ')}\u00a0{value}" for key, value in _flat(settings).items())
@@ -137,7 +137,7 @@ FILTERS = {
     "share": share,
     "points": points,
     "listed": enumerate_words,
-    "in_line": listed,
+    "in_line": in_line,
     "at": at,
     "each_at": each_at,
     "capitalised": capitalised,

@@ -52,7 +52,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
 
 def _of_methods(results: Results) -> dict[str, Any]:
-    task = {key: value for key, value in results["task"].attrs.items() if key != "complete"}
+    task = runs.own_attributes(results["task"])
     names = results.names | (results.trainings if results.chosen is not None else {})
     return {
         "names": names,

@@ -51,7 +51,7 @@ def write(folder: str | PathLike[str]) -> Path:
         unequal=numbers.unequal(results),
         from_lowest=sorted(first.methods, key=lambda method: first.number("mean_loss", method)),
         task=str(results.task.attrs["name"]),
-        task_settings={key: value for key, value in results.task.attrs.items() if key != "complete"},
+        task_settings=runs.own_attributes(results.task),
         method_name=method_name,
         methods=METHODS,
         taylor=TAYLOR,

@@ -64,7 +64,7 @@ def facts(results: Results) -> dict[str, Any]:
     mean, finetuned = results.numbers["mean_accuracy"], results.finetuned
     return {
         "task": results.task.attrs["name"],
-        "task_settings": {key: value for key, value in results.task.attrs.items() if key != "complete"},
+        "task_settings": runs.own_attributes(results.task),
         "training": results.training.attrs,
         "sizes": results.sizes,
         "published_sizes": list(PUBLISHED_SIZES),

@@ -70,7 +70,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "compensated": changed,
         "layers": [str(place) for place in range(1, len(results.constant) + 1)],
         "edges": EDGES,
-        "task": wording.listed({key: value for key, value in results.task.attrs.items() if key != "complete"}),
+        "task": wording.in_line(runs.own_attributes(results.task)),
         **_rates(results),
     }
 
