@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from sweeps import device
+
 # XLA's CPU compiler gives some sums to a library, YNN; up to jaxlib 0.10.2 at least their results may be wrong
 # (jnp.sum(log1p(x) + log1p(1.5 x)) by 15 %), and they prevent the fusion of loops. Empty: none are given.
 WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}
@@ -36,7 +38,7 @@ def jit(function: Callable[..., Any], static_argnames: Sequence[str] = ()) -> Ca
 @cache
 def options() -> dict[str, Any]:
     """Return the options that this machine's compiler knows."""
-    if jax.default_backend() != "cpu":
+    if not device.here().is_cpu:
         return {}
     wanted = WITHOUT_YNN | (WIDE if _has_avx512() else {})
     return {name: value for name, value in wanted.items() if _is_known(name, value)}

@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar, Protocol
 
-import jax
 from jaxtyping import Array, Float
+
+from sweeps import device
 
 
 class Plan(Protocol):
@@ -38,6 +39,5 @@ class Plan(Protocol):
 
 def preferred_batch(plan: Plan, gradients: bool) -> int:
     """Return a batch size, a power of two: its working set stays in a CPU's cache, or fills an accelerator."""
-    budget = 2**20 if jax.default_backend() == "cpu" else 2**27
-    fitting = max(1, budget // plan.floats_per_mask(gradients))
-    return min(4096, 1 << (fitting.bit_length() - 1))
+    fitting = max(1, device.here().batch // plan.floats_per_mask(gradients))
+    return 1 << (fitting.bit_length() - 1)

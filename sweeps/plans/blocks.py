@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
-# Most examples in a block: on a CPU, margins of a block and a batch fit in cache; a GPU is faster with larger blocks.
-CPU_BLOCK, ACCELERATOR_BLOCK = 1024, 2**14
+from sweeps import device
 
 
 def split(values: Shaped[Array | np.ndarray, "... examples"], largest: int | None = None, fill: float = 0.0) -> Array:
@@ -24,7 +23,7 @@ def split(values: Shaped[Array | np.ndarray, "... examples"], largest: int | Non
     -------
     array of shape (blocks, ..., block)
     """
-    largest = largest or (CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK)
+    largest = largest or device.here().block
     examples = values.shape[-1]
     blocks = -(-examples // largest)
     return _cut(values, blocks, -(-examples // blocks), fill)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
+from sweeps import device
 from sweeps.logarithms import log1p_of_positive
 from sweeps.plans import Plan, blocks
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins, AffineSquares, loss_and_wrong
@@ -208,7 +209,7 @@ class Cube:
         highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
         bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
         # The gradient's product reads the probabilities from memory: those of a single row stay in cache.
-        together = len(bits) if jax.default_backend() != "cpu" else 1 if gradients else min(ROWS, len(bits))
+        together = len(bits) if not device.here().is_cpu else 1 if gradients else min(ROWS, len(bits))
         losses, gradient = jax.lax.map(
             lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
         )

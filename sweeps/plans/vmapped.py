@@ -9,15 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from analysis.errors import InputError
-from sweeps import calling, checks
+from sweeps import calling, checks, device
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss, sum_of_counted
 from sweeps.plans import hoisting, separable
 from sweeps.program import widest
 
-# Most numbers that a mask may write for a micro-batch, to fit a CPU's cache or an accelerator's memory.
-CPU_FLOATS, ACCELERATOR_FLOATS = 2**21, 2**28
 # Most bytes to keep of values that do not depend on the gates.
 MOST_KEPT = 2**29
 
@@ -219,8 +217,7 @@ def loss_of(
         raise InputError(
             f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"
         )
-    most = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
-    together = max(1, most // network.floats)
+    together = max(1, device.here().micro_batch // network.floats)
     size = min(number, micro_batch or (number if loss.is_mean else together))
     spare = examples.has_spare_inputs
     if not is_separable and (size < number or spare):

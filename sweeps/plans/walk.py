@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from sweeps import device
 from sweeps.plans import Plan
 from sweeps.plans.affine import AffineMargins, loss_and_wrong
 
@@ -92,7 +93,7 @@ def fits(plan: Plan, gradients: bool) -> tuple[bool, str]:
     if not isinstance(plan, AffineMargins):
         return False, "the loss is no cross-entropy of outputs that are affine in the gates"
     # Nobody has measured what is faster there.
-    if jax.default_backend() != "cpu":
+    if not device.here().is_cpu:
         return False, "accelerators take full products"
     if not FEWEST_NODES <= plan.nodes <= MOST_NODES:
         return False, f"it is for {FEWEST_NODES} to {MOST_NODES} nodes"

@@ -12,14 +12,11 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
-from sweeps import compiling, examples, gating, losses
+from sweeps import compiling, device, examples, gating, losses
 from sweeps.examples import Examples
 from sweeps.networks import is_plain
 from sweeps.plans import separable
 from sweeps.pruning import parameters, structure
-
-# Approximate number of parameters and activations of the networks that are vmapped together.
-CPU_FLOATS, ACCELERATOR_FLOATS = 2**24, 2**28
 
 
 class Evaluated(NamedTuple):
@@ -172,7 +169,7 @@ def _activations(network: nnx.Module, inputs: Any) -> int:
 
 def _together(network: nnx.Module, data: Examples, loss: losses.Loss) -> tuple[int, int]:
     """Return the numbers of networks and of examples to evaluate together."""
-    budget = CPU_FLOATS if jax.default_backend() == "cpu" else ACCELERATOR_FLOATS
+    budget = device.here().networks
     weights = sum(variable.size for variable in parameters.by_path(network).values())
     activations = _activations(network, data.inputs)
     together = max(1, budget // max(1, weights + activations))

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from sweeps import precision
+from sweeps import device, precision
 from sweeps.losses import widened
 from sweeps.networks import ACTIVATIONS, MLP
 from sweeps.objective import Objective
@@ -22,10 +22,6 @@ from sweeps.ranking import rows
 
 # Largest term of a sum, relative to the size that the loss resolves: half of the digits of float32.
 LARGEST_TERM = 2.0**12
-# Examples in a block, and numbers in a chunk of candidates on a block, which should fit in cache.
-CPU_BLOCK, ACCELERATOR_BLOCK = 4096, 2**14
-CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**24
-MOST_CANDIDATES = 16
 
 
 @jax.tree_util.register_dataclass
@@ -73,10 +69,10 @@ class Layered:
 
     def candidates(self, layer: int) -> int:
         """Return how many candidates of a layer to evaluate together."""
-        on_cpu = jax.default_backend() == "cpu"
         width = 1 if layer == len(self.kernels) - 1 else self.kernels[layer].shape[1]
-        fitting = (CPU_CHUNK if on_cpu else ACCELERATOR_CHUNK) // (width * self.present.shape[1])
-        return max(1, min(fitting, MOST_CANDIDATES if on_cpu else 1024, self.sizes[layer]))
+        here = device.here()
+        fitting = here.candidates // (width * self.present.shape[1])
+        return max(1, min(fitting, here.most_candidates, self.sizes[layer]))
 
     def first_sums(self, gates: Float[Array, " nodes"]) -> Float[Array, "blocks second block"]:
         """Return the sums of the layer after the first hidden one."""
@@ -247,9 +243,8 @@ def _blocks(values: Array, repeat: bool = True) -> Array:
 
     Repeated examples overflow only if the examples do, so that no zero meets infinity.
     """
-    largest = CPU_BLOCK if jax.default_backend() == "cpu" else ACCELERATOR_BLOCK
     examples = values.shape[1]
-    blocks = -(-examples // largest)
+    blocks = -(-examples // device.here().candidate_block)
     block = -(-examples // blocks)
     return _cut(values, blocks, block, repeat)
 

@@ -210,7 +210,7 @@ def test_an_accelerator_takes_all_rows_together(monkeypatch):
     plan = plan_of(*margins(12, 9, others=2, seed=4), np.float32)
     whole = cube.build(plan)
     on_cpu = whole.evaluate(jnp.uint32(0), 2**12, True)
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    helpers.set_device(monkeypatch, platform="gpu")
     for found, wanted in zip(whole.evaluate(jnp.uint32(0), 2**12, True), on_cpu, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=8 * SINGLE * np.abs(wanted).max())
 

@@ -11,7 +11,7 @@ from flax import nnx
 
 import sweeps
 from sweeps.examples import Examples
-from sweeps.plans import separable, vmapped
+from sweeps.plans import separable
 from tests import reference
 from tests.sweeps import helpers
 
@@ -65,7 +65,7 @@ DEPENDENT = {
 @pytest.fixture
 def few_numbers_in_cache(monkeypatch):
     """A cache that holds four examples or so."""
-    monkeypatch.setattr(vmapped, "CPU_FLOATS", 60)
+    helpers.set_device(monkeypatch, micro_batch=60)
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "mask"])

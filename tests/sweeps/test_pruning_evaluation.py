@@ -31,7 +31,7 @@ def test_evaluation_is_a_loop(monkeypatch):
         np.testing.assert_allclose(found.loss[index], loss, rtol=1e-5)
         np.testing.assert_allclose(found.accuracy[index], right.mean(), rtol=1e-6)
     # In memory for less than one network: one at a time, on a few examples at a time, of which some do not count.
-    monkeypatch.setattr(pruning.evaluation, "CPU_FLOATS", 200)
+    helpers.set_device(monkeypatch, networks=200)
     few = pruning.evaluate(nets, masks, BATCH)
     np.testing.assert_allclose(few.loss, found.loss, rtol=1e-5)
     np.testing.assert_allclose(few.accuracy, found.accuracy, rtol=1e-6)

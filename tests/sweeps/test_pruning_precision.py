@@ -99,7 +99,7 @@ def test_batches_whose_examples_depend_on_each_other_are_not_cut(many, monkeypat
     hidden = np.maximum(np.asarray(net.first(jnp.asarray(x)), float), 0)
     hidden -= hidden.mean(axis=0)
     outputs = hidden @ np.asarray(net.second.kernel[...], float) + np.asarray(net.second.bias[...], float)
-    monkeypatch.setattr(pruning.evaluation, "CPU_FLOATS", 5000)
+    helpers.set_device(monkeypatch, networks=5000)
     found = pruning.evaluate(net, {}, (x, y))
     np.testing.assert_allclose(found.loss, (np.logaddexp(*outputs.T) - outputs[np.arange(3000), y]).mean(), rtol=1e-5)
     np.testing.assert_allclose(found.accuracy, (outputs.argmax(axis=1) == y).mean(), rtol=1e-6)

@@ -152,8 +152,7 @@ def test_blocks_of_examples_and_their_padding_change_nothing(monkeypatch, x64):
     small = objective_of(problem, dtype=np.float64)
     methods = ("brute_force", "activation")
     whole = [ranking.scores(small, method) for method in methods]
-    monkeypatch.setattr(layered, "CPU_BLOCK", 5)
-    monkeypatch.setattr(layered, "MOST_CANDIDATES", 2)
+    helpers.set_device(monkeypatch, candidate_block=5, most_candidates=2)
     criteria._KNOWN.clear()
     cut = Scorer(small, "brute_force").network
     assert cut.hidden.shape == (3, 5, 5) and int(cut.present.sum()) == 13 and cut.candidates(0) == 2

@@ -210,7 +210,7 @@ class TestChoice:
 
     def test_accelerators_take_full_products(self, monkeypatch):
         objective = small()
-        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+        helpers.set_device(monkeypatch, platform="gpu")
         assert plan_of(objective, self.PATHS).name == "affine"
 
     def test_numbers_of_nodes_add_up_exactly(self):

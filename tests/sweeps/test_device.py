@@ -1,0 +1,69 @@
+"""Device: what is known of CPUs and accelerators, and that nobody else asks."""
+
+from pathlib import Path
+
+import pytest
+
+import sweeps
+from sweeps import device
+from sweeps.plans import preferred_batch
+from tests.sweeps import helpers
+
+
+def test_this_process_computes_on_what_jax_says():
+    import jax
+
+    assert device.here().platform == jax.default_backend()
+
+
+def test_nobody_else_asks_what_the_backend_is():
+    package = Path(sweeps.__file__).parent
+    asking = [file.name for file in package.rglob("*.py") if "default_backend" in file.read_text()]
+    assert asking == ["device.py"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "is_fast"),
+    [(9.0, True), (8.0, True), (7.5, False), (None, False)],
+    ids=["Hopper", "Ampere", "Turing", "another maker"],
+)
+def test_tensor_cores_by_the_capability(capability, is_fast):
+    found = device.accelerator("gpu", 80 * 10**9, capability, {"device", "pinned_host"})
+    assert found.has_tensor_cores is is_fast and found.has_triton is is_fast
+    assert not found.is_cpu and found.landing == "pinned_host"
+
+
+def test_memory_decides_how_much_is_held_and_where_results_land():
+    small, large = (device.accelerator("gpu", gigabytes * 2**30, None, {"device"}) for gigabytes in (8, 128))
+    assert large.batch == 16 * small.batch == 2**28
+    assert small.landing is None
+
+
+class Reports:
+    """Stands for a device of JAX."""
+
+    def __init__(self, stats, **more):
+        self.stats = stats
+        self.__dict__ |= more
+
+    def memory_stats(self):
+        return self.stats
+
+
+def test_what_a_device_reports_is_read():
+    assert device._memory(Reports(dict(bytes_limit=7))) == 7
+    assert device._memory(Reports(None)) == device._memory(Reports({})) == device.UNKNOWN_MEMORY
+    assert device._capability(Reports({}, compute_capability="8.6")) == 8.6
+    assert device._capability(Reports({}, compute_capability="gfx90a")) is None
+    assert device._capability(Reports({})) is None
+
+
+def test_batches_grow_with_the_memory(monkeypatch):
+    plan = helpers.objective(helpers.SMALL).plan.tree
+    sizes = []
+    for batch in (1, 2**10, 2**20, 2**28):
+        helpers.set_device(monkeypatch, batch=batch)
+        sizes.append(preferred_batch(plan, True))
+        assert sizes[-1].bit_count() == 1
+    assert sizes[0] == 1 and sizes == sorted(set(sizes))
+    assert sizes[-1] * plan.floats_per_mask(True) <= 2**28 < 2 * sizes[-1] * plan.floats_per_mask(True)
