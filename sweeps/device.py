@@ -38,6 +38,8 @@ class Device:
     candidates, candidate_block, most_candidates : int
         Numbers in a chunk of candidates on a block of examples when nodes are ranked, examples in such a block, and
         most candidates in a chunk.
+    walk_margins, walk_segments, walk_gates : int
+        Margins and segments of flip paths that are walked side by side, and the most gates of their masks.
     in_flight : int
         Calls that are computed while the results of one are taken over.
     landing : str or None
@@ -56,6 +58,9 @@ class Device:
     candidates: int
     candidate_block: int
     most_candidates: int
+    walk_margins: int
+    walk_segments: int
+    walk_gates: int
     in_flight: int
     landing: str | None
     has_tensor_cores: bool
@@ -76,6 +81,9 @@ CPU = Device(
     candidates=2**18,
     candidate_block=4096,
     most_candidates=16,
+    walk_margins=2**18,
+    walk_segments=512,
+    walk_gates=2**30,
     in_flight=2,
     landing=None,
     has_tensor_cores=False,
@@ -121,6 +129,10 @@ def accelerator(platform: str, memory: int, capability: float | None, kinds: set
         candidates=2**24,
         candidate_block=2**14,
         most_candidates=1024,
+        # A step moves a hundred megabytes or more, which takes longer than to launch it.
+        walk_margins=min(floats, 2**25),
+        walk_segments=floats,
+        walk_gates=4 * floats,
         in_flight=2,
         # Results reach pinned memory at the speed of the bus, and pageable memory at a thirtieth of it.
         landing="pinned_host" if "pinned_host" in kinds else None,

@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 import sweeps
+from sweeps import device
 from sweeps.engine import batches
 from sweeps.plans import choosing, walk
 from tests import reference
@@ -89,7 +90,17 @@ def test_losses_along_paths_of_one_segment_and_several(flips):
     assert_right(WIDE, losses(objective_of("wide"), gates), gates)
 
 
-def test_losses_in_double_precision(x64):
+@pytest.mark.parametrize(("name", "flips"), [("four classes", 5), ("wide", 130), ("wide", 64)])
+def test_losses_on_accelerators(name, flips, monkeypatch):
+    problem, objective = WIDE if name == "wide" else PROBLEMS[name], objective_of(name)
+    helpers.set_device(monkeypatch, platform="gpu")
+    gates = random_paths(problem.nodes, flips, paths=3)
+    assert_right(problem, losses(objective, gates), gates)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_losses_in_double_precision(platform, monkeypatch, x64):
+    helpers.set_device(monkeypatch, platform=platform)
     gates = random_paths(WIDE.nodes, paths=4)
     loss = losses(helpers.objective(WIDE, np.float64), gates)
     assert loss.dtype == np.float64
@@ -158,19 +169,21 @@ def test_only_nodes_of_a_layer_are_flipped():
 
 
 def test_summary_of_paths_that_are_halved_until_they_fit(monkeypatch, capsys):
-    evaluate, asked = batches.evaluate, []
+    program, asked = batches.program, []
 
-    def limited(plan, sampler, key, bases, *arguments, batch_size, **options):
-        if not isinstance(bases, jax.core.Tracer):
+    def limited(mesh, landing):
+        def call(*arguments, batch_size, **options):
             asked.append(batch_size)
             if batch_size > 4:
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return evaluate(plan, sampler, key, bases, *arguments, batch_size=batch_size, **options)
+            return program(mesh, landing)(*arguments, batch_size=batch_size, **options)
+
+        return call
 
     # With 4 paths a batch, the last one is not full.
     objective, design = small(), sweeps.FlipPaths(paths=30)
     loss = swept(objective, design).loss.values.astype(float)
-    monkeypatch.setattr(batches, "evaluate", limited)
+    monkeypatch.setattr(batches, "program", limited)
     summary = swept(objective, design, batch_size=16 * 7, keep="summary")
     assert sorted(set(asked), reverse=True) == [16, 8, 4]
     assert "going on with batches of 4 paths" in capsys.readouterr().err
@@ -208,10 +221,10 @@ class TestChoice:
         monkeypatch.setattr(walk, "MOST_NODES", most)
         assert plan_of(small(), self.PATHS).name == ("walk" if walked else "affine")
 
-    def test_accelerators_take_full_products(self, monkeypatch):
+    def test_on_accelerators_too(self, monkeypatch):
         objective = small()
         helpers.set_device(monkeypatch, platform="gpu")
-        assert plan_of(objective, self.PATHS).name == "affine"
+        assert plan_of(objective, self.PATHS).name == "walk"
 
     def test_numbers_of_nodes_add_up_exactly(self):
         assert walk.MOST_NODES * (walk.MOST_NODES + 1) // 2 <= 2**24
@@ -220,7 +233,20 @@ class TestChoice:
         walked = walk.build(small().plan.tree)
         for steps in (2, 7, 65, 1001, 10**5):
             paths = walked.preferred_paths(steps)
-            assert 1 <= paths <= walk.MOST_SEGMENTS and paths.bit_count() == 1
+            assert 1 <= paths <= device.CPU.walk_segments and paths.bit_count() == 1
             assert batches.draws_together(walked, steps, False, 10**6, None) == paths
         for wish, paths in ((1, 1), (7, 1), (20, 2), (700, 100)):
             assert batches.draws_together(walked, 7, False, 10**6, wish) == paths
+
+    @pytest.mark.parametrize("gigabytes", [1, 80])
+    def test_batches_of_an_accelerator_fit_in_its_memory(self, gigabytes, monkeypatch):
+        there = device.accelerator("gpu", gigabytes * 2**30, 9.0, set())
+        monkeypatch.setattr(device, "here", lambda: there)
+        walked = walk.build(objective_of("four classes").plan.tree)
+        sizes = {steps: walked.preferred_paths(steps) for steps in (2, 65, 1001, 10**5)}
+        for steps, paths in sizes.items():
+            assert paths.bit_count() == 1
+            # Bytes of gates, and numbers that are read and written at each step.
+            assert paths * steps * 5 <= 4 * there.batch
+            assert paths * walk._segments(steps)[0] * walked.offsets[0].size <= min(there.batch, 2**25)
+        assert sizes[2] > sizes[65] > sizes[1001] > sizes[10**5] >= 1
