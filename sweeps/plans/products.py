@@ -43,13 +43,21 @@ def einsum(
     left, right : the operands
     masks : whether all numbers of the right one are zero or one; a traced truth value decides while it runs
     """
-    if not are_wanted(left.dtype):
+    if device.here().is_cpu:
         return jnp.einsum(spec, left, right)
-    if isinstance(masks, bool):
-        return _einsum(spec, masks, left, right)
-    if not pay(spec, OF_MASKS, left.shape, right.shape):
-        return jnp.einsum(spec, left, right)
-    return jax.lax.cond(masks, partial(_einsum, spec, True), partial(_einsum, spec, False), left, right)
+    # A bias that is added inside a GPU's product is written for every one of its numbers before.
+    return jax.lax.optimization_barrier(_of_accelerator(spec, left, right, masks))
+
+
+def _of_accelerator(
+    spec: str, left: Float[Array, "..."], right: Float[Array, "..."], masks: bool | Bool[Array, ""]
+) -> Float[Array, "..."]:
+    if are_wanted(left.dtype):
+        if isinstance(masks, bool):
+            return _einsum(spec, masks, left, right)
+        if pay(spec, OF_MASKS, left.shape, right.shape):
+            return jax.lax.cond(masks, partial(_einsum, spec, True), partial(_einsum, spec, False), left, right)
+    return jnp.einsum(spec, left, right)
 
 
 def are_wanted(dtype: Any) -> bool:

@@ -14,7 +14,7 @@ MARGINS, GRADIENT, DENSE = "en,nm->em", "en,em->nm", "mio,ie->moe"
 @pytest.fixture
 def tensor_cores(monkeypatch):
     """Take parts wherever they are as exact, for small sizes too."""
-    helpers.set_device(monkeypatch, has_tensor_cores=True)
+    helpers.set_device(monkeypatch, platform="gpu", has_tensor_cores=True)
     monkeypatch.setattr(products, "MARGIN", 0)
 
 
@@ -172,12 +172,21 @@ def test_less_than_full_precision_stays_what_it_is(precision, tensor_cores):
         assert not products.are_wanted(jnp.float32)
 
 
-def test_float64_and_devices_without_tensor_cores_multiply_as_before(monkeypatch, tensor_cores, x64):
+def test_float64_and_devices_without_tensor_cores_stay_what_they_are(monkeypatch, tensor_cores, x64):
     with jax.default_matmul_precision("highest"):
         assert products.are_wanted(jnp.float32) and not products.are_wanted(jnp.float64)
-    helpers.set_device(monkeypatch)
+    helpers.set_device(monkeypatch, platform="gpu", has_tensor_cores=False)
     left, right = normal(30, 40), masks(40, 20)
     assert types(lambda left, right: products.einsum(MARGINS, left, right, masks=True), left, right) == {"f32"}
+
+
+def test_a_cpu_runs_the_program_of_a_plain_product():
+    def program(product, **options):
+        with jax.default_matmul_precision("highest"):
+            return str(jax.make_jaxpr(lambda left, right: product(MARGINS, left, right, **options))(*operands))
+
+    operands = normal(30, 40), masks(40, 20)
+    assert program(products.einsum, masks=True) == program(jnp.einsum)
 
 
 @pytest.mark.parametrize(
