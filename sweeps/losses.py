@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from analysis.errors import InputError
 from sweeps import calling, checks
-from sweeps.logarithms import log1p_of_share
+from sweeps.logarithms import exp_of_negative, log1p_of_positive
 
 
 class Loss(NamedTuple):
@@ -67,7 +67,7 @@ def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     ``jnp.where`` gives the derivative 1/2 at zero, which max and abs would not.
     """
     positive = margin >= 0
-    return jnp.where(positive, margin, 0) + log1p_of_share(jnp.exp(jnp.where(positive, -margin, margin)))
+    return jnp.where(positive, margin, 0) + log1p_of_positive(exp_of_negative(jnp.where(positive, -margin, margin)))
 
 
 def squared_error(outputs: Float[Array, "*shape outputs"], targets: Shaped[Array, "..."]) -> Float[Array, "*shape"]:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from sweeps.examples import Examples
-from sweeps.logarithms import log1p_of_positive, log1p_of_share
+from sweeps.logarithms import exp_of_negative, log1p_of_positive, log_of_sum
 from sweeps.losses import LOSSES, target_values
 from sweeps.plans import blocks
 from sweeps.plans.vmapped import NetworkLoss
@@ -25,6 +25,8 @@ from sweeps.plans.vmapped import NetworkLoss
 MOST_SLOPES = 2**30
 # Margin of padding examples, with loss and gradient of exactly zero in float32 and float64.
 NEVER_WRONG = -1e30
+# Examples that share a logarithm; the product of 2^-GROUP to 1 in float32 has room for 126.
+GROUP = 8
 
 
 @jax.tree_util.register_dataclass
@@ -62,17 +64,18 @@ class AffineMargins:
         return self
 
     def evaluate(
-        self, gates: Float[Array, "masks nodes"], gradients: bool
+        self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
-        """Return mean losses and, when asked, their gate gradients."""
+        """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
         # Masks innermost, so that sums over examples are sums of vectors.
-        columns = gates.T
+        columns = gates.astype(self.dtype).T
 
         def add_block(sums: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
-            offsets, slopes = block
+            offsets, slopes = _whole_groups(*block)
             margins = jnp.einsum("ken,nm->kem", slopes, columns) + offsets[:, :, None]
-            losses, wrong = loss_and_wrong(margins)
-            loss = sums[0] + losses.sum(axis=0)
+            losses, wrong = _of_groups(margins[0], gradients) if len(margins) == 1 else loss_and_wrong(margins)
+            # A product with ones is a fast sum of rows on CPUs.
+            loss = sums[0] + jnp.ones_like(losses[:, 0]) @ losses
             return (loss, sums[1] + jnp.einsum("ken,kem->nm", slopes, wrong) if gradients else None), None
 
         start = (jnp.zeros_like(columns[0]), jnp.zeros_like(columns) if gradients else None)
@@ -87,6 +90,42 @@ class AffineMargins:
         return self.offsets.shape[1] * self.offsets.shape[2] + 2 * self.nodes
 
 
+def _whole_groups(
+    offsets: Float[Array, "others block"], slopes: Float[Array, "others block nodes"]
+) -> tuple[Float[Array, "others padded"], Float[Array, "others padded nodes"]]:
+    """Pad a block of examples, so that it consists of whole groups."""
+    padding = (0, -offsets.shape[1] % GROUP)
+    return (
+        jnp.pad(offsets, [(0, 0), padding], constant_values=NEVER_WRONG),
+        jnp.pad(slopes, [(0, 0), padding, (0, 0)]),
+    )
+
+
+def _of_groups(
+    margins: Float[Array, "examples masks"], gradients: bool
+) -> tuple[Float[Array, "groups masks"], Float[Array, "1 examples masks"] | None]:
+    """Return the sum of the losses of each group of examples, and the probabilities of the wrong class where asked.
+
+    With s = exp(-|margin|), a loss is max(margin, 0) + log(1 + s), and a group takes the logarithm of the product of
+    its 1 + s. Where probabilities are wanted, 1 / (1 + s) is 1 - d, with d the smaller probability of the two: so the
+    exponentials need not be kept. The product minus one is summed up beside the product, for losses near zero.
+    """
+    small = exp_of_negative(-jnp.abs(margins))
+    # Without a barrier the probabilities would be computed twice.
+    wrong = jax.lax.optimization_barrier(jnp.where(margins > 0, 1, small) / (1 + small)) if gradients else None
+    rows = len(margins) // GROUP
+    above, total, rest = jnp.zeros_like(margins[:rows]), jnp.ones_like(margins[:rows]), jnp.zeros_like(margins[:rows])
+    sign = -1 if gradients else 1
+    for start in range(0, len(margins), rows):
+        part = slice(start, start + rows)
+        is_wrong = margins[part] > 0
+        above = above + jnp.where(is_wrong, margins[part], 0)
+        term = small[part] if wrong is None else jnp.where(is_wrong, 1 - wrong[part], wrong[part])
+        change = sign * (term * total)
+        total, rest = total + change, rest + change
+    return above + sign * log_of_sum(rest, total), None if wrong is None else wrong[None]
+
+
 def loss_and_wrong(
     margins: Float[Array, "others *examples"],
 ) -> tuple[Float[Array, "*examples"], Float[Array, "others *examples"]]:
@@ -94,8 +133,8 @@ def loss_and_wrong(
     if len(margins) == 1:
         # A shared exponential costs half of softplus and sigmoid.
         margin = margins[0]
-        small = jnp.exp(-jnp.abs(margin))
-        loss = jnp.maximum(margin, 0) + log1p_of_share(small)
+        small = exp_of_negative(-jnp.abs(margin))
+        loss = jnp.maximum(margin, 0) + log1p_of_positive(small)
         return loss, (jnp.where(margin >= 0, 1, small) / (1 + small))[None]
     top = jnp.maximum(margins.max(axis=0), 0)
     powers = jnp.exp(margins - top[None])
