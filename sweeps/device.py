@@ -41,7 +41,7 @@ class Device:
     walk_margins, walk_segments, walk_gates : int
         Margins and segments of flip paths that are walked side by side, and the most gates of their masks.
     in_flight : int
-        Calls that are computed while the results of one are taken over.
+        Calls that are sent ahead while the results of earlier ones are taken over, each by a thread.
     landing : str or None
         Kind of memory in which a call leaves its results; None leaves them where they are.
     has_tensor_cores : bool
@@ -84,7 +84,7 @@ CPU = Device(
     walk_margins=2**18,
     walk_segments=512,
     walk_gates=2**30,
-    in_flight=2,
+    in_flight=1,
     landing=None,
     has_tensor_cores=False,
     has_triton=False,
@@ -133,7 +133,7 @@ def accelerator(platform: str, memory: int, capability: float | None, kinds: set
         walk_margins=min(floats, 2**25),
         walk_segments=floats,
         walk_gates=4 * floats,
-        in_flight=2,
+        in_flight=4,
         # Results reach pinned memory at the speed of the bus, and pageable memory at a thirtieth of it.
         landing="pinned_host" if "pinned_host" in kinds else None,
         has_tensor_cores=has_tensor_cores,
