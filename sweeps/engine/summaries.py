@@ -1,7 +1,7 @@
 """Summaries: running moments, histograms and the best masks of a sweep, in constant memory.
 
-The device sums a batch up, in two passes over its values. The host merges batches in float64, by formulas that never
-subtract large sums from one another (see ``analysis.moments``).
+The device sums up small groups of a batch's masks and merges them, the host merges batches in float64: all by formulas
+that never subtract large sums from one another (see ``analysis.moments``).
 """
 
 import math
@@ -23,8 +23,9 @@ LOG_BINS, LOG_LOW, LOG_HIGH = 2**14, -32.0, 32.0
 LOSS_BINS = 2**13
 # Masks of lowest loss that are kept.
 BEST = 16
-# Masks whose gradients are summed side by side, where a batch has a multiple of them.
-MASKS_A_ROW = 16
+# Where a batch has a multiple of them: masks that are summed up side by side, since vectors of a few nodes leave most
+# lanes of a processor idle, and masks of a group, which are read once. Sums of few numbers also keep their digits.
+SIDE_BY_SIDE, GROUP = 16, 16
 
 
 # Summaries live on the device while a batch is summed up and on the host once they are merged.
@@ -99,7 +100,7 @@ def of_batch(
     evaluation : of the gates
     counted : whether a draw counts; the last batch of a sweep runs over its end
     """
-    loss, log_loss = evaluation.loss, evaluation.log_loss
+    loss, gradient = evaluation.loss, evaluation.loss_gradient
     finite = jnp.isfinite(loss) & counted
     positive = finite & (loss > 0)
     on = gates if gates.dtype == bool else gates > 0.5
@@ -108,42 +109,70 @@ def of_batch(
         (counted & (loss <= 0)).sum(),
         (counted & ~jnp.isfinite(loss)).sum(),
         _moments(loss, finite),
-        _moments(log_loss, positive),
+        _moments(evaluation.log_loss, positive),
         None,
         None,
-        None if evaluation.loss_gradient is None else _spread(evaluation.loss_gradient, on, finite),
-        None if evaluation.log_loss_gradient is None else _spread(evaluation.log_loss_gradient, on, positive),
+        None if gradient is None else _spread(gradient, jnp.ones_like(loss), on, finite),
+        # From the gradient again: the evaluation's own need not be written to memory.
+        None if gradient is None else _spread(gradient, loss, on, positive),
         None,
     )
 
 
 def _moments(values: Float[Array, " masks"], counted: Bool[Array, " masks"]) -> Moments:
-    count = counted.sum()
-    size = jnp.maximum(count, 1).astype(values.dtype)
-    mean = jnp.where(counted, values, 0).sum() / size
-    deviation = jnp.where(counted, values - mean, 0)
-    # Subtract the mean's own rounding error, so that the deviations sum to zero.
-    slip = deviation.sum() / size
-    mean, deviation = mean + slip, jnp.where(counted, deviation - slip, 0)
-    square = jnp.square(deviation)
-    return Moments(count, mean, square.sum(), (square * deviation).sum(), jnp.square(square).sum())
+    return jax.tree.map(lambda part: part[0], _of_groups(values[:, None], counted[:, None], highest=4))
 
 
-def _spread(values: Float[Array, "masks nodes"], on: Bool[Array, "masks nodes"], counted: Array) -> Spread:
-    # Sum rows of several masks at once: vectors of a few nodes would leave most lanes of a CPU idle.
+def _spread(
+    values: Float[Array, "masks nodes"],
+    unit: Float[Array, " masks"],
+    on: Bool[Array, "masks nodes"],
+    counted: Bool[Array, " masks"],
+) -> Spread:
+    """Moments of values / unit by state."""
+    # A quotient of whole arrays is what the compiler computes once and keeps. Anything else it computes anew for each
+    # sum, and a number of a mask, spread over the nodes, costs more than a sum.
+    values = values / jnp.where(counted[:, None] & jnp.isfinite(values), unit[:, None], jnp.nan)
+    valid = jnp.isfinite(values)
+    states = [_of_groups(values, chosen & valid, highest=2) for chosen in (~on, on)]
+    return Spread(*(jnp.stack(parts) for parts in list(zip(*states, strict=True))[:3]))
+
+
+def _of_groups(values: Float[Array, "masks nodes"], counted: Bool[Array, "masks nodes"], highest: int) -> Moments:
+    """Moments by node, up to the second or the fourth: of small groups of masks, merged."""
     masks, nodes = values.shape
-    group = math.gcd(masks, MASKS_A_ROW)
-    valid = counted[:, None] & jnp.isfinite(values)
+    side = math.gcd(masks, SIDE_BY_SIDE)
+    group = math.gcd(masks // side, GROUP)
+    values, counted = (part.reshape(-1, group, side * nodes) for part in (values, counted))
+    number = counted.astype(jnp.int32).sum(axis=1)
+    mean = jnp.where(counted, values, 0).sum(axis=1) / jnp.maximum(number, 1).astype(values.dtype)
+    deviation = jnp.where(counted, values - mean[:, None], 0)
+    powers = [(deviation**power).sum(axis=1) for power in range(2, highest + 1)]
+    rest = [jnp.zeros_like(mean)] * (4 - highest)
+    return _merged_groups(*(part.reshape(-1, nodes) for part in (number, mean, *powers, *rest)))
 
-    def total(terms: Array) -> Shaped[Array, " nodes"]:
-        return terms.reshape(-1, group * nodes).sum(axis=0).reshape(group, nodes).sum(axis=0)
 
-    def of_state(chosen: Array) -> Spread:
-        count = total(chosen.astype(jnp.int32))
-        mean = total(jnp.where(chosen, values, 0)) / jnp.maximum(count, 1).astype(values.dtype)
-        return Spread(count, mean, total(jnp.where(chosen, jnp.square(values - mean[None]), 0)))
+def _merged_groups(number: Array, mean: Array, m2: Array, m3: Array, m4: Array) -> Moments:
+    """Moments of all groups, along the leading axis, in the type that the device computes in."""
 
-    return jax.tree.map(lambda *states: jnp.stack(states), of_state(~on & valid), of_state(on & valid))
+    def total(terms: Array) -> Array:
+        # A product, not a sum: XLA's CPU compiler would fuse a sum with those that make its terms, and slow both down.
+        return jnp.dot(jnp.ones(len(terms), terms.dtype), terms, precision="highest")
+
+    count = number.astype(mean.dtype)
+    whole = number.sum(axis=0)
+    size = jnp.maximum(whole, 1).astype(mean.dtype)
+    centre = total(count * mean) / size
+    # Take the rounding error of the centre off, so that deviations from it sum to zero.
+    centre = centre + total(count * (mean - centre[None])) / size
+    shift = mean - centre[None]
+    return Moments(
+        whole,
+        centre,
+        total(m2 + count * shift**2),
+        total(m3 + 3 * shift * m2 + count * shift**3),
+        total(m4 + 4 * shift * m3 + 6 * shift**2 * m2 + count * shift**4),
+    )
 
 
 class Running(NamedTuple):
@@ -219,17 +248,31 @@ def with_batch(
 def _best_of(
     best: Best, loss: Float[Array, " masks"], draw: UInt32[Array, " masks"], gates: Shaped[Array, "masks nodes"]
 ) -> Best:
-    """Best masks of those kept so far and of a batch: take the lowest again and again."""
-    losses, draws, masks = (jnp.concatenate(pair) for pair in zip(best, (loss, draw, gates), strict=True))
-    codes = _codes(masks)
+    """Best masks of those kept so far and of a batch, each with the draw that found it first."""
+    codes, kept = _codes(gates), _codes(jnp.asarray(best.gates))
+    is_kept = _equal(kept, codes) & jnp.isfinite(best.loss)[:, None]
 
-    def take(left: Float[Array, " candidates"], _: None) -> tuple[Array, tuple[Array, Array]]:
-        # Two draws of one mask may have losses that are rounded differently: keep the first draw.
-        same = (codes == codes[:, jnp.argmin(left), None]).all(axis=0) & jnp.isfinite(left)
-        return jnp.where(same, jnp.inf, left), (jnp.argmax(same), same.any())
+    def with_lowest(state: tuple[Best, Array]) -> tuple[Best, Array]:
+        # Two draws of one mask may have losses that are rounded differently: the first counts, and the others go.
+        best, left = state
+        candidates = jax.lax.top_k(-left, min(BEST, len(left)))[1]
+        same = _equal(codes[:, candidates], codes) & jnp.isfinite(left)[None]
+        first = jnp.argmax(same, axis=1)
+        is_new = same.any(axis=1) & ~jnp.tril(first[:, None] == first[None], -1).any(axis=1)
+        found = Best(jnp.where(is_new, loss[first], jnp.inf), draw[first], gates[first])
+        both = jax.tree.map(lambda *parts: jnp.concatenate(parts), best, found)
+        order = jax.lax.top_k(-both.loss, BEST)[1]
+        return jax.tree.map(lambda part: part[order], both), jnp.where(same.any(axis=0), jnp.inf, left)
 
-    _, (where, there) = jax.lax.scan(take, losses, None, length=BEST)
-    return Best(jnp.where(there, losses[where], jnp.inf), draws[where], masks[where])
+    return jax.lax.while_loop(
+        lambda state: state[1].min() < state[0].loss[-1],
+        with_lowest,
+        (best, jnp.where(is_kept.any(axis=0), jnp.inf, loss)),
+    )[0]
+
+
+def _equal(few: UInt32[Array, "2 few"], codes: UInt32[Array, "2 masks"]) -> Bool[Array, "few masks"]:
+    return (few[:, :, None] == codes[:, None]).all(axis=0)
 
 
 def _codes(gates: Shaped[Array, "masks nodes"]) -> UInt32[Array, "2 masks"]:
