@@ -1,7 +1,7 @@
 """Fast exponentials and logarithms of restricted arguments, which take most of the time of an evaluation.
 
-They take half the operations of XLA's on CPUs, or fewer, and divide nowhere, since the compiler fuses no quotient that is
-read twice. Float64 takes the exact functions.
+They take half the operations of XLA's on CPUs, or fewer, and divide nowhere: XLA fuses no quotient that is read twice.
+Float64 takes the exact functions.
 """
 
 from collections.abc import Callable
