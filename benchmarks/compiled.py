@@ -1,6 +1,7 @@
-"""The C loops of this folder, compiled at run time for this machine."""
+"""The loops in C and CUDA of this folder, compiled at run time for this machine."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
@@ -8,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC")
+CUDA_FLAGS = ("-O3", "-use_fast_math", "-shared", "-Xcompiler", "-fPIC")
 
 
 class Unavailable(RuntimeError):
@@ -26,12 +28,36 @@ def library(name: str) -> ctypes.CDLL:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise Unavailable("no C compiler (cc, gcc or clang) on the path")
-    source = Path(__file__).with_name(f"{name}.c")
+    return _loaded(compiler, *FLAGS, str(source(f"{name}.c")), "-lm")
+
+
+@cache
+def cuda_library(name: str, options: tuple[str, ...]) -> ctypes.CDLL:
+    """Compile ``<name>.cu`` with nvcc and further options into a temporary folder and load it.
+
+    Raises
+    ------
+    Unavailable
+        If there is no nvcc, or it does not take the options.
+    """
+    toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "bin"
+    compiler = shutil.which("nvcc") or shutil.which("nvcc", path=str(toolkit))
+    if compiler is None:
+        raise Unavailable(f"no nvcc on the path or in {toolkit}")
+    return _loaded(compiler, *CUDA_FLAGS, *options, str(source(f"{name}.cu")))
+
+
+def source(name: str) -> Path:
+    """Return the path of a file of this folder."""
+    return Path(__file__).with_name(name)
+
+
+def _loaded(*command: str) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / f"{name}.so"
-        command = [compiler, *FLAGS, str(source), "-o", str(built), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        built = Path(folder) / "built.so"
+        done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Unavailable(f"the C compiler failed: {done.stderr.strip().splitlines()[-1]}")
+            said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+            raise Unavailable(f"{Path(command[0]).name} failed: {said[-1]}")
         # A loaded library needs no file.
         return ctypes.CDLL(str(built))

@@ -25,11 +25,8 @@ class CubeLoop:
     def __init__(self, problem: Problem, most_terms: int):
         self.function = library("cube").cube_losses
         self.nodes, self.examples, self.most_terms = problem.nodes, len(problem.inputs), most_terms
-        # Margin of the wrong class over the right class: the loss is log(1 + e^margin).
-        sign = np.where(problem.targets == 1, -1, 1).astype(np.float32)
-        kernel = problem.kernels[-1][:, 1] - problem.kernels[-1][:, 0]
-        self.offsets = np.ascontiguousarray(sign * (problem.biases[-1][1] - problem.biases[-1][0]))
-        self.slopes = np.ascontiguousarray((problem.hidden * kernel * sign[:, None]).T)
+        offsets, slopes = problem.margins
+        self.offsets, self.slopes = np.ascontiguousarray(offsets), np.ascontiguousarray(slopes.T)
         self.losses = np.zeros(2**self.nodes, np.float32)
 
     def __call__(self) -> np.ndarray:

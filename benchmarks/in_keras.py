@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import in_torch
 from benchmarks.compiled import Unavailable
 from benchmarks.problems import Problem
 from benchmarks.timing import Answer, Contender
@@ -69,6 +70,9 @@ def _model(keras: Any, problem: Problem) -> Any:
 def _with_tensorflow(loss: Callable[[Any], Any]) -> Callable[[np.ndarray], tuple[Any, Any]]:
     import tensorflow as tf
 
+    # Products in float32 on a GPU, as for all others.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
     def evaluate(rows: np.ndarray) -> tuple[Any, Any]:
         on_nodes = tf.constant(rows)
         with tf.GradientTape() as tape:
@@ -81,7 +85,8 @@ def _with_tensorflow(loss: Callable[[Any], Any]) -> Callable[[np.ndarray], tuple
 
 def _with_torch(loss: Callable[[Any], Any]) -> Callable[[np.ndarray], tuple[Any, Any]]:
     import keras
-    import torch
+
+    torch, _ = in_torch.imported()
 
     def evaluate(rows: np.ndarray) -> tuple[Any, Any]:
         on_nodes = keras.ops.convert_to_tensor(rows).requires_grad_()

@@ -4,12 +4,29 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
 from benchmarks.compiled import Unavailable
 from benchmarks.problems import Problem
-from benchmarks.timing import Answer, Contender, Timing, best_batch
+from benchmarks.timing import Answer, Contender, best_batch, best_of
+from sweeps import device
+
+
+def imported() -> tuple[Any, str]:
+    """Return PyTorch, which multiplies in float32 then, and the name of its device: JAX's, if it has that, or "cpu".
+
+    Raises
+    ------
+    Unavailable
+        If PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise Unavailable("PyTorch is not installed") from None
+    # It would be TF32 on a GPU after "high".
+    torch.set_float32_matmul_precision("highest")
+    return torch, "cuda" if device.here().platform == "gpu" and torch.cuda.is_available() else "cpu"
 
 
 class TorchLoss:
@@ -26,12 +43,7 @@ class TorchLoss:
     """
 
     def __init__(self, problem: Problem):
-        try:
-            import torch
-        except ImportError:
-            raise Unavailable("PyTorch is not installed") from None
-        self.torch: Any = torch
-        self.device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
+        self.torch, self.device = imported()
         self.hidden = self.tensor(problem.hidden)
         self.kernel = self.tensor(problem.kernels[-1])
         self.bias = self.tensor(problem.biases[-1])
@@ -74,8 +86,8 @@ def loop(problem: Problem, gates: np.ndarray, some: int, threads: int = 1) -> Co
     return Contender(name, lambda: loss.with_threads(threads, one, masks), len(gates), answer)
 
 
-def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) -> tuple[Contender, list[Timing]]:
-    """Return ``torch.func.vmap(grad_and_value)`` at its best batch and threads, and all trials."""
+def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) -> Contender:
+    """Return ``torch.func.vmap(grad_and_value)`` at its best batch and threads."""
     loss = TorchLoss(problem)
     function = loss.torch.func.vmap(loss.torch.func.grad_and_value(loss))
     masks = loss.tensor(gates)
@@ -90,6 +102,6 @@ def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) 
         name = f"torch.func.vmap, {batch} masks a call ({loss.device}, {threads} threads)"
         return Contender(name, lambda: loss.with_threads(threads, function, parts), len(gates), answer)
 
-    found = [best_batch(partial(make, threads), batches) for threads in {1, loss.torch.get_num_threads()}]
-    winner = min(found, key=lambda pair: min(one.seconds for one in pair[1]))
-    return winner[0], [one for pair in found for one in pair[1]]
+    # A GPU needs one thread to feed it.
+    threads = {1} if loss.device == "cuda" else {1, loss.torch.get_num_threads()}
+    return best_of([best_batch(partial(make, number), batches) for number in threads])

@@ -11,8 +11,19 @@ import numpy as np
 import sweeps
 from benchmarks import plain, problems
 from benchmarks.problems import Problem
-from benchmarks.report import Report, Table, Target, timing_table
-from benchmarks.timing import Answer, Contender, Timing, best_batch, in_turn, seconds
+from benchmarks.report import Report, Table, Target, against, timing_table
+from benchmarks.timing import (
+    Answer,
+    Contender,
+    Timing,
+    best_batch,
+    best_of,
+    evidence,
+    gathered,
+    in_turn,
+    seconds,
+)
+from sweeps import device
 from sweeps.plans import walk
 
 # Answers of each contender, spread over all paths and steps, that are compared with float64.
@@ -27,24 +38,12 @@ def run(quick: bool = False) -> Report:
     ----------
     quick : smaller sizes and fewer repeats
     """
-    on_cpu = jax.default_backend() == "cpu"
-    sizes = (20, 100) if quick else (20, 100, 300, 1000)
-    masks, repeats = (2**13, 2) if quick else (2**16, 9) if on_cpu else (2**18, 9)
-    tables, targets, evidence = [], [], {}
-    for nodes in sizes:
-        # Fewer of the longer paths; a power of two, so that batches are full.
-        paths = 1 << ((masks // (nodes + 1)).bit_length() - 1)
-        timings, tried = _timed(nodes, paths, repeats, quick)
-        mine = timings["sweep"]
-        tables.append(
-            timing_table(f"{nodes} nodes, in turn, in one run (`sweep` against each)", [*timings.values()], mine)
-        )
-        if nodes >= walk.FEWEST_NODES and on_cpu:
-            ratio = mine.rate / timings["products"].rate
-            targets.append(Target(f"{nodes} nodes: sweep against the same by full products", ratio, 1.3))
-        evidence[str(nodes)] = dict(
-            timings=[one._asdict() for one in timings.values()], batches_tried=[one._asdict() for one in tried]
-        )
+    tables, targets, notes, stored = [], [], [], {}
+    for nodes in (20, 100) if quick else (20, 100, 300, 1000):
+        timings, aimed, said, stored[str(nodes)] = _timed(nodes, quick)
+        title = f"{nodes} nodes, in turn, in one run (`sweep` against each)"
+        tables.append(timing_table(title, timings.values(), timings["sweep"]))
+        targets, notes = [*targets, *aimed], [*notes, *said]
     paths, taken = _summarised(quick)
     columns = ["paths", "masks", "seconds", "masks/s"]
     row = [paths, 21 * paths, taken, 21 * paths / taken]
@@ -54,34 +53,52 @@ def run(quick: bool = False) -> Report:
         tables,
         targets,
         [
+            *notes,
             "`sweep` draws its paths, evaluates them and returns labelled arrays on the host, gates and log loss too; "
-            "the others evaluate given masks, those of the same paths; `evaluate` returns the log loss too.",
-            f"Below {walk.FEWEST_NODES} nodes, and on anything but a CPU, both sweeps are the same: full products.",
+            'with `keep="summary"` only what sums them up. The others evaluate given masks, those of the same paths; '
+            "`evaluate` returns the log loss too.",
+            "By full products: the same sweep without its walk from mask to mask.",
             "Plain vmap evaluates the first of the masks only, as many as take a fraction of a second.",
             "The last table is of one run; compilation is inside its time.",
         ],
-        evidence,
+        stored,
     )
 
 
-def _timed(nodes: int, paths: int, repeats: int, quick: bool) -> tuple[dict[str, Timing], list[Timing]]:
-    """Time all contenders in a network of some nodes; return the trials for their best batches, too."""
+def _timed(nodes: int, quick: bool) -> tuple[dict[str, Timing], list[Target], list[str], dict[str, Any]]:
+    """Time all contenders in a network of some nodes; return timings, targets, notes, and what is stored."""
+    is_cpu = device.here().is_cpu
+    masks, repeats = (2**13, 2) if quick else (2**16, 9) if is_cpu else (2**20, 9)
+    # Fewer of the longer paths; a power of two, so that batches are full. Summaries hold no masks, and may have more.
+    paths = 1 << ((masks // (nodes + 1)).bit_length() - 1)
+    design, more = sweeps.FlipPaths(paths=paths), sweeps.FlipPaths(paths=paths if is_cpu else 16 * paths)
     # Times do not depend on training unless margins are extreme.
     problem = problems.circle((2, nodes, 2), trained=nodes <= 20)
-    design = sweeps.FlipPaths(paths=paths)
     first = sweeps.sweep(problem.objective, design, seed=SEED, gradients=False)
-    gates = first.gates.values.reshape(-1, nodes).astype(np.float32)
+    gates, plan = first.gates.values.reshape(-1, nodes).astype(np.float32), first.attrs["plan"]
+    few, batches = (gates[: 2**8], [16, 64]) if quick else (gates[: 2**11], [2**p for p in range(3, 10)])
     del first
-    vmap, tried = _vmapped(
-        problem, gates[: 2**8 if quick else 2**11], [16, 64] if quick else [2**p for p in range(3, 10)]
+    contenders, skipped = gathered(
+        {
+            "sweep": lambda: _swept(problem, design),
+            "summary": lambda: _summary(problem, more),
+            "products": lambda: _by_products(_swept(problem, design)),
+            "evaluate": lambda: _evaluated(problem, gates),
+            "vmap": lambda: _vmapped(problem, few, batches),
+        }
     )
-    contenders = {
-        "sweep": _swept(problem, design),
-        "products": _by_products(_swept(problem, design)),
-        "evaluate": _evaluated(problem, gates),
-        "vmap": vmap,
-    }
-    return in_turn(contenders, repeats, partial(problems.checked, problem)), tried
+    timings = in_turn(contenders, repeats, partial(problems.checked, problem))
+    notes = [*skipped, f"{nodes} nodes, plan: {plan}."]
+    return timings, _targets(nodes, timings, plan), notes, evidence(contenders, timings)
+
+
+def _targets(nodes: int, timings: dict[str, Timing], plan: str) -> list[Target]:
+    if device.here().is_cpu:
+        walked = [timings["products"]] if plan.startswith("walk") else []
+        return against(f"{nodes} nodes: sweep against the same by full products", timings["sweep"], walked, 1.3)
+    if nodes < 1000:
+        return []
+    return [Target(f'{nodes:,} nodes: sweep, keep="summary"', timings["summary"].rate / 1e6, 40.0, unit="M masks/s")]
 
 
 def _swept(problem: Problem, design: sweeps.FlipPaths) -> Contender:
@@ -100,11 +117,25 @@ def _swept(problem: Problem, design: sweeps.FlipPaths) -> Contender:
     )
 
 
+def _summary(problem: Problem, design: sweeps.FlipPaths) -> Contender:
+    """Return a whole sweep that keeps a summary, whose best masks are checked."""
+
+    def run() -> Any:
+        return sweeps.sweep(problem.objective, design, seed=SEED, gradients=False, keep="summary")
+
+    def answer(data: Any) -> Answer:
+        one = data.isel(chain=0)
+        return Answer(one.best_gates.values, one.best_loss.values)
+
+    masks = design.paths * (problem.nodes + 1)
+    return Contender('gatesweep: sweep, keep="summary"', run, masks, answer)
+
+
 def _by_products(swept: Contender) -> Contender:
     """Return the same sweep without the walk: every mask costs a full product."""
 
     def run() -> Any:
-        with patch.object(walk, "FEWEST_NODES", walk.MOST_NODES + 1):
+        with patch.object(walk, "fits", lambda *_: (False, "full products are to be timed")):
             return swept.run()
 
     return swept._replace(name="gatesweep: the same by full products", run=run)
@@ -121,20 +152,18 @@ def _evaluated(problem: Problem, gates: np.ndarray) -> Contender:
     )
 
 
-def _vmapped(problem: Problem, gates: np.ndarray, batches: list[int]) -> tuple[Contender, list[Timing]]:
+def _vmapped(problem: Problem, gates: np.ndarray, batches: list[int]) -> Contender:
     """Return plain vmap of the loss, in a jitted ``lax.map``, compiled the faster way and at its best batch."""
     masks, some, loss = jnp.asarray(gates), _some(len(gates)), plain.loss_of(problem)
 
-    def contender(options: dict[str, str], batch: int) -> Contender:
+    def contender(options: dict[str, Any], batch: int) -> Contender:
         run = jax.jit(lambda masks: jax.lax.map(loss, masks, batch_size=batch), compiler_options=options)
         name = f"plain jax.vmap of {batch} masks in a jitted lax.map{', compiled with our options' if options else ''}"
         return Contender(
             name, lambda: run(masks), len(gates), lambda result: Answer(gates[some], np.asarray(result)[some])
         )
 
-    found = [best_batch(partial(contender, options), batches) for options in plain.compilers()]
-    tried = [one for _, timings in found for one in timings]
-    return min((best for best, _ in found), key=lambda one: min(one.known)), tried
+    return best_of([best_batch(partial(contender, options), batches) for options in plain.compilers()])
 
 
 def _summarised(quick: bool) -> tuple[int, float]:

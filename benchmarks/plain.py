@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,30 +10,32 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from benchmarks.problems import Problem
-from benchmarks.timing import Answer, Contender, Timing, best_batch, fastest
+from benchmarks.timing import Answer, Contender, best_batch, best_of, fastest
 from sweeps import compiling
 
 
 def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array, ""]]:
-    """Return the mean cross-entropy as a plain function of a gate vector."""
+    """Return the mean cross-entropy as a plain function of a gate vector, multiplied in float32 on any device.
+
+    A GPU multiplies in TF32 by default, which differs from float64 by 2e-4.
+    """
     kernels, biases = ([jnp.asarray(one) for one in many] for many in (problem.kernels, problem.biases))
     inputs, targets = jnp.asarray(problem.inputs), jnp.asarray(problem.targets)
     cuts = np.cumsum([len(kernel) for kernel in problem.kernels[1:]])[:-1]
 
     def loss(gates: Float[Array, " nodes"]) -> Float[Array, ""]:
         values = inputs
-        for gate, kernel, bias in zip(jnp.split(gates, cuts), kernels[:-1], biases[:-1], strict=True):
-            values = jax.nn.relu(values @ kernel + bias) * gate
-        logits = jax.nn.log_softmax(values @ kernels[-1] + biases[-1])
+        with jax.default_matmul_precision("highest"):
+            for gate, kernel, bias in zip(jnp.split(gates, cuts), kernels[:-1], biases[:-1], strict=True):
+                values = jax.nn.relu(values @ kernel + bias) * gate
+            logits = jax.nn.log_softmax(values @ kernels[-1] + biases[-1])
         return -jnp.take_along_axis(logits, targets[:, None], axis=1).mean()
 
     return loss
 
 
-def vmapped(
-    problem: Problem, gates: np.ndarray, batches: list[int], some: int
-) -> tuple[dict[str, Contender], list[Timing]]:
-    """Return plain vmap at its best batch, compiled with XLA's defaults and with our options, and all trials.
+def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) -> dict[str, Callable[[], Contender]]:
+    """Return makers of plain vmap at its best batch, compiled with XLA's defaults and with our options.
 
     Every batch is tried both as one jitted call a batch and as one call with ``lax.map`` over batches inside.
 
@@ -42,26 +45,22 @@ def vmapped(
     batches : candidates; each must divide the number of masks
     some : answers to check
     """
-    function = jax.value_and_grad(loss_of(problem))
-    masks = jnp.asarray(gates)
-    winners, tried = {}, []
-    for options in compilers():
+
+    def best(options: dict[str, Any]) -> Contender:
+        function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
         calls, mapped_calls = (partial(make, function, masks, some, options) for make in (_calls, _mapped_calls))
-        best = [
-            best_batch(calls, batches),
-            # ``mapped`` returns the contender with a batch of one.
-            best_batch(mapped_calls, [batch for batch in batches if batch > 1]),
-        ]
-        winners[f"vmap{_said(options)}"] = min(best, key=lambda pair: min(one.seconds for one in pair[1]))[0]
-        tried += [one for pair in best for one in pair[1]]
-    return winners, tried
+        # ``mapped`` returns the contender with a batch of one.
+        several = [batch for batch in batches if batch > 1]
+        return best_of([best_batch(calls, batches), best_batch(mapped_calls, several)])
+
+    return {f"vmap{_said(options)}": partial(best, options) for options in compilers()}
 
 
 def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
     """Return a jitted ``lax.map`` over single masks, with the faster options."""
     function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
 
-    def contender(options: dict[str, str]) -> Contender:
+    def contender(options: dict[str, Any]) -> Contender:
         run = jax.jit(lambda masks: jax.lax.map(function, masks), compiler_options=options)
         name = f"jitted lax.map, one mask at a time{_said(options)}"
         return Contender(name, lambda: run(masks), len(gates), _answer(masks, some))
@@ -69,16 +68,16 @@ def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
     return min(map(contender, compilers()), key=lambda one: fastest(one.run))
 
 
-def compilers() -> list[dict[str, str]]:
+def compilers() -> list[dict[str, Any]]:
     """Return the compiler's options to try: none, and those of the engine if it sets any."""
     return [{}, ours] if (ours := compiling.options()) else [{}]
 
 
-def _said(options: dict[str, str]) -> str:
+def _said(options: dict[str, Any]) -> str:
     return ", compiled with our options" if options else ""
 
 
-def _calls(function: Callable, gates: Array, some: int, options: dict[str, str], batch: int) -> Contender:
+def _calls(function: Callable, gates: Array, some: int, options: dict[str, Any], batch: int) -> Contender:
     run = jax.jit(jax.vmap(function), compiler_options=options)
     # Cut before the timer starts; the first batches hold the masks whose answers are checked.
     parts = [gates[start : start + batch] for start in range(0, len(gates), batch)]
@@ -91,7 +90,7 @@ def _calls(function: Callable, gates: Array, some: int, options: dict[str, str],
     return Contender(name, lambda: [run(part) for part in parts], len(gates), answer)
 
 
-def _mapped_calls(function: Callable, gates: Array, some: int, options: dict[str, str], batch: int) -> Contender:
+def _mapped_calls(function: Callable, gates: Array, some: int, options: dict[str, Any], batch: int) -> Contender:
     run = jax.jit(lambda masks: jax.lax.map(function, masks, batch_size=batch), compiler_options=options)
     name = f"plain jax.vmap of {batch} masks in a jitted lax.map{_said(options)}"
     return Contender(name, lambda: run(gates), len(gates), _answer(gates, some))

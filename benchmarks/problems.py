@@ -1,11 +1,17 @@
-"""The networks of the benchmarks, with a slow exact evaluation for checks."""
+"""The networks of the benchmarks, with a slow exact evaluation for checks.
 
+MNIST is read from the folder that the environment variable MNIST names; without it, random images of the same sizes
+take its place, which changes no time.
+"""
+
+import os
 from typing import NamedTuple
 
 import numpy as np
 
 import sweeps
 from benchmarks.timing import Answer
+from sweeps.tasks import Batch, Task
 
 # Largest relative error of a float32 answer: a loss relative to itself, a gradient to the largest gradient.
 TOLERANCE = 2e-5
@@ -38,6 +44,21 @@ class Problem(NamedTuple):
         """Activations of the first hidden layer before the gates, shape (examples, nodes of the layer)."""
         return np.maximum(self.inputs @ self.kernels[0] + self.biases[0], 0)
 
+    @property
+    def margins(self) -> tuple[np.ndarray, np.ndarray]:
+        """Margin of the wrong class over the right class, for two classes and one hidden layer.
+
+        The loss of an example is log(1 + e^margin).
+
+        Returns
+        -------
+        margins with all gates off, shape (examples,), and their slopes, shape (examples, nodes)
+        """
+        sign = np.where(self.targets == 1, -1, 1).astype(np.float32)
+        kernel = self.kernels[-1][:, 1] - self.kernels[-1][:, 0]
+        offsets = sign * (self.biases[-1][1] - self.biases[-1][0])
+        return offsets, self.hidden * kernel * sign[:, None]
+
 
 def circle(
     sizes: tuple[int, ...] = (2, 20, 2), examples: int = 1000, trained: bool = True, plan: str = "auto"
@@ -55,18 +76,44 @@ def circle(
     network = sweeps.MLP(sizes, activation="relu", seed=0)
     if trained:
         sweeps.train(network, task, epochs=20, seed=0)
-    return Problem(
-        sweeps.Objective(network, task.test, plan=plan),
-        tuple(np.asarray(layer.kernel[...]) for layer in network.layers),
-        tuple(np.asarray(layer.bias[...]) for layer in network.layers),
-        task.test.inputs,
-        task.test.targets,
+    return _problem(network, task.test, plan)
+
+
+def digits(sizes: tuple[int, ...], examples: int, plan: str = "auto") -> Problem:
+    """Make an untrained ReLU network for images of digits.
+
+    Parameters
+    ----------
+    sizes : nodes of each layer, 784 inputs and 10 outputs
+    examples : over which losses are averaged
+    plan : which plan the objective uses
+    """
+    task, _ = images()
+    batch = Batch(task.test.inputs[:examples], task.test.targets[:examples])
+    return _problem(sweeps.MLP(sizes, activation="relu", seed=0), batch, plan)
+
+
+def _problem(network: sweeps.MLP, batch: Batch, plan: str) -> Problem:
+    kernels, biases = (
+        tuple(np.asarray(getattr(layer, kind)[...]) for layer in network.layers) for kind in ("kernel", "bias")
     )
+    return Problem(sweeps.Objective(network, batch, plan=plan), kernels, biases, batch.inputs, batch.targets)
+
+
+def images() -> tuple[Task, str]:
+    """Return MNIST from the folder that the environment names, or else random images of its sizes."""
+    folder = os.environ.get("MNIST")
+    if folder:
+        return sweeps.tasks.mnist(folder), "MNIST"
+    random = np.random.default_rng(0)
+    pixels = random.random((10_000, 784), np.float32) * (random.random((10_000, 784)) < 0.2)
+    batch = Batch(pixels.astype(np.float32), random.integers(10, size=10_000).astype(np.int32))
+    return Task("synthetic", batch, batch, 10, {}), "synthetic, as the environment variable MNIST names no folder"
 
 
 def random_masks(problem: Problem, masks: int) -> np.ndarray:
     """Return masks in which every node is on with probability 1/2, shape (masks, nodes), float32."""
-    return np.random.default_rng(1).integers(2, size=(masks, problem.nodes)).astype(np.float32)
+    return np.random.default_rng(1).integers(2, size=(masks, problem.nodes), dtype=bool).astype(np.float32)
 
 
 def exact(problem: Problem, gates: np.ndarray) -> tuple[float, np.ndarray]:
@@ -102,6 +149,19 @@ def exact(problem: Problem, gates: np.ndarray) -> tuple[float, np.ndarray]:
     return float(loss), np.concatenate(gradient)
 
 
+def errors(problem: Problem, answer: Answer) -> tuple[float, float]:
+    """Return the largest relative errors of losses and gradients against float64; NaN without gradients."""
+    pairs = [exact(problem, gates) for gates in np.asarray(answer.gates)]
+    losses = np.asarray([loss for loss, _ in pairs])
+    of_loss = float(np.max(np.abs(np.asarray(answer.loss) - losses) / losses))
+    if answer.gradient is None:
+        return of_loss, np.nan
+    gradients = np.stack([gradient for _, gradient in pairs])
+    largest = np.abs(gradients).max(axis=1, keepdims=True)
+    off = np.abs(np.asarray(answer.gradient) - gradients) / np.where(largest > 0, largest, 1)
+    return of_loss, float(np.max(off))
+
+
 def checked(problem: Problem, answer: Answer) -> float:
     """Return the largest relative error of an answer against float64.
 
@@ -110,13 +170,9 @@ def checked(problem: Problem, answer: Answer) -> float:
     ArithmeticError
         If it is larger than ``TOLERANCE``: a time for another answer means nothing.
     """
-    pairs = [exact(problem, gates) for gates in np.asarray(answer.gates)]
-    losses = np.asarray([loss for loss, _ in pairs])
-    error = np.max(np.abs(np.asarray(answer.loss) - losses) / losses)
-    if answer.gradient is not None:
-        gradients = np.stack([gradient for _, gradient in pairs])
-        largest = np.abs(gradients).max(axis=1, keepdims=True)
-        error = max(error, np.max(np.abs(np.asarray(answer.gradient) - gradients) / np.where(largest > 0, largest, 1)))
+    of_loss, of_gradient = errors(problem, answer)
+    # The larger of the two, and NaN if one is NaN.
+    error = float(of_loss if answer.gradient is None else np.maximum(of_loss, of_gradient))
     if not error <= TOLERANCE:
         raise ArithmeticError(f"answer differs from float64 by {error:.1e}, more than {TOLERANCE:.0e}")
-    return float(error)
+    return error

@@ -11,10 +11,10 @@ import optax
 from flax import nnx
 
 import sweeps
-from benchmarks.compiled import Unavailable
+from benchmarks import in_torch
 from benchmarks.problems import TOLERANCE
 from benchmarks.report import Report, Table, timing_table
-from benchmarks.timing import Answer, Contender, Timing, fastest, in_turn
+from benchmarks.timing import Answer, Contender, Timing, evidence, fastest, gathered, in_turn
 from sweeps import compiling, losses, pruning, training
 
 HIDDEN = (200, 200, 100, 40)
@@ -59,16 +59,15 @@ def run(quick: bool = False) -> Report:
     """
     sizes, repeats = ((16, 12), 2) if quick else (HIDDEN, 7)
     networks, many, few = (2, 5, 3) if quick else (8, 100, 5)
-    tables, evidence, notes = [], {}, []
+    tables, stored, notes = [], {}, []
     for title, number, time in (
         ("evaluated on 359 digits", many, partial(_evaluated, repeats=repeats)),
         ("trained for one epoch of 1,438 digits under the masks", few, partial(_trained, repeats=repeats)),
     ):
         problem = problem_of(sizes, networks, number)
-        timings, said = time(problem)
+        timings, said, stored[title] = time(problem)
         what = f"64-{'-'.join(map(str, sizes))}-10, {networks} networks at {number} sparsities each, {title}"
-        tables.append(timing_table(what, [*timings.values()], timings["ours"]))
-        evidence[title] = dict(timings=[one._asdict() for one in timings.values()])
+        tables.append(timing_table(what, timings.values(), timings["ours"]))
         notes += said
     tables += [_costs((64, *sizes, 10), 1797)] + ([] if quick else [_costs((784, 1000, 1000, 500, 200, 10), 1000)])
     notes += [
@@ -78,7 +77,7 @@ def run(quick: bool = False) -> Report:
         "Losses of evaluation are held against float64. The mean losses of the epoch are held against each other: all "
         "see the same examples in the same order.",
     ]
-    return Report("Pruning: many masks in one call, and networks that are smaller", tables, [], notes, evidence)
+    return Report("Pruning: many masks in one call, and networks that are smaller", tables, [], notes, stored)
 
 
 def problem_of(hidden: tuple[int, ...], networks: int, sparsities: int) -> Problem:
@@ -90,7 +89,8 @@ def problem_of(hidden: tuple[int, ...], networks: int, sparsities: int) -> Probl
     return Problem(task, made, [pruning.weight_masks(one, shares) for one in made])
 
 
-def _evaluated(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[str]]:
+def _evaluated(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[str], dict[str, Any]]:
+    """Return timings, why others are skipped, and what is stored."""
     batch, pairs = problem.task.test, problem.pairs
     number, targets = len(pairs), jnp.asarray(problem.task.test.targets)
 
@@ -102,21 +102,21 @@ def _evaluated(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[
         return losses.LOSSES["cross_entropy"].each(_forward(kernels, batch.inputs), targets).mean()
 
     on_device = jax.tree.map(jnp.asarray, [kernels for kernels, _ in pairs])
-    contenders = {
-        "ours": Contender(
-            "gatesweep: evaluate",
-            lambda: pruning.evaluate(problem.networks, problem.masks, batch).loss,
-            number,
-            answer,
-        ),
-        "loop": Contender("JAX, one at a time, masks applied before", lambda: [*map(one, on_device)], number, answer),
-    }
+
+    def ours() -> Any:
+        return pruning.evaluate(problem.networks, problem.masks, batch).loss
+
+    def loop() -> list[Any]:
+        return [*map(one, on_device)]
+
+    contenders, skipped = gathered(
+        {
+            "ours": lambda: Contender("gatesweep: evaluate", ours, number, answer),
+            "loop": lambda: Contender("JAX, one at a time, masks applied before", loop, number, answer),
+            "torch": lambda: _torch_evaluation(problem, answer),
+        }
+    )
     exact = np.array([_exact(kernels, batch) for kernels, _ in pairs])
-    try:
-        contenders["torch"] = _torch_evaluation(problem, answer)
-        said = []
-    except Unavailable as reason:
-        said = [f"PyTorch skipped, {reason}."]
 
     def check(found: Answer) -> float:
         error = float(np.max(np.abs(found.loss - exact) / exact))
@@ -124,7 +124,8 @@ def _evaluated(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[
             raise ArithmeticError(f"losses differ from float64 by {error:.1e}, more than {TOLERANCE:.0e}")
         return error
 
-    return in_turn(contenders, repeats, check), said
+    timings = in_turn(contenders, repeats, check)
+    return timings, skipped, evidence(contenders, timings)
 
 
 def _forward(kernels: list[Any], values: Any) -> Any:
@@ -144,9 +145,9 @@ def _exact(kernels: list[np.ndarray], batch: sweeps.Batch) -> float:
 
 
 def _torch_evaluation(problem: Problem, answer: Callable[[Any], Answer]) -> Contender:
-    torch, threads = _torch()
-    inputs, targets = torch.tensor(problem.task.test.inputs), torch.tensor(problem.task.test.targets).long()
-    tensors = [[torch.tensor(kernel) for kernel in kernels] for kernels, _ in problem.pairs]
+    torch, threads, tensor = _torch()
+    inputs, targets = tensor(problem.task.test.inputs), tensor(problem.task.test.targets).long()
+    tensors = [[tensor(kernel) for kernel in kernels] for kernels, _ in problem.pairs]
 
     def one(kernels: list[Any]) -> float:
         values = inputs
@@ -160,19 +161,18 @@ def _torch_evaluation(problem: Problem, answer: Callable[[Any], Answer]) -> Cont
             return [*map(one, tensors)]
 
     best = min(threads, key=lambda number: fastest(partial(work, number), least=2))
-    name = f"PyTorch, one at a time, masks applied before (cpu, {best} threads)"
+    name = f"PyTorch, one at a time, masks applied before ({inputs.device.type}, {best} threads)"
     return Contender(name, partial(work, best), len(tensors), answer)
 
 
-def _torch() -> tuple[Any, set[int]]:
-    try:
-        import torch
-    except ImportError:
-        raise Unavailable("PyTorch is not installed") from None
-    return torch, {1, torch.get_num_threads()}
+def _torch() -> tuple[Any, set[int], Callable[[Any], Any]]:
+    """Return PyTorch, the numbers of threads to try, and what makes its tensors; it runs where JAX does."""
+    torch, where = in_torch.imported()
+    return torch, {1, torch.get_num_threads()}, partial(torch.tensor, device=where)
 
 
-def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[str]]:
+def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[str], dict[str, Any]]:
+    """Return timings, why others are skipped, and what is stored."""
     sparsities = len(problem.masks[0]["layers/0/kernel"])
     optimizer, task = optax.adam(RATE), problem.task
     cases = [
@@ -184,20 +184,24 @@ def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[st
     def together(some: list[Any]) -> np.ndarray:
         masked = [pruning.Masked(nnx.clone(network), masks) for _, network, masks in some]
         seeds = [number for number, *_ in some]
-        return training.train_many(masked, [task] * len(some), optimizer, 1, BATCH, seeds).loss[:, 0]
+        # A GPU would multiply in TF32, and PyTorch does not.
+        with jax.default_matmul_precision("highest"):
+            return training.train_many(masked, [task] * len(some), optimizer, 1, BATCH, seeds).loss[:, 0]
 
     def answer(values: Any) -> Answer:
         return Answer(np.arange(len(cases)), np.asarray(values, np.float64).reshape(-1))
 
-    contenders = {
-        "ours": Contender("gatesweep: train_many of Masked", lambda: together(cases), len(cases), answer),
-        "loop": Contender("the same, one at a time", lambda: [together([case]) for case in cases], len(cases), answer),
-    }
+    def loop() -> list[Any]:
+        return [together([case]) for case in cases]
+
+    contenders, skipped = gathered(
+        {
+            "ours": lambda: Contender("gatesweep: train_many of Masked", partial(together, cases), len(cases), answer),
+            "loop": lambda: Contender("the same, one at a time", loop, len(cases), answer),
+            "torch": lambda: _torch_training(problem, cases, answer),
+        }
+    )
     expected = together(cases)
-    try:
-        contenders["torch"], said = _torch_training(problem, cases, answer), []
-    except Unavailable as reason:
-        said = [f"PyTorch skipped, {reason}."]
 
     def check(found: Answer) -> float:
         error = float(np.max(np.abs(found.loss - expected) / expected))
@@ -205,22 +209,23 @@ def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[st
             raise ArithmeticError(f"losses of the epoch differ by {error:.1e}, more than {TRAINED_TOLERANCE:.0e}")
         return error
 
-    return in_turn(contenders, repeats, check), said
+    timings = in_turn(contenders, repeats, check)
+    return timings, skipped, evidence(contenders, timings)
 
 
 def _torch_training(problem: Problem, cases: list[Any], answer: Callable[[Any], Answer]) -> Contender:
     """Train each network for an epoch; the mask multiplies the weights in every step, as in torch.nn.utils.prune."""
-    torch, threads = _torch()
-    inputs, targets = torch.tensor(problem.task.train.inputs), torch.tensor(problem.task.train.targets).long()
+    torch, threads, tensor = _torch()
+    inputs, targets = tensor(problem.task.train.inputs), tensor(problem.task.train.targets).long()
     examples, orders = len(inputs), []
     for number, *_ in cases:
         key = jax.random.split(jax.random.key(number, impl="threefry2x32"), 1)[0]
-        orders.append(torch.tensor(np.asarray(jax.random.permutation(key, examples))))
+        orders.append(tensor(np.asarray(jax.random.permutation(key, examples))))
 
     def one(case: Any, order: Any) -> float:
         _, network, masks = case
-        weights = [torch.tensor(np.asarray(layer.kernel[...])).requires_grad_() for layer in network.layers]
-        kept = [torch.tensor(masks[f"layers/{layer}/kernel"]) for layer in range(len(weights) - 1)]
+        weights = [tensor(np.asarray(layer.kernel[...])).requires_grad_() for layer in network.layers]
+        kept = [tensor(masks[f"layers/{layer}/kernel"]) for layer in range(len(weights) - 1)]
         optimizer = torch.optim.Adam(weights, lr=RATE)
         total = 0.0
         for some in order.split(BATCH):
@@ -239,7 +244,9 @@ def _torch_training(problem: Problem, cases: list[Any], answer: Callable[[Any], 
         return [one(case, order) for case, order in zip(cases, orders, strict=True)]
 
     best = min(threads, key=lambda number: fastest(partial(work, number), least=1, span=0))
-    return Contender(f"PyTorch, one at a time (cpu, {best} threads)", partial(work, best), len(cases), answer)
+    return Contender(
+        f"PyTorch, one at a time ({inputs.device.type}, {best} threads)", partial(work, best), len(cases), answer
+    )
 
 
 def _costs(sizes: tuple[int, ...], examples: int) -> Table:

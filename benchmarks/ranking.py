@@ -1,24 +1,18 @@
-"""Removal of nodes: brute force, re-ranked after each removal, against a PyTorch loop that caches activations.
+"""Removal of nodes: brute force, re-ranked after each removal, against a PyTorch loop that caches activations."""
 
-MNIST is read from the folder that the environment variable MNIST names; without it, synthetic images of the same
-sizes take its place, which changes no time.
-"""
-
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import optax
 
 import sweeps
-from benchmarks.compiled import Unavailable
-from benchmarks.problems import TOLERANCE
-from benchmarks.report import Report, Table, Target, timing_table
-from benchmarks.timing import Answer, Contender, Timing, fastest, in_turn
-from sweeps import ranking
+from benchmarks import in_torch
+from benchmarks.problems import TOLERANCE, images
+from benchmarks.report import Report, Table, against, timing_table
+from benchmarks.timing import Answer, Contender, Timing, evidence, fastest, gathered, in_turn
+from sweeps import device, ranking
 from sweeps.tasks import Batch, Task
 
 # Target of the speed relative to PyTorch for the network of the paper.
@@ -83,15 +77,14 @@ def run(quick: bool = False) -> Report:
         Case(wide, "cross_entropy", "identity", examples),
         Case(deep, examples=examples),
     ]
-    tables, targets, notes, evidence = [], [], [f"Images: {source}."], {}
+    tables, targets, notes, stored = [], [], [f"Images: {source}."], {}
     for case in cases:
-        timings, said = _beside(problem_of(case, data, trained=not quick), repeats)
-        tables.append(timing_table(f"{case}: {case.removals:,} removals", [*timings.values()], timings["ours"]))
-        evidence[str(case)] = dict(timings=[one._asdict() for one in timings.values()])
-        notes.append(f"{case}: {said}.")
-        if case == cases[0] and "least" in timings:
-            ratio = timings["ours"].rate / timings["least"].rate
-            targets.append(Target(f"{case}: against PyTorch's fastest evaluation", ratio, WANTED))
+        timings, said, stored[str(case)] = _beside(problem_of(case, data, trained=not quick), repeats)
+        tables.append(timing_table(f"{case}: {case.removals:,} removals", timings.values(), timings["ours"]))
+        notes += said
+        if case == cases[0] and device.here().is_cpu:
+            others = [timings[name] for name in {"least"} & {*timings}]
+            targets += against(f"{case}: against PyTorch's fastest evaluation", timings["ours"], others, WANTED)
     tables.append(_methods(problem_of(cases[0], data, trained=not quick)))
     tables += [_growth(name, grown, data) for name, grown in _axes(quick).items()]
     notes += [
@@ -101,31 +94,19 @@ def run(quick: bool = False) -> Report:
         "the loop would take were the machine quiet all along and everything but the losses free.",
         "Losses along each contender's own path are held against float64.",
     ]
-    return Report("Removal paths: brute force after every removal", tables, targets, notes, evidence)
+    return Report("Removal paths: brute force after every removal", tables, targets, notes, stored)
 
 
-def _beside(problem: Problem, repeats: int) -> tuple[dict[str, Timing], str]:
-    """Time a case's contenders, and check whether they chose the same nodes."""
-    contenders = {"ours": _ours(problem)}
-    try:
-        contenders["torch"], least = _torch(problem)
-    except Unavailable as reason:
-        return in_turn(contenders, repeats, partial(_checked, problem)), f"PyTorch skipped, {reason}"
+def _beside(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[str], dict[str, Any]]:
+    """Time a case's contenders, and check whether they chose the same nodes; return also notes and what is stored."""
+    contenders, notes = gathered({"ours": lambda: _ours(problem), "torch": lambda: _torch(problem)})
     timings = in_turn(contenders, repeats, partial(_checked, problem))
-    ours, theirs = (np.asarray(one.run().order) for one in contenders.values())
-    same = int((ours == theirs).sum())
-    return timings | {"least": least}, f"{same} of {problem.case.nodes} choices are the same as PyTorch's"
-
-
-def images() -> tuple[Task, str]:
-    """Return MNIST from the folder that the environment names, or else random images of its sizes."""
-    folder = os.environ.get("MNIST")
-    if folder:
-        return sweeps.tasks.mnist(folder), "MNIST"
-    random = np.random.default_rng(0)
-    pixels = random.random((10_000, 784), np.float32) * (random.random((10_000, 784)) < 0.2)
-    batch = Batch(pixels.astype(np.float32), random.integers(10, size=10_000).astype(np.int32))
-    return Task("synthetic", batch, batch, 10, {}), "synthetic, as the environment variable MNIST names no folder"
+    if "torch" in timings and not any(one.failed for one in timings.values()):
+        ours, theirs = (np.asarray(one.run().order) for one in contenders.values())
+        same = int((ours == theirs).sum())
+        notes.append(f"{problem.case}: {same} of {problem.case.nodes} choices are the same as PyTorch's.")
+        timings["least"] = contenders["torch"].tried[0]
+    return timings, notes, evidence(contenders, timings)
 
 
 def problem_of(case: Case, data: Task, trained: bool) -> Problem:
@@ -158,16 +139,12 @@ def _ours(problem: Problem) -> Contender:
     return Contender("gatesweep: removal_path", path, problem.case.removals, _answer)
 
 
-def _torch(problem: Problem) -> tuple[Contender, Timing]:
-    """Return the PyTorch loop with its fastest number of threads, and a lower bound of its time."""
-    try:
-        import torch
-    except ImportError:
-        raise Unavailable("PyTorch is not installed") from None
+def _torch(problem: Problem) -> Contender:
+    """Return the PyTorch loop with its fastest number of threads; tried is a lower bound of its time."""
+    torch, where = in_torch.imported()
     case = problem.case
-    device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
-    kernels, biases = ([torch.tensor(one, device=device) for one in many] for many in (problem.kernels, problem.biases))
-    hidden, labels = torch.tensor(problem.hidden, device=device), torch.tensor(problem.targets, device=device).long()
+    kernels, biases = ([torch.tensor(one, device=where) for one in many] for many in (problem.kernels, problem.biases))
+    hidden, labels = torch.tensor(problem.hidden, device=where), torch.tensor(problem.targets, device=where).long()
     goal = torch.nn.functional.one_hot(labels, case.sizes[-1]).float()
     cuts = list(case.sizes[1:-1])
 
@@ -182,7 +159,7 @@ def _torch(problem: Problem) -> tuple[Contender, Timing]:
         return (values - goal).square().sum(1).mean()
 
     def path() -> Path:
-        gates = torch.ones(case.nodes, device=device)
+        gates = torch.ones(case.nodes, device=where)
         order: list[int] = []
         losses = [loss(gates)]
         while len(order) < case.nodes:
@@ -203,15 +180,15 @@ def _torch(problem: Problem) -> tuple[Contender, Timing]:
         with torch.no_grad():
             return work()
 
-    one = torch.ones(case.nodes, device=device)
+    one = torch.ones(case.nodes, device=where)
     took = {
         threads: fastest(partial(with_threads, threads, lambda: float(loss(one))), span=1.0)
         for threads in {1, torch.get_num_threads()}
     }
     best = min(took, key=lambda threads: took[threads])
-    name = f"PyTorch loop, hidden activations cached ({device}, {best} threads)"
+    name = f"PyTorch loop, hidden activations cached ({where}, {best} threads)"
     least = Timing("PyTorch: its fastest evaluation, times the removals", case.removals, (took[best] * case.removals,))
-    return Contender(name, partial(with_threads, best, path), case.removals, _answer), least
+    return Contender(name, partial(with_threads, best, path), case.removals, _answer, tried=(least,))
 
 
 def _answer(path: Path) -> Answer:

@@ -1,10 +1,11 @@
 """Reports: results of benchmarks, as data for JSON and as text for terminal and Markdown."""
 
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import picture
 from benchmarks.timing import Timing
 
 
@@ -14,7 +15,7 @@ class Target(NamedTuple):
     Attributes
     ----------
     what : in words
-    measured, wanted : the numbers
+    measured, wanted : the numbers; NaN is measured where what was to be timed failed
     at_least : whether more is better
     unit : as in ``x`` or ``%``
     """
@@ -58,24 +59,50 @@ class Report(NamedTuple):
     evidence: dict[str, Any]
 
 
-def timing_table(title: str, timings: list[Timing], ours: Timing) -> Table:
-    """Return a table of contenders, with the speed of gatesweep relative to each."""
+def against(what: str, ours: Timing, others: Iterable[Timing], wanted: float, percent: bool = False) -> list[Target]:
+    """Return the target of our speed relative to the fastest of others; none where none of them gave a right answer."""
+    rates = [one.rate for one in others if not one.failed]
+    scale, unit = (100, "%") if percent else (1, "x")
+    return [Target(what, scale * ours.rate / max(rates), wanted, unit=unit)] if rates else []
+
+
+def timing_table(title: str, timings: Iterable[Timing], ours: Timing) -> Table:
+    """Return a table of contenders, with the speed of gatesweep relative to each; those that failed are named."""
     columns = ["how", "masks", "seconds", "median / fastest", "masks/s", "ours is faster by", "error"]
     rows = [
-        [one.name, one.masks, one.seconds, one.spread, one.rate, ours.rate / one.rate, one.deviation] for one in timings
+        [
+            one.name,
+            one.masks,
+            one.seconds,
+            one.spread,
+            one.rate,
+            ours.rate / one.rate,
+            f"**failed**: {one.failed}" if one.failed else one.deviation,
+        ]
+        for one in timings
     ]
     return Table(title, columns, rows)
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return a report as data for JSON."""
-    return dict(
+    """Return a report as data for JSON, which knows no NaN."""
+    found = dict(
         title=report.title,
         targets=[dict(target._asdict(), met=target.met) for target in report.targets],
         tables=[table._asdict() for table in report.tables],
-        notes=report.notes,
+        # Contenders of several tables may be skipped for one reason.
+        notes=list(dict.fromkeys(report.notes)),
         evidence=report.evidence,
     )
+    return _without_nan(found)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def as_text(stored: dict[str, Any]) -> str:
@@ -85,7 +112,7 @@ def as_text(stored: dict[str, Any]) -> str:
         rows = [
             [
                 one["what"],
-                f"{shown(one['measured'])} {one['unit']}",
+                "failed" if one["measured"] is None else f"{shown(one['measured'])} {one['unit']}",
                 f"{'at least' if one['at_least'] else 'at most'} {shown(one['wanted'])} {one['unit']}",
                 "yes" if one["met"] else "**no**",
             ]
@@ -154,13 +181,22 @@ def save(folder: Path, machine: dict[str, Any], name: str, report: dict[str, Any
     sections = [f"# Benchmarks on {machine['device']}"]
     for title, one in stored.items():
         sections.append(as_text(one))
-        if title == "scaling":
-            picture.scaling(one["evidence"], machine["device"], path.with_suffix(".png"))
+        if title == "scaling" and _drawn(one["evidence"], machine["device"], path.with_suffix(".png")):
             sections.append(f"![masks a second as sizes grow]({path.with_suffix('.png').name})")
         sections.append(measured_with(one["measured"]))
     markdown = path.with_suffix(".md")
     markdown.write_text("\n\n".join(sections) + "\n")
     return markdown
+
+
+def _drawn(evidence: dict[str, Any], device: str, path: Path) -> bool:
+    """Whether the picture of the scaling is there: it is drawn where Matplotlib is installed."""
+    try:
+        from benchmarks import picture
+    except ImportError:
+        return path.exists()
+    picture.scaling(evidence, device, path)
+    return True
 
 
 def measured_with(measured: dict[str, Any]) -> str:

@@ -1,30 +1,40 @@
 """Sampled masks: loss and gate gradients of a 2-20-2 network, against alternatives and the machine's limit."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 import sweeps
-from benchmarks import in_keras, in_torch, plain, problems
-from benchmarks.compiled import Unavailable
+from benchmarks import in_cuda, in_keras, in_torch, plain, problems
 from benchmarks.machine import rates
 from benchmarks.problems import Problem
-from benchmarks.report import Report, Table, Target, timing_table
-from benchmarks.timing import Answer, Contender, Timing, in_turn
+from benchmarks.report import Report, Table, Target, against, timing_table
+from benchmarks.timing import Answer, Contender, Timing, evidence, gathered, in_turn
+from sweeps import device
 
 # Answers of each contender that are compared with float64.
 SOME = 8
 NOTES = [
-    "`sweep` draws its masks, evaluates them and returns labelled arrays on the host, log loss and its gradient too; "
-    "all others evaluate given masks and return loss and gradient.",
-    "JAX's alternatives are compiled with XLA's defaults and with the engine's compiler options; the faster counts.",
+    "`sweep` draws its masks, evaluates them and returns labelled arrays on the host; all others evaluate given masks "
+    "and return loss and gradient, `evaluate` log loss and its gradient too.",
+    "All multiply in float32, or to its digits. JAX's alternatives are compiled with XLA's defaults and with the "
+    "engine's compiler options; the faster counts.",
     "Limit: two matrix products of 2 x nodes x examples operations a mask at the fastest rate of a large product, and "
     "one exponential an example at the fastest rate in cache, whoever reaches it, one after the other.",
 ]
+# What each speed is to be, relative to those of alternatives.
+WANTED_OF_CPU = {
+    "plain vmap at its best batch": (("vmap", "vmap, compiled with our options"), 15.0),
+    "lax.map over single masks": (("lax.map",), 15.0),
+    "PyTorch, the better of loop and vmap": (("torch vmap", "torch loop"), 30.0),
+    "Keras in a loop": (("Keras",), 2000.0),
+}
+WANTED_OF_ACCELERATOR = {
+    "a CUDA kernel by hand": (("CUDA",), 0.5),
+    "plain vmap at its best batch": (("vmap",), 60.0),
+}
 
 
 class Sizes(NamedTuple):
@@ -44,9 +54,9 @@ def sizes(quick: bool) -> Sizes:
     """Choose sizes for the device."""
     if quick:
         return Sizes(2**13, 2**9, 2**9, 2**8, 32, 8, [16, 256], 2)
-    if jax.default_backend() == "cpu":
+    if device.here().is_cpu:
         return Sizes(2**17, 2**12, 2**12, 2**11, 512, 32, [2**power for power in range(13)], 25)
-    return Sizes(2**22, 2**15, 2**12, 2**15, 512, 32, [2**power for power in range(6, 15)], 25)
+    return Sizes(2**24, 2**15, 2**11, 2**15, 512, 32, [2**power for power in range(7, 16)], 15)
 
 
 def run(quick: bool = False) -> Report:
@@ -58,24 +68,29 @@ def run(quick: bool = False) -> Report:
     """
     chosen, problem = sizes(quick), problems.circle()
     gates = problems.random_masks(problem, chosen.ours)
-    ours = {"sweep": swept(problem, chosen.ours), "evaluate": evaluated(problem, gates)}
-    others, tried, notes = _others(problem, gates, chosen)
-    timings = in_turn(ours | others, chosen.repeats, partial(problems.checked, problem))
-    limit = limit_table(problem, [timings[name] for name in ours])
+    contenders, skipped = gathered(
+        {
+            "sweep": lambda: swept(problem, chosen.ours),
+            "evaluate": lambda: evaluated(problem, gates),
+            "CUDA": lambda: in_cuda.evaluated(problem, gates, SOME),
+            **plain.vmapped(problem, gates[: chosen.vmap], chosen.batches, SOME),
+            "lax.map": lambda: plain.mapped(problem, gates[: chosen.mapped], SOME),
+            "torch vmap": lambda: in_torch.vmapped(problem, gates[: chosen.torch], chosen.batches, SOME),
+            "torch loop": lambda: in_torch.loop(problem, gates[: chosen.torch_loop], SOME),
+            "Keras": lambda: in_keras.loop(problem, gates[: chosen.keras], SOME),
+        }
+    )
+    timings = in_turn(contenders, chosen.repeats, partial(problems.checked, problem))
     return Report(
         "Sampled masks: 2-20-2, 1,000 examples, loss and gate gradients",
         [
-            timing_table("In turn, in one run (`sweep` against each)", list(timings.values()), timings["sweep"]),
-            limit,
+            timing_table("In turn, in one run (`sweep` against each)", timings.values(), timings["sweep"]),
+            limit_table(problem, [timings["sweep"], timings["evaluate"]]),
             *rates().tables,
         ],
-        [target for name in ours for target in _targets(name, timings)]
-        + [
-            Target(f"{name}: share of the limit", row[3], 60.0, unit="%")
-            for name, row in zip(ours, limit.rows, strict=True)
-        ],
-        [*notes, *NOTES],
-        dict(timings=[one._asdict() for one in timings.values()], batches_tried=[one._asdict() for one in tried]),
+        _targets(problem, timings),
+        [*skipped, *NOTES, f"Plan: {problem.objective.plan}."],
+        evidence(contenders, timings),
     )
 
 
@@ -103,38 +118,17 @@ def evaluated(problem: Problem, gates: np.ndarray) -> Contender:
     )
 
 
-def _others(problem: Problem, gates: np.ndarray, chosen: Sizes) -> tuple[dict[str, Contender], list[Timing], list[str]]:
-    """Return the alternatives that can run, the trials for their best batches, and why others were skipped."""
-    made, tried = plain.vmapped(problem, gates[: chosen.vmap], chosen.batches, SOME)
-    makers: dict[str, Callable[[], tuple[Contender, list[Timing]]]] = {
-        "lax.map": lambda: (plain.mapped(problem, gates[: chosen.mapped], SOME), []),
-        "torch vmap": lambda: in_torch.vmapped(problem, gates[: chosen.torch], chosen.batches, SOME),
-        "torch loop": lambda: (in_torch.loop(problem, gates[: chosen.torch_loop], SOME), []),
-        "Keras": lambda: (in_keras.loop(problem, gates[: chosen.keras], SOME), []),
-    }
-    notes = []
-    for name, make in makers.items():
-        try:
-            made[name], more = make()
-            tried += more
-        except Unavailable as reason:
-            notes.append(f"Skipped, {name}: {reason}.")
-    return made, tried, notes
-
-
-def _targets(ours: str, timings: dict[str, Timing]) -> list[Target]:
-    """Return the speed of a contender of ours relative to each timed alternative."""
-    wanted = {
-        "plain vmap at its best batch": ([name for name in timings if name.startswith("vmap")], 15.0),
-        "lax.map over single masks": (["lax.map"], 15.0),
-        "PyTorch, the better of loop and vmap": (["torch vmap", "torch loop"], 30.0),
-        "Keras in a loop": (["Keras"], 2000.0),
-    }
+def _targets(problem: Problem, timings: dict[str, Timing]) -> list[Target]:
+    """Return the speeds of ours relative to alternatives; on a CPU also to the machine's limit."""
+    ours, is_cpu = ("sweep", "evaluate"), device.here().is_cpu
     targets = []
-    for what, (names, least) in wanted.items():
-        rates = [timings[name].rate for name in names if name in timings]
-        if rates:
-            targets.append(Target(f"{ours} against {what}", timings[ours].rate / max(rates), least))
+    for one in ours if is_cpu else ours[1:]:
+        for what, (names, wanted) in (WANTED_OF_CPU if is_cpu else WANTED_OF_ACCELERATOR).items():
+            others = [timings[name] for name in names if name in timings]
+            targets += against(f"{one} against {what}", timings[one], others, wanted)
+    if is_cpu:
+        share = 100 * rates().seconds_per_mask(problem.nodes, len(problem.inputs))
+        targets += [Target(f"{one}: share of the limit", share * timings[one].rate, 60.0, unit="%") for one in ours]
     return targets
 
 
@@ -145,6 +139,7 @@ def limit_table(problem: Problem, timings: list[Timing]) -> Table:
     more = least + examples / machine.log1p + examples / machine.division
     # Traffic that must leave the chip: reading gates, writing loss and gradient.
     moved = 4 * (2 * nodes + 1)
+    in_parts = machine.seconds_per_mask_in_tf32(nodes, examples)
     rows = [
         [
             one.name,
@@ -154,8 +149,10 @@ def limit_table(problem: Problem, timings: list[Timing]) -> Table:
             100 * one.rate * more,
             100 * one.rate * 4 * nodes * examples / machine.gemm,
             100 * one.rate * moved / machine.bandwidth,
+            *([100 * one.rate * in_parts] if in_parts else []),
         ]
         for one in timings
     ]
-    columns = ["how", "masks/s", "limit, masks/s", "% of it", "% with log1p and division"]
-    return Table("Against the limit", [*columns, "% of GEMM rate", "% of memory bandwidth"], rows)
+    columns = ["how", "masks/s", "limit, masks/s", "% of it", "% with log1p and division", "% of GEMM rate"]
+    columns += ["% of memory bandwidth", *(["% of the limit in TF32 parts"] if in_parts else [])]
+    return Table("Against the limit", columns, rows)

@@ -16,6 +16,8 @@ import sweeps
 
 # Double precision: surgery and differences agree to many digits, and steps are too short for bends of ReLUs.
 jax.config.update("jax_enable_x64", True)
+# Float32 throughout where a network says so: a GPU would multiply in TF32.
+jax.config.update("jax_default_matmul_precision", "highest")
 
 
 class Wanted(NamedTuple):
