@@ -80,23 +80,27 @@ class Tame:
 
     places: tuple[Place, ...]
 
+    def floats_per_mask(self, gradients: bool) -> int:
+        """Return how many numbers are held in memory for each mask: the probabilities that a product reads."""
+        return len(self.places) * self.places[0].centres[0].size if gradients else 0
+
     def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
         return _sum_over(self.places, lambda places: _sums_of_groups(places, bits, gradients))
 
 
 def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
-    # Terms e^u e^v, (rows, columns, lows) for every place and class. In this form the compiler keeps them out of
+    # Terms e^u e^v, (columns, rows, lows) for every place and class. In this form the compiler keeps them out of
     # memory: it fuses them into the sum over the columns, which runs along vectors of lows.
     terms = []
     for place in places:
-        high = jnp.exp(jnp.einsum("rh,hcj->crj", bits, place.high_slopes) + place.centres[:, None])
-        terms.append([low[None] * factor[:, :, None] for low, factor in zip(place.low, high, strict=True)])
+        high = jnp.exp(_of_rows(bits, place.high_slopes) + place.centres[:, :, None])
+        terms.append([low[:, None] * factor[:, :, None] for low, factor in zip(place.low, high, strict=True)])
     totals = [sum(classes[1:], start=classes[0]) for classes in terms]
     product = totals[0]
     for total in totals[1:]:
         product = product + total + product * total
-    losses = log1p_of_positive(product).sum(axis=1)
+    losses = log1p_of_positive(product).sum(axis=0)
     if not gradients:
         return losses, None
     gradients_of_places = [
@@ -106,18 +110,25 @@ def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> 
     return losses, sum(gradients_of_places[1:], start=gradients_of_places[0])
 
 
+def _of_rows(
+    bits: Float[Array, "rows highs"], high_slopes: Float[Array, "highs others columns"]
+) -> Float[Array, "others columns rows"]:
+    """High nodes' part of the margins."""
+    return jnp.einsum("rh,hcj->cjr", bits, high_slopes)
+
+
 def _weighted(
-    wrong: Sequence[Float[Array, "rows columns lows"]], slopes: Float[Array, "nodes others columns"]
+    wrong: Sequence[Float[Array, "columns rows lows"]], slopes: Float[Array, "nodes others columns"]
 ) -> Float[Array, "rows lows nodes"]:
     """Sum of slopes over examples and classes, weighted by each class's probability.
 
-    One product of two matrices for each row: a batched product is several times slower on CPUs.
+    One product of two matrices for all rows: a batched product is several times slower on CPUs.
     """
-    rows = [
-        sum(slopes[:, other] @ probability[row] for other, probability in enumerate(wrong))
-        for row in range(len(wrong[0]))
-    ]
-    return jnp.swapaxes(jnp.stack(rows), 1, 2)
+    _, rows, lows = wrong[0].shape
+    flat = [slopes[:, other] @ probability.reshape(-1, rows * lows) for other, probability in enumerate(wrong)]
+    # Without a barrier the compiler moves the transposition into the product, which takes twice as long on a CPU.
+    total = jax.lax.optimization_barrier(sum(flat[1:], start=flat[0]))
+    return jnp.moveaxis(total.reshape(-1, rows, lows), 0, 2)
 
 
 @jax.tree_util.register_dataclass
@@ -136,6 +147,10 @@ class Wild:
     high_slopes: Float[Array, "blocks highs others columns"]
     slopes: Float[Array, "blocks nodes others columns"]
 
+    def floats_per_mask(self, gradients: bool) -> int:
+        """Return how many numbers are held in memory for each mask: margins or probabilities, more than once used."""
+        return self.slopes[0, 0].size
+
     def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
         blocked = (self.low, self.high_slopes, self.slopes)
@@ -143,9 +158,8 @@ class Wild:
 
     def _block(self, block: tuple[Array, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
         low, high_slopes, slopes = block
-        margins = low[:, None] + jnp.einsum("rh,hcj->crj", bits, high_slopes)[..., None]
-        losses, wrong = loss_and_wrong(margins)
-        return losses.sum(axis=1), _weighted(list(wrong), slopes) if gradients else None
+        losses, wrong = loss_and_wrong(low[:, :, None] + _of_rows(bits, high_slopes)[..., None])
+        return losses.sum(axis=0), _weighted(list(wrong), slopes) if gradients else None
 
 
 def _sum_over(blocked: Any, evaluate: Any) -> tuple[Array, Array | None]:
@@ -170,6 +184,10 @@ class Squares:
 
     low: Float[Array, "lows residuals"]
     slopes: Float[Array, "nodes residuals"]
+
+    def floats_per_mask(self, gradients: bool) -> int:
+        """Return how many numbers are held in memory for each mask: the residuals that a product reads."""
+        return self.slopes.shape[1] if gradients else 0
 
     def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         """Sums of squares (rows, lows) and their gradients (rows, lows, nodes)."""
@@ -208,7 +226,7 @@ class Cube:
         rows = (first >> self.low_nodes) + jnp.arange(masks >> self.low_nodes, dtype=jnp.uint32)
         highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
         bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
-        # The gradient's product reads the probabilities from memory: those of a single row stay in cache.
+        # The gradient's product reads the probabilities from memory: those of a single row stay in a CPU's cache.
         together = len(bits) if not device.here().is_cpu else 1 if gradients else min(ROWS, len(bits))
         losses, gradient = jax.lax.map(
             lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
@@ -227,9 +245,14 @@ class Cube:
     def batch(self, gradients: bool, most: int, wish: int | None) -> int:
         """Return the masks of a batch: whole rows, a power of two of them.
 
-        Without a wish there are enough rows to keep every core busy, and few enough for their results to fit in cache.
+        Without a wish a CPU takes enough rows to keep every core busy, and few enough for their results to fit in
+        cache. An accelerator takes all rows of a batch together, and as many as its memory allows.
         """
-        size = min(wish or 1 << (self.low_nodes + (2 if gradients else 6)), most)
+        rows = 4 if gradients else 64
+        if not device.here().is_cpu:
+            floats = 1 + self.nodes + max(part.floats_per_mask(gradients) for part in self.parts)
+            rows = max(1, device.here().batch // floats >> self.low_nodes)
+        size = min(wish or rows << self.low_nodes, most)
         return max(1 << (size.bit_length() - 1), 1 << self.low_nodes)
 
 

@@ -1,5 +1,6 @@
 """The whole hypercube from two half-cubes, against plain sums in NumPy and double precision."""
 
+import re
 from functools import partial
 
 import jax
@@ -206,13 +207,31 @@ def test_networks_are_the_oracles(name, x64):
     np.testing.assert_allclose(gradient, wanted.loss_gradient, rtol=1e-10, atol=1e-10)
 
 
-def test_an_accelerator_takes_all_rows_together(monkeypatch):
-    plan = plan_of(*margins(12, 9, others=2, seed=4), np.float32)
-    whole = cube.build(plan)
-    on_cpu = whole.evaluate(jnp.uint32(0), 2**12, True)
-    helpers.set_device(monkeypatch, platform="gpu")
-    for found, wanted in zip(whole.evaluate(jnp.uint32(0), 2**12, True), on_cpu, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=8 * SINGLE * np.abs(wanted).max())
+# Memory for one row, for two of four, and for all; tame and wild examples of three classes.
+@pytest.mark.parametrize(("batch", "rows"), [(1, 1), (2**16, 2), (2**20, 4)])
+def test_an_accelerator_takes_as_many_rows_together_as_fit(batch, rows, monkeypatch, x64):
+    drawn = margins(12, 12, others=2, reach=np.repeat([20.0, 300.0], 6), seed=4)
+    whole, wanted = cube.build(plan_of(*drawn, np.float64)), expected(*drawn)
+    on_cpu = evaluated(whole)
+    helpers.set_device(monkeypatch, platform="gpu", batch=batch)
+    masks = whole.batch(True, 2**12, None)
+    assert masks == rows << 10
+    parts = [whole.evaluate(jnp.uint32(first), masks, True) for first in range(0, 2**12, masks)]
+    for found, there, right in zip(map(np.concatenate, zip(*parts, strict=True)), on_cpu, wanted, strict=True):
+        np.testing.assert_allclose(found, there, rtol=0, atol=1e-12 * np.abs(right).max())
+        np.testing.assert_allclose(found, right, rtol=0, atol=1e-10 * np.abs(right).max())
+
+
+# Of nine examples in groups of four: a product for the high nodes' part of the margins of each place in a group, and
+# one for its gradients. A row of 14 nodes has 2^10 masks; a mask has 15 numbers, and 12 probabilities for gradients.
+@pytest.mark.parametrize(("gradients", "products", "most"), [(False, 4, 2**24), (True, 8, 2**23)])
+def test_an_accelerator_takes_a_batch_without_a_loop_over_rows(gradients, products, most, monkeypatch):
+    whole = cube.build(plan_of(*margins(14, 9, seed=4), np.float32))
+    helpers.set_device(monkeypatch, platform="gpu", batch=2**28)
+    assert whole.batch(gradients, 2**30, None) == most
+    program = str(jax.make_jaxpr(lambda: whole.evaluate(jnp.uint32(0), 2**14, gradients))())
+    assert program.count("dot_general") == products
+    assert re.findall(r"length=(\d+)", program) == ["1"]
 
 
 def plan_in_use(objective, design):
@@ -267,9 +286,9 @@ def test_the_batch_size_changes_nothing(batch_size, twelve):
 
 
 def test_a_batch_larger_than_an_item(twelve, monkeypatch):
-    # A draw takes 12 x 9 + 8 bytes here: an item has 1,024 draws, less than the batch that is asked for.
+    # A draw takes 12 gradients and a loss of 4 bytes: an item has 1,024 draws, less than the batch that is asked for.
     problem, objective, wanted = twelve
-    monkeypatch.setattr(runner, "CALL_BYTES", 1024 * 120)
+    monkeypatch.setattr(runner, "CALL_BYTES", 1024 * 54)
     data = sweeps.sweep(objective, sweeps.Hypercube(), batch_size=4096)
     np.testing.assert_allclose(data.loss, wanted.loss, rtol=0, atol=2 * helpers.rounding(problem, np.ones(12))[0])
 
