@@ -121,7 +121,7 @@ def evaluate(
             """Numbers of a batch's draws in their stream, their gates, and the evaluation of each gate vector."""
             position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
             # The compiler drops the gates of a cube where no summary needs them.
-            gates = jax.vmap(sampler, in_axes=(None, 0, 0))(key, base[0] + position // draws, position % draws)
+            gates = sampler(key, base[0] + position // draws, position % draws)
             return position, gates, with_logs(*_evaluated(plan, gates, base[1], gradients))
 
         def every_draw(base: UInt32[Array, " 2"]) -> Draws:

@@ -1,4 +1,4 @@
-"""Samplers: how a design's gate vectors are made inside jit, one draw at a time.
+"""Samplers: how a design's gate vectors are made inside jit, a batch of draws at a time.
 
 A draw's random key, two words of 32 bits, depends on the seed, the stream and the draw alone.
 """
@@ -8,16 +8,19 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Shaped, UInt32
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 from sweeps.masks import threefry
 
 
 class Sampler(Protocol):
-    """Makes the gate vector of a draw, or the vectors of a path; a pytree, so that new values retrace nothing."""
+    """Makes the gate vectors of draws, or the vectors of paths; a pytree, so that new values retrace nothing."""
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Shaped[Array, "*inner nodes"]:
-        """Return the gates of a draw."""
+    def __call__(
+        self, key: UInt32[Array, " 2"], streams: UInt32[Array, " draws"], draws: UInt32[Array, " draws"]
+    ) -> Shaped[Array, "draws *inner nodes"]:
+        """Return the gates of draws, each of its own stream and number."""
         ...
 
 
@@ -31,11 +34,11 @@ class BernoulliSampler:
     chains: int = field(metadata=dict(static=True))
     nodes: int = field(metadata=dict(static=True))
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        index, chain = stream // self.chains, stream % self.chains
-        bits = threefry.bits(threefry.folded(key, index, chain, draw), self.nodes)
-        return (bits <= self.last[index]) & self.possible[index]
+    def __call__(self, key: Array, streams: Array, draws: Array) -> Bool[Array, "draws nodes"]:
+        """Return the masks of draws."""
+        indices, chains = streams // self.chains, streams % self.chains
+        bits = threefry.bits(threefry.folded(key, indices, chains, draws), self.nodes)
+        return (bits <= self.last[indices, None]) & self.possible[indices, None]
 
 
 @jax.tree_util.register_dataclass
@@ -46,9 +49,9 @@ class FixedSizeSampler:
     on: Array
     nodes: int = field(metadata=dict(static=True))
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        return threefry.permutation(threefry.folded(key, stream, draw), self.nodes) < self.on
+    def __call__(self, key: Array, streams: Array, draws: Array) -> Bool[Array, "draws nodes"]:
+        """Return the masks of draws."""
+        return threefry.permutations(threefry.folded(key, streams, draws), self.nodes) < self.on
 
 
 @jax.tree_util.register_dataclass
@@ -61,16 +64,24 @@ class FlipPathsSampler:
     flippable: Bool[Array, " nodes"]
     steps: int = field(metadata=dict(static=True))
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, "steps nodes"]:
-        """Return the masks of a path."""
-        start_key, order_key = threefry.split(threefry.folded(key, stream, draw))
+    def __call__(self, key: Array, streams: Array, draws: Array) -> Bool[Array, "draws steps nodes"]:
+        """Return the masks of paths."""
+        start_keys, order_keys = threefry.split(threefry.folded(key, streams, draws))
         nodes = len(self.flippable)
-        start = (threefry.bits(start_key, nodes) <= self.last) & self.possible
-        order = threefry.permutation(order_key, nodes)
-        # Nodes that may not be flipped come last, in the order of a stable sort, and no step reaches them.
-        rank = jnp.argsort(jnp.argsort(jnp.where(self.flippable, order, order + nodes)))
-        flipped = rank[None] < jnp.minimum(jnp.arange(self.steps), self.flippable.sum())[:, None]
-        return start[None] ^ (flipped & self.flippable[None])
+        orders = threefry.permutations(order_keys, nodes)
+        # What comes out of a conditional lies in memory. Else the compiler would make it anew for every step.
+        starts = lax.cond(
+            self.possible, lambda: threefry.bits(start_keys, nodes) <= self.last, lambda: jnp.zeros(orders.shape, bool)
+        )
+        ranks = lax.cond(self.flippable.all(), lambda: orders, lambda: self._ranks(orders))
+        flipped = (ranks[:, None] < jnp.arange(self.steps, dtype=jnp.int32)[None, :, None]) & self.flippable[None, None]
+        return starts[:, None] ^ flipped
+
+    def _ranks(self, orders: Int[Array, "draws nodes"]) -> Int[Array, "draws nodes"]:
+        """Return the places of nodes that may be flipped in the order without the others, whose ranks mean nothing."""
+        draws = lax.broadcasted_iota(jnp.int32, orders.shape, 0)
+        counted = jnp.zeros_like(orders).at[draws, orders].set(self.flippable.astype(orders.dtype)[None])
+        return jnp.take_along_axis(jnp.cumsum(counted, axis=1), orders, axis=1) - 1
 
 
 @jax.tree_util.register_dataclass
@@ -80,9 +91,9 @@ class LeaveOneOutSampler:
 
     nodes: int = field(metadata=dict(static=True))
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        return jnp.arange(self.nodes, dtype=draw.dtype) != draw
+    def __call__(self, key: Array, streams: Array, draws: Array) -> Bool[Array, "draws nodes"]:
+        """Return the masks of draws."""
+        return jnp.arange(self.nodes, dtype=draws.dtype)[None] != draws[:, None]
 
 
 @jax.tree_util.register_dataclass
@@ -92,9 +103,9 @@ class HypercubeSampler:
 
     nodes: int = field(metadata=dict(static=True))
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Bool[Array, " nodes"]:
-        """Return the mask of a draw."""
-        return (draw >> jnp.arange(self.nodes, dtype=draw.dtype)) & 1 == 1
+    def __call__(self, key: Array, streams: Array, draws: Array) -> Bool[Array, "draws nodes"]:
+        """Return the masks of draws."""
+        return (draws[:, None] >> jnp.arange(self.nodes, dtype=draws.dtype)[None]) & 1 == 1
 
 
 @jax.tree_util.register_dataclass
@@ -104,6 +115,6 @@ class MasksSampler:
 
     array: Bool[Array, "chains draws nodes"] | Float[Array, "chains draws nodes"]
 
-    def __call__(self, key: Array, stream: Array, draw: Array) -> Shaped[Array, " nodes"]:
-        """Return the gates of a draw."""
-        return self.array[stream, draw]
+    def __call__(self, key: Array, streams: Array, draws: Array) -> Shaped[Array, "draws nodes"]:
+        """Return the gates of draws."""
+        return self.array[streams, draws]

@@ -1,7 +1,8 @@
 """Random bits by the counter-based generator threefry: they depend on a key of two words and on numbers alone.
 
 They equal those of ``jax.random`` with a threefry key under ``jax_threefry_partitionable``. That setting, and others of
-JAX, change the bits that ``jax.random`` makes of a key; masks must not depend on them.
+JAX, change the bits that ``jax.random`` makes of a key; masks must not depend on them. JAX's own threefry is a loop
+over arrays in memory on CPUs and a call of a library on GPUs. Written out, it becomes a part of what uses the bits.
 
 References
 ----------
@@ -12,35 +13,86 @@ import math
 
 import jax.numpy as jnp
 from jax import lax
-from jax.extend import random
-from jaxtyping import Array, UInt32
+from jaxtyping import Array, Bool, Int, Shaped, UInt32
+
+# A key or a counter: its two words, or those of many.
+Words = tuple[Array, Array]
+
+ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
+PARITY = 0x1BD11BDA
 
 
-def folded(key: UInt32[Array, " 2"], *numbers: Array) -> UInt32[Array, " 2"]:
-    """Return the key of a number, or of one number after the other."""
-    for number in numbers:
-        key = random.threefry_2x32(key, jnp.stack([jnp.zeros((), jnp.uint32), number.astype(jnp.uint32)]))
-    return key
+def hashed(key: Words, counter: Words) -> Words:
+    """Return 64 random bits of each counter under its key: threefry-2x32 of 20 rounds."""
+    keys = (*key, key[0] ^ key[1] ^ jnp.uint32(PARITY))
+    first, second = counter[0] + keys[0], counter[1] + keys[1]
+    for group in range(1, 6):
+        for bits in ROTATIONS[(group - 1) % 2]:
+            first += second
+            second = first ^ ((second << jnp.uint32(bits)) | (second >> jnp.uint32(32 - bits)))
+        first += keys[group % 3]
+        second += keys[(group + 1) % 3] + jnp.uint32(group)
+    return first, second
 
 
-def split(key: UInt32[Array, " 2"]) -> tuple[UInt32[Array, " 2"], UInt32[Array, " 2"]]:
-    """Return two independent keys."""
-    first = random.threefry_2x32(key, jnp.array([0, 0, 0, 1], jnp.uint32))
-    return first[0::2], first[1::2]
+def folded(key: UInt32[Array, " 2"], *numbers: UInt32[Array, " draws"]) -> Words:
+    """Return the keys of numbers, one number of each draw after the other."""
+
+    # A loop, so that the keys lie in memory after it. The compiler would make them anew for every word of random bits.
+    def fold(keys: Words, number: Array) -> tuple[Words, None]:
+        return hashed(keys, (jnp.zeros_like(number), number)), None
+
+    start = jnp.broadcast_to(key[:, None], (2, *numbers[0].shape))
+    return lax.scan(fold, (start[0], start[1]), jnp.stack(numbers))[0]
 
 
-def bits(key: UInt32[Array, " 2"], number: int) -> UInt32[Array, " number"]:
-    """Return words of 32 random bits; the first words do not depend on their number."""
-    counts = jnp.concatenate([jnp.zeros(number, jnp.uint32), jnp.arange(number, dtype=jnp.uint32)])
-    words = random.threefry_2x32(key, counts)
-    return words[:number] ^ words[number:]
+def split(keys: Words) -> tuple[Words, Words]:
+    """Return two independent keys of each key."""
+    zero = jnp.zeros_like(keys[0])
+    return hashed(keys, (zero, zero)), hashed(keys, (zero, zero + 1))
 
 
-def permutation(key: UInt32[Array, " 2"], number: int) -> Array:
-    """Return a random order of the numbers below ``number``, sorted by random words as often as ties demand."""
-    order = jnp.arange(number)
+def bits(keys: Words, number: int) -> UInt32[Array, "draws number"]:
+    """Return words of 32 random bits; the first words of a key do not depend on their number."""
+    counts = lax.broadcasted_iota(jnp.uint32, (len(keys[0]), number), 1)
+    first, second = hashed((keys[0][:, None], keys[1][:, None]), (jnp.zeros_like(counts), counts))
+    return first ^ second
+
+
+def permutations(keys: Words, number: int) -> Int[Array, "draws number"]:
+    """Return random orders of the numbers below ``number``, sorted by random words as often as ties demand."""
+    orders = lax.broadcasted_iota(jnp.int32, (len(keys[0]), number), 1)
     # Words may tie. After this many sorts every order is almost equally likely, as in jax.random.
-    for _ in range(math.ceil(3 * math.log(max(1, number)) / math.log(2**32 - 1))):
-        key, subkey = split(key)
-        order = lax.sort_key_val(bits(subkey, number), order)[1]
-    return order
+    for sorts in range(math.ceil(3 * math.log(max(1, number)) / math.log(2**32 - 1))):
+        keys, subkeys = split(keys)
+        places = _sorting(bits(subkeys, number))
+        orders = _taken(orders, places) if sorts else places
+    return orders
+
+
+def _sorting(words: UInt32[Array, "draws number"]) -> Int[Array, "draws number"]:
+    """Return the places of words in ascending order, equal words in theirs: a stable ``argsort``.
+
+    CPUs sort single words four times as fast as pairs of word and place, so the place replaces a word's last bits.
+    """
+    own = jnp.uint32((1 << (words.shape[1] - 1).bit_length()) - 1)
+    places = lax.broadcasted_iota(jnp.uint32, words.shape, 1)
+    order = (lax.sort((words & ~own) | places, is_stable=False) & own).astype(jnp.int32)
+
+    # Few words differ in these bits alone, and they are neighbours now.
+    def falls(order: Array) -> Bool[Array, "draws gaps"]:
+        found = _taken(words, order)
+        return found[:, :-1] > found[:, 1:]
+
+    def swapped(order: Array) -> Array:
+        fall = falls(order)
+        # No place takes part in two swaps: the first of adjoining falls goes first.
+        first = jnp.pad(fall, ((0, 0), (1, 1)))
+        swap = first[:, 1:] & ~first[:, :-1]
+        return jnp.where(swap, jnp.roll(order, -1, 1), jnp.where(jnp.roll(swap, 1, 1), jnp.roll(order, 1, 1), order))
+
+    return lax.while_loop(lambda order: falls(order).any(), swapped, order)
+
+
+def _taken(values: Shaped[Array, "draws number"], places: Int[Array, "draws number"]) -> Shaped[Array, "draws number"]:
+    return jnp.take_along_axis(values, places, axis=1, mode="promise_in_bounds")

@@ -36,7 +36,7 @@ def gates(design, **options):
 
 @jax.jit
 def draw_many(sampler, key, streams, draws):
-    return jax.vmap(sampler, in_axes=(None, 0, 0))(key, streams, draws)
+    return sampler(key, streams, draws)
 
 
 def drawn(design, nodes, numbers, seed=0, stream=0):

@@ -75,10 +75,26 @@ def test_numpy_integers_are_seeds():
     assert sweeps.sweep(OBJECTIVE, DESIGNS[0], seed=np.int64(17), gradients=False).attrs["seed"] == 17
 
 
+def of_jax(made):
+    """What ``jax.random`` makes of the keys of four draws, each of its own stream."""
+    streams = [jax.random.fold_in(seeds.key(2**40 + 3), stream) for stream in STREAMS]
+    return np.stack([made(jax.random.fold_in(key, draw)) for key, draw in zip(streams, DRAWS, strict=True)])
+
+
+STREAMS, DRAWS = (5, 5, 6, 2**31 - 1), (2**31 + 7, 0, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def keys():
+    numbers = (jnp.array(part, jnp.uint32) for part in (STREAMS, DRAWS))
+    return threefry.folded(jnp.asarray(seeds.words(2**40 + 3)), *numbers)
+
+
 @pytest.mark.parametrize("number", [1, 2, 7, 300])
-def test_bits_and_orders_are_those_of_jax_random(number):
-    ours = threefry.folded(jnp.asarray(seeds.words(2**40 + 3)), jnp.uint32(5), jnp.uint32(2**31 + 7))
-    theirs = jax.random.fold_in(jax.random.fold_in(seeds.key(2**40 + 3), 5), 2**31 + 7)
-    np.testing.assert_array_equal(threefry.bits(ours, number), jax.random.bits(theirs, (number,), jnp.uint32))
-    np.testing.assert_array_equal(threefry.permutation(ours, number), jax.random.permutation(theirs, number))
-    np.testing.assert_array_equal(threefry.split(ours), [jax.random.key_data(key) for key in jax.random.split(theirs)])
+def test_bits_and_orders_are_those_of_jax_random(keys, number):
+    wanted = of_jax(lambda key: jax.random.bits(key, (number,), jnp.uint32))
+    np.testing.assert_array_equal(threefry.bits(keys, number), wanted)
+    wanted = of_jax(lambda key: jax.random.permutation(key, number))
+    np.testing.assert_array_equal(threefry.permutations(keys, number), wanted)
+    wanted = of_jax(lambda key: jax.random.key_data(jax.random.split(key)))
+    np.testing.assert_array_equal(np.moveaxis(np.array(threefry.split(keys)), 2, 0), wanted)
