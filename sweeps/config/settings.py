@@ -205,7 +205,7 @@ class SweepSettings(Settings):
     """Every draw, or counts, moments, histograms and the best masks in constant memory."""
     batch_size: Count | None = None
     """Gate vectors evaluated together; by default the plan chooses."""
-    plan: Literal["auto", "affine", "dense", "vmapped"] = "auto"
+    plan: Literal["auto", "fused", "affine", "dense", "vmapped"] = "auto"
     """How gate vectors are evaluated."""
     precision: Precision = "highest"
     """Precision of matrix products: highest, high or default."""

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.errors import InputError
-from sweeps import checks
+from sweeps import checks, device
 from sweeps.masks.samplers import FlipPathsSampler, HypercubeSampler, Sampler
-from sweeps.plans import Plan, affine, cube, dense, vmapped, walk
+from sweeps.plans import Plan, affine, cube, dense, fused, vmapped, walk
 
-NAMES = ("auto", "affine", "dense", "vmapped")
+NAMES = ("auto", "fused", "affine", "dense", "vmapped")
 # What evaluates the gate vectors of a sweep.
 SweepPlan = Plan | cube.Cube | walk.Walk
 
@@ -20,7 +20,7 @@ class Choice:
     Attributes
     ----------
     name : str
-        ``"affine"``, ``"dense"`` or ``"vmapped"``; of a sweep also ``"cube"`` or ``"walk"``.
+        ``"fused"``, ``"affine"``, ``"dense"`` or ``"vmapped"``; of a sweep also ``"cube"`` or ``"walk"``.
     reason : str
         In words.
     tree : Plan
@@ -54,17 +54,30 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> Choice:
         If the name is unknown, or the named plan does not fit the network.
     """
     checks.one_of("plan", name, NAMES)
-    reasons = []
+    structure, reasons = "affine" if name == "fused" else name, []
     for kind, build in {"affine": affine.build, "dense": dense.build}.items():
-        if name not in ("auto", kind):
+        if structure not in ("auto", kind):
             continue
+        plan: Any
         plan, reason = build(network, loss)
+        if kind == "affine" and name != "affine" and plan is not None:
+            kind, plan, reason = _fused(plan, reason, name == "fused")
         if plan is not None:
             return Choice(kind, reason if name == "auto" else f"asked for; {reason}", plan)
         reasons.append(reason)
     if name not in ("auto", "vmapped"):
         raise InputError(f"plan {name!r} does not fit: {'; '.join(reasons)}")
     return Choice("vmapped", "; ".join(reasons) or "asked for", vmapped.build(loss))
+
+
+def _fused(plan: Any, reason: str, is_asked_for: bool) -> tuple[str, Any, str]:
+    """Return the fused plan of an affine plan where it fits, and otherwise None if asked for or the affine plan."""
+    fits, why = fused.fits(plan)
+    if fits:
+        return "fused", fused.build(plan), f"{reason}; {why}"
+    if is_asked_for:
+        return "fused", None, why
+    return "affine", plan, f"{reason}; not fused: {why}" if device.here().has_triton else reason
 
 
 def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
@@ -82,9 +95,9 @@ def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
         Whether gate gradients are wanted.
     """
     if isinstance(sampler, HypercubeSampler):
-        name, (fits, reason) = "cube", cube.fits(chosen.tree)
+        name, (fits, reason) = "cube", cube.fits(_unfused(chosen.tree))
     elif isinstance(sampler, FlipPathsSampler):
-        name, (fits, reason) = "walk", walk.fits(chosen.tree, gradients)
+        name, (fits, reason) = "walk", walk.fits(_unfused(chosen.tree), gradients)
     else:
         return chosen
     if fits:
@@ -95,5 +108,10 @@ def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
 def built(chosen: Choice) -> SweepPlan:
     """Return what evaluates a sweep: the objective's plan, or the cube or walk made of it."""
     if chosen.name == "cube":
-        return cube.build(chosen.tree)
-    return walk.build(chosen.tree) if chosen.name == "walk" else chosen.tree
+        return cube.build(_unfused(chosen.tree))
+    return walk.build(_unfused(chosen.tree)) if chosen.name == "walk" else chosen.tree
+
+
+def _unfused(plan: Any) -> Any:
+    """Return the plan that a fused plan was made of, and others as they are."""
+    return plan.affine if isinstance(plan, fused.Fused) else plan

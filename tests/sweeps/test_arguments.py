@@ -68,7 +68,7 @@ class TestObjective:
             (dict(precision=["high"]), "precision must be one of highest, high, default, got"),
             (dict(call="inputs"), r"call must be a function \(network, inputs\) -> outputs, got str"),
             (dict(network=3, nodes=2), r"network must be a function \(gates, inputs\) with nodes, got int"),
-            (dict(plan=None), "plan must be one of auto, affine, dense, vmapped, got None"),
+            (dict(plan=None), "plan must be one of auto, fused, affine, dense, vmapped, got None"),
             (dict(loss=["cross_entropy"]), "loss must be one of cross_entropy"),
             (dict(sites={"layers/0": 2.0}), "sites: the number of groups of layers/0 must be a whole number, got 2.0"),
             (dict(inputs=INPUTS + 1j), "batch: inputs must be real numbers, got complex64"),

@@ -90,7 +90,7 @@ def test_a_plan_says_why_it_was_chosen():
 def test_a_plan_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="plan 'affine' does not fit: outputs are not affine in the gates"):
         helpers.objective(PROBLEMS["two layers"], plan="affine")
-    with pytest.raises(ValueError, match="plan must be one of auto, affine, dense, vmapped, got 'fast'"):
+    with pytest.raises(ValueError, match="plan must be one of auto, fused, affine, dense, vmapped, got 'fast'"):
         helpers.objective(SMALL, plan="fast")
 
 

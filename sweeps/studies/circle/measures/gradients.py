@@ -144,5 +144,5 @@ def measure(sweep: xr.Dataset, cube_loss: Any = None, resamples: int = RESAMPLES
         published=theirs,
         shown=float(chances[nearest]),
         unit=style.unit_of(sweep),
-        convex=str(sweep.attrs["plan"]).startswith("affine"),
+        convex=str(sweep.attrs["plan"]).startswith(("fused", "affine")),
     )
