@@ -11,11 +11,11 @@ from typing import Any
 
 import xarray as xr
 
-from analysis import seals
+from analysis import derived, seals
 from analysis.errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
 
 #: The version of the store's layout that this package reads and ``sweeps`` writes.
-FORMAT = 2
+FORMAT = 3
 STORE = "run.zarr"
 #: A copy of the attributes of the store, as it was begun.
 RECORD = "run.json"
@@ -138,6 +138,7 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     tree = xr.open_datatree(store, engine="zarr", consolidated=False)
     for node in tree.subtree:
         node.attrs = seals.attributes_of(dict(attributes=node.attrs))
+        node.dataset = derived.opened(node.to_dataset())
     for node in list(tree.subtree):
         if _is_begun_only(node):
             # Zarr reads chunks that are not written yet as zeros.

@@ -19,10 +19,16 @@ WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 WIDE = {"xla_cpu_prefer_vector_width": 512}
 
 
-def jit(function: Callable[..., Any], static_argnames: Sequence[str] = ()) -> Callable[..., Any]:
-    """Jit a function, with the options of this module unless it is a part of a larger program."""
-    inner = jax.jit(function, static_argnames=static_argnames)
-    outer = cache(lambda: jax.jit(function, static_argnames=static_argnames, compiler_options=options()))
+def jit(function: Callable[..., Any], static_argnames: Sequence[str] = (), **more: Any) -> Callable[..., Any]:
+    """Jit a function, with the options of this module unless it is a part of a larger program.
+
+    Parameters
+    ----------
+    function, static_argnames, more
+        As for ``jax.jit``.
+    """
+    inner = jax.jit(function, static_argnames=static_argnames, **more)
+    outer = cache(lambda: jax.jit(function, static_argnames=static_argnames, compiler_options=options(), **more))
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,7 @@
 """Batches: the jitted call that draws gate vectors and evaluates them, on every local device."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -11,8 +12,9 @@ from jaxtyping import Array, Float, Shaped, UInt32
 
 from sweeps import compiling
 from sweeps.engine import summaries
+from sweeps.masks import bits
 from sweeps.masks.samplers import Sampler
-from sweeps.objective import Evaluation, with_logs
+from sweeps.objective import with_logs
 from sweeps.plans import preferred_batch
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube
@@ -20,16 +22,20 @@ from sweeps.plans.walk import Walk
 
 
 class Draws(NamedTuple):
-    """Every draw of a call.
+    """What is kept of every draw of a call; log loss, its gradient and masks follow from it (``analysis.derived``).
 
     Attributes
     ----------
-    gates : shape (draws, nodes), or (draws, steps, nodes) for paths, or None
-    evaluation : parts of leading shape (draws,) or (draws, steps)
+    masks : bits of the gates where all are zeros and ones, shape (draws, words), or (draws, steps, words) for paths
+    gates : gates that may lie between, shape (draws, nodes)
+    loss : shape (draws,) or (draws, steps)
+    loss_gradient : shape (draws, nodes) or (draws, steps, nodes), or None
     """
 
-    gates: Shaped[Array, "draws ... nodes"] | None
-    evaluation: Evaluation
+    masks: UInt32[Array, "draws ... words"] | None
+    gates: Float[Array, "draws ... nodes"] | None
+    loss: Float[Array, "draws ..."]
+    loss_gradient: Float[Array, "draws ... nodes"] | None
 
 
 def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish: int | None) -> int:
@@ -73,8 +79,24 @@ def bases(start: int, batches: int, batch_size: int, draws: int, wraps: bool = T
     return np.stack([np.full(batches, stream), first + steps], axis=1).astype(np.uint32)
 
 
-@partial(compiling.jit, static_argnames=("batch_size", "gradients", "keep", "keeps_gates", "precision", "mesh"))
+@cache
+def program(mesh: Mesh, landing: str | None) -> Callable[..., Draws | summaries.Summary]:
+    """Return ``evaluate``, jitted, for the devices of a mesh.
+
+    Parameters
+    ----------
+    mesh : the local devices
+    landing : kind of memory in which results are left, or None for the devices' own
+    """
+    names = ("batch_size", "gradients", "keep", "keeps_gates", "precision")
+    if landing is None:
+        return compiling.jit(partial(evaluate, mesh), names)
+    there = NamedSharding(mesh, PartitionSpec("batches"), memory_kind=landing)
+    return compiling.jit(partial(evaluate, mesh), names, out_shardings=there)
+
+
 def evaluate(
+    mesh: Mesh,
     plan: SweepPlan,
     sampler: Sampler,
     key: Array,
@@ -88,12 +110,12 @@ def evaluate(
     keep: Literal["draws", "summary"],
     keeps_gates: bool,
     precision: str,
-    mesh: Mesh,
 ) -> Draws | summaries.Summary:
     """Draw and evaluate batches, shared out over the devices.
 
     Parameters
     ----------
+    mesh : the local devices
     plan : what evaluates gate vectors
     sampler : what makes them
     key : random key of the sweep
@@ -106,7 +128,6 @@ def evaluate(
     keep : ``"draws"`` or ``"summary"``
     keeps_gates : whether draws come with their gates
     precision : of matrix products
-    mesh : the local devices
 
     Returns
     -------
@@ -117,22 +138,25 @@ def evaluate(
     def on_one_device(plan: SweepPlan, sampler: Sampler, bases: Array) -> Draws | summaries.Summary:
         plan = plan.prepared()
 
-        def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Evaluation]:
-            """Numbers of a batch's draws in their stream, their gates, and the evaluation of each gate vector."""
+        def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Array, Array | None]:
+            """Numbers of a batch's draws in their stream, their gates, and loss and gradient of each gate vector."""
             position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
             # The compiler drops the gates of a cube where no summary needs them.
             gates = sampler(key, base[0] + position // draws, position % draws)
-            return position, gates, with_logs(*_evaluated(plan, gates, base[1], gradients))
+            return position, gates, *_evaluated(plan, gates, base[1], gradients)
 
         def every_draw(base: UInt32[Array, " 2"]) -> Draws:
-            _, gates, evaluation = drawn(base)
-            evaluation = jax.tree.map(lambda part: part.reshape(*gates.shape[:-1], *part.shape[1:]), evaluation)
-            return Draws(gates if keeps_gates else None, evaluation)
+            _, gates, loss, gradient = drawn(base)
+            masks = bits.packed(gates) if keeps_gates and gates.dtype == bool else None
+            gains = gates if keeps_gates and gates.dtype != bool else None
+            outer = gates.shape[:-1]
+            return Draws(masks, gains, loss.reshape(outer), None if gradient is None else gradient.reshape(*outer, -1))
 
         def summed_up(
             running: summaries.Running, base: UInt32[Array, " 2"]
         ) -> tuple[summaries.Running, summaries.Summary]:
-            position, gates, evaluation = drawn(base)
+            position, gates, loss, gradient = drawn(base)
+            evaluation = with_logs(loss, gradient)
             vectors = gates.reshape(-1, gates.shape[-1])
             position = jnp.repeat(position, len(vectors) // len(position))
             counted = position < stop
@@ -141,8 +165,8 @@ def evaluate(
 
         if keep == "draws":
             return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.lax.map(every_draw, bases))
-        _, gates, evaluation = jax.eval_shape(drawn, bases[0])
-        start = summaries.nothing_yet(gates, evaluation.loss.dtype)
+        _, gates, loss, _ = jax.eval_shape(drawn, bases[0])
+        start = summaries.nothing_yet(gates, loss.dtype)
         running, parts = jax.lax.scan(summed_up, start, bases)
         return parts._replace(**jax.tree.map(lambda part: part[None], running)._asdict())
 

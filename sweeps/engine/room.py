@@ -27,7 +27,7 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
         If they need more than is free; the message says how much.
     """
     nodes, fewer = len(objective.nodes), 'give keep="summary" or fewer draws, or '
-    needed = _bytes(objective, design, gradients, keep, stored=path is not None)
+    needed = _bytes(objective, design, gradients, keep)
     if keep == "summary":
         free, where, way_out = disk.free_memory(), "of memory", "give fewer chains"
     elif path is None:
@@ -42,13 +42,13 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
         )
 
 
-def _bytes(objective: Objective, design: Design, gradients: bool, keep: str, stored: bool) -> int:
+def _bytes(objective: Objective, design: Design, gradients: bool, keep: str) -> int:
     nodes, number = len(objective.nodes), objective.plan.tree.dtype.itemsize
     *streams, draws = design.axes(nodes).values()
     if keep == "summary":
         # The summary of a stream is in memory whole, whether or not it is stored.
         return math.prod(streams) * summaries.size(nodes, gradients)
     vectors = math.prod(streams) * draws * math.prod(design.inner(nodes).values())
-    # A gate takes a byte in memory; those of masks are compressed to about a bit on disk.
-    gates = nodes * design.keeps_gates / (8 if stored else 1)
-    return int(vectors * (gates + 2 * number * (1 + nodes * gradients)))
+    # Masks are kept as bits, on disk compressed to about that.
+    gates = nodes * design.keeps_gates / 8
+    return int(vectors * (gates + number * (1 + nodes * gradients)))

@@ -1,8 +1,8 @@
 """The runner: from an objective and a design, item by item, to a labelled dataset in memory or on disk."""
 
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from analysis import derived
 from analysis.errors import InputError, InputTypeError, TooLargeError
 from analysis.runs import path_of
-from sweeps import checks, processes, seeds
+from sweeps import checks, device, processes, seeds
 from sweeps.engine import batches, summaries
-from sweeps.engine.layout import Item, Layout
+from sweeps.engine.layout import Layout
+from sweeps.engine.pipeline import Pipeline, Whole
 from sweeps.engine.room import check_room
 from sweeps.engine.schema import Schema, check_names, named
 from sweeps.identity import digest
@@ -29,8 +31,9 @@ from sweeps.store import disk
 from sweeps.store.folder import versions
 from sweeps.store.record import Array, Place, Record
 
-# Bytes that the draws of one jitted call may take. They also decide how a sweep is cut into items.
-CALL_BYTES = 2**28
+# Bytes that is kept of the draws of one jitted call, and its gate vectors, at most. They decide how a sweep is cut into
+# items, which are evaluated, written and gone on with as a whole.
+CALL_BYTES, CALL_VECTORS = 2**27, 2**22
 # Draws of a stream that decide the range of the loss's histogram, and the most streams that are asked.
 PILOT_DRAWS, PILOT_STREAMS = 256, 16
 # Summaries of a stream that are kept in memory before they are merged.
@@ -151,27 +154,26 @@ class Runner:
         self.sampler = design.sampler(nodes)  # checks that the design fits
         self.plan = choosing.for_sweep(objective.plan, self.sampler, gradients)
         self.steps = math.prod(design.inner(nodes).values())
-        of_mask = nodes * (1 + 2 * gradients * number) + 2 * number
-        # Depends on the bytes of a draw alone, so that any machine cuts a sweep into the same items.
-        rows = 1 << (max(1, CALL_BYTES // (of_mask * self.steps)).bit_length() - 1)
+        of_mask = nodes / 8 + number * (1 + nodes * gradients)
+        # Depends on the draws alone, so that any machine cuts a sweep into the same items.
+        fitting = min(int(CALL_BYTES / of_mask), CALL_VECTORS) // self.steps
+        rows = 1 << (max(1, fitting).bit_length() - 1)
         self.layout = Layout(design.axes(nodes), rows, apart)
         self.schema = Schema.of(objective, design, self.layout, keep)
 
     def in_memory(self, shown: bool) -> xr.Dataset:
         """Evaluate everything and return it."""
-        whole: dict[str, np.ndarray] = {}
+        whole = Whole(self.layout)
         streams: list[list[summaries.Summary]] = [[] for _ in range(self.layout.streams)]
+        is_summary, indices = self.keep == "summary", range(len(self.layout.items))
         with Progress(self.layout.total * self.steps, shown) as progress:
-            for item in self.layout.items:
-                result = self._fitting(item, progress)
-                if isinstance(result, summaries.Summary):
-                    _add(result, streams[self.layout.stream_of(item)])
-                else:
-                    _put(named(result), whole, item, self.layout.total)
-                progress.add((item.stop - item.start) * self.steps)
-        if self.keep == "summary":
+            for index, values in self._evaluated(indices, _as_it_is if is_summary else whole.put, progress):
+                if is_summary:
+                    _add(values, streams[self.layout.stream_of(self.layout.items[index])])
+                progress.add(self._masks(index))
+        if is_summary:
             return self._summary([summaries.merged(summaries.stacked(parts)) for parts in streams])
-        return self.schema.of_draws(whole).assign_attrs(self._attributes() | _counts(whole))
+        return self.schema.of_draws(whole.values, self._attributes() | _counts(whole.values))
 
     def on_disk(self, path: Path, shown: bool) -> xr.Dataset:
         """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
@@ -205,40 +207,53 @@ class Runner:
         first = jax.process_index() == 0
         if processes.agreed(first and not _is_damaged(record) and record.finished):
             return record.open()
-        arrays = self.schema.arrays(named(self._template))
+        arrays = self.schema.arrays(self._on_disk(self._empty))
         if first:
             record.begin(self.schema.coordinates() if self.keep == "draws" else xr.Dataset(), arrays)
         processes.wait_for_all("begun")
         self._evaluate_items(record, arrays, shown)
         processes.wait_for_all("evaluated")
         if first:
-            draws = self.keep == "draws"
-            record.finish(xr.Dataset(attrs=self._attributes() | record.counts()) if draws else self._merged(record))
+            left_out = {derived.MARK: [derived.LEFT_OUT]} if self.gradients else {}
+            attributes = self._attributes() | record.counts() | left_out
+            record.finish(xr.Dataset(attrs=attributes) if self.keep == "draws" else self._merged(record))
         processes.wait_for_all("finished")
         return record.open()
 
     def _evaluate_items(self, record: Record, arrays: dict[str, Array], shown: bool) -> None:
         """Evaluate and write this process's share of the items, except for those that are done and undamaged."""
-        items = self.layout.items
-        # One item is written while the next is evaluated; leaving the block waits for the last.
-        with (
-            Progress(self.layout.total * self.steps // jax.process_count(), shown) as progress,
-            ThreadPoolExecutor(1) as writer,
-        ):
-            written: Future[None] = Future()
-            written.set_result(None)
-            for index in range(jax.process_index(), len(items), jax.process_count()):
-                masks = (items[index].stop - items[index].start) * self.steps
-                places = {name: self.schema.place(index, array) for name, array in arrays.items()}
-                if self._is_done(record, index, places, progress):
-                    progress.skip(masks)
-                    continue
-                values = named(self._fitting(items[index], progress))
-                counts = _counts(values) if self.keep == "draws" else {}
-                written.result()
-                written = writer.submit(record.write, index, places, values, counts)
-                progress.add(masks)
-            written.result()
+
+        def places(index: int) -> dict[str, Place]:
+            return {name: self.schema.place(index, array) for name, array in arrays.items()}
+
+        def missing() -> Iterator[int]:
+            for index in range(jax.process_index(), len(self.layout.items), jax.process_count()):
+                if self._is_done(record, index, places(index), progress):
+                    progress.skip(self._masks(index))
+                else:
+                    yield index
+
+        def write(index: int, values: Any) -> None:
+            counts = _counts(values) if self.keep == "draws" else {}
+            record.write(index, places(index), self._on_disk(values), counts)
+
+        with Progress(self.layout.total * self.steps // jax.process_count(), shown) as progress:
+            for index, _ in self._evaluated(missing(), write, progress, takers=1):
+                progress.add(self._masks(index))
+
+    def _masks(self, index: int) -> int:
+        """Gate vectors of an item."""
+        item = self.layout.items[index]
+        return (item.stop - item.start) * self.steps
+
+    def _on_disk(self, values: Any) -> dict[str, np.ndarray]:
+        """Return what is written of an item's values: masks as booleans, which are compressed to about a bit."""
+        if self.keep == "summary":
+            return named(values)
+        found = values | dict(log_loss=derived.log(values["loss"]))
+        if "masks" in found:
+            found["gates"] = derived.unpacked(found.pop("masks"), len(self.objective.nodes))
+        return found
 
     def _is_done(self, record: Record, index: int, places: dict[str, Place], progress: Progress) -> bool:
         """Whether an item is on disk and undamaged; says what is damaged."""
@@ -247,28 +262,38 @@ class Runner:
             progress.say(f"{damaged} is damaged: part {index + 1} of {len(self.layout.items)} is computed again")
         return record.is_done(index) and damaged is None
 
-    def _fitting(self, item: Item, progress: Progress) -> batches.Draws | summaries.Summary:
-        """Evaluate an item; a batch that does not fit in the device's memory is halved."""
-        while True:
-            try:
-                return self._evaluated(item)
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error):
-                    raise
-                self._halve(progress, error)
+    def _evaluated(
+        self, indices: Iterable[int], take: Callable[[int, Any], Any], progress: Progress, takers: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Evaluate items, and yield the number of each with what a function makes of number and values."""
+        pipeline = Pipeline(
+            self._begun,
+            lambda index, result: take(index, self._values(index, result)),
+            lambda: self.batch_size,
+            partial(self._halve, progress),
+        )
+        return pipeline.run(indices, takers)
 
-    def _evaluated(self, item: Item) -> batches.Draws | summaries.Summary:
+    def _begun(self, index: int) -> batches.Draws | summaries.Summary:
+        """Send an item to the device; its arrays may still be computed."""
+        item = self.layout.items[index]
         # A summary counts the draws before a number: surplus draws must not wrap into the next stream.
         starts = batches.bases(item.start, self._batches, self.batch_size, self.layout.draws, self.keep == "draws")
-        result = self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients, self._top)
+        return self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients, self._top)
+
+    def _values(
+        self, index: int, result: batches.Draws | summaries.Summary
+    ) -> dict[str, np.ndarray] | summaries.Summary:
+        """Return an item's values on the host, once they are computed: a summary, or arrays of its draws by name."""
         if isinstance(result, summaries.Summary):
             return summaries.merged(result)
-        return jax.tree.map(lambda part: np.asarray(part)[: item.stop - item.start], result)
+        item = self.layout.items[index]
+        return {name: np.asarray(part)[: item.stop - item.start] for name, part in named(result).items()}
 
     def _call(self, starts: np.ndarray, stop: int, keep: str, gradients: bool, top: np.float32) -> Any:
         """Evaluate batches from their starts (stream, draw); see ``batches.evaluate``."""
         plan, sampler = self._on_device
-        return batches.evaluate(
+        return batches.program(self._mesh, device.here().landing)(
             plan,
             sampler,
             jnp.asarray(seeds.words(self.seed)),
@@ -281,7 +306,6 @@ class Runner:
             keep=keep,
             keeps_gates=self.design.keeps_gates,
             precision=self.objective.precision,
-            mesh=self._mesh,
         )
 
     @cached_property
@@ -326,22 +350,21 @@ class Runner:
         evaluated = len(starts) * self.batch_size
         starts += starts[-1:] * (-len(starts) % self._mesh.size)
         pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False, np.float32(1))
-        losses = np.asarray(pilot.evaluation.loss)[:evaluated]
+        losses = np.asarray(pilot.loss)[:evaluated]
         return summaries.top_for(losses.reshape(streams, -1, *losses.shape[1:])[:, :wanted])
 
     @cached_property
-    def _template(self) -> batches.Draws | summaries.Summary:
-        """What an item's result looks like: arrays of the right types and inner shapes."""
+    def _empty(self) -> dict[str, np.ndarray] | summaries.Summary:
+        """What an item's values look like: arrays of the right types and inner shapes."""
         starts = jax.ShapeDtypeStruct((self._batches, 2), np.uint32)
         shapes = jax.eval_shape(lambda starts: self._call(starts, 0, self.keep, self.gradients, np.float32(1)), starts)
-        if self.keep == "draws":
-            return shapes
-        return summaries.merged(jax.tree.map(lambda part: np.zeros((1, *part.shape[1:]), part.dtype), shapes))
+        empty = jax.tree.map(lambda part: np.zeros((1, *part.shape[1:]), part.dtype), shapes)
+        return named(empty) if self.keep == "draws" else summaries.merged(empty)
 
     def _merged(self, record: Record) -> xr.Dataset:
         """Merge the summaries of a record's items."""
-        parts, names = record.parts(), named(self._template)
-        items = jax.tree.unflatten(jax.tree.structure(self._template), [parts[name] for name in names])
+        parts, names = record.parts(), named(self._empty)
+        items = jax.tree.unflatten(jax.tree.structure(self._empty), [parts[name] for name in names])
         stream = np.array([self.layout.stream_of(item) for item in self.layout.items])
 
         def of_stream(index: int) -> summaries.Summary:
@@ -368,15 +391,8 @@ class Runner:
         )
 
 
-def _put(values: dict[str, np.ndarray], whole: dict[str, np.ndarray], item: Item, total: int) -> None:
-    """Put an item's values in their place; a sweep of one item is its values."""
-    for name, array in values.items():
-        if len(array) == total:
-            whole[name] = array
-            continue
-        if name not in whole:
-            whole[name] = np.empty((total, *array.shape[1:]), array.dtype)
-        whole[name][item.start : item.stop] = array
+def _as_it_is(index: int, values: Any) -> Any:
+    return values
 
 
 def _add(summary: summaries.Summary, parts: list[summaries.Summary]) -> None:

@@ -21,6 +21,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from analysis import derived
 from analysis.errors import InputError
 from sweeps.engine import summaries
 from sweeps.engine.layout import Layout
@@ -28,13 +29,7 @@ from sweeps.masks.designs import Design
 from sweeps.objective import Objective
 from sweeps.store.record import Array, Place
 
-LONG_NAMES = {
-    "loss": "mean loss",
-    "log_loss": "natural logarithm of the mean loss",
-    "loss_gradient": "d loss / d gate",
-    "log_loss_gradient": "d log loss / d gate",
-    "gates": "gate: 1 on, 0 off",
-}
+LONG_NAMES = {"loss": "mean loss", "loss_gradient": "d loss / d gate", "gates": "gate: 1 on, 0 off"}
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -146,15 +141,23 @@ class Schema:
         inner = array.shape[1:]
         return Place((item,), inner, (item, *(0 for _ in inner)))
 
-    def of_draws(self, values: Mapping[str, np.ndarray]) -> xr.Dataset:
-        """Label values of leading shape (draws,), of all streams."""
-        units = {"loss": self.unit, "log_loss": f"log {self.unit}", "loss_gradient": self.unit}
-        data = self.coordinates()
+    def of_draws(self, values: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> xr.Dataset:
+        """Label values of leading shape (draws,), of all streams, and add what follows from them.
+
+        Parameters
+        ----------
+        values : dict
+            Arrays by name.
+        attributes : dict
+            Of the dataset.
+        """
+        data = self.coordinates().assign_attrs(attributes)
         for name, array in values.items():
-            attributes = dict(long_name=LONG_NAMES[name], units=units.get(name, "1"))
-            shape = (*self.axes.values(), *array.shape[1:])
-            data[name] = (self.dims(array.ndim - 1), array.reshape(shape), attributes)
-        return data
+            label = "gates" if name == "masks" else name
+            dims, whole = self.dims(array.ndim - 1), array.reshape(*self.axes.values(), *array.shape[1:])
+            data[label] = derived.masks(whole, dims, len(self.nodes)) if name == "masks" else (dims, whole)
+            data[label].attrs = dict(long_name=LONG_NAMES[label], units="1" if label == "gates" else self.unit)
+        return derived.with_logs(data)
 
     def of_summary(self, streams: Sequence[summaries.Summary], top: float) -> xr.Dataset:
         """Label the merged summaries of the streams.

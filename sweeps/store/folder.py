@@ -14,7 +14,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from analysis import seals
+from analysis import derived, seals
 from analysis.errors import DamagedError, InputError, NotAFolderError, TakenError
 from analysis.runs import FORMAT, RECORD, STORE, path_of
 from sweeps.store.disk import Lock, writing
@@ -162,6 +162,7 @@ class Run:
             if path.exists():
                 # A kill may have left it half written.
                 shutil.rmtree(path)
+            data = derived.stored(data)
             files = in_zarr(data.drop_attrs(deep=False).assign_attrs(complete=False))
             for name, content in files.items():
                 seals.write_whole(path / name, content)
@@ -183,9 +184,9 @@ class Run:
 
     def read(self, group: str) -> xr.Dataset:
         """Read a group of the store."""
-        data = xr.open_zarr(self.path, group=group, consolidated=False, chunks=None).load()
+        data = xr.open_zarr(self.path, group=group, consolidated=False, chunks=None)
         data.attrs = seals.attributes_of(dict(attributes=data.attrs))
-        return data
+        return derived.opened(data).load()
 
     def place_for(self, group: str) -> Path:
         """Return the path at which a sweep may write a group itself."""

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from analysis import seals
+from analysis import derived, seals
 from analysis.errors import DamagedError, InputError, TakenError
 from sweeps.store.disk import writing
 from sweeps.store.folder import COMPRESSORS, in_zarr
@@ -208,7 +208,7 @@ class Record:
         data = xr.open_zarr(self.path, consolidated=False, chunks=None)
         found = seals.attributes_of(dict(attributes=data.attrs))
         data.attrs = {name: value for name, value in found.items() if name not in ("identity", "complete")}
-        return data
+        return derived.opened(data)
 
 
 def _identity_in(document: Path) -> dict[str, Any] | None:

@@ -120,11 +120,11 @@ def writes(monkeypatch):
 @pytest.fixture
 def evaluated(monkeypatch):
     """The numbers of the items that are evaluated."""
-    found, evaluate = [], runner.Runner._evaluated
+    found, begin = [], runner.Runner._begun
 
-    def listed(work, item):
-        found.append(work.layout.items.index(item))
-        return evaluate(work, item)
+    def listed(work, index):
+        found.append(index)
+        return begin(work, index)
 
-    monkeypatch.setattr(runner.Runner, "_evaluated", listed)
+    monkeypatch.setattr(runner.Runner, "_begun", listed)
     return found

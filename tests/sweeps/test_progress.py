@@ -86,13 +86,13 @@ def test_a_terminal_gets_one_bar(monkeypatch, clock):
 def test_only_the_first_process_shows_progress(process, monkeypatch, clock, capsys):
     design = sweeps.Bernoulli(0.5, draws=3)
     objective = sweeps.Objective.from_function(lambda gates: gates.sum(), nodes=2)
-    values = runner.Runner._fitting
+    values = runner.Runner._values
 
     def slow(*arguments):
         clock[0] += 1000
         return values(*arguments)
 
-    monkeypatch.setattr(runner.Runner, "_fitting", slow)
+    monkeypatch.setattr(runner.Runner, "_values", slow)
     monkeypatch.setattr(jax, "process_index", lambda: process)
     sweeps.sweep(objective, design, progress=True)
     assert capsys.readouterr().err.startswith("3 of 3 masks") == (process == 0)

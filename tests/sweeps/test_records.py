@@ -23,9 +23,9 @@ from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
 from tests.sweeps.helpers import SMALL
 
-# Three items in each of two streams: eight draws of 2 nodes + 8 bytes, so many in an item; the last item has two.
+# Three items in each of two streams: eight draws of 2 bits + 4 bytes in an item; the last item has two.
 DESIGN = sweeps.Bernoulli((0.25, 0.75), draws=18)
-ITEMS, CALL_BYTES = 6, 8 * 10
+ITEMS, CALL_BYTES = 6, 8 * 4.25
 
 
 @functools.cache

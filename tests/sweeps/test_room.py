@@ -9,14 +9,14 @@ from tests.sweeps.test_records import files, swept
 
 
 class TestTooLarge:
-    """Said before anything is evaluated: 36 draws of two floats and two gates, as bytes and as bits."""
+    """Said before anything is evaluated: 36 draws of a loss, 4 bytes, and two gates, as bits."""
 
     def test_for_memory(self, monkeypatch, evaluated):
-        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10)
+        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 4.25)
         swept(None)
         evaluated.clear()
-        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 10 - 1)
-        message = r'Bernoulli\(.* of 2 nodes needs 3.6e-07 GB of memory, .* give keep="summary" or fewer draws, or give'
+        monkeypatch.setattr(disk, "free_memory", lambda: 36 * 4.25 - 1)
+        message = r'Bernoulli\(.* of 2 nodes needs 1.53e-07 GB of memory, .* give keep="summary" or fewer draws, or give'
         with pytest.raises(MemoryError, match=message):
             swept(None)
         assert not evaluated
@@ -31,7 +31,7 @@ class TestTooLarge:
         assert not evaluated and not files(tmp_path)
 
     def test_for_the_disk(self, monkeypatch, evaluated, tmp_path):
-        monkeypatch.setattr(disk, "free_space", lambda path: 36 * 8)
+        monkeypatch.setattr(disk, "free_space", lambda path: 36 * 4)
         with pytest.raises(InputError, match=r'needs .* GB on the disk, of which .* GB are free: give keep="summary"'):
             swept(tmp_path / "sweep.zarr")
         assert not evaluated and not files(tmp_path)

@@ -165,16 +165,19 @@ def free_port():
 @pytest.fixture
 def memory(monkeypatch):
     """A device on which no batch larger than most[0] fits; asked: the batches that were tried."""
-    most, asked, evaluate = [np.inf], [], batches.evaluate
+    most, asked, program = [np.inf], [], batches.program
 
-    def limited(plan, sampler, key, bases, *arguments, batch_size, **options):
-        if not isinstance(bases, jax.core.Tracer):
-            asked.append(batch_size)
-            if batch_size > most[0]:
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes")
-        return evaluate(plan, sampler, key, bases, *arguments, batch_size=batch_size, **options)
+    def limited(mesh, landing):
+        def call(plan, sampler, key, bases, *arguments, batch_size, **options):
+            if not isinstance(bases, jax.core.Tracer):
+                asked.append(batch_size)
+                if batch_size > most[0]:
+                    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory trying to allocate 9 bytes")
+            return program(mesh, landing)(plan, sampler, key, bases, *arguments, batch_size=batch_size, **options)
 
-    monkeypatch.setattr(batches, "evaluate", limited)
+        return call
+
+    monkeypatch.setattr(batches, "program", limited)
     return most, asked
 
 
@@ -202,12 +205,12 @@ class TestOutOfMemory:
             np.testing.assert_allclose(found[name], wanted[name], rtol=144 * SINGLE, atol=144 * SINGLE, err_msg=name)
 
     def test_the_smaller_batch_is_kept(self, memory, monkeypatch, tmp_path, capsys):
-        # Four items of 16 draws of 11 bytes: the second one finds out no more than the first did.
-        monkeypatch.setattr(runner, "CALL_BYTES", 16 * 11)
+        # Four items of 16 draws of 3 bits and 4 bytes. The second one is sent before the first has failed.
+        monkeypatch.setattr(runner, "CALL_BYTES", 16 * 4.375)
         memory[0][0] = 8
         design = sweeps.Bernoulli(0.5, draws=64)
         data = sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=tmp_path / "sweep.zarr")
-        assert memory[1] == [16, 8, 8, 8, 8] and capsys.readouterr().err.count("\n") == 1
+        assert memory[1] == [16, 16, 8, 8, 8, 8] and capsys.readouterr().err.count("\n") == 1
         np.testing.assert_array_equal(data.loss, 1 + data.gates.sum("node"))
 
     def test_when_even_one_gate_vector_is_too_much(self, memory, tmp_path):
@@ -231,16 +234,16 @@ class TestOutOfMemory:
         np.testing.assert_allclose(found.loss, wanted.loss, rtol=0, atol=2 * of_loss)
 
     def test_finished_parts_are_kept(self, memory, monkeypatch, tmp_path):
-        monkeypatch.setattr(runner, "CALL_BYTES", 16 * 11)
+        monkeypatch.setattr(runner, "CALL_BYTES", 16 * 4.375)
         design, path = sweeps.Bernoulli(0.5, draws=64), tmp_path / "sweep.zarr"
-        evaluate = runner.Runner._evaluated
+        begin = runner.Runner._begun
 
-        def shrinking(work, item):
-            memory[0][0] = 16 if item.start < 32 else 0
-            return evaluate(work, item)
+        def shrinking(work, index):
+            memory[0][0] = 16 if index < 2 else 0
+            return begin(work, index)
 
         with monkeypatch.context() as patch:
-            patch.setattr(runner.Runner, "_evaluated", shrinking)
+            patch.setattr(runner.Runner, "_begun", shrinking)
             with pytest.raises(MemoryError):
                 sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=path)
         memory[0][0] = np.inf
@@ -259,7 +262,7 @@ class TestOutOfMemory:
         def broken(*arguments, **options):
             raise jax.errors.JaxRuntimeError("INTERNAL: the device is on fire")
 
-        monkeypatch.setattr(batches, "evaluate", broken)
+        monkeypatch.setattr(batches, "program", lambda mesh, landing: broken)
         with pytest.raises(jax.errors.JaxRuntimeError, match="the device is on fire"):
             sweeps.sweep(SPHERE, self.DESIGN)
 
@@ -296,13 +299,13 @@ def test_killed_from_outside_the_same_command_ends_with_the_same_store(children,
     assert status == -signal.SIGKILL, printed
     wanted = files(configured_run / "run" / MAIN)
     assert files(folder / "killed" / MAIN).keys() < wanted.keys(), "killed with a store half full"
-    evaluated, evaluate = [], runner.Runner._evaluated
+    evaluated, begin = [], runner.Runner._begun
 
-    def listed(work, item):
-        evaluated.append(item.start)
-        return evaluate(work, item)
+    def listed(work, index):
+        evaluated.append(work.layout.items[index].start)
+        return begin(work, index)
 
-    monkeypatch.setattr(runner.Runner, "_evaluated", listed)
+    monkeypatch.setattr(runner.Runner, "_begun", listed)
     monkeypatch.setattr("sweeps.config.run.train", None)
     run_configured(configured_run / "sweep.toml", folder / "killed")
     assert evaluated == [80, 120, 160, 200], "neither trained again nor swept where it had been"
