@@ -9,7 +9,6 @@ e^(u+v) overflows when margins are large. So the largest margin of every example
 Examples within the bounds, called tame, take products; the others, called wild, take an exponential for every mask.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -32,7 +31,7 @@ MOST_EXPONENT, MOST_FACTOR = 80.0, 60.0
 GROUPS = (4, 2, 1)
 # Columns (groups of examples) that are summed at once.
 LARGEST_BLOCK = 512
-# Rows of the cube that a CPU evaluates together where no gradients are wanted; an accelerator takes those of a batch.
+# Rows of the cube that a CPU evaluates together; an accelerator takes those of a batch.
 ROWS = 4
 # The compiled program repeats its steps for every class: many classes would make it long.
 MOST_CLASSES = 32
@@ -59,13 +58,11 @@ class Place(NamedTuple):
     low : e^(u - centre), shape (blocks, others, columns, 2^low)
     high_slopes : shape (blocks, high nodes, others, columns)
     centres : moved from u to v to keep both factors within range, shape (blocks, others, columns)
-    slopes : shape (blocks, nodes, others, columns)
     """
 
     low: Float[Array, "blocks others columns lows"]
     high_slopes: Float[Array, "blocks highs others columns"]
     centres: Float[Array, "blocks others columns"]
-    slopes: Float[Array, "blocks nodes others columns"]
 
 
 @jax.tree_util.register_dataclass
@@ -76,20 +73,24 @@ class Tame:
     Attributes
     ----------
     places : as many as there are examples in a group
+    slopes : of all places, others and columns, one after the other, shape (blocks, nodes, terms)
     """
 
     places: tuple[Place, ...]
+    slopes: Float[Array, "blocks nodes terms"]
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each mask: the probabilities that a product reads."""
-        return len(self.places) * self.places[0].centres[0].size if gradients else 0
+        return self.slopes.shape[2] if gradients else 0
 
     def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
-        return _sum_over(self.places, lambda places: _sums_of_groups(places, bits, gradients))
+        return _sum_over((self.places, self.slopes), lambda block: _sums_of_groups(*block, bits, gradients))
 
 
-def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
+def _sums_of_groups(
+    places: tuple[Place, ...], slopes: Float[Array, "nodes terms"], bits: Array, gradients: bool
+) -> tuple[Array, Array | None]:
     # Terms e^u e^v, (columns, rows, lows) for every place and class. In this form the compiler keeps them out of
     # memory: it fuses them into the sum over the columns, which runs along vectors of lows.
     terms = []
@@ -103,11 +104,8 @@ def _sums_of_groups(places: tuple[Place, ...], bits: Array, gradients: bool) -> 
     losses = log1p_of_positive(product).sum(axis=0)
     if not gradients:
         return losses, None
-    gradients_of_places = [
-        _weighted([term / (1 + total) for term in classes], place.slopes)
-        for place, classes, total in zip(places, terms, totals, strict=True)
-    ]
-    return losses, sum(gradients_of_places[1:], start=gradients_of_places[0])
+    wrong = [term / (1 + total) for classes, total in zip(terms, totals, strict=True) for term in classes]
+    return losses, _weighted(jnp.concatenate(wrong), slopes)
 
 
 def _of_rows(
@@ -118,17 +116,16 @@ def _of_rows(
 
 
 def _weighted(
-    wrong: Sequence[Float[Array, "columns rows lows"]], slopes: Float[Array, "nodes others columns"]
+    wrong: Float[Array, "terms rows lows"], slopes: Float[Array, "nodes terms"]
 ) -> Float[Array, "rows lows nodes"]:
     """Sum of slopes over examples and classes, weighted by each class's probability.
 
-    One product of two matrices for all rows: a batched product is several times slower on CPUs.
+    One product of two matrices: several smaller ones, and a batched one even more, are slower on CPUs.
     """
-    _, rows, lows = wrong[0].shape
-    flat = [slopes[:, other] @ probability.reshape(-1, rows * lows) for other, probability in enumerate(wrong)]
+    _, rows, lows = wrong.shape
     # Without a barrier the compiler moves the transposition into the product, which takes twice as long on a CPU.
-    total = jax.lax.optimization_barrier(sum(flat[1:], start=flat[0]))
-    return jnp.moveaxis(total.reshape(-1, rows, lows), 0, 2)
+    product = jax.lax.optimization_barrier(slopes @ wrong.reshape(-1, rows * lows))
+    return product.T.reshape(rows, lows, -1)
 
 
 @jax.tree_util.register_dataclass
@@ -140,16 +137,16 @@ class Wild:
     ----------
     low : u, shape (blocks, others, columns, 2^low)
     high_slopes : shape (blocks, high nodes, others, columns)
-    slopes : shape (blocks, nodes, others, columns)
+    slopes : of all others and columns, one after the other, shape (blocks, nodes, terms)
     """
 
     low: Float[Array, "blocks others columns lows"]
     high_slopes: Float[Array, "blocks highs others columns"]
-    slopes: Float[Array, "blocks nodes others columns"]
+    slopes: Float[Array, "blocks nodes terms"]
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each mask: margins or probabilities, more than once used."""
-        return self.slopes[0, 0].size
+        return self.slopes.shape[2]
 
     def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
@@ -159,7 +156,9 @@ class Wild:
     def _block(self, block: tuple[Array, ...], bits: Array, gradients: bool) -> tuple[Array, Array | None]:
         low, high_slopes, slopes = block
         losses, wrong = loss_and_wrong(low[:, :, None] + _of_rows(bits, high_slopes)[..., None])
-        return losses.sum(axis=0), _weighted(list(wrong), slopes) if gradients else None
+        if not gradients:
+            return losses.sum(axis=0), None
+        return losses.sum(axis=0), _weighted(wrong.reshape(-1, *losses.shape[1:]), slopes)
 
 
 def _sum_over(blocked: Any, evaluate: Any) -> tuple[Array, Array | None]:
@@ -226,8 +225,7 @@ class Cube:
         rows = (first >> self.low_nodes) + jnp.arange(masks >> self.low_nodes, dtype=jnp.uint32)
         highs = jnp.arange(self.nodes - self.low_nodes, dtype=jnp.uint32)
         bits = ((rows[:, None] >> highs[None]) & 1).astype(self.dtype)
-        # The gradient's product reads the probabilities from memory: those of a single row stay in a CPU's cache.
-        together = len(bits) if not device.here().is_cpu else 1 if gradients else min(ROWS, len(bits))
+        together = min(ROWS, len(bits)) if device.here().is_cpu else len(bits)
         losses, gradient = jax.lax.map(
             lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
         )
@@ -357,17 +355,20 @@ def _tame(part: Part, reach: np.ndarray, low_nodes: int) -> Tame:
         padded = np.pad(values, padding, constant_values=fill)[..., place * columns : (place + 1) * columns]
         return blocks.split(padded, LARGEST_BLOCK)
 
-    return Tame(
-        tuple(
-            Place(
-                jnp.moveaxis(at(place, low), 1, 3),
-                at(place, part.slopes[low_nodes:]),
-                at(place, centres, NEVER_WRONG),
-                at(place, part.slopes),
-            )
-            for place in range(group)
+    places = tuple(
+        Place(
+            jnp.moveaxis(at(place, low), 1, 3),
+            at(place, part.slopes[low_nodes:]),
+            at(place, centres, NEVER_WRONG),
         )
+        for place in range(group)
     )
+    slopes = [_terms(at(place, part.slopes)) for place in range(group)]
+    return Tame(places, jnp.concatenate(slopes, axis=2))
+
+
+def _terms(slopes: Float[Array, "blocks nodes others columns"]) -> Float[Array, "blocks nodes terms"]:
+    return slopes.reshape(*slopes.shape[:2], -1)
 
 
 def _wild(part: Part, low_nodes: int) -> Wild:
@@ -375,7 +376,7 @@ def _wild(part: Part, low_nodes: int) -> Wild:
         return blocks.split(values, LARGEST_BLOCK, fill)
 
     low = _table(part.offsets, part.slopes[:low_nodes])
-    return Wild(jnp.moveaxis(split(low, NEVER_WRONG), 1, 3), split(part.slopes[low_nodes:]), split(part.slopes))
+    return Wild(jnp.moveaxis(split(low, NEVER_WRONG), 1, 3), split(part.slopes[low_nodes:]), _terms(split(part.slopes)))
 
 
 def _table(offsets: np.ndarray, slopes: np.ndarray) -> np.ndarray:
