@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import checks, compiling, examples, gating, losses, networks
@@ -230,7 +230,7 @@ class Objective:
         ValueError
             If their last axis is not one gate a node, or a gate is not finite.
         """
-        gates, gradients = self.checked_gates(gates), checks.flag("gradients", gradients)
+        gates, gradients = self._checked_gates(gates), checks.flag("gradients", gradients)
         leading = gates.shape[:-1]
         batch_size = preferred_batch(self.plan.tree, gradients)
         with jax.default_matmul_precision(self.precision):
@@ -283,12 +283,16 @@ class Objective:
 
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
+        return self._checked_gates(gates).astype(self.plan.tree.dtype)
+
+    def _checked_gates(self, gates: Any) -> Shaped[Array, "*masks nodes"]:
+        """Return gates as booleans, which are known to be masks, or as floats of the plan's type."""
         array = gates if isinstance(gates, jax.Array) else examples.as_array("gates", gates)
         if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
             raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
-        dtype = self.plan.tree.dtype
+        dtype = jnp.dtype(bool) if array.dtype == bool else self.plan.tree.dtype
         with np.errstate(over="ignore"):
             found = array.astype(dtype)
         # Values are not known while a function is traced; on a device they are checked there.
@@ -313,7 +317,7 @@ def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: 
 
 
 @partial(compiling.jit, static_argnames=("gradients", "batch_size"))
-def evaluate_batches(plan: Plan, gates: Float[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
+def evaluate_batches(plan: Plan, gates: Shaped[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
     """Evaluate gate vectors batch by batch inside one call."""
     plan = plan.prepared()
     masks = len(gates)

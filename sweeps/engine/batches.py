@@ -188,4 +188,4 @@ def _evaluated(
         return plan.evaluate(first, len(gates), gradients)
     if isinstance(plan, Walk):
         return plan.evaluate(gates).reshape(-1), None
-    return plan.evaluate(gates.reshape(-1, gates.shape[-1]).astype(plan.dtype), gradients)
+    return plan.evaluate(gates.reshape(-1, gates.shape[-1]), gradients)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Protocol
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from sweeps import device
 
@@ -27,9 +27,12 @@ class Plan(Protocol):
         ...
 
     def evaluate(
-        self, gates: Float[Array, "masks nodes"], gradients: bool
+        self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
-        """Return mean losses and, when asked, their gate gradients."""
+        """Return mean losses and, when asked, their gate gradients.
+
+        Gates are floats, or booleans, which say that all of them are zeros and ones.
+        """
         ...
 
     def floats_per_mask(self, gradients: bool) -> int:

@@ -65,9 +65,10 @@ class Dense:
         return self
 
     def evaluate(
-        self, gates: Float[Array, "masks nodes"], gradients: bool
+        self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
-        """Return mean losses and, when asked, their gate gradients."""
+        """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
+        gates = gates.astype(self.dtype)
 
         def add_block(sums: Any, block: tuple[Array, Array, Array]) -> tuple[Any, None]:
             if not gradients:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError
 from sweeps import calling, checks, device
@@ -122,7 +122,7 @@ class Vmapped:
         return Prepared(self.loss.of_part, parts, number, self)
 
     def evaluate(
-        self, gates: Float[Array, "masks nodes"], gradients: bool
+        self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients."""
         return self.prepared().evaluate(gates, gradients)
@@ -166,10 +166,10 @@ class Prepared:
         return self
 
     def evaluate(
-        self, gates: Float[Array, "masks nodes"], gradients: bool
+        self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients."""
-        function = jax.value_and_grad(self.of_part) if gradients else self.of_part
+        function, gates = jax.value_and_grad(self.of_part) if gradients else self.of_part, gates.astype(self.dtype)
 
         def of_part(values: Any) -> Any:
             return jax.vmap(lambda vector: function(vector, values))(gates)
