@@ -69,13 +69,14 @@ class AffineMargins:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
         # Masks innermost, so that sums over examples are sums of vectors.
         columns = gates.astype(self.dtype).T
+        # The product adds the offsets too: elsewhere, every margin would look up the block of its offset.
+        with_one = jnp.concatenate([columns, jnp.ones_like(columns[:1])])
 
         def add_block(sums: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
             offsets, slopes = _whole_groups(*block)
-            margins = jnp.einsum("ken,nm->kem", slopes, columns) + offsets[:, :, None]
+            margins = jnp.einsum("ken,nm->kem", jnp.concatenate([slopes, offsets[:, :, None]], axis=2), with_one)
             losses, wrong = _of_groups(margins[0], gradients) if len(margins) == 1 else loss_and_wrong(margins)
-            # A product with ones is a fast sum of rows on CPUs.
-            loss = sums[0] + jnp.ones_like(losses[:, 0]) @ losses
+            loss = sums[0] + losses.sum(axis=0)
             return (loss, sums[1] + jnp.einsum("ken,kem->nm", slopes, wrong) if gradients else None), None
 
         start = (jnp.zeros_like(columns[0]), jnp.zeros_like(columns) if gradients else None)
@@ -137,11 +138,10 @@ def loss_and_wrong(
         loss = jnp.maximum(margin, 0) + log1p_of_positive(small)
         return loss, (jnp.where(margin >= 0, 1, small) / (1 + small))[None]
     top = jnp.maximum(margins.max(axis=0), 0)
-    powers = jnp.exp(margins - top[None])
-    total = powers.sum(axis=0) + jnp.exp(-top)
+    powers = exp_of_negative(margins - top[None]).sum(axis=0)
     # log1p of all but the largest term keeps losses near zero exact.
-    rest = jnp.where(top > 0, total - 1, powers.sum(axis=0))
-    return top + log1p_of_positive(rest), powers / total[None]
+    loss = top + log1p_of_positive(jnp.where(top > 0, powers + exp_of_negative(-top) - 1, powers))
+    return loss, exp_of_negative(margins - loss[None])
 
 
 @jax.tree_util.register_dataclass
@@ -177,12 +177,17 @@ class AffineSquares:
         return self
 
     def evaluate(
-        self, gates: Float[Array, "masks nodes"], gradients: bool
+        self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
-        """Return mean losses and, when asked, their gate gradients."""
-        residuals = gates @ self.factor[:, :-1].T + self.factor[None, :, -1]
-        loss = jnp.square(residuals).sum(axis=1) / self.examples
-        return loss, (residuals @ self.factor[:, :-1] * (2 / self.examples) if gradients else None)
+        """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
+        # Masks innermost, as for margins.
+        columns = gates.astype(self.dtype).T
+        residuals = self.factor[:, :-1] @ columns + self.factor[:, -1:]
+        loss = jnp.square(residuals).sum(axis=0) / self.examples
+        if not gradients:
+            return loss, None
+        gradient = self.factor[:, :-1].T @ residuals * (2 / self.examples)
+        return loss, jax.lax.optimization_barrier(gradient).T
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
