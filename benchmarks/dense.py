@@ -21,7 +21,7 @@ def run(quick: bool = False) -> Report:
     """
     is_cpu = device.here().is_cpu
     masks, few, repeats = (2**7, 2**7, 2) if quick else (2**11, 2**11, 9) if is_cpu else (2**17, 2**12, 9)
-    batches = [16, 64] if quick else [2**power for power in (range(9) if is_cpu else range(5, 13))]
+    batches = [16, 64] if quick else [2**power for power in (range(9) if is_cpu else range(4, 13, 2))]
     problem = problems.circle(SIZES, plan="dense")
     gates = problems.random_masks(problem, masks)
     vmaps = plain.vmapped(problem, gates[:few], batches, SOME)

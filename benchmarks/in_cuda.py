@@ -37,7 +37,7 @@ def evaluated(problem: Problem, gates: np.ndarray, some: int) -> Contender:
     """
     launch, compiler = _launcher(problem.nodes)
     offsets, slopes = (jnp.asarray(part * np.log2(np.e), jnp.float32) for part in problem.margins)
-    words = jax.jit(bits.packed)(jnp.asarray(gates, bool))[:, 0]
+    words = jax.jit(bits.packed)(jnp.asarray(gates))[:, 0]
     loss, gradient = jnp.zeros(len(gates)), jnp.zeros((len(gates), problem.nodes))
     # The kernel writes into arrays that JAX made; nobody has read them before.
     arrays = jax.block_until_ready((words, offsets, slopes, loss, gradient))

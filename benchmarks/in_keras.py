@@ -35,7 +35,7 @@ def loop(problem: Problem, gates: np.ndarray, some: int) -> Contender:
     evaluate = gradient_of(lambda rows: loss(targets, model([inputs, rows])))
 
     def run() -> list[tuple[Any, Any]]:
-        return [evaluate(np.tile(mask, (examples, 1))) for mask in gates]
+        return [evaluate(np.tile(mask, (examples, 1))) for mask in gates.astype(np.float32)]
 
     def answer(results: list[tuple[Any, Any]]) -> Answer:
         return Answer(gates[:some], *map(np.stack, zip(*results[:some], strict=True)))

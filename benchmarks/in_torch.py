@@ -72,7 +72,7 @@ class TorchLoss:
 def loop(problem: Problem, gates: np.ndarray, some: int, threads: int = 1) -> Contender:
     """Return the autograd loop over masks, single-threaded: threads slow down its small arrays."""
     loss = TorchLoss(problem)
-    masks = [loss.tensor(mask).requires_grad_() for mask in gates]
+    masks = [loss.tensor(mask).float().requires_grad_() for mask in gates]
 
     def one(mask: Any) -> tuple[Any, Any]:
         value = loss(mask)
@@ -90,7 +90,7 @@ def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) 
     """Return ``torch.func.vmap(grad_and_value)`` at its best batch and threads."""
     loss = TorchLoss(problem)
     function = loss.torch.func.vmap(loss.torch.func.grad_and_value(loss))
-    masks = loss.tensor(gates)
+    masks = loss.tensor(gates).float()
 
     def make(threads: int, batch: int) -> Contender:
         parts = masks.split(batch)

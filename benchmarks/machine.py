@@ -116,7 +116,7 @@ def _gemm_table() -> Table:
         "gradients, 20 nodes": (20, 1000, batch),
         "dense layer, 50 nodes": (50 * 128, 50, 1000),
         "margins, 1,000 nodes": (18_000, 1000, batch // 16),
-        **{f"large, {size}": (size,) * 3 for size in ((1024, 2048) if here.is_cpu else (4096, 8192))},
+        **{f"large, {size}": (size,) * 3 for size in ((1024, 2048) if here.is_cpu else (8192,))},
     }
     ways: dict[str, Callable[[tuple[int, int, int]], float]] = {"JAX": gemm_rate}
     if here.is_cpu:

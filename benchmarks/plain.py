@@ -47,7 +47,7 @@ def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) 
     """
 
     def best(options: dict[str, Any]) -> Contender:
-        function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
+        function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates, jnp.float32)
         calls, mapped_calls = (partial(make, function, masks, some, options) for make in (_calls, _mapped_calls))
         # ``mapped`` returns the contender with a batch of one.
         several = [batch for batch in batches if batch > 1]
@@ -58,7 +58,7 @@ def vmapped(problem: Problem, gates: np.ndarray, batches: list[int], some: int) 
 
 def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
     """Return a jitted ``lax.map`` over single masks, with the faster options."""
-    function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates)
+    function, masks = jax.value_and_grad(loss_of(problem)), jnp.asarray(gates, jnp.float32)
 
     def contender(options: dict[str, Any]) -> Contender:
         run = jax.jit(lambda masks: jax.lax.map(function, masks), compiler_options=options)

@@ -112,8 +112,8 @@ def images() -> tuple[Task, str]:
 
 
 def random_masks(problem: Problem, masks: int) -> np.ndarray:
-    """Return masks in which every node is on with probability 1/2, shape (masks, nodes), float32."""
-    return np.random.default_rng(1).integers(2, size=(masks, problem.nodes), dtype=bool).astype(np.float32)
+    """Return masks in which every node is on with probability 1/2, shape (masks, nodes), bool."""
+    return np.random.default_rng(1).integers(2, size=(masks, problem.nodes), dtype=bool)
 
 
 def exact(problem: Problem, gates: np.ndarray) -> tuple[float, np.ndarray]:

@@ -1,5 +1,6 @@
 """Sampled masks: loss and gate gradients of a 2-20-2 network, against alternatives and the machine's limit."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ from sweeps import device
 SOME = 8
 NOTES = [
     "`sweep` draws its masks, evaluates them and returns labelled arrays on the host; all others evaluate given masks "
-    "and return loss and gradient, `evaluate` log loss and its gradient too.",
+    "and return loss and gradient. The log loss and its gradient, which `evaluate` returns too, follow from these when "
+    "they are read.",
     "All multiply in float32, or to its digits. JAX's alternatives are compiled with XLA's defaults and with the "
     "engine's compiler options; the faster counts.",
     "Limit: two matrix products of 2 x nodes x examples operations a mask at the fastest rate of a large product, and "
@@ -56,7 +58,7 @@ def sizes(quick: bool) -> Sizes:
         return Sizes(2**13, 2**9, 2**9, 2**8, 32, 8, [16, 256], 2)
     if device.here().is_cpu:
         return Sizes(2**17, 2**12, 2**12, 2**11, 512, 32, [2**power for power in range(13)], 25)
-    return Sizes(2**24, 2**15, 2**11, 2**15, 512, 32, [2**power for power in range(7, 16)], 15)
+    return Sizes(2**24, 2**15, 2**11, 2**15, 512, 32, [2**power for power in range(7, 16, 2)], 15)
 
 
 def run(quick: bool = False) -> Report:
@@ -72,6 +74,7 @@ def run(quick: bool = False) -> Report:
         {
             "sweep": lambda: swept(problem, chosen.ours),
             "evaluate": lambda: evaluated(problem, gates),
+            **_by_products(problem, gates),
             "CUDA": lambda: in_cuda.evaluated(problem, gates, SOME),
             **plain.vmapped(problem, gates[: chosen.vmap], chosen.batches, SOME),
             "lax.map": lambda: plain.mapped(problem, gates[: chosen.mapped], SOME),
@@ -116,6 +119,14 @@ def evaluated(problem: Problem, gates: np.ndarray) -> Contender:
         len(gates),
         lambda result: Answer(gates[:SOME], result.loss[:SOME], result.loss_gradient[:SOME]),
     )
+
+
+def _by_products(problem: Problem, gates: np.ndarray) -> dict[str, Callable[[], Contender]]:
+    """Return the maker of the same without the fused kernel, where that is the plan."""
+    if problem.objective.plan.name != "fused":
+        return {}
+    name = 'gatesweep: evaluate by matrix products, plan="affine"'
+    return {"affine": lambda: evaluated(problems.circle(plan="affine"), gates)._replace(name=name)}
 
 
 def _targets(problem: Problem, timings: dict[str, Timing]) -> list[Target]:
