@@ -75,9 +75,8 @@ class AffineMargins:
         def add_block(sums: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
             offsets, slopes = _whole_groups(*block)
             margins = jnp.einsum("ken,nm->kem", jnp.concatenate([slopes, offsets[:, :, None]], axis=2), with_one)
-            losses, wrong = _of_groups(margins[0], gradients) if len(margins) == 1 else loss_and_wrong(margins)
-            loss = sums[0] + losses.sum(axis=0)
-            return (loss, sums[1] + jnp.einsum("ken,kem->nm", slopes, wrong) if gradients else None), None
+            loss, wrong = _summed_losses(margins, gradients)
+            return (sums[0] + loss, sums[1] + jnp.einsum("ken,kem->nm", slopes, wrong) if gradients else None), None
 
         start = (jnp.zeros_like(columns[0]), jnp.zeros_like(columns) if gradients else None)
         (loss, gradient), _ = jax.lax.scan(add_block, start, (self.offsets, self.slopes))
@@ -88,7 +87,8 @@ class AffineMargins:
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
-        return self.offsets.shape[1] * self.offsets.shape[2] + 2 * self.nodes
+        # Margins and probabilities; gates and gradients, each in both orders.
+        return 2 * self.offsets.shape[1] * self.offsets.shape[2] + 4 * self.nodes
 
 
 def _whole_groups(
@@ -102,29 +102,35 @@ def _whole_groups(
     )
 
 
-def _of_groups(
-    margins: Float[Array, "examples masks"], gradients: bool
-) -> tuple[Float[Array, "groups masks"], Float[Array, "1 examples masks"] | None]:
-    """Return the sum of the losses of each group of examples, and the probabilities of the wrong class where asked.
+def _summed_losses(
+    margins: Float[Array, "others examples masks"], gradients: bool
+) -> tuple[Float[Array, " masks"], Float[Array, "others examples masks"] | None]:
+    """Return the sum of the losses over examples and, where asked, the probabilities of the wrong classes.
 
-    With s = exp(-|margin|), a loss is max(margin, 0) + log(1 + s), and a group takes the logarithm of the product of
-    its 1 + s. Where probabilities are wanted, 1 / (1 + s) is 1 - d, with d the smaller probability of the two: so the
-    exponentials need not be kept. The product minus one is summed up beside the product, for losses near zero.
+    With s = exp(-|margin|), a loss of two classes is max(margin, 0) + log(1 + s), and a group of examples takes the
+    logarithm of the product of its 1 + s. Where probabilities are wanted, 1 / (1 + s) is 1 - d, with d the smaller of
+    the two: so no exponential is kept or computed again. The product minus one is summed up beside the product, for
+    losses near zero.
     """
+    if len(margins) > 1:
+        losses, wrong = loss_and_wrong(margins)
+        return losses.sum(axis=0), wrong
+    margins = margins[0]
     small = exp_of_negative(-jnp.abs(margins))
-    # Without a barrier the probabilities would be computed twice.
-    wrong = jax.lax.optimization_barrier(jnp.where(margins > 0, 1, small) / (1 + small)) if gradients else None
-    rows = len(margins) // GROUP
-    above, total, rest = jnp.zeros_like(margins[:rows]), jnp.ones_like(margins[:rows]), jnp.zeros_like(margins[:rows])
-    sign = -1 if gradients else 1
-    for start in range(0, len(margins), rows):
-        part = slice(start, start + rows)
+    wrong = jnp.where(margins > 0, 1, small) / (1 + small)
+    groups = len(margins) // GROUP
+    above, rest, sign = jnp.zeros_like(margins[:groups]), jnp.zeros_like(margins[:groups]), -1 if gradients else 1
+    total = jnp.ones_like(above)
+    for start in range(0, len(margins), groups):
+        part = slice(start, start + groups)
         is_wrong = margins[part] > 0
         above = above + jnp.where(is_wrong, margins[part], 0)
-        term = small[part] if wrong is None else jnp.where(is_wrong, 1 - wrong[part], wrong[part])
+        term = jnp.where(is_wrong, 1 - wrong[part], wrong[part]) if gradients else small[part]
         change = sign * (term * total)
-        total, rest = total + change, rest + change
-    return above + sign * log_of_sum(rest, total), None if wrong is None else wrong[None]
+        rest, total = rest + change, total + change
+    losses = above + sign * log_of_sum(rest, total)
+    # On CPUs this is a fast sum of rows; a reduction would be computed together with the logarithms, one by one.
+    return jnp.ones_like(losses[:, 0]) @ losses, wrong[None] if gradients else None
 
 
 def loss_and_wrong(
@@ -180,14 +186,10 @@ class AffineSquares:
         self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
-        # Masks innermost, as for margins.
-        columns = gates.astype(self.dtype).T
-        residuals = self.factor[:, :-1] @ columns + self.factor[:, -1:]
-        loss = jnp.square(residuals).sum(axis=0) / self.examples
-        if not gradients:
-            return loss, None
-        gradient = self.factor[:, :-1].T @ residuals * (2 / self.examples)
-        return loss, jax.lax.optimization_barrier(gradient).T
+        gates = gates.astype(self.dtype)
+        residuals = gates @ self.factor[:, :-1].T + self.factor[None, :, -1]
+        loss = jnp.square(residuals).sum(axis=1) / self.examples
+        return loss, (residuals @ self.factor[:, :-1] * (2 / self.examples) if gradients else None)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
