@@ -149,15 +149,18 @@ def _of_groups(values: Float[Array, "masks nodes"], counted: Bool[Array, "masks 
     deviation = jnp.where(counted, values - mean[:, None], 0)
     powers = [(deviation**power).sum(axis=1) for power in range(2, highest + 1)]
     rest = [jnp.zeros_like(mean)] * (4 - highest)
-    return _merged_groups(*(part.reshape(-1, nodes) for part in (number, mean, *powers, *rest)))
+    return _merged_groups(Moments(*(part.reshape(-1, nodes) for part in (number, mean, *powers, *rest))), side)
 
 
-def _merged_groups(number: Array, mean: Array, m2: Array, m3: Array, m4: Array) -> Moments:
+def _merged_groups(parts: Moments, side: int) -> Moments:
     """Moments of all groups, along the leading axis, in the type that the device computes in."""
+    number, mean, m2, m3, m4 = parts
 
     def total(terms: Array) -> Array:
         # A product, not a sum: XLA's CPU compiler would fuse a sum with those that make its terms, and slow both down.
-        return jnp.dot(jnp.ones(len(terms), terms.dtype), terms, precision="highest")
+        rows = terms.reshape(len(terms) // side, -1)
+        columns = jnp.dot(jnp.ones(len(rows), rows.dtype), rows, precision="highest")
+        return columns.reshape(side, -1).sum(axis=0)
 
     count = number.astype(mean.dtype)
     whole = number.sum(axis=0)
@@ -257,8 +260,8 @@ def _best_of(
         best, left = state
         candidates = jax.lax.top_k(-left, min(BEST, len(left)))[1]
         same = _equal(codes[:, candidates], codes) & jnp.isfinite(left)[None]
-        first = jnp.argmax(same, axis=1)
-        is_new = same.any(axis=1) & ~jnp.tril(first[:, None] == first[None], -1).any(axis=1)
+        first = jnp.where(same, jnp.arange(len(left)), len(left)).min(axis=1)
+        is_new = (first < len(left)) & ~jnp.tril(first[:, None] == first[None], -1).any(axis=1)
         found = Best(jnp.where(is_new, loss[first], jnp.inf), draw[first], gates[first])
         both = jax.tree.map(lambda *parts: jnp.concatenate(parts), best, found)
         order = jax.lax.top_k(-both.loss, BEST)[1]

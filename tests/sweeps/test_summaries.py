@@ -150,6 +150,33 @@ def test_a_batch_is_summed_up(values, count, seed):
     assert running.log_loss_histogram.sum() == positive.sum()
 
 
+def test_a_large_batch_keeps_the_digits_of_a_small_spread():
+    # Accelerators take such batches. Added up one after the other, so many numbers may lose half of their digits.
+    masks, random = 2**17, np.random.default_rng(4)
+    gates = random.random((masks, 2)) < [0.5, 0.99]
+    loss = (1 + 1e-3 * random.normal(size=masks)).astype(np.float32)
+    gradient = (-100 + 0.1 * random.normal(size=(masks, 2))).astype(np.float32)
+    found = jax.jit(summaries.of_batch)(gates, jax.jit(with_logs)(loss, gradient), np.ones(masks, bool))
+    samples = [(found.loss, loss.astype(float)), (found.log_loss, np.log(loss.astype(float)))]
+    for spread, values in (
+        (found.loss_gradient, gradient.astype(float)),
+        (found.log_loss_gradient, gradient.astype(float) / loss[:, None]),
+    ):
+        for state, node in np.ndindex(2, 2):
+            one = [part[state, node] for part in spread]
+            samples.append((Moments(*one, np.nan, np.nan), values[gates[:, node] == state, node]))
+    for moments, sample in samples:
+        wanted, spread = moments_of(sample), sample.std()
+        assert moments.number == wanted.number
+        np.testing.assert_allclose(moments.mean, wanted.mean, rtol=0, atol=SINGLE * np.abs(sample).max())
+        np.testing.assert_allclose(moments.m2, wanted.m2, rtol=1e-5)
+        if not np.isnan(moments.m3):
+            # Deviations are those from the rounded mean, which float32 holds to a ten-thousandth of the spread.
+            bound = 1e-5 * spread**3 + 3 * SINGLE * np.abs(sample).max() * spread**2
+            np.testing.assert_allclose(moments.m3, wanted.m3, rtol=0, atol=masks * bound)
+            np.testing.assert_allclose(moments.m4, wanted.m4, rtol=2e-5)
+
+
 @pytest.mark.parametrize("batches", [1, 3])
 @pytest.mark.parametrize("repeats", [1, 4, 24])
 def test_the_best_masks_are_distinct(repeats, batches):
