@@ -37,8 +37,17 @@ class BernoulliSampler:
     def __call__(self, key: Array, streams: Array, draws: Array) -> Bool[Array, "draws nodes"]:
         """Return the masks of draws."""
         indices, chains = streams // self.chains, streams % self.chains
-        bits = threefry.bits(threefry.folded(key, indices, chains, draws), self.nodes)
-        return (bits <= self.last[indices, None]) & self.possible[indices, None]
+        last, possible = self.last[indices][None], self.possible[indices][None]
+        first, second = threefry.folded(key, indices, chains, draws)
+        half = -(-self.nodes // 2)
+
+        # A loop over two halves, so that the compiler makes the masks once, however much reads them. Draws are
+        # innermost: there are enough of them to fill a processor's vectors.
+        def some(nodes: UInt32[Array, " half"]) -> Bool[Array, "half draws"]:
+            return (threefry.words((first[None], second[None]), nodes[:, None]) <= last) & possible
+
+        halves = lax.map(some, jnp.arange(2 * half, dtype=jnp.uint32).reshape(2, half))
+        return halves.reshape(2 * half, -1)[: self.nodes].T
 
 
 @jax.tree_util.register_dataclass

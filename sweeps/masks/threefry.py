@@ -2,7 +2,7 @@
 
 They equal those of ``jax.random`` with a threefry key under ``jax_threefry_partitionable``. That setting, and others of
 JAX, change the bits that ``jax.random`` makes of a key; masks must not depend on them. JAX's own threefry is a loop
-over arrays in memory on CPUs and a call of a library on GPUs. Written out, it becomes a part of what uses the bits.
+over arrays in memory on CPUs and a call of a library on GPUs; written out, it is compiled like any other arithmetic.
 
 References
 ----------
@@ -38,7 +38,7 @@ def hashed(key: Words, counter: Words) -> Words:
 def folded(key: UInt32[Array, " 2"], *numbers: UInt32[Array, " draws"]) -> Words:
     """Return the keys of numbers, one number of each draw after the other."""
 
-    # A loop, so that the keys lie in memory after it. The compiler would make them anew for every word of random bits.
+    # What a loop makes lies in memory. Else the compiler would make the keys anew for every word of random bits.
     def fold(keys: Words, number: Array) -> tuple[Words, None]:
         return hashed(keys, (jnp.zeros_like(number), number)), None
 
@@ -54,8 +54,12 @@ def split(keys: Words) -> tuple[Words, Words]:
 
 def bits(keys: Words, number: int) -> UInt32[Array, "draws number"]:
     """Return words of 32 random bits; the first words of a key do not depend on their number."""
-    counts = lax.broadcasted_iota(jnp.uint32, (len(keys[0]), number), 1)
-    first, second = hashed((keys[0][:, None], keys[1][:, None]), (jnp.zeros_like(counts), counts))
+    return words((keys[0][:, None], keys[1][:, None]), lax.broadcasted_iota(jnp.uint32, (1, number), 1))
+
+
+def words(keys: Words, numbers: UInt32[Array, "#*shape"]) -> UInt32[Array, "*shape"]:
+    """Return single words of those that ``bits`` returns, by their numbers."""
+    first, second = hashed(keys, (jnp.zeros_like(numbers), numbers))
     return first ^ second
 
 
