@@ -22,9 +22,8 @@ from sweeps.logarithms import log1p_of_positive
 from sweeps.plans import Plan, blocks
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins, AffineSquares, loss_and_wrong
 
-# Nodes in the low part, whose table has 2^LOW_NODES rows, and the most numbers that table may hold. With 8 nodes and a
-# thousand examples it takes a megabyte and stays in a CPU's cache: 1.15 to 1.3 times as fast as with 10.
-LOW_NODES = 8
+# Nodes in the low part, whose table has 2^LOW_NODES rows, and the most numbers that table may hold.
+LOW_NODES = 10
 MOST_TABLE = 2**26
 # Largest exponents in float32: of a product, which overflows at e^88, and of the table's factor alone.
 MOST_EXPONENT, MOST_FACTOR = 80.0, 60.0
@@ -34,7 +33,7 @@ GROUPS = (4, 2, 1)
 LARGEST_BLOCK = 512
 # Rows of the cube that a CPU evaluates together, and those of its batches without gradients and with them: enough to
 # keep every core busy, few enough for their results to fit in cache. An accelerator takes all rows of a batch together.
-ROWS, BATCH, BATCH_WITH_GRADIENTS = 4, 256, 16
+ROWS, BATCH, BATCH_WITH_GRADIENTS = 4, 64, 4
 # The compiled program repeats its steps for every class: many classes would make it long.
 MOST_CLASSES = 32
 

@@ -75,12 +75,12 @@ def kinds(whole):
     return [(type(part).__name__, len(part.places) if isinstance(part, cube.Tame) else 1) for part in whole.parts]
 
 
-# Eight nodes are in the low part: below, at and above it; 7 and 13 examples leave groups of four incomplete.
-@pytest.mark.parametrize(("nodes", "examples", "others"), [(1, 7, 1), (3, 13, 3), (8, 6, 1), (10, 13, 1)])
+# Ten nodes are in the low part: below, at and above it; 7 and 13 examples leave groups of four incomplete.
+@pytest.mark.parametrize(("nodes", "examples", "others"), [(1, 7, 1), (3, 13, 3), (10, 6, 1), (12, 13, 1)])
 def test_every_mask_of_cubes_of_any_size(nodes, examples, others, x64):
     drawn = margins(nodes, examples, others, seed=nodes)
     whole = cube.build(plan_of(*drawn, np.float64))
-    assert kinds(whole) == [("Tame", 4)] and whole.low_nodes == min(nodes, 8)
+    assert kinds(whole) == [("Tame", 4)] and whole.low_nodes == min(nodes, 10)
     wanted = expected(*drawn)
     loss, gradient = evaluated(whole)
     np.testing.assert_allclose(loss, wanted[0], rtol=1e-10)
@@ -114,7 +114,7 @@ MIXTURES = {
 def test_margins_from_small_to_extreme(name, x64):
     reaches, kind = MIXTURES[name]
     # One node more than the low part has.
-    drawn = margins(9, 12, reach=np.array(reaches))
+    drawn = margins(11, 12, reach=np.array(reaches))
     whole = cube.build(plan_of(*drawn, np.float64))
     assert kinds(whole) == kind
     (loss, gradient), wanted = evaluated(whole), expected(*drawn)
@@ -124,7 +124,7 @@ def test_margins_from_small_to_extreme(name, x64):
 
 def test_extreme_margins_in_single_precision():
     reaches, kind = MIXTURES["all kinds"]
-    drawn = margins(9, 12, reach=np.array(reaches))
+    drawn = margins(11, 12, reach=np.array(reaches))
     whole = cube.build(plan_of(*drawn, np.float32))
     assert kinds(whole) == kind
     (loss, gradient), wanted, (of_loss, of_gradient) = evaluated(whole), expected(*drawn), rounding(*drawn)
@@ -157,15 +157,15 @@ def test_tiny_losses_keep_their_digits(middle):
 
 
 def test_tiny_losses_of_large_and_opposite_slopes_keep_their_digits():
-    # The low nodes move the margins by 40 up and down, and the high node takes them 105 down from there: all of
-    # them end below -65. e^-105 alone is no float32, though e^-65 is one.
-    slopes = np.zeros((9, 1, 4), np.float32)
-    slopes[:8] = np.where(np.arange(8) % 2, -10, 10)[:, None, None]
-    slopes[8] = -50
-    offsets = np.full((1, 4), -55, np.float32)
+    # The low nodes move the margins by 50 up and down, and the high node takes them 110 down from there: all of
+    # them end below -60. e^-110 alone is no float32, though e^-60 is one.
+    slopes = np.zeros((11, 1, 4), np.float32)
+    slopes[:10] = np.where(np.arange(10) % 2, -10, 10)[:, None, None]
+    slopes[10] = -50
+    offsets = np.full((1, 4), -60, np.float32)
     wanted, _ = expected(offsets, slopes)
     loss, _ = evaluated(cube.build(plan_of(offsets, slopes, np.float32)), gradients=False)
-    # Sums of multiples of five are exact, the rest is as above; what is below e^-85 may be no float32.
+    # Sums of multiples of ten are exact, the rest is as above; what is below e^-85 may be no float32.
     normal = wanted > np.exp(-85.0)
     assert 0.2 < normal.mean() < 1
     np.testing.assert_allclose(np.asarray(loss)[normal], wanted[normal], rtol=32 * SINGLE)
@@ -207,15 +207,15 @@ def test_networks_are_the_oracles(name, x64):
     np.testing.assert_allclose(gradient, wanted.loss_gradient, rtol=1e-10, atol=1e-10)
 
 
-# Memory for one row, for eight of sixteen, and for all; tame and wild examples of three classes.
-@pytest.mark.parametrize(("batch", "rows"), [(1, 1), (2**16, 8), (2**20, 16)])
+# Memory for one row, for two of four, and for all; tame and wild examples of three classes.
+@pytest.mark.parametrize(("batch", "rows"), [(1, 1), (2**16, 2), (2**20, 4)])
 def test_an_accelerator_takes_as_many_rows_together_as_fit(batch, rows, monkeypatch, x64):
     drawn = margins(12, 12, others=2, reach=np.repeat([20.0, 300.0], 6), seed=4)
     whole, wanted = cube.build(plan_of(*drawn, np.float64)), expected(*drawn)
     on_cpu = evaluated(whole)
     helpers.set_device(monkeypatch, platform="gpu", batch=batch)
     masks = whole.batch(True, 2**12, None)
-    assert masks == rows << 8
+    assert masks == rows << 10
     parts = [whole.evaluate(jnp.uint32(first), masks, True) for first in range(0, 2**12, masks)]
     for found, there, right in zip(map(np.concatenate, zip(*parts, strict=True)), on_cpu, wanted, strict=True):
         np.testing.assert_allclose(found, there, rtol=0, atol=1e-12 * np.abs(right).max())
@@ -223,7 +223,7 @@ def test_an_accelerator_takes_as_many_rows_together_as_fit(batch, rows, monkeypa
 
 
 # Of nine examples in groups of four: a product for the high nodes' part of the margins of each place in a group, and
-# one for all gradients. A mask has 15 numbers, and 12 probabilities for gradients.
+# one for all gradients. A row of 14 nodes has 2^10 masks; a mask has 15 numbers, and 12 probabilities for gradients.
 @pytest.mark.parametrize(("gradients", "products", "most"), [(False, 4, 2**24), (True, 5, 2**23)])
 def test_an_accelerator_takes_a_batch_without_a_loop_over_rows(gradients, products, most, monkeypatch):
     whole = cube.build(plan_of(*margins(14, 9, seed=4), np.float32))
@@ -260,7 +260,7 @@ def test_a_sweep_says_how_it_was_evaluated_and_why():
 
 @pytest.fixture(scope="module")
 def twelve():
-    """A network of twelve nodes: sixteen rows of the cube, whose low part has eight."""
+    """A network of twelve nodes: four rows of the cube, whose low part has ten."""
     problem = helpers.problem((2, 12, 2), "tanh", "cross_entropy", 2, examples=9, seed=12)
     objective = helpers.objective(problem)
     return problem, objective, sweeps.sweep(objective, sweeps.Hypercube())
