@@ -134,8 +134,9 @@ def _spread(
     # sum, and a number of a mask, spread over the nodes, costs more than a sum.
     values = values / jnp.where(counted[:, None] & jnp.isfinite(values), unit[:, None], jnp.nan)
     valid = jnp.isfinite(values)
-    states = [_of_groups(values, chosen & valid, highest=2) for chosen in (~on, on)]
-    return Spread(*(jnp.stack(parts) for parts in list(zip(*states, strict=True))[:3]))
+    states = (_of_groups(values, chosen & valid, highest=2) for chosen in (~on, on))
+    both = jax.tree.map(lambda *parts: jnp.stack(parts), *states)
+    return Spread(both.number, both.mean, both.m2)
 
 
 def _of_groups(values: Float[Array, "masks nodes"], counted: Bool[Array, "masks nodes"], highest: int) -> Moments:
