@@ -35,13 +35,13 @@ from sweeps.plans.affine import NEVER_WRONG, AffineMargins
 # with 32 examples in a block.
 MASKS, WARPS, STAGES = 64, 4, 2
 # Examples in a block, by words of nodes: more nodes need more of the registers and of the memory on the chip, where
-# four words and these blocks take 98 of the 99 KiB that the smallest chips have.
+# four words and these blocks take 82 of the 99 KiB that the smallest chips have.
 BLOCKS = {1: 32, 2: 32, 3: 16, 4: 16}
 MOST_NODES = WORD * max(BLOCKS)
 # Most examples in a piece, for which the products of 1 + 2^-|margin| are within range. Pieces are summed up outside of
 # the kernel: short sums are more exact, and few masks on many examples still make many programs.
 PIECE = 1024
-# Most slopes, of which a plan keeps four copies; and the largest margin or slope, which must not overflow in units of
+# Most slopes, of which a plan keeps three copies; and the largest margin or slope, which must not overflow in units of
 # log 2.
 MOST_SLOPES, LARGEST = 2**28, 1e38
 # The bits of a float32 that TF32 has.
@@ -61,7 +61,6 @@ class Fused:
     offsets : margins with all gates off, shape (pieces, rows)
     slopes : d margin / d gate, of each word of 32 nodes first the upper parts, which TF32 holds, and then the rest, in
         TF32 as well, shape (pieces, rows, columns)
-    across : the same the other way round, its rows in the order of ``_without_exchange``, shape (pieces, columns, rows)
     interpret : whether the kernel is interpreted, which any device can do, slowly
     """
 
@@ -70,7 +69,6 @@ class Fused:
     affine: AffineMargins
     offsets: Float32[Array, "pieces rows"]
     slopes: Float32[Array, "pieces rows columns"]
-    across: Float32[Array, "pieces columns rows"]
     interpret: bool = field(metadata=dict(static=True))
 
     @property
@@ -163,7 +161,6 @@ def _sums(plan: Fused, words: UInt32[Array, "masks words"], gradients: bool) -> 
             pl.BlockSpec((MASKS, width // WORD), lambda program, piece: (program, 0)),
             pl.BlockSpec((None, rows), lambda program, piece: (piece, 0)),
             pl.BlockSpec((None, rows, columns), lambda program, piece: (piece, 0, 0)),
-            pl.BlockSpec((None, columns, rows), lambda program, piece: (piece, 0, 0)),
         ],
         out_specs=blocks,
         out_shape=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
@@ -171,14 +168,13 @@ def _sums(plan: Fused, words: UInt32[Array, "masks words"], gradients: bool) -> 
         interpret=plan.interpret,
         name="fused",
     )
-    return call(words, plan.offsets, plan.slopes, plan.across)
+    return call(words, plan.offsets, plan.slopes)
 
 
 def _kernel(
     words_ref: Any,
     offsets_ref: Any,
     slopes_ref: Any,
-    across_ref: Any,
     loss_ref: Any,
     *gradient_ref: Any,
     interpret: bool,
@@ -193,16 +189,18 @@ def _kernel(
         positive, product, gradient = sums
         examples = pl.ds(step * block, block)
         margins = offsets_ref[examples][None, :]
-        for word in words:
-            margins += dot(gates[word], slopes_ref[examples, pl.ds(2 * WORD * word, 2 * WORD)].T)
+        tiles = [slopes_ref[examples, pl.ds(2 * WORD * word, 2 * WORD)] for word in words]
+        for on, tile in zip(gates, tiles, strict=True):
+            margins += dot(on, tile.T)
         small = _power(margins, interpret)
         positive += jnp.maximum(margins, 0).sum(axis=1)
         product += small + product * small
         if gradient_ref:
-            upper, rest = _parts(_wrong(margins, small, interpret))
-            for word in words:
-                high = across_ref[pl.ds(2 * WORD * word, WORD), examples].T
-                low = across_ref[pl.ds(2 * WORD * word + WORD, WORD), examples].T
+            wrong = _wrong(margins, small, interpret)
+            upper = _cut(wrong)
+            upper, rest = _without_exchange(upper), _without_exchange(wrong - upper)
+            for word, tile in enumerate(tiles):
+                high, low = (_without_exchange(part.T).T for part in jnp.split(tile, 2, axis=1))
                 gradient[word] += dot(rest, high) + dot(upper, low) + dot(upper, high)
         return positive, product, gradient
 
@@ -251,26 +249,19 @@ def _triton() -> Any:
     return triton
 
 
-def _parts(
-    wrong: Float32[Array, "masks block"],
-) -> tuple[Float32[Array, "masks block"], Float32[Array, "masks block"]]:
-    """Return the part of probabilities that TF32 holds, and the rest."""
-    upper = _cut(wrong)
-    return _without_exchange(upper), _without_exchange(wrong - upper)
-
-
 def _cut(values: Float32[Array, "*shape"]) -> Float32[Array, "*shape"]:
+    """Return the part of numbers that TF32 holds."""
     return jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(values, jnp.uint32) & KEPT, jnp.float32)
 
 
-def _without_exchange(values: Float32[Array | np.ndarray, "... examples"]) -> Any:
+def _without_exchange(values: Float32[Array, "rows block"]) -> Float32[Array, "rows block"]:
     """Put even examples of every eight before odd ones.
 
     Tensor cores leave results 2 i and 2 i + 1 in one thread, and take factors i and i + 4 from it. A sum over examples
     may be in any order, and in this one no thread needs numbers of another.
     """
-    *leading, examples = values.shape
-    return values.reshape(*leading, examples // 8, 4, 2).swapaxes(-1, -2).reshape(values.shape)
+    rows, block = values.shape
+    return values.reshape(rows, block // 8, 4, 2).swapaxes(2, 3).reshape(rows, block)
 
 
 def _dot(left: Float32[Array, "a b"], right: Float32[Array, "b c"], interpret: bool) -> Float32[Array, "a c"]:
@@ -293,7 +284,7 @@ def fits(plan: Plan) -> tuple[bool, str]:
     if plan.nodes > MOST_NODES:
         return False, f"it is for {MOST_NODES} nodes at most"
     if plan.slopes.size > MOST_SLOPES:
-        return False, "four copies of the slopes would not fit in memory"
+        return False, "its copies of the slopes would not fit in memory"
     # A comparison with NaN is false.
     if not jnp.maximum(jnp.abs(plan.slopes).max(), jnp.abs(plan.offsets).max()) <= LARGEST:
         return False, "margins are too large, or not finite"
@@ -315,8 +306,7 @@ def build(plan: AffineMargins, interpret: bool = False) -> Fused:
     slopes = np.pad(slopes, [padding, (0, words * WORD - plan.nodes)]).reshape(pieces, rows, words, WORD)
     high = _rounded(slopes)
     slopes = np.stack([high, _rounded(slopes - high)], axis=3).reshape(pieces, rows, -1)
-    across = _without_exchange(slopes.swapaxes(1, 2))
-    return Fused(plan, jnp.asarray(offsets, jnp.float32), jnp.asarray(slopes), jnp.asarray(across), interpret)
+    return Fused(plan, jnp.asarray(offsets, jnp.float32), jnp.asarray(slopes), interpret)
 
 
 def _rounded(values: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
