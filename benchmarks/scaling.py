@@ -1,23 +1,22 @@
 """Scaling: masks a second as examples, nodes or masks grow, against the limit of the arithmetic alone."""
 
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import sweeps
+from analysis.errors import TooLargeError
 from benchmarks import problems
 from benchmarks.machine import rates
 from benchmarks.report import Report, Table, Target
 from benchmarks.timing import seconds
+from sweeps import device
 
 # The common point of the axes.
 EXAMPLES, NODES = 1000, 20
 # Allowed excess of a slope over that of the arithmetic: 0.02 over a factor of 1,000 is 15 %, as timings vary.
 NOISE = 0.02
-# Bytes of a mask in a sweep's result: loss, gradient and those of the logarithm in float32, and the gates.
-RETURNED = 4 * (2 * NODES + 2) + NODES
 
 
 class Point(NamedTuple):
@@ -82,7 +81,7 @@ def axes(quick: bool) -> list[Axis]:
     return [
         Axis("examples", [100, 300, 1000, 3000, 10_000, 30_000, 100_000], lambda size: enough(size, NODES)),
         Axis("nodes", [10, 30, 100, 300, 1000], lambda size: enough(EXAMPLES, size)),
-        Axis("masks", [10**power for power in range(3, 8)], lambda masks: masks),
+        Axis("masks", [10**power for power in range(3, 8 if device.here().is_cpu else 9)], lambda masks: masks),
     ]
 
 
@@ -92,9 +91,6 @@ def _measure(axis: Axis, quick: bool) -> list[Point]:
         examples = value if axis.name == "examples" else EXAMPLES
         nodes = value if axis.name == "nodes" else NODES
         masks = axis.masks(value)
-        # A sweep holds its result twice while it joins the pieces.
-        if axis.name == "masks" and 2 * masks * RETURNED > _memory() / 2:
-            break
         # An untrained network has moderate margins at every size.
         problem = problems.circle((2, nodes, 2), examples, trained=False)
         design = sweeps.Bernoulli(probability=0.5, draws=masks)
@@ -102,7 +98,10 @@ def _measure(axis: Axis, quick: bool) -> list[Point]:
         def work(problem: Any = problem, design: Any = design) -> Any:
             return sweeps.sweep(problem.objective, design)
 
-        first = seconds(work)  # compiles
+        try:
+            first = seconds(work)  # compiles
+        except TooLargeError:
+            break
         runs = [seconds(work) for _ in range(2 if quick else 5 if first < 5 else 1)]
         least = masks * rates().seconds_per_mask(nodes, examples)
         points.append(Point(examples, nodes, masks, min(runs), least))
@@ -112,14 +111,6 @@ def _measure(axis: Axis, quick: bool) -> list[Point]:
 def slope(sizes: list[int], times: list[float]) -> float:
     """Return the exponent of times in the size, by least squares of logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
-
-
-def _memory() -> float:
-    """Return the machine's memory in bytes; infinite if the system does not report it."""
-    names = getattr(os, "sysconf_names", {})
-    if "SC_PHYS_PAGES" not in names:
-        return np.inf
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _table(name: str, points: list[Point], slopes: tuple[float, float, float]) -> Table:

@@ -77,20 +77,23 @@ def in_float32(problem: Problem, gates: np.ndarray) -> Contender:
     fitting = max(1, device.here().batch // offsets.size)
     batch = min(len(gates), 1 << (fitting.bit_length() - 1))
 
-    def evaluate(gates: Float[Array, "masks nodes"]) -> tuple[Array, Array]:
+    def evaluate(offsets: Array, slopes: Array, gates: Float[Array, "masks nodes"]) -> tuple[Array, Array]:
         margins = jnp.einsum("ken,mn->kem", slopes, gates, precision="highest") + offsets[:, :, None]
         whole = jnp.concatenate([jnp.zeros_like(margins[:1]), margins])
         wrong = jax.nn.softmax(whole, axis=0)[1:]
         gradient = jnp.einsum("ken,kem->mn", slopes, wrong, precision="highest")
         return jax.nn.logsumexp(whole, axis=0).mean(axis=0), gradient / offsets.shape[1]
 
-    run = jax.jit(lambda masks: jax.lax.map(evaluate, masks.reshape(-1, batch, masks.shape[1])))
+    @jax.jit
+    def run(offsets: Array, slopes: Array, masks: Array) -> tuple[Array, Array]:
+        return jax.lax.map(partial(evaluate, offsets, slopes), masks.reshape(-1, batch, masks.shape[1]))
 
     def answer(results: tuple[Array, Array]) -> Answer:
         loss, gradient = (part.reshape(len(gates), *part.shape[2:]) for part in results)
         return Answer(gates[:SOME], loss[:SOME], gradient[:SOME])
 
-    return Contender(f"plain float32 products, {batch} masks together", lambda: run(masks), len(gates), answer)
+    name = f"plain float32 products, {batch} masks together"
+    return Contender(name, lambda: run(offsets, slopes, masks), len(gates), answer)
 
 
 def _margins(problem: Problem) -> tuple[Array, Array]:
