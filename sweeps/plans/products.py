@@ -39,7 +39,7 @@ def einsum(
 
     Parameters
     ----------
-    spec : such as "ij,jk->ik", with an output and one index that is summed over
+    spec : such as "ij,jk->ik", with an output; indices that are summed over are neighbours, or stay in float32
     left, right : the operands
     masks : whether all numbers of the right one are zero or one; a traced truth value decides while it runs
     """
@@ -111,14 +111,14 @@ def pay(spec: str, pairs: Sequence[tuple[int, int]], left: tuple[int, ...], righ
     """
     of_left, of_right, of_result = _indices(spec)
     summed = _summed(spec)
-    if len(summed) > 1:
+    if summed not in of_left or summed not in of_right:
         return False
     sizes = dict(zip(of_left + of_right, left + right, strict=True))
     operations = 2 * math.prod(sizes.values())
     operands, result = math.prod(left) + math.prod(right), math.prod(sizes[index] for index in of_result)
     single = max(operations / FLOAT32, 4 * (operands + result) / MEMORY)
     parts = 2 * len(pairs) * operands
-    pieces = 4 * _pieces(sizes[summed]) * result
+    pieces = 4 * _pieces(math.prod(sizes[index] for index in summed)) * result
     split = max(len(pairs) * operations / BFLOAT16, (parts + pieces) / MEMORY)
     return MARGIN * (split + (parts + pieces - 4 * result) / MEMORY) < single
 
@@ -126,13 +126,14 @@ def pay(spec: str, pairs: Sequence[tuple[int, int]], left: tuple[int, ...], righ
 def _of_parts(
     spec: str, pairs: Sequence[tuple[int, int]], left: Float[Array, "..."], right: Float[Array, "..."]
 ) -> Float[Array, "..."]:
-    """One product, whose sum runs over the pairs of parts and then over the index, piece by piece."""
+    """One product, whose sum runs over the pairs of parts and what was summed over before, piece by piece."""
     of_left, of_right, of_result = _indices(spec)
     summed = _summed(spec)
+    left, right = _merged(left, of_left, summed), _merged(right, of_right, summed)
     left = stacked(left, of_left.index(summed), [pair[0] for pair in pairs])
     right = stacked(right, of_right.index(summed), [pair[1] for pair in pairs])
-    # Upper-case letters: P the pieces, Q the pairs.
-    of_left, of_right = (indices.replace(summed, f"PQ{summed}") for indices in (of_left, of_right))
+    # Upper-case letters: P the pieces, Q the pairs, R the numbers of a piece.
+    of_left, of_right = (indices.replace(summed, "PQR") for indices in (of_left, of_right))
     pieces = jnp.einsum(
         f"{of_left},{of_right}->P{of_result}",
         left,
@@ -141,6 +142,12 @@ def _of_parts(
         preferred_element_type=jnp.float32,
     )
     return pieces.sum(axis=0)
+
+
+def _merged(values: Float[Array, "..."], indices: str, merged: str) -> Float[Array, "..."]:
+    """Make one axis of neighbouring ones."""
+    first = indices.index(merged)
+    return values.reshape(*values.shape[:first], -1, *values.shape[first + len(merged) :])
 
 
 def stacked(values: Float[Array, "..."], axis: int, parts: Sequence[int]) -> BFloat16[Array, "..."]:
@@ -174,6 +181,6 @@ def _indices(spec: str) -> list[str]:
 
 
 def _summed(spec: str) -> str:
-    """The index that is summed over, or several."""
+    """The indices that are summed over."""
     of_left, of_right, of_result = _indices(spec)
     return "".join(index for index in of_left if index in of_right and index not in of_result)
