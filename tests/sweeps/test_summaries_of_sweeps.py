@@ -123,7 +123,7 @@ def test_a_summary_is_that_of_the_draws(name):
 def test_several_items_batches_and_merges(monkeypatch):
     # Items of 64 draws in batches of 16, and at most two summaries of a stream in memory. 150 draws a stream are two
     # items and 22 draws, which are no whole batches either.
-    monkeypatch.setattr(runner, "CALL_BYTES", 64 * 64)
+    monkeypatch.setattr(runner, "CALL_BYTES", 64 * 28.75)
     monkeypatch.setattr(runner, "MOST_PARTS", 2)
     assert_exact_summary(
         sweeps.sweep(exact(), DESIGNS["Bernoulli"], seed=3, keep="summary", batch_size=16), "Bernoulli"
