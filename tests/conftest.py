@@ -48,6 +48,13 @@ def forgotten():
         jax.clear_caches()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def full_precision():
+    """On accelerators, let products that the tests themselves make be of float32; the package asks for what it needs."""
+    if jax.default_backend() != "cpu":
+        jax.config.update("jax_default_matmul_precision", "highest")
+
+
 @pytest.fixture
 def x64():
     """Double precision, for comparison with the reference to 1e-10."""
