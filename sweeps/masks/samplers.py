@@ -90,7 +90,7 @@ class FlipPathsSampler:
         """Return the places of nodes that may be flipped in the order without the others, whose ranks mean nothing."""
         draws = lax.broadcasted_iota(jnp.int32, orders.shape, 0)
         counted = jnp.zeros_like(orders).at[draws, orders].set(self.flippable.astype(orders.dtype)[None])
-        return jnp.take_along_axis(jnp.cumsum(counted, axis=1), orders, axis=1) - 1
+        return jnp.take_along_axis(jnp.cumsum(counted, axis=1, dtype=orders.dtype), orders, axis=1) - 1
 
 
 @jax.tree_util.register_dataclass

@@ -69,12 +69,12 @@ def permutations(keys: Words, number: int) -> Int[Array, "draws number"]:
     # Words may tie. After this many sorts every order is almost equally likely, as in jax.random.
     for sorts in range(math.ceil(3 * math.log(max(1, number)) / math.log(2**32 - 1))):
         keys, subkeys = split(keys)
-        places = _sorting(bits(subkeys, number))
+        places = places_in_order(bits(subkeys, number))
         orders = _taken(orders, places) if sorts else places
     return orders
 
 
-def _sorting(words: UInt32[Array, "draws number"]) -> Int[Array, "draws number"]:
+def places_in_order(words: UInt32[Array, "draws number"]) -> Int[Array, "draws number"]:
     """Return the places of words in ascending order, equal words in theirs: a stable ``argsort``.
 
     CPUs sort single words four times as fast as pairs of word and place, so the place replaces a word's last bits.

@@ -4,6 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 import sweeps
 from sweeps import InputError, seeds, tasks
@@ -81,7 +84,7 @@ def of_jax(made):
     return np.stack([made(jax.random.fold_in(key, draw)) for key, draw in zip(streams, DRAWS, strict=True)])
 
 
-STREAMS, DRAWS = (5, 5, 6, 2**31 - 1), (2**31 + 7, 0, 1, 1)
+STREAMS, DRAWS = (5, 5, 6, 2**31 - 3), (2**31 + 7, 0, 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +93,64 @@ def keys():
     return threefry.folded(jnp.asarray(seeds.words(2**40 + 3)), *numbers)
 
 
+def bits_of_jax(key, number):
+    return jax.random.bits(key, (number,), jnp.uint32)
+
+
 @pytest.mark.parametrize("number", [1, 2, 7, 300])
 def test_bits_and_orders_are_those_of_jax_random(keys, number):
-    wanted = of_jax(lambda key: jax.random.bits(key, (number,), jnp.uint32))
+    wanted = of_jax(lambda key: bits_of_jax(key, number))
     np.testing.assert_array_equal(threefry.bits(keys, number), wanted)
     wanted = of_jax(lambda key: jax.random.permutation(key, number))
     np.testing.assert_array_equal(threefry.permutations(keys, number), wanted)
     wanted = of_jax(lambda key: jax.random.key_data(jax.random.split(key)))
     np.testing.assert_array_equal(np.moveaxis(np.array(threefry.split(keys)), 2, 0), wanted)
+
+
+def test_orders_of_many_numbers_are_sorted_twice_as_in_jax_random(keys):
+    wanted = of_jax(lambda key: jax.random.permutation(key, 1700))
+    np.testing.assert_array_equal(threefry.permutations(keys, 1700), wanted)
+
+
+@given(arrays.arrays(np.uint32, (3, 9), elements=st.integers(0, 20) | st.integers(0, 2**32 - 1)))
+def test_words_that_tie_or_differ_in_their_last_bits_are_sorted_like_others(words):
+    found = jax.jit(threefry.places_in_order)(jnp.asarray(words))
+    np.testing.assert_array_equal(found, np.argsort(words, axis=1, kind="stable"))
+
+
+def draws_of(design, nodes, layers=None):
+    """Masks of four draws, straight from the sampler."""
+    sampler = (design.bound(layers) if layers else design).sampler(nodes)
+    numbers = (jnp.array(part, jnp.uint32) for part in (STREAMS, DRAWS))
+    return jax.jit(lambda *numbers: sampler(jnp.asarray(seeds.words(2**40 + 3)), *numbers))(*numbers)
+
+
+@pytest.mark.parametrize("nodes", [1, 4, 33])
+def test_masks_are_what_jax_random_makes_them(nodes):
+    probabilities, chains = np.array([0.375, 0.75]), 2**30 - 1
+    masks = draws_of(sweeps.Bernoulli(probabilities, chains=chains), nodes)
+    for stream, draw, mask in zip(STREAMS, DRAWS, masks, strict=True):
+        key, (index, chain) = seeds.key(2**40 + 3), divmod(stream, chains)
+        for number in (index, chain, draw):
+            key = jax.random.fold_in(key, number)
+        np.testing.assert_array_equal(mask, np.asarray(bits_of_jax(key, nodes)) < probabilities[index] * 2**32)
+    orders = of_jax(lambda key: jax.random.permutation(key, nodes))
+    np.testing.assert_array_equal(draws_of(sweeps.FixedSize(nodes // 2), nodes), orders < nodes // 2)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("every", [True, False])
+def test_paths_are_what_jax_random_makes_them(every):
+    """Node by node: a random start, then the nodes that may be flipped in the order of a random permutation."""
+    layers = ["one", "other", "one", "one", "other", "one", "one"]
+    may = np.array([every or layer == "one" for layer in layers])
+    starts = of_jax(lambda key: bits_of_jax(jax.random.split(key)[0], 7)) < 0.25 * 2**32
+    orders = of_jax(lambda key: jax.random.permutation(jax.random.split(key)[1], 7))
+    design = sweeps.FlipPaths(paths=9, probability=0.25, layer=None if every else "one")
+    for path, start, order in zip(np.asarray(draws_of(design, 7, layers)), starts, orders, strict=True):
+        mask = start.copy()
+        for step, node in enumerate(node for node in np.argsort(order) if may[node]):
+            np.testing.assert_array_equal(path[step], mask)
+            mask[node] ^= True
+        np.testing.assert_array_equal(path[-1], mask)
+        assert len(path) == may.sum() + 1
