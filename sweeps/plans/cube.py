@@ -86,12 +86,13 @@ class Tame:
 
     def sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         """Sums over the examples of losses (rows, lows) and gradients (rows, lows, nodes)."""
-        return _sum_over((self.places, self.slopes), lambda block: _sums_of_groups(*block, bits, gradients))
+        return _sum_over((self.places, self.slopes), lambda block: _sums_of_groups(block, bits, gradients))
 
 
 def _sums_of_groups(
-    places: tuple[Place, ...], slopes: Float[Array, "nodes terms"], bits: Array, gradients: bool
+    block: tuple[tuple[Place, ...], Float[Array, "nodes terms"]], bits: Array, gradients: bool
 ) -> tuple[Array, Array | None]:
+    places, slopes = block
     # Terms e^u e^v, (columns, rows, lows) for every place and class. In this form the compiler keeps them out of
     # memory: it fuses them into the sum over the columns, which runs along vectors of lows.
     terms = []
