@@ -61,13 +61,16 @@ def binary_cross_entropy(outputs: Float[Array, "*shape 1"], targets: Shaped[Arra
     return softplus(jnp.where(targets.astype(bool), -margin, margin))
 
 
+@jax.custom_jvp
 def softplus(margin: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return log(1 + exp(margin)) = max(margin, 0) + log(1 + exp(-|margin|)); twice as fast on CPUs as jax.nn.softplus.
 
-    ``jnp.where`` gives the derivative 1/2 at zero, which max and abs would not.
+    Its derivative is one quotient, which the compiler computes once and keeps.
     """
-    positive = margin >= 0
-    return jnp.where(positive, margin, 0) + log1p_of_positive(exp_of_negative(jnp.where(positive, -margin, margin)))
+    return jnp.maximum(margin, 0) + log1p_of_positive(exp_of_negative(-jnp.abs(margin)))
+
+
+softplus.defjvps(lambda tangent, _, margin: tangent * jax.nn.sigmoid(margin))
 
 
 def squared_error(outputs: Float[Array, "*shape outputs"], targets: Shaped[Array, "..."]) -> Float[Array, "*shape"]:

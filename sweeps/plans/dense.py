@@ -20,6 +20,8 @@ from sweeps.plans.vmapped import NetworkLoss
 
 # Most examples in a block, on any device; wide rows make products fast.
 LARGEST_BLOCK = 1024
+# Most terms of a margin that are written out one by one in the program.
+MOST_TERMS = 128
 
 
 @jax.tree_util.register_dataclass
@@ -89,25 +91,29 @@ class Dense:
         present: Float[Array, " block"],
     ) -> Float[Array, " masks"]:
         """Return the sum of the losses over a block of examples."""
-        start, values = 0, hidden[None]
-        for index, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
-            last = index == len(self.kernels) - 1
-            if last and self._has_margin:
-                kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
-            folded = gates[:, start : start + len(kernel), None] * kernel[None]
-            if index == 0:
-                sums = jnp.einsum("mio,ie->moe", folded, values[0])
-            else:
-                sums = jnp.einsum("mio,mie->moe", folded, values)
-            sums = sums + bias[None, :, None]
-            values = ACTIVATIONS[self.output_activation if last else self.activation](sums)
-            start += len(kernel)
+        starts = np.cumsum([len(kernel) for kernel in self.kernels])[:-1].tolist()
+        layers = list(zip(jnp.split(gates, starts, axis=1), self.kernels, self.biases, strict=True))
         if self._has_margin:
-            sign = jnp.where(targets == 1, -1, 1).astype(values.dtype)
-            return (softplus(values[:, 0] * sign[None]) * present[None]).sum(axis=1)
+            sign = jnp.where(targets == 1, -1, 1).astype(hidden.dtype)
+            return (softplus(self._margins(layers, hidden) * sign[None]) * present[None]).sum(axis=1)
+        values = hidden
+        for layer in layers[:-1]:
+            values = ACTIVATIONS[self.activation](_product(_folded(*layer), _with_one(values)))
+        values = ACTIVATIONS[self.output_activation](_product(_folded(*layers[-1]), _with_one(values)))
         each = jax.vmap(lambda outputs: self.loss.each(outputs.T, targets.T))(values)
         # Padding may overflow where examples do not; 0 times infinity would be NaN.
         return jnp.where(present[None] > 0, each, 0).sum(axis=1)
+
+    def _margins(self, layers: list[tuple[Array, Array, Array]], values: Float[Array, "first block"]) -> Array:
+        """Return the second logit minus the first, shape (masks, block)."""
+        *layers, (gates, kernel, bias) = layers
+        outgoing, constant = gates * (kernel[:, 1] - kernel[:, 0])[None], bias[1] - bias[0]
+        for index, layer in enumerate(layers):
+            folded, with_one = _folded(*layer), _with_one(values)
+            if index == len(layers) - 1 and self.activation == "relu":
+                return _margins_of_relu(folded, outgoing, with_one) + constant
+            values = ACTIVATIONS[self.activation](_product(folded, with_one))
+        return _product(outgoing[:, None], values)[:, 0] + constant
 
     @property
     def _has_margin(self) -> bool:
@@ -122,6 +128,63 @@ class Dense:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         widest = max(kernel.shape[1] for kernel in self.kernels)
         return (2 if gradients else 1) * widest * self.present.shape[1]
+
+
+def _folded(
+    gates: Float[Array, "masks inputs"], kernel: Float[Array, "inputs outputs"], bias: Float[Array, " outputs"]
+) -> Float[Array, "masks outputs more"]:
+    """Return a layer's kernel with the gates of its inputs folded in, and the bias as the last of its inputs."""
+    last = jnp.broadcast_to(bias[None, :, None], (len(gates), len(bias), 1))
+    return jnp.concatenate([gates[:, None] * kernel.T[None], last], axis=2)
+
+
+def _with_one(values: Float[Array, "*masks inputs block"]) -> Float[Array, "*masks more block"]:
+    """Append the input that a bias is the weight of."""
+    return jnp.concatenate([values, jnp.ones_like(values[..., :1, :])], axis=-2)
+
+
+def _product(
+    folded: Float[Array, "masks outputs inputs"], values: Float[Array, "*masks inputs block"]
+) -> Float[Array, "masks outputs block"]:
+    """Multiply each mask's kernel by its values, or by those that all masks share."""
+    return jnp.einsum("moi,ie->moe" if values.ndim == 2 else "moi,mie->moe", folded, values)
+
+
+@jax.custom_vjp
+def _margins_of_relu(
+    folded: Float[Array, "masks outputs inputs"],
+    outgoing: Float[Array, "masks outputs"],
+    values: Float[Array, "*masks inputs block"],
+) -> Float[Array, "masks block"]:
+    """Return sum_o outgoing_o relu(sum_i folded_oi values_i).
+
+    Backwards, the derivative by outgoing_o is the sum over examples of those whose sum passes, times that sum; the sum
+    is linear in folded_oi, and so is the derivative: it comes from the product that gives the derivative by folded_oi.
+    So activations are neither kept nor read again.
+    """
+    return _forwards(folded, outgoing, values)[0]
+
+
+def _forwards(folded: Array, outgoing: Array, values: Array) -> tuple[Array, tuple[Array, ...]]:
+    sums = _product(folded, values)
+    if sums.shape[1] > MOST_TERMS:
+        return jnp.einsum("mo,moe->me", outgoing, jax.nn.relu(sums)), (folded, outgoing, values, sums)
+    # Term by term the compiler keeps them out of memory.
+    terms = [outgoing[:, node, None] * jnp.where(sums[:, node] > 0, sums[:, node], 0) for node in range(sums.shape[1])]
+    return sum(terms[1:], start=terms[0]), (folded, outgoing, values, sums)
+
+
+def _backwards(kept: tuple[Array, ...], change: Float[Array, "masks block"]) -> tuple[Array, Array, Array | None]:
+    folded, outgoing, values, sums = kept
+    passed = jnp.where(sums > 0, change[:, None], 0)
+    shared = values.ndim == 2
+    weights = jnp.einsum("moe,ie->moi" if shared else "moe,mie->moi", passed, values)
+    # Values that all masks share are data.
+    by_values = None if shared else jnp.einsum("moi,moe->mie", folded * outgoing[:, :, None], passed)
+    return weights * outgoing[:, :, None], (folded * weights).sum(axis=2), by_values
+
+
+_margins_of_relu.defvjp(_forwards, _backwards)
 
 
 def build(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:

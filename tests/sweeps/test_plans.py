@@ -10,7 +10,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import device
-from sweeps.plans import preferred_batch
+from sweeps.plans import dense, preferred_batch
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import AFFINE, LAYERED, PROBLEMS, SMALL
@@ -72,6 +72,26 @@ def test_losses_are_the_same_without_gradients(name):
     assert alone.loss_gradient is None and alone.log_loss_gradient is None
     of_loss, _ = helpers.rounding(PROBLEMS[name], all_gates(name))
     np.testing.assert_allclose(alone.loss, expected(name).loss, rtol=0, atol=of_loss)
+
+
+@pytest.mark.parametrize("name", ["two classes", "one-hot", "two layers"])
+def test_masks_may_be_bool(name):
+    plan, masks = helpers.objective(PROBLEMS[name]).plan.tree, reference.masks(PROBLEMS[name].nodes)
+    found, wanted = plan.evaluate(jnp.asarray(masks, bool), True), plan.evaluate(jnp.asarray(masks, plan.dtype), True)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("most_terms", [1, 128])
+@pytest.mark.parametrize(
+    ("sizes", "activation"), [((2, 4, 3, 2), "relu"), ((2, 3, 2, 3, 2), "relu"), ((2, 3, 2, 2), "tanh")]
+)
+def test_margins_of_several_layers(sizes, activation, most_terms, x64, monkeypatch):
+    monkeypatch.setattr(dense, "MOST_TERMS", most_terms)
+    # With another number of examples jit compiles anew.
+    problem = helpers.problem(sizes, activation, "cross_entropy", 2, examples=12 + most_terms, seed=12)
+    gates = np.concatenate([reference.masks(problem.nodes), helpers.partial_gains(problem.nodes)])
+    assert_exact(helpers.objective(problem, np.float64, "dense").evaluate(gates), reference.evaluate(problem, gates))
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
