@@ -83,8 +83,8 @@ class Objective:
         where the losses of examples may depend on the other examples, as with normalisation over the batch. Losses
         and gradients are exact means over all examples whatever it is.
     plan : str
-        How gate vectors are evaluated: ``"affine"``, ``"dense"``, ``"vmapped"``, or ``"auto"`` for the fastest that
-        fits. All agree to rounding.
+        How gate vectors are evaluated: ``"affine"``, ``"fused"`` (affine in one kernel, on NVIDIA GPUs), ``"dense"``,
+        ``"vmapped"``, or ``"auto"`` for the fastest that fits. All agree to rounding.
     precision : str
         Of matrix products, one of ``PRECISIONS``. The default, ``"highest"``, is float32 everywhere; ``"high"`` and
         ``"default"`` let a GPU or TPU round to fewer bits (TF32, bfloat16).

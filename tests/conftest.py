@@ -50,7 +50,7 @@ def forgotten():
 
 @pytest.fixture(autouse=True, scope="session")
 def full_precision():
-    """On accelerators, let products that the tests themselves make be of float32; the package asks for what it needs."""
+    """On accelerators, let products that tests make themselves be of float32; the package asks for what it needs."""
     if jax.default_backend() != "cpu":
         jax.config.update("jax_default_matmul_precision", "highest")
 

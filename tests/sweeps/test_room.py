@@ -16,7 +16,7 @@ class TestTooLarge:
         swept(None)
         evaluated.clear()
         monkeypatch.setattr(disk, "free_memory", lambda: 36 * 4.25 - 1)
-        message = r'Bernoulli\(.* of 2 nodes needs 1.53e-07 GB of memory, .* give keep="summary" or fewer draws, or give'
+        message = r'Bernoulli\(.* of 2 nodes needs 1.53e-07 GB of memory, .* give keep="summary" or fewer draws, or'
         with pytest.raises(MemoryError, match=message):
             swept(None)
         assert not evaluated

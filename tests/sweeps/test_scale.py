@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import jax
 import numpy as np
@@ -16,7 +18,9 @@ import pytest
 import zarr
 
 import sweeps
+from sweeps import device
 from sweeps.engine import batches, runner
+from sweeps.plans import choosing, fused
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
 from tests.sweeps.helpers import SINGLE, SMALL
@@ -57,9 +61,17 @@ def swept_on_all_devices():
     objective, draws = helpers.objective(SMALL), sweeps.Bernoulli((0.25, 0.75), draws=53)
     return {
         "draws": sweeps.sweep(objective, draws, seed=3, batch_size=8),
+        "kernel": swept_as_on_a_gpu(helpers.objective(SMALL), draws),
         "cube": sweeps.sweep(objective, sweeps.Hypercube(), gradients=False),
         "summary": sweeps.sweep(objective, draws, seed=3, batch_size=8, keep="summary", gradients=False),
     }
+
+
+def swept_as_on_a_gpu(objective, draws):
+    """By the fused kernel, interpreted, with results that land in pinned memory while four calls are in flight."""
+    objective.plan = choosing.Choice("fused", "a test", fused.build(objective.plan.tree, interpret=True))
+    with patch.object(device, "here", lambda: replace(device.CPU, landing="pinned_host", in_flight=4)):
+        return sweeps.sweep(objective, draws, seed=3, batch_size=8)
 
 
 ON_FOUR_DEVICES = """
@@ -278,8 +290,11 @@ def test_four_devices_give_what_one_gives(children, folder):
     # Masks are equal; losses and gradients are those of two programs, each within its rounding.
     of_loss, of_gradient = helpers.rounding(SMALL, np.ones(SMALL.nodes))
     np.testing.assert_array_equal(four["draws"].gates, one["draws"].gates)
-    np.testing.assert_allclose(four["draws"].loss_gradient, one["draws"].loss_gradient, rtol=0, atol=2 * of_gradient)
-    for name in ("draws", "cube"):
+    for name in ("draws", "kernel"):
+        np.testing.assert_array_equal(four[name].gates, one["draws"].gates)
+        np.testing.assert_allclose(four[name].loss_gradient, one["draws"].loss_gradient, rtol=0, atol=2 * of_gradient)
+        np.testing.assert_allclose(four[name].loss, one["draws"].loss, rtol=0, atol=2 * of_loss)
+    for name in ("draws", "kernel", "cube"):
         assert four[name].sizes == one[name].sizes
         np.testing.assert_allclose(four[name].loss, one[name].loss, rtol=0, atol=2 * of_loss)
     found, wanted = four["summary"], one["summary"]

@@ -68,7 +68,7 @@ FINE = {
         design=among("bernoulli", "fixed_size", "leave_one_out", "hypercube"), sites=each(text, least=0),
         probability=each(number(lambda value: 0 <= value <= 1), distinct=True), on=whole(0), draws=count, chains=count,
         seed=seed, gradients=flag, keep=among("draws", "summary"), batch_size=count,
-        plan=among("auto", "affine", "dense", "vmapped"), precision=among("highest", "high", "default"),
+        plan=among("auto", "affine", "fused", "dense", "vmapped"), precision=among("highest", "high", "default"),
     ),
 }  # fmt: skip
 OF_TASK = {
