@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Shaped
 
 from sweeps.losses import LOSSES, Loss, softplus
 from sweeps.networks import ACTIVATIONS, MLP, is_plain
-from sweeps.plans import blocks
+from sweeps.plans import as_floats, blocks
 from sweeps.plans.vmapped import NetworkLoss
 
 # Most examples in a block, on any device; wide rows make products fast.
@@ -70,7 +70,7 @@ class Dense:
         self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
-        gates = gates.astype(self.dtype)
+        gates = as_floats(gates, self.dtype)
 
         def add_block(sums: Any, block: tuple[Array, Array, Array]) -> tuple[Any, None]:
             if not gradients:
@@ -98,8 +98,8 @@ class Dense:
             return (softplus(self._margins(layers, hidden) * sign[None]) * present[None]).sum(axis=1)
         values = hidden
         for layer in layers[:-1]:
-            values = ACTIVATIONS[self.activation](_product(_folded(*layer), _with_one(values)))
-        values = ACTIVATIONS[self.output_activation](_product(_folded(*layers[-1]), _with_one(values)))
+            values = ACTIVATIONS[self.activation](_sums(*layer, values))
+        values = ACTIVATIONS[self.output_activation](_sums(*layers[-1], values))
         each = jax.vmap(lambda outputs: self.loss.each(outputs.T, targets.T))(values)
         # Padding may overflow where examples do not; 0 times infinity would be NaN.
         return jnp.where(present[None] > 0, each, 0).sum(axis=1)
@@ -109,10 +109,9 @@ class Dense:
         *layers, (gates, kernel, bias) = layers
         outgoing, constant = gates * (kernel[:, 1] - kernel[:, 0])[None], bias[1] - bias[0]
         for index, layer in enumerate(layers):
-            folded, with_one = _folded(*layer), _with_one(values)
             if index == len(layers) - 1 and self.activation == "relu":
-                return _margins_of_relu(folded, outgoing, with_one) + constant
-            values = ACTIVATIONS[self.activation](_product(folded, with_one))
+                return _margins_of_relu(_folded(*layer), outgoing, _with_one(values)) + constant
+            values = ACTIVATIONS[self.activation](_sums(*layer, values))
         return _product(outgoing[:, None], values)[:, 0] + constant
 
     @property
@@ -128,6 +127,16 @@ class Dense:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         widest = max(kernel.shape[1] for kernel in self.kernels)
         return (2 if gradients else 1) * widest * self.present.shape[1]
+
+
+def _sums(
+    gates: Float[Array, "masks inputs"],
+    kernel: Float[Array, "inputs outputs"],
+    bias: Float[Array, " outputs"],
+    values: Float[Array, "*masks inputs block"],
+) -> Float[Array, "masks outputs block"]:
+    """Return what a layer makes of its gated inputs, before its activation."""
+    return _product(gates[:, None] * kernel.T[None], values) + bias[None, :, None]
 
 
 def _folded(
