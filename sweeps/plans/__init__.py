@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Protocol
 
+import jax
 from jaxtyping import Array, Float, Shaped
 
 from sweeps import device
@@ -38,6 +39,15 @@ class Plan(Protocol):
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         ...
+
+
+def as_floats(gates: Shaped[Array, "masks nodes"], dtype: Any) -> Float[Array, "masks nodes"]:
+    """Return gates as floating-point numbers.
+
+    A compiler that sees that a factor was true or false selects instead of multiplying, and zero times infinity would
+    be zero.
+    """
+    return jax.lax.optimization_barrier(gates.astype(dtype)) if gates.dtype == bool else gates.astype(dtype)
 
 
 def preferred_batch(plan: Plan, gradients: bool) -> int:

@@ -13,7 +13,7 @@ from sweeps import calling, checks, device
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss, sum_of_counted
-from sweeps.plans import hoisting, separable
+from sweeps.plans import as_floats, hoisting, separable
 from sweeps.program import widest
 
 # Most bytes to keep of values that do not depend on the gates.
@@ -169,7 +169,7 @@ class Prepared:
         self, gates: Shaped[Array, "masks nodes"], gradients: bool
     ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
         """Return mean losses and, when asked, their gate gradients."""
-        function, gates = jax.value_and_grad(self.of_part) if gradients else self.of_part, gates.astype(self.dtype)
+        function, gates = jax.value_and_grad(self.of_part) if gradients else self.of_part, as_floats(gates, self.dtype)
 
         def of_part(values: Any) -> Any:
             return jax.vmap(lambda vector: function(vector, values))(gates)
