@@ -18,13 +18,15 @@ from jaxtyping import Array, Float, Shaped
 from sweeps.examples import Examples
 from sweeps.logarithms import exp_of_negative, log1p_of_positive, log_of_sum
 from sweeps.losses import LOSSES, target_values
-from sweeps.plans import blocks
+from sweeps.plans import blocks, preferred_batch, products
 from sweeps.plans.vmapped import NetworkLoss
 
 # Most numbers in an array of slopes; above, the network is evaluated by the vmapped plan.
 MOST_SLOPES = 2**30
 # Margin of padding examples, with loss and gradient of exactly zero in float32 and float64.
 NEVER_WRONG = -1e30
+# Products of slopes and gates, of classes, examples, nodes and masks.
+MARGINS = "ken,nm->kem"
 # Examples that share a logarithm; the product of 2^-GROUP to 1 in float32 has room for 126.
 GROUP = 8
 
@@ -59,6 +61,13 @@ class AffineMargins:
         """Floating-point type of gates and losses."""
         return self.slopes.dtype
 
+    @property
+    def is_of_parts(self) -> bool:
+        """Whether tensor cores make the margins of whole batches, from bfloat16 parts of the slopes."""
+        masks = self.nodes, preferred_batch(self, gradients=True)
+        pay = products.pay(MARGINS, products.OF_MASKS, self.slopes.shape[1:], masks)
+        return pay and products.are_wanted(self.dtype)
+
     def prepared(self) -> Self:
         """Nothing is left to prepare."""
         return self
@@ -71,12 +80,16 @@ class AffineMargins:
         columns = gates.astype(self.dtype).T
         # The product adds the offsets too: elsewhere, every margin would look up the block of its offset.
         with_one = jnp.concatenate([columns, jnp.ones_like(columns[:1])])
+        are_masks = products.are_masks(gates)
 
         def add_block(sums: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
             offsets, slopes = _whole_groups(*block)
-            margins = jnp.einsum("ken,nm->kem", jnp.concatenate([slopes, offsets[:, :, None]], axis=2), with_one)
+            with_offsets = jnp.concatenate([slopes, offsets[:, :, None]], axis=2)
+            margins = products.einsum(MARGINS, with_offsets, with_one, are_masks)
             loss, wrong = _summed_losses(margins, gradients)
-            return (sums[0] + loss, sums[1] + jnp.einsum("ken,kem->nm", slopes, wrong) if gradients else None), None
+            if wrong is None or not gradients:
+                return (sums[0] + loss, None), None
+            return (sums[0] + loss, sums[1] + products.einsum("ken,kem->nm", slopes, wrong)), None
 
         start = (jnp.zeros_like(columns[0]), jnp.zeros_like(columns) if gradients else None)
         (loss, gradient), _ = jax.lax.scan(add_block, start, (self.offsets, self.slopes))
@@ -219,7 +232,10 @@ def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
     if not np.isfinite(np.asarray(rows.slopes)).all():
         return None, "slopes of the outputs are not finite"
     of_rows = _squares if loss.loss.name == "squared_error" else _margins
-    return of_rows(rows), "outputs are affine in the gates, as random gates confirm"
+    plan, reason = of_rows(rows), "outputs are affine in the gates, as random gates confirm"
+    if isinstance(plan, AffineMargins) and plan.is_of_parts:
+        reason += "; tensor cores multiply masks by slopes, which are cut in three bfloat16 parts"
+    return plan, reason
 
 
 @jax.jit

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Shaped
 
 from sweeps.losses import LOSSES, Loss, softplus
 from sweeps.networks import ACTIVATIONS, MLP, is_plain
-from sweeps.plans import as_floats, blocks
+from sweeps.plans import as_floats, blocks, products
 from sweeps.plans.vmapped import NetworkLoss
 
 # Most examples in a block, on any device; wide rows make products fast.
@@ -156,7 +156,7 @@ def _product(
     folded: Float[Array, "masks outputs inputs"], values: Float[Array, "*masks inputs block"]
 ) -> Float[Array, "masks outputs block"]:
     """Multiply each mask's kernel by its values, or by those that all masks share."""
-    return jnp.einsum("moi,ie->moe" if values.ndim == 2 else "moi,mie->moe", folded, values)
+    return products.einsum("moi,ie->moe" if values.ndim == 2 else "moi,mie->moe", folded, values)
 
 
 @jax.custom_vjp
@@ -187,9 +187,9 @@ def _backwards(kept: tuple[Array, ...], change: Float[Array, "masks block"]) -> 
     folded, outgoing, values, sums = kept
     passed = jnp.where(sums > 0, change[:, None], 0)
     shared = values.ndim == 2
-    weights = jnp.einsum("moe,ie->moi" if shared else "moe,mie->moi", passed, values)
+    weights = products.einsum("moe,ie->moi" if shared else "moe,mie->moi", passed, values)
     # Values that all masks share are data.
-    by_values = None if shared else jnp.einsum("moi,moe->mie", folded * outgoing[:, :, None], passed)
+    by_values = None if shared else products.einsum("moi,moe->mie", folded * outgoing[:, :, None], passed)
     return weights * outgoing[:, :, None], (folded * weights).sum(axis=2), by_values
 
 

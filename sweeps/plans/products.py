@@ -35,8 +35,6 @@ def einsum(
 ) -> Float[Array, "..."]:
     """Return what jnp.einsum does of two arrays; on tensor cores where these are faster and as exact.
 
-    There an infinite number makes its sums NaN.
-
     Parameters
     ----------
     spec : such as "ij,jk->ik", with an output; indices that are summed over are neighbours, or stay in float32
@@ -158,15 +156,20 @@ def stacked(values: Float[Array, "..."], axis: int, parts: Sequence[int]) -> BFl
     padding = [(0, 0)] * values.ndim
     padding[axis] = (0, pieces * length - size)
     cut = jnp.pad(values, padding).reshape(*before, pieces, length, *values.shape[axis + 1 :])
-    three = split(cut)
-    return jnp.stack([three[part] for part in parts], axis=axis + 1)
+    high, *rest = split(cut)
+    # An infinite number times a part of zero would be NaN: it stands in the last pair alone, that of both high parts.
+    few = [jnp.where(jnp.isfinite(high), high, 0), *rest]
+    return jnp.stack([few[part] for part in parts[:-1]] + [high], axis=axis + 1)
 
 
 def split(values: Float[Array, "*shape"]) -> tuple[BFloat16[Array, "*shape"], ...]:
-    """Return three bfloat16 parts of float32 numbers, high, middle and low, whose sum they are."""
+    """Return three bfloat16 parts of float32 numbers, high, middle and low, whose sum they are.
+
+    What is not finite is its own high part; the others are zero.
+    """
     # The compiler removes casts there and back, but not this rounding.
     high = jax.lax.reduce_precision(values, 8, 7)
-    rest = values - high
+    rest = jnp.where(jnp.isfinite(high), values - high, 0)
     middle = jax.lax.reduce_precision(rest, 8, 7)
     return tuple(part.astype(jnp.bfloat16) for part in (high, middle, rest - middle))
 

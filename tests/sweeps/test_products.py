@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sweeps.plans import products
+from tests import reference
 from tests.sweeps import helpers
 
 MARGINS, GRADIENT, DENSE = "ken,nm->kem", "ken,kem->nm", "mio,ie->moe"
@@ -158,12 +159,14 @@ def test_derivatives_are_those_of_the_product(tensor_cores):
     )
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_does_not_become_finite(value, tensor_cores):
-    slopes, gates = normal(1, 5, 4), masks(4, 3)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("gates", ["masks", "gains"])
+def test_what_is_not_finite_is_what_it_is_in_float32(value, gates, tensor_cores):
+    slopes, right = normal(1, 5, 4), masks(4, 3) if gates == "masks" else normal(4, 3)
     slopes[0, 2, 1] = value
-    found = jitted(products.einsum, MARGINS, masks=True)(slopes, gates)
-    assert np.isnan(found[0, 2]).all() and np.isfinite(np.delete(found, 2, axis=1)).all()
+    found = jitted(products.einsum, MARGINS, masks=gates == "masks")(slopes, right)
+    np.testing.assert_allclose(found, jitted(jnp.einsum, MARGINS)(slopes, right), rtol=1e-5, atol=1e-6)
+    assert np.isfinite(found).sum() == 12
 
 
 @pytest.mark.parametrize("precision", ["high", "default"])
@@ -197,3 +200,28 @@ def test_parts_are_taken_for_many_nodes_and_masks(nodes, masks, margins, gradien
     slopes, gates, wrong = (9, 2000, nodes), (nodes, masks), (9, 2000, masks)
     assert products.pay(MARGINS, products.OF_MASKS, slopes, gates) is margins
     assert products.pay(GRADIENT, products.OF_NUMBERS, slopes, wrong) is gradients
+
+
+@pytest.mark.parametrize(
+    ("plan", "name"), [("affine", "two classes"), ("affine", "four classes"), ("dense", "two layers")]
+)
+@pytest.mark.parametrize("kind", [bool, np.float32])
+def test_objectives_give_the_oracles_numbers(plan, name, kind, tensor_cores):
+    problem = helpers.PROBLEMS[name]
+    gates = np.concatenate([reference.masks(problem.nodes), helpers.partial_gains(problem.nodes)]).astype(kind)
+    objective = helpers.objective(problem, plan=plan)
+    assert objective.plan.name == plan and "bf16" in objective.program[0]
+    # Compiled anew: the engine's programs may have been compiled for a CPU.
+    with jax.default_matmul_precision("highest"):
+        loss, gradient = jax.jit(objective.plan.tree.evaluate, static_argnums=1)(jnp.asarray(gates), True)
+    wanted = reference.evaluate(problem, gates)
+    of_loss, of_gradient = helpers.rounding(problem, gates)
+    np.testing.assert_allclose(loss, wanted.loss, rtol=0, atol=of_loss)
+    np.testing.assert_allclose(gradient, wanted.loss_gradient, rtol=0, atol=of_gradient)
+
+
+def test_a_plan_says_that_it_multiplies_parts(monkeypatch, tensor_cores):
+    assert "bfloat16" in helpers.objective(helpers.SMALL, plan="affine").plan.reason
+    helpers.set_device(monkeypatch)
+    objective = helpers.objective(helpers.SMALL, plan="affine")
+    assert "bfloat16" not in objective.plan.reason and "bf16" not in objective.program[0]
