@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
+from sweeps import device
 from sweeps.losses import LOSSES, Loss, softplus
 from sweeps.networks import ACTIVATIONS, MLP, is_plain
 from sweeps.plans import as_floats, blocks, products
@@ -176,6 +177,9 @@ def _margins_of_relu(
 
 def _forwards(folded: Array, outgoing: Array, values: Array) -> tuple[Array, tuple[Array, ...]]:
     sums = _product(folded, values)
+    if not device.here().is_cpu:
+        # One kernel; term by term every node would take another.
+        return (outgoing[:, :, None] * jax.nn.relu(sums)).sum(axis=1), (folded, outgoing, values, sums)
     if sums.shape[1] > MOST_TERMS:
         return jnp.einsum("mo,moe->me", outgoing, jax.nn.relu(sums)), (folded, outgoing, values, sums)
     # Term by term the compiler keeps them out of memory.
