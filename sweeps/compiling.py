@@ -28,7 +28,9 @@ def jit(function: Callable[..., Any], static_argnames: Sequence[str] = (), **mor
         As for ``jax.jit``.
     """
     inner = jax.jit(function, static_argnames=static_argnames, **more)
-    outer = cache(lambda: jax.jit(function, static_argnames=static_argnames, compiler_options=options(), **more))
+    outer = cache(
+        lambda known: jax.jit(function, static_argnames=static_argnames, compiler_options=dict(known), **more)
+    )
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -36,16 +38,18 @@ def jit(function: Callable[..., Any], static_argnames: Sequence[str] = (), **mor
         leaves = [*jax.tree.leaves((args, kwargs)), jnp.zeros(())]
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return inner(*args, **kwargs)
-        return outer()(*args, **kwargs)
+        return outer(tuple(options().items()))(*args, **kwargs)
 
     return call
 
 
-@cache
 def options() -> dict[str, Any]:
     """Return the options that this machine's compiler knows."""
-    if not device.here().is_cpu:
-        return {}
+    return _of_cpu() if device.here().is_cpu else {}
+
+
+@cache
+def _of_cpu() -> dict[str, Any]:
     wanted = WITHOUT_YNN | (WIDE if _has_avx512() else {})
     return {name: value for name, value in wanted.items() if _is_known(name, value)}
 

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import checks, compiling, examples, gating, losses, networks
+from sweeps import checks, compiling, device, examples, gating, losses, networks
 from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 
 PRECISIONS = ("highest", "high", "default")
@@ -286,13 +286,14 @@ class Objective:
         return self._checked_gates(gates).astype(self.plan.tree.dtype)
 
     def _checked_gates(self, gates: Any) -> Shaped[Array, "*masks nodes"]:
-        """Return gates as booleans, which are known to be masks, or as floats of the plan's type."""
+        """Return gates as floats of the plan's type, or on an accelerator as booleans, which are known to be masks."""
         array = gates if isinstance(gates, jax.Array) else examples.as_array("gates", gates)
         if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
             raise InputTypeError(f"gates must be bool, integer or float, got {array.dtype}")
         if array.ndim == 0 or array.shape[-1] != len(self.nodes):
             raise InputError(f"gates must have shape (..., {len(self.nodes)}), one gate a node, got {array.shape}")
-        dtype = jnp.dtype(bool) if array.dtype == bool else self.plan.tree.dtype
+        is_known = array.dtype == bool and not device.here().is_cpu
+        dtype = jnp.dtype(bool) if is_known else self.plan.tree.dtype
         with np.errstate(over="ignore"):
             found = array.astype(dtype)
         # Values are not known while a function is traced; on a device they are checked there.

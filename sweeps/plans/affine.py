@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from sweeps import device
 from sweeps.examples import Examples
 from sweeps.logarithms import exp_of_negative, log1p_of_positive, log_of_sum
 from sweeps.losses import LOSSES, target_values
@@ -100,8 +101,8 @@ class AffineMargins:
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
-        # Margins and probabilities; gates and gradients, each in both orders.
-        return 2 * self.offsets.shape[1] * self.offsets.shape[2] + 4 * self.nodes
+        # Margins and probabilities are in use at one time, gates and gradients at another.
+        return 2 * max(self.offsets.shape[1] * self.offsets.shape[2], self.nodes)
 
 
 def _whole_groups(
@@ -143,7 +144,7 @@ def _summed_losses(
         rest, total = rest + change, total + change
     losses = above + sign * log_of_sum(rest, total)
     # On CPUs this is a fast sum of rows; a reduction would be computed together with the logarithms, one by one.
-    return jnp.ones_like(losses[:, 0]) @ losses, wrong[None] if gradients else None
+    return jnp.ones(len(losses), losses.dtype) @ losses, wrong[None] if gradients else None
 
 
 def loss_and_wrong(
@@ -329,9 +330,11 @@ def _outputs_and_slopes(loss: NetworkLoss) -> tuple[Array, Array]:
 
 def _margins(rows: _Rows) -> AffineMargins:
     offsets, slopes = _margins_of_outputs(rows.outputs, rows.slopes, rows.targets, rows.loss)
+    # As many margins in a block whatever the classes: batches stay large enough for fast products.
+    largest = max(GROUP, device.here().block // len(offsets))
     return AffineMargins(
-        blocks.split(offsets, fill=NEVER_WRONG),
-        jnp.swapaxes(blocks.split(jnp.swapaxes(slopes, 1, 2)), 2, 3),
+        blocks.split(offsets, largest, NEVER_WRONG),
+        jnp.swapaxes(blocks.split(jnp.swapaxes(slopes, 1, 2), largest), 2, 3),
         offsets.shape[1],
     )
 

@@ -10,7 +10,7 @@ from sweeps.studies.circle import report as circle
 
 def damaged(folder, **attributes):
     """A store with these root attributes and nothing else."""
-    good = {"format": 2, "study": "circle", "command": "c", "device": "d", "config": "{}", "versions": "{}"}
+    good = {"format": 3, "study": "circle", "command": "c", "device": "d", "config": "{}", "versions": "{}"}
     attributes = {key: value for key, value in {**good, "seeds": "{}", **attributes}.items() if value is not None}
     seals.begin(folder / "run.zarr", **attributes)
     return folder
@@ -38,8 +38,8 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"format": 1}, "must be a store of format 2 in .*, got format 1"),
-        ({"format": None}, "must be a store of format 2 in .*, got format None"),
+        ({"format": 1}, "must be a store of format 3 in .*, got format 1"),
+        ({"format": None}, "must be a store of format 3 in .*, got format None"),
         ({"study": None}, "must hold a store with a text attribute 'study', got none"),
         ({"command": 3}, "must hold a store with a text attribute 'command', got int"),
         ({"config": "{"}, "must hold a store whose attribute 'config' is a JSON object, got '{'"),

@@ -230,7 +230,7 @@ class TestFolders:
         (copy / "run.json").unlink()
         before = files(copy)
         said = refused(capsys, "run", made / "sweep.toml", "--out", copy)
-        assert "run.zarr is of format 1, this version writes 2; choose another folder or give --overwrite" in said
+        assert "run.zarr is of format 1, this version writes 3; choose another folder or give --overwrite" in said
         assert files(copy) == before
 
     @pytest.mark.parametrize(

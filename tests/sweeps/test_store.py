@@ -81,7 +81,7 @@ def test_a_group_of_the_users_own_does_no_harm(tmp_path):
 def test_config_seeds_versions_and_command_are_recorded(tmp_path):
     with xr.open_zarr(run(tmp_path / "run").path, consolidated=False) as root:
         attributes = root.attrs
-    assert attributes["format"] == store.FORMAT == 2
+    assert attributes["format"] == store.FORMAT == 3
     assert json.loads(attributes["config"]) == {"nodes": 20, "probability": [0.25]}
     assert json.loads(attributes["seeds"]) == {"masks": 17}
     assert (attributes["study"], attributes["command"], attributes["device"]) == (

@@ -109,10 +109,10 @@ def test_losses_in_double_precision(platform, monkeypatch, x64):
 
 
 def test_blocks_of_examples_and_their_padding_change_nothing():
-    # 1,103 is a prime: two blocks, the last one padded.
+    # 1,103 is a prime: four blocks, the last one padded.
     problem = helpers.problem((3, 5, 4), "tanh", "cross_entropy", 4, examples=1103, seed=21)
     objective, gates = helpers.objective(problem), random_paths(5)
-    assert len(walk.build(objective.plan.tree).offsets) == 2
+    assert len(walk.build(objective.plan.tree).offsets) == 4
     assert_right(problem, losses(objective, gates), gates)
 
 

@@ -44,7 +44,7 @@ def test_groups(tree):
 
 
 def test_attributes(tree):
-    assert tree.attrs["study"] == "circle" and tree.attrs["format"] == 2
+    assert tree.attrs["study"] == "circle" and tree.attrs["format"] == 3
     assert json.loads(tree.attrs["seeds"]) == {"network": 0, "test_set": 23, "masks": 17}
     assert json.loads(tree.attrs["config"])["probability"] == [0.25, 0.5, 0.75]
     assert "jax" in json.loads(tree.attrs["versions"])
