@@ -137,7 +137,8 @@ def _sums(
     values: Float[Array, "*masks inputs block"],
 ) -> Float[Array, "masks outputs block"]:
     """Return what a layer makes of its gated inputs, before its activation."""
-    return _product(gates[:, None] * kernel.T[None], values) + bias[None, :, None]
+    folded = gates[:, :, None] * kernel[None]
+    return products.einsum("mio,ie->moe" if values.ndim == 2 else "mio,mie->moe", folded, values) + bias[None, :, None]
 
 
 def _folded(
