@@ -17,9 +17,9 @@ from sweeps.plans import Plan
 from sweeps.plans.affine import AffineMargins, loss_and_wrong
 
 # Below this many nodes the walk gains less than a fifth over full products. Measured on two CPU cores with 1,000
-# examples, sweeps end to end: 1.1 to 1.2 times as fast at 20 and 30 nodes, 1.3 to 1.4 at 50, 1.5 at 100, 2.8 at 300, 4
-# at 1,000. For accelerators this is reckoned, not measured: a step moves 12 bytes a margin, 4 ps of an H100's memory,
-# in which its float32 units multiply 33 nodes.
+# examples, sweeps end to end: 0.9 times as fast at 30 nodes, 1.2 at 50, 1.7 at 100, 3 at 300. For
+# accelerators this is reckoned, not measured: a step moves 12 bytes a margin, 4 ps of an H100's memory, in which its
+# float32 units multiply 33 nodes.
 FEWEST_NODES = 50
 # Numbers of nodes are added up in float32, which is exact up to 2^24: 1 + 2 + ... + 5792 is less.
 MOST_NODES = 5792
