@@ -84,8 +84,8 @@ def sweep(
         is the one that is off); ``gates`` where they do not follow from the index. With ``keep="summary"``: see
         ``sweeps.engine.schema``.
         Attributes: design, seed, loss, unit, plan (what ran, and why), precision, ``full_loss`` (the loss with
-        all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. With a store the dataset is read
-        when it is used.
+        all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. Log loss, its gradient and masks
+        are made when they are read, and kept then; with a store everything is read when it is used.
 
     Raises
     ------
