@@ -115,8 +115,24 @@ def _variable(
 ) -> xr.Variable:
     lazy = indexing.LazilyIndexedArray(Derived(function, sources, like.dims, like.shape, like.dtype))
     # As xarray does with what it opens: kept once read, and changed in memory alone.
-    kept: Any = indexing.MemoryCachedArray(lazy)
+    kept: Any = Kept(lazy)
     return xr.Variable(like.dims, indexing.CopyOnWriteArray(kept), attributes)
+
+
+class Kept(indexing.MemoryCachedArray):
+    """An array that is kept once it is read.
+
+    Where axes change places, all is read at once, and where several are indexed together, what is chosen: xarray would
+    list where every number lies, which takes more memory, and then chooses no single one of them.
+    """
+
+    def transpose(self, order: Any) -> Any:
+        """Return the array with its axes in another order."""
+        self.get_duck_array()
+        return self.array.transpose(order)
+
+    def _vindex_get(self, indexer: Any) -> Any:
+        return indexing.as_indexable(np.asarray(self.array.vindex[indexer]))
 
 
 class Derived(BackendArray):
@@ -147,16 +163,15 @@ class Derived(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._part)
 
     def _part(self, key: tuple[Any, ...]) -> np.ndarray:
-        chosen, rest = {}, []
-        for dim, size, one in zip(self.dims, self.shape, key, strict=True):
-            if not any(dim in source.dims for source in self.sources):
-                rest.append(one)
-            elif isinstance(one, int | np.integer):
-                # The function needs the axis, which goes afterwards.
-                chosen[dim] = slice(one % size, one % size + 1)
-                rest.append(0)
-            else:
-                chosen[dim] = one
-                rest.append(slice(None))
+        # The function needs the axes that a number takes, and NumPy moves axes where numbers stand beside a list.
+        numbers = [isinstance(one, int | np.integer) for one in key]
+        kept = [
+            slice(one % size, one % size + 1) if is_number else one
+            for size, one, is_number in zip(self.shape, key, numbers, strict=True)
+        ]
+        chosen = dict(zip(self.dims, kept, strict=True))
         parts = [source.isel({dim: chosen[dim] for dim in source.dims if dim in chosen}) for source in self.sources]
-        return self.function(*(part.values for part in parts))[tuple(rest)]
+        cut = {dim for source in self.sources for dim in source.dims}
+        rest = tuple(slice(None) if dim in cut else one for dim, one in chosen.items())
+        values = self.function(*(part.values for part in parts))[rest]
+        return values[tuple(0 if is_number else slice(None) for is_number in numbers)]

@@ -84,6 +84,26 @@ def test_any_part_is_the_part_of_the_whole(name, index):
     np.testing.assert_array_equal(part.values, wanted.isel(index).values)
 
 
+@pytest.mark.parametrize("name", derived.NAMES)
+@pytest.mark.parametrize(
+    "first", [dict(draw=[2, 0], node=[0, 5]), dict(chain=[1], draw=slice(None, None, -1))], ids=str
+)
+def test_parts_of_parts_whatever_their_order(name, first):
+    pick = dict(chain=xr.DataArray([0, 1, 1], dims="pick"))
+
+    def parts(data):
+        one = data[name]
+        cut = one.isel(first, missing_dims="ignore")
+        turned = one.transpose(..., "chain")
+        numbers = {dim: -1 for dim in one.dims}
+        picked = one.isel(pick)
+        last = {dim: 1 for dim in picked.dims}
+        return [cut.isel(chain=0), cut.isel(draw=-1), turned, turned.isel(numbers), picked, picked.isel(last)]
+
+    for found, wanted in zip(parts(whole()), parts(plain()), strict=True):
+        xr.testing.assert_equal(found, wanted)
+
+
 def test_nothing_is_computed_before_it_is_read_and_once_it_is_read_it_is_kept(monkeypatch):
     calls = []
     monkeypatch.setattr(derived, "log", lambda loss: calls.append(loss.shape) or np.zeros_like(loss))
