@@ -14,7 +14,7 @@ import xarray as xr
 
 from analysis import derived
 from analysis.errors import InputError, InputTypeError, TooLargeError
-from analysis.runs import path_of
+from analysis.runs import FORMAT, path_of
 from sweeps import checks, device, processes, seeds
 from sweeps.engine import batches, summaries
 from sweeps.engine.layout import Layout
@@ -187,6 +187,7 @@ class Runner:
         """What has to be the same for a sweep to go on."""
         found = versions()
         return dict(
+            format=FORMAT,
             design=repr(self.design),
             masks=digest(self.sampler),
             seed=self.seed,

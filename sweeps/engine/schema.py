@@ -105,7 +105,7 @@ class Schema:
     def _coordinates_of(self, sizes: Mapping[str, int]) -> xr.Dataset:
         counted = {name: np.arange(size) for name, size in sizes.items() if name in ("chain", "draw", "step")}
         found: dict[str, Any] = counted | {name: values for name, values in self.labels.items() if name in sizes}
-        for name in {self._gate_axis, *({"node"} & set(sizes))}:
+        for name in dict.fromkeys((self._gate_axis, *({"node"} & set(sizes)))):
             found[name] = np.asarray(self.nodes, object)
             found["layer" if name == "node" else f"{name}_layer"] = (name, np.asarray(self.layers, object))
         return xr.Dataset(coords=found)

@@ -283,6 +283,13 @@ class TestAnotherSweep:
             swept(folder, keep)
         assert_same_files(folder, wanted)
 
+    def test_of_another_format_is_refused(self, whole, monkeypatch):
+        keep, folder, wanted = whole
+        monkeypatch.setattr(runner, "FORMAT", runner.FORMAT + 1)
+        with pytest.raises(ValueError, match=f"holds another sweep: format was {runner.FORMAT - 1}, now "):
+            swept(folder, keep)
+        assert_same_files(folder, wanted)
+
     def test_with_other_items_is_refused(self, whole, monkeypatch):
         keep, folder, _ = whole
         monkeypatch.setattr(runner, "CALL_BYTES", 2 * CALL_BYTES)
