@@ -285,10 +285,15 @@ def _check_removable(path: Path, overwrite: bool) -> None:
             raise TakenError(f"{file} is no part of a run; move it away, or choose another folder")
     with suppress(DamagedError):
         found = seals.document(path / seals.DOCUMENT).get("attributes", {}).get("format", FORMAT)
-        if found != FORMAT and not overwrite:
-            raise TakenError(
-                f"{path} is of format {found}, this version writes {FORMAT}; choose another folder or give --overwrite"
-            )
+        if not overwrite:
+            _check_format(path, found)
+
+
+def _check_format(path: Path, found: Any) -> None:
+    if found != FORMAT:
+        raise TakenError(
+            f"{path} is of format {found}, this version writes {FORMAT}; choose another folder or give --overwrite"
+        )
 
 
 def _check_same(folder: Path, now: Mapping[str, Any]) -> None:
@@ -299,6 +304,7 @@ def _check_same(folder: Path, now: Mapping[str, Any]) -> None:
             f"{folder / STORE / seals.DOCUMENT} and {folder / RECORD} are damaged, and with them the run's settings; "
             "restore one of them, give --overwrite, or choose another folder"
         )
+    _check_format(folder / STORE, before.get("format", FORMAT))
     known, wanted = (
         {"study": found["study"], **_flat(config)}
         for found, config in (

@@ -172,6 +172,14 @@ class TestFolders:
             assert set(tree.groups) == {"/"}, "the old run's groups are gone"
 
 
+def test_a_run_of_another_format_does_not_go_on(monkeypatch, tmp_path):
+    monkeypatch.setattr("sweeps.store.folder.FORMAT", 2)
+    run(tmp_path / "run", resume=True).write("task", DATA)
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError, match="run.zarr is of format 2, this version writes 3; choose another folder"):
+        run(tmp_path / "run", resume=True)
+
+
 def test_killed_at_any_write_the_same_run_goes_on(writes, tmp_path):
     def begin(folder):
         made = run(folder, resume=True)
