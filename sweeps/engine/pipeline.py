@@ -123,12 +123,9 @@ class Whole:
         self._layout, self._lock = layout, threading.Lock()
 
     def put(self, index: int, values: dict[str, np.ndarray]) -> None:
-        """Put an item's values in their place; a sweep of one item is its values."""
+        """Put an item's values in their place; those of JAX could not be written to."""
         item, total = self._layout.items[index], self._layout.total
         for name, array in values.items():
-            if len(array) == total:
-                self.values[name] = array
-                continue
             with self._lock:
                 if name not in self.values:
                     self.values[name] = np.empty((total, *array.shape[1:]), array.dtype)

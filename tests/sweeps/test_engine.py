@@ -193,6 +193,13 @@ def test_new_values_compile_nothing(plan, compiled):
         assert len(programs(compiled)) == 1, "without gradients it is another program"
 
 
+def test_values_can_be_changed_in_place():
+    data = sweeps.sweep(objective(), sweeps.Bernoulli(draws=5))
+    for name, variable in data.data_vars.items():
+        variable.values[...] = variable.values
+        assert variable.values.flags.writeable, name
+
+
 class TestStore:
     @pytest.mark.parametrize("name", ["Bernoulli", "Masks", "LeaveOneOut", "Hypercube"])
     def test_a_store_holds_what_memory_would(self, name, tmp_path):
