@@ -1,3 +1,4 @@
+from . import device as device
 from . import engine as engine
 from . import gating as gating
 from . import losses as losses
