@@ -1,6 +1,7 @@
 """How the tests run: strict JAX, checked shape annotations, reproducible Hypothesis."""
 
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +31,15 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 if os.environ.get("SHAPE_CHECKS", "1") != "0":
     shapes.install("sweeps")
 
+if jax.default_backend() != "cpu":
+    from sweeps import device
+
+    # Products that tests make themselves are of float32; the package asks for what it needs. The fused kernel, which is
+    # chosen wherever it fits, has tests of its own; all others are of the plans that any device has.
+    jax.config.update("jax_default_matmul_precision", "highest")
+    without_triton = replace(device.here(), has_triton=False)
+    device.here = lambda: without_triton
+
 # The same examples on every run, and no deadline: compilation makes the first one slow.
 hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=30)
 hypothesis.settings.load_profile("reproducible")
@@ -46,13 +56,6 @@ def forgotten():
     alone = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") == "1"
     if alone and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
         jax.clear_caches()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def full_precision():
-    """On accelerators, let products that tests make themselves be of float32; the package asks for what it needs."""
-    if jax.default_backend() != "cpu":
-        jax.config.update("jax_default_matmul_precision", "highest")
 
 
 @pytest.fixture
