@@ -138,7 +138,7 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     tree = xr.open_datatree(store, engine="zarr", consolidated=False)
     for node in tree.subtree:
         node.attrs = seals.attributes_of(dict(attributes=node.attrs))
-        node.dataset = derived.opened(node.to_dataset())
+        node.dataset = derived.opened(node.to_dataset(inherit=False))
     for node in list(tree.subtree):
         if _is_begun_only(node):
             # Zarr reads chunks that are not written yet as zeros.

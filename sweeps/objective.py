@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import checks, compiling, device, examples, gating, losses, networks
-from sweeps.plans import Plan, choosing, preferred_batch, vmapped
+from sweeps.plans import Plan, choosing, in_batches, preferred_batch, vmapped
 
 PRECISIONS = ("highest", "high", "default")
 
@@ -321,14 +321,7 @@ def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: 
 def evaluate_batches(plan: Plan, gates: Shaped[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
     """Evaluate gate vectors batch by batch inside one call."""
     plan = plan.prepared()
-    masks = len(gates)
-    if masks <= batch_size:
-        return with_logs(*plan.evaluate(gates, gradients))
-    padded = jnp.pad(gates, [(0, -masks % batch_size), (0, 0)])
-    parts = jax.lax.map(
-        lambda batch: with_logs(*plan.evaluate(batch, gradients)), padded.reshape(-1, batch_size, gates.shape[1])
-    )
-    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:masks], parts)
+    return in_batches(lambda batch: with_logs(*plan.evaluate(batch, gradients)), gates, batch_size)
 
 
 @compiling.jit

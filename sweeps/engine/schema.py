@@ -151,13 +151,14 @@ class Schema:
         attributes : dict
             Of the dataset.
         """
-        data = self.coordinates().assign_attrs(attributes)
+        variables: dict[str, xr.Variable] = {}
         for name, array in values.items():
             label = "gates" if name == "masks" else name
             dims, whole = self.dims(array.ndim - 1), array.reshape(*self.axes.values(), *array.shape[1:])
-            data[label] = derived.masks(whole, dims, len(self.nodes)) if name == "masks" else (dims, whole)
-            data[label].attrs = dict(long_name=LONG_NAMES[label], units="1" if label == "gates" else self.unit)
-        return derived.with_logs(data)
+            variable = derived.masks(whole, dims, len(self.nodes)) if name == "masks" else xr.Variable(dims, whole)
+            variable.attrs = dict(long_name=LONG_NAMES[label], units="1" if label == "gates" else self.unit)
+            variables[label] = variable
+        return derived.with_logs(xr.Dataset(variables, self.coordinates().coords, attributes))
 
     def of_summary(self, streams: Sequence[summaries.Summary], top: float) -> xr.Dataset:
         """Label the merged summaries of the streams.

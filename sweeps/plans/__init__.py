@@ -1,8 +1,10 @@
 """Plans: how a batch of gate vectors is evaluated, chosen by the structure of the objective and by the design."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from sweeps import device
@@ -54,3 +56,22 @@ def preferred_batch(plan: Plan, gradients: bool) -> int:
     """Return a batch size, a power of two: its working set stays in a CPU's cache, or fills an accelerator."""
     fitting = max(1, device.here().batch // plan.floats_per_mask(gradients))
     return 1 << (fitting.bit_length() - 1)
+
+
+def in_batches(
+    evaluate: Callable[[Shaped[Array, "batch nodes"]], Any], gates: Shaped[Array, "masks nodes"], batch_size: int
+) -> Any:
+    """Evaluate gate vectors batch by batch, the last batch padded.
+
+    Parameters
+    ----------
+    evaluate : gates of a batch -> pytree of arrays with leading axis (batch,)
+    gates : all gate vectors
+    batch_size : gate vectors evaluated together
+    """
+    masks = len(gates)
+    if masks <= batch_size:
+        return evaluate(gates)
+    padded = jnp.pad(gates, [(0, -masks % batch_size), (0, 0)])
+    parts = jax.lax.map(evaluate, padded.reshape(-1, batch_size, gates.shape[1]))
+    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:masks], parts)

@@ -88,7 +88,7 @@ class AffineMargins:
             with_offsets = jnp.concatenate([slopes, offsets[:, :, None]], axis=2)
             margins = products.einsum(MARGINS, with_offsets, with_one, are_masks)
             loss, wrong = _summed_losses(margins, gradients)
-            if wrong is None or not gradients:
+            if wrong is None:
                 return (sums[0] + loss, None), None
             return (sums[0] + loss, sums[1] + products.einsum("ken,kem->nm", slopes, wrong)), None
 
@@ -128,7 +128,7 @@ def _summed_losses(
     """
     if len(margins) > 1:
         losses, wrong = loss_and_wrong(margins)
-        return losses.sum(axis=0), wrong
+        return losses.sum(axis=0), wrong if gradients else None
     margins = margins[0]
     small = exp_of_negative(-jnp.abs(margins))
     wrong = jnp.where(margins > 0, 1, small) / (1 + small)

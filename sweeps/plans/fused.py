@@ -28,7 +28,7 @@ from jaxtyping import Array, Bool, Float, Float32, Shaped, UInt32
 from sweeps import device
 from sweeps.masks import bits
 from sweeps.masks.bits import WORD
-from sweeps.plans import Plan, preferred_batch
+from sweeps.plans import Plan, in_batches, preferred_batch
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins
 
 # Masks of a program, its warps, and blocks that are on their way from memory: the fastest of those tried on an H200,
@@ -137,12 +137,7 @@ def _of_affine(
     plan: AffineMargins, gates: Float[Array, "masks nodes"], gradients: bool
 ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
     """Cut a batch that suits the kernel for the affine plan, which has all margins in memory."""
-    masks, batch = len(gates), preferred_batch(plan, gradients)
-    if masks <= batch:
-        return plan.evaluate(gates, gradients)
-    padded = jnp.pad(gates, [(0, -masks % batch), (0, 0)]).reshape(-1, batch, plan.nodes)
-    parts = jax.lax.map(lambda batch: plan.evaluate(batch, gradients), padded)
-    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:masks], parts)
+    return in_batches(lambda batch: plan.evaluate(batch, gradients), gates, preferred_batch(plan, gradients))
 
 
 def _sums(plan: Fused, words: UInt32[Array, "masks words"], gradients: bool) -> list[Array]:
