@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import checks, compiling, device, examples, gating, losses, networks
-from sweeps.plans import Plan, choosing, in_batches, preferred_batch, vmapped
+from sweeps.plans import Computed, Plan, choosing, in_batches, preferred_batch, vmapped
 
 PRECISIONS = ("highest", "high", "default")
 
@@ -31,12 +31,15 @@ class Evaluation(NamedTuple):
         d loss / d gate.
     log_loss_gradient : array, (..., nodes), or None
         d log loss / d gate = loss_gradient / loss; NaN where the loss is not positive.
+    metrics : dict of array, (...)
+        Further numbers of each gate vector, by name; empty without ``metrics=``.
     """
 
     loss: Float[Array, "*masks"]
     log_loss: Float[Array, "*masks"]
     loss_gradient: Float[Array, "*masks nodes"] | None
     log_loss_gradient: Float[Array, "*masks nodes"] | None
+    metrics: dict[str, Float[Array, "*masks"]] = {}
 
 
 class Objective:
@@ -321,7 +324,7 @@ def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: 
 def evaluate_batches(plan: Plan, gates: Shaped[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
     """Evaluate gate vectors batch by batch inside one call."""
     plan = plan.prepared()
-    return in_batches(lambda batch: with_logs(*plan.evaluate(batch, gradients)), gates, batch_size)
+    return in_batches(lambda batch: with_logs(plan.evaluate(batch, gradients)), gates, batch_size)
 
 
 @compiling.jit
@@ -334,12 +337,11 @@ def _accuracies(
     return jax.lax.map(one, gates).accuracy
 
 
-def with_logs(loss: Float[Array, " masks"], gradient: Float[Array, "masks nodes"] | None) -> Evaluation:
-    """Add the log loss and its gradient."""
-    if gradient is None:
-        return Evaluation(loss, jnp.log(loss), None, None)
-    relative = jnp.where((loss > 0)[:, None], gradient / loss[:, None], jnp.nan)
-    return Evaluation(loss, jnp.log(loss), gradient, relative)
+def with_logs(computed: Computed) -> Evaluation:
+    """Return what a plan computed, with the log loss and its gradient."""
+    loss, gradient = computed.loss, computed.gradient
+    relative = None if gradient is None else jnp.where((loss > 0)[:, None], gradient / loss[:, None], jnp.nan)
+    return Evaluation(loss, jnp.log(loss), gradient, relative, computed.metrics)
 
 
 def check_precision(precision: str) -> None:

@@ -15,7 +15,7 @@ from sweeps.engine import summaries
 from sweeps.masks import bits
 from sweeps.masks.samplers import Sampler
 from sweeps.objective import with_logs
-from sweeps.plans import preferred_batch
+from sweeps.plans import Computed, preferred_batch
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube
 from sweeps.plans.walk import Walk
@@ -138,25 +138,25 @@ def evaluate(
     def on_one_device(plan: SweepPlan, sampler: Sampler, bases: Array) -> Draws | summaries.Summary:
         plan = plan.prepared()
 
-        def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Array, Array | None]:
-            """Numbers of a batch's draws in their stream, their gates, and loss and gradient of each gate vector."""
+        def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Computed]:
+            """Numbers of a batch's draws in their stream, their gates, and what is computed of each gate vector."""
             position = base[1] + jnp.arange(batch_size, dtype=jnp.uint32)
             # The compiler drops the gates of a cube where no summary needs them.
             gates = sampler(key, base[0] + position // draws, position % draws)
-            return position, gates, *_evaluated(plan, gates, base[1], gradients)
+            return position, gates, _evaluated(plan, gates, base[1], gradients)
 
         def every_draw(base: UInt32[Array, " 2"]) -> Draws:
-            _, gates, loss, gradient = drawn(base)
+            _, gates, found = drawn(base)
             masks = bits.packed(gates) if keeps_gates and gates.dtype == bool else None
             gains = gates if keeps_gates and gates.dtype != bool else None
-            outer = gates.shape[:-1]
-            return Draws(masks, gains, loss.reshape(outer), None if gradient is None else gradient.reshape(*outer, -1))
+            found = jax.tree.map(lambda part: part.reshape(*gates.shape[:-1], *part.shape[1:]), found)
+            return Draws(masks, gains, found.loss, found.gradient)
 
         def summed_up(
             running: summaries.Running, base: UInt32[Array, " 2"]
         ) -> tuple[summaries.Running, summaries.Summary]:
-            position, gates, loss, gradient = drawn(base)
-            evaluation = with_logs(loss, gradient)
+            position, gates, found = drawn(base)
+            evaluation = with_logs(found)
             vectors = gates.reshape(-1, gates.shape[-1])
             position = jnp.repeat(position, len(vectors) // len(position))
             counted = position < stop
@@ -165,8 +165,8 @@ def evaluate(
 
         if keep == "draws":
             return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.lax.map(every_draw, bases))
-        _, gates, loss, _ = jax.eval_shape(drawn, bases[0])
-        start = summaries.nothing_yet(gates, loss.dtype)
+        _, gates, found = jax.eval_shape(drawn, bases[0])
+        start = summaries.nothing_yet(gates, found.loss.dtype)
         running, parts = jax.lax.scan(summed_up, start, bases)
         return parts._replace(**jax.tree.map(lambda part: part[None], running)._asdict())
 
@@ -180,12 +180,10 @@ def evaluate(
         return spread_out(plan, sampler, bases)
 
 
-def _evaluated(
-    plan: SweepPlan, gates: Shaped[Array, "draws ... nodes"], first: Array, gradients: bool
-) -> tuple[Array, Array | None]:
-    """Losses and gate gradients of a batch's gate vectors; a cube needs the number of the first mask alone."""
+def _evaluated(plan: SweepPlan, gates: Shaped[Array, "draws ... nodes"], first: Array, gradients: bool) -> Computed:
+    """Evaluate a batch's gate vectors, (draws x ...,); a cube needs the number of the first mask alone."""
     if isinstance(plan, Cube):
         return plan.evaluate(first, len(gates), gradients)
     if isinstance(plan, Walk):
-        return plan.evaluate(gates).reshape(-1), None
+        return Computed(plan.evaluate(gates).loss.reshape(-1), None)
     return plan.evaluate(gates.reshape(-1, gates.shape[-1]), gradients)

@@ -1,13 +1,30 @@
 """Plans: how a batch of gate vectors is evaluated, chosen by the structure of the objective and by the design."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from sweeps import device
+
+
+class Computed(NamedTuple):
+    """What a plan computes of a batch of gate vectors.
+
+    Attributes
+    ----------
+    loss : mean losses
+    gradient : gate gradients, or None
+    metrics : further numbers of each gate vector, by name; empty without metrics
+    example_loss : losses of the examples, or None
+    """
+
+    loss: Float[Array, "*masks"]
+    gradient: Float[Array, "*masks nodes"] | None
+    metrics: dict[str, Float[Array, "*masks"]] = {}
+    example_loss: Float[Array, "*masks examples"] | None = None
 
 
 class Plan(Protocol):
@@ -29,10 +46,8 @@ class Plan(Protocol):
         """Return the plan with everything computed that does not depend on the gates; called once, outside any loop."""
         ...
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
-        """Return mean losses and, when asked, their gate gradients.
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
+        """Return mean losses and, when asked, their gate gradients; metrics and losses of examples where it has them.
 
         Gates are floats, or booleans, which say that all of them are zeros and ones.
         """

@@ -19,7 +19,7 @@ from sweeps import device
 from sweeps.examples import Examples
 from sweeps.logarithms import exp_of_negative, log1p_of_positive, log_of_sum
 from sweeps.losses import LOSSES, target_values
-from sweeps.plans import blocks, preferred_batch, products
+from sweeps.plans import Computed, blocks, preferred_batch, products
 from sweeps.plans.vmapped import NetworkLoss
 
 # Most numbers in an array of slopes; above, the network is evaluated by the vmapped plan.
@@ -73,9 +73,7 @@ class AffineMargins:
         """Nothing is left to prepare."""
         return self
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
         # Masks innermost, so that sums over examples are sums of vectors.
         columns = gates.astype(self.dtype).T
@@ -95,9 +93,9 @@ class AffineMargins:
         start = (jnp.zeros_like(columns[0]), jnp.zeros_like(columns) if gradients else None)
         (loss, gradient), _ = jax.lax.scan(add_block, start, (self.offsets, self.slopes))
         if gradient is None:
-            return loss / self.examples, None
+            return Computed(loss / self.examples, None)
         # Without a barrier the compiler moves the transposition into the product, which takes twice as long on a CPU.
-        return loss / self.examples, jax.lax.optimization_barrier(gradient).T / self.examples
+        return Computed(loss / self.examples, jax.lax.optimization_barrier(gradient).T / self.examples)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
@@ -196,14 +194,12 @@ class AffineSquares:
         """Nothing is left to prepare."""
         return self
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
         gates = gates.astype(self.dtype)
         residuals = gates @ self.factor[:, :-1].T + self.factor[None, :, -1]
         loss = jnp.square(residuals).sum(axis=1) / self.examples
-        return loss, (residuals @ self.factor[:, :-1] * (2 / self.examples) if gradients else None)
+        return Computed(loss, residuals @ self.factor[:, :-1] * (2 / self.examples) if gradients else None)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, UInt32
 
 from sweeps import device
 from sweeps.logarithms import log1p_of_positive
-from sweeps.plans import Plan, blocks
+from sweeps.plans import Computed, Plan, blocks
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins, AffineSquares, loss_and_wrong
 
 # Nodes in the low part, whose table has 2^LOW_NODES rows, and the most numbers that table may hold.
@@ -217,9 +217,7 @@ class Cube:
     examples: int = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
 
-    def evaluate(
-        self, first: UInt32[Array, ""], masks: int, gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, first: UInt32[Array, ""], masks: int, gradients: bool) -> Computed:
         """Return mean losses, and gate gradients when asked, of masks number ``first`` and on.
 
         ``first`` and ``masks`` are multiples of 2^low_nodes.
@@ -232,7 +230,7 @@ class Cube:
             lambda rows: self._sums(rows, gradients), bits.reshape(len(bits) // together, together, bits.shape[1])
         )
         losses = losses.reshape(-1) / self.examples
-        return losses, None if gradient is None else gradient.reshape(-1, self.nodes) / self.examples
+        return Computed(losses, None if gradient is None else gradient.reshape(-1, self.nodes) / self.examples)
 
     def _sums(self, bits: Float[Array, "rows highs"], gradients: bool) -> tuple[Array, Array | None]:
         sums = [part.sums(bits, gradients) for part in self.parts]

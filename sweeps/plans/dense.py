@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Shaped
 from sweeps import device
 from sweeps.losses import LOSSES, Loss, softplus
 from sweeps.networks import ACTIVATIONS, MLP, is_plain
-from sweeps.plans import as_floats, blocks, products
+from sweeps.plans import Computed, as_floats, blocks, products
 from sweeps.plans.vmapped import NetworkLoss
 
 # Most examples in a block, on any device; wide rows make products fast.
@@ -67,9 +67,7 @@ class Dense:
         """Nothing is left to prepare."""
         return self
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
         gates = as_floats(gates, self.dtype)
 
@@ -82,7 +80,7 @@ class Dense:
 
         start = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates) if gradients else None)
         (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.targets, self.present))
-        return loss / self.examples, None if gradient is None else gradient / self.examples
+        return Computed(loss / self.examples, None if gradient is None else gradient / self.examples)
 
     def _losses(
         self,

@@ -28,7 +28,7 @@ from jaxtyping import Array, Bool, Float, Float32, Shaped, UInt32
 from sweeps import device
 from sweeps.masks import bits
 from sweeps.masks.bits import WORD
-from sweeps.plans import Plan, in_batches, preferred_batch
+from sweeps.plans import Computed, Plan, in_batches, preferred_batch
 from sweeps.plans.affine import NEVER_WRONG, AffineMargins
 
 # Masks of a program, its warps, and blocks that are on their way from memory: the fastest of those tried on an H200,
@@ -85,26 +85,23 @@ class Fused:
         """Nothing is left to prepare."""
         return self
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients.
 
         Gates of type bool say that all are zeros and ones; of others that is found out.
         """
         return self.of_masks(gates, gradients) if gates.dtype == bool else _of_gains(self, gates, gradients)
 
-    def of_masks(
-        self, masks: Bool[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def of_masks(self, masks: Bool[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and gate gradients as the kernel computes them."""
         number = len(masks)
         padding = max(-number % MASKS, MASKS - number)
         words = bits.packed(jnp.pad(masks, [(0, padding), (0, 0)]))
         loss, *gradient = (part.sum(axis=0)[:number] for part in _sums(self, words, gradients))
         if not gradients:
-            return loss / self.affine.examples, None
-        return loss / self.affine.examples, gradient[0][:, : self.nodes] * (math.log(2) / self.affine.examples)
+            return Computed(loss / self.affine.examples, None)
+        whole = gradient[0][:, : self.nodes]
+        return Computed(loss / self.affine.examples, whole * (math.log(2) / self.affine.examples))
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
@@ -114,9 +111,7 @@ class Fused:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _of_gains(
-    plan: Fused, gates: Float[Array, "masks nodes"], gradients: bool
-) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+def _of_gains(plan: Fused, gates: Float[Array, "masks nodes"], gradients: bool) -> Computed:
     """Let the kernel evaluate gates that are all zeros and ones, and the affine plan others."""
     return jax.lax.cond(
         ((gates == 0) | (gates == 1)).all(),
@@ -133,9 +128,7 @@ def _of_gains_jvp(gradients: bool, primals: tuple[Fused, Array], tangents: tuple
     return jax.jvp(lambda gates: _of_affine(plan.affine, gates, gradients), (gates,), (tangents[1],))
 
 
-def _of_affine(
-    plan: AffineMargins, gates: Float[Array, "masks nodes"], gradients: bool
-) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+def _of_affine(plan: AffineMargins, gates: Float[Array, "masks nodes"], gradients: bool) -> Computed:
     """Cut a batch that suits the kernel for the affine plan, which has all margins in memory."""
     return in_batches(lambda batch: plan.evaluate(batch, gradients), gates, preferred_batch(plan, gradients))
 

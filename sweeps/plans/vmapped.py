@@ -13,7 +13,7 @@ from sweeps import calling, checks, device
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss, sum_of_counted
-from sweeps.plans import as_floats, hoisting, separable
+from sweeps.plans import Computed, as_floats, hoisting, separable
 from sweeps.program import widest
 
 # Most bytes to keep of values that do not depend on the gates.
@@ -121,9 +121,7 @@ class Vmapped:
             return Prepared(rest, jax.lax.map(before, parts), number, self)
         return Prepared(self.loss.of_part, parts, number, self)
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients."""
         return self.prepared().evaluate(gates, gradients)
 
@@ -165,9 +163,7 @@ class Prepared:
         """Nothing is left to prepare."""
         return self
 
-    def evaluate(
-        self, gates: Shaped[Array, "masks nodes"], gradients: bool
-    ) -> tuple[Float[Array, " masks"], Float[Array, "masks nodes"] | None]:
+    def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients."""
         function, gates = jax.value_and_grad(self.of_part) if gradients else self.of_part, as_floats(gates, self.dtype)
 
@@ -184,7 +180,7 @@ class Prepared:
             )
         if self.plan.loss.count > 1:
             sums = jax.tree.map(lambda total: total / self.plan.loss.count, sums)
-        return sums if gradients else (sums, None)
+        return Computed(*sums) if gradients else Computed(sums, None)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""

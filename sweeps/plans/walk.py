@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from sweeps import device
-from sweeps.plans import Plan
+from sweeps.plans import Computed, Plan
 from sweeps.plans.affine import AffineMargins, loss_and_wrong
 
 # Below this many nodes the walk gains less than a fifth over full products. Measured on two CPU cores with 1,000
@@ -54,8 +54,8 @@ class Walk:
         """Nothing is left to prepare."""
         return self
 
-    def evaluate(self, gates: Bool[Array, "paths steps nodes"]) -> Float[Array, "paths steps"]:
-        """Return mean losses of paths, whose neighbouring masks differ in one node or none."""
+    def evaluate(self, gates: Bool[Array, "paths steps nodes"]) -> Computed:
+        """Return mean losses of paths (paths, steps), whose neighbouring masks differ in one node or none."""
         paths, steps, nodes = gates.shape
         segments, length = _segments(steps)
         starts = gates[:, ::length].reshape(-1, nodes).astype(self.dtype)
@@ -78,7 +78,7 @@ class Walk:
             return sums + jax.lax.scan(step, margins, (flipped, signs))[1], None
 
         losses, _ = jax.lax.scan(add_block, jnp.zeros_like(signs), (self.offsets, self.slopes))
-        return losses.T.reshape(paths, segments * length)[:, :steps] / self.examples
+        return Computed(losses.T.reshape(paths, segments * length)[:, :steps] / self.examples, None)
 
     def preferred_paths(self, steps: int) -> int:
         """Return how many paths to walk together, a power of two: few enough for a CPU's cache, or many a launch."""

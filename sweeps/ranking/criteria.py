@@ -237,7 +237,7 @@ def activations(network: layered.Layered, gates: Float[Array, " nodes"]) -> Floa
 def second_derivatives(plan: Plan, gates: Float[Array, " nodes"], nodes: Int[Array, " some"]) -> Float[Array, " some"]:
     """Return d^2 loss / d gate^2 of some nodes for any plan: forward over reverse, a row of the Hessian at a time."""
     plan = plan.prepared()
-    gradient = jax.grad(lambda vector: plan.evaluate(vector[None], False)[0][0])
+    gradient = jax.grad(lambda vector: plan.evaluate(vector[None], False).loss[0])
 
     def curvature(node: Array) -> Array:
         direction = jnp.zeros_like(gates).at[node].set(1)

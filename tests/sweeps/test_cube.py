@@ -51,7 +51,7 @@ def expected(offsets, slopes):
 
 @partial(jax.jit, static_argnames=("gradients",))
 def evaluated(whole, gradients=True):
-    return whole.evaluate(jnp.uint32(0), 2**whole.nodes, gradients)
+    return whole.evaluate(jnp.uint32(0), 2**whole.nodes, gradients)[:2]
 
 
 def rounding(offsets, slopes, group=4):
@@ -216,7 +216,7 @@ def test_an_accelerator_takes_as_many_rows_together_as_fit(batch, rows, monkeypa
     helpers.set_device(monkeypatch, platform="gpu", batch=batch)
     masks = whole.batch(True, 2**12, None)
     assert masks == rows << 10
-    parts = [whole.evaluate(jnp.uint32(first), masks, True) for first in range(0, 2**12, masks)]
+    parts = [whole.evaluate(jnp.uint32(first), masks, True)[:2] for first in range(0, 2**12, masks)]
     for found, there, right in zip(map(np.concatenate, zip(*parts, strict=True)), on_cpu, wanted, strict=True):
         np.testing.assert_allclose(found, there, rtol=0, atol=1e-12 * np.abs(right).max())
         np.testing.assert_allclose(found, right, rtol=0, atol=1e-10 * np.abs(right).max())

@@ -1,5 +1,8 @@
 """Plans of networks of any kind: what is affine is found to be, and its numbers are those of the network itself."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -24,8 +27,8 @@ def test_gates_on_the_last_activation_are_affine_with_sequences_and_a_mask(name)
     wanted = sweeps.Objective(network, batch, plan="vmapped", **how)
     assert found.plan.name == "affine" and found.nodes == wanted.nodes
     gates = helpers.partial_gains(len(wanted.nodes))
-    for part, other in zip(found.evaluate(gates), wanted.evaluate(gates), strict=True):
-        np.testing.assert_allclose(part, other, rtol=2e-5, atol=2e-5)
+    close = partial(np.testing.assert_allclose, rtol=2e-5, atol=2e-5)
+    jax.tree.map(close, found.evaluate(gates), wanted.evaluate(gates))
 
 
 def test_gates_before_another_layer_are_not_affine():

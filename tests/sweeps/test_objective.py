@@ -66,10 +66,8 @@ def test_bool_integer_and_float_masks_give_the_same_numbers(affine, mask):
     kinds = [mask.astype(kind) for kind in (np.int8, np.int64, np.uint8, np.float16, np.float64)]
     kinds += [jnp.asarray(mask, kind) for kind in (bool, jnp.int32, jnp.float32, jnp.bfloat16)]
     for same_mask in kinds:
-        for part, same in zip(wanted, affine.evaluate(same_mask), strict=True):
-            np.testing.assert_array_equal(part, same)
-    for part, same in zip(wanted, affine.evaluate(mask.tolist()), strict=True):
-        np.testing.assert_array_equal(part, same)
+        jax.tree.map(np.testing.assert_array_equal, affine.evaluate(same_mask), wanted)
+    jax.tree.map(np.testing.assert_array_equal, affine.evaluate(mask.tolist()), wanted)
 
 
 @given(gains)

@@ -35,8 +35,8 @@ def expected(name):
 
 def assert_exact(evaluation, value, scale=1.0):
     """Hold the four parts to 1e-10 of the numbers they are made of."""
-    for field, found in evaluation._asdict().items():
-        wanted = getattr(value, field)
+    for field, wanted in value._asdict().items():
+        found = getattr(evaluation, field)
         assert found.dtype == np.float64, field
         # The derivative of log L is that of L divided by L, and so is its error.
         tolerance = 1e-10 * scale * (1 / value.loss.min() if field.startswith("log") else 1)
@@ -78,8 +78,7 @@ def test_losses_are_the_same_without_gradients(name):
 def test_masks_may_be_bool(name):
     plan, masks = helpers.objective(PROBLEMS[name]).plan.tree, reference.masks(PROBLEMS[name].nodes)
     found, wanted = plan.evaluate(jnp.asarray(masks, bool), True), plan.evaluate(jnp.asarray(masks, plan.dtype), True)
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(one, other)
+    jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
 @pytest.mark.parametrize("most_terms", [1, 128])
@@ -209,7 +208,7 @@ def test_extreme_margins_stay_finite_in_single_precision(largest):
     problem = scaled(SMALL, largest)
     gates = all_gates("two classes")
     found = helpers.objective(problem, plan="affine").evaluate(gates)
-    assert all(np.isfinite(part).all() for part in found)
+    assert all(np.isfinite(part).all() for part in jax.tree.leaves(found))
     np.testing.assert_allclose(
         found.loss, reference.evaluate(problem, gates).loss, rtol=0, atol=helpers.rounding(problem, gates)[0]
     )

@@ -213,11 +213,11 @@ def test_objectives_give_the_oracles_numbers(plan, name, kind, tensor_cores):
     assert objective.plan.name == plan and "bf16" in objective.program[0]
     # Compiled anew: the engine's programs may have been compiled for a CPU.
     with jax.default_matmul_precision("highest"):
-        loss, gradient = jax.jit(objective.plan.tree.evaluate, static_argnums=1)(jnp.asarray(gates), True)
+        found = jax.jit(objective.plan.tree.evaluate, static_argnums=1)(jnp.asarray(gates), True)
     wanted = reference.evaluate(problem, gates)
     of_loss, of_gradient = helpers.rounding(problem, gates)
-    np.testing.assert_allclose(loss, wanted.loss, rtol=0, atol=of_loss)
-    np.testing.assert_allclose(gradient, wanted.loss_gradient, rtol=0, atol=of_gradient)
+    np.testing.assert_allclose(found.loss, wanted.loss, rtol=0, atol=of_loss)
+    np.testing.assert_allclose(found.gradient, wanted.loss_gradient, rtol=0, atol=of_gradient)
 
 
 def test_a_plan_says_that_it_multiplies_parts(monkeypatch, tensor_cores):

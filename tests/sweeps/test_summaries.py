@@ -12,6 +12,7 @@ from analysis.moments import Moments
 from sweeps.engine import summaries
 from sweeps.engine.summaries import BEST, LOSS_BINS, Best
 from sweeps.objective import with_logs
+from sweeps.plans import Computed
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SINGLE
@@ -96,7 +97,7 @@ def test_a_large_offset_does_not_drown_the_spread():
 
 @jax.jit
 def summed_up(gates, loss, gradient, draw, counted):
-    evaluation = with_logs(loss, gradient)
+    evaluation = with_logs(Computed(loss, gradient))
     return summaries.of_batch(gates, evaluation, counted), summaries.with_batch(
         summaries.nothing_yet(gates, loss.dtype), gates, evaluation, draw, counted, jnp.float32(8)
     )
@@ -156,7 +157,7 @@ def test_a_large_batch_keeps_the_digits_of_a_small_spread():
     gates = random.random((masks, 2)) < [0.5, 0.99]
     loss = (1 + 1e-3 * random.normal(size=masks)).astype(np.float32)
     gradient = (-100 + 0.1 * random.normal(size=(masks, 2))).astype(np.float32)
-    found = jax.jit(summaries.of_batch)(gates, jax.jit(with_logs)(loss, gradient), np.ones(masks, bool))
+    found = jax.jit(summaries.of_batch)(gates, jax.jit(with_logs)(Computed(loss, gradient)), np.ones(masks, bool))
     samples = [(found.loss, loss.astype(float)), (found.log_loss, np.log(loss.astype(float)))]
     for spread, values in (
         (found.loss_gradient, gradient.astype(float)),
@@ -192,7 +193,7 @@ def test_the_best_masks_are_distinct(repeats, batches):
 @jax.jit
 def with_batch(running, gates, loss, draw):
     counted = jnp.ones(len(loss), bool)
-    return summaries.with_batch(running, gates, with_logs(loss, None), draw, counted, jnp.float32(8))
+    return summaries.with_batch(running, gates, with_logs(Computed(loss, None)), draw, counted, jnp.float32(8))
 
 
 def test_a_mask_that_comes_again_stands_for_its_first_draw():

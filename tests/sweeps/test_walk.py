@@ -59,7 +59,7 @@ def random_paths(nodes, flips=None, paths=6, seed=0):
 
 def losses(objective, gates):
     """Losses of paths, walked."""
-    return np.asarray(jax.jit(walk.build(objective.plan.tree).evaluate)(jnp.asarray(gates)))
+    return np.asarray(jax.jit(walk.build(objective.plan.tree).evaluate)(jnp.asarray(gates)).loss)
 
 
 def rounding(problem):
