@@ -1,28 +1,27 @@
 """A sweep from a configuration file: train one network, sweep it, resume what was killed."""
 
-import inspect
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import optax
 import xarray as xr
 from flax import nnx
 
 from analysis import seals
-from analysis.errors import InputError, InputTypeError
 from analysis.runs import path_of
-from sweeps import checks, importing, processes, tasks
+from sweeps import importing, processes
+from sweeps.config import files, making
 from sweeps.config import settings as config
+from sweeps.config.making import Model
 from sweeps.engine.room import check_room
 from sweeps.engine.runner import sweep
 from sweeps.identity import digest
-from sweeps.masks.designs import Bernoulli, Design, FixedSize, Hypercube, LeaveOneOut
-from sweeps.networks import MLP
+from sweeps.masks.designs import Design, Masks
 from sweeps.objective import Objective
 from sweeps.store import checkpoints, datasets
 from sweeps.store.folder import STORE, Run, check_folder, finished_groups
@@ -65,12 +64,13 @@ def run(
     """
     settings = settings.check()
     folder = path_of("folder", folder)
-    job = _Job(settings, _task(settings.task), _model(settings.network, settings.training), say)
-    design = _design(settings.sweep)
+    model = making.model(settings.network, settings.training)
+    job = _Job(settings, making.task(settings.task), model, say)
+    design = making.design(settings.sweep)
     objective = job.checked(design, folder)
     record: dict[str, Any] = dict(
         study="sweep",
-        config=asdict(settings),
+        config=_recorded(settings, design),
         seeds=dict(network=settings.network.seed, training=settings.training.seed, masks=settings.sweep.seed),
         command=command,
         device=datasets.device_in_words(),
@@ -103,30 +103,6 @@ def run(
     say(f"{data.attrs['nonpositive_losses']} losses are zero or less, {data.attrs['nonfinite_losses']} not finite")
 
 
-class Model(NamedTuple):
-    """The network of a configuration.
-
-    Attributes
-    ----------
-    name : in words, for the record
-    network : the module
-    variables : of a linen module, or None
-    is_mlp : whether it is ours
-    is_trained : whether it comes trained
-    """
-
-    name: str
-    network: Any
-    variables: Any
-    is_mlp: bool
-    is_trained: bool
-
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether the run folder keeps its arrays in a checkpoint."""
-        return not self.is_mlp and isinstance(self.network, nnx.Module)
-
-
 class _Job(NamedTuple):
     """A configuration with its task and its network, as they are made.
 
@@ -148,17 +124,22 @@ class _Job(NamedTuple):
         loss = self.settings.training.loss
         return dict(
             loss=importing.load(loss, "training.loss") if loss is not None and ":" in loss else loss,
-            sites=self.settings.sweep.sites or None,
-            variables=self.model.variables,
+            sites=making.sites(self.settings.sweep.sites),
+            micro_batch=self.settings.sweep.micro_batch,
             precision=self.settings.sweep.precision,
+            **self.model.options,
         )
 
     def checked(self, design: Design, folder: Path) -> Objective:
-        """Return an objective of the untrained network; raise if the design, the plan or the disk does not fit."""
+        """Return an objective of the untrained network; raise if design, plan, optimizer or disk do not fit."""
         masks = self.settings.sweep
+        if not self.model.is_trained:
+            making.optimizer(self.settings.training, self.model.network)
         # Whatever plan is chosen fits; one that is named may not.
         objective = self.objective("vmapped" if masks.plan == "auto" else masks.plan)
-        design.sampler(len(objective.nodes))
+        with files.within(f"sweep.masks: {masks.masks}") if isinstance(design, Masks) else nullcontext():
+            design = design.bound(objective.layers)
+            design.sampler(len(objective.nodes))
         check_room(objective, design, masks.gradients, masks.keep, folder / STORE / MAIN)
         return objective
 
@@ -182,13 +163,21 @@ class _Job(NamedTuple):
         return train(
             model.network,
             self.task,
-            optax.adam(settings.learning_rate),
+            making.optimizer(settings, model.network),
             settings.epochs,
             settings.batch_size,
             settings.seed,
             loss,
             keep_parameters=model.is_mlp and model.network.sizes[0] == 2,  # for a film over the input plane
         )
+
+
+def _recorded(settings: config.Configuration, design: Design) -> dict[str, Any]:
+    """Return the settings as the record has them: in place of a path, what the file holds."""
+    found = asdict(settings)
+    if isinstance(design, Masks):
+        found["sweep"]["masks"] = files.recorded(str(settings.sweep.masks), design.array)
+    return found
 
 
 def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
@@ -241,48 +230,3 @@ def _put_back(model: Model, store: Run) -> None:
         nnx.update(model.network, nnx.state(trained))
     elif model.has_checkpoint:
         checkpoints.restore(model.network, store.folder / CHECKPOINT)
-
-
-def _task(data: config.TaskSettings) -> Task:
-    if data.load is not None:
-        task = importing.called(data.load, "task.load", data.arguments)
-        if not isinstance(task, Task):
-            raise InputError(f"task: {data.load} must return a sweeps.Task, got {type(task).__name__}")
-        checks.text(f"task: the name that {data.load} returns", task.name)
-        try:
-            json.dumps(seals.in_json(dict(task.settings)))
-        except (TypeError, ValueError) as error:
-            raise InputTypeError(f"task: settings that {data.load} returns must be plain values: {error}") from error
-        return task
-    return getattr(tasks, str(data.name))(**data.options())
-
-
-def _design(masks: config.SweepSettings) -> Design:
-    kinds: dict[str, Callable[..., Design]] = dict(
-        bernoulli=Bernoulli, fixed_size=FixedSize, leave_one_out=LeaveOneOut, hypercube=Hypercube
-    )
-    return kinds[masks.design](**masks.of_design())
-
-
-def _model(settings: config.NetworkSettings, training: config.TrainingSettings) -> Model:
-    if settings.build is None:
-        network = MLP(**settings.of_mlp())
-        return Model(f"{'-'.join(map(str, network.sizes))} network", network, None, True, training.epochs == 0)
-    function = importing.load(settings.build, "network.build")
-    arguments = dict(settings.arguments)
-    if "seed" in inspect.signature(function).parameters:
-        arguments.setdefault("seed", settings.seed)
-    built = importing.called(settings.build, "network.build", arguments)
-    network, variables = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
-    if settings.checkpoint is not None:
-        _check_trainable(network, settings.build, "network.checkpoint is for flax.nnx modules")
-        checkpoints.restore(network, settings.checkpoint)
-    is_trained = training.epochs == 0 or settings.checkpoint is not None
-    if not is_trained:
-        _check_trainable(network, settings.build, "only flax.nnx modules are trained here, give training.epochs = 0")
-    return Model(settings.build, network, variables, False, is_trained)
-
-
-def _check_trainable(network: Any, build: str, reason: str) -> None:
-    if not isinstance(network, nnx.Module):
-        raise InputError(f"network: {reason}; {build} returned {type(network).__name__}")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from analysis.errors import InputError, MissingError, UnavailableError
 from sweeps import checks, importing
+from sweeps.config import values
 from sweeps.settings import Count, LearningRate, Natural, Noise, Probabilities, Seed, Settings, Share, Turns
 
 # Keys of networks.ACTIVATIONS, of losses.LOSSES and of objective.PRECISIONS, which need JAX.
@@ -29,12 +30,17 @@ TASKS: dict[str | None, Options] = {
     "diabetes": dict.fromkeys(("test_fraction", "split_seed")),
 }
 _OF_DRAWS = dict(draws=1000, chains=1)
+# The default of an option that has to be given.
+REQUIRED = "required"
 DESIGNS: dict[str, Options] = {
     "bernoulli": dict(probability=(0.25, 0.5, 0.75), **_OF_DRAWS),
     "fixed_size": dict(on=1, **_OF_DRAWS),
+    "flip_paths": dict(paths=1000, probability=(0.5,), flips=None, layer=None, chains=1),
     "leave_one_out": {},
     "hypercube": {},
+    "masks": dict(masks=REQUIRED),
 }
+ADAMS_RATE = 0.01
 MLP: Options = dict(sizes=(2, 20, 2), activation="relu", output_activation="identity", use_bias=True)
 
 
@@ -50,7 +56,10 @@ def _read_with(chooser: str, options_of: Callable[[Any], Options], left_out: Any
         choice = info.data[chooser]
         options = options_of(choice)
         if value == left_out:
-            return options.get(str(info.field_name)) or value
+            default = options.get(str(info.field_name)) or value
+            if default == REQUIRED:
+                raise ValueError(f"must be given with {chooser} {choice}")
+            return default
         if info.field_name not in options:
             raise ValueError("must be left out " + (f"with {chooser} {choice}" if choice else f"without {chooser}"))
         return value
@@ -60,7 +69,8 @@ def _read_with(chooser: str, options_of: Callable[[Any], Options], left_out: Any
 
 _of_load = partial(_read_with, "load", lambda load: {"arguments": None} if load else {"name": "circle"})
 _of_task = partial(_read_with, "name", lambda name: TASKS.get(name, {}))
-_of_build = partial(_read_with, "build", lambda build: {"arguments": None, "checkpoint": None} if build else MLP)
+_OF_BUILD = dict.fromkeys(("arguments", "checkpoint", "call", "nodes"))
+_of_build = partial(_read_with, "build", lambda build: _OF_BUILD if build else MLP)
 _of_design = partial(_read_with, "design", DESIGNS.__getitem__)
 
 
@@ -76,14 +86,19 @@ def _loss(value: str) -> str:
     return value
 
 
-def _storable(value: Any) -> Any:
-    """Refuse what cannot be written down with the run, such as TOML's dates."""
-    if isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            _storable(each)
-    elif not isinstance(value, str | int | float):
-        raise ValueError("must hold texts, numbers, true, false, lists and tables only")
-    return value
+def _single(probability: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+    """Refuse several probabilities where the design takes one."""
+    if probability is not None and len(probability) > 1 and info.data.get("design") == "flip_paths":
+        raise ValueError("must be one value with design flip_paths")
+    return probability
+
+
+def _rate(value: float | None, info: ValidationInfo) -> float | None:
+    """Refuse a second learning rate; Adam's default is ours."""
+    optimizer = info.data.get("optimizer")
+    if value is not None and (isinstance(optimizer, tuple) or "learning_rate" in (optimizer or ())):
+        raise ValueError("must be left out beside an optimizer that has its own")
+    return ADAMS_RATE if value is None and optimizer is None and info.context else value
 
 
 def _numbered(chains: int | None, info: ValidationInfo) -> int | None:
@@ -96,7 +111,7 @@ def _numbered(chains: int | None, info: ValidationInfo) -> int | None:
 
 Reference = Annotated[str, AfterValidator(_reference)]
 # Of a user's own function: any names and values, from the file alone.
-Arguments = Annotated[dict[str, Any], tyro.conf.Suppress, AfterValidator(_storable)]
+Arguments = Annotated[dict[str, Any], tyro.conf.Suppress, AfterValidator(values.storable)]
 # A value by itself is a list of one.
 OneOrMore = BeforeValidator(lambda value: value if isinstance(value, tuple) else (value,))
 Sizes = Annotated[tuple[Count, ...], Field(min_length=2), OneOrMore]
@@ -142,12 +157,18 @@ class NetworkSettings(Settings):
     """The network: an MLP, or what a function of your own builds."""
 
     build: Reference | None = None
-    """A function of your own, package.module:function, that returns a flax.nnx module, or a flax.linen module with
-    its variables; called with the seed, if it takes one; instead of an MLP."""
+    """A function of your own, package.module:function, that returns a flax.nnx module, or a pair: a flax.linen module
+    and its variables, or a function (params, inputs) and its params; called with the seed, if it takes one; instead of
+    an MLP."""
     arguments: Annotated[Arguments, _of_build({})] = field(default_factory=dict)
     """What else the function is called with."""
     checkpoint: Annotated[str | None, _of_build()] = None
     """Orbax checkpoint of a trained network's arrays (build): it is then not trained."""
+    call: Annotated[Reference | None, _of_build()] = None
+    """How the network is called where it is not by network(inputs) (build): package.module:function of (network,
+    inputs)."""
+    nodes: Annotated[Count | None, _of_build()] = None
+    """Number of gates of a function (gates, inputs) that applies them itself (build)."""
     sizes: Annotated[Sizes | None, _of_build()] = None
     """Inputs, nodes of each hidden layer, outputs; by default 2 20 2."""
     activation: Annotated[Activation | None, _of_build()] = None
@@ -172,8 +193,11 @@ class TrainingSettings(Settings):
     """Epochs; 0 takes the network as it is."""
     batch_size: Count = 32
     """Examples in a batch."""
-    learning_rate: LearningRate = 0.01
-    """Learning rate of Adam."""
+    optimizer: values.Optimizer = None
+    """Name of an optimizer of Optax, or package.module:function; in the file also a table with the name and its
+    arguments, where a table with a name is a schedule, or a list of such tables, a chain; by default adam."""
+    learning_rate: Annotated[LearningRate | None, AfterValidator(_rate)] = None
+    """Learning rate of the optimizer; by default 0.01 for Adam."""
     seed: Seed = 0
     """Seed of the order of the examples."""
     loss: Annotated[str, AfterValidator(_loss)] | None = None
@@ -185,18 +209,29 @@ class TrainingSettings(Settings):
 class SweepSettings(Settings):
     """Which gate vectors are evaluated, and what is kept of them."""
 
-    design: Literal["bernoulli", "fixed_size", "leave_one_out", "hypercube"] = "bernoulli"
+    design: Literal["bernoulli", "fixed_size", "flip_paths", "leave_one_out", "hypercube", "masks"] = "bernoulli"
     """The design."""
-    sites: Annotated[tuple[str, ...], OneOrMore] = ()
-    """Path patterns of what has gates, as sweeps.gating.sites lists it; by default every hidden node."""
-    probability: Annotated[Annotated[Probabilities, OneOrMore] | None, _of_design()] = None
-    """Probabilities with which a node stays (bernoulli); by default 0.25 0.5 0.75."""
+    sites: values.Sites = ()
+    """Path patterns of what has gates, as sweeps.gating.sites lists it, or package.module:type of layers; in the file
+    also a table from patterns to numbers of groups; by default every hidden node."""
+    probability: Annotated[Annotated[Probabilities, OneOrMore] | None, AfterValidator(_single), _of_design()] = None
+    """Probabilities with which a node stays (bernoulli), by default 0.25 0.5 0.75; or with which it is on at the start
+    of a path (flip_paths), by default 0.5."""
     on: Annotated[Natural | None, _of_design()] = None
     """Nodes that are on (fixed_size); by default 1."""
     draws: Annotated[Count | None, _of_design()] = None
     """Masks drawn a chain (bernoulli, fixed_size); by default 1000."""
     chains: Annotated[Count | None, _of_design(), AfterValidator(_numbered)] = None
-    """Independent chains (bernoulli, fixed_size); by default 1."""
+    """Independent chains (bernoulli, fixed_size, flip_paths); by default 1."""
+    paths: Annotated[Count | None, _of_design()] = None
+    """Paths of a chain (flip_paths); by default 1000."""
+    flips: Annotated[Count | None, _of_design()] = None
+    """Nodes that a path flips (flip_paths); by default all."""
+    layer: Annotated[str | None, _of_design()] = None
+    """Layer whose nodes are flipped (flip_paths); by default every one."""
+    masks: Annotated[values.File, _of_design()] = None
+    """File of gate vectors, one a row (masks): .npy, .npz with one array, or .csv. Where the file of the settings names
+    it, its path is relative to that file."""
     seed: Seed = 17
     """Seed of the draws."""
     gradients: bool = True
@@ -205,6 +240,8 @@ class SweepSettings(Settings):
     """Every draw, or counts, moments, histograms and the best masks in constant memory."""
     batch_size: Count | None = None
     """Gate vectors evaluated together; by default the plan chooses."""
+    micro_batch: Count | None = None
+    """Examples evaluated together; by default as many as fit."""
     plan: Literal["auto", "fused", "affine", "dense", "vmapped"] = "auto"
     """How gate vectors are evaluated."""
     precision: Precision = "highest"
@@ -212,7 +249,8 @@ class SweepSettings(Settings):
 
     def of_design(self) -> dict[str, Any]:
         """Return the arguments of the design, by name."""
-        return {name: getattr(self, name) for name in DESIGNS[self.design]}
+        found = {name: getattr(self, name) for name in DESIGNS[self.design]}
+        return found | {"probability": found["probability"][0]} if self.design == "flip_paths" else found
 
 
 @dataclass(frozen=True)
@@ -257,9 +295,19 @@ def read(path: Path) -> Configuration:
             raise InputError(f"{path}: {table} must be a table [{table}], got {keys!r}")
         for key in keys:
             _require_known(key, [each.name for each in fields(TABLES[table])], f"{path}: key of [{table}]")  # type: ignore[arg-type]
-        parts[table] = TABLES[table](**keys)
+        parts[table] = TABLES[table](**_beside(path, table, keys))
     # Whether the settings fit together is judged when flags have taken the place of some.
     return Configuration(**parts).check(f"{path}: ", complete=False)  # type: ignore[arg-type]
+
+
+# The settings that are paths.
+PATHS = {"network": "checkpoint", "sweep": "masks"}
+
+
+def _beside(path: Path, table: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a table, with paths relative to its file as paths that can be opened."""
+    key = PATHS.get(table, "")
+    return keys | {key: str(path.parent / keys[key])} if isinstance(keys.get(key), str) else keys
 
 
 def _tables(path: Path) -> dict[str, Any]:

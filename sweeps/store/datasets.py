@@ -118,7 +118,8 @@ def of_model(name: str, network: Any, task: Task, objective: Objective, **option
         Of ``Objective``.
     """
     sites = [dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads) for site in objective.sites]
-    leaves = jax.tree.leaves(options.get("variables") or nnx.state(network, nnx.Param))
+    held = nnx.state(network, nnx.Param) if isinstance(network, nnx.Module) else options.get("variables")
+    leaves = jax.tree.leaves(options.get("params") if held is None else held)
     attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))
     return xr.Dataset(attrs=attributes | measured(network, task, **options))
 

@@ -103,9 +103,10 @@ class TestChecks:
 
     @pytest.mark.parametrize(("design", "options"), config.DESIGNS.items())
     def test_a_design_takes_its_own_options_and_no_others(self, design, options):
-        given = dict(probability=(0.5,), on=2, draws=7, chains=2)
+        given = dict(probability=(0.5,), on=2, draws=7, chains=2, paths=3, flips=1, layer="layers/0", masks="a/b.npy")
         mine = {name: given[name] for name in options}
-        assert config.SweepSettings(design=design, **mine).check().of_design() == mine
+        made = config.SweepSettings(design=design, **mine).check().of_design()
+        assert made == mine | ({"probability": 0.5} if design == "flip_paths" else {})
         for name in given.keys() - options:
             expected = rf"^sweep.{name} must be left out with design {design}, got "
             with pytest.raises(InputError, match=expected):
@@ -114,7 +115,7 @@ class TestChecks:
     def test_designs_are_made_of_the_options_named_after_their_arguments(self):
         classes = dict(
             bernoulli=sweeps.Bernoulli, fixed_size=sweeps.FixedSize, leave_one_out=sweeps.LeaveOneOut,
-            hypercube=sweeps.Hypercube,
+            hypercube=sweeps.Hypercube, flip_paths=sweeps.FlipPaths,
         )  # fmt: skip
         for design, made in classes.items():
             made(**config.SweepSettings(design=design).check().of_design())
@@ -165,6 +166,25 @@ class TestChecks:
             (config.TrainingSettings(learning_rate=0), "learning_rate must be at least 1e-37, got 0"),
             (config.SweepSettings(probability=(0.5, 0.5)), r"probability must have no value twice, got \(0.5, 0.5\)"),
             (config.SweepSettings(probability=()), r"probability must have at least 1 item, got \(\)"),
+            (config.SweepSettings(design="masks"), "masks must be given with design masks, got None"),
+            (
+                config.SweepSettings(design="masks", masks="a.txt"),
+                "masks must be the path of a file .npy, .npz,",
+            ),
+            (
+                config.SweepSettings(design="flip_paths", probability=(0.1, 0.2)),
+                "probability must be one value with",
+            ),
+            (
+                config.SweepSettings(sites={"heads": 0}),
+                "sites must give each pattern its number of groups, a ",
+            ),
+            (config.SweepSettings(sites=3), "sites must be a pattern, a list of patterns, or a table from patterns "),
+            (config.TrainingSettings(optimizer={"b1": 0.5}), "optimizer must be a name of Optax or package.module:fun"),
+            (
+                config.TrainingSettings(optimizer={"name": "sgd", "learning_rate": 1.0}, learning_rate=1.0),
+                "learning_rate must be left out beside an optimizer that has its own, got 1.0",
+            ),
             (config.SweepSettings(chains=2**30), "chains must be at most 715827882, got 1073741824"),
         ],
     )

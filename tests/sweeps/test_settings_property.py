@@ -37,6 +37,21 @@ def among(*values):
     return lambda value: text(value) and value in values
 
 
+def sites(value):
+    return each(text, least=0)(value) or (isinstance(value, dict) and all(map(whole(1), value.values())))
+
+
+def optimizer(value):
+    def is_name(one):
+        return text(one) and (":" not in one or reference(one) is True)
+
+    return is_name(value) or (isinstance(value, list) and len(value) > 0 and all(map(is_name, value)))
+
+
+def file(value):
+    return text(value) and value.endswith(".npy")
+
+
 def each(good, least=1, distinct=False):
     def fits(value):
         values = value if isinstance(value, list) else [value]
@@ -47,7 +62,7 @@ def each(good, least=1, distinct=False):
 
 count, seed, flag = whole(1), whole(0, 2**64 - 1), lambda value: type(value) is bool
 activation = among("relu", "sigmoid", "tanh", "gelu", "silu", "softplus", "identity")
-OWN = ("bernoulli", "fixed_size")
+OWN = {"bernoulli": sweeps.Bernoulli, "fixed_size": sweeps.FixedSize, "flip_paths": sweeps.FlipPaths}
 # What each key may be by itself: written down here anew, not read from the code.
 FINE = {
     "task": dict(
@@ -58,16 +73,17 @@ FINE = {
     ),
     "network": dict(
         sizes=each(count, least=2), activation=activation, output_activation=activation, use_bias=flag, seed=seed,
-        build=reference, checkpoint=text, arguments=lambda value: isinstance(value, dict),
+        build=reference, checkpoint=text, arguments=lambda value: isinstance(value, dict), call=reference, nodes=count,
     ),
     "training": dict(
         epochs=whole(0), batch_size=count, learning_rate=number(lambda value: 1e-37 <= value <= 1e38), seed=seed,
-        loss=lambda value: reference(value) or value in list(config.LOSSES),
+        loss=lambda value: reference(value) or value in list(config.LOSSES), optimizer=optimizer,
     ),
     "sweep": dict(
-        design=among("bernoulli", "fixed_size", "leave_one_out", "hypercube"), sites=each(text, least=0),
+        design=among("bernoulli", "fixed_size", "flip_paths", "leave_one_out", "hypercube", "masks"), sites=sites,
         probability=each(number(lambda value: 0 <= value <= 1), distinct=True), on=whole(0), draws=count, chains=count,
         seed=seed, gradients=flag, keep=among("draws", "summary"), batch_size=count,
+        paths=count, flips=count, layer=text, masks=file, micro_batch=count,
         plan=among("auto", "affine", "fused", "dense", "vmapped"), precision=among("highest", "high", "default"),
     ),
 }  # fmt: skip
@@ -80,12 +96,15 @@ OF_TASK = {
 OF_DESIGN = {
     "bernoulli": ("probability", "draws", "chains"),
     "fixed_size": ("on", "draws", "chains"),
+    "flip_paths": ("paths", "probability", "flips", "layer", "chains"),
     "leave_one_out": (),
     "hypercube": (),
+    "masks": ("masks",),
 }
 WORDS = [
     "", "relu", "rolu", "circle", "spiral", "digits", "text", "code", "bernoulli", "fixed_size", "hypercube", "summary",
-    "leave_one_out", "draws", "auto", "highest", "squared_error", "optax:huber_loss", "a/b", "1", "nan", "true", "ä\t$",
+    "leave_one_out", "draws", "auto", "highest", "squared_error", "optax:huber_loss", "a/b", "1", "one.npy", "masks",
+    "flip_paths", "nan", "true", "ä\t$",
 ]  # fmt: skip
 NUMBERS = [0, 1, 2, 3, 7, -1, 2**31 - 1, 2**31, 2**32, 2**63, 2**64 - 1, 2**64, 2**70, 10**400]
 FLOATS = [0.0, -0.0, 0.25, 0.5, 1.0, 1.5, -0.5, 1e3, 1e7, 1e-38, 1e39, 1e308, math.nan, math.inf, -math.inf]
@@ -105,13 +124,27 @@ def files(draw):
         "task": ("name", *OF_TASK[task]),
         "network": ("sizes", "activation", "output_activation", "use_bias", "seed"),
         "training": tuple(FINE["training"]),
-        "sweep": ("sites", "seed", "gradients", "keep", "batch_size", "plan", "precision", *OF_DESIGN[design]),
+        "sweep": (
+            "sites",
+            "seed",
+            "gradients",
+            "keep",
+            "batch_size",
+            "micro_batch",
+            "plan",
+            "precision",
+            *OF_DESIGN[design],
+        ),
     }
     tables = {}
     for table, keys in own.items():
         chosen = draw(st.sets(st.sampled_from(keys)))
         tables[table] = {key: draw(st.sampled_from(GOOD[table, key])) for key in keys if key in chosen}
     tables["task"]["name"], tables["sweep"]["design"] = task, design
+    if design == "masks":
+        tables["sweep"]["masks"] = "one.npy"
+    if design == "flip_paths" and "probability" in tables["sweep"]:
+        tables["sweep"]["probability"] = 0.25
     table, key = draw(st.sampled_from([*GOOD]))
     tables[table][key] = draw(st.sampled_from(GOOD[table, key]) | VALUES)
     return tables
@@ -134,6 +167,10 @@ def written(tables):
     return "\n".join(lines)
 
 
+def several(value):
+    return isinstance(value, list) and len(value) > 1
+
+
 def is_fine(tables):
     """Whether a file may be used, but for what needs its network."""
     if not all(FINE[table][key](value) for table, keys in tables.items() for key, value in keys.items()):
@@ -147,10 +184,15 @@ def is_fine(tables):
     if "build" in network:
         if network.keys() & {"sizes", "activation", "output_activation"} or not network.get("use_bias", True):
             return False
-    elif network.get("arguments") or "checkpoint" in network:
+    elif network.get("arguments") or network.keys() & {"checkpoint", "call", "nodes"}:
+        return False
+    training = tables.get("training", {})
+    if isinstance(training.get("optimizer"), list) and "learning_rate" in training:
         return False
     design = masks.get("design", "bernoulli")
-    if masks.keys() & {"probability", "on", "draws", "chains"} - {*OF_DESIGN[design]}:
+    if masks.keys() & {name for names in OF_DESIGN.values() for name in names} - {*OF_DESIGN[design]}:
+        return False
+    if (design == "masks" and "masks" not in masks) or (design == "flip_paths" and several(masks.get("probability"))):
         return False
     # The streams, chains by probabilities, are numbered in 32 bits.
     probabilities = masks.get("probability", [0.25, 0.5, 0.75])
@@ -173,18 +215,20 @@ def assert_judged_rightly(file, tables):
         assert not is_fine(tables), said
         assert "\n" not in said and len(said) < 300
         named = re.match(r"(\w+)\.(\w+)", said)
-        assert named and named[2] in tables[named[1]], said
+        assert named and (named[2] in tables[named[1]] or "must be given with design" in said), said
         return
     assert is_fine(tables)
     for table, keys in tables.items():
         for key, value in keys.items():
             kept = getattr(getattr(found, table), key)
+            if (table, key) in (("network", "checkpoint"), ("sweep", "masks")):
+                value = str(file.parent / value)  # a path is one from the file
             value = float(value) if type(kept) is float else value
             assert kept == (tuple(value) if isinstance(value, list) else (value,) if type(kept) is tuple else value)
     # Whatever was accepted can be written down, and makes a design.
     json.dumps(dataclasses.asdict(found), allow_nan=False)
     if found.sweep.design in OWN:
-        {"bernoulli": sweeps.Bernoulli, "fixed_size": sweeps.FixedSize}[found.sweep.design](**found.sweep.of_design())
+        OWN[found.sweep.design](**found.sweep.of_design())
 
 
 @settings(max_examples=100)
