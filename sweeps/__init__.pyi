@@ -5,6 +5,7 @@ from . import losses as losses
 from . import masks as masks
 from . import networks as networks
 from . import objective as objective
+from . import off as off
 from . import plans as plans
 from . import pruning as pruning
 from . import ranking as ranking

@@ -1,7 +1,7 @@
 """Examples: what an objective averages over, checked, and cut into micro-batches."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -41,11 +41,14 @@ class Examples:
     inputs, targets : array or pytree of arrays, (examples, ...)
     mask : array, (examples,) or (examples, positions, ...)
         True for what counts; None where everything does.
+    reference : array or pytree of arrays like the inputs
+        Inputs of which nodes that are off have their values, example by example; None where they have others.
     """
 
     inputs: Any
     targets: Any
     mask: Bool[Array, "examples ..."] | None
+    reference: Any = None
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -68,7 +71,7 @@ class Examples:
         """
         if self.mask is None:
             return self
-        inputs, targets = self.inputs, self.targets
+        inputs, targets, reference = self.inputs, self.targets, self.reference
         if apart:
             inputs = jax.tree.map(partial(_finite_where_left_out, mask=np.asarray(self.mask)), inputs)
         elif not _all_finite((inputs, targets) if whole else inputs):
@@ -80,17 +83,17 @@ class Examples:
         if apart and not counts.all():
             # Examples that do not count become copies of one that does.
             rows = np.where(counts, np.arange(len(self)), counts.argmax())
-            inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (inputs, targets))
+            inputs, targets, reference = jax.tree.map(lambda leaf: leaf[rows], (inputs, targets, reference))
         if not whole:
             mask = self.mask.reshape(*self.mask.shape, *(1,) * (targets.ndim - self.mask.ndim))
             targets = jnp.where(mask, targets, jnp.zeros_like(targets))
-        return Examples(inputs, targets, self.mask)
+        return Examples(inputs, targets, self.mask, reference)
 
     def only(self, present: Bool[Array, " examples"]) -> "Examples":
         """Return the examples, of which those that are not present do not count."""
         if self.mask is not None:
             present = self.mask & present.reshape(-1, *(1,) * (self.mask.ndim - 1))
-        return Examples(self.inputs, self.targets, present)
+        return replace(self, mask=present)
 
     @property
     def has_spare_inputs(self) -> bool:
@@ -118,8 +121,9 @@ class Examples:
             padded = jnp.pad(leaf, [(0, extra), *[(0, 0)] * (leaf.ndim - 1)], **how)
             return padded.reshape(batches, size, *leaf.shape[1:])
 
-        inputs, targets = jax.tree.map(lambda leaf: cut(leaf, mode="edge"), (self.inputs, self.targets))
-        return Examples(inputs, targets, cut(mask))
+        whole = self.inputs, self.targets, self.reference
+        inputs, targets, reference = jax.tree.map(lambda leaf: cut(leaf, mode="edge"), whole)
+        return Examples(inputs, targets, cut(mask), reference)
 
 
 def checked(batch: Any) -> Examples:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import checks, compiling, device, examples, gating, losses, networks
+from sweeps import off as off_values
 from sweeps.plans import Computed, Plan, choosing, in_batches, preferred_batch, vmapped
 
 PRECISIONS = ("highest", "high", "default")
@@ -70,6 +71,12 @@ class Objective:
         ``"output:layers/0"``: what the layer makes, before its activation. A type of layer, ``nnx.Conv``: the nodes
         that such layers make. A list of these. A dict from patterns to numbers: so many groups of nodes in a row, as
         the heads of a hand-written attention are.
+    off : str, array, batch or one of ``sweeps.off``'s
+        What the value h of a node becomes with the gate g: g h + (1 - g) c, with c: ``"zero"``; ``"mean"``, its mean
+        over the batch's examples and their positions; ``"resample"``, its value for another example of the batch;
+        numbers (nodes,), in the order of the gates; another batch (inputs, targets), of as many examples or one: its
+        value there, example by example. ``sweeps.off.Mean``, ``Resample`` and ``From`` take data, masks and seeds. All
+        are taken once, from the network with all nodes on. A head has a vector c.
     variables : dict, optional
         Of a linen module, as ``init`` returns them.
     params : pytree, optional
@@ -102,6 +109,8 @@ class Objective:
         A copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``.
     batch : sweeps.examples.Examples
         What the loss is the mean over; None with ``from_function``.
+    off : str
+        What nodes are when they are off, in words.
     loss_name, unit : str
         The loss and the unit of its values.
     plan : sweeps.plans.choosing.Choice
@@ -135,6 +144,7 @@ class Objective:
         *,
         loss: str | Callable[[Any, Any], Array] | None = None,
         sites: gating.Selection = None,
+        off: Any = "zero",
         variables: Any = None,
         params: Any = None,
         nodes: int | Sequence[str] | None = None,
@@ -148,7 +158,8 @@ class Objective:
         options = dict(sites=sites, variables=variables, params=params, call=call)
         with jax.default_matmul_precision(precision):
             gated = _gated(network, data.inputs, names, **options)
-        outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs)
+            gated, data, self.off = off_values.given(off, gated, data)
+        outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs, data.reference)
         found = losses.find(loss, outputs, data.targets, data.mask)
         self.sites = gated.sites
         self.nodes = names or tuple(label for site in gated.sites for label in site.labels)
@@ -196,7 +207,7 @@ class Objective:
         objective.sites = ()
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
-        objective.precision = "highest"
+        objective.precision, objective.off = "highest", "what the function makes of it"
         objective.network, objective.batch, objective._gated = None, None, None
         tree = vmapped.build_for_function(fn, len(names))
         objective.plan = choosing.Choice("vmapped", "a function of the gates", tree)
@@ -257,7 +268,7 @@ class Objective:
         if vector.ndim != 1:
             raise InputError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
         with jax.default_matmul_precision(self.precision):
-            return self._gated(vector, self.batch.inputs)
+            return self._gated(vector, self.batch.inputs, self.batch.reference)
 
     def accuracy(self, gates: Any) -> Float[Array, "*masks"]:
         """Return the share of the examples that count, or of their positions, whose class the network gives.
@@ -332,7 +343,7 @@ def _accuracies(
     network: gating.GatedNetwork, batch: examples.Examples, gates: Float[Array, "masks nodes"]
 ) -> Float[Array, " masks"]:
     def one(vector: Float[Array, " nodes"]) -> losses.Answers:
-        return losses.answers(network(vector, batch.inputs), batch.targets, batch.mask)
+        return losses.answers(network(vector, batch.inputs, batch.reference), batch.targets, batch.mask)
 
     return jax.lax.map(one, gates).accuracy
 

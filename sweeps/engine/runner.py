@@ -83,7 +83,7 @@ def sweep(
         them; ``loss_gradient`` and ``log_loss_gradient`` with ``node`` last (for LeaveOneOut ``gate``, since ``node``
         is the one that is off); ``gates`` where they do not follow from the index. With ``keep="summary"``: see
         ``sweeps.engine.schema``.
-        Attributes: design, seed, loss, unit, plan (what ran, and why), precision, ``full_loss`` (the loss with
+        Attributes: design, seed, loss, unit, plan (what ran, and why), precision, off, ``full_loss`` (the loss with
         all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. Log loss, its gradient and masks
         are made when they are read, and kept then; with a store everything is read when it is used.
 
@@ -196,6 +196,7 @@ class Runner:
             loss=self.objective.loss_name,
             plan=self.plan.name,
             precision=self.objective.precision,
+            off=self.objective.off,
             nodes=len(self.objective.nodes),
             names=digest([*self.objective.nodes, *self.objective.layers]),
             network=digest((self.objective.plan.tree, self.objective.program)),
@@ -388,6 +389,7 @@ class Runner:
             unit=self.objective.unit,
             plan=str(self.plan),
             precision=self.objective.precision,
+            off=self.objective.off,
             full_loss=float(self.objective.evaluate(ones, gradients=False).loss),
         )
 

@@ -21,7 +21,9 @@ from sweeps.program import Site
 class Runs(Protocol):
     """Computes outputs from parameters, inputs and the gates of each site; static to jit."""
 
-    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Array], /) -> Any:
+    def run(
+        self, params: Any, inputs: Any, gates: Mapping[Site, Array], off: Mapping[Site, Any] | None, reference: Any, /
+    ) -> Any:
         """Return the outputs."""
         ...
 
@@ -38,6 +40,8 @@ class GatedNetwork:
     sites : with gates, in the order of the gate vector, static
     dtype : type of the gate vector: the widest of the activations, at least float32, static
     floats : approximate size of all activations for an example, in numbers, static
+    off : what nodes are when they are off: (nodes,) numbers; or for each site a tuple of what stands at its places;
+        None for zero
     """
 
     params: Any
@@ -45,19 +49,33 @@ class GatedNetwork:
     sites: tuple[Site, ...] = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
     floats: int = field(metadata=dict(static=True))
+    off: Any = None
 
     @property
     def nodes(self) -> int:
         """Length of the gate vector."""
         return sum(site.size for site in self.sites)
 
-    def __call__(self, gates: Float[Array, " nodes"], inputs: Any) -> Any:
-        """Return the outputs for inputs with leading axis (examples,)."""
+    def __call__(self, gates: Float[Array, " nodes"], inputs: Any, reference: Any = None) -> Any:
+        """Return the outputs for inputs with leading axis (examples,).
+
+        Parameters
+        ----------
+        gates : of the nodes
+        inputs : examples
+        reference : inputs like these, in place of ``off``: nodes that are off have the values they have there
+        """
+        off = self.off
+        if off is not None:
+            off = dict(zip(self.sites, off, strict=True)) if isinstance(off, tuple) else self._by_site(off)
+        return self.network.run(self.params, inputs, self._by_site(gates), off, reference)
+
+    def _by_site(self, numbers: Float[Array, " nodes"]) -> dict[Site, Array]:
         parts, start = {}, 0
         for site in self.sites:
-            parts[site] = gates[start : start + site.size]
+            parts[site] = numbers[start : start + site.size]
             start += site.size
-        return self.network.run(self.params, inputs, parts)
+        return parts
 
 
 def attach(

@@ -19,6 +19,6 @@ class GateFunction(NamedTuple):
 
     function: Callable[[Array, Any], Any]
 
-    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Array]) -> Any:
-        """Return the outputs."""
+    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Array], off: Any = None, reference: Any = None) -> Any:
+        """Return the outputs; the function decides what its nodes are when they are off."""
         return self.function(jnp.concatenate(list(gates.values())), inputs)

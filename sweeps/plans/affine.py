@@ -218,7 +218,7 @@ def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
         return None, f"no closed form for the loss {loss.loss.name}"
     network = loss.network
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
-    outputs = jax.eval_shape(network, gates, loss.examples.inputs)
+    outputs = jax.eval_shape(network, gates, loss.examples.inputs, loss.examples.reference)
     if jnp.finfo(outputs.dtype).bits < 32:
         return None, f"outputs are {outputs.dtype}, too coarse to tell whether they are affine in the gates"
     if network.nodes * outputs.size > MOST_SLOPES:
@@ -245,7 +245,7 @@ def _departure(loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> Float[A
 
     def of_part(part: Examples) -> Float[Array, " masks"]:
         def network(vector: Float[Array, " nodes"]) -> Array:
-            return loss.network(vector, part.inputs)
+            return loss.network(vector, part.inputs, part.reference)
 
         def departure_at(vector: Float[Array, " nodes"]) -> Float[Array, ""]:
             outputs, change = jax.jvp(network, (jnp.zeros_like(vector),), (vector,))
@@ -314,7 +314,7 @@ def _outputs_and_slopes(loss: NetworkLoss) -> tuple[Array, Array]:
     zeros = jnp.zeros(loss.network.nodes, loss.network.dtype)
 
     def of_part(part: Examples) -> tuple[Array, Array]:
-        outputs, tangent = jax.linearize(lambda gates: loss.network(gates, part.inputs), zeros)
+        outputs, tangent = jax.linearize(lambda gates: loss.network(gates, part.inputs, part.reference), zeros)
         # A tangent at a time: all together would hold (nodes, examples, nodes).
         slopes = jax.lax.map(tangent, jnp.eye(len(zeros), dtype=zeros.dtype))
         width = outputs.shape[-1]

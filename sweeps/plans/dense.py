@@ -214,6 +214,8 @@ def build(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     if inputs.ndim != 2 or mask is not None:
         return None, "inputs are sequences, or have a mask"
     hidden = ACTIVATIONS[network.activation](layers[0](inputs)).T
+    if loss.network.off is not None or loss.examples.reference is not None:
+        return None, "nodes that are off are not zero"
     if any(_is_narrow(layer) for layer in layers):
         return None, "network computes in less than single precision"
     if not _stays_finite(hidden, network):

@@ -14,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sweeps.examples import Examples
+from sweeps import compiling
+from sweeps.examples import Examples, examples_in
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss
+from sweeps.program import Network
 
 # Examples of the first tests: few, so that each has a large weight in a mean over all.
 FEW = 16
@@ -71,6 +73,30 @@ def is_shown(values: Callable[[Examples], Array], data: Examples, size: int, mos
     return all(close(uncut[part], values(_rows(data, whole[part]))) for part in parts)
 
 
+def together(network: Network, params: Any, inputs: Any, most: int) -> int:
+    """Return how many examples to evaluate together: all, unless outputs are shown not to depend on other examples.
+
+    Parameters
+    ----------
+    network, params, inputs : the network, evaluated with all nodes on
+    most : examples to evaluate together where they may be cut
+    """
+    number = examples_in(inputs)
+    if number <= most:
+        return number
+    data = Examples(inputs, jnp.zeros(number), None)
+    with jax.default_matmul_precision("highest"):
+        apart = is_shown(lambda part: _flat_outputs(params, part.inputs, network=network), data, most)
+    return most if apart else number
+
+
+@partial(compiling.jit, static_argnames=("network",))
+def _flat_outputs(params: Any, inputs: Any, network: Network) -> Float[Array, "examples numbers"]:
+    outputs = jax.tree.leaves(network.apply(params, inputs))
+    flat = [leaf.reshape(examples_in(inputs), -1).astype(jnp.float32) for leaf in outputs]
+    return jnp.concatenate(flat, axis=1)
+
+
 def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> Examples:
     """Return some examples, without a mask, some of them with larger inputs."""
 
@@ -81,11 +107,12 @@ def _rows(data: Examples, rows: np.ndarray, loud: np.ndarray | None = None) -> E
         return leaf * factors.reshape(-1, *(1,) * (leaf.ndim - 1))
 
     # NumPy, since JAX would compile a program for each shape.
-    inputs, targets = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], (data.inputs, data.targets))
+    whole = data.inputs, data.targets, data.reference
+    inputs, targets, reference = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], whole)
     with np.errstate(over="ignore"):
-        inputs = jax.tree.map(louder, inputs)
-    inputs, targets = jax.tree.map(jnp.asarray, (inputs, targets))
-    return Examples(inputs, targets, None)
+        inputs, reference = jax.tree.map(louder, (inputs, reference))
+    inputs, targets, reference = jax.tree.map(jnp.asarray, (inputs, targets, reference))
+    return Examples(inputs, targets, None, reference)
 
 
 def _rounding(values: Callable[[Examples], Array], data: Examples) -> float:
@@ -118,7 +145,7 @@ def _values(
     """Return the losses of examples, or their outputs where the loss itself is separable: outputs hide nothing."""
 
     def of(vector: Float[Array, " nodes"]) -> Array:
-        outputs = network(vector, data.inputs)
+        outputs = network(vector, data.inputs, data.reference)
         return outputs if loss in LOSSES.values() else loss.each(outputs, data.targets)
 
     return jnp.moveaxis(jax.lax.map(of, gates), 0, 1)

@@ -64,7 +64,7 @@ class NetworkLoss:
 
     def of_part(self, gates: Float[Array, " nodes"], part: Examples) -> Float[Array, ""]:
         """Return the sum of the losses of a micro-batch."""
-        values = self.loss.each(self.network(gates, part.inputs), part.targets)
+        values = self.loss.each(self.network(gates, part.inputs, part.reference), part.targets)
         return sum_of_counted(values.astype(self.network.dtype), part.mask)
 
 
@@ -226,7 +226,7 @@ def loss_of(
         size = size if is_separable else number
     examples = examples.with_uncounted_replaced(whole, apart=is_separable or not spare)
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
-    outputs = jax.eval_shape(network, gates, examples.inputs)
+    outputs = jax.eval_shape(network, gates, examples.inputs, examples.reference)
     values = jax.eval_shape(loss.each, outputs, examples.targets)
     return NetworkLoss(network, examples, loss, size, counted(values, examples.mask))
 

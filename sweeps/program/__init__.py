@@ -1,5 +1,6 @@
 """Programs: networks as traced functions of parameters and inputs, whose nodes have names and gates."""
 
+from sweeps.program.averaging import averages, by_node, noted
 from sweeps.program.network import Network, read
 from sweeps.program.networks import Apply, OfLinen, OfNnx, of_function, of_linen, of_nnx
 from sweeps.program.read_program import widest
@@ -13,6 +14,9 @@ __all__ = [
     "OfNnx",
     "Place",
     "Site",
+    "averages",
+    "by_node",
+    "noted",
     "of_function",
     "of_linen",
     "of_nnx",

@@ -10,8 +10,8 @@ from jax.extend.core import Jaxpr
 from analysis.errors import InputError, InputTypeError, UnsupportedError
 from sweeps.program import tracing
 from sweeps.program.read_program import ReadProgram
-from sweeps.program.running import Noter, Runner
-from sweeps.program.sites import Site
+from sweeps.program.running import Noter, Part, Runner, scans_around, taken
+from sweeps.program.sites import Place, Site
 from sweeps.program.values import Key
 
 
@@ -68,13 +68,23 @@ class Network:
             )
         return hidden
 
-    def run(self, params: Any, inputs: Any, gates: Mapping[Site, Any]) -> Any:
+    def run(
+        self,
+        params: Any,
+        inputs: Any,
+        gates: Mapping[Site, Any],
+        off: Mapping[Site, Any] | None = None,
+        reference: Any = None,
+    ) -> Any:
         """Return the outputs with gates on some nodes; all other nodes are on.
 
         Parameters
         ----------
         params, inputs : as the network takes them; inputs of any number of examples
         gates : of each site, site.size numbers in any shape
+        off : of each site, what its nodes are when they are off: site.size numbers, or a tuple of arrays, one for each
+            place, as ``averages`` returns them; None for zero
+        reference : inputs of the same shapes, in place of ``off``: nodes that are off have the values they have there
 
         Raises
         ------
@@ -87,15 +97,16 @@ class Network:
             self._check_same(read)
         places, parts = {}, {}
         for site, values in gates.items():
-            own = _checked(site, read.site(site.key), values)
-            spread = site.spread(values)
-            for place in own.places:
-                if site.call is None or place.call == site.call:
-                    # ``gating.choosing`` refuses two sites that share a place.
-                    places[place.key], parts[place.key] = place, spread
+            own, spread = _checked(site, read.site(site.key), values), site.spread(values)
+            # ``gating.choosing`` refuses two sites that share a place.
+            for number, place in enumerate(site.gated_among(own.places)):
+                places[place.key] = place
+                parts[place.key] = Part(spread, None if off is None else _off_at(place, number, site, off[site], read))
+        if reference is not None:
+            noted = self._noted(read, params, reference, places)
+            parts = {key: part._replace(off=noted[key]) for key, part in parts.items()}
         jaxpr, consts = read.program.jaxpr, read.program.consts
-        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
-        results = Runner(places).run(jaxpr, consts, leaves, (), parts)
+        results = Runner(places).run(jaxpr, consts, _leaves(params, inputs), (), parts)
         return jax.tree.unflatten(read.program.outputs, results)
 
     def values(self, params: Any, inputs: Any, keys: Collection[Key]) -> dict[Key, jax.Array]:
@@ -106,19 +117,26 @@ class Network:
         params, inputs : as the network takes them; inputs of any number of examples
         keys : of the places, such as ``place.key`` of the places of sites
 
+        Returns
+        -------
+        by key; a value within a scan has an axis for its steps in front
+
         Raises
         ------
         InputError
             If inputs of this shape give another program.
         UnsupportedError
-            If a place is within a loop.
+            If a place is within a while loop.
         """
         read = self._read(params, inputs)
         if read is not self.first and _outline(read.program.jaxpr) != _outline(self.first.program.jaxpr):
             raise InputError("inputs: with inputs of this shape the network is another program")
+        return self._noted(read, params, inputs, keys)
+
+    @staticmethod
+    def _noted(read: ReadProgram, params: Any, inputs: Any, keys: Collection[Key]) -> dict[Key, jax.Array]:
         noted: Any = {key: [] for key in keys}
-        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
-        Noter({}).run(read.program.jaxpr, read.program.consts, leaves, (), noted)
+        Noter({}).run(read.program.jaxpr, read.program.consts, _leaves(params, inputs), (), noted)
         return {key: values[-1] for key, values in noted.items()}
 
     def _check_same(self, read: ReadProgram) -> None:
@@ -176,6 +194,21 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
     if not callable(apply):
         raise InputTypeError(f"network must be a function (params, inputs) -> outputs, got {type(apply).__name__}")
     return Network(apply, params, inputs)
+
+
+def _leaves(params: Any, inputs: Any) -> list[jax.Array]:
+    return [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))]
+
+
+def _off_at(place: Place, number: int, site: Site, off: Any, read: ReadProgram) -> jax.Array:
+    """Return what a value becomes where nodes are off, with an axis for each scan around it."""
+    if isinstance(off, tuple):
+        return off[number]
+    whole, scans = taken(site.spread(off), place.ids), scans_around(read.program.jaxpr, place.key[0])
+    lengths = [length for _, length in scans]
+    steps = [axis for axis, (frame, _) in enumerate(scans) if frame not in place.frames]
+    inner = whole.shape[len(scans) - len(steps) :]
+    return jnp.broadcast_to(jnp.expand_dims(whole, steps), (*lengths, *inner))
 
 
 def _outline(jaxpr: Jaxpr) -> list[Any]:

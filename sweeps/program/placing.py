@@ -46,7 +46,7 @@ class Placing:
         self._passed = {s: set(chain) for s, chain in self._chains.items()}
         self._hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.after)
         self._read_of = {
-            source: self._copied(reader.reads[key].value.vertex)
+            source: self.copied(reader.reads[key].value.vertex)
             for (key, _), source in reader.sources.items()
             if key in reader.reads
         }
@@ -260,7 +260,7 @@ class Placing:
             and not (is_linear and ("added" in words or self._is_low_rank(made, words)))
         )
 
-    def _copied(self, vertex: int) -> int:
+    def copied(self, vertex: int) -> int:
         """Return the value of which a value is a copy."""
         while vertex in self.reader.same:
             vertex = self.reader.same[vertex]

@@ -92,6 +92,10 @@ class Site:
         """Number of calls of the layer."""
         return len({place.call for place in self.places})
 
+    def gated_among(self, places: Iterable[Place]) -> list[Place]:
+        """Return those of some places that have gates: of all calls, or of the only call that is gated."""
+        return [place for place in places if self.call is None or place.call == self.call]
+
     def with_copies(self, chosen: Iterable[int]) -> "Site":
         """Return the site with gates on some copies."""
         return replace(self, chosen=tuple(sorted(chosen)))

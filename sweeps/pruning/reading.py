@@ -2,17 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from analysis.errors import InputError, InputTypeError, UnsupportedError
-from sweeps import checks, compiling, examples
+from sweeps import checks, examples, program
 from sweeps.networks import is_plain
 from sweeps.plans import separable
 from sweeps.program import Network, Place
@@ -114,46 +111,19 @@ def _averages(
     power: int,
 ) -> dict[Any, Float[np.ndarray, " nodes"]]:
     """Return the mean of a power of each node's distance from a centre."""
+    if any(place.frames for several in places.values() for place in several):
+        raise UnsupportedError("its layers are copies, over which a loop runs")
     sums: dict[Any, Any] = dict.fromkeys(places, 0.0)
     counts: dict[Any, Any] = dict.fromkeys(places, 0)
     keys = [place.key for several in places.values() for place in several]
-    size = _together(network, inputs)
-    for start in range(0, examples.examples_in(inputs), size):
-        part = jax.tree.map(lambda leaf, start=start: leaf[start : start + size], inputs)
-        with jax.default_matmul_precision("highest"):
-            values = read[0].values(read[1], part, keys)
+    size = CHUNK if is_plain(network) else separable.together(*read, inputs, CHUNK)
+    for _, values in program.noted(*read, inputs, keys, size):
         for name, several in places.items():
             for place in several:
-                total, count = _by_node(np.asarray(values[place.key]), place.ids, centres[name], power)
+                value, centre = values[place.key], centres[name]
+                # Steps of a loop are positions.
+                ids = place.ids.reshape((1,) * (value.ndim - place.ids.ndim) + place.ids.shape)
+                apart = value - (centre[ids] if np.ndim(centre) else centre)
+                total, count = program.by_node(apart**power, ids)
                 sums[name], counts[name] = sums[name] + total, counts[name] + count
     return {name: sums[name] / counts[name] for name in places}
-
-
-def _by_node(values: np.ndarray, ids: np.ndarray, centre: Any, power: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum of a power of each node's distance from a centre, and the node's number of places."""
-    apart = values.astype(np.float64) - (centre[ids] if np.ndim(centre) else centre)
-    axes = tuple(axis for axis in range(values.ndim) if ids.shape[axis] == 1)
-    number, sums = ids.ravel(), (apart**power).sum(axis=axes).ravel()
-    count = np.bincount(number) * (values.size // max(1, number.size))
-    return np.bincount(number, sums), count
-
-
-def _together(network: nnx.Module, inputs: Any) -> int:
-    """Return how many examples to read together: all, unless outputs are shown not to depend on other examples."""
-    number = examples.examples_in(inputs)
-    if number <= CHUNK or is_plain(network):
-        return CHUNK
-    clone = nnx.clone(network)
-    clone.eval()
-    graph, state = nnx.split(clone)
-    data = examples.Examples(inputs, jnp.zeros(number), None)
-    with jax.default_matmul_precision("highest"):
-        apart = separable.is_shown(lambda part: _outputs(state, part.inputs, graph=graph), data, CHUNK)
-    return CHUNK if apart else number
-
-
-@partial(compiling.jit, static_argnames=("graph",))
-def _outputs(state: Any, inputs: Any, graph: Any) -> Array:
-    outputs = jax.tree.leaves(nnx.merge(graph, state, copy=True)(inputs))
-    flat = [leaf.reshape(examples.examples_in(inputs), -1).astype(jnp.float32) for leaf in outputs]
-    return jnp.concatenate(flat, axis=1)

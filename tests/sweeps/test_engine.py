@@ -104,6 +104,7 @@ class TestContract:
             unit="nats",
             plan=str(runner.choosing.Choice(*PLANS[name], None)),
             precision="highest",
+            off="zero",
             nonpositive_losses=0,
             nonfinite_losses=0,
         )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sweeps import program
 from sweeps.program import graph, rules, tracing
-from sweeps.program.running import multiplied
+from sweeps.program.running import Part, gated
 from sweeps.program.values import EXIT, Value
 from tests.sweeps.small_programs import TWO, X, listed, normal, site, two_layers
 
@@ -112,15 +112,15 @@ def test_units_that_read_themselves_in_a_loop_end_in_their_own_product():
 
 def test_an_off_node_contributes_nothing_whatever_its_value():
     value = jnp.array([[jnp.inf, jnp.nan, 2.0, -jnp.inf]])
-    found = multiplied(value, jnp.array([0.0, 0.0, 0.0, 1.0]), np.arange(4)[None])
+    found = gated(value, Part(jnp.array([0.0, 0.0, 0.0, 1.0])), np.arange(4)[None])
     np.testing.assert_array_equal(found, [[0.0, 0.0, 0.0, -np.inf]])
 
 
 def test_the_gradient_at_an_off_node_is_the_value_summed_in_the_gates_type():
     value = jnp.full((300, 2), 1.0, jnp.bfloat16)
     ids = np.arange(2)[None]
-    assert multiplied(value, jnp.ones(2), ids).dtype == jnp.bfloat16
-    slope = jax.grad(lambda g: multiplied(value, g, ids).astype(jnp.float32).sum())(jnp.zeros(2))
+    assert gated(value, Part(jnp.ones(2)), ids).dtype == jnp.bfloat16
+    slope = jax.grad(lambda g: gated(value, Part(g), ids).astype(jnp.float32).sum())(jnp.zeros(2))
     np.testing.assert_array_equal(slope, [300.0, 300.0])  # in bfloat16 the sum stops at 256
 
 
