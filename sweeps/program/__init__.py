@@ -4,6 +4,7 @@ from sweeps.program.averaging import averages, by_node, noted
 from sweeps.program.network import Network, read
 from sweeps.program.networks import Apply, OfLinen, OfNnx, of_function, of_linen, of_nnx
 from sweeps.program.read_program import widest
+from sweeps.program.running import scans_around
 from sweeps.program.sites import Place, Site
 from sweeps.program.tracing import trace
 
@@ -21,6 +22,7 @@ __all__ = [
     "of_linen",
     "of_nnx",
     "read",
+    "scans_around",
     "trace",
     "widest",
 ]

@@ -38,6 +38,11 @@ def compensate(network: nnx.Module, changed: nnx.Module, keep: Bool[np.ndarray, 
     gone = [part for part in of.parts if not pieces[part.site.key].all()]
     cuts = [(cut, pieces[part.site.key]) for part in gone for cut in part.compensated()]
     reads = {meeting.key: of.network.first.reader.reads[meeting.key] for cut, _ in cuts for meeting in cut.meetings}
+    for cut, _ in cuts:
+        if any(program.scans_around(of.network.first.program.jaxpr, meeting.key[0]) for meeting in cut.meetings):
+            raise UnsupportedError(
+                f"{cut.layer or cut.path} reads nodes that go at every step of a loop: give compensate_bias=False"
+            )
     with reading.naming(cut.layer or cut.path for cut, _ in cuts):
         places = {key: [_place(read)] for key, read in reads.items()}
         means = reading.means(network, (of.network, of.params), inputs, places)
