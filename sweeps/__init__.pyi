@@ -16,6 +16,7 @@ from . import training as training
 from .checks import InputError as InputError
 from .engine.runner import sweep as sweep
 from .examples import MaskedBatch as MaskedBatch
+from .gating.tying import Tied as Tied
 from .masks.designs import Bernoulli as Bernoulli
 from .masks.designs import FixedSize as FixedSize
 from .masks.designs import FlipPaths as FlipPaths

@@ -105,6 +105,8 @@ class Objective:
         Name and layer of each gated node, in the order of the gate vector.
     sites : tuple of sweeps.gating.Site
         What is gated.
+    gates : tuple of sweeps.gating.Gates
+        The gates of each layer or tie, in the order of the gate vector: layer, kind, numbers, and their nodes.
     network : module or function
         A copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``.
     batch : sweeps.examples.Examples
@@ -161,9 +163,9 @@ class Objective:
             gated, data, self.off = off_values.given(off, gated, data)
         outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs, data.reference)
         found = losses.find(loss, outputs, data.targets, data.mask)
-        self.sites = gated.sites
-        self.nodes = names or tuple(label for site in gated.sites for label in site.labels)
-        self.layers = tuple(layer for site in gated.sites for layer in site.layer_of_nodes)
+        self.sites, self.gates = gated.wiring.sites, gated.wiring.gates
+        self.nodes = names or gated.wiring.labels
+        self.layers = gated.wiring.layers
         self.loss_name, self.unit, self.precision = found.name, found.unit, precision
         # A copy: the user may change the module later.
         self.network = nnx.clone(network) if isinstance(network, nnx.Module) else network
@@ -204,7 +206,7 @@ class Objective:
         objective = cls.__new__(cls)
         objective.nodes = names
         objective.layers = ("function",) * len(names)
-        objective.sites = ()
+        objective.sites, objective.gates = (), ()
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
         objective.precision, objective.off = "highest", "what the function makes of it"

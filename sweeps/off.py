@@ -126,14 +126,14 @@ def _with_means(off: Mean, network: GatedNetwork, data: Examples) -> tuple[Gated
     size = separable.together(read, network.params, inputs, max(1, min(MOST, BYTES // (4 * network.floats))))
     with _naming():
         means = program.averages(
-            *(read, network.params, inputs, network.sites, size),
+            *(read, network.params, inputs, network.wiring.sites, size),
             None if mask is None else np.asarray(mask),
             positions,
         )
     for site, parts in means.items():
         if not all(np.isfinite(part).all() for part in parts):
             raise InputError(f"off: the mean of {site.path} is not finite")
-    arrays = tuple(tuple(jnp.asarray(part, network.dtype) for part in means[site]) for site in network.sites)
+    arrays = tuple(tuple(jnp.asarray(part, network.dtype) for part in means[site]) for site in network.wiring.sites)
     where = "examples and positions" if positions else "examples, at each position"
     return replace(network, off=arrays), data, f"mean over {number} {where}"
 

@@ -8,6 +8,20 @@ something else. ``sweeps.program`` reads the network as a traced program.
 from sweeps.gating.attaching import GatedNetwork, attach, of_function, output_shape
 from sweeps.gating.choosing import Selection
 from sweeps.gating.table import Table, sites
+from sweeps.gating.tying import Tied
+from sweeps.gating.wiring import Gates, Wiring
 from sweeps.program import Site
 
-__all__ = ["GatedNetwork", "Selection", "Site", "Table", "attach", "of_function", "output_shape", "sites"]
+__all__ = [
+    "GatedNetwork",
+    "Gates",
+    "Selection",
+    "Site",
+    "Table",
+    "Tied",
+    "Wiring",
+    "attach",
+    "of_function",
+    "output_shape",
+    "sites",
+]

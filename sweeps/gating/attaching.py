@@ -15,6 +15,7 @@ from sweeps import calling, program
 from sweeps.examples import examples_in, on_device
 from sweeps.gating import choosing
 from sweeps.gating.functions import GateFunction
+from sweeps.gating.wiring import Wiring
 from sweeps.program import Site
 
 
@@ -37,7 +38,7 @@ class GatedNetwork:
     ----------
     params : parameters and everything else that the network holds
     network : computes outputs from parameters, inputs and gates, static
-    sites : with gates, in the order of the gate vector, static
+    wiring : which gate each node has, static
     dtype : type of the gate vector: the widest of the activations, at least float32, static
     floats : approximate size of all activations for an example, in numbers, static
     off : what nodes are when they are off: (nodes,) numbers; or for each site a tuple of what stands at its places;
@@ -46,7 +47,7 @@ class GatedNetwork:
 
     params: Any
     network: Runs = field(metadata=dict(static=True))
-    sites: tuple[Site, ...] = field(metadata=dict(static=True))
+    wiring: Wiring = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
     floats: int = field(metadata=dict(static=True))
     off: Any = None
@@ -54,7 +55,7 @@ class GatedNetwork:
     @property
     def nodes(self) -> int:
         """Length of the gate vector."""
-        return sum(site.size for site in self.sites)
+        return len(self.wiring.labels)
 
     def __call__(self, gates: Float[Array, " nodes"], inputs: Any, reference: Any = None) -> Any:
         """Return the outputs for inputs with leading axis (examples,).
@@ -67,15 +68,8 @@ class GatedNetwork:
         """
         off = self.off
         if off is not None:
-            off = dict(zip(self.sites, off, strict=True)) if isinstance(off, tuple) else self._by_site(off)
-        return self.network.run(self.params, inputs, self._by_site(gates), off, reference)
-
-    def _by_site(self, numbers: Float[Array, " nodes"]) -> dict[Site, Array]:
-        parts, start = {}, 0
-        for site in self.sites:
-            parts[site] = numbers[start : start + site.size]
-            start += site.size
-        return parts
+            off = dict(zip(self.wiring.sites, off, strict=True)) if isinstance(off, tuple) else self.wiring.spread(off)
+        return self.network.run(self.params, inputs, self.wiring.spread(gates), off, reference)
 
 
 def attach(
@@ -108,9 +102,9 @@ def attach(
     apply, params = as_function(network, variables, params, call)
     inputs = jax.tree.map(jnp.asarray, inputs)
     read = program.read(apply, params, inputs)
-    chosen = choosing.choose(read, sites, lambda: kinds_of(apply, params, inputs))
+    wiring = choosing.choose(read, sites, lambda: kinds_of(apply, params, inputs))
     floats = max(1, read.first.floats // examples_in(inputs))
-    return GatedNetwork(jax.tree.map(on_device, params), read, chosen, read.first.dtype, floats)
+    return GatedNetwork(jax.tree.map(on_device, params), read, wiring, read.first.dtype, floats)
 
 
 def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) -> GatedNetwork:
@@ -136,8 +130,9 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
         raise InputError("the function's outputs do not depend on its gates")
     leaves = jax.tree.leaves(outputs)
     size = nodes + sum(leaf.size for leaf in leaves) // examples_in(inputs)
-    site = Site("function", "node", nodes, "function", (), tuple(range(nodes)), ("function",), (0,))
-    return GatedNetwork((), GateFunction(function), (site,), program.widest(leaf.dtype for leaf in leaves), size)
+    site = Site("function", "node", nodes, "function", (), tuple(range(nodes)), ("function",))
+    dtype = program.widest(leaf.dtype for leaf in leaves)
+    return GatedNetwork((), GateFunction(function), Wiring.of_site(site), dtype, size)
 
 
 def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[Any, Any]:

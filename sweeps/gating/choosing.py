@@ -1,21 +1,23 @@
-"""Choosing: the sites of a network that have gates."""
+"""Choosing: the sites of a network that have gates, and which gate each of their nodes has."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import checks
+from sweeps import checks, patterns
+from sweeps.gating.tying import Tied
+from sweeps.gating.wiring import Gates, Row, Wiring, plain
 from sweeps.program import Network, Site
 
-# The values of ``sites``: None, a pattern, a type of layer, a list of these, or numbers of groups by pattern.
-Selection = None | str | type | Sequence[str | type] | Mapping[str, int]
+# The values of ``sites``: None, a pattern, a type of layer or a tie, a list of these, or numbers of groups by pattern.
+Part = str | type | Tied
+Selection = None | Part | Sequence[Part] | Mapping[str | type, int | tuple[int, str]]
 Kinds = Callable[[], Mapping[str, type]]
 PLACES = ("input", "output", "stream")
 
 
-def choose(network: Network, selection: Selection, kinds: Kinds) -> tuple[Site, ...]:
-    """Return the sites of a selection, in the order of the program.
+def choose(network: Network, selection: Selection, kinds: Kinds) -> Wiring:
+    """Return the gates of a selection, in the order of the program.
 
     Parameters
     ----------
@@ -26,46 +28,68 @@ def choose(network: Network, selection: Selection, kinds: Kinds) -> tuple[Site, 
     Raises
     ------
     InputTypeError
-        If the selection holds anything but patterns and types.
+        If the selection holds anything but patterns, types and ties.
     InputError
         If a part of it fits nothing or cannot be gated, or a node would have two gates.
     """
     if selection is None:
-        return network.hidden
-    chosen: dict[tuple[str, int | None, int], Site] = {}
-    for part in _parts(selection):
-        for site in _of_part(network, part, kinds):
-            if isinstance(selection, Mapping):
-                site = _in_groups(site, selection[str(part)])
-            at = site.key, site.call, site.features
-            other = chosen.get(at, site)
-            chosen[at] = site.with_copies({*site.chosen, *other.chosen})
-    _check_apart(chosen.values())
+        sites: Sequence[Site] = network.hidden
+        return Wiring([plain(Row(site, copy)) for site in sites for copy in range(len(site.copies))], sites)
+
+    def match(part: str | type) -> list[Row]:
+        return _of_part(network, part, kinds)
+
+    gates: list[Gates] = []
+    for part, groups in _parts(selection):
+        found = part.resolved(match) if isinstance(part, Tied) else _of_rows(match(part), groups)
+        gates += [own for own in found if not any(own.is_same(other) for other in gates)]
+    sites = list(dict.fromkeys(row.site for part in gates for row in part.rows))
     order = {site.key: number for number, site in enumerate(network.sites)}
-    return tuple(sorted(chosen.values(), key=lambda site: (order.get(site.key, len(order)), site.call or 0)))
+    sites.sort(key=lambda site: (order.get(site.key, len(order)), site.call or 0))
+    _check_apart(sites)
+    gates.sort(key=lambda part: min((sites.index(row.site), row.copy) for row in part.rows))
+    return Wiring(gates, sites)
 
 
-def _parts(selection: Selection) -> list[str | type]:
-    parts: list[Any] = (
-        list(selection) if isinstance(selection, Iterable) and not isinstance(selection, str) else [selection]
-    )
+def _of_rows(rows: list[Row], groups: tuple[int, str] | None) -> list[Gates]:
+    """Return a gate for each node, or for each of some groups of adjacent nodes of a row."""
+    if groups is None:
+        return [plain(row) for row in rows]
+    return [Tied(row.path, groups=groups[0], name=groups[1]).of_rows([row], row.path) for row in rows]
+
+
+def _parts(selection: Selection) -> list[tuple[Part, tuple[int, str] | None]]:
+    several = isinstance(selection, Iterable) and not isinstance(selection, str)
+    parts: list[Any] = list(selection) if several else [selection]  # type: ignore[arg-type]
     for part in parts:
-        if not isinstance(part, str | type):
-            raise InputTypeError(f"sites must be path patterns and types of layers, got {checks.shown(part)}")
-    for part, number in selection.items() if isinstance(selection, Mapping) else ():
-        checks.whole(f"sites: the number of groups of {part}", number)
+        if not isinstance(part, str | type | Tied):
+            raise InputTypeError(f"sites must be path patterns, types of layers and ties, got {checks.shown(part)}")
+        if isinstance(selection, Mapping) and isinstance(part, Tied):
+            raise InputTypeError("sites: a tie has its own groups=; give it alone or in a list, not as a key of a dict")
     if not parts:
         raise InputError("sites must name at least one path or type, got none")
-    return parts
+    if isinstance(selection, Mapping):
+        return [(part, _groups(part, selection[part])) for part in parts]
+    return [(part, None) for part in parts]
 
 
-def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
-    """Return the sites of a pattern or type."""
+def _groups(part: str | type, given: Any) -> tuple[int, str]:
+    """Return the number of groups, and what one is called."""
+    number, name = given if isinstance(given, tuple | list) and len(given) == 2 else (given, "group")
+    called = checks.shown(part)
+    least = checks.whole(f"sites: the number of groups of {part if isinstance(part, str) else called}", number, least=1)
+    return least, checks.text(f"sites: the name of groups of {part if isinstance(part, str) else called}", name)
+
+
+def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Row]:
+    """Return the rows of a pattern or type."""
     if isinstance(part, type):
         known = kinds()
         makers = [site for site in network.first.makers if issubclass(known.get(site.path, object), part)]
         hidden = [site for site in makers if not site.reason and site.reads != "outputs"]
-        return hidden or _refuse(network, f"sites: no {part.__name__} makes nodes that are read")
+        if not hidden:
+            raise _refused(network, f"sites: no {part.__name__} makes nodes that are read")
+        return [Row(site, copy) for site in hidden for copy in range(len(site.copies))]
     at, colon, path = part.rpartition(":")
     if colon and at not in PLACES:
         raise InputError(f"sites: a pattern may begin with input:, output: or stream:, got {part!r}")
@@ -75,38 +99,34 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Site]:
         sites = tuple(site for layer in layers if (site := network.first.site(f"{at}:{layer}")) is not None)
     # The path of a site is no pattern, whatever characters it holds.
     sites = [site for site in sites if part in (site.path, *site.copies)] or sites
-    matches = [match for site in sites if (match := _matching(site, part)) is not None]
+    matches = {site: rows for site in sites if (rows := _matching(site, part))}
     for site in matches if len(matches) == 1 else ():
         if site.reason:
             raise InputError(f"sites: {site.path} cannot be gated: {site.reason}")
-    matches = [site for site in matches if not site.reason]
-    if matches:
-        return matches
+    rows = [row for site, its in matches.items() if not site.reason for row in its]
+    if rows:
+        return rows
     what = {"input": "that reads", "output": "that makes nodes"}.get(at)
     missing = f"no layer {what} is called {path!r}" if what else f"nothing that makes nodes is called {part!r}"
-    return _refuse(network, f"sites: {missing}")
+    paths = [path for site in sites for path in (site.path, *site.copies)]
+    raise _refused(network, f"sites: {missing}{patterns.hint(part, paths)}")
 
 
-def _matching(site: Site, pattern: str) -> Site | None:
-    """Return the site, or the copies or the call of it that a pattern names; None if it names none."""
-    if _fits(site.path, pattern) or pattern in site.makers:
-        return site
+def _matching(site: Site, pattern: str) -> list[Row]:
+    """Return the copies of a site that a pattern names, or of a call of it."""
+    copies = range(len(site.copies))
+    if _fits(site, site.path, pattern) or pattern in site.makers:
+        return [Row(site, copy) for copy in copies]
     path, at, number = pattern.rpartition("@")
     if at and number.isdigit() and int(number) < site.calls:
-        whole = _matching(site, path)
-        return None if whole is None else whole.with_call(int(number))
-    copies = [number for number, copy in enumerate(site.copies) if _fits(copy, pattern)]
-    return site.with_copies(copies) if copies else None
+        return [Row(site.with_call(int(number)), row.copy) for row in _matching(site, path)]
+    return [Row(site, copy) for copy in copies if _fits(site, site.copies[copy], pattern)]
 
 
-def _fits(path: str, pattern: str) -> bool:
-    return path == pattern or fnmatchcase(path, pattern)
-
-
-def _in_groups(site: Site, groups: int) -> Site:
-    if groups < 1 or site.nodes % groups:
-        raise InputError(f"sites: {site.path} has {site.nodes} nodes, not so many times {groups}")
-    return site.in_groups(groups)
+def _fits(site: Site, path: str, pattern: str) -> bool:
+    """Whether a pattern names a path, or a path and the kind of its nodes, on the same side of the layer."""
+    same = path.rpartition(":")[0] == pattern.rpartition(":")[0]
+    return same and (patterns.fits(path, pattern) or patterns.fits(f"{path} {site.kind}", pattern))
 
 
 def _check_apart(sites: Iterable[Site]) -> None:
@@ -120,6 +140,6 @@ def _check_apart(sites: Iterable[Site]) -> None:
                     raise InputError(f"sites: nodes of {site.path} would have gates twice, those of {other.path}")
 
 
-def _refuse(network: Network, reason: str) -> list[Site]:
+def _refused(network: Network, reason: str) -> InputError:
     listed = ", ".join(site.path for site in network.sites if not site.reason)
-    raise InputError(f"{reason}; there are: {listed}")
+    return InputError(f"{reason}; there are: {listed}")

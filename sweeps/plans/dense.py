@@ -205,7 +205,7 @@ def build(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
     if not is_plain(network) or getattr(apply, "call", None) is not None:
         return None, "network is no plain sweeps.MLP"
     layers = list(network.layers)
-    gated = [(site.path, site.kind, site.size) for site in loss.network.sites]
+    gated = [(part.layer, part.kind, len(part.numbers)) for part in loss.network.wiring.gates if not part.is_tied]
     if gated != [(f"layers/{index}", "unit", layer.out_features) for index, layer in enumerate(layers[:-1])]:
         return None, "not every hidden layer is gated"
     if loss.loss not in LOSSES.values():

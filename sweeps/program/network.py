@@ -81,7 +81,7 @@ class Network:
         Parameters
         ----------
         params, inputs : as the network takes them; inputs of any number of examples
-        gates : of each site, site.size numbers in any shape
+        gates : of each node of each site, site.size numbers in any shape
         off : of each site, what its nodes are when they are off: site.size numbers, or a tuple of arrays, one for each
             place, as ``averages`` returns them; None for zero
         reference : inputs of the same shapes, in place of ``off``: nodes that are off have the values they have there

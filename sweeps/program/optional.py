@@ -161,9 +161,8 @@ class OptionalSites:
     ) -> Site:
         names = tuple(at + name for name in copies(path, stack))
         lengths = tuple(length for _, length in stack)
-        numbers, chosen = tuple(range(nodes)), tuple(range(len(names)))
         more: dict[str, Any] = dict(reads=reads, reason=reason, places=tuple(places))
-        return Site(at + path, kind, nodes, at + path, lengths, numbers, names, chosen, **more)
+        return Site(at + path, kind, nodes, at + path, lengths, tuple(range(nodes)), names, **more)
 
 
 def _place_of(read: Read, sizes: tuple[int, ...], number: int) -> Place:

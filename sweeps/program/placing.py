@@ -334,7 +334,6 @@ class Placing:
             tuple(length for _, length in stack),
             tuple(numbers),
             names,
-            tuple(range(len(names))),
             default=bool(places) and not reason and self._is_default(group.sources[0]),
             reads=", ".join(dict.fromkeys(self._in_words(word) for word in words)),
             reason=reason,
@@ -378,4 +377,4 @@ class Placing:
 def _unread(path: str, nodes: int) -> Site:
     """Return the site of a parameter that nothing reads."""
     reason = "it is never read: nothing of it reaches the outputs"
-    return Site(path, "unit", nodes, f"{path} unit 0", (), tuple(range(nodes)), (path,), (0,), reason=reason)
+    return Site(path, "unit", nodes, f"{path} unit 0", (), tuple(range(nodes)), (path,), reason=reason)

@@ -35,15 +35,13 @@ class Site:
     Attributes
     ----------
     path : of the layer, such as ``blocks/0/up``; or of the parameter where several of a layer make nodes
-    kind : ``unit``, ``channel``, ``head`` or ``feature``; ``group`` for groups of these
+    kind : ``unit``, ``channel``, ``head`` or ``feature``
     nodes : number of nodes, of each copy
     key : unique name of the site
     stack : numbers of copies, where a loop runs over layers; empty otherwise
     numbers : number of each node among all that its parameter makes
     copies : paths of the copies
-    chosen : numbers of the copies that are gated
     call : number of the only call of the layer that is gated; None for all
-    features : how many nodes of the program share a gate
     default : whether it is gated by default
     reads : its readers, in words
     reason : why it cannot be gated, and what would work; empty if it can
@@ -58,9 +56,7 @@ class Site:
     stack: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
     copies: tuple[str, ...] = ()
-    chosen: tuple[int, ...] = ()
     call: int | None = None
-    features: int = 1
     default: bool = field(default=False, compare=False)
     reads: str = field(default="", compare=False)
     reason: str = field(default="", compare=False)
@@ -68,24 +64,14 @@ class Site:
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """Paths of the gated copies, such as ``blocks/0/up`` and ``blocks/1/up``."""
-        return tuple(self.copies[copy] for copy in self.chosen)
-
-    @property
     def size(self) -> int:
-        """Number of gates."""
-        return self.nodes * len(self.chosen)
+        """Number of nodes of all copies."""
+        return self.nodes * len(self.copies)
 
     @property
     def labels(self) -> list[str]:
         """Names of all nodes, such as ``layers/0 unit 3``."""
-        return [f"{layer} {self.kind} {number}" for layer in self.layers for number in self.numbers]
-
-    @property
-    def layer_of_nodes(self) -> list[str]:
-        """The layer of each node."""
-        return [layer for layer in self.layers for _ in self.numbers]
+        return [f"{copy} {self.kind} {number}" for copy in self.copies for number in self.numbers]
 
     @property
     def calls(self) -> int:
@@ -96,27 +82,14 @@ class Site:
         """Return those of some places that have gates: of all calls, or of the only call that is gated."""
         return [place for place in places if self.call is None or place.call == self.call]
 
-    def with_copies(self, chosen: Iterable[int]) -> "Site":
-        """Return the site with gates on some copies."""
-        return replace(self, chosen=tuple(sorted(chosen)))
+    def spread(self, values: Any) -> jax.Array:
+        """Return a value for each node of each copy, in any shape, as (*stack, nodes)."""
+        return jnp.asarray(values).reshape(*self.stack, -1)
 
     def with_call(self, number: int) -> "Site":
         """Return the site with gates on a single call."""
         end = f"@{number}"
         return replace(self, path=self.path + end, copies=tuple(copy + end for copy in self.copies), call=number)
-
-    def in_groups(self, groups: int) -> "Site":
-        """Return the site with a gate for each of some equal groups of adjacent nodes."""
-        numbers, features = tuple(range(groups)), self.nodes // groups
-        return replace(self, kind="group", nodes=groups, numbers=numbers, features=self.features * features)
-
-    def spread(self, gates: Any) -> jax.Array:
-        """Return gates of shape (size,) as (*stack, nodes of the program), with ones for copies that are not gated."""
-        gates = jnp.repeat(jnp.asarray(gates).reshape(len(self.chosen), self.nodes), self.features, axis=1)
-        if len(self.chosen) < len(self.copies):
-            ones = jnp.ones((len(self.copies), gates.shape[1]), gates.dtype)
-            gates = ones.at[jnp.asarray(self.chosen)].set(gates)
-        return gates.reshape(*self.stack, -1)
 
 
 def copies(path: str, stack: Iterable[tuple[str, int]]) -> tuple[str, ...]:

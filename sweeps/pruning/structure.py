@@ -261,7 +261,7 @@ def _of_perceptron(network: MLP) -> tuple[Part, ...]:
 
 def _of_layer(index: int, size: int, has_bias: bool, fires: bool) -> Part:
     path, after, ids = f"layers/{index}", f"layers/{index + 1}", np.arange(size)
-    site = program.Site(path, "unit", size, path, (), tuple(range(size)), (path,), (0,))
+    site = program.Site(path, "unit", size, path, (), tuple(range(size)), (path,))
     own = [Cut(f"{path}/kernel", "makes", ids[None]), Cut(f"{after}/kernel", "reads", ids[:, None])]
     own += [Cut(f"{path}/bias", "bias", ids)] if has_bias else []
     return Part(site, tuple(own), fires=fires)

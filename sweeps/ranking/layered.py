@@ -175,9 +175,9 @@ def from_objective(objective: Objective) -> Layered | None:
     # Exact types: a subclass may compute something else.
     if type(network) is not MLP or any(type(layer) is not nnx.Linear for layer in network.layers):
         return None
-    sizes = network.sizes[1:-1]
-    gated = tuple(f"layers/{layer}" for layer, size in enumerate(sizes) for _ in range(size))
-    if batch is None or getattr(batch, "mask", None) is not None or objective.layers != gated:
+    hidden = [(f"layers/{layer}", size) for layer, size in enumerate(network.sizes[1:-1])]
+    gated = [(part.layer, len(part.numbers)) for part in objective.gates if not part.is_tied]
+    if batch is None or getattr(batch, "mask", None) is not None or gated != hidden:
         return None
     if objective.loss_name not in rows.LOSSES or np.ndim(batch.inputs) != 2:
         return None

@@ -117,7 +117,9 @@ def of_model(name: str, network: Any, task: Task, objective: Objective, **option
     options : dict
         Of ``Objective``.
     """
-    sites = [dict(source=site.path, kind=site.kind, nodes=site.size, reads=site.reads) for site in objective.sites]
+    sites = [
+        dict(source=part.layer, kind=part.kind, nodes=len(part.numbers), reads=part.reads) for part in objective.gates
+    ]
     held = nnx.state(network, nnx.Param) if isinstance(network, nnx.Module) else options.get("variables")
     leaves = jax.tree.leaves(options.get("params") if held is None else held)
     attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))

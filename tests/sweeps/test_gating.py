@@ -36,7 +36,7 @@ class Kernels(nnx.Linear):
 
 def test_sites_are_the_hidden_layers_in_the_order_of_the_program():
     gated = gating.attach(Backwards(), INPUTS)
-    assert [(site.path, site.reads, site.nodes) for site in gated.sites] == [("c", "b", 4), ("b", "a", 3)]
+    assert [(site.path, site.reads, site.nodes) for site in gated.wiring.sites] == [("c", "b", 4), ("b", "a", 3)]
     assert gated.nodes == 7
     assert sweeps.Objective(Backwards(), helpers.batch(SMALL)).nodes == (
         *(f"c unit {unit}" for unit in range(4)),
@@ -84,13 +84,13 @@ def test_a_layer_that_is_called_twice_is_gated_in_both_calls():
 
     network = Twice()
     gated = gating.attach(network, INPUTS)
-    assert [site.path for site in gated.sites] == ["first", "again"]
+    assert [site.path for site in gated.wiring.sites] == ["first", "again"]
     gates = jnp.asarray([0.5, 0, 1, 0.2, 1, 0], jnp.float32)
     by_hand = network(INPUTS, (gates[None, :3], gates[None, 3:], gates[None, 3:]))
     np.testing.assert_allclose(gated(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
     # And call by call, where that is asked for.
     parted = gating.attach(network, INPUTS, ["again@1", "again@0"])
-    assert [label for site in parted.sites for label in site.labels[:1]] == ["again@0 unit 0", "again@1 unit 0"]
+    assert [part.labels[0] for part in parted.wiring.gates] == ["again@0 unit 0", "again@1 unit 0"]
     by_hand = network(INPUTS, (1, gates[None, :3], gates[None, 3:]))
     np.testing.assert_allclose(parted(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="sites: nodes of again@1 would have gates twice, those of again"):
@@ -122,7 +122,7 @@ def test_kernels_of_a_users_own_kind_of_variable():
         def __call__(self, inputs):
             return self.last(nnx.relu(inputs @ self.fixed[...]))
 
-    assert [site.path for site in gating.attach(Features(), INPUTS).sites] == ["fixed"]
+    assert [site.path for site in gating.attach(Features(), INPUTS).wiring.sites] == ["fixed"]
 
 
 def test_dropout_is_off_while_gated_and_on_afterwards():

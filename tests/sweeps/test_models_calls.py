@@ -31,7 +31,7 @@ class TestWhatJaxKeeps:
         inputs = jnp.asarray(models.batch(name, np.float32)[0])
         network = models.filled(CASES[name].make, np.float32)
         network(inputs)
-        found = [sum((site.labels for site in sweeps.gating.attach(network, inputs).sites), []) for _ in range(2)]
+        found = [list(sweeps.gating.attach(network, inputs).wiring.labels) for _ in range(2)]
         wanted = [f"{group} {node}" for group, size in CASES[name].groups for node in range(size)]
         assert found == [wanted, wanted]
 
@@ -59,7 +59,7 @@ class TestWhatJaxKeeps:
         hidden = np.asarray(images) @ conv["kernel"][0] + conv["bias"]
         for sites, kind in ((None, "channel"), ({"input:last": 2}, "group"), (None, "channel")):
             gated = sweeps.gating.attach(Flat(), images, sites, variables=variables)
-            assert [(site.kind, site.nodes) for site in gated.sites] == [(kind, 2)]
+            assert [(part.kind, len(part.numbers)) for part in gated.wiring.gates] == [(kind, 2)]
             gates = np.array([3, 0.5], np.float32)
             wanted = hidden * (gates if kind == "channel" else gates[:, None])
             wanted = wanted.reshape(5, -1) @ last["kernel"] + last["bias"]

@@ -177,7 +177,7 @@ def test_a_gated_copy_of_a_scanned_layer_is_that_layer_zeroed():
     assert listed(network)[:2] == [("blocks/up", "unit", 4, True), ("blocks/down", "unit", 3, False)]
     up = site(network, "blocks/up")
     assert up.labels[:1] + up.labels[4:5] == ["blocks/0/up unit 0", "blocks/1/up unit 0"]
-    assert up.layer_of_nodes == ["blocks/0/up"] * 4 + ["blocks/1/up"] * 4
+    assert up.copies == ("blocks/0/up", "blocks/1/up")
     gates = np.ones((2, 4), np.float32)
     gates[1, 2] = 0
     down = BLOCKS["blocks"]["down"].copy()

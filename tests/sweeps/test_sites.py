@@ -58,7 +58,8 @@ class Stack(nnx.Module):
 
 
 def chosen(network, sites, inputs=INPUTS):
-    return [(site.path, site.kind, site.size) for site in gating.attach(network, jnp.asarray(inputs), sites).sites]
+    gates = gating.attach(network, jnp.asarray(inputs), sites).wiring.gates
+    return [(part.layer, part.kind, len(part.numbers)) for part in gates]
 
 
 class Residual(Layers):
@@ -241,6 +242,23 @@ def test_a_cells_hidden_units_are_one_site():
     assert [(one.path, one.default) for one in table] == [("rnn/cell", True), ("out", False), ("inputs", False)]
 
 
+def test_a_star_stays_within_a_level():
+    with pytest.raises(ValueError, match="nothing .* is called '.*'; . stays within a level of a path: did you mean '"):
+        chosen(Stack(), "*1")
+    assert chosen(Stack(), "**/1") == chosen(Stack(), "blocks/*1") == [("blocks/1", "unit", 3)]
+
+
+def test_a_wildcard_names_no_stream():
+    assert chosen(Residual(), "**") == [(name, "unit", 3 - (name == "c")) for name in ("a", "b", "spare", "c")] + [
+        ("inputs", "feature", 2)
+    ]
+
+
+def test_a_kind_tells_sites_of_one_path_apart():
+    attention = models.filled(lambda: nnx.MultiHeadAttention(2, 4, decode=False, rngs=nnx.Rngs(0)), np.float32)
+    assert chosen(attention, "* head", np.ones((2, 3, 4), np.float32)) == chosen(attention, None, np.ones((2, 3, 4)))
+
+
 class TestMessages:
     @pytest.mark.parametrize(
         ("sites", "message"),
@@ -253,9 +271,10 @@ class TestMessages:
             (nnx.Conv, "sites: no Conv makes nodes that are read; there are: a, b, c, inputs"),
             ([], "sites must name at least one path or type, got none"),
             ({"a": 2}, "sites: a has 3 nodes, not so many times 2"),
-            ({"a": 0}, "sites: a has 3 nodes, not so many times 0"),
+            ({"a": 0}, "sites: the number of groups of a must be at least 1, got 0"),
             ("spare", "sites: spare cannot be gated: it is never read: nothing of it reaches the outputs"),
             ("output:spare", "sites: no layer that makes nodes is called 'spare'"),
+            ("*:b", "sites: a pattern may begin with input:, output: or stream:, got"),
             ("a@1", "sites: nothing that makes nodes is called 'a@1'"),
         ],
     )
@@ -266,8 +285,8 @@ class TestMessages:
     @pytest.mark.parametrize(
         ("sites", "message"),
         [
-            (3, "sites must be path patterns and types of layers, got 3"),
-            (["a", 3], "sites must be path patterns and types of layers, got 3"),
+            (3, "sites must be path patterns, types of layers and ties, got 3"),
+            (["a", 3], "sites must be path patterns, types of layers and ties, got 3"),
             ({"a": 1.5}, "sites: the number of groups of a must be a whole number, got 1.5"),
         ],
     )
