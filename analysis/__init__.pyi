@@ -21,3 +21,4 @@ from . import runs as runs
 from . import samples as samples
 from . import tables as tables
 from .errors import InputError as InputError
+from .reports import report as report

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import checks
 from analysis.errors import InputError
-from analysis.figures import style
+from analysis.figures import curves, style
 
 #: Below 0 vermillion, 0 white, above 0 blue.
 DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#F7F7F7", style.BLUE])
@@ -132,3 +132,41 @@ def overview(sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss")
             axes[1].legend(handles, names, loc="upper right")
         style.letter(axes)
     return figure
+
+
+def along(steps: xr.Dataset, full_loss: float | None = None, unit: str = "nats", ax: Axes | None = None) -> Axes:
+    """Draw the loss at each step of the paths: mean, median, and a band from a low to a high quantile.
+
+    Parameters
+    ----------
+    steps : xarray.Dataset, (step,)
+        `mean`, `low`, `middle` and `high`, in the unit of the loss.
+    full_loss : float, optional
+        Loss with every node on, drawn as a line.
+    unit : str
+        Of the loss.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    checks.dataset_with("steps", steps, ("mean", "low", "middle", "high"), ("step",))
+    step = steps["step"].values
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        entries["5 to 95 %"] = ax.fill_between(
+            step, steps["low"], steps["high"], color=style.BLUE, alpha=0.2, linewidth=0
+        )
+        (entries["mean"],) = ax.plot(step, steps["mean"], color=style.BLUE)
+        (entries["median"],) = ax.plot(step, steps["middle"], color=style.BLUE, linestyle=(0, (1, 1.5)))
+        if full_loss is not None and np.isfinite(full_loss):
+            entries["every node on"] = ax.axhline(full_loss, color=style.GREY, linewidth=1.0, zorder=0.5)
+        curves.loss_axis(ax, [*steps["low"].values, *steps["high"].values], f"loss ({style.as_is(unit)})")
+        style.legend_above(ax, entries, columns=2)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.set_xlim(0, max(step[-1], 1))
+        ax.set(xlabel="step of the path (nodes flipped)")
+    return ax

@@ -108,7 +108,8 @@ def _caption(summary: xr.Dataset, unit: str) -> str:
         parts.append("the change of the log loss for one more node on (least squares over the draws)")
     if any(f"{name}_mean" in summary for name in NAMES):
         parts.append("mean gate gradients over draws and nodes, and means of their absolute values")
-    return f"Layer by layer: {'; '.join(parts)}. In brackets the standard error, from whole draws."
+    known = any(error.notnull().any() for name, error in summary.items() if str(name).endswith("_error"))
+    return f"Layer by layer: {'; '.join(parts)}.{' In brackets the standard error, from whole draws.' * known}"
 
 
 def _rows(summary: xr.Dataset) -> int:

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.lognormal import ks_distance_by_chance
 from analysis.numbers import Numbers
-from analysis.reports import plane
+from analysis.reports import plane, walks
 from analysis.reports.results import SweepResults
 from analysis.reports.tables import p_value_text
 
@@ -30,6 +30,7 @@ def add(n: Numbers, results: SweepResults) -> None:
         _add_removals(n, results.nodes, results.unit)
     if results.layers is not None:
         _add_layers(n, results, results.layers)
+    walks.add_numbers(n, results.walks, results.unit)
     plane.add_numbers(n, results.plane)
 
 
@@ -89,7 +90,7 @@ def _add_departure(n: Numbers, results: SweepResults) -> None:
     n.add("largest ks distance count", int(one["count"]), comment="losses fitted")
     if results.probabilities:
         n.add("largest ks distance p", results.probabilities[worst], digits=None)
-    if int(one["count"]) >= FEWEST and not results.population:
+    if int(one["count"]) >= FEWEST and results.independent:
         chance = ks_distance_by_chance(int(one["count"]))
         n.add("ks distance by chance", chance, digits=2, comment="exceeded one time in twenty")
 

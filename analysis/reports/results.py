@@ -1,5 +1,6 @@
 """The results of one sweep of one network: everything its report says, computed once from the store."""
 
+import ast
 import json
 import re
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import xarray as xr
 
 from analysis import best, density, figures, layers, lognormal, removal, runs, samples
 from analysis.layers import Groups
-from analysis.reports import plane
+from analysis.reports import plane, walks
 
 #: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
 LEVEL = 0.05
@@ -23,6 +24,8 @@ LARGE = ("gates", "log_loss", "loss_gradient", "log_loss_gradient")
 ENUMERATIONS = ("Hypercube", "LeaveOneOut")
 #: Designs whose masks are independent draws, or may be.
 DRAWN = ("Bernoulli", "FixedSize", "Masks")
+#: Designs whose draws are several masks that depend on each other.
+WALKS = ("FlipPaths",)
 #: The dimension of results where the sweep has no probabilities; of length 1.
 ROW = "row"
 #: Most nodes of a layer that is drawn in a heat map.
@@ -38,7 +41,7 @@ class SweepResults:
     run : analysis.runs.Run
         Settings, seeds, versions.
     task, network : xarray.Dataset
-        Groups of the store.
+        Groups of the store; where it has none the task is empty, and the network has its attribute `full_loss` alone.
     training : xarray.Dataset or None
         Group of the store; None where the network was not trained in this run.
     sweep : xarray.Dataset
@@ -94,9 +97,24 @@ class SweepResults:
         return samples.is_summary(self.sweep)
 
     @property
+    def independent(self) -> bool:
+        """Whether the masks are independent draws, or may be."""
+        return not (self.population or self.design in WALKS)
+
+    @property
     def tested(self) -> bool:
-        """Whether log-normality can be tested: the sweep holds draws."""
-        return not (self.population or self.summary)
+        """Whether log-normality can be tested: the sweep holds independent draws."""
+        return self.independent and not self.summary
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the mean losses have standard errors."""
+        return bool(self.losses["mean_loss_error"].notnull().any())
+
+    @cached_property
+    def walks(self) -> walks.WalkResults | None:
+        """What flip paths show, where the sweep holds their draws."""
+        return walks.measure(self.sweep) if self.design in WALKS and not self.summary else None
 
     @property
     def probabilities(self) -> list[float]:
@@ -108,15 +126,23 @@ class SweepResults:
         """The dimension of `losses` and `fits`."""
         return "probability" if "probability" in self.losses.dims else ROW
 
-    @property
-    def on(self) -> int:
-        """Nodes that are on in every mask of a FixedSize design."""
-        return int(re.findall(r"\bon=(\d+)", str(self.sweep.attrs["design"]))[0])
+    @cached_property
+    def design_options(self) -> dict[str, Any]:
+        """Arguments of the design, by name; none where they are no plain values."""
+        try:
+            call = ast.parse(str(self.sweep.attrs["design"]), mode="eval").body
+        except SyntaxError:
+            return {}
+        return (
+            {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg}
+            if isinstance(call, ast.Call)
+            else {}
+        )
 
     @property
     def task_name(self) -> str:
-        """Name of the task."""
-        return str(self.task.attrs.get("name", "task"))
+        """Name of the task; empty where the store has no task."""
+        return str(self.task.attrs.get("name", "task" if self.task else ""))
 
     @property
     def task_settings(self) -> dict[str, Any]:
@@ -217,17 +243,24 @@ def measure(run: runs.Run) -> SweepResults:
     name = str(sweep.attrs.get("design", "")).partition("(")[0]
     population, single = name in ENUMERATIONS, name == "LeaveOneOut" and not samples.is_summary(sweep)
     dim = "probability" if "probability" in sweep.dims else None
-    losses = removal.statistics(sweep) if name == "Bernoulli" else removal.losses(sweep, dim, population=population)
-    fits = lognormal.fit_each(sweep, dim, population=population)
+    # Neither has masks that are independent draws.
+    no_draws = population or name in WALKS
+    losses = removal.statistics(sweep) if name == "Bernoulli" else removal.losses(sweep, dim, population=no_draws)
+    fits = lognormal.fit_each(sweep, dim, population=no_draws)
     lowest = None if single else best.best_masks(sweep, dim, 5 if dim else 10)
     if dim is None:
         losses, fits = losses.expand_dims(ROW), fits.expand_dims(ROW)
         lowest = None if lowest is None else lowest.expand_dims(ROW)
     parts = samples.parts(sweep, dim)
-    task = run.group("task", on_disk=_variables(run, "task"))  # a data set may be large, and little of it is read
-    network, training = run.group("network"), run.group("training") if "training" in run.tree.children else None
+    groups = set(run.tree.children)
+    # A data set may be large, and little of it is read.
+    task = run.group("task", on_disk=_variables(run, "task")) if "task" in groups else xr.Dataset()
+    training = run.group("training") if "training" in groups else None
+    network = (
+        run.group("network") if "network" in groups else sweep[[]].assign_attrs(full_loss=sweep.attrs["full_loss"])
+    )
     shown = {} if lowest is None else {"lowest seen": lowest["gates"].isel({dim or ROW: -1, "rank": 0}).values}
-    return SweepResults(
+    found = SweepResults(
         run=run,
         task=task,
         network=network,
@@ -242,6 +275,9 @@ def measure(run: runs.Run) -> SweepResults:
         log_loss_width=density.kernel_width(samples.log_losses(part) for part in parts),
         plane=plane.measure(network, task, training, [str(label) for label in sweep["node"].values], shown),
     )
+    if found.walks is not None:
+        found.losses["mean_loss_error"] = found.losses["mean_loss_error"].copy(data=[found.walks.mean_error])
+    return found
 
 
 def _variables(run: runs.Run, group: str) -> list[str]:

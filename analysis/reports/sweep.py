@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis import figures, runs
 from analysis.numbers import Numbers
-from analysis.reports import numbers, plane, tables
+from analysis.reports import numbers, plane, tables, walks
 from analysis.reports.results import LEVEL, SweepResults, measure
 from analysis.reports.writing import publish
 
@@ -41,6 +41,7 @@ def draw(results: SweepResults) -> dict[str, Figure]:
         drawn["leave_one_out"] = figures.style.figure_of(ax)
         for one in results.maps:
             drawn[one.name] = figures.style.figure_of(figures.nodes.grid(results.nodes, one.kind, full_loss=full))
+    drawn |= walks.draw(results.walks, full, results.unit)
     if results.layers is not None:
         drawn["layers"] = figures.layers.overview(results.layers)
     return drawn | plane.draw(results.plane)
@@ -89,8 +90,8 @@ def write(folder: str | PathLike[str]) -> Path:
 def write_results(results: SweepResults) -> Path:
     """Write the report of the results of a configured sweep into the folder of its run; return the page."""
     run = replace(results.run, config=settings(results.run.config, results.design))
-    # Named by task and design, so that several sweeps fit into one paper.
-    n = Numbers(f"{results.task_name} {results.design}")
+    # Named by task, or where there is none by folder, and design, so that several sweeps fit into one paper.
+    n = Numbers(f"{results.task_name or results.run.folder.name} {results.design}")
     numbers.add(n, results)
     return publish(
         run,

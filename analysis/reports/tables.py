@@ -6,6 +6,7 @@ import xarray as xr
 from analysis import layers
 from analysis.formatting import listed_nodes, short_labels
 from analysis.lognormal import RESAMPLES
+from analysis.reports import walks
 from analysis.reports.results import SweepResults
 from analysis.tables import Column, Table
 
@@ -38,11 +39,11 @@ def losses(results: SweepResults) -> Table:
         Column(f"quantile_{100 * q:g}", f"{100 * q:g} %", data["loss_quantile"].sel(quantile=q).values)
         for q in (0.05, 0.5, 0.95)
     ]
-    errors = None if results.population else data["mean_loss_error"].values
+    errors = data["mean_loss_error"].values if results.has_errors else None
     masks = " when every node stays with probability p" if results.probabilities else ""
     return Table(
         "loss",
-        f"Loss in {results.unit}{masks}: mean{'' if results.population else ' with its standard error'}, standard "
+        f"Loss in {results.unit}{masks}: mean{' with its standard error' if results.has_errors else ''}, standard "
         "deviation, and quantiles over the masks.",
         [
             *_first(results),
@@ -59,12 +60,12 @@ def losses(results: SweepResults) -> Table:
 def log_losses(results: SweepResults) -> Table:
     """Make the table of the log-normal fits."""
     fits = results.fits
-    errors = {key: None if results.population else fits[f"{key}_error"].values for key in ("mu", "sigma")}
+    errors = {key: fits[f"{key}_error"].values if results.independent else None for key in ("mu", "sigma")}
     p_values = [Column("p_value", "p-value", [p_value_text(value) for value in fits["p_value"].values])]
     return Table(
         "log_loss",
         f"Log-normal fit{_each(results)}: mean and standard deviation of the log loss"
-        f"{'' if results.population else ' with their standard errors'}, and how good the fit is.",
+        f"{' with their standard errors' if results.independent else ''}, and how good the fit is.",
         [
             *_first(results),
             Column("mu", "mean log loss", fits["mu"].values, errors["mu"]),
@@ -148,6 +149,8 @@ def all_tables(results: SweepResults) -> list[Table]:
         made.append(masks(results))
     if results.nodes is not None:
         made.append(layers.node_table(results.nodes))
+    if results.walks is not None and results.walks.covariance is not None:
+        made.append(walks.table(results.walks.covariance))
     if results.layers is not None:
         made.append(layers.layer_table(results.layers))
     if results.best is not None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis import runs
+import analysis
+from analysis import derived, reports, runs
 from analysis.figures import style
 from analysis.numbers import Numbers
 from analysis.reports import numbers, sweep, tables
@@ -53,6 +54,8 @@ SWEEPS = {
     "masks": lambda: one_axis("Masks(array of shape (1, 200, 8))", "draw", lambda gates: 0.5 * gates),
     "leave one out": synthetic_run.leave_one_out,
     "leave one out summary": lambda: summary_of(synthetic_run.leave_one_out(), ~np.eye(NODES, dtype=bool)),
+    "flip paths": lambda: synthetic_run.flip_paths(np.random.default_rng(0)),
+    "flip paths summary": lambda: summary_of(synthetic_run.flip_paths(np.random.default_rng(0))),
     "hypercube": hypercube,
     "hypercube summary": lambda: summary_of(hypercube(), ALL_BITS),
 }
@@ -92,17 +95,20 @@ def html(tmp_path, monkeypatch):
 TABLES = {
     "bernoulli": {"loss", "log_loss", "masks", "best_masks"},
     "leave one out": {"loss", "log_loss", "leave_one_out"},
+    "flip paths": {"loss", "log_loss", "flip_paths", "best_masks"},
 }
 PLANE = {"plane", "plane_masks", "plane_nodes"}
 FIGURES = {
     "leave one out": {"training", "leave_one_out"},
     "leave one out summary": {"training"},
+    "flip paths": {"training", "loss_density", "log_loss_density", "along_paths", "flip_paths"},
 }
 TITLES = {
     "bernoulli": "over random masks (circle)",
     "fixed size": "over random masks of fixed size (circle)",
     "masks": "over chosen masks (circle)",
     "leave one out": "over single removals (circle)",
+    "flip paths": "over flip paths (circle)",
     "hypercube": "over all masks (circle)",
 }
 
@@ -216,6 +222,31 @@ def test_a_sweep_with_one_value_everywhere_still_gives_a_report(name, value, htm
     assert "largest ks distance" not in numbers_of(results_of(data))
 
 
+def test_the_masks_of_a_path_depend_on_each_other(html):
+    data = SWEEPS["flip paths"]()
+    loss = data["loss"].values[0].astype(float)
+    results = results_of(data)
+    error = loss.mean(axis=1).std(ddof=1) / np.sqrt(len(loss))
+    assert results.losses["mean_loss_error"].values == [pytest.approx(error)]
+    assert error > 1.2 * loss.std() / np.sqrt(loss.size)  # what independent masks would have
+    np.testing.assert_allclose(results.walks.steps["mean"], loss.mean(axis=0))
+    np.testing.assert_allclose(results.walks.steps["high"], np.quantile(loss, 0.95, axis=0))
+    text = html(data)
+    assert "the standard error of the mean is from whole paths" in text and "p-value" not in text
+    assert "one time in twenty" not in text and "80 flip paths over its 8 gated nodes" in text
+    summary = html(SWEEPS["flip paths summary"]())
+    assert "a summary does not keep paths apart: there is no standard error" in summary
+
+
+@pytest.mark.parametrize("change", [lambda loss: loss * 0 + 1, lambda loss: loss * np.nan, lambda loss: loss[:, :2]])
+def test_paths_that_show_no_covariance(change, html):
+    data = SWEEPS["flip paths"]()
+    values = change(data["loss"].values)
+    data = data.isel(draw=slice(values.shape[1])).drop_vars("log_loss")
+    data["loss"] = data["loss"].dims, values
+    assert "there is no covariance with the start" in html(derived.with_logs(data))
+
+
 def test_all_files_are_written(tmp_path):
     folder = synthetic_run.write_run(tmp_path, synthetic_run.configured_tree(SWEEPS["bernoulli summary"]()))
     assert drawing.write_report(folder) == folder / "report.html"
@@ -240,3 +271,53 @@ def test_a_large_sweep_is_read_without_what_the_report_does_not_use(tmp_path):
     for figure in sweep.draw(results).values():
         points = [len(line.get_xdata()) for ax in figure.axes for line in ax.get_lines()]
         assert max(points, default=0) <= 1200
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_dataset_alone_gets_the_same_but_for_its_network(name, html, tmp_path):
+    text = html(SWEEPS[name]())
+    page = drawing.text_of(analysis.report(SWEEPS[name](), tmp_path / "mine"))
+    assert not re.search(r"\bnan\b|\bNone\b|\{|\}|\\\\", re.sub(r"FlipPaths\(.*?\)", "", page))
+    title = TITLES[name.removesuffix(" summary")].removesuffix(" (circle)")
+    assert f"<title>Loss of a network {title}</title>" in page
+    assert "circle" not in page and "test set" not in page and "To do it again" not in page and "explore" not in page
+    own = {*PLANE, "training"}
+    figures = [set(re.findall('id="figure-(\\w+)"', one)) for one in (text, page)]
+    assert figures[0] - own == figures[1]
+    for table in (tmp_path / "tables").iterdir():
+        assert (tmp_path / "mine" / "tables" / table.name).read_bytes() == table.read_bytes()
+    assert (tmp_path / "mine" / "numbers.tex").read_text("utf-8").startswith("\\newcommand{\\mine")
+
+
+def test_a_dataset_from_its_store_and_a_part_of_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "save", drawing.blank)
+    folder = synthetic_run.write_run(tmp_path, synthetic_run.configured_tree(bernoulli()))
+    stored = xr.open_zarr(folder / "run.zarr", group="sweeps/main", consolidated=False)
+    expected = drawing.text_of(analysis.report(bernoulli(), tmp_path / "mine"))
+    assert drawing.text_of(analysis.report(stored, tmp_path / "mine")) == expected
+    text = drawing.text_of(analysis.report(bernoulli().sel(probability=0.5), tmp_path / "part"))
+    assert "for p = 0.5: 200 masks." in text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (np.ones(3), "dataset must be an xarray.Dataset that sweeps.sweep returned, got ndarray"),
+        (bernoulli()["loss"], "dataset must be an xarray.Dataset that sweeps.sweep returned, got DataArray"),
+        (xr.DataTree(), "dataset must be one group of the tree"),
+        (xr.Dataset({"loss": ("draw", [1.0])}), "dataset must be what .* got one without design, unit, full_loss; "),
+        (bernoulli().assign_attrs(complete=False), "dataset must be a finished sweep, got one begun only"),
+        (bernoulli().drop_vars("loss"), "dataset must have losses and the dimension 'node', got the variables "),
+        (hypercube().isel(mask=3), "dataset must have the losses of Hypercube over the dimension 'mask', got"),
+    ],
+)
+def test_a_dataset_that_is_none_of_ours(dataset, message, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=message) as found:
+        reports.report(dataset, tmp_path / "mine")
+    assert "\n" not in str(found.value) and not (tmp_path / "mine").exists()
+
+
+def test_a_folder_that_is_none(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="^folder must be a folder, got the file "):
+        reports.report(bernoulli(), tmp_path / "file")
