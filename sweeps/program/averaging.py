@@ -103,7 +103,7 @@ def averages(
     """
     axes = {place.key: found for site in sites for place, found in _axes_of(network, params, inputs, site)}
     for site in sites:
-        for place in site.gated_among(site.places):
+        for place in site.gated_places(own=True):
             _check_known(site, axes[place.key], mask, positions)
     sums: dict[Key, Any] = dict.fromkeys(axes, 0.0)
     counts: dict[Key, Any] = dict.fromkeys(axes, 0.0)
@@ -118,7 +118,7 @@ def averages(
     return {
         site: tuple(
             _spread(means[place.key], site, axes[place.key], network, positions)
-            for place in site.gated_among(site.places)
+            for place in site.gated_places(own=True)
         )
         for site in sites
     }
@@ -126,7 +126,7 @@ def averages(
 
 def _axes_of(network: Network, params: Any, inputs: Any, site: Site) -> Iterator[tuple[Place, Axes]]:
     """Yield what the axes at each place of a site are: examples are those whose number follows that of the inputs."""
-    places = site.gated_among(site.places)
+    places = site.gated_places(own=True)
     keys = [place.key for place in places]
     shapes = [_shapes(network, params, inputs, keys, number) for number in (2, 3)]
     for place in places:

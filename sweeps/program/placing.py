@@ -5,7 +5,7 @@ calls of a layer are one site, and so are the parts of what a layer makes.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax.numpy as jnp
 import numpy as np
@@ -116,6 +116,24 @@ class Placing:
             if not is_moved or not self._fits(self._values[before], source):
                 return chain[-1]
         return chain[0] if is_in_order(self._values[chain[0]].ids) else chain[-1]
+
+    def _own(self, vertex: int, base: Source) -> int:
+        """Return the value before a gate's at which nodes have been made, and since when they were only spread out.
+
+        Pooling, masks of positions and products with data spread nodes over positions: gates may stand behind them,
+        but what a node is when it is off is its own value, before them.
+        """
+        chain = self._chains[base]
+        # A head is a product itself, of its weights and its values.
+        earlier = chain[: chain.index(vertex)] if vertex in chain and base.kind != "head" else []
+        for before in reversed(earlier):
+            spread = [(edge.after, edge.word in rules.SPREADING) for edge in self.edges[before]] == [(vertex, True)]
+            value, kept = self._values[before], self._values[vertex]
+            fits = self._fits(value, base) and value.sources == kept.sources and value.is_bent == kept.is_bent
+            if not spread or not fits or any(other.path for other in self.reader.beside.get(vertex, ())):
+                break
+            vertex = before
+        return vertex
 
     def _join_parts(self, parts: list[Source]) -> None:
         """Join parts in a site although some also leave another way, as a cell's memory leaves by its loop.
@@ -314,15 +332,19 @@ class Placing:
         first, numbers = group.first, group.numbers
         words = sorted({word for made in group.sources for s in made for word in self._words[s]}, key=self._order)
         stack = self.stack_of(first)
-        places = [
-            Place(
-                self._values[vertex].key or (),
-                np.searchsorted(numbers, base.labels)[self._values[vertex].ids],
-                tuple(frame for frame, _ in base.stack),
-                call if group.has_calls else 0,
+
+        def places_at(of: Callable[[int, Source], int]) -> tuple[Place, ...]:
+            return tuple(
+                Place(
+                    self._values[of(vertex, base)].key or (),
+                    np.searchsorted(numbers, base.labels)[self._values[of(vertex, base)].ids],
+                    tuple(frame for frame, _ in base.stack),
+                    call if group.has_calls else 0,
+                )
+                for vertex, base, call in group.vertices
             )
-            for vertex, base, call in group.vertices
-        ]
+
+        places = places_at(lambda vertex, _: vertex)
         has_none = not places or first.reason or not numbers
         reason = self._reason(first, words) if has_none else self._ordered(words)
         names = copies(path, stack)
@@ -338,7 +360,8 @@ class Placing:
             reads=", ".join(dict.fromkeys(self._in_words(word) for word in words)),
             reason=reason,
             makers=tuple(dict.fromkeys(self.name_of(s.path) for made in group.sources for s in made)),
-            places=tuple(places),
+            places=places,
+            own_places=places_at(self._own),
         )
 
     def _order(self, word: str) -> tuple[int, str]:

@@ -28,6 +28,15 @@ MOVING = frozenset(
 REDUCING = frozenset(
     ["argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum"]
 )
+# A gate may as well stand before these, for each position or with another scale; an off value belongs there.
+SPREADING = (
+    MOVING
+    | SCALING
+    | frozenset(
+        """conv_general_dilated convert_element_type copy cumsum dot_general neg reduce_max reduce_min reduce_sum
+        reduce_window reduce_window_max reduce_window_min reduce_window_sum""".split()  # noqa: SIM905
+    )
+)
 CUMULATIVE = frozenset(["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"])
 ORDERING = frozenset(["top_k", "approx_top_k", "sort", "argmax", "argmin"])
 PRODUCTS = frozenset(["dot_general", "conv_general_dilated"])

@@ -47,6 +47,8 @@ class Site:
     reason : why it cannot be gated, and what would work; empty if it can
     makers : names of all layers that make the nodes together, as in a gated linear unit
     places : of the gates, at least one for each call of the layer
+    own_places : of the nodes' own values, where they are not the same: before these are pooled, or spread in another
+        way over positions; here gates stand that mix nodes with off values
     """
 
     path: str
@@ -62,6 +64,7 @@ class Site:
     reason: str = field(default="", compare=False)
     makers: tuple[str, ...] = field(default=(), compare=False)
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+    own_places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -78,8 +81,9 @@ class Site:
         """Number of calls of the layer."""
         return len({place.call for place in self.places})
 
-    def gated_among(self, places: Iterable[Place]) -> list[Place]:
-        """Return those of some places that have gates: of all calls, or of the only call that is gated."""
+    def gated_places(self, own: bool) -> list[Place]:
+        """Return the places of all calls, or of the only one that is gated; those of the nodes' own values if asked."""
+        places = self.own_places or self.places if own else self.places
         return [place for place in places if self.call is None or place.call == self.call]
 
     def spread(self, values: Any) -> jax.Array:

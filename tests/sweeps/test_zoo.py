@@ -18,7 +18,7 @@ from tests.sweeps import (  # noqa: F401
     zoo_libraries,
     zoo_recurrent,
 )
-from tests.sweeps.zoo import ACTIVATIONS, Gates, dense, normal, xp
+from tests.sweeps.zoo import ACTIVATIONS, Gates, Mix, dense, normal, xp
 
 # Networks that the reader does not read rightly yet, and why.
 NOT_YET: dict[str, str] = {}
@@ -55,14 +55,25 @@ class Gated:
         cuts = numpy.split(vector, np.cumsum([site.size for site in self.sites])[:-1])
         return [cut.reshape(*site.stack, site.nodes) for site, cut in zip(self.sites, cuts, strict=True)]
 
-    def __call__(self, vector, params, inputs):
+    def __call__(self, vector, params, inputs, off=None, reference=None):
         """By the reader."""
-        gates = dict(zip(self.sites, self.pieces(vector, jnp), strict=True))
-        return flat(self.network.run(params, inputs, gates), jnp)
+        gates, off = (
+            v if v is None else dict(zip(self.sites, self.pieces(v, jnp), strict=True)) for v in (vector, off)
+        )
+        return flat(self.network.run(params, inputs, gates, off, reference), jnp)
 
-    def by_hand(self, reference, vector):
-        """In NumPy."""
-        return flat(reference(Gates(zip([site.path for site in self.sites], self.pieces(vector, np), strict=True))), np)
+    def by_hand(self, reference, vector, off=None):
+        """In NumPy; off: numbers of the nodes, or "own" for the values that nodes have where all are on."""
+        paths, pieces = [site.path for site in self.sites], self.pieces(vector, np)
+        if off is None:
+            return flat(reference(Gates(zip(paths, pieces, strict=True))), np)
+        if isinstance(off, str):
+            noted = []
+            reference(Gates({path: Mix(piece, noted) for path, piece in zip(paths, pieces, strict=True)}))
+            values = [iter(noted)] * len(paths)
+        else:
+            values = self.pieces(off, np)
+        return flat(reference(Gates(zip(paths, map(Mix, pieces, values), strict=True))), np)
 
 
 def measured(gated, apply, params, inputs, vectors, weights, derivative):
@@ -79,6 +90,23 @@ def measured(gated, apply, params, inputs, vectors, weights, derivative):
     return jax.jit(outputs)(vectors, params, inputs)
 
 
+def hold_off(gated, model, params, inputs, reference, largest):
+    """Hold values to a pass in NumPy where nodes that are off are numbers, or what they are with all nodes on."""
+    random = np.random.default_rng(3)
+    vector, off = random.uniform(0, 1, gated.nodes).round(1), random.normal(size=gated.nodes)
+    has_while = "while" in str(gated.network.first.program.jaxpr)
+
+    def both(vector, off, params, inputs):
+        own = [] if has_while else [gated(vector, params, inputs, reference=inputs)]
+        return [gated(vector, params, inputs, off=off), *own]
+
+    found = jax.jit(both)(vector, off, params, inputs)
+    right = [gated.by_hand(reference, vector, kind) for kind in (off, "own")]
+    largest = max(largest, abs(right[0]).max())
+    for values, wanted in zip(found, right, strict=False):
+        np.testing.assert_allclose(values, wanted, rtol=0, atol=model.tolerance * largest)
+
+
 def hold(gated, model, apply, params, inputs, reference):
     """Hold values and gradients to a pass in NumPy: all nodes on, each node off, and gates between."""
     between = np.random.default_rng(0).uniform(0.3, 1.5, gated.nodes)
@@ -88,6 +116,7 @@ def hold(gated, model, apply, params, inputs, reference):
     derivative = jax.jacfwd if model.forward else jax.grad
     values, slopes, itself = measured(gated, apply, params, inputs, vectors, weights, derivative)
     largest = abs(right).max()
+    hold_off(gated, model, params, inputs, reference, largest)
     np.testing.assert_allclose(values, right, rtol=0, atol=model.tolerance * largest)
     rounding = 1e-13 if model.tolerance < 1e-8 else model.tolerance
     np.testing.assert_allclose(values[0], itself, rtol=0, atol=rounding * largest)

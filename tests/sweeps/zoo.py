@@ -53,6 +53,39 @@ class Gates(dict):
         return Gates({k: v if copy is None else v[copy] for k, v in below.items()})
 
 
+class Mix:
+    """Gates g that mix values h with off values c, g h + (1 - g) c, where they are multiplied.
+
+    Parameters
+    ----------
+    gates : of the nodes
+    off : numbers of the nodes; or an iterator over what stands at their places, in the order in which they are made;
+        or a list to which this is appended, while all nodes are on
+    """
+
+    __array_ufunc__ = None
+
+    def __init__(self, gates, off):
+        self.gates, self.off = gates, off
+
+    def reshape(self, *shape):
+        """The same for values of another shape."""
+        return Mix(
+            self.gates.reshape(*shape), self.off.reshape(*shape) if isinstance(self.off, np.ndarray) else self.off
+        )
+
+    def __getitem__(self, part):
+        """Those of one copy, or with more axes."""
+        return Mix(self.gates[part], self.off[part] if isinstance(self.off, np.ndarray) else self.off)
+
+    def __rmul__(self, h):
+        """Mix values, or note them."""
+        if isinstance(self.off, list):
+            self.off.append(h)
+            return h
+        return self.gates * h + (1 - self.gates) * (self.off if isinstance(self.off, np.ndarray) else next(self.off))
+
+
 def listed(text):
     """Sites from text such as "a unit 5, b channel 4"."""
     rows = [row.rsplit(maxsplit=2) for row in text.split(",") if row.strip()]
