@@ -44,7 +44,7 @@ class TestObjective:
         network, batch, hidden, outputs = problem(half)
         objective = sweeps.Objective(network, batch)
         found = objective.evaluate(np.ones(6))
-        assert {part.dtype for part in found} == {np.dtype(np.float32)}
+        assert {part.dtype for part in jax.tree.leaves(found)} == {np.dtype(np.float32)}
         # Roundings of single outputs, some 2^-8 of them at most, average out; sums have float32's.
         np.testing.assert_allclose(found.loss, cross_entropies(outputs, batch[1]).mean(), rtol=1e-4)
         np.testing.assert_array_equal(objective.accuracy(np.ones(6)), np.float32(0.9))
@@ -111,5 +111,5 @@ def test_a_half_network_is_evaluated_as_it_is_written(sizes, half):
 def test_a_function_that_returns_a_half():
     objective = sweeps.Objective.from_function(lambda gates: (1 + gates.sum()).astype(jnp.bfloat16), nodes=2)
     found = objective.evaluate([[1, 1], [0, 1]])
-    assert {part.dtype for part in found} == {np.dtype(np.float32)}
+    assert {part.dtype for part in jax.tree.leaves(found)} == {np.dtype(np.float32)}
     np.testing.assert_array_equal(found.loss, [3, 2])
