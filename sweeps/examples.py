@@ -43,12 +43,15 @@ class Examples:
         True for what counts; None where everything does.
     reference : array or pytree of arrays like the inputs
         Inputs of which nodes that are off have their values, example by example; None where they have others.
+    whole : array, (examples, ...), or None
+        Outputs of the network with all gates on, where a metric compares outputs with them.
     """
 
     inputs: Any
     targets: Any
     mask: Bool[Array, "examples ..."] | None
     reference: Any = None
+    whole: Shaped[Array, "examples ..."] | None = None
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -87,7 +90,7 @@ class Examples:
         if not whole:
             mask = self.mask.reshape(*self.mask.shape, *(1,) * (targets.ndim - self.mask.ndim))
             targets = jnp.where(mask, targets, jnp.zeros_like(targets))
-        return Examples(inputs, targets, self.mask, reference)
+        return replace(self, inputs=inputs, targets=targets, reference=reference)
 
     def only(self, present: Bool[Array, " examples"]) -> "Examples":
         """Return the examples, of which those that are not present do not count."""
@@ -121,9 +124,8 @@ class Examples:
             padded = jnp.pad(leaf, [(0, extra), *[(0, 0)] * (leaf.ndim - 1)], **how)
             return padded.reshape(batches, size, *leaf.shape[1:])
 
-        whole = self.inputs, self.targets, self.reference
-        inputs, targets, reference = jax.tree.map(lambda leaf: cut(leaf, mode="edge"), whole)
-        return Examples(inputs, targets, cut(mask), reference)
+        filled = jax.tree.map(lambda leaf: cut(leaf, mode="edge"), replace(self, mask=None))
+        return replace(filled, mask=cut(mask))
 
 
 def checked(batch: Any) -> Examples:

@@ -120,9 +120,14 @@ def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: An
         raise InputError(
             f"network must return outputs of shape (examples, ..., outputs), got {outputs.dtype} of shape {shape}"
         )
-    if mask is not None and mask.shape != shape[: mask.ndim][: len(shape) - 1]:
-        raise InputError(f"batch: mask must have the first axes of {shape[:-1]}, got {mask.shape}")
+    check_mask(mask, shape[:-1])
     return _named(loss, shape, np.asarray(targets), mask)
+
+
+def check_mask(mask: Any, shape: tuple[int, ...]) -> None:
+    """Raise InputError for a mask that has other first axes than values of a shape."""
+    if mask is not None and mask.shape != shape[: mask.ndim]:
+        raise InputError(f"batch: mask must have the first axes of {shape}, got {mask.shape}")
 
 
 def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: Any) -> Loss:
@@ -147,19 +152,23 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
         f"class numbers: integers of shape {_in_words(shape[:-1])}",
         f"{targets.dtype} of shape {targets.shape}",
     )
-    classes = 2 if name == "binary_cross_entropy" else outputs
     if name == "cross_entropy":
         _check(outputs > 1, "a network with two outputs or more for cross_entropy", f"{outputs} output")
     if name == "binary_cross_entropy":
         _check(outputs == 1, "a network with one output for binary_cross_entropy", f"{outputs} outputs")
+    check_labels(targets, mask, outputs)
+    return LOSSES[name]
+
+
+def check_labels(targets: np.ndarray, mask: Any, outputs: int) -> None:
+    """Raise InputError for labels that a network with so many outputs does not have; a single output has two."""
     # Labels that do not count may be any number, such as -100 for padding.
     labels = targets if mask is None else targets[np.asarray(mask)]
     _check(
-        labels.min() >= 0 and labels.max() < classes,
-        f"labels from 0 to {classes - 1} for a network with {outputs} outputs",
+        labels.min() >= 0 and labels.max() < max(outputs, 2),
+        f"labels from 0 to {max(outputs, 2) - 1} for a network with {outputs} outputs",
         f"labels from {labels.min()} to {labels.max()}",
     )
-    return LOSSES[name]
 
 
 @dataclass(frozen=True)
@@ -179,19 +188,33 @@ def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any
         values = jax.eval_shape(_Widened(function), outputs, targets)
     if not hasattr(values, "shape") or not jnp.issubdtype(values.dtype, jnp.floating):
         raise InputError(f"loss {name} must return one array of floats, got {values}")
+    check_values(f"loss {name}", values, outputs, mask)
+    return Loss(name, "loss units", _Widened(function), is_mean=not values.shape)
+
+
+def check_values(what: str, values: Any, outputs: Any, mask: Any) -> None:
+    """Raise InputError for the shape of what a user's function makes of outputs, in a batch with a mask."""
     examples = jax.tree.leaves(outputs)[0].shape[0]
     if values.shape and values.shape[0] != examples:
         raise InputError(
-            f"loss {name} must return one number, or the loss of each example in shape (examples, ...) = "
-            f"({examples}, ...); got shape {values.shape}"
+            f"{what} must return one number, or one of each example in shape (examples, ...) = ({examples}, ...); "
+            f"got shape {values.shape}"
         )
     if mask is not None and not values.shape:
-        raise InputError(f"loss {name} returns one number; a mask needs the loss of each example or position")
+        raise InputError(f"{what} returns one number; a mask needs one of each example or position")
     if mask is not None and mask.shape != values.shape[: mask.ndim]:
         raise InputError(
-            f"batch: mask must have the first axes of the values of {name}, {values.shape}, got {mask.shape}"
+            f"batch: mask must have the first axes of the values of {what}, {values.shape}, got {mask.shape}"
         )
-    return Loss(name, "loss units", _Widened(function), is_mean=not values.shape)
+
+
+def of_examples(values: Float[Array, "examples ..."], mask: Bool[Array, "..."] | None) -> Float[Array, " examples"]:
+    """Return the mean of each example's values that count, in float32 at least; NaN where none counts."""
+    values = widened(values)
+    counts = jnp.ones(values.shape, bool) if mask is None else _spread(mask, values.ndim)
+    axes = tuple(range(1, values.ndim))
+    number = jnp.broadcast_to(counts, values.shape).sum(axis=axes, dtype=jnp.int32).astype(values.dtype)
+    return jnp.where(counts, values, 0).sum(axis=axes) / number
 
 
 def sum_of_counted(values: Float[Array, "..."], mask: Bool[Array, "..."] | None) -> Float[Array, ""]:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
 from sweeps import checks, compiling, device, examples, gating, losses, networks
+from sweeps import metrics as measures
 from sweeps import off as off_values
 from sweeps.plans import Computed, Plan, choosing, in_batches, preferred_batch, vmapped
 
@@ -88,6 +90,12 @@ class Objective:
         How the network is called where it is not by ``network(inputs)``: (network, inputs) -> outputs, such as
         ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module (apply, inputs)
         -> outputs, such as ``lambda apply, inputs: apply(inputs, train=False)``.
+    metrics : str, function, sequence or dict, optional
+        Further numbers of each gate vector, from the same pass through the network: ``"accuracy"``; ``"kl"``, the mean
+        KL divergence of the masked network's softmax from the whole network's; ``"logit_difference"``, the mean of the
+        right class's output minus the largest other. A function (outputs, targets) -> a number of each example or
+        position, of which the mean over what counts is taken, or one number. Several of these, or a dict name -> one
+        of them; the names are those of variables in a sweep's dataset.
     micro_batch : int, optional
         Examples evaluated together. None takes as many as fit in the cache (CPU) or memory (accelerator), or all
         where the losses of examples may depend on the other examples, as with normalisation over the batch. Losses
@@ -115,6 +123,8 @@ class Objective:
         What nodes are when they are off, in words.
     loss_name, unit : str
         The loss and the unit of its values.
+    metrics : dict of sweeps.metrics.Metric
+        What is computed beside the loss, by name.
     plan : sweeps.plans.choosing.Choice
         The plan of ``evaluate``: its ``name``, the ``reason``, and its ``tree``, a pytree that jitted functions take
         as an argument. ``print(objective.plan)`` says name and reason.
@@ -151,6 +161,7 @@ class Objective:
         params: Any = None,
         nodes: int | Sequence[str] | None = None,
         call: Callable[[Any, Any], Any] | None = None,
+        metrics: measures.Given = None,
         micro_batch: int | None = None,
         plan: str = "auto",
         precision: str = "highest",
@@ -163,18 +174,22 @@ class Objective:
             gated, data, self.off = off_values.given(off, gated, data)
         outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs, data.reference)
         found = losses.find(loss, outputs, data.targets, data.mask)
+        further = measures.find(metrics, found, outputs, data.targets, data.mask)
         self.sites, self.gates = gated.wiring.sites, gated.wiring.gates
         self.nodes = names or gated.wiring.labels
         self.layers = gated.wiring.layers
         self.loss_name, self.unit, self.precision = found.name, found.unit, precision
+        self.metrics = {one.name: one for one in further}
         # A copy: the user may change the module later.
         self.network = nnx.clone(network) if isinstance(network, nnx.Module) else network
         self.batch: examples.Examples | None = data
         self._gated: gating.GatedNetwork | None = gated
         with jax.default_matmul_precision(precision):
             is_separable = networks.is_plain(network) and call is None and found in losses.LOSSES.values()
-            mean_loss = vmapped.loss_of(gated, data, found, micro_batch, is_separable)
+            mean_loss = vmapped.loss_of(gated, data, found, micro_batch, is_separable, further)
             self.plan = choosing.choose(network, mean_loss, plan)
+        self._mean_loss: vmapped.NetworkLoss | None = mean_loss
+        self._asked = plan
 
     @classmethod
     def from_function(cls, fn: Callable[[Array], Array], nodes: int | Sequence[str]) -> "Objective":
@@ -210,17 +225,39 @@ class Objective:
         objective.loss_name = getattr(fn, "__name__", "function")
         objective.unit = "loss units"
         objective.precision, objective.off = "highest", "what the function makes of it"
-        objective.network, objective.batch, objective._gated = None, None, None
+        objective.network, objective.batch, objective._gated, objective._mean_loss = None, None, None, None
+        objective.metrics = {}
         tree = vmapped.build_for_function(fn, len(names))
         objective.plan = choosing.Choice("vmapped", "a function of the gates", tree)
         return objective
 
+    @cached_property
+    def plan_of_examples(self) -> choosing.Choice:
+        """The plan that also gives the loss of each example.
+
+        Raises
+        ------
+        InputError
+            If the objective was made from a function, or its loss is one number for all examples.
+        """
+        if self._mean_loss is None:
+            raise InputError("an objective made from a function has no examples")
+        if self._mean_loss.loss.is_mean:
+            raise InputError(f"losses of examples are wanted, and {self.loss_name} returns one number for all of them")
+        name = self._asked if self._asked in ("vmapped", "affine") else "auto"
+        with jax.default_matmul_precision(self.precision):
+            return choosing.choose(self.network, replace(self._mean_loss, keeps_examples=True), name)
+
     @property
     def program(self) -> tuple[str, list[Any]]:
         """What the plan computes, as text and constants; functions and activations make it differ, not only numbers."""
-        gates = jax.ShapeDtypeStruct((2, len(self.nodes)), self.plan.tree.dtype)
+        return self.program_of(self.plan.tree)
+
+    def program_of(self, plan: Plan) -> tuple[str, list[Any]]:
+        """What a plan computes with the objective's precision, as ``program``."""
+        gates = jax.ShapeDtypeStruct((2, len(self.nodes)), plan.dtype)
         with jax.default_matmul_precision(self.precision):
-            traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(self.plan.tree, gates)
+            traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(plan, gates)
         # Addresses of functions in the text differ from process to process, and its colours from terminal to file.
         return re.sub(r"0x[0-9a-f]+", "", traced.jaxpr.pretty_print(use_color=False)), list(traced.consts)
 
@@ -252,6 +289,29 @@ class Objective:
         with jax.default_matmul_precision(self.precision):
             flat = evaluate_batches(self.plan.tree, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
+
+    def example_losses(self, gates: Any) -> Float[Array, "*masks examples"]:
+        """Return the loss of each example: the mean over its positions that count.
+
+        Parameters
+        ----------
+        gates : array_like, (..., nodes)
+            As for ``evaluate``.
+
+        Returns
+        -------
+        array, (..., examples)
+            NaN for an example of which nothing counts.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``evaluate``; or if the objective was made from a function, or its loss is one number for all examples.
+        """
+        plan, gates = self.plan_of_examples.tree, self._checked_gates(gates)
+        with jax.default_matmul_precision(self.precision):
+            flat = _example_losses(plan, gates.reshape(-1, gates.shape[-1]), preferred_batch(plan, False))
+        return flat.reshape(*gates.shape[:-1], -1)
 
     def outputs(self, gates: Any = None) -> Any:
         """Return the network's outputs on the batch with the given gates, by default all on.
@@ -338,6 +398,12 @@ def evaluate_batches(plan: Plan, gates: Shaped[Array, "masks nodes"], gradients:
     """Evaluate gate vectors batch by batch inside one call."""
     plan = plan.prepared()
     return in_batches(lambda batch: with_logs(plan.evaluate(batch, gradients)), gates, batch_size)
+
+
+@partial(compiling.jit, static_argnames=("batch_size",))
+def _example_losses(plan: Plan, gates: Shaped[Array, "masks nodes"], batch_size: int) -> Float[Array, "masks examples"]:
+    plan = plan.prepared()
+    return in_batches(lambda batch: plan.evaluate(batch, False).example_loss, gates, batch_size)
 
 
 @compiling.jit

@@ -6,6 +6,7 @@ of the other classes minus that of the right one: a single number an example for
 number of nodes plus one, however many the examples.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
@@ -28,6 +29,7 @@ MOST_SLOPES = 2**30
 NEVER_WRONG = -1e30
 # Products of slopes and gates, of classes, examples, nodes and masks.
 MARGINS = "ken,nm->kem"
+NOT_FINITE = "slopes of the outputs are not finite"
 # Examples that share a logarithm; the product of 2^-GROUP to 1 in float32 has room for 126.
 GROUP = 8
 
@@ -216,23 +218,40 @@ def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
     """
     if loss.loss not in LOSSES.values():
         return None, f"no closed form for the loss {loss.loss.name}"
+    tangent, reason = tangent_of(loss)
+    if tangent is None:
+        return None, reason
+    rows = _rows(loss, *tangent)
+    if not np.isfinite(np.asarray(rows.slopes)).all():
+        return None, NOT_FINITE
+    of_rows = _squares if loss.loss.name == "squared_error" else _margins
+    plan = of_rows(rows)
+    if isinstance(plan, AffineMargins) and plan.is_of_parts:
+        reason += "; tensor cores multiply masks by slopes, which are cut in three bfloat16 parts"
+    return plan, reason
+
+
+def tangent_of(loss: NetworkLoss) -> tuple[tuple[Array, Array] | None, str]:
+    """Return outputs with all gates off (examples, ..., outputs), and slopes (rows, nodes, outputs), and why.
+
+    None where the outputs are not affine in the gates, or where that cannot be told.
+    """
     network = loss.network
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
     outputs = jax.eval_shape(network, gates, loss.examples.inputs, loss.examples.reference)
+    if not hasattr(outputs, "shape") or not jnp.issubdtype(outputs.dtype, jnp.floating) or len(outputs.shape) < 2:
+        return None, "the outputs are not one array (examples, ..., outputs)"
     if jnp.finfo(outputs.dtype).bits < 32:
         return None, f"outputs are {outputs.dtype}, too coarse to tell whether they are affine in the gates"
     if network.nodes * outputs.size > MOST_SLOPES:
         return None, "the slopes of an affine plan would not fit in memory"
     if not _is_affine(loss):
         return None, "outputs are not affine in the gates"
-    rows = _rows(loss, outputs.shape)
-    if not np.isfinite(np.asarray(rows.slopes)).all():
-        return None, "slopes of the outputs are not finite"
-    of_rows = _squares if loss.loss.name == "squared_error" else _margins
-    plan, reason = of_rows(rows), "outputs are affine in the gates, as random gates confirm"
-    if isinstance(plan, AffineMargins) and plan.is_of_parts:
-        reason += "; tensor cores multiply masks by slopes, which are cut in three bfloat16 parts"
-    return plan, reason
+    offsets, slopes = _outputs_and_slopes(loss)
+    # Rows behind the examples pad the last micro-batch.
+    rows = math.prod(outputs.shape[:-1])
+    tangent = offsets[:rows].reshape(outputs.shape), slopes[:rows]
+    return tangent, "outputs are affine in the gates, as random gates confirm"
 
 
 @jax.jit
@@ -293,13 +312,10 @@ class _Rows(NamedTuple):
     loss: str
 
 
-def _rows(loss: NetworkLoss, shape: tuple[int, ...]) -> _Rows:
-    outputs, slopes = _outputs_and_slopes(loss)
-    rows = int(np.prod(shape[:-1]))
-    targets = loss.examples.targets
+def _rows(loss: NetworkLoss, offsets: Float[Array, "examples ... outputs"], slopes: Array) -> _Rows:
+    shape, rows = offsets.shape, len(slopes)
+    outputs, targets = offsets.reshape(rows, -1), loss.examples.targets
     targets = targets.reshape(rows, *(() if targets.size == rows else shape[-1:]))
-    # Rows behind the examples pad the last micro-batch.
-    outputs, slopes = outputs[:rows], slopes[:rows]
     if loss.examples.mask is not None:
         mask = np.asarray(loss.examples.mask)
         mask = np.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - 1 - mask.ndim)), shape[:-1])

@@ -6,7 +6,7 @@ from typing import Any
 from analysis.errors import InputError
 from sweeps import checks, device
 from sweeps.masks.samplers import FlipPathsSampler, HypercubeSampler, Sampler
-from sweeps.plans import Plan, affine, cube, dense, fused, vmapped, walk
+from sweeps.plans import Plan, affine, cube, dense, fused, surrogate, vmapped, walk
 
 NAMES = ("auto", "fused", "affine", "dense", "vmapped")
 # What evaluates the gate vectors of a sweep.
@@ -54,6 +54,8 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> Choice:
         If the name is unknown, or the named plan does not fit the network.
     """
     checks.one_of("plan", name, NAMES)
+    if loss.needs_outputs:
+        return _with_outputs(loss, name)
     structure, reasons = "affine" if name == "fused" else name, []
     for kind, build in {"affine": affine.build, "dense": dense.build}.items():
         if structure not in ("auto", kind):
@@ -68,6 +70,22 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> Choice:
     if name not in ("auto", "vmapped"):
         raise InputError(f"plan {name!r} does not fit: {'; '.join(reasons)}")
     return Choice("vmapped", "; ".join(reasons) or "asked for", vmapped.build(loss))
+
+
+def _with_outputs(loss: vmapped.NetworkLoss, name: str) -> Choice:
+    """Choose the plan of metrics or losses of examples, for which losses alone are not enough."""
+    what = "metrics" if loss.metrics else "losses of examples"
+    if name in ("dense", "fused"):
+        raise InputError(f"plan {name!r} does not fit: {what} need the network's outputs, which it does not keep")
+    if name == "vmapped":
+        return Choice("vmapped", "asked for", vmapped.build(loss))
+    found, reason = surrogate.of(loss)
+    if found is not None:
+        why = f"{reason}; {what} are made of the outputs, offsets plus slopes times gates, under vmap"
+        return Choice("affine", why if name == "auto" else f"asked for; {why}", vmapped.build(found))
+    if name == "affine":
+        raise InputError(f"plan {name!r} does not fit: {reason}")
+    return Choice("vmapped", f"{what} need the network's outputs; {reason}", vmapped.build(loss))
 
 
 def _fused(plan: Any, reason: str, is_asked_for: bool) -> tuple[str, Any, str]:
@@ -94,6 +112,8 @@ def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
     gradients : bool
         Whether gate gradients are wanted.
     """
+    if isinstance(chosen.tree, vmapped.Vmapped) and chosen.tree.loss.needs_outputs:
+        return chosen
     if isinstance(sampler, HypercubeSampler):
         name, (fits, reason) = "cube", cube.fits(_unfused(chosen.tree))
     elif isinstance(sampler, FlipPathsSampler):

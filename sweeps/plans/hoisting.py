@@ -12,15 +12,15 @@ Values = list[Array]
 
 
 def split(
-    function: Callable[[Array, Any], Array], gates: jax.ShapeDtypeStruct, data: Any
-) -> tuple[Callable[[Any], Values], Callable[[Array, Values], Array], int]:
+    function: Callable[[Array, Any], Any], gates: jax.ShapeDtypeStruct, data: Any
+) -> tuple[Callable[[Any], Values], Callable[[Array, Values], Any], int]:
     """Split a function of gates and data into a part that does not depend on the gates, and the rest.
 
     A loop over gates then repeats the rest only. Operations that hold others (a scan, a nested jit) are not split.
 
     Parameters
     ----------
-    function : (gates, data) -> array, traceable
+    function : (gates, data) -> pytree of arrays, traceable
     gates : shape and type of the gates
     data : pytree of arrays, or of their shapes and types
 
@@ -30,7 +30,8 @@ def split(
     rest : (gates, values) -> the function's result
     size : of the values, in bytes
     """
-    closed = jax.make_jaxpr(function)(gates, data)
+    closed, shape = jax.make_jaxpr(function, return_shape=True)(gates, data)
+    tree = jax.tree.structure(shape)
     jaxpr = closed.jaxpr
     late: set[Var] = {jaxpr.invars[0]}
     early: list[JaxprEqn] = []
@@ -51,6 +52,6 @@ def split(
     size = sum(math.prod(value.aval.shape) * value.aval.dtype.itemsize for value in kept)
     return (
         lambda data: known(*jax.tree.leaves(data)),
-        lambda gates, values: rest(gates, *values)[0],
+        lambda gates, values: jax.tree.unflatten(tree, rest(gates, *values)),
         size,
     )

@@ -18,6 +18,7 @@ from sweeps import compiling
 from sweeps.examples import Examples, examples_in
 from sweeps.gating import GatedNetwork
 from sweeps.losses import LOSSES, Loss
+from sweeps.metrics import Metric
 from sweeps.program import Network
 
 # Examples of the first tests: few, so that each has a large weight in a mean over all.
@@ -129,23 +130,32 @@ def _are_close(a: Any, b: Any, precision: float) -> bool:
         return bool(((np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))).all())
 
 
-def is_shown_for(network: GatedNetwork, data: Examples, loss: Loss, size: int, most: int) -> bool:
-    """Whether tests show that the losses of a gated network are separable, with all gates on and with random gates."""
+def is_shown_for(
+    network: GatedNetwork, data: Examples, loss: Loss, metrics: tuple[Metric, ...], size: int, most: int
+) -> bool:
+    """Whether tests show that losses and metrics of a gated network are separable, with all gates on and random ones.
+
+    Named ones are functions of a position's outputs: in place of them the outputs themselves are tested.
+    """
+    of_outputs = loss in LOSSES.values() or any(metric.is_named for metric in metrics)
+    functions: list[Callable[..., Array] | None] = [None] if of_outputs else []
+    functions += [loss.each] if loss not in LOSSES.values() else []
+    functions += [metric.each for metric in metrics if not metric.is_named]
     random = np.random.default_rng(0).random(network.nodes)
     gates = jnp.asarray(np.stack([np.ones(network.nodes), random]), network.dtype)
     # Highest precision always: products of low precision may round differently for other shapes.
     with jax.default_matmul_precision("highest"):
-        return is_shown(partial(_values, network, loss, gates), data, size, most)
+        return all(is_shown(partial(_values, network, each, gates), data, size, most) for each in functions)
 
 
-@partial(jax.jit, static_argnames="loss")
+@partial(jax.jit, static_argnames="each")
 def _values(
-    network: GatedNetwork, loss: Loss, gates: Float[Array, "vectors nodes"], data: Examples
+    network: GatedNetwork, each: Callable[..., Array] | None, gates: Float[Array, "vectors nodes"], data: Examples
 ) -> Float[Array, "examples ..."]:
-    """Return the losses of examples, or their outputs where the loss itself is separable: outputs hide nothing."""
+    """Return what a function makes of examples, or their outputs."""
 
     def of(vector: Float[Array, " nodes"]) -> Array:
         outputs = network(vector, data.inputs, data.reference)
-        return outputs if loss in LOSSES.values() else loss.each(outputs, data.targets)
+        return outputs if each is None else each(outputs, data.targets)
 
     return jnp.moveaxis(jax.lax.map(of, gates), 0, 1)

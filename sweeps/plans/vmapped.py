@@ -1,23 +1,37 @@
 """The vmapped plan: any loss that is a JAX function of the gates."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError
-from sweeps import calling, checks, device
+from sweeps import calling, checks, compiling, device
 from sweeps.examples import Examples, counted
 from sweeps.gating import GatedNetwork
-from sweeps.losses import LOSSES, Loss, sum_of_counted
+from sweeps.losses import LOSSES, Loss, of_examples, sum_of_counted
+from sweeps.metrics import Metric
 from sweeps.plans import Computed, as_floats, hoisting, separable
 from sweeps.program import widest
 
 # Most bytes to keep of values that do not depend on the gates.
 MOST_KEPT = 2**29
+
+
+class Extras(NamedTuple):
+    """What is computed of a part of the data beside the sum of its losses.
+
+    Attributes
+    ----------
+    sums : of metrics, by name; they are added up over parts
+    example_loss : losses of the part's examples, or None
+    """
+
+    sums: dict[str, Any] = {}
+    example_loss: Float[Array, " examples"] | None = None
 
 
 class PartedLoss(Protocol):
@@ -28,12 +42,21 @@ class PartedLoss(Protocol):
         """The divisor of the sum."""
         ...
 
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether metrics or losses of examples are computed beside the sum."""
+        ...
+
     def parts(self) -> Any:
         """Return the data of the parts: a pytree of arrays with leading axis (parts,)."""
         ...
 
-    def of_part(self, gates: Float[Array, " nodes"], part: Any) -> Float[Array, ""]:
-        """Return the sum over a part."""
+    def of_part(self, gates: Float[Array, " nodes"], part: Any) -> tuple[Float[Array, ""], Extras]:
+        """Return the sum over a part, and what else is computed of it."""
+        ...
+
+    def in_all(self, extras: Extras) -> Extras:
+        """Return metrics in place of their sums over all parts, and losses of all examples for (parts, examples)."""
         ...
 
 
@@ -47,25 +70,44 @@ class NetworkLoss:
 
     Attributes
     ----------
-    network, examples, loss : the network, its examples and its loss
+    network, examples, loss : the gated network or what stands for it, its examples and its loss
     micro_batch : examples evaluated together
     count : number of values of which the mean is taken
+    metrics : what else is computed from the same outputs
+    keeps_examples : whether the losses of examples are kept
     """
 
-    network: GatedNetwork
+    network: Any
     examples: Examples
     loss: Loss = field(metadata=dict(static=True))
     micro_batch: int = field(metadata=dict(static=True))
     count: int = field(metadata=dict(static=True))
+    metrics: tuple[Metric, ...] = field(default=(), metadata=dict(static=True))
+    keeps_examples: bool = field(default=False, metadata=dict(static=True))
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether metrics or losses of examples are computed beside the sum."""
+        return bool(self.metrics) or self.keeps_examples
 
     def parts(self) -> Examples:
         """Return the examples in micro-batches."""
         return self.examples.micro_batches(self.micro_batch)
 
-    def of_part(self, gates: Float[Array, " nodes"], part: Examples) -> Float[Array, ""]:
-        """Return the sum of the losses of a micro-batch."""
-        values = self.loss.each(self.network(gates, part.inputs, part.reference), part.targets)
-        return sum_of_counted(values.astype(self.network.dtype), part.mask)
+    def of_part(self, gates: Float[Array, " nodes"], part: Examples) -> tuple[Float[Array, ""], Extras]:
+        """Return the sum of the losses of a micro-batch, and what else is computed from the outputs."""
+        outputs = self.network(gates, part.inputs, part.reference)
+        values = self.loss.each(outputs, part.targets).astype(self.network.dtype)
+        fixed = jax.lax.stop_gradient(outputs)
+        sums = {one.name: one.sums(fixed, part.targets, part.whole, part.mask) for one in self.metrics}
+        each = of_examples(jax.lax.stop_gradient(values), part.mask) if self.keeps_examples else None
+        return sum_of_counted(values, part.mask), Extras(sums, each)
+
+    def in_all(self, extras: Extras) -> Extras:
+        """Return metrics in place of their sums over all parts, and losses of all examples for (parts, examples)."""
+        found = {one.name: one.value(extras.sums[one.name], self.network.dtype) for one in self.metrics}
+        each = extras.example_loss
+        return Extras(found, None if each is None else each.reshape(-1)[: len(self.examples)])
 
 
 @jax.tree_util.register_dataclass
@@ -80,13 +122,22 @@ class FunctionLoss:
         """The divisor: 1."""
         return 1
 
+    @property
+    def needs_outputs(self) -> bool:
+        """A function has nothing but its value."""
+        return False
+
     def parts(self) -> Array:
         """Return a part without data."""
         return jnp.zeros((1, 0))
 
-    def of_part(self, gates: Float[Array, " nodes"], part: Array) -> Float[Array, ""]:
+    def of_part(self, gates: Float[Array, " nodes"], part: Array) -> tuple[Float[Array, ""], Extras]:
         """Return the function's value."""
-        return self.function(gates).astype(gates.dtype)
+        return self.function(gates).astype(gates.dtype), Extras()
+
+    def in_all(self, extras: Extras) -> Extras:
+        """Return nothing more."""
+        return extras
 
 
 @jax.tree_util.register_dataclass
@@ -136,7 +187,7 @@ class Prepared:
 
     Attributes
     ----------
-    of_part : (gates, values) -> sum over a part
+    of_part : (gates, values) -> sum over a part, and its extras
     values : of each part, with leading axis (parts,)
     parts : number of parts
     plan : the plan that was prepared
@@ -144,7 +195,7 @@ class Prepared:
 
     name: ClassVar[str] = "vmapped"
 
-    of_part: Callable[[Array, Any], Array]
+    of_part: Callable[[Array, Any], tuple[Array, Extras]]
     values: Any
     parts: int
     plan: Vmapped
@@ -164,23 +215,34 @@ class Prepared:
         return self
 
     def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
-        """Return mean losses and, when asked, their gate gradients."""
-        function, gates = jax.value_and_grad(self.of_part) if gradients else self.of_part, as_floats(gates, self.dtype)
+        """Return mean losses and, when asked, their gate gradients; metrics and losses of examples if there are any."""
+        gates = as_floats(gates, self.dtype)
+        with_gradient = jax.value_and_grad(self.of_part, has_aux=True)
+        function = with_gradient if gradients else lambda *arguments: (self.of_part(*arguments), None)
 
-        def of_part(values: Any) -> Any:
-            return jax.vmap(lambda vector: function(vector, values))(gates)
+        def of_part(values: Any) -> tuple[Any, Any]:
+            """Sums of a part over which parts are added up, and losses of its examples."""
+            (loss, extras), gradient = jax.vmap(lambda vector: function(vector, values))(gates)
+            return (loss, gradient, extras.sums), extras.example_loss
 
         if self.parts == 1:
-            sums = of_part(jax.tree.map(lambda leaf: leaf[0], self.values))
+            sums, each = of_part(jax.tree.map(lambda leaf: leaf[0], self.values))
+            each = None if each is None else each[None]
         else:
             # Gradients part by part: a gradient of the whole loop would keep the activations of all parts.
-            nothing = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates)) if gradients else jnp.zeros_like(gates[:, 0])
-            sums, _ = jax.lax.scan(
-                lambda sums, part: (jax.tree.map(jnp.add, sums, of_part(part)), None), nothing, self.values
-            )
+            first = jax.eval_shape(of_part, jax.tree.map(lambda leaf: leaf[0], self.values))[0]
+            nothing = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), first)
+
+            def add(sums: Any, values: Any) -> tuple[Any, Any]:
+                found, each = of_part(values)
+                return jax.tree.map(jnp.add, sums, found), each
+
+            sums, each = jax.lax.scan(add, nothing, self.values)
+        loss, gradient, extras = sums
+        in_all = jax.vmap(lambda sums, each: self.plan.loss.in_all(Extras(sums, each)), (0, 1), axis_size=len(gates))
         if self.plan.loss.count > 1:
-            sums = jax.tree.map(lambda total: total / self.plan.loss.count, sums)
-        return Computed(*sums) if gradients else Computed(sums, None)
+            loss, gradient = jax.tree.map(lambda total: total / self.plan.loss.count, (loss, gradient))
+        return Computed(loss, gradient, *in_all(extras, each))
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
@@ -188,7 +250,12 @@ class Prepared:
 
 
 def loss_of(
-    network: GatedNetwork, examples: Examples, loss: Loss, micro_batch: int | None = None, is_separable: bool = False
+    network: GatedNetwork,
+    examples: Examples,
+    loss: Loss,
+    micro_batch: int | None = None,
+    is_separable: bool = False,
+    metrics: tuple[Metric, ...] = (),
 ) -> NetworkLoss:
     """Return the mean loss of a network on examples.
 
@@ -199,25 +266,27 @@ def loss_of(
         all if examples may depend on each other
     is_separable : whether it is known that no example's loss depends on the others; if not, this is tested before the
         examples are cut or some are replaced
+    metrics : what else is computed from the outputs
 
     Raises
     ------
     InputError
-        If ``micro_batch`` is not positive, or less than all examples for a loss that is a mean over all, or whose
-        examples depend on each other.
+        If ``micro_batch`` is not positive, or less than all examples for a loss or a metric that is a mean over all,
+        or whose examples depend on each other.
     """
-    number, whole = len(examples), loss not in LOSSES.values()
+    number, is_named = len(examples), all(metric.is_named for metric in metrics)
+    whole = loss not in LOSSES.values() or not is_named
+    of_all = [loss.name] * loss.is_mean + [one.name for one in metrics if one.is_mean]
     if micro_batch is not None:
         micro_batch = checks.whole("micro_batch", micro_batch, least=1)
-    if loss.is_mean and micro_batch is not None and micro_batch < number:
-        raise InputError(
-            f"micro_batch needs the loss of each example, and {loss.name} returns one number for all of them"
-        )
+    if of_all and micro_batch is not None and micro_batch < number:
+        raise InputError(f"micro_batch needs a number of each example, and {of_all[0]} returns one for all of them")
     together = max(1, device.here().micro_batch // network.floats)
-    size = min(number, micro_batch or (number if loss.is_mean else together))
+    size = min(number, micro_batch or (number if of_all else together))
     spare = examples.has_spare_inputs
+    is_separable = is_separable and is_named
     if not is_separable and (size < number or spare):
-        is_separable = separable.is_shown_for(network, examples, loss, size, separable.WHOLE * together)
+        is_separable = separable.is_shown_for(network, examples, loss, metrics, size, separable.WHOLE * together)
         if not is_separable and micro_batch is not None and size < number:
             raise InputError(
                 f"micro_batch must be left out, or be all {number} examples, where examples depend on the others of "
@@ -228,13 +297,22 @@ def loss_of(
     gates = jax.ShapeDtypeStruct((network.nodes,), network.dtype)
     outputs = jax.eval_shape(network, gates, examples.inputs, examples.reference)
     values = jax.eval_shape(loss.each, outputs, examples.targets)
-    return NetworkLoss(network, examples, loss, size, counted(values, examples.mask))
+    if any(metric.needs_whole for metric in metrics):
+        examples = replace(examples, whole=_whole(network, examples))
+    return NetworkLoss(network, examples, loss, size, counted(values, examples.mask), metrics)
+
+
+@compiling.jit
+def _whole(network: GatedNetwork, examples: Examples) -> Any:
+    """Return the outputs with all gates on."""
+    return network(jnp.ones(network.nodes, network.dtype), examples.inputs, examples.reference)
 
 
 def build(loss: NetworkLoss) -> Vmapped:
     """Build the plan that evaluates a gated network under vmap."""
     network = loss.network
-    return Vmapped(loss, network.nodes, loss.micro_batch * network.floats, network.dtype)
+    size = loss.micro_batch * network.floats + len(loss.examples) * loss.keeps_examples
+    return Vmapped(loss, network.nodes, size, network.dtype)
 
 
 def build_for_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:

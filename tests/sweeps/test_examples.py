@@ -170,13 +170,13 @@ def test_batches_that_do_not_fit(batch, message):
     [
         (lambda o, t: None, {}, "loss <lambda> must return one array of floats, got None"),
         (lambda o, t: o[..., 0] > 0, {}, "must return one array of floats, got ShapeDtypeStruct.* dtype=bool"),
-        (lambda o, t: o.sum(axis=0), {}, r"or the loss of each example in shape .*; got shape \(2,\)"),
+        (lambda o, t: o.sum(axis=0), {}, r"or one of each example in shape .*; got shape \(2,\)"),
         (
             lambda o, t: o.mean(),
             dict(micro_batch=2),
-            "micro_batch needs the loss of each example, and <lambda> returns",
+            "micro_batch needs a number of each example, and <lambda> returns",
         ),
-        (lambda o, t: o.mean(), dict(mask=MASK), "returns one number; a mask needs the loss of each example"),
+        (lambda o, t: o.mean(), dict(mask=MASK), "returns one number; a mask needs one of each example"),
         (lambda o, t: o.sum(axis=1), dict(mask=np.ones((6, 2))), r"mask must have the first axes .*, got \(6, 2\)"),
         ("hinge", {}, "loss must be one of cross_entropy, .*, or a function .*, got 'hinge'"),
         (None, dict(micro_batch=0), "micro_batch must be at least 1, got 0"),
