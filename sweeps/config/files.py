@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,13 +21,14 @@ def within(what: str) -> Iterator[None]:
         raise InputError(f"{what}: {error}") from error
 
 
-def numbers(path: str, what: str) -> np.ndarray:
+def numbers(path: str, what: str, dims: Literal[1, 2]) -> np.ndarray:
     """Return the array in a file ``.npy``, ``.npz`` or ``.csv``.
 
     Parameters
     ----------
     path : where the file lies
     what : the setting that names it, for messages
+    dims : number of axes of what a ``.csv`` holds: 2, or 1 for one row or column
 
     Raises
     ------
@@ -35,7 +36,7 @@ def numbers(path: str, what: str) -> np.ndarray:
         If there is no such file, it cannot be read, or it does not hold one array of numbers.
     """
     try:
-        found = _read(Path(path))
+        found = _read(Path(path), dims)
     except FileNotFoundError as error:
         raise MissingError(f"{what}: there is no file {path}") from error
     except OSError as error:
@@ -47,9 +48,9 @@ def numbers(path: str, what: str) -> np.ndarray:
     return found
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, dims: Literal[1, 2]) -> np.ndarray:
     if path.suffix == ".csv":
-        return np.loadtxt(path, delimiter=",", ndmin=1, encoding="utf-8")
+        return np.loadtxt(path, delimiter=",", ndmin=dims, encoding="utf-8")
     found = np.load(path, allow_pickle=False)
     if path.suffix == ".npy":
         return found

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 import optax
 from flax import linen, nnx
 
@@ -14,9 +15,12 @@ from analysis.errors import InputError, InputTypeError
 from sweeps import checks, importing, tasks
 from sweeps.config import files
 from sweeps.config import settings as config
+from sweeps.examples import checked
 from sweeps.gating.choosing import PLACES
+from sweeps.gating.tying import Tied
 from sweeps.masks.designs import Bernoulli, Design, FixedSize, FlipPaths, Hypercube, LeaveOneOut, Masks
 from sweeps.networks import MLP
+from sweeps.off import Mean, Resample
 from sweeps.store import checkpoints
 from sweeps.tasks import Task
 
@@ -74,18 +78,54 @@ def design(masks: config.SweepSettings) -> Design:
 
 
 def _masks(masks: str) -> Masks:
-    array = files.numbers(masks, "sweep.masks")
+    array = files.numbers(masks, "sweep.masks", 2)
     with files.within(f"sweep.masks: {masks}"):
         return Masks(array)
 
 
-def sites(chosen: Any) -> Any:
-    """Return sites as ``Objective`` takes them."""
-    return dict(chosen) if isinstance(chosen, Mapping) else [_site(one) for one in chosen] or None
+def sites(masks: config.SweepSettings) -> Any:
+    """Return sites and ties as ``Objective`` takes them."""
+    if isinstance(masks.sites, Mapping) and masks.sites:
+        if masks.tied:
+            raise InputError("sweep.sites must be a list of patterns beside sweep.tied, got a table")
+        return dict(masks.sites)
+    return [*map(_site, masks.sites), *map(_tie, masks.tied)] or None
 
 
-def _site(text: str) -> Any:
+def _tie(table: Mapping[str, Any]) -> Tied:
+    paths = table.get("paths", [])
+    options = {key: value for key, value in table.items() if key != "paths"}
+    with files.within("sweep.tied"):
+        return Tied(*map(_site, [paths] if isinstance(paths, str) else paths), **options)
+
+
+def off(masks: config.SweepSettings, data: Task) -> Any:
+    """Return off values as ``Objective`` takes them."""
+    chosen = masks.off
+    if isinstance(chosen, str):
+        return importing.called(chosen, "sweep.off", {}) if ":" in chosen else chosen
+    if not isinstance(chosen, Mapping):
+        return np.asarray(chosen)
+    if "file" in chosen:
+        return files.numbers(chosen["file"], "sweep.off", 1)
+    options = {key: value for key, value in chosen.items() if key not in ("kind", "data")}
+    if "data" in chosen:
+        options |= _off_data(chosen["kind"], chosen["data"], data)
+    return {"mean": Mean, "resample": Resample}[chosen["kind"]](**options)
+
+
+def _off_data(kind: str, named: str, data: Task) -> dict[str, Any]:
+    """Return inputs for off values: of the task's training set, or what a function returns."""
+    if named != "train":
+        return dict(data=importing.called(named, "sweep.off", {}))
+    train = checked(data.train)
+    return dict(data=train.inputs) | (dict(mask=train.mask) if kind == "mean" else {})
+
+
+def _site(text: Any) -> Any:
     """Return a pattern as it is, or the type of layer that is named as package.module:type."""
+    if not isinstance(text, str):
+        return text
     place, colon, _ = text.partition(":")
     return importing.load(text, "sweep.sites") if colon and place not in PLACES else text
 

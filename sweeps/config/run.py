@@ -117,14 +117,15 @@ class _Job(NamedTuple):
     say: Callable[[str], None]
 
     def objective(self, plan: str) -> Objective:
-        return Objective(self.model.network, self.task.test, plan=plan, **self.options())
+        off = making.off(self.settings.sweep, self.task)
+        return Objective(self.model.network, self.task.test, plan=plan, off=off, **self.options())
 
     def options(self) -> dict[str, Any]:
-        """Return the options of every objective of this run."""
+        """Return the options of every objective of this run, on training or test set, but for its off values."""
         loss = self.settings.training.loss
         return dict(
             loss=importing.load(loss, "training.loss") if loss is not None and ":" in loss else loss,
-            sites=making.sites(self.settings.sweep.sites),
+            sites=making.sites(self.settings.sweep),
             micro_batch=self.settings.sweep.micro_batch,
             precision=self.settings.sweep.precision,
             **self.model.options,
@@ -177,6 +178,9 @@ def _recorded(settings: config.Configuration, design: Design) -> dict[str, Any]:
     found = asdict(settings)
     if isinstance(design, Masks):
         found["sweep"]["masks"] = files.recorded(str(settings.sweep.masks), design.array)
+    if isinstance(settings.sweep.off, dict) and "file" in settings.sweep.off:
+        path = settings.sweep.off["file"]
+        found["sweep"]["off"] = files.recorded(path, files.numbers(path, "sweep.off", 1))
     return found
 
 

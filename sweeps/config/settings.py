@@ -214,6 +214,12 @@ class SweepSettings(Settings):
     sites: values.Sites = ()
     """Path patterns of what has gates, as sweeps.gating.sites lists it, or package.module:type of layers; in the file
     also a table from patterns to numbers of groups; by default every hidden node."""
+    tied: values.Tied = ()
+    """Nodes that share gates, beside sites: tables with the arguments of sweeps.Tied."""
+    off: values.Off = "zero"
+    """What an off node's value becomes: zero, mean, resample, or package.module:function that returns what off= of
+    sweeps.Objective takes, such as another batch; in the file also a list of numbers, { file = "values.npy" }, or a
+    table with kind, mean or resample, and data, positions or seed."""
     probability: Annotated[Annotated[Probabilities, OneOrMore] | None, AfterValidator(_single), _of_design()] = None
     """Probabilities with which a node stays (bernoulli), by default 0.25 0.5 0.75; or with which it is on at the start
     of a path (flip_paths), by default 0.5."""
@@ -300,14 +306,21 @@ def read(path: Path) -> Configuration:
     return Configuration(**parts).check(f"{path}: ", complete=False)  # type: ignore[arg-type]
 
 
-# The settings that are paths.
-PATHS = {"network": "checkpoint", "sweep": "masks"}
+# The settings that are paths, by table.
+PATHS = {"network": ("checkpoint",), "sweep": ("masks",)}
 
 
 def _beside(path: Path, table: str, keys: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a table, with paths relative to its file as paths that can be opened."""
-    key = PATHS.get(table, "")
-    return keys | {key: str(path.parent / keys[key])} if isinstance(keys.get(key), str) else keys
+
+    def found(value: Any) -> Any:
+        return str(path.parent / value) if isinstance(value, str) else value
+
+    paths = {key: found(keys[key]) for key in PATHS.get(table, ()) if key in keys}
+    off = keys.get("off")
+    if table == "sweep" and isinstance(off, dict) and "file" in off:
+        paths["off"] = off | {"file": found(off["file"])}
+    return keys | paths
 
 
 def _tables(path: Path) -> dict[str, Any]:

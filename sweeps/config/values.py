@@ -1,9 +1,10 @@
 """Values that a file may write in several ways, of which flags know the simplest; read before JAX is imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import PurePath
 from typing import Annotated, Any
 
+import tyro
 from pydantic import PlainValidator
 from tyro.constructors import PrimitiveConstructorSpec
 
@@ -11,6 +12,9 @@ from sweeps import checks, importing
 
 # Files of numbers, by their endings.
 ENDINGS = (".npy", ".npz", ".csv")
+# Keys of a tie, and of a table of off values by its kind.
+TIED = ("paths", "groups", "name", "each", "nodes")
+OFF = {"mean": ("data", "positions"), "resample": ("data", "seed")}
 
 
 def storable(value: Any) -> Any:
@@ -49,15 +53,69 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 1 <= value <= checks.MOST
 
 
-def _sites(value: Any) -> tuple[str, ...] | dict[str, int]:
+def _sites(value: Any) -> tuple[str, ...] | dict[str, Any]:
     if isinstance(value, dict):
-        if not all(map(_is_count, value.values())):
-            raise ValueError("must give each pattern its number of groups, a whole number of at least 1")
+        if not all(map(_is_groups, value.values())):
+            raise ValueError('must give each pattern its number of groups, or [number, "name"]')
         return value
     found = _texts(value)
     if found is None:
         raise ValueError("must be a pattern, a list of patterns, or a table from patterns to numbers of groups")
     return found
+
+
+def _is_groups(value: Any) -> bool:
+    number, name = value if isinstance(value, list | tuple) and len(value) == 2 else (value, "")
+    return _is_count(number) and isinstance(name, str)
+
+
+def _tied(value: Any) -> tuple[dict[str, Any], ...]:
+    ties = (value,) if isinstance(value, dict) else value
+    if not isinstance(ties, tuple) or not all(isinstance(tie, dict) for tie in ties):
+        raise ValueError("must be tables [[sweep.tied]]")
+    for tie in ties:
+        _check_keys(tie, TIED)
+    return storable(ties)
+
+
+def _check_keys(table: dict[str, Any], known: Collection[str]) -> None:
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise ValueError(f"must be a table with the keys {', '.join(known)}, not {unknown[0]}")
+
+
+def _off(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _off_table(value)
+    numbers = isinstance(value, tuple) and all(_is_number(one) for one in value)
+    if numbers or (isinstance(value, str) and (value in ("zero", *OFF) or importing.parts(value) is not None)):
+        return value
+    raise ValueError(
+        f"must be zero, {', '.join(OFF)}, {importing.FORM}, a list of numbers, or a table with kind or with file"
+    )
+
+
+def _off_table(value: dict[str, Any]) -> dict[str, Any]:
+    if "file" in value:
+        _check_keys(value, ("file",))
+        _file(value["file"])
+        return value
+    kind = value.get("kind")
+    if kind not in OFF:
+        raise ValueError(f"must have the key file, or the key kind, one of {', '.join(OFF)}")
+    _check_keys(value, ("kind", *OFF[kind]))
+    data = value.get("data", "train")
+    if data != "train" and not (isinstance(data, str) and importing.parts(data) is not None):
+        raise ValueError(f"must have data that is train, for the training set, or {importing.FORM}")
+    if not isinstance(value.get("positions", True), bool):
+        raise ValueError("must have positions that is true or false")
+    if type(value.get("seed", 0)) is not int or not 0 <= value.get("seed", 0) < checks.SEEDS:
+        raise ValueError("must have a seed that is a whole number of 64 bits")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e38
 
 
 def _optimizer(value: Any) -> Any:
@@ -84,5 +142,7 @@ def _of(judged: Callable[[Any], Any], metavar: str, several: bool = False) -> An
 
 
 Sites = _of(_sites, "PATTERN", several=True)
+Off = _of(_off, "NAME")
 Optimizer = _of(_optimizer, "NAME")
 File = _of(_file, "PATH")
+Tied = Annotated[Any, PlainValidator(_tied), tyro.conf.Suppress]

@@ -177,7 +177,7 @@ class TestChecks:
             ),
             (
                 config.SweepSettings(sites={"heads": 0}),
-                "sites must give each pattern its number of groups, a ",
+                "sites must give each pattern its number of groups, or .number, ",
             ),
             (config.SweepSettings(sites=3), "sites must be a pattern, a list of patterns, or a table from patterns "),
             (config.TrainingSettings(optimizer={"b1": 0.5}), "optimizer must be a name of Optax or package.module:fun"),

@@ -45,6 +45,16 @@ def net():
 def doubled(network, inputs):
     return network(inputs, 2.0)
 
+def other():
+    inputs = np.linspace(-1, 1, 20, dtype=np.float32).reshape(10, 2)
+    return inputs, np.zeros(10, int)
+
+def many():
+    return np.ones((7, 2), np.float32)
+
+def number():
+    return 3
+
 def function():
     params = {"kernel": np.eye(2, 3, dtype=np.float32), "out": np.ones((3, 2), np.float32)}
     return lambda params, inputs: jnp.tanh(inputs @ params["kernel"]) @ params["out"], params
@@ -168,7 +178,80 @@ class TestDesigns:
         assert "folder.csv cannot be read: Is a directory" in refused("design = 'masks'\nmasks = 'folder.csv'")
 
 
+class TestOffValues:
+    @pytest.mark.parametrize(
+        ("line", "off"),
+        [
+            ("'mean'", lambda task: "mean"),
+            ("[0, 1, 2, 3, 4, 5, 6, 7.5]", lambda task: np.array([0, 1, 2, 3, 4, 5, 6, 7.5])),
+            ("{ file = 'off.csv' }", lambda task: np.arange(8) / 4),
+            ("{ kind = 'mean', data = 'train' }", lambda task: sweeps.off.Mean(task.train.inputs)),
+            ("{ kind = 'resample', seed = 3 }", lambda task: sweeps.off.Resample(seed=3)),
+            ("{ kind = 'mean', data = 'own_models:many' }", lambda task: sweeps.off.Mean(np.ones((7, 2), np.float32))),
+            (
+                "'own_models:other'",
+                lambda task: (np.linspace(-1, 1, 20, dtype="f4").reshape(10, 2), np.zeros(10)),
+            ),
+        ],
+    )
+    def test_they_are_those_of_python(self, line, off, swept, tmp_path):
+        (tmp_path / "off.csv").write_text(",".join(str(number / 4) for number in range(8)))
+        found = swept(f"design = 'leave_one_out'\ngradients = false\noff = {line}")
+        task = sweeps.tasks.circle(train_examples=20, test_examples=10)
+        own = objective(off=off(task))
+        assert found.attrs["off"] == own.off and own.off != "zero"
+        np.testing.assert_array_equal(found.loss, sweeps.sweep(own, sweeps.LeaveOneOut(), gradients=False).loss)
+
+    def test_the_numbers_in_a_file_are_part_of_the_run(self, swept, tmp_path, capsys):
+        keys = "design = 'leave_one_out'\ngradients = false\noff = { file = 'off.npy' }"
+        np.save(tmp_path / "off.npy", np.ones(8))
+        before = swept(keys)
+        xr.testing.assert_identical(swept(keys), before)
+        np.save(tmp_path / "off.npy", np.ones(8) / 2)
+        with pytest.raises(SystemExit):
+            swept(keys)
+        assert "holds a run with other settings: sweep.off.numbers was " in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ("'man'", "sweep.off must be zero, mean, resample, package.module:function, a list of numbers, or a table"),
+            ("3", "sweep.off must be zero, mean"),
+            ("[1, 'a']", "sweep.off must be zero, mean"),
+            ("[1, 2]", r"off must hold one number a node, shape .8,., got .2,."),
+            ("{ file = 'nowhere.npy' }", "sweep.off: there is no file .*nowhere.npy"),
+            ("{ file = 'off.txt' }", "sweep.off must be the path of a file .npy, .npz, .csv, got "),
+            ("{ flie = 'off.npy' }", "sweep.off must have the key file, or the key kind, one of mean, resample, got"),
+            ("{ kind = 'mean', position = true }", "must be a table with the keys kind, data, positions, not position"),
+            ("{ kind = 'mean', data = 'test' }", "sweep.off must have data that is train, for the training set, or"),
+            ("'own_models:number'", "off must hold one number a node, shape .8,., got "),
+            ("'own_models:nothing'", "sweep.off: module own_models has no nothing"),
+        ],
+    )
+    def test_refusals(self, line, message, refused):
+        assert re.search(message, refused(f"off = {line}"))
+
+
 class TestNetworks:
+    def test_nodes_that_share_gates(self, swept, refused):
+        tied = "[[sweep.tied]]\npaths = ['layers/0', 'layers/1']\nname = 'pair'\n"
+        found = swept("design = 'hypercube'\n" + tied)
+        own = objective(sites=sweeps.Tied("layers/0", "layers/1", name="pair"))
+        assert list(found.node.values) == list(own.nodes) and len(own.nodes) == 4
+        np.testing.assert_array_equal(found.loss, sweeps.sweep(own, sweeps.Hypercube()).loss)
+        groups = "sites = 'layers/1'\n[[sweep.tied]]\nnodes = [{ 'layers/0' = [0, 1] }, { 'layers/0' = [2] }]"
+        mixed = objective(sites=["layers/1", sweeps.Tied(nodes=[{"layers/0": [0, 1]}, {"layers/0": [2]}])])
+        assert list(swept(groups, name="mixed").node.values) == list(mixed.nodes)
+        named = "sites = { 'layers/*' = [2, 'half'] }"
+        assert list(swept(named, name="named").node.values) == list(objective(sites={"layers/*": (2, "half")}).nodes)
+        for keys, message in (
+            ("[[sweep.tied]]\npath = 'layers/0'", "sweep.tied must be a table with the keys paths, .*, not path, got"),
+            ("[[sweep.tied]]\npaths = 'layers/0'\ngroups = 0", "sweep.tied: Tied: groups must be at least 1, got 0"),
+            ("sites = { 'layers/1' = 2 }\n" + tied, "sweep.sites must be a list of patterns beside sweep.tied, got a "),
+            ("tied = 3", r"sweep.tied must be tables \[\[sweep.tied\]\], got 3"),
+        ):
+            assert re.search(message, refused(keys))
+
     def test_groups_of_nodes_and_pieces_of_examples(self, swept):
         found = swept("sites = { 'layers/0' = 2, 'layers/1' = 4 }\ndesign = 'leave_one_out'\nmicro_batch = 3")
         grouped = objective(sites={"layers/0": 2, "layers/1": 4}, micro_batch=3)
