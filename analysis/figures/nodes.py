@@ -232,8 +232,8 @@ def grid(
     ----------
     sweep, quantity, full_loss, ax : as for `effects`
     kind : str, optional
-        Which layers: those whose nodes are of this kind, such as ``head`` or ``channel``. It can be left out where all
-        nodes are of one.
+        Which nodes: those of this kind, such as ``head``, ``channel`` or the name of a tie. It can be left out where
+        all nodes are of one.
 
     Returns
     -------
@@ -253,10 +253,11 @@ def grid(
     kinds = list(dict.fromkeys(found.kinds))
     if kind is not None or len(kinds) != 1:
         checks.one_of("kind", kind, kinds)
-    chosen = [row for row, its in enumerate(found.kinds) if kind in (None, its)]
-    table = np.full((len(chosen), max(found.sizes[chosen])), np.nan)
-    for row, layer in enumerate(chosen):
-        table[row, : found.sizes[layer]] = change[found.of(layer)]
+    is_shown = np.array([kind in (None, its) for its in found.kinds])
+    chosen, sizes = np.unique(found.layer[is_shown], return_counts=True)
+    table = np.full((len(chosen), max(sizes)), np.nan)
+    for row, (layer, size) in enumerate(zip(chosen, sizes, strict=True)):
+        table[row, :size] = change[is_shown & (found.layer == layer)]
     rows, columns = table.shape
     clipped = table.size > LARGE
     limit = float(np.nanquantile(np.abs(table), 1 - CLIPPED * clipped)) if np.isfinite(table).any() else 0.0
@@ -303,7 +304,7 @@ def _write(ax: Axes, table: np.ndarray, limit: float) -> None:
     decimals = 0 if limit >= 99.5 else 1 if limit >= 9.95 else 2
     for (row, column), value in np.ndenumerate(table):
         if np.isfinite(value):
-            text = f"{value + 0.0:.{decimals}f}".replace("-", "−")
+            text = f"{np.round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
             light = np.dot(colors(0.5 + 0.5 * value / limit)[:3], (0.299, 0.587, 0.114)) > 0.5
             color = style.BLACK if light else "white"
             ax.text(column, row, text, ha="center", va="center_baseline", fontsize=6.5, color=color)

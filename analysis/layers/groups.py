@@ -42,9 +42,8 @@ class Groups(NamedTuple):
 
     @property
     def kinds(self) -> list[str]:
-        """What the nodes of each layer are, such as ``channel``, (layers,); empty where their names do not say."""
-        short, first = self.short, np.unique(self.layer, return_index=True)[1]
-        return [short[node].rpartition(" ")[0] for node in first]
+        """What each node is, such as ``channel``, (nodes,); empty where its name does not say."""
+        return [name.rpartition(" ")[0] for name in self.short]
 
     def of(self, layer: int) -> npt.NDArray[np.intp]:
         """Nodes of one layer, in the order of the gate vector."""
@@ -87,7 +86,7 @@ def groups(data: xr.Dataset, called: str = "data") -> Groups:
     >>> nodes = {"node": ["b unit 0", "a head 0", "a head 1"], "layer": ("node", ["b", "a", "a"])}
     >>> found = groups(xr.Dataset(coords=nodes))
     >>> found.names, found.sizes.tolist(), found.kinds
-    (['b', 'a'], [1, 2], ['unit', 'head'])
+    (['b', 'a'], [1, 2], ['unit', 'head', 'head'])
     """
     checks.dataset_with(called, data, (), ("node",))
     for name in ("node", "layer"):

@@ -205,7 +205,8 @@ class SweepResults:
             name = "_".join(["nodes", *re.findall("[A-Za-z0-9]+", kind)])[:60]
             taken = name.lower() in map(str.lower, names)
             names[f"{name}_{len(names)}" if taken else name] = kind
-        sizes = {kind: self.groups.sizes[[its == kind for its in kinds]] for kind in kinds}
+        rows = {kind: self.groups.layer[[its == kind for its in kinds]] for kind in kinds}
+        sizes = {kind: np.unique(row, return_counts=True)[1] for kind, row in rows.items()}
         # A map of one row, or of rows of many nodes, says no more than the strips do.
         return [
             Map(name, kind, bool(sizes[kind].max() > figures.nodes.NARROW))

@@ -82,6 +82,14 @@ def test_a_heat_map_has_a_row_for_each_layer_of_a_kind(tmp_path):
     assert not wide.texts and wide.figure.get_size_inches()[0] == style.DOUBLE
 
 
+def test_a_layer_may_have_nodes_of_several_kinds():
+    layout = (("blocks/0", "head", 2), ("blocks/0", "unit", 3), ("blocks/1", "head", 2))
+    data = synthetic_model.leave_one_out(layout)
+    change = 1000 * (data["loss"].values - 0.4)
+    np.testing.assert_allclose(nodes.grid(data, "head").images[0].get_array(), change[[[0, 1], [5, 6]]])
+    np.testing.assert_allclose(nodes.grid(data, "unit").images[0].get_array(), change[None, 2:5])
+
+
 def test_layers_show_spread_or_errors(tmp_path):
     single, drawn = layers.summary(synthetic_model.leave_one_out()), layers.summary(synthetic_model.draws())
     ax = by_layer.summary(single)

@@ -29,7 +29,8 @@ def test_layers_keep_the_order_in_which_they_come_up(removed):
     mixed = removed.isel(node=[11, 0, 3, 10, 1, 4, 2])
     found = layers.groups(mixed)
     assert found.names == ["a", "stem", "blocks_1/attention"]
-    assert found.sizes.tolist() == [2, 3, 2] and found.kinds == ["unit", "channel", "head"]
+    assert found.sizes.tolist() == [2, 3, 2]
+    assert found.kinds == ["unit", "channel", "head", "unit", "channel", "head", "channel"]
     assert found.short == ["unit 6", "channel 0", "head 0", "unit 5", "channel 1", "head 1", "channel 2"]
     assert layers.summary(mixed)["layer"].values.tolist() == found.names
     values = np.random.default_rng(0).normal(size=(5, 7))

@@ -141,3 +141,22 @@ def assert_best(best, loss, gates, steps=1):
     np.testing.assert_array_equal(best.gates[: len(first)], gates[first])
     np.testing.assert_array_equal(best.draw[: len(first)], first // steps)
     assert np.isinf(best.loss[len(first) :]).all()
+
+
+def hold(objective, outputs):
+    """Hold outputs, losses and gradients to outputs(gates), all on, each gate off, and between."""
+    nodes = len(objective.nodes)
+    between = np.random.default_rng(0).uniform(0.3, 1.5, nodes)
+    vectors = np.concatenate([np.ones((1, nodes)), 1 - np.eye(nodes), between[None]])
+    right = np.array([outputs(vector) for vector in vectors])
+    np.testing.assert_allclose([objective.outputs(vectors[at]) for at in (0, -1)], right[[0, -1]], rtol=1e-10)
+
+    def loss(gates):
+        z = outputs(gates).reshape(-1, right.shape[-1])
+        return (np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), np.ravel(objective.batch.targets)]).mean()
+
+    found = objective.evaluate(vectors)
+    np.testing.assert_allclose(found.loss, [loss(vector) for vector in vectors], rtol=1e-10)
+    aside = 1e-5 * np.eye(nodes)
+    slopes = [(loss(between + up) - loss(between - up)) / (2 * 1e-5) for up in aside]
+    np.testing.assert_allclose(found.loss_gradient[-1], slopes, rtol=1e-6, atol=1e-9)
