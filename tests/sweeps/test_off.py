@@ -3,8 +3,14 @@
 ``test_zoo`` holds every network of the zoo to off values that are numbers, and to those of a network with all nodes on.
 """
 
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import sweeps
 from tests.sweeps import models
@@ -97,3 +103,193 @@ def test_other_inputs_and_other_examples(name):
     np.testing.assert_allclose(
         resampled.outputs(gates_of(name)), by_hand(name, gates_of(name), iter(noted(name, inputs[rows]))), **CLOSE
     )
+
+
+# Losses, gradients and plans
+
+
+class OneLayer(nnx.Module):
+    """One hidden layer: outputs are affine in the gates."""
+
+    def __init__(self):
+        self.first, self.last = nnx.Linear(2, 5, rngs=models.rngs()), nnx.Linear(5, 2, rngs=models.rngs())
+
+    def __call__(self, inputs):
+        return self.last(nnx.tanh(self.first(inputs)))
+
+
+INPUTS = np.random.default_rng(2).normal(size=(7, 2))
+TARGETS = np.arange(7) % 2
+NUMBERS = np.linspace(-0.5, 1, 5)
+OFF = {
+    "mean": "mean",
+    "resample": "resample",
+    "numbers": NUMBERS,
+    "other": (INPUTS[::-1].copy(), TARGETS),
+    "one other": sweeps.off.From(INPUTS[2:3]),
+}
+
+
+@functools.cache
+def one_layer():
+    return models.filled(OneLayer)
+
+
+def losses_by_hand(gates, off_values):
+    """Cross-entropy of each gate vector, and its gate gradients."""
+    first, last = one_layer().first, one_layer().last
+    hidden, kernel = np.tanh(models.dense(INPUTS, first)), np.asarray(last.kernel[...])
+    losses, slopes = [], []
+    for vector in gates:
+        outputs = models.dense(vector * hidden + (1 - vector) * off_values, last)
+        shares = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        losses.append(-np.log(shares[np.arange(7), TARGETS]).mean())
+        wrong = shares - np.eye(2)[TARGETS]
+        slopes.append((wrong @ kernel.T * (hidden - off_values)).mean(axis=0))
+    return np.array(losses), np.array(slopes)
+
+
+@functools.cache
+def objective(kind, plan="auto", **options):
+    return sweeps.Objective(one_layer(), (INPUTS, TARGETS), off=OFF[kind], plan=plan, **options)
+
+
+def off_values(kind):
+    hidden = np.tanh(models.dense(INPUTS, one_layer().first))
+    rows = {"other": slice(None, None, -1), "one other": slice(2, 3)}
+    if kind == "resample":
+        reference = np.asarray(objective(kind).batch.reference)
+        return np.tanh(models.dense(reference, one_layer().first))
+    return {"mean": hidden.mean(axis=0), "numbers": NUMBERS}[kind] if kind not in rows else hidden[rows[kind]]
+
+
+@pytest.mark.parametrize("kind", OFF)
+def test_every_plan_and_design_knows_what_off_is(kind):
+    cube = np.array(list(itertools.product((0, 1), repeat=5)))[:, ::-1].astype(float)
+    losses, slopes = losses_by_hand(cube, off_values(kind))
+    assert objective(kind).plan.name == "affine"
+    for plan in ("affine", "vmapped"):
+        found = objective(kind, plan).evaluate(cube)
+        np.testing.assert_allclose(found.loss, losses, **CLOSE)
+        np.testing.assert_allclose(found.loss_gradient, slopes, **CLOSE)
+    whole = sweeps.sweep(objective(kind), sweeps.Hypercube())
+    assert whole.attrs["plan"].startswith("cube") and whole.attrs["off"] == objective(kind).off
+    np.testing.assert_allclose(whole.loss, losses, **CLOSE)
+    np.testing.assert_allclose(whole.loss_gradient, slopes, **CLOSE)
+    paths = sweeps.sweep(objective(kind), sweeps.FlipPaths(paths=3), gradients=False)
+    numbers = (paths.gates.values @ 2 ** np.arange(5)).astype(int)
+    np.testing.assert_allclose(paths.loss, losses[numbers], **CLOSE)
+
+
+@pytest.mark.parametrize("kind", OFF)
+def test_micro_batches_change_nothing(kind):
+    gates = np.random.default_rng(1).uniform(size=(3, 5))
+    whole = objective(kind, "vmapped").evaluate(gates)
+    cut = objective(kind, "vmapped", micro_batch=3).evaluate(gates)
+    for one, other in zip(whole[:3], cut[:3], strict=True):
+        np.testing.assert_allclose(one, other, **CLOSE)
+
+
+# What counts
+
+
+def test_padding_is_no_part_of_a_mean_and_examples_that_do_not_count_are_not_drawn():
+    inputs, _ = models.batch("recurrent")
+    mask = np.array([[1, 1, 0], [1, 1, 1], [1, 0, 0], [0, 0, 0]], bool)
+    batch = (inputs, np.zeros((4, 3), int), mask)
+    hidden = np.stack(noted("recurrent", inputs), axis=1)  # (examples, steps, nodes)
+    objective = sweeps.Objective(models.model("recurrent"), batch, off="mean", plan="vmapped")
+    expected = by_hand("recurrent", gates_of("recurrent"), iter([hidden[mask].mean(axis=0)] * 3))
+    np.testing.assert_allclose(objective.outputs(gates_of("recurrent")), expected, **CLOSE)
+    resampled = sweeps.Objective(models.model("recurrent"), batch, off="resample", plan="vmapped")
+    drawn = np.asarray(resampled.batch.reference)
+    assert not any((drawn[row] == inputs[row]).all() for row in range(3))
+    assert all((drawn[:3] == inputs[row]).all(axis=(1, 2)).any() for row in range(3))
+
+
+def test_means_over_other_data_without_padding_and_over_heads():
+    inputs, targets = models.batch("scan")
+    other = np.random.default_rng(4).normal(size=(6, *inputs.shape[1:]))
+    mask = np.arange(3)[None] < np.array([[1], [2], [3], [3], [2], [1]])
+    off = sweeps.off.Mean(other, mask)
+    objective = sweeps.Objective(models.model("scan"), (inputs, targets), off=off, plan="vmapped")
+    means = [value[mask].mean(axis=0) for value in noted("scan", other)]
+    expected = by_hand("scan", gates_of("scan"), iter(means))
+    np.testing.assert_allclose(objective.outputs(gates_of("scan")), expected, **CLOSE)
+    assert objective.off == "mean over 6 examples and positions"
+
+
+def test_what_a_node_that_is_on_does_not_become():
+    # An off value that is infinite counts for nothing where a node is on, and a value where it is off.
+    net = one_layer()
+    other = np.full((1, 2), 1e300)
+
+    def apply(params, inputs):
+        hidden = jnp.exp(inputs @ params["a"])
+        return hidden @ params["b"]
+
+    params = {"a": np.ones((2, 3)), "b": np.ones((3, 2)) + np.eye(3, 2)}
+    objective = sweeps.Objective(
+        apply, (INPUTS, TARGETS), params=params, off=sweeps.off.From(other), plan="vmapped", sites="a"
+    )
+    np.testing.assert_allclose(objective.outputs(), apply(params, INPUTS), **CLOSE)
+    assert np.isinf(objective.outputs([0, 1, 1])).all() and net is one_layer()
+
+
+def test_half_precision_is_mixed_in_single():
+    params = {"a": jnp.asarray(np.ones((2, 3)), jnp.bfloat16), "b": jnp.ones((3, 2), jnp.bfloat16)}
+
+    def apply(params, inputs):
+        return jnp.tanh(inputs.astype(jnp.bfloat16) @ params["a"]) @ params["b"]
+
+    inputs = np.full((4, 2), 0.25, np.float32)
+    objective = sweeps.Objective(apply, (inputs, np.zeros(4, int)), params=params, off=np.array([0.5, 1, 1.5]))
+    found = objective.outputs([0, 0, 0])
+    assert found.dtype == jnp.bfloat16 and (np.asarray(found, float) == 3).all()
+
+
+# Stores
+
+
+def test_another_off_value_is_another_sweep(tmp_path):
+    data = sweeps.sweep(objective("mean"), sweeps.Bernoulli(0.5, draws=8), store=tmp_path / "a.zarr")
+    assert data.attrs["off"] == "mean over 7 examples and positions"
+    with pytest.raises(sweeps.InputError, match="off"):
+        sweeps.sweep(objective("resample"), sweeps.Bernoulli(0.5, draws=8), store=tmp_path / "a.zarr")
+
+
+# Refusals
+
+
+def looped(params, inputs):
+    hidden = jax.lax.while_loop(lambda h: jnp.abs(h).max() < 0, lambda h: jnp.tanh(h @ params["a"]), inputs)
+    return hidden @ params["b"]
+
+
+@pytest.mark.parametrize(
+    ("off", "message"),
+    [
+        ("none", "off must be one of zero, mean, resample, got 'none'"),
+        (np.zeros(4), r"off must hold one number a node, shape \(5,\), got \(4,\)"),
+        ([0, 0, np.inf, 0, 0], "off must be finite"),
+        (["a"] * 5, "off must be one of zero, mean, resample, numbers"),
+        (sweeps.off.From(INPUTS[:3]), "other inputs must be one example, or 7 as the batch has, got 3"),
+        (sweeps.off.From(INPUTS[:, :1]), r"off: inputs must be examples like the batch's, .*\[2\] each, got .*\[1\]"),
+        (sweeps.off.Mean(mask=np.ones(7)), "a mask belongs to data of its own"),
+        (sweeps.off.Mean(positions=2), "off: positions"),
+        (sweeps.off.Resample(seed=-1), "off: seed"),
+    ],
+)
+def test_what_off_may_be(off, message):
+    with pytest.raises((sweeps.InputError, TypeError), match=message):
+        sweeps.Objective(one_layer(), (INPUTS, TARGETS), off=off)
+
+
+def test_one_example_a_function_and_a_while_loop():
+    with pytest.raises(sweeps.InputError, match="to resample, a batch needs two examples that count"):
+        sweeps.Objective(one_layer(), (INPUTS[:1], TARGETS[:1]), off="resample")
+    with pytest.raises(sweeps.InputError, match="off must be zero for a function of"):
+        sweeps.Objective(lambda gates, x: x * gates.astype(x.dtype)[None], (INPUTS, TARGETS), nodes=2, off="mean")
+    params = {"a": np.ones((2, 2)), "b": np.ones((2, 2))}
+    with pytest.raises(NotImplementedError, match="off: values within a while loop are not to be seen.*or numbers"):
+        sweeps.Objective(looped, (INPUTS, TARGETS), params=params, off="mean")
