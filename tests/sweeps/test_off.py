@@ -293,3 +293,13 @@ def test_one_example_a_function_and_a_while_loop():
     params = {"a": np.ones((2, 2)), "b": np.ones((2, 2))}
     with pytest.raises(NotImplementedError, match="off: values within a while loop are not to be seen.*or numbers"):
         sweeps.Objective(looped, (INPUTS, TARGETS), params=params, off="mean")
+
+
+def test_tied_nodes_have_an_off_value_together():
+    tied = sweeps.Tied("first", nodes=[[0, 3], [1]])
+    objective = sweeps.Objective(one_layer(), (INPUTS, TARGETS), sites=tied, off=np.array([0.5, -1.0]), plan="vmapped")
+    values = np.array([0.5, -1, 0, 0.5, 0])
+    losses, slopes = losses_by_hand(np.array([[0.2, 0.7, 1, 0.2, 1]]), values)
+    found = objective.evaluate([[0.2, 0.7]])
+    np.testing.assert_allclose(found.loss, losses, **CLOSE)
+    np.testing.assert_allclose(found.loss_gradient[0], [slopes[0, 0] + slopes[0, 3], slopes[0, 1]], **CLOSE)
