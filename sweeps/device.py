@@ -71,6 +71,13 @@ class Device:
         """Whether arrays lie in the host's memory."""
         return self.platform == "cpu"
 
+    def room(self, cache: int, weights: int) -> int:
+        """Return how many numbers to write at a time: what stays in a cache, or as many as the weights.
+
+        Weights that are larger than a cache are read from memory at each step, whatever its size.
+        """
+        return max(cache, min(weights, self.networks))
+
 
 CPU = Device(
     platform="cpu",

@@ -97,9 +97,9 @@ class Objective:
         position, of which the mean over what counts is taken, or one number. Several of these, or a dict name -> one
         of them; the names are those of variables in a sweep's dataset.
     micro_batch : int, optional
-        Examples evaluated together. None takes as many as fit in the cache (CPU) or memory (accelerator), or all
-        where the losses of examples may depend on the other examples, as with normalisation over the batch. Losses
-        and gradients are exact means over all examples whatever it is.
+        Examples evaluated together. None takes as many as fit in the cache (CPU; more where the weights are larger than
+        that) or memory (accelerator), or all where the losses of examples may depend on the other examples, as with
+        normalisation over the batch. Losses and gradients are exact means over all examples whatever it is.
     plan : str
         How gate vectors are evaluated: ``"affine"``, ``"fused"`` (affine in one kernel, on NVIDIA GPUs), ``"dense"``,
         ``"vmapped"``, or ``"auto"`` for the fastest that fits. All agree to rounding.

@@ -57,6 +57,11 @@ class GatedNetwork:
         """Length of the gate vector."""
         return len(self.wiring.labels)
 
+    @property
+    def weights(self) -> int:
+        """How many numbers the network holds."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
+
     def __call__(self, gates: Float[Array, " nodes"], inputs: Any, reference: Any = None) -> Any:
         """Return the outputs for inputs with leading axis (examples,).
 

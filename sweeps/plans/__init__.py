@@ -42,6 +42,11 @@ class Plan(Protocol):
         """Floating-point type of gates and losses."""
         ...
 
+    @property
+    def weights(self) -> int:
+        """How many numbers a batch reads from memory, whatever its size; 0 if that is nothing against its work."""
+        ...
+
     def prepared(self) -> "Plan":
         """Return the plan with everything computed that does not depend on the gates; called once, outside any loop."""
         ...
@@ -68,8 +73,12 @@ def as_floats(gates: Shaped[Array, "masks nodes"], dtype: Any) -> Float[Array, "
 
 
 def preferred_batch(plan: Plan, gradients: bool) -> int:
-    """Return a batch size, a power of two: its working set stays in a CPU's cache, or fills an accelerator."""
-    fitting = max(1, device.here().batch // plan.floats_per_mask(gradients))
+    """Return a batch size, a power of two: its working set stays in a CPU's cache, or fills an accelerator.
+
+    Where a cache cannot hold the weights, the working set is as large as they are.
+    """
+    here = device.here()
+    fitting = max(1, here.room(here.batch, plan.weights) // plan.floats_per_mask(gradients))
     return 1 << (fitting.bit_length() - 1)
 
 

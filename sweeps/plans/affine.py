@@ -49,6 +49,7 @@ class AffineMargins:
     """
 
     name: ClassVar[str] = "affine"
+    weights: ClassVar[int] = 0
 
     offsets: Float[Array, "blocks others block"]
     slopes: Float[Array, "blocks others block nodes"]
@@ -178,6 +179,7 @@ class AffineSquares:
     """
 
     name: ClassVar[str] = "affine"
+    weights: ClassVar[int] = 0
 
     factor: Float[Array, "rows columns"]
     examples: int = field(metadata=dict(static=True))

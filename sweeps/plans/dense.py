@@ -42,6 +42,7 @@ class Dense:
     """
 
     name: ClassVar[str] = "dense"
+    weights: ClassVar[int] = 0
 
     hidden: Float[Array, "blocks first block"]
     targets: Shaped[Array, "blocks ..."]

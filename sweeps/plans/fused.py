@@ -65,6 +65,7 @@ class Fused:
     """
 
     name: ClassVar[str] = "fused"
+    weights: ClassVar[int] = 0
 
     affine: AffineMargins
     offsets: Float32[Array, "pieces rows"]

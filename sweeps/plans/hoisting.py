@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 from jaxtyping import Array
+
+from sweeps.program import bodies
 
 Values = list[Array]
 
@@ -54,4 +56,12 @@ def split(
         lambda data: known(*jax.tree.leaves(data)),
         lambda gates, values: jax.tree.unflatten(tree, rest(gates, *values)),
         size,
+    )
+
+
+def has_loops(jaxpr: Jaxpr) -> bool:
+    """Whether a program, or one that it calls, is a loop over steps."""
+    return any(
+        equation.primitive.name == "scan" or any(has_loops(inner.jaxpr) for inner in bodies(equation))
+        for equation in jaxpr.eqns
     )

@@ -150,6 +150,8 @@ class Vmapped:
     loss : a pytree
     nodes : length of a gate vector
     size : approximate count of numbers that an evaluation writes to memory
+    kept : approximate count of numbers that it keeps for a gradient
+    weights : how many numbers a batch reads from memory, whatever its size
     dtype : type of the gates
     """
 
@@ -158,6 +160,8 @@ class Vmapped:
     loss: PartedLoss
     nodes: int = field(metadata=dict(static=True))
     size: int = field(metadata=dict(static=True))
+    kept: int = field(metadata=dict(static=True))
+    weights: int = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
 
     def prepared(self) -> "Prepared":
@@ -178,7 +182,7 @@ class Vmapped:
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
-        return self.size * (2 if gradients else 1)
+        return self.size + (self.kept if gradients else 0)
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,11 @@ class Prepared:
         return self.plan.nodes
 
     @property
+    def weights(self) -> int:
+        """How many numbers a batch reads from memory, whatever its size."""
+        return self.plan.weights
+
+    @property
     def dtype(self) -> Any:
         """Floating-point type of gates and losses."""
         return self.plan.dtype
@@ -222,7 +231,12 @@ class Prepared:
 
         def of_part(values: Any) -> tuple[Any, Any]:
             """Sums of a part over which parts are added up, and losses of its examples."""
-            (loss, extras), gradient = jax.vmap(lambda vector: function(vector, values))(gates)
+            if len(gates) == 1:
+                # Without vmap, which makes programs for a single gate vector slower.
+                found = jax.tree.map(lambda result: result[None], function(gates[0], values))
+            else:
+                found = jax.vmap(lambda vector: function(vector, values))(gates)
+            (loss, extras), gradient = found
             return (loss, gradient, extras.sums), extras.example_loss
 
         if self.parts == 1:
@@ -281,7 +295,8 @@ def loss_of(
         micro_batch = checks.whole("micro_batch", micro_batch, least=1)
     if of_all and micro_batch is not None and micro_batch < number:
         raise InputError(f"micro_batch needs a number of each example, and {of_all[0]} returns one for all of them")
-    together = max(1, device.here().micro_batch // network.floats)
+    here = device.here()
+    together = max(1, here.room(here.micro_batch, network.weights) // network.floats)
     size = min(number, micro_batch or (number if of_all else together))
     spare = examples.has_spare_inputs
     is_separable = is_separable and is_named
@@ -311,8 +326,27 @@ def _whole(network: GatedNetwork, examples: Examples) -> Any:
 def build(loss: NetworkLoss) -> Vmapped:
     """Build the plan that evaluates a gated network under vmap."""
     network = loss.network
+<<<<<<< HEAD
     size = loss.micro_batch * network.floats + len(loss.examples) * loss.keeps_examples
     return Vmapped(loss, network.nodes, size, network.dtype)
+=======
+    size = loss.micro_batch * network.floats
+    return Vmapped(loss, network.nodes, size, max(size, _kept_by_loops(loss)), network.weights, network.dtype)
+
+
+def _kept_by_loops(loss: NetworkLoss) -> int:
+    """Count the numbers that a network with loops over steps keeps for a gradient of a part; 0 for other networks."""
+    gates = jax.ShapeDtypeStruct((loss.network.nodes,), loss.network.dtype)
+
+    def first(gates: Float[Array, " nodes"]) -> Array:
+        return loss.of_part(gates, jax.tree.map(lambda leaf: leaf[0], loss.parts()))[0]
+
+    if not hoisting.has_loops(jax.make_jaxpr(first)(gates).jaxpr):
+        return 0
+    # The function that JAX returns is a pytree of what it keeps.
+    backward = jax.eval_shape(lambda gates: jax.vjp(first, gates)[1], gates)
+    return sum(leaf.size for leaf in jax.tree.leaves(backward))
+>>>>>>> 1b99006 (plans: large networks are evaluated on whole batches; a loop's steps count; no vmap over one mask)
 
 
 def build_for_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:
@@ -328,4 +362,4 @@ def build_for_function(function: Callable[[Array], Array], nodes: int, dtype: An
     scalar = isinstance(value, jax.ShapeDtypeStruct) and value.shape == ()
     if not scalar or not jnp.issubdtype(value.dtype, jnp.floating):
         raise InputError(f"fn must return a scalar float for gates of shape ({nodes},), got {value}")
-    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, widest([jnp.dtype(dtype), value.dtype]))
+    return Vmapped(FunctionLoss(function), nodes, 16 * nodes, 16 * nodes, 0, widest([jnp.dtype(dtype), value.dtype]))

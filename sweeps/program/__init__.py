@@ -6,7 +6,7 @@ from sweeps.program.networks import Apply, OfLinen, OfNnx, of_function, of_linen
 from sweeps.program.read_program import widest
 from sweeps.program.running import scans_around
 from sweeps.program.sites import Place, Site
-from sweeps.program.tracing import trace
+from sweeps.program.tracing import bodies, trace
 
 __all__ = [
     "Apply",
@@ -16,6 +16,7 @@ __all__ = [
     "Place",
     "Site",
     "averages",
+    "bodies",
     "by_node",
     "noted",
     "of_function",

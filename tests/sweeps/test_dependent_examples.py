@@ -65,7 +65,7 @@ DEPENDENT = {
 @pytest.fixture
 def few_numbers_in_cache(monkeypatch):
     """A cache that holds four examples or so."""
-    helpers.set_device(monkeypatch, micro_batch=60)
+    helpers.set_device(monkeypatch, micro_batch=60, networks=60)
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "mask"])

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import sweeps
@@ -11,8 +14,6 @@ from tests.sweeps import helpers
 
 
 def test_this_process_computes_on_what_jax_says():
-    import jax
-
     assert device.here().platform == jax.default_backend()
 
 
@@ -67,3 +68,26 @@ def test_batches_grow_with_the_memory(monkeypatch):
         assert sizes[-1].bit_count() == 1
     assert sizes[0] == 1 and sizes == sorted(set(sizes))
     assert sizes[-1] * plan.floats_per_mask(True) <= 2**28 < 2 * sizes[-1] * plan.floats_per_mask(True)
+
+
+def test_what_is_evaluated_together_grows_with_weights_and_shrinks_with_the_steps_of_a_loop(monkeypatch):
+    def thick(weights, inputs):
+        return jnp.tanh(inputs @ weights["up"]) @ weights["down"]
+
+    def looped(weights, inputs):
+        def step(state, _):
+            return jnp.tanh(state @ weights["up"] @ weights["down"]), None
+
+        return jax.lax.scan(step, inputs, length=100)[0]
+
+    weights = {"up": jnp.ones((4, 64)) / 64, "down": jnp.ones((64, 4)) / 4}
+    batch = (np.ones((64, 4), np.float32), np.zeros(64, np.int32))
+    helpers.set_device(monkeypatch, batch=64, micro_batch=64, networks=2**20)
+    plan = sweeps.Objective(thick, batch, params=weights, plan="vmapped").plan.tree
+    # 4 + 64 + 4 numbers of an example against 512 weights.
+    assert plan.loss.micro_batch == 512 // 72 and preferred_batch(plan, False) == 1
+    few = tuple(part[:2] for part in batch)
+    assert preferred_batch(sweeps.Objective(thick, few, params=weights, plan="vmapped").plan.tree, False) == 2
+    plan = sweeps.Objective(looped, few, params=weights, plan="vmapped").plan.tree
+    # A hundred steps keep 4 + 4 numbers or more of both examples for the gradient.
+    assert plan.floats_per_mask(True) - plan.floats_per_mask(False) > 100 * 2 * 4 > plan.floats_per_mask(False)
