@@ -5,7 +5,7 @@ gets them from offsets and slopes, one product for all masks of a batch, and nev
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,8 @@ class AffineNetwork:
     nodes: int = field(metadata=dict(static=True))
     dtype: Any = field(metadata=dict(static=True))
     floats: int = field(metadata=dict(static=True))
+    # Slopes come with the examples.
+    weights: ClassVar[int] = 0
 
     def __call__(
         self, gates: Float[Array, " nodes"], inputs: tuple[Array, Array], reference: None = None

@@ -326,12 +326,9 @@ def _whole(network: GatedNetwork, examples: Examples) -> Any:
 def build(loss: NetworkLoss) -> Vmapped:
     """Build the plan that evaluates a gated network under vmap."""
     network = loss.network
-<<<<<<< HEAD
-    size = loss.micro_batch * network.floats + len(loss.examples) * loss.keeps_examples
-    return Vmapped(loss, network.nodes, size, network.dtype)
-=======
-    size = loss.micro_batch * network.floats
-    return Vmapped(loss, network.nodes, size, max(size, _kept_by_loops(loss)), network.weights, network.dtype)
+    activations = loss.micro_batch * network.floats
+    size = activations + len(loss.examples) * loss.keeps_examples
+    return Vmapped(loss, network.nodes, size, max(activations, _kept_by_loops(loss)), network.weights, network.dtype)
 
 
 def _kept_by_loops(loss: NetworkLoss) -> int:
@@ -346,7 +343,6 @@ def _kept_by_loops(loss: NetworkLoss) -> int:
     # The function that JAX returns is a pytree of what it keeps.
     backward = jax.eval_shape(lambda gates: jax.vjp(first, gates)[1], gates)
     return sum(leaf.size for leaf in jax.tree.leaves(backward))
->>>>>>> 1b99006 (plans: large networks are evaluated on whole batches; a loop's steps count; no vmap over one mask)
 
 
 def build_for_function(function: Callable[[Array], Array], nodes: int, dtype: Any = jnp.float32) -> Vmapped:
