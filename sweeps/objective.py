@@ -288,7 +288,15 @@ class Objective:
         batch_size = preferred_batch(self.plan.tree, gradients)
         with jax.default_matmul_precision(self.precision):
             flat = evaluate_batches(self.plan.tree, gates.reshape(-1, gates.shape[-1]), gradients, batch_size)
+        flat = flat._replace(metrics={name: flat.metrics[name] for name in self.metrics})
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
+
+    @property
+    def counted(self) -> np.ndarray:
+        """How many values of each example, such as its positions, count in the loss, (examples,)."""
+        if self._mean_loss is None:
+            raise InputError("an objective made from a function has no examples")
+        return self._mean_loss.counted
 
     def example_losses(self, gates: Any) -> Float[Array, "*masks examples"]:
         """Return the loss of each example: the mean over its positions that count.

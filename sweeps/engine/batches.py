@@ -30,12 +30,16 @@ class Draws(NamedTuple):
     gates : gates that may lie between, shape (draws, nodes)
     loss : shape (draws,) or (draws, steps)
     loss_gradient : shape (draws, nodes) or (draws, steps, nodes), or None
+    metrics : of the loss's shape, by name
+    example_loss : shape (draws, examples) or (draws, steps, examples), or None
     """
 
     masks: UInt32[Array, "draws ... words"] | None
     gates: Float[Array, "draws ... nodes"] | None
     loss: Float[Array, "draws ..."]
     loss_gradient: Float[Array, "draws ... nodes"] | None
+    metrics: dict[str, Float[Array, "draws ..."]]
+    example_loss: Float[Array, "draws ... examples"] | None
 
 
 def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish: int | None) -> int:
@@ -150,7 +154,7 @@ def evaluate(
             masks = bits.packed(gates) if keeps_gates and gates.dtype == bool else None
             gains = gates if keeps_gates and gates.dtype != bool else None
             found = jax.tree.map(lambda part: part.reshape(*gates.shape[:-1], *part.shape[1:]), found)
-            return Draws(masks, gains, found.loss, found.gradient)
+            return Draws(masks, gains, found.loss, found.gradient, found.metrics, found.example_loss)
 
         def summed_up(
             running: summaries.Running, base: UInt32[Array, " 2"]

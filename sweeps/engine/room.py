@@ -11,8 +11,8 @@ from sweeps.objective import Objective
 from sweeps.store import disk
 
 
-def check_room(objective: Objective, design: Design, gradients: bool, keep: str, path: Path | None) -> None:
-    """Raise if what a sweep keeps does not fit in memory, or on the disk of a store.
+def check_room(objective: Objective, design: Design, gradients: bool, keep: str, path: Path | None) -> str:
+    """Return what a sweep keeps in words, or raise if it does not fit in memory, or on the disk of a store.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
     TooLargeError
         If they need more than is free; the message says how much.
     """
-    nodes, fewer = len(objective.nodes), 'give keep="summary" or fewer draws, or '
+    nodes, less = len(objective.nodes), "draws" if keep == "examples" else "summary"
+    fewer = f'give keep="{less}" or fewer draws, or '
     needed = _bytes(objective, design, gradients, keep)
     if keep == "summary":
         free, where, way_out = disk.free_memory(), "of memory", "give fewer chains"
@@ -35,20 +36,25 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
     else:
         there = sum(file.stat().st_size for file in seals.whole_files(path))
         free, where, way_out = disk.free_space(path) + there, "on the disk", fewer + "choose another disk"
+    kept = f" with the losses of {len(objective.batch or ()):,} examples" if keep == "examples" else ""
+    size = f"{design!r} of {nodes} nodes{kept} needs {needed / 1e9:,.3g} GB {where}"
     if needed > free:
-        raise TooLargeError(
-            f"{design!r} of {nodes} nodes needs {needed / 1e9:,.3g} GB {where}, of which {free / 1e9:,.3g} GB are "
-            f"free: {way_out}"
-        )
+        raise TooLargeError(f"{size}, of which {free / 1e9:,.3g} GB are free: {way_out}")
+    return size
 
 
 def _bytes(objective: Objective, design: Design, gradients: bool, keep: str) -> int:
-    nodes, number = len(objective.nodes), objective.plan.tree.dtype.itemsize
+    nodes = len(objective.nodes)
     *streams, draws = design.axes(nodes).values()
     if keep == "summary":
         # The summary of a stream is in memory whole, whether or not it is stored.
         return math.prod(streams) * summaries.size(nodes, gradients)
     vectors = math.prod(streams) * draws * math.prod(design.inner(nodes).values())
-    # Masks are kept as bits, on disk compressed to about that.
-    gates = nodes * design.keeps_gates / 8
-    return int(vectors * (gates + number * (1 + nodes * gradients)))
+    return int(vectors * bytes_of_mask(objective, gradients, keep, design.keeps_gates))
+
+
+def bytes_of_mask(objective: Objective, gradients: bool, keep: str, keeps_gates: bool) -> float:
+    """Return the bytes that are kept of a gate vector, and its masks as bits, on disk compressed to about that."""
+    nodes, number = len(objective.nodes), objective.plan.tree.dtype.itemsize
+    examples = len(objective.batch) if keep == "examples" and objective.batch is not None else 0
+    return nodes * keeps_gates / 8 + number * (1 + nodes * gradients + len(objective.metrics) + examples)

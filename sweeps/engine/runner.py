@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,8 @@ from sweeps import checks, device, processes, seeds
 from sweeps.engine import batches, summaries
 from sweeps.engine.layout import Layout
 from sweeps.engine.pipeline import Pipeline, Whole
-from sweeps.engine.room import check_room
-from sweeps.engine.schema import Schema, check_names, named
+from sweeps.engine.room import bytes_of_mask, check_room
+from sweeps.engine.schema import Keep, Schema, check_names, named
 from sweeps.identity import digest
 from sweeps.masks.designs import Design
 from sweeps.objective import Objective
@@ -47,7 +47,7 @@ def sweep(
     gradients: bool = True,
     batch_size: int | None = None,
     store: str | PathLike[str] | None = None,
-    keep: Literal["draws", "summary"] = "draws",
+    keep: Keep = "draws",
     progress: bool = False,
 ) -> xr.Dataset:
     """Evaluate an objective over a design.
@@ -71,8 +71,8 @@ def sweep(
         Of a Zarr group to which finished parts are written as they come. The same call again goes on with a sweep
         that was killed, and only reads one that is complete: nothing is compiled or evaluated then.
     keep : str
-        ``"draws"`` keeps every draw; ``"summary"`` keeps counts, moments, histograms and the best masks, in constant
-        memory.
+        ``"draws"`` keeps every draw; ``"examples"`` also the loss of each example, a number for every draw and
+        example; ``"summary"`` keeps counts, moments, histograms and the best masks, in constant memory.
     progress : bool
         Whether to show progress: a bar on a terminal, otherwise a line a minute.
 
@@ -81,8 +81,10 @@ def sweep(
     xarray.Dataset
         With ``keep="draws"``: ``loss`` and ``log_loss`` with the design's axes, for FlipPaths with ``step`` after
         them; ``loss_gradient`` and ``log_loss_gradient`` with ``node`` last (for LeaveOneOut ``gate``, since ``node``
-        is the one that is off); ``gates`` where they do not follow from the index. With ``keep="summary"``: see
-        ``sweeps.engine.schema``.
+        is the one that is off); ``gates`` where they do not follow from the index; the objective's metrics by name,
+        as ``loss``. With ``keep="examples"`` also ``example_loss`` with ``example`` last, the mean over the positions
+        of an example that count, which the coordinate ``counted`` numbers; and ``full_example_loss``, with all gates
+        on. With ``keep="summary"``: see ``sweeps.engine.schema``.
         Attributes: design, seed, loss, unit, plan (what ran, and why), precision, off, ``full_loss`` (the loss with
         all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. Log loss, its gradient and masks
         are made when they are read, and kept then; with a store everything is read when it is used.
@@ -109,7 +111,7 @@ def sweep(
         raise InputTypeError(f"objective must be a sweeps.Objective, got {type(objective).__name__}")
     if not isinstance(design, Design):
         raise InputTypeError(f"design must be a design, such as sweeps.Bernoulli(...), got {type(design).__name__}")
-    checks.one_of("keep", keep, ("draws", "summary"))
+    checks.one_of("keep", keep, ("draws", "examples", "summary"))
     seed, gradients = checks.seed("seed", seed), checks.flag("gradients", gradients)
     shown = checks.flag("progress", progress) and jax.process_index() == 0
     batch_size = None if batch_size is None else checks.whole("batch_size", batch_size, 1)
@@ -119,7 +121,11 @@ def sweep(
     if path is not None:
         check_names((*objective.nodes, *objective.layers))
     design = design.bound(objective.layers)
-    check_room(objective, design, gradients, keep, path)
+    if keep == "examples":
+        objective.plan_of_examples  # noqa: B018  raises where there are no examples
+    size = check_room(objective, design, gradients, keep, path)
+    if keep == "examples" and shown:
+        Progress(0, shown).say(size)
     runner = Runner(objective, design, seed, gradients, keep, batch_size, apart=path is not None or keep == "summary")
     return runner.in_memory(shown) if path is None else runner.on_disk(path, shown)
 
@@ -144,18 +150,19 @@ class Runner:
         design: Design,
         seed: int,
         gradients: bool,
-        keep: Literal["draws", "summary"],
+        keep: Keep,
         batch_size: int | None,
         apart: bool,
     ):
         self.objective, self.design, self.seed = objective, design, seed
         self.gradients, self.keep, self._wish = gradients, keep, batch_size
-        nodes, number = len(objective.nodes), objective.plan.tree.dtype.itemsize
+        nodes, self._is_summary = len(objective.nodes), keep == "summary"
         self.sampler = design.sampler(nodes)  # checks that the design fits
-        self.plan = choosing.for_sweep(objective.plan, self.sampler, gradients)
+        chosen = objective.plan_of_examples if keep == "examples" else objective.plan
+        self.plan = choosing.for_sweep(chosen, self.sampler, gradients)
         self.steps = math.prod(design.inner(nodes).values())
-        of_mask = nodes / 8 + number * (1 + nodes * gradients)
-        # Depends on the draws alone, so that any machine cuts a sweep into the same items.
+        # Depends on what is kept alone, so that any machine cuts a sweep into the same items.
+        of_mask = bytes_of_mask(objective, gradients, keep, keeps_gates=True)
         fitting = min(int(CALL_BYTES / of_mask), CALL_VECTORS) // self.steps
         rows = 1 << (max(1, fitting).bit_length() - 1)
         self.layout = Layout(design.axes(nodes), rows, apart)
@@ -165,19 +172,20 @@ class Runner:
         """Evaluate everything and return it."""
         whole = Whole(self.layout)
         streams: list[list[summaries.Summary]] = [[] for _ in range(self.layout.streams)]
-        is_summary, indices = self.keep == "summary", range(len(self.layout.items))
+        indices = range(len(self.layout.items))
         with Progress(self.layout.total * self.steps, shown) as progress:
-            for index, values in self._evaluated(indices, _as_it_is if is_summary else whole.put, progress):
-                if is_summary:
+            for index, values in self._evaluated(indices, _as_it_is if self._is_summary else whole.put, progress):
+                if self._is_summary:
                     _add(values, streams[self.layout.stream_of(self.layout.items[index])])
                 progress.add(self._masks(index))
-        if is_summary:
+        if self._is_summary:
             return self._summary([summaries.merged(summaries.stacked(parts)) for parts in streams])
-        return self.schema.of_draws(whole.values, self._attributes() | _counts(whole.values))
+        found = self.schema.of_draws(whole.values, self._attributes() | _counts(whole.values))
+        return found.assign(self._of_all_on().data_vars)
 
     def on_disk(self, path: Path, shown: bool) -> xr.Dataset:
         """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
-        record = Record(path, self._identity(), len(self.layout.items), "parts" if self.keep == "summary" else "")
+        record = Record(path, self._identity(), len(self.layout.items), "parts" if self._is_summary else "")
         if jax.process_index() > 0:
             return self._completed(record, shown)
         with disk.locked(path):
@@ -199,7 +207,8 @@ class Runner:
             off=self.objective.off,
             nodes=len(self.objective.nodes),
             names=digest([*self.objective.nodes, *self.objective.layers]),
-            network=digest((self.objective.plan.tree, self.objective.program)),
+            metrics=list(self.objective.metrics),
+            network=digest((self.plan.tree, self.objective.program_of(self.plan.tree))),
             rows=self.layout.rows,
             **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
         )
@@ -211,14 +220,15 @@ class Runner:
             return record.open()
         arrays = self.schema.arrays(self._on_disk(self._empty))
         if first:
-            record.begin(self.schema.coordinates() if self.keep == "draws" else xr.Dataset(), arrays)
+            record.begin(xr.Dataset() if self._is_summary else self.schema.coordinates(), arrays)
         processes.wait_for_all("begun")
         self._evaluate_items(record, arrays, shown)
         processes.wait_for_all("evaluated")
         if first:
             left_out = {derived.MARK: [derived.LEFT_OUT]} if self.gradients else {}
             attributes = self._attributes() | record.counts() | left_out
-            record.finish(xr.Dataset(attrs=attributes) if self.keep == "draws" else self._merged(record))
+            data = self._merged(record) if self._is_summary else self._of_all_on().assign_attrs(attributes)
+            record.finish(data)
         processes.wait_for_all("finished")
         return record.open()
 
@@ -236,7 +246,7 @@ class Runner:
                     yield index
 
         def write(index: int, values: Any) -> None:
-            counts = _counts(values) if self.keep == "draws" else {}
+            counts = {} if self._is_summary else _counts(values)
             record.write(index, places(index), self._on_disk(values), counts)
 
         with Progress(self.layout.total * self.steps // jax.process_count(), shown) as progress:
@@ -250,7 +260,7 @@ class Runner:
 
     def _on_disk(self, values: Any) -> dict[str, np.ndarray]:
         """Return what is written of an item's values: masks as booleans, which are compressed to about a bit."""
-        if self.keep == "summary":
+        if self._is_summary:
             return named(values)
         found = values | dict(log_loss=derived.log(values["loss"]))
         if "masks" in found:
@@ -280,8 +290,8 @@ class Runner:
         """Send an item to the device; its arrays may still be computed."""
         item = self.layout.items[index]
         # A summary counts the draws before a number: surplus draws must not wrap into the next stream.
-        starts = batches.bases(item.start, self._batches, self.batch_size, self.layout.draws, self.keep == "draws")
-        return self._call(starts, (item.stop - 1) % self.layout.draws + 1, self.keep, self.gradients, self._top)
+        starts = batches.bases(item.start, self._batches, self.batch_size, self.layout.draws, not self._is_summary)
+        return self._call(starts, (item.stop - 1) % self.layout.draws + 1, self._is_summary, self.gradients, self._top)
 
     def _values(
         self, index: int, result: batches.Draws | summaries.Summary
@@ -292,7 +302,7 @@ class Runner:
         item = self.layout.items[index]
         return {name: np.asarray(part)[: item.stop - item.start] for name, part in named(result).items()}
 
-    def _call(self, starts: np.ndarray, stop: int, keep: str, gradients: bool, top: np.float32) -> Any:
+    def _call(self, starts: np.ndarray, stop: int, is_summary: bool, gradients: bool, top: np.float32) -> Any:
         """Evaluate batches from their starts (stream, draw); see ``batches.evaluate``."""
         plan, sampler = self._on_device
         return batches.program(self._mesh, device.here().landing)(
@@ -305,7 +315,7 @@ class Runner:
             top,
             batch_size=self.batch_size,
             gradients=gradients,
-            keep=keep,
+            keep="summary" if is_summary else "draws",
             keeps_gates=self.design.keeps_gates,
             precision=self.objective.precision,
         )
@@ -344,14 +354,14 @@ class Runner:
     @cached_property
     def _top(self) -> np.float32:
         """End of a summary's histogram of the loss, from a pilot: the first draws of some streams."""
-        if self.keep == "draws":
+        if not self._is_summary:
             return np.float32(1)
         streams, wanted = min(self.layout.streams, PILOT_STREAMS), min(PILOT_DRAWS, self.layout.draws)
         # Whole batches, of which the same draws count whatever their size.
         starts = [(stream, first) for stream in range(streams) for first in range(0, wanted, self.batch_size)]
         evaluated = len(starts) * self.batch_size
         starts += starts[-1:] * (-len(starts) % self._mesh.size)
-        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, "draws", False, np.float32(1))
+        pilot = self._call(np.array(starts, np.uint32), self.layout.draws, False, False, np.float32(1))
         losses = np.asarray(pilot.loss)[:evaluated]
         return summaries.top_for(losses.reshape(streams, -1, *losses.shape[1:])[:, :wanted])
 
@@ -359,9 +369,11 @@ class Runner:
     def _empty(self) -> dict[str, np.ndarray] | summaries.Summary:
         """What an item's values look like: arrays of the right types and inner shapes."""
         starts = jax.ShapeDtypeStruct((self._batches, 2), np.uint32)
-        shapes = jax.eval_shape(lambda starts: self._call(starts, 0, self.keep, self.gradients, np.float32(1)), starts)
+        shapes = jax.eval_shape(
+            lambda starts: self._call(starts, 0, self._is_summary, self.gradients, np.float32(1)), starts
+        )
         empty = jax.tree.map(lambda part: np.zeros((1, *part.shape[1:]), part.dtype), shapes)
-        return named(empty) if self.keep == "draws" else summaries.merged(empty)
+        return summaries.merged(empty) if self._is_summary else named(empty)
 
     def _merged(self, record: Record) -> xr.Dataset:
         """Merge the summaries of a record's items."""
@@ -379,6 +391,12 @@ class Runner:
         data = self.schema.of_summary(streams, float(self._top))
         counts = dict(nonpositive_losses=int(data.nonpositive.sum()), nonfinite_losses=int(data.nonfinite.sum()))
         return data.assign_attrs(self._attributes() | counts)
+
+    def _of_all_on(self) -> xr.Dataset:
+        """Losses of the examples with all gates on, where those of every draw are kept."""
+        if self.keep != "examples":
+            return xr.Dataset()
+        return self.schema.of_all_on(np.asarray(self.objective.example_losses(np.ones(len(self.objective.nodes)))))
 
     def _attributes(self) -> dict[str, Any]:
         ones = np.ones(len(self.objective.nodes))

@@ -9,6 +9,7 @@ With ``keep="summary"`` the dataset has the design's axes without the last, and
   coordinates are the centres of the bins, ``..._below`` and ``..._above`` count what fell outside
 - ``loss_gradient_count``, ``..._mean``, ``..._variance`` over (``state``, ``node``), and the same of
   ``log_loss_gradient``: moments of gate gradients where the node is off and where it is on
+- the moments of each metric, of finite values, as of the loss
 - ``best_loss``, ``best_draw``, ``best_gates`` over ``rank``: the distinct masks of lowest loss, and for each the first
   draw that is this mask
 """
@@ -29,7 +30,14 @@ from sweeps.masks.designs import Design
 from sweeps.objective import Objective
 from sweeps.store.record import Array, Place
 
-LONG_NAMES = {"loss": "mean loss", "loss_gradient": "d loss / d gate", "gates": "gate: 1 on, 0 off"}
+Keep = Literal["draws", "examples", "summary"]
+LONG_NAMES = {
+    "loss": "mean loss",
+    "loss_gradient": "d loss / d gate",
+    "gates": "gate: 1 on, 0 off",
+    "example_loss": "loss of each example",
+    "full_example_loss": "loss of each example with all gates on",
+}
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -42,11 +50,10 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def named(result: Any) -> dict[str, Any]:
-    """Name the arrays of a result: ``loss``, ``gates``, ..., or ``loss.mean``, ... of a summary."""
+    """Name the arrays of a result: ``loss``, a metric, ``gates``, ..., or ``loss.mean``, ... of a summary."""
     leaves = jax.tree_util.tree_flatten_with_path(result)[0]
     return {
-        jax.tree_util.keystr(path, simple=True, separator=".").removeprefix("evaluation."): leaf
-        for path, leaf in leaves
+        jax.tree_util.keystr(path, simple=True, separator=".").removeprefix("metrics."): leaf for path, leaf in leaves
     }
 
 
@@ -59,39 +66,47 @@ class Schema:
     layout : Layout
         The design's axes and the sweep's items.
     keep : str
-        ``"draws"`` or ``"summary"``.
+        ``"draws"``, ``"examples"`` or ``"summary"``.
     inner : dict
         Names and lengths of the axes within a draw.
     labels : dict
         Coordinates of the design's axes where they are not 0, 1, 2, ...
     nodes, layers : tuple of str
         Name and layer of each node.
-    unit : str
-        Of the loss.
+    words : dict
+        Attributes of each variable: its long name and unit.
+    counted : array of int, (examples,), or None
+        How many values of each example count, where the losses of examples are kept.
     """
 
     layout: Layout
-    keep: Literal["draws", "summary"]
+    keep: Keep
     inner: dict[str, int]
     labels: dict[str, Any]
     nodes: tuple[str, ...]
     layers: tuple[str, ...]
-    unit: str
+    words: dict[str, dict[str, str]]
+    counted: np.ndarray | None
 
     @classmethod
-    def of(cls, objective: Objective, design: Design, layout: Layout, keep: Literal["draws", "summary"]) -> "Schema":
+    def of(cls, objective: Objective, design: Design, layout: Layout, keep: Keep) -> "Schema":
         """Return the schema of an objective's sweep; the design is bound."""
         inner = design.inner(len(objective.nodes))
-        return cls(layout, keep, inner, design.coordinates(), objective.nodes, objective.layers, objective.unit)
+        units = {name: objective.unit for name in LONG_NAMES} | {"gates": "1"}
+        words = {name: dict(long_name=LONG_NAMES[name], units=unit) for name, unit in units.items()}
+        words["log_loss"] = derived.ATTRIBUTES["log_loss"] | dict(units=f"log {objective.unit}")
+        words |= {name: dict(long_name=one.long_name, units=one.unit) for name, one in objective.metrics.items()}
+        counted = objective.counted if keep == "examples" else None
+        return cls(layout, keep, inner, design.coordinates(), objective.nodes, objective.layers, words, counted)
 
     @property
     def axes(self) -> dict[str, int]:
         """Names and lengths of the design's axes."""
         return self.layout.axes
 
-    def dims(self, number: int) -> tuple[str, ...]:
+    def dims(self, name: str, number: int) -> tuple[str, ...]:
         """Names of a variable's axes, of which ``number`` lie within a draw."""
-        return (*self.axes, *(*self.inner, self._gate_axis)[:number])
+        return (*self.axes, *(*self.inner, "example" if name == "example_loss" else self._gate_axis)[:number])
 
     @property
     def _gate_axis(self) -> str:
@@ -100,7 +115,10 @@ class Schema:
 
     def coordinates(self) -> xr.Dataset:
         """Return a dataset of the coordinates of all draws alone."""
-        return self._coordinates_of({**self.axes, **self.inner})
+        found = self._coordinates_of({**self.axes, **self.inner})
+        if self.counted is None:
+            return found
+        return found.assign_coords(example=np.arange(len(self.counted)), counted=("example", self.counted))
 
     def _coordinates_of(self, sizes: Mapping[str, int]) -> xr.Dataset:
         counted = {name: np.arange(size) for name, size in sizes.items() if name in ("chain", "draw", "step")}
@@ -118,9 +136,10 @@ class Schema:
         values : dict
             What an item's values look like, by name: arrays, or their shapes and types.
         """
-        if self.keep == "draws":
+        if self.keep != "summary":
+            names = {name: self.dims(name, part.ndim - 1)[len(self.axes) :] for name, part in values.items()}
             return {
-                name: self.layout.array(part.shape[1:], self.dims(part.ndim - 1)[len(self.axes) :], part.dtype)
+                name: self.layout.array(part.shape[1:], names[name], part.dtype)._replace(words=self.words[name])
                 for name, part in values.items()
             }
         items = len(self.layout.items)
@@ -136,7 +155,7 @@ class Schema:
 
     def place(self, item: int, array: Array) -> Place:
         """Return where the values of an item, given its number, lie in an array on disk."""
-        if self.keep == "draws":
+        if self.keep != "summary":
             return self.layout.place(self.layout.items[item], array.shape[len(self.axes) :])
         inner = array.shape[1:]
         return Place((item,), inner, (item, *(0 for _ in inner)))
@@ -154,11 +173,16 @@ class Schema:
         variables: dict[str, xr.Variable] = {}
         for name, array in values.items():
             label = "gates" if name == "masks" else name
-            dims, whole = self.dims(array.ndim - 1), array.reshape(*self.axes.values(), *array.shape[1:])
+            dims, whole = self.dims(name, array.ndim - 1), array.reshape(*self.axes.values(), *array.shape[1:])
             variable = derived.masks(whole, dims, len(self.nodes)) if name == "masks" else xr.Variable(dims, whole)
-            variable.attrs = dict(long_name=LONG_NAMES[label], units="1" if label == "gates" else self.unit)
+            variable.attrs = dict(self.words[label])
             variables[label] = variable
         return derived.with_logs(xr.Dataset(variables, self.coordinates().coords, attributes))
+
+    def of_all_on(self, losses: np.ndarray) -> xr.Dataset:
+        """Label the losses of the examples with all gates on, beside the coordinates of all draws."""
+        name = "full_example_loss"
+        return self.coordinates().assign({name: ("example", losses, self.words[name])})
 
     def of_summary(self, streams: Sequence[summaries.Summary], top: float) -> xr.Dataset:
         """Label the merged summaries of the streams.
@@ -206,6 +230,8 @@ def _variables_of(summary: summaries.Summary) -> dict[str, tuple[tuple[str, ...]
             variance = _ratio(spread.m2, spread.number - 1)
             for moment, array in dict(count=spread.number, mean=spread.mean, variance=variance).items():
                 values[f"{name}_gradient_{moment}"] = (("state", "node"), array)
+    for name, of_metric in summary.metrics.items():
+        values |= {f"{name}_{moment}": ((), array) for moment, array in _shape_of(of_metric).items()}
     assert summary.best is not None  # it is None in a single batch alone
     for name, array in summary.best._asdict().items():
         values[f"best_{name}"] = (("rank", "node") if name == "gates" else ("rank",), array)

@@ -66,6 +66,7 @@ class Summary(NamedTuple):
     log_loss_histogram : counts (LOG_BINS + 2,) likewise
     loss_gradient, log_loss_gradient : moments by node and by off or on, or None
     best : masks of lowest loss
+    metrics : moments of finite values, by name
 
     A single batch has None for the histograms and the best masks: ``Running`` holds them.
     """
@@ -80,6 +81,7 @@ class Summary(NamedTuple):
     loss_gradient: Spread | None
     log_loss_gradient: Spread | None
     best: Best | None
+    metrics: dict[str, Moments] = {}
 
 
 def size(nodes: int, gradients: bool) -> int:
@@ -116,6 +118,7 @@ def of_batch(
         # From the gradient again: the evaluation's own need not be written to memory.
         None if gradient is None else _spread(gradient, loss, on, positive),
         None,
+        {name: _moments(values, jnp.isfinite(values) & counted) for name, values in evaluation.metrics.items()},
     )
 
 
@@ -324,6 +327,7 @@ def merged(parts: Summary) -> Summary:
         _merged_spread(parts.loss_gradient),
         _merged_spread(parts.log_loss_gradient),
         None if parts.best is None else _merged_best(parts.best),
+        {name: moments.merged(*of_metric) for name, of_metric in parts.metrics.items()},
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError
@@ -89,6 +90,13 @@ class NetworkLoss:
     def needs_outputs(self) -> bool:
         """Whether metrics or losses of examples are computed beside the sum."""
         return bool(self.metrics) or self.keeps_examples
+
+    @property
+    def counted(self) -> np.ndarray:
+        """How many values of each example count, (examples,)."""
+        examples, number = self.examples, len(self.examples)
+        marks = np.ones((number, 1), bool) if examples.mask is None else np.asarray(examples.mask).reshape(number, -1)
+        return marks.sum(axis=1) * (self.count // int(marks.sum()))
 
     def parts(self) -> Examples:
         """Return the examples in micro-batches."""

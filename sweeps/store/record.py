@@ -34,12 +34,15 @@ class Array(NamedTuple):
     shape, chunk : tuple of int
         Of the array, and of a chunk.
     dtype : numpy.dtype
+    words : dict
+        Its attributes: long name and unit.
     """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     chunk: tuple[int, ...]
     dtype: Any
+    words: Mapping[str, str] = {}
 
 
 class Place(NamedTuple):
@@ -139,6 +142,7 @@ class Record:
                         dtype=array.dtype,
                         dimension_names=array.dims,
                         compressors=COMPRESSORS,
+                        attributes=dict(array.words),
                     )
 
         return in_zarr(coordinates.assign_attrs(attributes), add_arrays)
@@ -197,7 +201,7 @@ class Record:
                     # A kill while finishing, or damage, may have left something.
                     shutil.rmtree(self.path / str(name), ignore_errors=True)
                 # Appending replaces the group's attributes: the identity has to be among the new ones.
-                kept = data.drop_attrs().assign_attrs(identity=json.dumps(self._identity), complete=False)
+                kept = data.drop_attrs(deep=False).assign_attrs(identity=json.dumps(self._identity), complete=False)
                 encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
                 kept.to_zarr(self.path, mode="a", consolidated=False, encoding=encoding)
             files = seals.sums_of_group(self.path)
