@@ -87,6 +87,17 @@ class SweepResults:
         return str(self.sweep.attrs["unit"])
 
     @property
+    def off(self) -> str:
+        """What an off node's value is, in words; zero where the sweep does not say."""
+        words = str(self.sweep.attrs.get("off", "zero"))
+        return f"its {words}" if words.startswith("mean") else words
+
+    @property
+    def off_note(self) -> str:
+        """A sentence that says what an off node's value is, for captions; empty where it is zero."""
+        return "" if self.off == "zero" else f"An off node's value is {self.off}."
+
+    @property
     def population(self) -> bool:
         """Whether the sweep holds all masks of its kind, each once, and not draws of them."""
         return self.design in ENUMERATIONS

@@ -122,6 +122,17 @@ def _off_data(kind: str, named: str, data: Task) -> dict[str, Any]:
     return dict(data=train.inputs) | (dict(mask=train.mask) if kind == "mean" else {})
 
 
+def metrics(chosen: Any) -> Any:
+    """Return metrics as ``Objective`` takes them."""
+
+    def one(named: str) -> Any:
+        return importing.load(named, "sweep.metrics") if ":" in named else named
+
+    if isinstance(chosen, Mapping):
+        return {name: one(named) for name, named in chosen.items()} or None
+    return [one(named) for named in chosen] or None
+
+
 def _site(text: Any) -> Any:
     """Return a pattern as it is, or the type of layer that is named as package.module:type."""
     if not isinstance(text, str):

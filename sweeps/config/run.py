@@ -117,11 +117,12 @@ class _Job(NamedTuple):
     say: Callable[[str], None]
 
     def objective(self, plan: str) -> Objective:
-        off = making.off(self.settings.sweep, self.task)
-        return Objective(self.model.network, self.task.test, plan=plan, off=off, **self.options())
+        masks = self.settings.sweep
+        own = dict(off=making.off(masks, self.task), metrics=making.metrics(masks.metrics), plan=plan)
+        return Objective(self.model.network, self.task.test, **own, **self.options())
 
     def options(self) -> dict[str, Any]:
-        """Return the options of every objective of this run, on training or test set, but for its off values."""
+        """Return the options of every objective of this run, whatever its batch."""
         loss = self.settings.training.loss
         return dict(
             loss=importing.load(loss, "training.loss") if loss is not None and ":" in loss else loss,

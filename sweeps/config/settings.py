@@ -240,6 +240,9 @@ class SweepSettings(Settings):
     it, its path is relative to that file."""
     seed: Seed = 17
     """Seed of the draws."""
+    metrics: values.Metrics = ()
+    """Further numbers of each mask: accuracy, kl, logit_difference, or package.module:function of (outputs, targets);
+    in the file also a table from names of your own to these."""
     gradients: bool = True
     """Whether to compute gate gradients."""
     keep: Literal["draws", "summary"] = "draws"

@@ -12,6 +12,8 @@ from sweeps import checks, importing
 
 # Files of numbers, by their endings.
 ENDINGS = (".npy", ".npz", ".csv")
+# Keys of metrics.NAMED, which need JAX.
+METRICS = ("accuracy", "kl", "logit_difference")
 # Keys of a tie, and of a table of off values by its kind.
 TIED = ("paths", "groups", "name", "each", "nodes")
 OFF = {"mean": ("data", "positions"), "resample": ("data", "seed")}
@@ -118,6 +120,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e38
 
 
+def _metrics(value: Any) -> tuple[str, ...] | dict[str, str]:
+    given = tuple(value.values()) if isinstance(value, dict) else value
+    found = _texts(given)
+    if found is None or not all(one in METRICS or importing.parts(one) is not None for one in found):
+        raise ValueError(
+            f"must be names, among {', '.join(METRICS)} and {importing.FORM}, or a table from names of yours to these"
+        )
+    return value if isinstance(value, dict) else found
+
+
 def _optimizer(value: Any) -> Any:
     """Return an optimizer, a text or a table with a name, or a tuple of them; refuse anything else."""
     if value is None:
@@ -143,6 +155,7 @@ def _of(judged: Callable[[Any], Any], metavar: str, several: bool = False) -> An
 
 Sites = _of(_sites, "PATTERN", several=True)
 Off = _of(_off, "NAME")
+Metrics = _of(_metrics, "NAME", several=True)
 Optimizer = _of(_optimizer, "NAME")
 File = _of(_file, "PATH")
 Tied = Annotated[Any, PlainValidator(_tied), tyro.conf.Suppress]

@@ -196,6 +196,18 @@ def test_a_regression_has_its_unit_and_no_accuracy(html):
     assert drawn["leave_one_out"].axes[0].get_ylabel() == "loss (squared units)"
 
 
+@pytest.mark.parametrize("name", ["leave one out", "bernoulli", "flip paths"])
+def test_off_values_are_told_in_text_and_captions(name, html):
+    data = SWEEPS[name]()
+    assert "off node" not in html(data.assign_attrs(off="zero")) and "multiplies its node" in html(data)
+    text = html(data.assign_attrs(off="mean over 30 examples and positions"))
+    note = "An off node's value is its mean over 30 examples and positions."
+    captions = re.findall("<figcaption>(<b>Figure.*?)</figcaption>", text)
+    swept = [one for one in captions if not re.search("Training|Probability|probability|Gate gradient", one)]
+    assert swept and all(note in one.replace("&#39;", "'") for one in swept)
+    assert "(1 − g) c, where c is its mean over 30" in text and text.split("In short")[0].count("off node") == 1
+
+
 def test_settings_of_other_designs_are_left_out(html):
     config = {
         "task": {"name": "circle", "noise": None},
