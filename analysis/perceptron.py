@@ -56,6 +56,15 @@ class Perceptron(NamedTuple):
         """Number of hidden nodes, which is that of gates."""
         return sum(len(kernel) for kernel in self.kernels[1:])
 
+    @property
+    def labels(self) -> list[str]:
+        """Names of the hidden nodes, as a sweep with a gate on each has them."""
+        return [
+            f"layers/{layer} unit {unit}"
+            for layer, kernel in enumerate(self.kernels[1:])
+            for unit in range(len(kernel))
+        ]
+
 
 def from_dataset(data: xr.Dataset) -> Perceptron:
     """Read a network from a run's group ``network``.

@@ -157,14 +157,17 @@ def collect(run: Run) -> Explorable:
     found = found or {LOSS if whole and sizes[-1] > 1 else "another loss"}
     _check(found == {LOSS}, f"the loss {LOSS}", ", ".join(sorted(found)), run.folder)
     _check(2 <= sizes[-1] <= CLASSES, f"2 to {CLASSES} classes", sizes[-1], run.folder)
-    hidden = sum(sizes[1:-1])
-    labels = [f"layers/{layer} unit {unit}" for layer, size in enumerate(sizes[1:-1]) for unit in range(size)]
-    for sweep in sweeps.values():
-        gates = sweep.sizes.get("node", hidden)
-        _check(gates == hidden, f"{hidden} gates, one a hidden node", gates, run.folder)
-        labels = [str(label) for label in sweep["node"].values] if "node" in sweep.coords else labels
-    inputs = task["test_inputs"].values[:POINTS].astype(np.float64)
     network = perceptron.from_dataset(data)
+    for sweep in sweeps.values():
+        gates = sweep.sizes.get("node", network.nodes)
+        _check(gates == network.nodes, f"{network.nodes} gates, one a hidden node", gates, run.folder)
+        labels = [str(label) for label in sweep["node"].values] if "node" in sweep.coords else network.labels
+        _check(
+            labels == network.labels, "a gate on each hidden node", f"the nodes {', '.join(labels[:3])}, …", run.folder
+        )
+        off = str(sweep.attrs.get("off", "zero"))
+        _check(off == "zero", "off nodes of value zero, as the page computes them", off, run.folder)
+    inputs = task["test_inputs"].values[:POINTS].astype(np.float64)
     numbers = np.concatenate([np.ravel(part) for part in (inputs, *network.kernels, *network.biases)])
     bad = np.count_nonzero(~np.isfinite(numbers))
     _check(not bad, "finite weights and test inputs", f"{bad} that are not", run.folder)
@@ -174,8 +177,8 @@ def collect(run: Run) -> Explorable:
         task=str(task.attrs.get("name", "task")),
         command=run.command,
         network=network,
-        labels=labels,
-        nodes=_short(labels),
+        labels=network.labels,
+        nodes=_short(network.labels),
         inputs=inputs,
         targets=task["test_targets"].values[:POINTS].astype(np.int64),
         test_examples=task.sizes["test_example"],

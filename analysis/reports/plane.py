@@ -66,7 +66,7 @@ def measure(
     labels: list[str],
     masks: Mapping[str, npt.NDArray[Any]],
 ) -> PlaneResults | None:
-    """Evaluate a stored network over the plane, if it is an MLP, every hidden node gated, of two inputs and classes.
+    """Evaluate a stored network over the plane, if it is an MLP, a gate on each hidden node, of two inputs and classes.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def measure(
         return None
     trained = perceptron.from_dataset(network)
     inputs, targets = task["test_inputs"].values, task["test_targets"].values
-    if trained.kernels[-1].shape[1] > 2 or targets.dtype.kind not in "iu" or len(labels) != trained.nodes:
+    if trained.kernels[-1].shape[1] > 2 or targets.dtype.kind not in "iu" or labels != trained.labels:
         return None
     grid, coarse = plane.grid(), plane.grid(points=COARSE)
     ruled = task.attrs.get("name") == "circle"

@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -285,8 +285,11 @@ def measure(run: runs.Run) -> SweepResults:
         best=lowest,
         loss_width=density.kernel_width(samples.losses(part) for part in parts),
         log_loss_width=density.kernel_width(samples.log_losses(part) for part in parts),
-        plane=plane.measure(network, task, training, [str(label) for label in sweep["node"].values], shown),
+        plane=None,
     )
+    if found.off == "zero":  # the plane is computed here, where off nodes are zero
+        labels = [str(label) for label in sweep["node"].values]
+        found = replace(found, plane=plane.measure(network, task, training, labels, shown))
     if found.walks is not None:
         found.losses["mean_loss_error"] = found.losses["mean_loss_error"].copy(data=[found.walks.mean_error])
     return found

@@ -132,6 +132,25 @@ class TestRefusals:
         with pytest.raises(ValueError, match="must be a run with 10 gates, one a hidden node, got 8 in"):
             collect(changed(tmp_path, with_network(clean_tree, (2, NODES, 2, 2))))
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (
+                lambda sweep: sweep.assign_attrs(off="mean over 9 examples"),
+                "off nodes of value zero, .*, got mean over 9",
+            ),
+            (
+                lambda sweep: sweep.assign_coords(node=sweep["node"].values[::-1]),
+                "a gate on each hidden node, got the ",
+            ),
+        ],
+    )
+    def test_gates_that_mean_something_else(self, tmp_path, clean_tree, change, message):
+        tree = clean_tree.copy()
+        tree["sweeps/bernoulli"] = xr.DataTree(change(tree["sweeps/bernoulli"].to_dataset()))
+        with pytest.raises(ValueError, match=f"must be a run with {message}"):
+            collect(changed(tmp_path, tree))
+
     @pytest.mark.parametrize("group", ["task", "network"])
     def test_a_run_without_task_or_network(self, tmp_path, clean_tree, group):
         tree = clean_tree.copy()

@@ -205,6 +205,7 @@ def test_off_values_are_told_in_text_and_captions(name, html):
     captions = re.findall("<figcaption>(<b>Figure.*?)</figcaption>", text)
     swept = [one for one in captions if not re.search("Training|Probability|probability|Gate gradient", one)]
     assert swept and all(note in one.replace("&#39;", "'") for one in swept)
+    assert results_of(data).plane is not None and 'id="figure-plane' not in text  # where off nodes are zero
     assert "(1 − g) c, where c is its mean over 30" in text and text.split("In short")[0].count("off node") == 1
 
 

@@ -12,9 +12,10 @@ import xarray as xr
 
 import sweeps
 from analysis.errors import InputError
-from sweeps import cli, losses, networks, objective, tasks
+from sweeps import cli, losses, metrics, networks, objective, off, tasks
 from sweeps.config import run as configured
 from sweeps.config import settings as config
+from sweeps.config import values
 from sweeps.store.folder import Run
 from sweeps.studies import registry
 from tests.sweeps.test_cli import refused
@@ -124,6 +125,7 @@ class TestChecks:
         assert set(get_args(config.Activation)) == set(networks.ACTIVATIONS)
         assert set(get_args(config.Precision)) == set(objective.PRECISIONS)
         assert set(config.LOSSES) == set(losses.LOSSES)
+        assert set(values.METRICS) == set(metrics.NAMED) and {"zero", *values.OFF} == set(off.NAMES)
         for name, options in config.TASKS.items():
             assert set(options) == set(inspect.signature(getattr(tasks, name)).parameters)
 
@@ -179,6 +181,11 @@ class TestChecks:
                 config.SweepSettings(sites={"heads": 0}),
                 "sites must give each pattern its number of groups, or .number, ",
             ),
+            (
+                config.SweepSettings(metrics=("loss",)),
+                "metrics must be names, among accuracy, kl, logit_difference and pa",
+            ),
+            (config.SweepSettings(metrics={"mine": 3}), "metrics must be names, among accuracy, kl, logit_difference "),
             (config.SweepSettings(sites=3), "sites must be a pattern, a list of patterns, or a table from patterns "),
             (config.TrainingSettings(optimizer={"b1": 0.5}), "optimizer must be a name of Optax or package.module:fun"),
             (
