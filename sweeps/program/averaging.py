@@ -14,6 +14,7 @@ from sweeps.program.network import Network
 from sweeps.program.running import scans_around
 from sweeps.program.sites import Place, Site
 from sweeps.program.values import Key
+from sweeps.program.vectors import vector_axes
 
 
 def noted(
@@ -129,15 +130,16 @@ def _axes_of(network: Network, params: Any, inputs: Any, site: Site) -> Iterator
     places = site.gated_places(own=True)
     keys = [place.key for place in places]
     shapes = [_shapes(network, params, inputs, keys, number) for number in (2, 3)]
+    first = network.first
     for place in places:
-        scans = scans_around(network.first.program.jaxpr, place.key[0])
+        scans = scans_around(first.program.jaxpr, place.key[0])
         two, three = (found[place.key] for found in shapes)
         grows = [axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b]
         alone = len(grows) == 1 and two[grows[0]] == 2
         inner = range(len(scans), len(two))
         varied = {axis for axis in inner if place.ids.shape[axis - len(scans)] > 1}
         if site.kind == "head":
-            varied |= {axis + len(scans) for axis in network.first.summed_axes(place)}
+            varied |= {axis + len(scans) for axis in vector_axes(first.placing, first.program.jaxpr, place)}
         layers = tuple(axis for axis, (frame, _) in enumerate(scans) if frame in place.frames)
         yield place, Axes(place, layers, grows[0] if alone else None, bool(grows) and not alone, tuple(sorted(varied)))
 

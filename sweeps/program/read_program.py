@@ -8,11 +8,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from sweeps.program import tracing
-from sweeps.program.flow import Read
 from sweeps.program.optional import OptionalSites
 from sweeps.program.placing import Placing
-from sweeps.program.sites import Place, Site
-from sweeps.program.values import Key
+from sweeps.program.sites import Site
 
 
 class ReadProgram:
@@ -62,13 +60,6 @@ class ReadProgram:
             else:
                 self._known[key] = self._optional.made_by(makers[0]) if at == "output" and makers else None
         return self._known[key]
-
-    def summed_axes(self, place: Place) -> set[int]:
-        """Return the axes of a place's value over which parameters sum that read it next."""
-        return {axis for read in self.reader.reads.values() for axis in read.axes if self._key_of(read) == place.key}
-
-    def _key_of(self, read: Read) -> Key | None:
-        return self.reader.values[self.placing.copied(read.value.vertex)].key
 
     @property
     def dtype(self) -> Any:

@@ -171,9 +171,7 @@ def scans_around(jaxpr: Jaxpr, frame: Frame) -> list[tuple[Frame, int]]:
         equation = jaxpr.eqns[number]
         if equation.primitive.name == "scan":
             scans.append((frame[: depth + 1], equation.params["length"]))
-        is_loop = equation.primitive.name == "while"
-        inner = equation.params["body_jaxpr"] if is_loop else tracing.bodies(equation)[0]
-        jaxpr = inner.jaxpr
+        jaxpr = tracing.within(equation).jaxpr
     return scans
 
 

@@ -88,6 +88,11 @@ def body(equation: JaxprEqn) -> ClosedJaxpr | None:
     return functions[0] if fits and len(functions[0].jaxpr.outvars) == len(equation.outvars) else None
 
 
+def within(equation: JaxprEqn) -> ClosedJaxpr:
+    """Return the function whose operations a frame counts: that of a call, or the body of a loop."""
+    return equation.params["body_jaxpr"] if equation.primitive.name == "while" else bodies(equation)[0]
+
+
 def is_differentiated(jaxpr: Jaxpr, is_within: bool = False) -> bool:
     """Whether a program takes derivatives of its own products, as energy and score networks do."""
     for equation in jaxpr.eqns:
