@@ -286,6 +286,24 @@ def listed_nodes(labels: Sequence[str], separator: str = " ") -> str:
     return "; ".join(f"{head} {separator.join(one)}".strip() for head, one in zip(heads, numbers, strict=True))
 
 
+def off_of(data: Any) -> str:
+    """Return what a node is when its gate is zero, in a word or two: ``off``, ``at its mean``, ``resampled``, ...
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A sweep, or what was made of it; its attribute `off` says what its objective did.
+    """
+    words = {
+        "mean": "at its mean",
+        "its value for other inputs": "as for other inputs",
+        "its value": "resampled",
+        "values of the user": "at its off value",
+    }
+    off = str(data.attrs.get("off", "zero"))
+    return next((word for begin, word in words.items() if off.startswith(begin)), "off")
+
+
 def enumerate_words(words: Sequence[str]) -> str:
     """Join words as a sentence does.
 

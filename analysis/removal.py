@@ -269,5 +269,5 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     return xr.Dataset(
         {name: ("node", values) for name, values in variables.items()},
         coords={name: sweep[name] for name in sweep.coords if sweep[name].dims == ("node",)},
-        attrs={"full_loss": full, **{key: sweep.attrs[key] for key in ("unit",) if key in sweep.attrs}},
+        attrs={"full_loss": full, **{key: sweep.attrs[key] for key in ("unit", "off") if key in sweep.attrs}},
     )

@@ -83,8 +83,8 @@ def _known(data: xr.Dataset, quantity: str | None) -> str:
 def _text(data: xr.Dataset, quantity: str, per: str) -> str:
     unit, of = style.unit_of(data), " per node on" if per == "node" else ", sum over the layer"
     return {
-        "change": of_change("loss", unit),
-        "log_change": of_change("log_loss", unit),
+        "change": of_change("loss", data),
+        "log_change": of_change("log_loss", data),
         "slope": f"slope of the log loss{of}",
         "loss_gradient": f"gate gradient of the loss ({style.as_is(unit)}){of if per == 'layer' else ''}",
         "log_loss_gradient": f"gate gradient of the log loss{of if per == 'layer' else ''}",

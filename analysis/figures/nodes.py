@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis import checks, layers, removal
 from analysis.figures import style
-from analysis.formatting import short_paths
+from analysis.formatting import off_of, short_paths
 
 #: More nodes than this are points in a strip for each layer, fewer are bars with their names.
 NAMED = 40
@@ -69,7 +69,7 @@ def effects(
         if draw is _strips:
             entries["median"] = Line2D([], [], color=style.BLACK, marker="|", markersize=8, linestyle="")
         style.legend_above(ax, entries, columns=3, right=True)
-        ax.set_xlabel(of_change(quantity, style.unit_of(sweep)))
+        ax.set_xlabel(of_change(quantity, sweep))
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
     return ax
@@ -82,12 +82,13 @@ def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.nd
     return changes
 
 
-def of_change(quantity: str, unit: str) -> str:
+def of_change(quantity: str, data: xr.Dataset) -> str:
     """Label of an axis of changes by single removals; short, for names of layers take room beside it."""
+    unit, off = style.unit_of(data), off_of(data)
     if quantity != "loss":
-        return "change of the log loss, node off"
-    space = " " if len(unit) < 6 else "\n"
-    return f"change of the loss, node off{space}({style.as_is(unit)})"
+        return f"change of the log loss, node {off}"
+    space = " " if len(unit) + len(off) < 9 else "\n"
+    return f"change of the loss, node {off}{space}({style.as_is(unit)})"
 
 
 def _colors(change: np.ndarray) -> np.ndarray:
@@ -280,14 +281,14 @@ def grid(
         )
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.ax.tick_params(labelsize=7)
-        bar.set_label(_scaled(of_change(quantity, style.unit_of(sweep)), power))
+        bar.set_label(_scaled(of_change(quantity, sweep), power))
         every = -(-rows // 40)
         ax.set_yticks(range(0, rows, every), [style.as_is(name) for name in names[::every]])
         ax.xaxis.set_major_locator(MaxNLocator(min(columns, 32), integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
         ax.set_xlim(-0.5, columns - 0.5)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set(xlabel=f"{style.as_is(word)} that is off", ylabel=layer_label(head))
+        ax.set(xlabel=f"{style.as_is(word)} that is {off_of(sweep)}", ylabel=layer_label(head))
     return ax
 
 

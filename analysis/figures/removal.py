@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis import checks, removal
 from analysis.figures import style
-from analysis.formatting import short_labels
+from analysis.formatting import off_of, short_labels
 
 
 def leave_one_out(
@@ -66,6 +66,7 @@ def leave_one_out(
         low, high = ax.get_ylim()
         ax.set_ylim(min(low, full - 0.03 * (high - low)), high)  # the line of the full loss stays off the axis
         style.name_nodes(ax, labels)
-        named = "node that is off" if len(labels) <= style.NAMED or order == "node" else "nodes, the costliest first"
+        is_named = len(labels) <= style.NAMED or order == "node"
+        named = f"node that is {off_of(nodes)}" if is_named else "nodes, the costliest first"
         ax.set(xlabel=style.of_nodes(named, head), ylabel=f"loss ({style.as_is(style.unit_of(sweep))})")
     return ax

@@ -7,6 +7,7 @@ import xarray as xr
 
 from analysis import checks, removal
 from analysis.errors import InputError
+from analysis.formatting import off_of
 from analysis.gradients.sums import NAMES
 from analysis.tables import Column, Table
 
@@ -39,7 +40,7 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
     checks.dataset_with("summary", summary, ("nodes",), ("layer",))
     unit = str(summary.attrs.get("unit") or "nats")
     if "mean_change" in summary:
-        return Table(name, _REMOVED.format(unit=unit), _of_removals(summary))
+        return Table(name, _REMOVED.format(unit=unit, off=off_of(summary)), _of_removals(summary))
     columns = _of_draws(summary, unit)
     if not columns:
         raise InputError(f"summary must be one by analysis.layers.summary, got the variables {list(summary)}")
@@ -56,7 +57,7 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
 
 
 _REMOVED = (
-    "Change of the loss in {unit} when one node alone goes off, by layer: mean and standard deviation over the layer's "
+    "Change of the loss in {unit} when one node alone is {off}, by layer: mean and standard deviation over the layer's "
     "nodes, the largest change and its node, and the share of nodes whose removal lowers the loss."
 )
 
@@ -147,7 +148,7 @@ def node_table(
     nodes = removal.leave_one_out(sweep, full_loss)
     order = np.argsort(nodes["rank"].values, kind="stable")
     unit, total = str(nodes.attrs.get("unit") or "nats"), order.size
-    caption = f"Loss in {unit} with one node off, and its change from the loss with every node on"
+    caption = f"Loss in {unit} with one node {off_of(nodes)}, and its change from the loss with every node on"
     first: list[Column] = []
     if total > 2 * most:
         order = order[nodes["rank"].values[order] > 0]  # those without a finite loss have no place on either side
@@ -161,7 +162,7 @@ def node_table(
         f"{caption}.",
         [
             *first,
-            Column("node", "node that is off", labels),
+            Column("node", f"node that is {off_of(nodes)}", labels),
             Column("loss", "loss", nodes["loss"].values),
             Column("change", "change", nodes["change"].values, digits=3),
         ],
