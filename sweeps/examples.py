@@ -140,14 +140,12 @@ def checked(batch: Any) -> Examples:
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise InputError(f"{WHAT_A_BATCH_IS}, got {_in_words(batch)}")
     inputs, targets, *rest = batch
-    inputs, targets = (
-        jax.tree.map(partial(_numbers, name), tree) for name, tree in (("inputs", inputs), ("targets", targets))
-    )
+    inputs, targets = _arrays("inputs", inputs), _arrays("targets", targets)
     lengths = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves((inputs, targets))}
     if len(lengths) != 1 or lengths & {None, 0} or not jax.tree.leaves(inputs) or not jax.tree.leaves(targets):
         raise InputError(
             "batch must hold inputs (examples, ...) and as many targets (examples, ...), at least one: "
-            f"got inputs {_shapes(inputs)} and targets {_shapes(targets)}"
+            f"got inputs {_shapes(inputs)} and targets {_shapes(targets)}{_advice(inputs, targets)}"
         )
     mask = _checked_mask(rest[0], lengths.pop()) if rest and rest[0] is not None else None
     for path, leaf in jax.tree_util.tree_leaves_with_path(dict(inputs=inputs, targets=targets)):
@@ -165,7 +163,7 @@ def checked_inputs(inputs: Any) -> Any:
     ValueError
         If they are no arrays of finite numbers with one leading axis (examples,).
     """
-    first, *_ = *jax.tree.leaves(inputs), 0
+    first, *_ = *jax.tree.leaves(_arrays("inputs", inputs)), 0
     return checked((inputs, np.zeros(np.shape(first)[:1], np.float32))).inputs
 
 
@@ -177,9 +175,25 @@ def as_array(name: str, values: Any) -> np.ndarray:
         raise InputError(f"{name} must be an array, with rows of one length") from error
 
 
+def _arrays(name: str, values: Any) -> Any:
+    """Return arrays of real numbers; nested lists of numbers are one array."""
+    is_list = isinstance(values, list) and all(isinstance(leaf, int | float) for leaf in jax.tree.leaves(values))
+    return jax.tree.map(partial(_numbers, name), as_array(f"batch: {name}", values) if is_list else values)
+
+
+def _from_torch(name: str, values: Any) -> Any:
+    """Return NumPy's array of a tensor of PyTorch, without its gradient, and other values as they are."""
+    if not (hasattr(values, "detach") and hasattr(values, "cpu")):
+        return values
+    try:
+        return values.detach().cpu().numpy()
+    except TypeError as error:
+        raise InputTypeError(f"{name} of type {values.dtype} are no array of NumPy: give .float()") from error
+
+
 def _numbers(name: str, leaf: Any) -> Any:
     """Return an array, JAX's as it is."""
-    array = leaf if isinstance(leaf, jax.Array) else as_array(f"batch: {name}", leaf)
+    array = leaf if isinstance(leaf, jax.Array) else as_array(f"batch: {name}", _from_torch(f"batch: {name}", leaf))
     if not (array.dtype == bool or any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.integer, jnp.floating))):
         raise InputTypeError(f"batch: {name} must be real numbers, got {array.dtype}")
     return array
@@ -229,7 +243,7 @@ def _finite_where_left_out(leaf: Array, mask: np.ndarray) -> Array:
 
 
 def _checked_mask(mask: Any, examples: int | None) -> np.ndarray:
-    values = as_array("batch: mask", mask)
+    values = as_array("batch: mask", _from_torch("batch: mask", mask))
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise InputError("batch: mask must be true or false (1 or 0) everywhere; weights between are not supported")
     if not values.ndim or len(values) != examples:
@@ -266,7 +280,16 @@ def _is_whole(leaf: Any) -> bool:
 
 
 def _shapes(values: Any) -> Any:
-    return jax.tree.map(lambda leaf: tuple(leaf.shape), values)
+    shapes = jax.tree.map(lambda leaf: tuple(leaf.shape), values)
+    return f"[{shapes[0]}, ..., {len(shapes)} in all]" if isinstance(shapes, list) and len(shapes) > 3 else shapes
+
+
+def _advice(inputs: Any, targets: Any) -> str:
+    """Return what to write instead of a list of one array an example."""
+    for name, values in dict(inputs=inputs, targets=targets).items():
+        if isinstance(values, list) and len({leaf.shape for leaf in jax.tree.leaves(values)}) == 1:
+            return f"; a list of arrays is several {name} of an example: give np.stack({name}) for an array an example"
+    return ""
 
 
 def _in_words(batch: Any) -> str:

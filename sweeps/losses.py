@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from analysis.errors import InputError
-from sweeps import calling, checks
+from sweeps import broadcasting, calling, checks
 from sweeps.logarithms import exp_of_negative, log1p_of_positive
 
 
@@ -101,8 +101,10 @@ def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: An
     Parameters
     ----------
     loss : a key of ``LOSSES``; or a function (outputs, targets), such as Optax's, that returns values whose mean is the
-        loss, or that mean; or None: cross-entropy for integer targets, squared error for floats
-    outputs : shape and type of the network's outputs, (examples, ..., outputs); any pytree for a function
+        loss, or that mean; or None: cross-entropy for integer targets, binary cross-entropy where the network has a
+        single output, squared error for floats
+    outputs : shape and type of the network's outputs, (examples, ..., outputs), or (examples,) for one number each;
+        any pytree for a function
     targets : array of shape (examples, ...) or (examples, ..., outputs); any pytree for a function
     mask : array of shape (examples, ...), or None
 
@@ -113,15 +115,82 @@ def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: An
     """
     if callable(loss):
         return _of_function(loss, outputs, targets, mask)
-    if not hasattr(outputs, "shape") or not hasattr(targets, "dtype"):
-        raise InputError("a named loss needs one array of outputs and one of targets; give loss= a function")
-    shape = outputs.shape
-    if len(shape) < 2 or not jnp.issubdtype(outputs.dtype, jnp.floating):
+    _check_arrays(outputs, targets)
+    shape = _with_outputs(outputs.shape)
+    if not jnp.issubdtype(outputs.dtype, jnp.floating):
         raise InputError(
-            f"network must return outputs of shape (examples, ..., outputs), got {outputs.dtype} of shape {shape}"
+            f"network must return floats of shape (examples, ..., outputs), got {outputs.dtype} of shape {shape}"
         )
     check_mask(mask, shape[:-1])
-    return _named(loss, shape, np.asarray(targets), mask)
+    found = _named(loss, shape, np.asarray(targets), mask)
+    return found if shape == outputs.shape else found._replace(each=_OfColumn(found.each))
+
+
+def class_numbers(loss: Any, outputs: Any, targets: Any, mask: Any = None) -> Any:
+    """Return targets that say class numbers in another way as class numbers, and others as they are.
+
+    For a named loss of classes: rows with a single one among zeros, a column (examples, 1) for a single output, and
+    for binary cross-entropy zeros and ones of any type.
+
+    Parameters
+    ----------
+    loss, outputs, targets, mask : as for ``find``
+
+    Raises
+    ------
+    InputError
+        If targets have the shape of the outputs and are not one-hot where they count.
+    """
+    if callable(loss) or not hasattr(outputs, "shape") or not hasattr(targets, "dtype"):
+        return targets
+    values, shape = np.asarray(targets), _with_outputs(outputs.shape)
+    if loss == "squared_error" or (loss is None and values.dtype.kind not in "biu"):
+        return targets
+    if values.shape == shape and shape[-1] > 1:
+        rows = values if mask is None else values[np.asarray(mask)]
+        if not np.isin(rows, (0, 1)).all() or (rows.sum(axis=-1) != 1).any():
+            raise InputError(
+                f"targets of shape {values.shape} must be one-hot, a one among zeros in each row; for probabilities, "
+                "or several classes at once, give loss= a function, such as optax.softmax_cross_entropy"
+            )
+        return jnp.asarray(values.argmax(axis=-1), jnp.int32)
+    if values.shape == shape:
+        values = values[..., 0]
+    counted = values if mask is None or mask.shape != values.shape[: mask.ndim] else values[np.asarray(mask)]
+    if values.dtype.kind in "biu" or (loss == "binary_cross_entropy" and np.isin(counted, (0, 1)).all()):
+        return jnp.asarray(np.nan_to_num(values), jnp.int32)
+    return targets
+
+
+def _with_outputs(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of outputs with an axis of outputs: a network may return one number an example."""
+    return (*shape, 1) if len(shape) == 1 else shape
+
+
+@dataclass(frozen=True)
+class _OfColumn:
+    """A named loss of outputs (examples,), one number an example."""
+
+    each: Callable[[Any, Any], jax.Array]
+
+    def __call__(self, outputs: Any, targets: Any) -> jax.Array:
+        return self.each(outputs[:, None], targets)
+
+
+def _check_arrays(outputs: Any, targets: Any) -> None:
+    """Raise InputError unless outputs and targets are one array each; say how to choose one."""
+    if not hasattr(outputs, "shape"):
+        leaves = [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(outputs)]
+        path = max(leaves, key=lambda one: len(one[1].shape) > 1, default=("", None))[0]
+        raise InputError(
+            f"network returns several arrays, {', '.join(f'outputs{path}' for path, _ in leaves)}: choose one by "
+            f"call=lambda network, inputs: network(inputs){path} (a function returns one itself), or give loss= a "
+            "function (outputs, targets) of all"
+        )
+    if not hasattr(targets, "dtype"):
+        raise InputError("targets are several arrays, and a named loss takes one; give loss= a function of all")
+    if not outputs.shape:
+        raise InputError("network must return outputs of shape (examples, ..., outputs), got a single number")
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> None:
@@ -134,7 +203,8 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
     whole = np.issubdtype(targets.dtype, np.integer) or targets.dtype == bool
     outputs = shape[-1]
     if name is None:
-        name = "cross_entropy" if whole else "squared_error"
+        of_classes = "cross_entropy" if outputs > 1 else "binary_cross_entropy"
+        name = of_classes if whole else "squared_error"
     if not isinstance(name, str) or name not in LOSSES:
         raise InputError(
             f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {checks.shown(name)}"
@@ -143,19 +213,21 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
         wanted = _in_words((*shape[:-1], outputs))
         _check(
             targets.shape == shape or (outputs == 1 and targets.shape == shape[:-1]),
-            f"a target shape of {wanted} for a network with {outputs} outputs",
-            f"shape {targets.shape}",
+            f"a target shape of {wanted} for a network with {outputs} output{'s' * (outputs > 1)}",
+            f"shape {targets.shape}{_advice(targets, shape)}",
         )
         return LOSSES[name]
     _check(
         whole and targets.shape == shape[:-1],
         f"class numbers: integers of shape {_in_words(shape[:-1])}",
-        f"{targets.dtype} of shape {targets.shape}",
+        f"{targets.dtype} of shape {targets.shape}{_advice(targets, shape)}",
     )
     if name == "cross_entropy":
-        _check(outputs > 1, "a network with two outputs or more for cross_entropy", f"{outputs} output")
+        one = f"{outputs} output: loss='binary_cross_entropy' takes one"
+        _check(outputs > 1, "a network with two outputs or more for cross_entropy", one)
     if name == "binary_cross_entropy":
-        _check(outputs == 1, "a network with one output for binary_cross_entropy", f"{outputs} outputs")
+        several = f"{outputs} outputs: loss='cross_entropy' takes several"
+        _check(outputs == 1, "a network with one output for binary_cross_entropy", several)
     check_labels(targets, mask, outputs)
     return LOSSES[name]
 
@@ -164,11 +236,24 @@ def check_labels(targets: np.ndarray, mask: Any, outputs: int) -> None:
     """Raise InputError for labels that a network with so many outputs does not have; a single output has two."""
     # Labels that do not count may be any number, such as -100 for padding.
     labels = targets if mask is None else targets[np.asarray(mask)]
+    numbers = ": numbers that are no classes need loss='squared_error'" if outputs == 1 else ""
     _check(
         labels.min() >= 0 and labels.max() < max(outputs, 2),
-        f"labels from 0 to {max(outputs, 2) - 1} for a network with {outputs} outputs",
-        f"labels from {labels.min()} to {labels.max()}",
+        f"labels from 0 to {max(outputs, 2) - 1} for a network with {outputs} output{'s' * (outputs > 1)}",
+        f"labels from {labels.min()} to {labels.max()}{numbers}",
     )
+
+
+def _advice(targets: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Return what to write instead of targets that do not fit outputs of a shape, where that can be told."""
+    is_whole = targets.dtype.kind in "biu" or bool((targets == np.round(targets)).all())
+    if targets.shape == (*shape[:-1], 1):
+        return ": give targets[..., 0]" if is_whole and shape[-1] > 1 else ""
+    if targets.shape == shape[:-1] and is_whole and targets.dtype.kind == "f":
+        return ": class numbers are integers, give targets.astype(int)"
+    if targets.shape == shape and targets.dtype.kind in "biu":
+        return ": give values as floats, targets.astype(float)"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -186,6 +271,7 @@ def _of_function(function: Callable[[Any, Any], Any], outputs: Any, targets: Any
     shapes = f"outputs of shape {calling.shapes(outputs)} and targets of shape {calling.shapes(targets)}"
     with calling.noted(f"the loss {name}, with {shapes}"):
         values = jax.eval_shape(_Widened(function), outputs, targets)
+        broadcasting.check(f"loss {name}", _Widened(function), outputs, targets)
     if not hasattr(values, "shape") or not jnp.issubdtype(values.dtype, jnp.floating):
         raise InputError(f"loss {name} must return one array of floats, got {values}")
     check_values(f"loss {name}", values, outputs, mask)
@@ -251,6 +337,7 @@ def rightly_answered(outputs: Any, targets: Any) -> Float[Array, "..."]:
     """
     if not isinstance(outputs, jax.Array) or not isinstance(targets, jax.Array):
         return jnp.full(jax.tree.leaves(outputs)[0].shape[:1], jnp.nan, jnp.float32)
+    outputs = outputs.reshape(_with_outputs(outputs.shape))
     if not jnp.issubdtype(targets.dtype, jnp.integer) or targets.shape != outputs.shape[:-1]:
         return jnp.full(outputs.shape[:1], jnp.nan, jnp.float32)
     if outputs.shape[-1] == 1:

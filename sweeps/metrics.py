@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import calling, checks, losses
+from sweeps import broadcasting, calling, checks, losses
 from sweeps.losses import Answers, widened
 
 # Variables, dimensions and coordinates of a sweep's dataset, and the group that a store has beside them.
@@ -208,6 +208,7 @@ def _of_function(name: str, function: Function, outputs: Any, targets: Any, mask
     users = _Users(function)
     with calling.noted(f"the metric {name}, with {shapes}"):
         values = jax.eval_shape(lambda outputs, targets: function(widened(outputs), widened(targets)), outputs, targets)
+        broadcasting.check(f"metric {name}", function, outputs, targets)
     kinds = (jnp.floating, jnp.integer, jnp.bool_)
     if not hasattr(values, "shape") or not any(jnp.issubdtype(values.dtype, kind) for kind in kinds):
         raise InputError(f"metric {name} must return one array of numbers, got {values}")

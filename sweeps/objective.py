@@ -58,16 +58,19 @@ class Objective:
     batch : tuple
         Inputs and targets, such as ``task.test``; or (inputs, targets, mask), such as a ``sweeps.MaskedBatch``, where
         the mask is true for the examples, or positions of examples, that count. Inputs are an array or a pytree of
-        arrays with leading axis (examples,); for named losses targets are class numbers (examples, ...) or values
-        (examples, ..., outputs).
+        arrays with leading axis (examples,), of any library; for named losses targets are class numbers
+        (examples, ...), one-hot rows of them, or values (examples, ..., outputs).
     loss : str or function, optional
         ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
         values, such as any of Optax's, whose mean over all values that count is the loss. None takes cross-entropy
-        for integer targets and squared error for floats.
-    sites : str, type, list or dict, optional
+        for integer targets, binary cross-entropy where the network has a single output (the logit of class 1), and
+        squared error for floats. Outputs (examples,) are one output each.
+    sites : str, type, sweeps.Tied, list or dict, optional
         Which nodes have gates. None: every hidden node once, on its own value, whoever reads it. A path pattern: the
         nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
-        ``sweeps.gating.sites(network, inputs)`` lists them; ``"shared@1"`` for the second call of a layer alone.
+        ``sweeps.gating.sites(network, inputs)`` lists them; ``*`` stays within a level of the path, ``**`` crosses
+        levels, and ``"q head"`` names the heads of ``q`` where it has units too. ``"shared@1"``: the second call of a
+        layer alone.
         ``"inputs"``: features of the inputs. ``"stream:blocks/0/down"``: features of the residual stream behind that
         layer. ``"input:layers/1"``: what only this layer reads gated, while others read the same nodes ungated.
         ``"output:layers/0"``: what the layer makes, before its activation. A type of layer, ``nnx.Conv``: the nodes
@@ -80,7 +83,7 @@ class Objective:
         value there, example by example. ``sweeps.off.Mean``, ``Resample`` and ``From`` take data, masks and seeds. All
         are taken once, from the network with all nodes on. A head has a vector c.
     variables : dict, optional
-        Of a linen module, as ``init`` returns them.
+        Of a linen module, as ``init`` returns them, or their entry "params" alone; or a ``TrainState`` of Flax.
     params : pytree, optional
         Of a function (params, inputs) -> outputs; its paths name the nodes, and its leaves that are no arrays stay as
         they are. Of a mapping with the key "params", only what is below it makes nodes.
@@ -173,6 +176,7 @@ class Objective:
             gated = _gated(network, data.inputs, names, **options)
             gated, data, self.off = off_values.given(off, gated, data)
         outputs = jax.eval_shape(gated, jax.ShapeDtypeStruct((gated.nodes,), gated.dtype), data.inputs, data.reference)
+        data = replace(data, targets=losses.class_numbers(loss, outputs, data.targets, data.mask))
         found = losses.find(loss, outputs, data.targets, data.mask)
         further = measures.find(metrics, found, outputs, data.targets, data.mask)
         self.sites, self.gates = gated.wiring.sites, gated.wiring.gates

@@ -151,8 +151,11 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
     if call is not None and not callable(call):
         raise InputTypeError(f"call must be a function (network, inputs) -> outputs, got {type(call).__name__}")
     is_module = isinstance(network, nnx.Module | nn.Module)
+    if isinstance(network, nn.Module) and network.scope is not None and variables is None:
+        network, variables = network.unbind()
     if is_module and params is not None:
-        raise InputTypeError("params are for a function (params, inputs) -> outputs; a Flax module has its own")
+        own = "give variables= to a linen module" if isinstance(network, nn.Module) else "a Flax module has its own"
+        raise InputTypeError(f"params are for a function (params, inputs) -> outputs; {own}")
     if isinstance(network, nnx.Module):
         if variables is not None:
             raise InputTypeError("variables are for flax.linen modules; a flax.nnx module holds its own")
@@ -161,6 +164,13 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
         if variables is None:
             raise InputTypeError("a flax.linen module needs its variables: give variables=")
         return program.of_linen(network, variables, call)
+    if hasattr(network, "apply_fn") and hasattr(network, "params"):
+        raise InputTypeError(
+            "network is a TrainState: give the module, and variables=state; or state.apply_fn, and "
+            'params={"params": state.params}'
+        )
+    if hasattr(params, "apply_fn") and hasattr(params, "params"):
+        raise InputTypeError("params is a TrainState: give params=state.params")
     if callable(network) and params is not None:
         if variables is not None or call is not None:
             raise InputTypeError("variables and call are for modules; a function is called as (params, inputs)")

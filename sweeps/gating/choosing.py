@@ -87,6 +87,8 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Row]:
         known = kinds()
         makers = [site for site in network.first.makers if issubclass(known.get(site.path, object), part)]
         hidden = [site for site in makers if not site.reason and site.reads != "outputs"]
+        inside = tuple(f"{path}/".removeprefix("/") for path, kind in known.items() if issubclass(kind, part))
+        hidden = hidden or [site for site in network.sites if site.default and site.path.startswith(inside)]
         if not hidden:
             raise _refused(network, f"sites: no {part.__name__} makes nodes that are read")
         return [Row(site, copy) for site in hidden for copy in range(len(site.copies))]

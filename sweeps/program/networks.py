@@ -158,9 +158,17 @@ def of_linen(module: Any, variables: Any, call: Call = None) -> tuple[OfLinen, A
     Parameters
     ----------
     module : flax.linen.Module
-    variables : as ``module.init`` returns them
+    variables : as ``module.init`` returns them; or their entry "params" alone, or a ``TrainState`` of Flax
     call : see ``OfLinen``
     """
-    if not isinstance(variables, Mapping) or "params" not in variables:
-        raise InputTypeError("variables must be what module.init returns, a dict with the key 'params' in it")
+    if hasattr(variables, "apply_fn") and hasattr(variables, "params"):  # a TrainState
+        further = {"batch_stats": variables.batch_stats} if hasattr(variables, "batch_stats") else {}
+        variables = variables.params if "params" in variables.params else {"params": variables.params, **further}
+    if not isinstance(variables, Mapping) or not variables:
+        raise InputTypeError(
+            "variables must be what module.init returns, a dict with the key 'params' in it, its value of 'params', or "
+            f"a TrainState, got {type(variables).__name__}"
+        )
+    if "params" not in variables:
+        variables = {"params": variables}
     return OfLinen(module, call), variables
