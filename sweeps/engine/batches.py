@@ -18,6 +18,7 @@ from sweeps.objective import with_logs
 from sweeps.plans import Computed, preferred_batch
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube
+from sweeps.plans.shared import Shared
 from sweeps.plans.walk import Walk
 
 
@@ -42,7 +43,7 @@ class Draws(NamedTuple):
     example_loss: Float[Array, "draws ... examples"] | None
 
 
-def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish: int | None) -> int:
+def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish: int | None, devices: int = 1) -> int:
     """Return the number of draws in a batch.
 
     Parameters
@@ -52,11 +53,15 @@ def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish
     gradients : whether gate gradients are wanted
     most : draws in a call
     wish : the user's wish in gate vectors, or None
+    devices : that share out the draws of a call
     """
     if isinstance(plan, Cube):
         return plan.batch(gradients, most, wish)
     if isinstance(plan, Walk) and wish is None:
         return min(plan.preferred_paths(steps), most)
+    if isinstance(plan, Shared):
+        # Every device has a share of the draws, and a draw more in a batch costs less than one in another batch.
+        return min(max(1, (wish or plan.masks) // steps), -(-most // devices))
     return min(max(1, (wish or preferred_batch(plan, gradients)) // steps), most)  # type: ignore[arg-type]
 
 

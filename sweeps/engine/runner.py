@@ -333,7 +333,7 @@ class Runner:
     def batch_size(self) -> int:
         """Draws evaluated together; halved when they do not fit."""
         most = min(self.layout.rows, self.layout.total)
-        return batches.draws_together(self._on_device[0], self.steps, self.gradients, most, self._wish)
+        return batches.draws_together(self._on_device[0], self.steps, self.gradients, most, self._wish, self._mesh.size)
 
     @property
     def _batches(self) -> int:

@@ -1,16 +1,24 @@
 """Choosing a plan: the fastest that an objective's structure and a sweep's design allow, or the one the user names."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
 
 from analysis.errors import InputError
 from sweeps import checks, device
+from sweeps.masks import alike
 from sweeps.masks.samplers import FlipPathsSampler, HypercubeSampler, Sampler
-from sweeps.plans import Plan, affine, cube, dense, fused, surrogate, vmapped, walk
+from sweeps.plans import Plan, affine, cube, dense, fused, shared, surrogate, vmapped, walk
 
 NAMES = ("auto", "fused", "affine", "dense", "vmapped")
+# Gate vectors from which the work that they share is foreseen.
+LIKE = 4 * shared.MASKS
 # What evaluates the gate vectors of a sweep.
-SweepPlan = Plan | cube.Cube | walk.Walk
+SweepPlan = Plan | cube.Cube | shared.Shared | walk.Walk
 
 
 @dataclass(frozen=True)
@@ -20,12 +28,12 @@ class Choice:
     Attributes
     ----------
     name : str
-        ``"fused"``, ``"affine"``, ``"dense"`` or ``"vmapped"``; of a sweep also ``"cube"`` or ``"walk"``.
+        ``"fused"``, ``"affine"``, ``"dense"`` or ``"vmapped"``; of a sweep also ``"cube"``, ``"shared"`` or ``"walk"``.
     reason : str
         In words.
     tree : Plan
-        The objective's plan itself, a pytree that jitted functions take as an argument; ``built`` makes a cube or a
-        walk of it.
+        The objective's plan itself, or what shares its values, a pytree that jitted functions take as an argument;
+        ``built`` makes a cube or a walk of it.
     """
 
     name: str
@@ -101,7 +109,8 @@ def _fused(plan: Any, reason: str, is_asked_for: bool) -> tuple[str, Any, str]:
 def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
     """Choose the plan of a sweep, and compile nothing.
 
-    The whole hypercube and flip paths have plans of their own; any other design takes the objective's.
+    The whole hypercube and flip paths over affine plans have plans of their own. Masks of a deep network that agree on
+    early gates share values, where that saves enough work. Any other sweep takes the objective's plan.
 
     Parameters
     ----------
@@ -112,17 +121,36 @@ def for_sweep(chosen: Choice, sampler: Sampler, gradients: bool) -> Choice:
     gradients : bool
         Whether gate gradients are wanted.
     """
-    if isinstance(chosen.tree, vmapped.Vmapped) and chosen.tree.loss.needs_outputs:
-        return chosen
-    if isinstance(sampler, HypercubeSampler):
+    name, fits, reason = "", False, ""
+    needs_outputs = isinstance(chosen.tree, vmapped.Vmapped) and chosen.tree.loss.needs_outputs
+    if isinstance(sampler, HypercubeSampler) and not needs_outputs:
         name, (fits, reason) = "cube", cube.fits(_unfused(chosen.tree))
-    elif isinstance(sampler, FlipPathsSampler):
+    elif isinstance(sampler, FlipPathsSampler) and not needs_outputs:
         name, (fits, reason) = "walk", walk.fits(_unfused(chosen.tree), gradients)
-    else:
-        return chosen
     if fits:
         return Choice(name, reason, chosen.tree)
-    return Choice(chosen.name, f"{chosen.reason}; no {name}: {reason}", chosen.tree)
+    if name:
+        chosen = Choice(chosen.name, f"{chosen.reason}; no {name}: {reason}", chosen.tree)
+    return chosen if gradients else for_masks(chosen, partial(alike.like, sampler, chosen.tree.nodes))
+
+
+def for_masks(chosen: Choice, like: Callable[[int], Shaped[np.ndarray, "masks nodes"] | None]) -> Choice:
+    """Choose the plan of losses of gate vectors that may share values.
+
+    Parameters
+    ----------
+    chosen : Choice
+        The objective's.
+    like : function
+        (number) -> about so many gate vectors of the kind, or None if nothing is known of them.
+    """
+    masks = like(LIKE) if isinstance(chosen.tree, vmapped.Vmapped) else None
+    if masks is None:
+        return chosen
+    plan, reason = shared.build(chosen.tree, masks)
+    if plan is None:
+        return Choice(chosen.name, f"{chosen.reason}; not shared: {reason}", chosen.tree)
+    return Choice(plan.name, reason, plan)
 
 
 def built(chosen: Choice) -> SweepPlan:

@@ -177,12 +177,8 @@ class Vmapped:
         gates, parts = jax.ShapeDtypeStruct((self.nodes,), self.dtype), self.loss.parts()
         first = jax.tree.map(lambda leaf: leaf[0], parts)
         before, rest, size = hoisting.split(self.loss.of_part, gates, first)
-        number = jax.tree.leaves(parts)[0].shape[0]
-        if number == 1:
-            return Prepared(rest, [value[None] for value in before(first)], number, self)
-        if number * size <= MOST_KEPT:
-            return Prepared(rest, jax.lax.map(before, parts), number, self)
-        return Prepared(self.loss.of_part, parts, number, self)
+        kept, number = of_parts(before, parts, size)
+        return Prepared(self.loss.of_part if kept is None else rest, parts if kept is None else kept, number, self)
 
     def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients."""
@@ -191,6 +187,21 @@ class Vmapped:
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         return self.size + (self.kept if gradients else 0)
+
+
+def of_parts(before: Callable[[Any], hoisting.Values], parts: Any, size: int) -> tuple[hoisting.Values | None, int]:
+    """Return what does not depend on the gates, or None if it is too large to keep, and the number of parts.
+
+    Parameters
+    ----------
+    before : data of a part -> values
+    parts : data with leading axis (parts,)
+    size : of a part's values, in bytes
+    """
+    number = jax.tree.leaves(parts)[0].shape[0]
+    if number == 1:
+        return [value[None] for value in before(jax.tree.map(lambda leaf: leaf[0], parts))], number
+    return jax.lax.map(before, parts) if number * size <= MOST_KEPT else None, number
 
 
 @dataclass(frozen=True)
@@ -234,17 +245,10 @@ class Prepared:
     def evaluate(self, gates: Shaped[Array, "masks nodes"], gradients: bool) -> Computed:
         """Return mean losses and, when asked, their gate gradients; metrics and losses of examples if there are any."""
         gates = as_floats(gates, self.dtype)
-        with_gradient = jax.value_and_grad(self.of_part, has_aux=True)
-        function = with_gradient if gradients else lambda *arguments: (self.of_part(*arguments), None)
 
         def of_part(values: Any) -> tuple[Any, Any]:
             """Sums of a part over which parts are added up, and losses of its examples."""
-            if len(gates) == 1:
-                # Without vmap, which makes programs for a single gate vector slower.
-                found = jax.tree.map(lambda result: result[None], function(gates[0], values))
-            else:
-                found = jax.vmap(lambda vector: function(vector, values))(gates)
-            (loss, extras), gradient = found
+            (loss, extras), gradient = self.sums(gates, values, gradients)
             return (loss, gradient, extras.sums), extras.example_loss
 
         if self.parts == 1:
@@ -265,6 +269,17 @@ class Prepared:
         if self.plan.loss.count > 1:
             loss, gradient = jax.tree.map(lambda total: total / self.plan.loss.count, (loss, gradient))
         return Computed(loss, gradient, *in_all(extras, each))
+
+    def sums(
+        self, gates: Float[Array, "masks nodes"], values: Any, gradients: bool
+    ) -> tuple[tuple[Float[Array, " masks"], Extras], Float[Array, "masks nodes"] | None]:
+        """Return the sum over a part for each gate vector, its extras, and the gradient of the sum."""
+        with_gradient = jax.value_and_grad(self.of_part, has_aux=True)
+        function = with_gradient if gradients else lambda *arguments: (self.of_part(*arguments), None)
+        if len(gates) == 1:
+            # Without vmap, which makes programs for a single gate vector slower.
+            return jax.tree.map(lambda result: result[None], function(gates[0], values))
+        return jax.vmap(lambda vector: function(vector, values))(gates)
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""

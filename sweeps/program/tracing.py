@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from sweeps import calling
@@ -120,6 +120,26 @@ def bodies(equation: JaxprEqn) -> list[ClosedJaxpr]:
     values = [value for param in params for value in (param if isinstance(param, tuple) else [param])]
     closed = [ClosedJaxpr(value, ()) if isinstance(value, Jaxpr) else value for value in values]
     return [value for value in closed if isinstance(value, ClosedJaxpr)]
+
+
+def inlined(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Return a program with the operations of its calls among its own; functions with their own derivative stay."""
+
+    def run(jaxpr: Jaxpr, consts: Any, inputs: Any) -> list[Any]:
+        known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs], strict=True))
+
+        def of(atom: Any) -> Any:
+            return atom.val if isinstance(atom, Literal) else known[atom]
+
+        for equation in jaxpr.eqns:
+            inner = body(equation) if equation.primitive.name in CALLS else None
+            operands = [of(atom) for atom in equation.invars]
+            results = bind(equation, operands) if inner is None else run(inner.jaxpr, inner.consts, operands)
+            known.update(zip(equation.outvars, results, strict=True))
+        return [of(atom) for atom in jaxpr.outvars]
+
+    shapes = [jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype) for variable in closed.jaxpr.invars]
+    return jax.make_jaxpr(lambda *inputs: run(closed.jaxpr, closed.consts, inputs))(*shapes)
 
 
 def bind(equation: JaxprEqn, operands: list[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from sweeps.engine.runner import sweep
 from sweeps.masks.designs import Hypercube
 from sweeps.objective import Objective
 from sweeps.plans import Plan
-from sweeps.ranking import layered, removal
+from sweeps.ranking import layered, neighbours, removal
 
 METHODS = (
     "brute_force",
@@ -179,7 +179,7 @@ class Scorer:
         if self.network is not None:
             return removal.measured(self.network, self.objective.checked_gates(gates)).change
         masks = np.concatenate([gates[None], gates[None] * (1 - np.eye(len(gates), dtype=gates.dtype))])
-        loss = np.asarray(self.objective.evaluate(masks, gradients=False).loss)
+        loss = neighbours.losses(self.objective, masks)
         return loss[1:] - loss[0]
 
     def _first_order(self, gates: np.ndarray) -> np.ndarray:

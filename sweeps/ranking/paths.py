@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from analysis.errors import InputError
 from sweeps import checks
 from sweeps.objective import Objective
-from sweeps.ranking import removal
+from sweeps.ranking import neighbours, removal
 from sweeps.ranking.criteria import Scorer
 
 
@@ -165,7 +165,7 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
     order, predicted = _ranked(scorer, rerank)
     nodes = len(order)
     masks = masks_along(order)
-    loss = np.asarray(scorer.objective.evaluate(masks, gradients=False).loss)
+    loss = neighbours.losses(scorer.objective, masks)
     change, best, best_change = np.diff(loss), np.full(nodes, -1), np.full(nodes, np.nan)
     if measure:
         brute = Scorer(scorer.objective, "brute_force")

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from analysis.errors import InputError
 from sweeps import checks
 from sweeps.objective import Objective
+from sweeps.ranking import neighbours
 from sweeps.ranking.criteria import Scorer, activations, checked_gates, second_derivatives
 
 # From -0.25 to 1.25 in steps of 0.05.
@@ -110,7 +111,7 @@ def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarra
     without = vector[None] * (1 - np.eye(len(vector), dtype=vector.dtype))
 
     def losses(masks: np.ndarray) -> np.ndarray:
-        return np.asarray(objective.evaluate(masks, gradients=False).loss, float)
+        return neighbours.losses(objective, masks).astype(float)
 
     # A row at a time: all masks together would have shape (nodes, nodes, nodes). First comes the row's node alone.
     rows = [losses(np.concatenate([mask[None], without * mask[None]])) for mask in without]

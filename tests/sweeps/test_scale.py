@@ -23,7 +23,7 @@ from sweeps.engine import batches, runner
 from sweeps.plans import choosing, fused
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
-from tests.sweeps.helpers import SINGLE, SMALL
+from tests.sweeps.helpers import PROBLEMS, SINGLE, SMALL
 from tests.sweeps.test_records import CALL_BYTES, assert_same_files, files, swept
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +63,17 @@ def swept_on_all_devices():
         "draws": sweeps.sweep(objective, draws, seed=3, batch_size=8),
         "kernel": swept_as_on_a_gpu(helpers.objective(SMALL), draws),
         "cube": sweeps.sweep(objective, sweeps.Hypercube(), gradients=False),
+        "shared": swept_one_at_a_time(helpers.objective(PROBLEMS["three layers"], plan="vmapped")),
         "summary": sweeps.sweep(objective, draws, seed=3, batch_size=8, keep="summary", gradients=False),
     }
+
+
+def swept_one_at_a_time(objective):
+    """As a network that fills the cache: eight masks, of which each device evaluates two."""
+    with patch.object(device, "here", lambda: replace(device.CPU, batch=1)):
+        data = sweeps.sweep(objective, sweeps.LeaveOneOut(), gradients=False)
+    assert data.attrs["plan"].startswith("shared: ")
+    return data
 
 
 def swept_as_on_a_gpu(objective, draws):
@@ -297,6 +306,8 @@ def test_four_devices_give_what_one_gives(children, folder):
     for name in ("draws", "kernel", "cube"):
         assert four[name].sizes == one[name].sizes
         np.testing.assert_allclose(four[name].loss, one[name].loss, rtol=0, atol=2 * of_loss)
+    of_three, _ = helpers.rounding(PROBLEMS["three layers"], np.ones(8))
+    np.testing.assert_allclose(four["shared"].loss, one["shared"].loss, rtol=0, atol=2 * of_three)
     found, wanted = four["summary"], one["summary"]
     for count in ("draws", "nonpositive", "nonfinite", "loss_count", "log_loss_count"):
         np.testing.assert_array_equal(found[count], wanted[count], err_msg=count)
