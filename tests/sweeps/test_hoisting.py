@@ -123,7 +123,9 @@ def program_of(objective, design=sweeps.Bernoulli(0.5, draws=64), gradients=Fals
     """Return the program of a sweep."""
     work = runner.Runner(objective, design, 3, gradients, keep, 16, apart=False)
     starts = batches.bases(0, 4, work.batch_size, work.layout.draws)
-    return jax.make_jaxpr(lambda starts: work._call(starts, 64, keep, gradients, np.float32(1)))(starts).jaxpr
+    return jax.make_jaxpr(lambda starts: work._call(starts, 64, keep == "summary", gradients, np.float32(1)))(
+        starts
+    ).jaxpr
 
 
 def test_a_sweep_computes_what_lies_before_the_first_gate_once():
