@@ -191,7 +191,7 @@ class Objective:
         with jax.default_matmul_precision(precision):
             is_separable = networks.is_plain(network) and call is None and found in losses.LOSSES.values()
             mean_loss = vmapped.loss_of(gated, data, found, micro_batch, is_separable, further)
-            self.plan = choosing.choose(network, mean_loss, plan)
+            self.plan = choosing.choose(mean_loss, plan)
         self._mean_loss: vmapped.NetworkLoss | None = mean_loss
         self._asked = plan
 
@@ -250,7 +250,7 @@ class Objective:
             raise InputError(f"losses of examples are wanted, and {self.loss_name} returns one number for all of them")
         name = self._asked if self._asked in ("vmapped", "affine") else "auto"
         with jax.default_matmul_precision(self.precision):
-            return choosing.choose(self.network, replace(self._mean_loss, keeps_examples=True), name)
+            return choosing.choose(replace(self._mean_loss, keeps_examples=True), name)
 
     @property
     def program(self) -> tuple[str, list[Any]]:

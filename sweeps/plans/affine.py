@@ -213,7 +213,7 @@ class AffineSquares:
 Affine = AffineMargins | AffineSquares
 
 
-def build(_: Any, loss: NetworkLoss) -> tuple[Affine | None, str]:
+def build(loss: NetworkLoss) -> tuple[Affine | None, str]:
     """Build the affine plan of a network; return it, or None, and the reason in words.
 
     The outputs at random gates must agree with the Jacobian at all gates off.

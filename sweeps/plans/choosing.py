@@ -44,13 +44,11 @@ class Choice:
         return f"{self.name}: {self.reason}"
 
 
-def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> Choice:
+def choose(loss: vmapped.NetworkLoss, name: str) -> Choice:
     """Choose the plan of an objective.
 
     Parameters
     ----------
-    network : module or function
-        The user's, whose structure is read.
     loss : NetworkLoss
         The gated network with its loss.
     name : str
@@ -69,7 +67,7 @@ def choose(network: Any, loss: vmapped.NetworkLoss, name: str) -> Choice:
         if structure not in ("auto", kind):
             continue
         plan: Any
-        plan, reason = build(network, loss)
+        plan, reason = build(loss)
         if kind == "affine" and name != "affine" and plan is not None:
             kind, plan, reason = _fused(plan, reason, name == "fused")
         if plan is not None:

@@ -1,44 +1,52 @@
-"""The dense plan: gates of an MLP folded into weights, with examples innermost.
+"""The dense plan: gates of a multilayer perceptron folded into weights, with examples innermost.
 
-The layers before the first gates are computed once. With the gates of the first gated layer folded into its kernel, the
-whole batch is one GEMM, (masks x nodes', nodes) times (nodes, examples), and so is its gradient.
+What comes before the first gates is computed once, whatever it is. With the gates of the first gated layer folded into
+the next kernel, the whole batch is one GEMM, (masks x nodes', nodes) times (nodes, examples), and so is its gradient.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from sweeps import device
+from sweeps.examples import Examples
+from sweeps.gating import Wiring
 from sweeps.losses import LOSSES, Loss, softplus
-from sweeps.networks import ACTIVATIONS, MLP, is_plain
-from sweeps.plans import Computed, as_floats, blocks, products
+from sweeps.plans import Computed, as_floats, blocks, margins, products
 from sweeps.plans.vmapped import NetworkLoss
+from sweeps.program import chains
+from sweeps.program.chains import Affine, Chain, Step, Weights
 
 # Most examples in a block, on any device; wide rows make products fast.
 LARGEST_BLOCK = 1024
-# Most terms of a margin that are written out one by one in the program.
-MOST_TERMS = 128
+# Sizes, as shares of the largest possible sum, at which functions are evaluated to see how large their results get.
+SHARES = np.concatenate([sign * np.geomspace(1e-9, 1, 200) for sign in (-1, 1)] + [np.linspace(-1, 1, 201)])
+# Numbers at which a function is told from relu by its derivative.
+SIZES = np.array([-1e30, -3, -1e-30, 0, 1e-30, 3, 1e30])
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Dense:
-    """An MLP whose hidden nodes are all gated.
+    """A network that is a chain from its first gates on.
 
     Attributes
     ----------
-    hidden : activations of the first hidden layer with all gates on, shape (blocks, nodes of the layer, block)
+    hidden : values on which the first gates act, shape (blocks, nodes of the layer, block)
     targets : shape (blocks, block), or (blocks, outputs, block)
     present : 1 for an example, 0 for padding, shape (blocks, block)
-    kernels, biases : of the layers after the first hidden one
-    activation, output_activation : names
+    weights : of each step
+    off : what nodes are when they are off, for each site, shape (blocks, nodes of the site, block), or
+        (blocks, nodes of the site, 1) if it is the same for all examples; empty for zero
+    wiring : which gate each node has
+    chain : the steps
     loss : of each example
     examples : number of examples without the padding
+    kink : derivative at zero of the function before the last product, if that is the larger of zero and its argument
     """
 
     name: ClassVar[str] = "dense"
@@ -47,17 +55,18 @@ class Dense:
     hidden: Float[Array, "blocks first block"]
     targets: Shaped[Array, "blocks ..."]
     present: Float[Array, "blocks block"]
-    kernels: tuple[Float[Array, "_ _"], ...]
-    biases: tuple[Float[Array, " _"], ...]
-    activation: str = field(metadata=dict(static=True))
-    output_activation: str = field(metadata=dict(static=True))
+    weights: tuple[Weights, ...]
+    off: tuple[Float[Array, "blocks _ _"], ...]
+    wiring: Wiring = field(metadata=dict(static=True))
+    chain: Chain = field(metadata=dict(static=True))
     loss: Loss = field(metadata=dict(static=True))
     examples: int = field(metadata=dict(static=True))
+    kink: float | None = field(default=None, metadata=dict(static=True))
 
     @property
     def nodes(self) -> int:
         """Length of a gate vector."""
-        return sum(len(kernel) for kernel in self.kernels)
+        return len(self.wiring.labels)
 
     @property
     def dtype(self) -> Any:
@@ -72,7 +81,7 @@ class Dense:
         """Return mean losses and, when asked, their gate gradients; gates of type bool are all zeros and ones."""
         gates = as_floats(gates, self.dtype)
 
-        def add_block(sums: Any, block: tuple[Array, Array, Array]) -> tuple[Any, None]:
+        def add_block(sums: Any, block: Any) -> tuple[Any, None]:
             if not gradients:
                 return (sums[0] + self._losses(gates, *block), None), None
             # Losses of different masks are independent: one backward pass gives all gradients.
@@ -80,72 +89,144 @@ class Dense:
             return (sums[0] + losses, sums[1] + pull_back(jnp.ones_like(losses))[0]), None
 
         start = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates) if gradients else None)
-        (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.targets, self.present))
+        (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.off, self.targets, self.present))
         return Computed(loss / self.examples, None if gradient is None else gradient / self.examples)
 
     def _losses(
         self,
         gates: Float[Array, "masks nodes"],
         hidden: Float[Array, "first block"],
+        off: tuple[Float[Array, "_ _"], ...],
         targets: Shaped[Array, "... block"],
         present: Float[Array, " block"],
     ) -> Float[Array, " masks"]:
         """Return the sum of the losses over a block of examples."""
-        starts = np.cumsum([len(kernel) for kernel in self.kernels])[:-1].tolist()
-        layers = list(zip(jnp.split(gates, starts, axis=1), self.kernels, self.biases, strict=True))
         if self._has_margin:
             sign = jnp.where(targets == 1, -1, 1).astype(hidden.dtype)
-            return (softplus(self._margins(layers, hidden) * sign[None]) * present[None]).sum(axis=1)
-        values = hidden
-        for layer in layers[:-1]:
-            values = ACTIVATIONS[self.activation](_sums(*layer, values))
-        values = ACTIVATIONS[self.output_activation](_sums(*layers[-1], values))
-        each = jax.vmap(lambda outputs: self.loss.each(outputs.T, targets.T))(values)
+            return (softplus(self._margins(gates, hidden, off) * sign[None]) * present[None]).sum(axis=1)
+        each = jax.vmap(lambda outputs: self.loss.each(outputs, targets.T))(self.outputs(gates, hidden, off))
         # Padding may overflow where examples do not; 0 times infinity would be NaN.
         return jnp.where(present[None] > 0, each, 0).sum(axis=1)
 
-    def _margins(self, layers: list[tuple[Array, Array, Array]], values: Float[Array, "first block"]) -> Array:
-        """Return the second logit minus the first, shape (masks, block)."""
-        *layers, (gates, kernel, bias) = layers
-        outgoing, constant = gates * (kernel[:, 1] - kernel[:, 0])[None], bias[1] - bias[0]
-        for index, layer in enumerate(layers):
-            if index == len(layers) - 1 and self.activation == "relu":
-                return _margins_of_relu(_folded(*layer), outgoing, _with_one(values)) + constant
-            values = ACTIVATIONS[self.activation](_sums(*layer, values))
-        return _product(outgoing[:, None], values)[:, 0] + constant
+    def outputs(
+        self,
+        gates: Float[Array, "masks nodes"],
+        hidden: Float[Array, "first block"],
+        off: tuple[Float[Array, "_ _"], ...],
+    ) -> Float[Array, "masks block ..."]:
+        """Return the network's outputs."""
+        return jnp.moveaxis(self._after(self._layers(gates, off), hidden), -1, 1)
+
+    def _layers(self, gates: Float[Array, "masks nodes"], off: tuple[Float[Array, "_ _"], ...]) -> "list[_Layer]":
+        of_nodes = jax.vmap(lambda vector: list(self.wiring.spread(vector).values()))(gates)
+        each = [Gates(*both) for both in zip(of_nodes, off or [None] * len(of_nodes), strict=True)]
+        return [
+            _Layer(None if step.site is None else each[step.site], weights, step)
+            for step, weights in zip(self.chain.steps, self.weights, strict=True)
+        ]
+
+    def _after(self, layers: "list[_Layer]", values: Array) -> Array:
+        """Return what some layers make of values."""
+        for gates, weights, step in layers:
+            values = _sums(gates, weights.affine, values)
+            if step.piece is not None:
+                values = self.chain.run(step.piece, values, weights.constants)
+        return values
+
+    def _margins(
+        self, gates: Float[Array, "masks nodes"], values: Float[Array, "first block"], off: tuple[Any, ...]
+    ) -> Float[Array, "masks block"]:
+        """Return the second logit minus the first."""
+        *layers, (last, (affine, _), _) = self._layers(gates, off)
+        assert affine is not None  # makes two logits
+        difference, constant = (affine.kernel[:, 1] - affine.kernel[:, 0])[None], affine.bias[1] - affine.bias[0]
+        if last is None:
+            last = Gates(jnp.ones((len(gates), difference.shape[1]), values.dtype), None)
+        outgoing = last.on * difference
+        if last.off is not None:
+            constant = constant + ((1 - last.on) * difference) @ last.off
+        if self.kink is not None:
+            *before, (inner, (affine, _), _) = layers
+            assert affine is not None  # makes what the larger of it and zero is taken of
+            kernel, bias, inputs = _operands(inner, affine, self._after(before, values))
+            if kernel.ndim == 3:
+                return margins.of_relu(self.kink, _with_bias(kernel, bias), outgoing, _with_one(inputs)) + constant
+        return margins.product(outgoing[:, None], self._after(layers, values))[:, 0] + constant
 
     @property
     def _has_margin(self) -> bool:
         """Whether the loss depends on the difference of two logits alone."""
-        return (
-            self.loss.name == "cross_entropy"
-            and self.output_activation == "identity"
-            and self.kernels[-1].shape[1] == 2
-        )
+        affine, ends = self.weights[-1].affine, self.chain.steps[-1].piece is None
+        return self.loss.name == "cross_entropy" and ends and affine is not None and len(affine.bias) == 2
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
-        widest = max(kernel.shape[1] for kernel in self.kernels)
-        return (2 if gradients else 1) * widest * self.present.shape[1]
+        block = self.present.shape[1]
+        sizes = [weights.affine.kernel.shape for weights in self.weights if weights.affine is not None]
+        return (2 if gradients else 1) * max(max(n * min(m, block), m * block) for n, m in sizes)
+
+
+class Gates(NamedTuple):
+    """Gates of a layer's nodes, shape (masks, nodes), and what these are when off, (nodes, examples or 1), or None."""
+
+    on: Float[Array, "masks nodes"]
+    off: Float[Array, "nodes _"] | None
+
+
+class _Layer(NamedTuple):
+    """A step with its gates and its weights."""
+
+    gates: Gates | None
+    weights: Weights
+    step: Step
 
 
 def _sums(
-    gates: Float[Array, "masks inputs"],
-    kernel: Float[Array, "inputs outputs"],
-    bias: Float[Array, " outputs"],
-    values: Float[Array, "*masks inputs block"],
+    gates: Gates | None, affine: Affine | None, values: Float[Array, "*masks inputs block"]
 ) -> Float[Array, "masks outputs block"]:
     """Return what a layer makes of its gated inputs, before its activation."""
-    folded = gates[:, :, None] * kernel[None]
-    return products.einsum("mio,ie->moe" if values.ndim == 2 else "mio,mie->moe", folded, values) + bias[None, :, None]
+    if affine is None:
+        return values if gates is None else _gated(gates, values)
+    kernel, bias, values = _operands(gates, affine, values)
+    specs = {(2, 3): "io,mie->moe", (3, 2): "mio,ie->moe", (3, 3): "mio,mie->moe"}
+    return products.einsum(specs[kernel.ndim, values.ndim], kernel, values) + bias[:, :, None]
 
 
-def _folded(
-    gates: Float[Array, "masks inputs"], kernel: Float[Array, "inputs outputs"], bias: Float[Array, " outputs"]
+def _operands(
+    gates: Gates | None, affine: Affine, values: Float[Array, "*masks inputs block"]
+) -> tuple[Array, Array, Array]:
+    """Return the kernel, the bias and the values of a product: of all masks, or with an axis (masks,) in front.
+
+    Gates are folded into the kernel where that is less to compute.
+    """
+    kernel, bias = affine.kernel, affine.bias[None]
+    if gates is None:
+        return kernel, bias, values
+    on, off = gates
+    varies = off is not None and off.shape[1] > 1
+    # Of few examples the values are fewer numbers than the kernels.
+    if len(affine.bias) > values.shape[-1] or (varies and values.ndim == 3):
+        return kernel, bias, _gated(gates, values)
+    folded = on[:, :, None] * kernel[None]
+    if off is None:
+        return folded, bias, values
+    if not varies:
+        return folded, bias + (1 - on) @ (off * kernel), values
+    both = jnp.concatenate([folded, (1 - on)[:, :, None] * kernel[None]], axis=1)
+    return both, bias, jnp.concatenate([values, off])
+
+
+def _gated(gates: Gates, values: Float[Array, "*masks nodes block"]) -> Float[Array, "masks nodes block"]:
+    found = gates.on[:, :, None] * (values if values.ndim == 3 else values[None])
+    return found if gates.off is None else found + (1 - gates.on)[:, :, None] * gates.off[None]
+
+
+def _with_bias(
+    kernel: Float[Array, "masks inputs outputs"], bias: Float[Array, "_ outputs"]
 ) -> Float[Array, "masks outputs more"]:
-    """Return a layer's kernel with the gates of its inputs folded in, and the bias as the last of its inputs."""
-    last = jnp.broadcast_to(bias[None, :, None], (len(gates), len(bias), 1))
-    return jnp.concatenate([gates[:, None] * kernel.T[None], last], axis=2)
+    """Return kernels, turned, with the bias as the last of the inputs."""
+    last = jnp.broadcast_to(bias[:, :, None], (len(kernel), bias.shape[1], 1))
+    return jnp.concatenate([jnp.swapaxes(kernel, 1, 2), last], axis=2)
 
 
 def _with_one(values: Float[Array, "*masks inputs block"]) -> Float[Array, "*masks more block"]:
@@ -153,106 +234,139 @@ def _with_one(values: Float[Array, "*masks inputs block"]) -> Float[Array, "*mas
     return jnp.concatenate([values, jnp.ones_like(values[..., :1, :])], axis=-2)
 
 
-def _product(
-    folded: Float[Array, "masks outputs inputs"], values: Float[Array, "*masks inputs block"]
-) -> Float[Array, "masks outputs block"]:
-    """Multiply each mask's kernel by its values, or by those that all masks share."""
-    return products.einsum("moi,ie->moe" if values.ndim == 2 else "moi,mie->moe", folded, values)
+def build(loss: NetworkLoss) -> tuple[Dense | None, str]:
+    """Build the dense plan of a network; return it, or None, and the reason in words.
 
-
-@jax.custom_vjp
-def _margins_of_relu(
-    folded: Float[Array, "masks outputs inputs"],
-    outgoing: Float[Array, "masks outputs"],
-    values: Float[Array, "*masks inputs block"],
-) -> Float[Array, "masks block"]:
-    """Return sum_o outgoing_o relu(sum_i folded_oi values_i).
-
-    Backwards, the derivative by outgoing_o is the sum over examples of those whose sum passes, times that sum; the sum
-    is linear in folded_oi, and so is the derivative: it comes from the product that gives the derivative by folded_oi.
-    So activations are neither kept nor read again.
+    Outputs at random gates must agree with those of the gated network.
     """
-    return _forwards(folded, outgoing, values)[0]
-
-
-def _forwards(folded: Array, outgoing: Array, values: Array) -> tuple[Array, tuple[Array, ...]]:
-    sums = _product(folded, values)
-    if not device.here().is_cpu:
-        # One kernel; term by term every node would take another.
-        return (outgoing[:, :, None] * jax.nn.relu(sums)).sum(axis=1), (folded, outgoing, values, sums)
-    if sums.shape[1] > MOST_TERMS:
-        return jnp.einsum("mo,moe->me", outgoing, jax.nn.relu(sums)), (folded, outgoing, values, sums)
-    # Term by term the compiler keeps them out of memory.
-    terms = [outgoing[:, node, None] * jnp.where(sums[:, node] > 0, sums[:, node], 0) for node in range(sums.shape[1])]
-    return sum(terms[1:], start=terms[0]), (folded, outgoing, values, sums)
-
-
-def _backwards(kept: tuple[Array, ...], change: Float[Array, "masks block"]) -> tuple[Array, Array, Array | None]:
-    folded, outgoing, values, sums = kept
-    passed = jnp.where(sums > 0, change[:, None], 0)
-    shared = values.ndim == 2
-    weights = products.einsum("moe,ie->moi" if shared else "moe,mie->moi", passed, values)
-    # Values that all masks share are data.
-    by_values = None if shared else products.einsum("moi,moe->mie", folded * outgoing[:, :, None], passed)
-    return weights * outgoing[:, :, None], (folded * weights).sum(axis=2), by_values
-
-
-_margins_of_relu.defvjp(_forwards, _backwards)
-
-
-def build(network: Any, loss: NetworkLoss) -> tuple[Dense | None, str]:
-    """Build the dense plan of an MLP with all hidden nodes gated; return it, or None, and the reason in words."""
-    apply = getattr(loss.network.network, "apply", None)
-    if not is_plain(network) or getattr(apply, "call", None) is not None:
-        return None, "network is no plain sweeps.MLP"
-    layers = list(network.layers)
-    gated = [(part.layer, part.kind, len(part.numbers)) for part in loss.network.wiring.gates if not part.is_tied]
-    if gated != [(f"layers/{index}", "unit", layer.out_features) for index, layer in enumerate(layers[:-1])]:
-        return None, "not every hidden layer is gated"
     if loss.loss not in LOSSES.values():
         return None, f"no closed form for the loss {loss.loss.name}"
-    inputs, targets, mask = loss.examples.inputs, loss.examples.targets, loss.examples.mask
-    if inputs.ndim != 2 or mask is not None:
-        return None, "inputs are sequences, or have a mask"
-    hidden = ACTIVATIONS[network.activation](layers[0](inputs)).T
-    if loss.network.off is not None or loss.examples.reference is not None:
-        return None, "nodes that are off are not zero"
-    if any(_is_narrow(layer) for layer in layers):
-        return None, "network computes in less than single precision"
-    if not _stays_finite(hidden, network):
-        return None, "activations may be infinite or NaN"
-    zero = jnp.zeros((), hidden.dtype)
-    return Dense(
-        blocks.split(hidden, LARGEST_BLOCK),
-        blocks.split(jnp.moveaxis(targets, 0, -1), LARGEST_BLOCK),
-        blocks.split(jnp.ones(len(inputs), hidden.dtype), LARGEST_BLOCK),
-        tuple(layer.kernel[...] for layer in layers[1:]),
-        tuple(
-            jnp.broadcast_to(zero, layer.out_features) if layer.bias is None else layer.bias[...]
-            for layer in layers[1:]
-        ),
-        network.activation,
-        network.output_activation,
+    examples, network = loss.examples, loss.network
+    if examples.mask is not None:
+        return None, "examples have a mask"
+    if not isinstance(network.network, chains.Network):
+        return None, "a function applies its gates itself"
+    has_off = network.off is not None or examples.reference is not None
+    try:
+        chain = chains.read(network.network, network.wiring.sites, has_off, network.params, examples.inputs)
+    except chains.Unchained as why:
+        return None, f"no multilayer perceptron from its first gates on: {why}"
+    hidden, off, weights = _computed(loss, chain)
+    split = partial(blocks.split, largest=LARGEST_BLOCK)
+    hidden, has_other = split(hidden), examples.reference is not None
+    number = len(hidden)
+    plan = Dense(
+        hidden,
+        split(jnp.moveaxis(examples.targets, 0, -1)),
+        split(jnp.ones(len(examples), hidden.dtype)),
+        weights,
+        tuple(split(one) if has_other else jnp.broadcast_to(one[None], (number, *one.shape)) for one in off),
+        network.wiring,
+        chain,
         loss.loss,
-        len(inputs),
-    ), f"every hidden layer of an MLP is gated, {len(layers) - 1} in all"
+        len(examples),
+    )
+    random = np.random.default_rng(0).uniform(-0.5, 1.5, (4, plan.nodes)) * np.array([[1], [1], [0], [-1]])
+    trial = _tried(plan, loss, jnp.asarray(random, hidden.dtype))
+    # The square root leaves as much room for larger gates.
+    if not float(trial.largest) < np.sqrt(float(jnp.finfo(hidden.dtype).max)):
+        return None, "activations may be infinite or NaN"
+    if not trial.agrees:
+        return None, "no multilayer perceptron from its first gates on, as random gates show"
+    layers = sum(step.kernel is not None for step in chain.steps)
+    reason = f"every hidden layer of a multilayer perceptron is gated, {len(chain.sites)} in all"
+    if len(chain.sites) < layers:
+        reason = f"a multilayer perceptron from its first gates on, with gates on {len(chain.sites)} layers"
+    return replace(plan, kink=_kink(trial.slopes)), reason
 
 
-def _is_narrow(layer: nnx.Linear) -> bool:
-    return any(jnp.finfo(dtype).bits < 32 for dtype in (layer.dtype, layer.kernel[...].dtype) if dtype is not None)
+@partial(jax.jit, static_argnames="chain")
+def _computed(
+    loss: NetworkLoss, chain: Chain
+) -> tuple[Float[Array, "first examples"], tuple[Float[Array, "_ _"], ...], tuple[Weights, ...]]:
+    """Return the values on which the first gates act, what nodes are when off, and the weights behind them."""
+    parts = jax.lax.map(partial(_given, loss, chain), loss.parts())
+
+    def joined(values: Float[Array, "parts nodes part"]) -> Float[Array, "nodes examples"]:
+        return jnp.moveaxis(values, 0, 1).reshape(values.shape[1], -1)[:, : len(loss.examples)]
+
+    hidden, off = parts
+    varies = loss.examples.reference is not None
+    return joined(hidden), tuple(joined(one) if varies else one[0] for one in off), chain.weights(loss.network.params)
 
 
-def _stays_finite(hidden: Float[Array, "first examples"], network: MLP) -> bool:
-    """Whether no activation can overflow, so that no gate of zero meets infinity.
+def _given(loss: NetworkLoss, chain: Chain, part: Examples) -> tuple[Array, tuple[Array, ...]]:
+    """Return the values of the first nodes with gates for a part of the examples, and of each site's nodes when off."""
+    network = loss.network
+    (hidden,) = chain.values(network.params, part.inputs, [chain.first])
+    if part.reference is not None:
+        return hidden, tuple(chain.values(network.params, part.reference, range(len(chain.sites))))
+    if network.off is None:
+        return hidden, ()
+    off = network.off if isinstance(network.off, tuple) else network.wiring.spread(network.off).values()
+    return hidden, tuple((values[0] if isinstance(values, tuple) else values).reshape(-1, 1) for values in off)
 
-    Sums with gates of one bound the activations. The limit, the square root of the largest number, leaves as much room
-    for larger gates.
+
+class _Trial(NamedTuple):
+    """What a trial of a plan shows.
+
+    Attributes
+    ----------
+    largest : a bound on all values that gates multiply, for gates of at most one
+    agrees : whether outputs are those of the gated network
+    slopes : derivatives, at SIZES, of the function before the last product, if it may be relu; otherwise None
     """
-    bound = np.abs(np.asarray(hidden, np.float64)).max(axis=1)
-    bounds = [bound]
-    for layer in list(network.layers)[1:-1]:
-        bias = 0 if layer.bias is None else np.abs(np.asarray(layer.bias[...], np.float64))
-        # Activations do not exceed their sums, except softplus, by log 2 at most, and sigmoid, which is at most 1.
-        bound = bound @ np.abs(np.asarray(layer.kernel[...], np.float64)) + bias + 1
-        bounds.append(bound)
-    return bool(np.concatenate(bounds).max() < np.sqrt(float(jnp.finfo(hidden.dtype).max)))
+
+    largest: Float[Array, ""]
+    agrees: Shaped[Array, ""]
+    slopes: Float[Array, " sizes"] | None
+
+
+@jax.jit
+def _tried(plan: Dense, loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> _Trial:
+    part = jax.tree.map(lambda leaf: leaf[0], loss.parts())
+    wanted = jax.lax.map(lambda vector: loss.network(vector, part.inputs, part.reference), gates)
+    found = plan.outputs(gates, *_given(loss, plan.chain, part))
+    finite = jnp.isfinite(wanted)
+    allowed = np.sqrt(jnp.finfo(wanted.dtype).eps) * jnp.where(finite, jnp.abs(wanted), 0).max()
+    same = (found == wanted) | (jnp.isnan(found) & jnp.isnan(wanted))
+    agrees = jnp.where(finite, jnp.abs(found - wanted) <= allowed, same).all()
+    return _Trial(_bound(plan), agrees, _slopes(plan))
+
+
+def _bound(plan: Dense) -> Float[Array, ""]:
+    """Return a bound on all values that gates multiply, so that no gate of zero meets infinity.
+
+    Sums of absolute values bound sums. A function's results are bounded by twice the largest at SHARES of the bound.
+    """
+    bound, largest = jnp.abs(plan.hidden).max(axis=(0, 2)), []
+    for step, weights in zip(plan.chain.steps, plan.weights, strict=True):
+        if step.site is not None:
+            off = [jnp.abs(plan.off[step.site]).max(axis=(0, 2))] if plan.off else []
+            bound = jnp.maximum(bound, *off) if off else bound
+            largest.append(bound.max())
+        if weights.affine is not None:
+            bound = bound @ jnp.abs(weights.affine.kernel) + jnp.abs(weights.affine.bias)
+        if step.piece is not None and step.piece.axes[1] is not None:
+            trial = bound[:, None] * jnp.asarray(SHARES, bound.dtype)[None]
+            bound = 2 * jnp.abs(plan.chain.run(step.piece, trial[None], weights.constants)).max(axis=(0, 2))
+    return jnp.stack(largest).max()
+
+
+def _slopes(plan: Dense) -> Float[Array, " sizes"] | None:
+    if len(plan.chain.steps) < 2 or plan.chain.steps[-2].site is None:
+        return None
+    piece, affine = plan.chain.steps[-2].piece, plan.weights[-2].affine
+    if piece is None or affine is None or not chains.is_maximum_with_zero(piece, plan.chain.program):
+        return None
+    sizes = jnp.broadcast_to(jnp.asarray(SIZES, plan.dtype), (1, len(affine.bias), len(SIZES)))
+    return jax.jvp(lambda values: plan.chain.run(piece, values, ()), (sizes,), (jnp.ones_like(sizes),))[1][0, 0]
+
+
+def _kink(slopes: Float[Array, " sizes"] | None) -> float | None:
+    """Return the derivative at zero of a function that is relu but for it."""
+    if slopes is None:
+        return None
+    found = np.asarray(slopes, np.float64)
+    is_relu = (found[SIZES != 0] == (SIZES[SIZES != 0] > 0)).all()
+    return float(found[SIZES == 0][0]) if is_relu else None

@@ -65,15 +65,35 @@ class Flat(NamedTuple):
     def values(self, leaves: Iterable[jax.Array], inputs: jax.Array) -> dict[int, Any]:
         """Return all values, given the leaves of parameters and state, and the inputs."""
         values = dict(self.constants) | dict(zip(self.paths, leaves, strict=True)) | {self.input: inputs}
+        return self._run(self.operations, values)
+
+    def weights(self, leaves: Iterable[jax.Array]) -> dict[int, Any]:
+        """Return the values that do not depend on inputs, given the leaves of parameters and state."""
+        of_weights = self.numbers_of_weights()
+        operations = [operation for operation in self.operations if of_weights.issuperset(operation.results)]
+        return self._run(operations, dict(self.constants) | dict(zip(self.paths, leaves, strict=True)))
+
+    def numbers_of_weights(self) -> set[int]:
+        """Return the numbers of the values that do not depend on inputs."""
+        known = {*self.constants, *self.paths}
         for operation in self.operations:
+            if known.issuperset(operation.operands):
+                known.update(operation.results)
+        return known
+
+    def _run(self, operations: Iterable[Operation], values: dict[int, Any]) -> dict[int, Any]:
+        for operation in operations:
             results = operation.run([values[operand] for operand in operation.operands])
             values.update(zip(operation.results, results, strict=True))
         return values
 
 
-def flat(program: Program) -> Flat:
-    """Return a program as a list. Loops and elementwise functions with their own derivative stay single operations."""
-    writer = _Writer()
+def flat(program: Program, has_derivatives: bool = False) -> Flat:
+    """Return a program as a list of operations; loops are single ones.
+
+    Functions with a derivative of their own stay single operations if they are elementwise, or if ``has_derivatives``.
+    """
+    writer = _Writer(has_derivatives)
     inputs = [writer.number(variable.aval) for variable in program.jaxpr.invars]
     (output,) = writer.write(program.jaxpr, program.consts, inputs, ())
     paths = dict(zip(inputs, program.leaves, strict=False))
@@ -83,7 +103,8 @@ def flat(program: Program) -> Flat:
 class _Writer:
     """Numbers values and lists operations."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_derivatives: bool) -> None:
+        self.has_derivatives = has_derivatives
         self.operations: list[Operation] = []
         self.avals: list[Any] = []
         self.constants: dict[int, Any] = {}
@@ -116,8 +137,8 @@ class _Writer:
 
     def _results(self, equation: JaxprEqn, operands: tuple[int, ...], here: Frame) -> list[int]:
         body, elementwise = tracing.body(equation), is_elementwise(equation)
-        # An elementwise function keeps a derivative of its own.
-        if body is not None and not (elementwise and equation.primitive.name in tracing.OWN_DERIVATIVE):
+        is_whole = (elementwise or self.has_derivatives) and equation.primitive.name in tracing.OWN_DERIVATIVE
+        if body is not None and not is_whole:
             return self.write(body.jaxpr, body.consts, operands, here)
         results = [self.number(variable.aval) for variable in equation.outvars]
         self.operations.append(Operation(equation, operands, tuple(results), elementwise))

@@ -130,7 +130,7 @@ class Network:
             If a place is within a while loop.
         """
         read = self._read(params, inputs)
-        if read is not self.first and _outline(read.program.jaxpr) != _outline(self.first.program.jaxpr):
+        if read is not self.first and outline(read.program.jaxpr) != outline(self.first.program.jaxpr):
             raise InputError("inputs: with inputs of this shape the network is another program")
         return self._noted(read, params, inputs, keys)
 
@@ -212,9 +212,9 @@ def _off_at(place: Place, number: int, site: Site, off: Any, read: ReadProgram) 
     return jnp.broadcast_to(jnp.expand_dims(whole, steps), (*lengths, *inner))
 
 
-def _outline(jaxpr: Jaxpr) -> list[Any]:
+def outline(jaxpr: Jaxpr) -> list[Any]:
     """Return the nested names of operations: programs of equal outlines have the same places."""
-    return [(eqn.primitive.name, [_outline(body.jaxpr) for body in tracing.bodies(eqn)]) for eqn in jaxpr.eqns]
+    return [(eqn.primitive.name, [outline(body.jaxpr) for body in tracing.bodies(eqn)]) for eqn in jaxpr.eqns]
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

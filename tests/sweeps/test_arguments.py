@@ -106,7 +106,7 @@ class TestObjective:
 
     @pytest.mark.parametrize("loss", ["cross_entropy", None])
     def test_a_network_that_is_called_in_another_way_is_no_plain_one(self, loss):
-        # The dense plan knows how an MLP is called by itself.
+        # The dense plan reads the call, too.
         problem = helpers.PROBLEMS["two layers"]
         found = sweeps.Objective(
             helpers.network(problem),

@@ -10,7 +10,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import device
-from sweeps.plans import dense, preferred_batch
+from sweeps.plans import margins, preferred_batch
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import AFFINE, LAYERED, PROBLEMS, SMALL
@@ -86,7 +86,7 @@ def test_masks_may_be_bool(name):
     ("sizes", "activation"), [((2, 4, 3, 2), "relu"), ((2, 3, 2, 3, 2), "relu"), ((2, 3, 2, 2), "tanh")]
 )
 def test_margins_of_several_layers(sizes, activation, most_terms, x64, monkeypatch):
-    monkeypatch.setattr(dense, "MOST_TERMS", most_terms)
+    monkeypatch.setattr(margins, "MOST_TERMS", most_terms)
     # With another number of examples jit compiles anew.
     problem = helpers.problem(sizes, activation, "cross_entropy", 2, examples=12 + most_terms, seed=12)
     gates = np.concatenate([reference.masks(problem.nodes), helpers.partial_gains(problem.nodes)])
