@@ -39,7 +39,7 @@ class Dense:
     hidden : values on which the first gates act, shape (blocks, nodes of the layer, block)
     targets : shape (blocks, block), or (blocks, outputs, block)
     present : 1 for an example, 0 for padding, shape (blocks, block)
-    weights : of each step
+    arrays : of each step
     off : what nodes are when they are off, for each site, shape (blocks, nodes of the site, block), or
         (blocks, nodes of the site, 1) if it is the same for all examples; empty for zero
     wiring : which gate each node has
@@ -55,7 +55,7 @@ class Dense:
     hidden: Float[Array, "blocks first block"]
     targets: Shaped[Array, "blocks ..."]
     present: Float[Array, "blocks block"]
-    weights: tuple[Weights, ...]
+    arrays: tuple[Weights, ...]
     off: tuple[Float[Array, "blocks _ _"], ...]
     wiring: Wiring = field(metadata=dict(static=True))
     chain: Chain = field(metadata=dict(static=True))
@@ -122,7 +122,7 @@ class Dense:
         each = [Gates(*both) for both in zip(of_nodes, off or [None] * len(of_nodes), strict=True)]
         return [
             _Layer(None if step.site is None else each[step.site], weights, step)
-            for step, weights in zip(self.chain.steps, self.weights, strict=True)
+            for step, weights in zip(self.chain.steps, self.arrays, strict=True)
         ]
 
     def _after(self, layers: "list[_Layer]", values: Array) -> Array:
@@ -156,13 +156,13 @@ class Dense:
     @property
     def _has_margin(self) -> bool:
         """Whether the loss depends on the difference of two logits alone."""
-        affine, ends = self.weights[-1].affine, self.chain.steps[-1].piece is None
+        affine, ends = self.arrays[-1].affine, self.chain.steps[-1].piece is None
         return self.loss.name == "cross_entropy" and ends and affine is not None and len(affine.bias) == 2
 
     def floats_per_mask(self, gradients: bool) -> int:
         """Return how many numbers are held in memory for each gate vector of a batch."""
         block = self.present.shape[1]
-        sizes = [weights.affine.kernel.shape for weights in self.weights if weights.affine is not None]
+        sizes = [weights.affine.kernel.shape for weights in self.arrays if weights.affine is not None]
         return (2 if gradients else 1) * max(max(n * min(m, block), m * block) for n, m in sizes)
 
 
@@ -340,7 +340,7 @@ def _bound(plan: Dense) -> Float[Array, ""]:
     Sums of absolute values bound sums. A function's results are bounded by twice the largest at SHARES of the bound.
     """
     bound, largest = jnp.abs(plan.hidden).max(axis=(0, 2)), []
-    for step, weights in zip(plan.chain.steps, plan.weights, strict=True):
+    for step, weights in zip(plan.chain.steps, plan.arrays, strict=True):
         if step.site is not None:
             off = [jnp.abs(plan.off[step.site]).max(axis=(0, 2))] if plan.off else []
             bound = jnp.maximum(bound, *off) if off else bound
@@ -356,7 +356,7 @@ def _bound(plan: Dense) -> Float[Array, ""]:
 def _slopes(plan: Dense) -> Float[Array, " sizes"] | None:
     if len(plan.chain.steps) < 2 or plan.chain.steps[-2].site is None:
         return None
-    piece, affine = plan.chain.steps[-2].piece, plan.weights[-2].affine
+    piece, affine = plan.chain.steps[-2].piece, plan.arrays[-2].affine
     if piece is None or affine is None or not chains.is_maximum_with_zero(piece, plan.chain.program):
         return None
     sizes = jnp.broadcast_to(jnp.asarray(SIZES, plan.dtype), (1, len(affine.bias), len(SIZES)))
