@@ -135,11 +135,11 @@ def test_ties_on_the_last_layer_are_affine():
         np.testing.assert_allclose(one, same, rtol=1e-10)
 
 
-def test_a_tied_mlp_takes_no_plan_of_untied_nodes():
+def test_a_tied_mlp_takes_the_dense_plan_in_its_own_order():
     network = sweeps.MLP((2, 3, 3, 2))
     swapped = Tied("layers/0", nodes=[[2], [1], [0]], name="unit")
     found = sweeps.Objective(network, (INPUTS, TARGETS), sites=[swapped, "layers/1"])
-    assert found.nodes == sweeps.Objective(network, (INPUTS, TARGETS)).nodes and found.plan.name == "vmapped"
+    assert found.nodes == sweeps.Objective(network, (INPUTS, TARGETS)).nodes and found.plan.name == "dense"
     whole = sweeps.Objective(network, (INPUTS, TARGETS))
     gates = np.array([[0.0, 1, 1, 1, 1, 1]])
     np.testing.assert_allclose(found.evaluate(gates).loss, whole.evaluate(gates[:, [2, 1, 0, 3, 4, 5]]).loss, rtol=1e-6)
