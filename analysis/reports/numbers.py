@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.lognormal import ks_distance_by_chance
 from analysis.numbers import Numbers
-from analysis.reports import plane, walks
+from analysis.reports import examples, measures, plane, walks
 from analysis.reports.results import SweepResults
 from analysis.reports.tables import p_value_text
 
@@ -31,6 +31,8 @@ def add(n: Numbers, results: SweepResults) -> None:
     if results.layers is not None:
         _add_layers(n, results, results.layers)
     walks.add_numbers(n, results.walks, results.unit)
+    measures.add_numbers(n, results.metrics, results.probabilities)
+    examples.add_numbers(n, results.examples, results.unit)
     plane.add_numbers(n, results.plane)
 
 

@@ -12,14 +12,14 @@ import xarray as xr
 
 from analysis import best, density, figures, layers, lognormal, removal, runs, samples
 from analysis.layers import Groups
-from analysis.reports import plane, walks
+from analysis.reports import examples, measures, plane, walks
 
 #: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
 LEVEL = 0.05
 #: Where `sweeps run` puts the sweep.
 GROUP = "sweeps/main"
 #: Variables that are large and of which a report needs little or nothing: they stay on disk.
-LARGE = ("gates", "log_loss", "loss_gradient", "log_loss_gradient")
+LARGE = ("gates", "log_loss", "loss_gradient", "log_loss_gradient", "example_loss")
 #: Designs that evaluate all masks of a kind, each once.
 ENUMERATIONS = ("Hypercube", "LeaveOneOut")
 #: Designs whose masks are independent draws, or may be.
@@ -126,6 +126,16 @@ class SweepResults:
     def walks(self) -> walks.WalkResults | None:
         """What flip paths show, where the sweep holds their draws."""
         return walks.measure(self.sweep) if self.design in WALKS and not self.summary else None
+
+    @cached_property
+    def metrics(self) -> xr.Dataset | None:
+        """What `measures.measure` says of the metrics, where there are some."""
+        return measures.measure(self.sweep, "probability" if self.probabilities else None, self.independent)
+
+    @cached_property
+    def examples(self) -> examples.ExampleResults | None:
+        """What the losses of examples show, where the sweep keeps them."""
+        return examples.measure(self.sweep, self.design == "LeaveOneOut")
 
     @property
     def probabilities(self) -> list[float]:

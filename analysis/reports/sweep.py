@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis import figures, runs
 from analysis.numbers import Numbers
-from analysis.reports import numbers, plane, tables, walks
+from analysis.reports import examples, measures, numbers, plane, tables, walks
 from analysis.reports.results import LEVEL, SweepResults, measure
 from analysis.reports.writing import publish
 
@@ -44,6 +44,7 @@ def draw(results: SweepResults) -> dict[str, Figure]:
     drawn |= walks.draw(results.walks, full, results.unit)
     if results.layers is not None:
         drawn["layers"] = figures.layers.overview(results.layers)
+    drawn |= measures.draw(results.metrics, results.sweep) | examples.draw(results.examples, results.unit)
     return drawn | plane.draw(results.plane)
 
 

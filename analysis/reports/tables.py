@@ -6,7 +6,7 @@ import xarray as xr
 from analysis import layers
 from analysis.formatting import listed_nodes, short_labels
 from analysis.lognormal import RESAMPLES
-from analysis.reports import walks
+from analysis.reports import examples, measures, walks
 from analysis.reports.results import SweepResults
 from analysis.tables import Column, Table
 
@@ -145,6 +145,9 @@ def sites(results: SweepResults) -> Table:
 def all_tables(results: SweepResults) -> list[Table]:
     """Make every table that the results allow."""
     made = [losses(results), log_losses(results)]
+    if results.metrics is not None:
+        made.append(measures.table(results.metrics, results.probabilities, not results.summary))
+    made += examples.all_tables(results.examples, results.unit)
     if "distinct_masks" in results.losses:
         made.append(masks(results))
     if results.nodes is not None:

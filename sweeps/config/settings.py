@@ -245,8 +245,9 @@ class SweepSettings(Settings):
     in the file also a table from names of your own to these."""
     gradients: bool = True
     """Whether to compute gate gradients."""
-    keep: Literal["draws", "summary"] = "draws"
-    """Every draw, or counts, moments, histograms and the best masks in constant memory."""
+    keep: Literal["draws", "examples", "summary"] = "draws"
+    """Every draw; every draw with the loss of each example; or counts, moments, histograms and the best masks in
+    constant memory."""
     batch_size: Count | None = None
     """Gate vectors evaluated together; by default the plan chooses."""
     micro_batch: Count | None = None

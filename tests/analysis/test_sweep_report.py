@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -10,7 +11,7 @@ import analysis
 from analysis import derived, reports, runs
 from analysis.figures import style
 from analysis.numbers import Numbers
-from analysis.reports import numbers, sweep, tables
+from analysis.reports import examples, numbers, sweep, tables
 from analysis.reports.results import measure
 from analysis.runs import Run
 from tests import drawing
@@ -207,6 +208,81 @@ def test_off_values_are_told_in_text_and_captions(name, html):
     assert swept and all(note in one.replace("&#39;", "'") for one in swept)
     assert results_of(data).plane is not None and 'id="figure-plane' not in text  # where off nodes are zero
     assert "(1 − g) c, where c is its mean over 30" in text and text.split("In short")[0].count("off node") == 1
+
+
+def with_metrics(data, examples=9):
+    """The sweep with a metric, one value of which is not finite, and losses of examples, of which the last has none."""
+    random, loss = np.random.default_rng(1), data["loss"]
+    right = 1 / (1 + loss.values.astype(float))
+    right.flat[3] = np.nan
+    data["right_share"] = loss.dims, right, dict(long_name="share of right classes", units="1")
+    values = loss.values[..., None] * random.uniform(0.5, 1.5, (*loss.shape, examples))
+    data["example_loss"] = (*loss.dims, "example"), values
+    data["full_example_loss"] = "example", np.linspace(0.1, 0.3, examples)
+    return data.assign_coords(example=np.arange(examples), counted=("example", [1] * (examples - 1) + [0]))
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "leave one out", "flip paths", "hypercube"])
+def test_metrics_and_losses_of_examples(name, html, tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "BLOCK", 100)  # a few masks at a time
+    data = with_metrics(SWEEPS[name]())
+    text = html(data)
+    assert "Metrics" in text and "Examples" in text and 'id="figure-metrics"' in text and 'id="figure-examples"' in text
+    assert ('id="figure-metrics_by_probability"' in text) == (name == "bernoulli")
+    table = pd.read_csv(tmp_path / "tables" / "metrics.csv")
+    rows = data["right_share"].values if name == "bernoulli" else [data["right_share"].values]
+    known = [row[np.isfinite(row)] for row in rows]
+    ddof = int(name == "bernoulli")
+    np.testing.assert_allclose(table["mean"], [row.mean() for row in known])
+    np.testing.assert_allclose(table["sd"], [row.std(ddof=ddof) for row in known])
+    np.testing.assert_allclose(table["quantile_95"], [np.quantile(row, 0.95) for row in known])
+    assert list(table["left_out"]) == ([1, 1, 0] if name == "bernoulli" else [1])
+    if name == "bernoulli":
+        np.testing.assert_allclose(table["mean_error"], [row.std(ddof=1) / len(row) ** 0.5 for row in known])
+    if name == "flip paths":
+        paths = data["right_share"].values[0].mean(axis=1)
+        paths = paths[np.isfinite(paths)]
+        np.testing.assert_allclose(table["mean_error"], paths.std(ddof=1) / len(paths) ** 0.5)
+    losses = data["example_loss"].values.reshape(-1, 9)[:, :8]
+    losses = losses[np.isfinite(losses).all(axis=1)]
+    change = losses.mean(axis=0) - np.linspace(0.1, 0.3, 9)[:8]
+    found = pd.read_csv(tmp_path / "tables" / "examples.csv")
+    assert list(found["example"]) == list(np.argsort(-change)) and "of 8 examples is above" in text
+    np.testing.assert_allclose(found["change"], np.sort(change)[::-1])
+    np.testing.assert_allclose(found["sd"], losses.std(axis=0)[np.argsort(-change)])
+    assert (tmp_path / "tables" / "examples_of_nodes.csv").exists() == (name == "leave one out")
+
+
+def test_the_example_that_each_node_matters_for(html, tmp_path):
+    data = with_metrics(SWEEPS["leave one out"]())
+    html(data)
+    found = pd.read_csv(tmp_path / "tables" / "examples_of_nodes.csv").set_index("node")
+    rise = (data["example_loss"] - data["full_example_loss"]).values[:, :8]
+    labels = list(map(str, data["node"].values))
+    assert list(found["example"][labels]) == list(rise.argmax(axis=1))
+    np.testing.assert_allclose(found["rise"][labels], rise.max(axis=1))
+    np.testing.assert_allclose(found["share"][labels], (rise > 0).mean(axis=1))
+    assert list(found["rise"]) == sorted(found["rise"], reverse=True)
+
+
+def test_the_metrics_of_a_summary_are_those_of_its_draws(html, tmp_path):
+    data = with_metrics(bernoulli())
+    values = data["right_share"].values[:, 0]
+    halves = np.split(values, 2, axis=1)
+    held = summary_of(bernoulli()).isel(chain=[0, 0])
+    moments = dict(
+        count=lambda half: np.isfinite(half).sum(axis=1),
+        mean=lambda half: np.nanmean(half, axis=1),
+        variance=lambda half: np.nanvar(half, axis=1, ddof=1),
+        skewness=lambda half: half[:, 0],
+    )
+    for name, moment in moments.items():
+        held[f"right_share_{name}"] = ("probability", "chain"), np.stack([moment(half) for half in halves], axis=1)
+    held["draws"] = held["draws"] // 2
+    results = results_of(held)
+    expected = results_of(data).metrics
+    for name in ("mean", "sd", "error", "left_out"):
+        np.testing.assert_allclose(results.metrics[name], expected[name])
 
 
 def test_settings_of_other_designs_are_left_out(html):

@@ -55,6 +55,9 @@ def many():
 def number():
     return 3
 
+def margin(outputs, targets):
+    return jnp.abs(outputs[..., 1] - outputs[..., 0])
+
 def function():
     params = {"kernel": np.eye(2, 3, dtype=np.float32), "out": np.ones((3, 2), np.float32)}
     return lambda params, inputs: jnp.tanh(inputs @ params["kernel"]) @ params["out"], params
@@ -92,6 +95,7 @@ def refused(swept, tmp_path, capsys):
     """The line with which a file is refused, before anything is made."""
 
     def of(keys, base=BASE, name="refused"):
+        capsys.readouterr()
         with pytest.raises(SystemExit) as stopped:
             swept(keys, base, name)
         assert stopped.value.code == 2 and not (tmp_path / name).exists()
@@ -230,6 +234,21 @@ class TestOffValues:
     )
     def test_refusals(self, line, message, refused):
         assert re.search(message, refused(f"off = {line}"))
+
+
+class TestMetrics:
+    def test_they_and_losses_of_examples_are_those_of_python(self, swept, refused):
+        keys = "design = 'leave_one_out'\ngradients = false\nkeep = 'examples'\n"
+        found = swept(keys + "metrics = { right = 'accuracy', margin = 'own_models:margin' }")
+        from own_models import margin
+
+        own = objective(metrics={"right": "accuracy", "margin": margin})
+        expected = sweeps.sweep(own, sweeps.LeaveOneOut(), gradients=False, keep="examples")
+        for name in ("loss", "right", "margin", "example_loss", "full_example_loss"):
+            np.testing.assert_array_equal(found[name], expected[name])
+        assert "kl" in swept(keys + "metrics = 'kl'", name="named")
+        assert "sweep.metrics: module own_models has no gap" in refused("metrics = ['kl', 'own_models:gap']")
+        assert "metrics: the name loss is taken" in refused("metrics = { loss = 'kl' }")
 
 
 class TestNetworks:

@@ -96,7 +96,7 @@ FINE = {
     "sweep": dict(
         design=among("bernoulli", "fixed_size", "flip_paths", "leave_one_out", "hypercube", "masks"), sites=sites,
         probability=each(number(lambda value: 0 <= value <= 1), distinct=True), on=whole(0), draws=count, chains=count,
-        seed=seed, gradients=flag, keep=among("draws", "summary"), batch_size=count,
+        seed=seed, gradients=flag, keep=among("draws", "examples", "summary"), batch_size=count,
         paths=count, flips=count, layer=text, masks=file, micro_batch=count, off=off,
         tied=lambda value: value in ({}, []), metrics=metrics,
         plan=among("auto", "affine", "fused", "dense", "vmapped"), precision=among("highest", "high", "default"),
@@ -119,7 +119,7 @@ OF_DESIGN = {
 WORDS = [
     "", "relu", "rolu", "circle", "spiral", "digits", "text", "code", "bernoulli", "fixed_size", "hypercube", "summary",
     "leave_one_out", "draws", "auto", "highest", "squared_error", "optax:huber_loss", "a/b", "1", "one.npy", "masks",
-    "mean", "kl", "flip_paths", "nan", "true", "ä\t$",
+    "mean", "kl", "examples", "flip_paths", "nan", "true", "ä\t$",
 ]  # fmt: skip
 NUMBERS = [0, 1, 2, 3, 7, -1, 2**31 - 1, 2**31, 2**32, 2**63, 2**64 - 1, 2**64, 2**70, 10**400]
 FLOATS = [0.0, -0.0, 0.25, 0.5, 1.0, 1.5, -0.5, 1e3, 1e7, 1e-38, 1e39, 1e308, math.nan, math.inf, -math.inf]
