@@ -1,6 +1,7 @@
 from . import best as best
 from . import claims as claims
 from . import density as density
+from . import examples as examples
 from . import explorer as explorer
 from . import export as export
 from . import families as families

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis import checks, runs
+from analysis.errors import InputError
 
 #: Most rows of a CSV file that are written at a time, and most numbers in them.
 ROWS, CELLS = 2**16, 2**23
@@ -135,25 +137,33 @@ def _rows(data: xr.Dataset, dims: tuple[Any, ...], inner: Any, labels: list[str]
     return pd.DataFrame(columns)
 
 
-def to_arviz(data: xr.Dataset) -> Any:
+def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataArray] | None = None) -> Any:
     """Return a sweep as ArviZ has it: an InferenceData (ArviZ 0.x) or a DataTree (1.x), with the group ``posterior``.
 
     Parameters
     ----------
     data : xarray.Dataset
-        A sweep with draws: dimensions `chain` and `draw`. Flip paths and probabilities are further dimensions.
+        A sweep with draws: dimensions `chain` and `draw`. Flip paths and probabilities are further dimensions, unless
+        the sweep has the losses of examples (``keep="examples"``): then it is one probability's.
+    log_likelihood : callable, optional
+        Of the losses of examples (mean over an example's positions), their log likelihood; by default minus a
+        cross-entropy, summed over the positions. Other losses need it: a squared error, with a standard deviation s,
+        has ``lambda loss: -loss / (2 * s**2) - np.log(s * np.sqrt(2 * np.pi))`` for one output.
 
     Returns
     -------
     arviz.InferenceData or xarray.DataTree
-        ArviZ calls draws a posterior; of Bernoulli masks they are independent.
+        ArviZ calls draws a posterior; of Bernoulli masks they are independent. With the losses of examples also the
+        group ``log_likelihood``, which ``arviz.loo`` and ``arviz.compare`` read; without examples of which nothing
+        counts.
 
     Raises
     ------
     TypeError
         If the data are no Dataset.
     ValueError
-        If they have no dimension `chain` or `draw`.
+        If they have no dimension `chain` or `draw`; or, with losses of examples, further dimensions, or a loss that is
+        no log likelihood.
 
     Examples
     --------
@@ -164,9 +174,37 @@ def to_arviz(data: xr.Dataset) -> Any:
     checks.dataset_with("data", data, (), ("chain", "draw"))
     import arviz  # here, because it imports pyplot, which analysis is to leave alone
 
-    name = "convert_to_inference_data" if hasattr(arviz, "convert_to_inference_data") else "convert_to_datatree"
-    convert = getattr(arviz, name)
+    groups: dict[str, Any] = {"posterior": data.drop_dims("example", errors="ignore")}
+    if "example_loss" in data:
+        groups = {name: _of_one(group) for name, group in groups.items()}
+        groups["log_likelihood"] = _log_likelihoods(_of_one(data), log_likelihood)
+    groups = {name: group.transpose("chain", "draw", ...) for name, group in groups.items()}
     with warnings.catch_warnings():
         # ArviZ 0.23 announces 1.0 whenever it is used.
         warnings.simplefilter("ignore", FutureWarning)
-        return convert(data.transpose("chain", "draw", ...))
+        if hasattr(arviz, "InferenceData"):
+            return arviz.InferenceData(**groups)
+        return xr.DataTree.from_dict(groups)
+
+
+def _of_one(data: xr.Dataset) -> xr.Dataset:
+    """Return a sweep without a dimension of probabilities, of which it may have one."""
+    if data.sizes.get("probability", 1) > 1 or "step" in data.dims:
+        raise InputError(
+            "data must be draws of one probability, of which ArviZ takes each example as an observation: select one, "
+            "such as data.isel(probability=0)"
+        )
+    return data.squeeze("probability") if "probability" in data.dims else data
+
+
+def _log_likelihoods(data: xr.Dataset, function: Callable[[xr.DataArray], xr.DataArray] | None) -> xr.Dataset:
+    """Return the log likelihood of each example, by draw."""
+    known, loss = ("cross_entropy", "binary_cross_entropy"), data.attrs.get("loss")
+    if function is None and loss not in known:
+        raise InputError(
+            f"data: the loss is {loss}, and only a cross-entropy is minus a log likelihood; give log_likelihood= a "
+            "function of the losses of examples"
+        )
+    losses = data["example_loss"].astype(np.float64).isel(example=data["counted"].values > 0)
+    found = -losses * losses["counted"] if function is None else function(losses)
+    return xr.Dataset({"targets": found})

@@ -1,0 +1,135 @@
+"""Examples: what each node is worth to each example, from the losses of examples that a sweep has kept."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from analysis import checks, samples
+from analysis.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+Parts = Iterator[tuple[Floats, Floats]]
+
+#: Losses that are read at a time.
+BLOCK = 2**22
+
+
+def node_effects(sweep: xr.Dataset) -> xr.Dataset:
+    """Give what each node's being on changes in the loss of each example, and in the mean loss.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        Made with ``keep="examples"``: draws with `gates`, flip paths, a whole hypercube, or a leave-one-out sweep.
+
+    Returns
+    -------
+    xarray.Dataset, (node, example)
+        `effect`, the mean loss of the example with the node on minus that with it off, in the unit of the loss:
+        negative where the example needs the node. For draws over all of them, other nodes on or off at random; for a
+        hypercube over all masks; for leave-one-out the loss with all nodes on minus that without this one.
+        `effect_error`, its standard error; 0 where nothing is random. `node_effect` and `node_effect_error` (node,),
+        the same of the mean loss: the mean of `effect` over examples, with the weights `counted`. A dimension
+        `probability` stays. NaN where the node was never on, or never off, or a loss is not finite.
+
+    Raises
+    ------
+    TypeError
+        If `sweep` is no Dataset.
+    ValueError
+        If the losses of examples are not in it, or its gates lie between 0 and 1.
+
+    Notes
+    -----
+    With n1 masks that have the node on and n0 that have it off, mean1 - mean0 has the variance
+    sum_d u_d**2 * D / (D - 1) over the D draws, with u_d = sum (l - mean1) / n1 over the masks of draw d that have it
+    on, minus sum (l - mean0) / n0 over the others. A draw of flip paths has many masks, which are not independent.
+    """
+    checks.dataset_with("sweep", sweep, ("loss", "example_loss", "full_example_loss"), ("node", "example"))
+    if "probability" in sweep.dims:
+        parts = samples.parts(sweep, "probability", "sweep")
+        return xr.concat([node_effects(one) for one in parts], "probability", data_vars="all", coords="minimal")
+    if "draw" in sweep.dims:
+        checks.dataset_with("sweep", sweep, ("gates",), ("chain",))
+        found = _of_masks(sweep)
+    else:
+        found = _of_masks(sweep) if "mask" in sweep.dims else _left_out(sweep)
+    effect, error = found
+    data = xr.Dataset(
+        {
+            "effect": (("node", "example"), effect[:, :-1]),
+            "effect_error": (("node", "example"), error[:, :-1]),
+            "node_effect": ("node", effect[:, -1]),
+            "node_effect_error": ("node", error[:, -1]),
+        },
+        attrs={name: sweep.attrs[name] for name in ("loss", "unit", "off", "design") if name in sweep.attrs},
+    )
+    names = [name for name in ("node", "layer", "example", "counted", "probability") if name in sweep.coords]
+    return data.assign_coords({name: sweep[name].load() for name in names})
+
+
+def _left_out(sweep: xr.Dataset) -> tuple[Floats, Floats]:
+    """Changes of the losses of examples, and of the mean loss, by the node that is left out."""
+    without = np.column_stack([sweep["example_loss"].transpose("node", "example"), sweep["loss"]]).astype(np.float64)
+    full = np.append(sweep["full_example_loss"].values.astype(np.float64), sweep.attrs["full_loss"])
+    return full - without, np.zeros_like(without)
+
+
+def _parts(sweep: xr.Dataset) -> Parts:
+    """Yield gates (draws, steps, nodes) of 0 and 1, and losses (draws, steps, examples + 1), the mean loss last."""
+    along, nodes = "mask" if "mask" in sweep.dims else "draw", sweep.sizes["node"]
+    most = max(1, BLOCK // (sweep["example_loss"].size // sweep.sizes[along] + 1))
+    for chain in samples.parts(sweep, "chain" if along == "draw" else None, "sweep"):
+        for start in range(0, sweep.sizes[along], most):
+            part = chain.isel({along: slice(start, start + most)})
+            number = part.sizes[along]
+            if along == "mask":
+                gates = np.arange(start, start + number)[:, None] >> np.arange(nodes) & 1
+            else:
+                gates = part["gates"].transpose("draw", ..., "node").values
+            if not np.isin(gates, (0, 1)).all():
+                raise InputError("sweep: a node must be on or off, gates of 0 or 1, got partial gains")
+            losses = part["example_loss"].transpose(along, ..., "example").values
+            mean = part["loss"].transpose(along, ...).values[..., None]
+            both = np.concatenate([losses, mean], axis=-1).astype(np.float64)
+            yield gates.reshape(number, -1, nodes).astype(np.float64), both.reshape(number, -1, both.shape[-1])
+
+
+def _of_masks(sweep: xr.Dataset) -> tuple[Floats, Floats]:
+    """Differences of means between masks that have a node on and off, (nodes, examples + 1), and their errors."""
+    draws = masks = 0
+    on, centre = np.zeros((sweep.sizes["node"], 1)), np.zeros(0)
+    of_on, total, squares_on, squares = (np.zeros(()) for _ in range(4))
+    for gates, losses in _parts(sweep):
+        # Distances from one mask's losses: squares of the losses themselves would lose their digits.
+        centre = centre if centre.size else losses[0, 0]
+        flat, far = gates.reshape(-1, gates.shape[-1]), (losses - centre).reshape(-1, losses.shape[-1])
+        draws, masks, on = draws + len(gates), masks + len(flat), on + flat.sum(axis=0)[:, None]
+        of_on, total = of_on + flat.T @ far, total + far.sum(axis=0)
+        squares_on, squares = squares_on + flat.T @ far**2, squares + (far**2).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = masks - on
+        mean_on, mean_off = of_on / on, (total - of_on) / off
+        # Of one mask a draw, products of what is on and off vanish.
+        spread = (squares_on - on * mean_on**2) / on**2 + (squares - squares_on - off * mean_off**2) / off**2
+        if masks > draws and "mask" not in sweep.dims:
+            spread = _spread_of_draws(sweep, centre, on, off, mean_on, mean_off)
+        error = np.sqrt(np.maximum(spread, 0) * (draws / np.float64(draws - 1)))
+    effect = mean_on - mean_off
+    return effect, np.where(np.isfinite(effect), 0.0, np.nan) if "mask" in sweep.dims else error
+
+
+def _spread_of_draws(
+    sweep: xr.Dataset, centre: Floats, on: Floats, off: Floats, mean_on: Floats, mean_off: Floats
+) -> Floats:
+    """Sums over draws, each with several masks, of the square of what a draw adds to a difference of means."""
+    found = np.zeros_like(mean_on)
+    for gates, losses in _parts(sweep):
+        for masks, far in zip(gates, losses - centre, strict=True):
+            number, with_node = masks.sum(axis=0)[:, None], masks.T @ far
+            rest = far.sum(axis=0) - with_node
+            found += ((with_node - number * mean_on) / on - (rest - (len(masks) - number) * mean_off) / off) ** 2
+    return found
