@@ -117,7 +117,7 @@ def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Row]:
 def _matching(site: Site, pattern: str) -> list[Row]:
     """Return the copies of a site that a pattern names, or of a call of it."""
     copies = range(len(site.copies))
-    if _fits(site, site.path, pattern) or pattern in site.makers:
+    if _fits(site, site.path, pattern) or any(patterns.fits(maker, pattern) for maker in site.makers):
         return [Row(site, copy) for copy in copies]
     path, at, number = pattern.rpartition("@")
     if at and number.isdigit() and int(number) < site.calls:

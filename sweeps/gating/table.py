@@ -5,7 +5,7 @@ from typing import Any
 
 from sweeps import program
 from sweeps.examples import checked_inputs
-from sweeps.gating import attaching
+from sweeps.gating import attaching, hints
 from sweeps.program import Site
 
 
@@ -21,7 +21,7 @@ class Table(tuple[Site, ...]):
     opaque: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """The sites as text in columns."""
+        """The sites as text in columns, and what to write for heads, experts and blocks."""
         lines: list[tuple[str, ...]] = [("path", "kind", "nodes", "gated", "read by", "cannot be gated")]
         lines += [
             (site.path, site.kind, str(site.size), "yes" if site.default else "no", _shortened(site.reads), site.reason)
@@ -33,7 +33,7 @@ class Table(tuple[Site, ...]):
         text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
         if self.opaque:
             text.append(f"Taken for mixing the nodes that they read: {', '.join(self.opaque)}")
-        return "\n".join(text)
+        return "\n".join(text + hints.hints(self))
 
 
 def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = None, call: Any = None) -> Table:
@@ -48,7 +48,8 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = Non
     -------
     Table of ``Site``: everything that makes nodes, in the order of the program; whether it is gated by default; its
         readers; and the reason if it cannot be gated. ``stream:path`` is the residual stream behind a layer that only
-        adds to it; the network's inputs come last. A selection may also name ``input:path``, what a layer reads, and
+        adds to it; the network's inputs come last. Lines below the table say what to write for one gate a head with all
+        that makes it, an expert or a block. A selection may also name ``input:path``, what a layer reads, and
         ``output:path``, what a layer makes before its activation.
 
     Raises

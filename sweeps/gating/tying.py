@@ -29,7 +29,10 @@ class Tied:
         Patterns and types of layers, as ``sites=`` of ``sweeps.Objective`` takes them.
     groups : int, optional
         Number of gates: the nodes of each path, in order, are cut into so many equal groups, and the groups of the same
-        number share a gate. 1: everything that the paths name has one gate.
+        number share a gate. 1: everything that the paths name has one gate. Nodes of which an attention makes heads are
+        grouped by head, also where a layer makes queries, keys and values together. Where heads share keys and values
+        (grouped queries), it is at most the number of heads that have keys: a gate is then for the queries that share
+        them.
     name : str
         What a gate is called: ``head`` makes ``blocks/0 head 3``.
     each : str, optional
@@ -111,6 +114,7 @@ class Tied:
             index = [_numbered(row, self.nodes) for row in rows]
             return self._named(layer, tuple(range(len(self.nodes))), rows, index)
         if self.groups is not None:
+            _check_heads(rows, self.groups)
             index = [_in_groups(row, self.groups) for row in rows]
             return self._named(layer, tuple(range(self.groups)), rows, index)
         numbers = rows[0].site.numbers
@@ -214,10 +218,28 @@ def _without_side(path: str) -> str:
 
 
 def _in_groups(row: Row, groups: int) -> np.ndarray:
-    nodes = row.site.nodes
+    """Return the group of each node: of its head where an attention makes heads of the nodes."""
+    nodes, heads, head_of = row.site.nodes, row.site.heads, row.site.head_of
     if nodes % groups:
         raise InputError(f"sites: {row.path} has {nodes} nodes, not so many times {groups}")
+    if head_of is not None and heads and heads % groups == 0:
+        return head_of // (heads // groups)
+    if head_of is not None and groups > 1 and (not heads or (np.diff(head_of) < 0).any()):
+        raise InputError(
+            f"sites: {row.path} makes queries, keys and values together, whose heads are no {groups} groups of nodes "
+            "in a row: give nodes= lists of the nodes of each gate"
+        )
     return np.arange(nodes) // (nodes // groups)
+
+
+def _check_heads(rows: Sequence[Row], groups: int) -> None:
+    """Refuse groups that would tie a head's queries with keys of other heads, where fewer heads have keys."""
+    known = {row.path: row.site.heads for row in rows if row.site.heads}
+    least = min(known.values(), default=0)
+    fits = all(heads % groups == 0 for heads in known.values())
+    if not fits and (len(set(known.values())) > 1 or groups % least):
+        listed = ", ".join(f"{path} {heads}" for path, heads in known.items())
+        raise InputError(f"sites: {groups} groups do not fit the numbers of heads ({listed}): give groups={least}")
 
 
 def _numbered(row: Row, groups: Iterable[Group]) -> np.ndarray:

@@ -4,6 +4,7 @@ A node's gate stands at the last value that all its ways to EXIT go through. Nod
 calls of a layer are one site, and so are the parts of what a layer makes.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
@@ -359,9 +360,11 @@ class Placing:
             default=bool(places) and not reason and self._is_default(group.sources[0]),
             reads=", ".join(dict.fromkeys(self._in_words(word) for word in words)),
             reason=reason,
-            makers=tuple(dict.fromkeys(self.name_of(s.path) for made in group.sources for s in made)),
+            makers=tuple(dict.fromkeys(self.name_of(root_of(s).path) for made in group.sources for s in made)),
             places=places,
             own_places=places_at(self._own),
+            shape=first.sizes if math.prod(first.sizes) == len(numbers) else (),
+            head_of=_head_of(group, numbers),
         )
 
     def _order(self, word: str) -> tuple[int, str]:
@@ -395,6 +398,20 @@ class Placing:
         if not jnp.issubdtype(value.aval.dtype, jnp.floating):
             return f"its values are {value.aval.dtype}, no floating-point numbers"
         return "its nodes are mixed with others before a gate can stand: give it a value of its own"
+
+
+def _head_of(group: Group, numbers: list[int]) -> np.ndarray | None:
+    """Return the head that an attention makes of each node, or None; see ``Site``."""
+    if group.first.kind == "head":
+        return np.arange(len(numbers))
+    made = [source for own in group.sources for source in own]
+    known = [(source.labels, source.head_of) for source in made if source.head_of is not None]
+    if not known or len(known) < len(made):
+        return None
+    found = np.full(len(numbers), -1)
+    for labels, head_of in known:
+        found[np.searchsorted(numbers, labels)] = head_of
+    return found if len({int(head_of.max()) for _, head_of in known}) == 1 else np.full(len(numbers), -1)
 
 
 def _unread(path: str, nodes: int) -> Site:

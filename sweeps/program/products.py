@@ -26,21 +26,25 @@ class Products(Flow):
         if name == "conv_general_dilated":
             return self._filtered(equation, left, right, aval, key)
         nodes = [(value, places) for value, _, places in sides if value.kind == "nodes"]
+        batch = range(len(equation.params["dimension_numbers"][1][0]))
         heads = [(value, places) for value, places in nodes if all(source.kind == "head" for source in value.sources)]
         on = heads if len(heads) == 1 else nodes
         if len(on) == 1 and not _is_summed(*on[0]):
             value, places = on[0]
+            _note_heads(nodes, batch)
             word = "attention" if len(nodes) == 2 else ""
             more = dict(ids=_rest(value, places, ndim), traits=value.traits, word=word)
             return self.new("nodes", aval, key=(*key, 0), sources=value.sources, **more)
-        batch = range(len(equation.params["dimension_numbers"][1][0]))
         shared = [any(value.ids.shape[a] > 1 for a, out in places.items() if out in batch) for value, places in nodes]
         if nodes and all(shared) and all(_is_summed(value, places) or len(nodes) == 2 for value, places in nodes):
+            _note_heads(nodes, batch)
             return self._head(nodes, batch, aval, key)
         rests = [_rest(value, places, ndim).size for value, places in nodes]
         if self._has_heads_in_queries(nodes, rests, len(batch)):
+            _note_heads(nodes, batch)
             return self._head([nodes[int(np.argmax(rests))]], batch, aval, key)
         all_summed = len(nodes) == 2 and max(rests) == 1
+        _note_heads(nodes if all_summed else [], batch)
         return self.new("data", aval, word="attention" if all_summed else "product with data")
 
     @staticmethod
@@ -68,7 +72,7 @@ class Products(Flow):
             shape = "x".join(map(str, value.aval.shape))
             path, reason = f"constant {shape}", "its kernel is closed over: give it as a part of params"
         axes = tuple(value.axes[axis] for axis in order) if value.axes else tuple(order)
-        like = self.like(path, kind, ids.size, axes=axes, stack=value.stack, reason=reason)
+        like = self.like(path, kind, ids.size, axes=axes, stack=value.stack, reason=reason, sizes=tuple(sizes))
         return self.made(key, aval, ids, like, word=f"read by {path}")
 
     def _filtered(self, equation: JaxprEqn, left: Value, right: Value, aval: Any, key: Key) -> Value:
@@ -123,6 +127,21 @@ def _summed_axes(equation: JaxprEqn) -> list[tuple[int, ...]]:
         numbers = equation.params["dimension_numbers"]
         return [(numbers.lhs_spec[1],), (numbers.rhs_spec[1],)]
     return [tuple(axes) for axes in equation.params["dimension_numbers"][0]]
+
+
+def _note_heads(nodes: list[Any], batch: range) -> None:
+    """Note the head of each query, key or value in a product of two activations that takes all of them."""
+    for value, places in nodes if len(nodes) == 2 else []:
+        source = value.first
+        if source.kind == "head" or len(np.unique(value.ids)) < len(source.labels) or value.ids.min() < 0:
+            continue
+        is_summed = _is_summed(value, places)
+        shape = [n if a in places and (is_summed or places[a] in batch) else 1 for a, n in enumerate(value.ids.shape)]
+        at = np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), value.ids.shape)
+        # Keys that several heads share stand at the places of all: the first one counts.
+        first = np.full(len(source.labels), at.size)
+        np.minimum.at(first, value.ids.ravel(), at.ravel())
+        source.head_of = np.unique(first, return_inverse=True)[1]
 
 
 def _is_summed(value: Value, places: dict[int, int]) -> bool:

@@ -49,6 +49,9 @@ class Site:
     places : of the gates, at least one for each call of the layer
     own_places : of the nodes' own values, where they are not the same: before these are pooled, or spread in another
         way over positions; here gates stand that mix nodes with off values
+    shape : numbers of nodes along the axes of the kernel that makes them; empty where they are a part of these
+    head_of : the head that an attention makes of each node, shape (nodes,); -1 where queries and keys that are made
+        together have different numbers of heads; None where none does
     """
 
     path: str
@@ -65,6 +68,8 @@ class Site:
     makers: tuple[str, ...] = field(default=(), compare=False)
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
     own_places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+    shape: tuple[int, ...] = field(default=(), compare=False)
+    head_of: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -75,6 +80,11 @@ class Site:
     def labels(self) -> list[str]:
         """Names of all nodes, such as ``layers/0 unit 3``."""
         return [f"{copy} {self.kind} {number}" for copy in self.copies for number in self.numbers]
+
+    @property
+    def heads(self) -> int:
+        """Number of heads that an attention makes of the nodes; 0 where none does, or where that cannot be told."""
+        return 0 if self.head_of is None else int(self.head_of.max()) + 1
 
     @property
     def calls(self) -> int:

@@ -34,6 +34,8 @@ class Source:
     is_embedding : whether the nodes are rows of a table
     reason : why the nodes cannot be gated, if the operation that makes them decides it
     vertex : number of the first value that holds the nodes
+    sizes : of the axes of the parameter along which the nodes are numbered
+    head_of : the head that an attention makes of each node, shape (nodes,); None where none does
     """
 
     order: int
@@ -47,6 +49,8 @@ class Source:
     is_embedding: bool = False
     reason: str = ""
     vertex: int = EXIT
+    sizes: tuple[int, ...] = ()
+    head_of: np.ndarray | None = None
 
 
 @dataclass(eq=False)

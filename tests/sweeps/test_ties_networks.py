@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import Tied
-from tests.sweeps import helpers
-from tests.sweeps.zoo import Gates, dense, gelu, normal, random_like, relu, softmax, weights, xp
+from sweeps import Tied, gating
+from tests.sweeps import helpers, zoo_attention, zoo_dense, zoo_gated  # noqa: F401
+from tests.sweeps.zoo import MODELS, Gates, dense, gelu, normal, random_like, relu, softmax, weights, xp
 
 SERIES = normal(2, 4, 3)
 
@@ -98,6 +98,78 @@ def test_queries_that_share_keys_are_tied_with_them():
         return {"query": np.repeat(g, 4), "key": np.repeat(g, 2), "value": np.repeat(g, 2), "head": np.repeat(g, 2)}
 
     hold(grouped, params, sites, [f"query + key + value group {group}" for group in range(2)], gates)
+
+
+def fused(p, x, gate):
+    """Two heads, whose queries, keys and values one layer makes, one after the other."""
+    q, k, v = xp.split(gate("qkv", dense(p["qkv"], x)).reshape(2, 4, 6, 2), 3, 2)
+    scores = softmax(xp.einsum("bqhw,bkhw->bhqk", q, k))
+    return dense(p["out"], xp.einsum("bhqk,bkhw->bqhw", scores, v).reshape(2, 4, 4))
+
+
+def test_heads_of_a_layer_that_makes_queries_keys_and_values_together():
+    def gates(g):
+        return {"qkv": np.tile(np.repeat(g, 2), 3)}
+
+    params = weights(qkv=(3, 12), out=(4, 3))
+    hold(fused, params, {"qkv unit": (2, "head")}, ["qkv head 0", "qkv head 1"], gates)
+
+
+def groups_of(name, sites):
+    apply, params, inputs, _ = MODELS[name].build()
+    return gating.attach(apply, inputs, sites, params=params).wiring
+
+
+@pytest.mark.parametrize(
+    ("name", "sites", "message"),
+    [
+        (
+            "grouped queries by the library",
+            Tied("q unit", "k", "v", groups=4),
+            r"4 groups do not fit the numbers of heads \(q 4, k 2, v 2\): give groups=2",
+        ),
+        ("grouped queries", Tied("q unit", "kv", groups=4), r"numbers of heads \(q 4, kv 2\): give groups=2"),
+        ("fused queries keys and values", {"qkv unit": 6}, "makes queries, keys and values together, .* give nodes="),
+    ],
+)
+def test_groups_that_would_tie_a_query_with_another_heads_key_are_refused(name, sites, message):
+    with pytest.raises(ValueError, match=message):
+        groups_of(name, sites)
+
+
+HINTS = {
+    "transformer": [
+        "a gate for a head with all that makes it: "
+        'sites=sweeps.Tied("blocks/*/attention/query", "blocks/*/attention/key", "blocks/*/attention/value", '
+        '"blocks/*/attention", groups=2, name="head", each="blocks/*/attention")',
+        "a gate for each of blocks/*, on all that leaves it: "
+        'sites=sweeps.Tied("blocks/*/attention/out", "blocks/*/down", groups=1, name="block", each="blocks/*")',
+    ],
+    "scan over blocks": [
+        "a gate for a head with all that makes it",
+        "a gate for each of blocks/*, on all that leaves it",
+    ],
+    "rotary embedding": ['sites=sweeps.Tied("q unit", "k", "v", "q head", groups=2, name="head")'],
+    "grouped queries": [
+        'a gate for the queries that share a key, with it: sites=sweeps.Tied("q unit", "kv", "q head", gr'
+    ],
+    "experts": [
+        'a gate for each of 3 parts of a kernel, such as experts: sites=sweeps.Tied("x/up", "x/down", groups=3'
+    ],
+    "skip": [],
+}
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_the_table_says_what_to_write(name):
+    apply, params, inputs, _ = MODELS[name].build()
+    table = gating.sites(apply, inputs, params=params)
+    lines = repr(table).splitlines()[1 + len(table) :]
+    assert len(lines) == len(HINTS[name])
+    for line, hint in zip(lines, HINTS[name], strict=True):
+        assert hint in line
+        sites = eval(line.partition("sites=")[2], {"sweeps": sweeps})
+        assert gating.attach(apply, inputs, sites, params=params).nodes > 0
 
 
 def cell(p, x, gate):
