@@ -182,7 +182,7 @@ def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataA
     with warnings.catch_warnings():
         # ArviZ 0.23 announces 1.0 whenever it is used.
         warnings.simplefilter("ignore", FutureWarning)
-        if hasattr(arviz, "InferenceData"):
+        if hasattr(arviz, "convert_to_inference_data"):
             return arviz.InferenceData(**groups)
         return xr.DataTree.from_dict(groups)
 
