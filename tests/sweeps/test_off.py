@@ -303,3 +303,26 @@ def test_tied_nodes_have_an_off_value_together():
     found = objective.evaluate([[0.2, 0.7]])
     np.testing.assert_allclose(found.loss, losses, **CLOSE)
     np.testing.assert_allclose(found.loss_gradient[0], [slopes[0, 0] + slopes[0, 3], slopes[0, 1]], **CLOSE)
+
+
+def flattened(params, inputs):
+    """Positions are put into one axis with the examples, as some libraries do before a dense layer."""
+    hidden = jnp.tanh(inputs.reshape(-1, 2) @ params["a"])
+    return (hidden @ params["b"]).reshape(*inputs.shape[:2], 2)
+
+
+def test_examples_and_positions_on_one_axis():
+    random = np.random.default_rng(0)
+    params = {"a": random.normal(size=(2, 3)), "b": random.normal(size=(3, 2))}
+    inputs, targets = random.normal(size=(4, 5, 2)), np.zeros((4, 5), int)
+
+    def objective(off, *mask):
+        return sweeps.Objective(flattened, (inputs, targets, *mask), params=params, sites="a", off=off, plan="vmapped")
+
+    gates, hidden = np.array([0.3, 1, 0]), np.tanh(inputs @ params["a"])
+    expected = (gates * hidden + (1 - gates) * hidden.mean(axis=(0, 1))) @ params["b"]
+    np.testing.assert_allclose(objective("mean").outputs(gates), expected, **CLOSE)
+    with pytest.raises(sweeps.InputError, match="so that each position has no mean of its own"):
+        objective(sweeps.off.Mean(positions=False))
+    with pytest.raises(sweeps.InputError, match="so that what does not count cannot be left out"):
+        objective("mean", np.arange(5)[None] < np.array([[1], [2], [5], [3]]))
