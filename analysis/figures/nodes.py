@@ -303,9 +303,11 @@ def _scaled(label: str, power: int) -> str:
 def _write(ax: Axes, table: np.ndarray, limit: float) -> None:
     colors = style.HELPS.reversed()
     decimals = 0 if limit >= 99.5 else 1 if limit >= 9.95 else 2
-    for (row, column), value in np.ndenumerate(table):
+    written = [f"{np.round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") for value in table.ravel()]
+    size = 6.5 if max(map(len, written)) < 5 else 5.6
+    for (row, column), text in zip(np.ndindex(*table.shape), written, strict=True):
+        value = table[row, column]
         if np.isfinite(value):
-            text = f"{np.round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
             light = np.dot(colors(0.5 + 0.5 * value / limit)[:3], (0.299, 0.587, 0.114)) > 0.5
             color = style.BLACK if light else "white"
-            ax.text(column, row, text, ha="center", va="center_baseline", fontsize=6.5, color=color)
+            ax.text(column, row, text, ha="center", va="center_baseline", fontsize=size, color=color)
