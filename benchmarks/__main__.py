@@ -8,7 +8,7 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("sampled", "kept", "cube", "dense", "wide", "paths", "ranking", "pruning", "scaling", "memory")
+NAMES = ("sampled", "kept", "cube", "dense", "wide", "models", "paths", "ranking", "pruning", "scaling", "memory")
 # Those with targets for accelerators, which take a few minutes on one.
 ACCELERATOR = "accelerator"
 OF_ACCELERATOR = ("sampled", "kept", "cube", "dense", "wide", "paths")

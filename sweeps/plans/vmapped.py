@@ -286,6 +286,11 @@ class Prepared:
         return self.plan.floats_per_mask(gradients)
 
 
+def is_vmapped(plan: Any, *others: Any, **more: Any) -> bool:
+    """Whether a plan, the first argument of a function, runs the network itself."""
+    return isinstance(plan, Vmapped)
+
+
 def loss_of(
     network: GatedNetwork,
     examples: Examples,

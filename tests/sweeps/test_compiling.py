@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import sweeps
 from sweeps import compiling
@@ -44,3 +45,40 @@ def test_inside_larger_programs():
     np.testing.assert_allclose(jax.jit(jax.grad(summed))(one), wanted, rtol=1e-6)
     np.testing.assert_allclose(jax.jit(lambda: summed(one))(), np.log(1.5) + np.log(1.75), rtol=1e-6)
     assert jax.eval_shape(summed, VALUES).shape == ()
+
+
+def test_the_library_is_used_where_it_makes_no_mistake(compiled):
+    def logs(values, *, several):
+        first = jnp.log1p(values)
+        return ((first + jnp.log1p(1.5 * values)) if several else jnp.tanh(first)).sum()
+
+    jitted = compiling.jit(logs, static_argnames=("several",), gains=lambda *args, **kwargs: True)
+    jitted(VALUES, several=False)  # what this machine's compiler knows is found out once
+    right = np.tanh(np.log1p(VALUES.astype(float))).sum()
+    compiled.clear()
+    np.testing.assert_allclose(jitted(VALUES[:-1], several=False), right - np.tanh(np.log(2)), rtol=1e-5)
+    assert len(compiled) == 1
+    np.testing.assert_allclose(jitted(VALUES, several=True), RIGHT, rtol=1e-5)
+    compiled.clear()
+    jitted(VALUES, several=True)
+    jitted(VALUES[:-1], several=False)
+    assert not compiled
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_right"),
+    [
+        ("%a = f32[4] log(%x)", True),
+        ("%a = f32[4] log(%x)\n  %b = f32[4] exponential-minus-one(%a)", False),
+        ("%a = f32[4] log-plus-one(%x)\n  %b = f32[4] log-plus-one(%y)", False),
+        ("%a = f32[4] logistic(%x)\n  %b = f32[4] logistic(%y)", True),
+    ],
+)
+def test_mistakes_are_read_in_compiled_programs(lines, is_right):
+    body = f"%part (x: f32[4]) -> f32[] {{\n  {lines}\n}}\n\n"
+    call = "ENTRY %main (x: f32[4]) -> f32[] {\n  ROOT %r = f32[] fusion(%x), kind=kCustom, calls=%NAME, MORE\n}\n"
+    by_library, by_xla = 'backend_config={"kind":"__ynn_fusion"}', "metadata={}"
+    assert compiling.is_right(body + call.replace("NAME", "part").replace("MORE", by_library)) == is_right
+    assert compiling.is_right(body + call.replace("NAME", "part").replace("MORE", by_xla))
+    # What is not found is not trusted.
+    assert not compiling.is_right(body + call.replace("NAME", "other").replace("MORE", by_library))
