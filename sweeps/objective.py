@@ -405,7 +405,7 @@ def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: 
     return gating.of_function(network, len(names), inputs)
 
 
-@partial(compiling.jit, static_argnames=("gradients", "batch_size"), gains=vmapped.is_vmapped)
+@partial(compiling.jit, static_argnames=("gradients", "batch_size"), gains=vmapped.runs_network)
 def evaluate_batches(plan: Plan, gates: Shaped[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
     """Evaluate gate vectors batch by batch inside one call."""
     plan = plan.prepared()

@@ -19,7 +19,7 @@ from sweeps.plans import Computed, preferred_batch
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube
 from sweeps.plans.shared import Shared
-from sweeps.plans.vmapped import is_vmapped
+from sweeps.plans.vmapped import runs_network
 from sweeps.plans.walk import Walk
 
 
@@ -100,7 +100,7 @@ def program(mesh: Mesh, landing: str | None) -> Callable[..., Draws | summaries.
     """
     names = ("batch_size", "gradients", "keep", "keeps_gates", "precision")
     if landing is None:
-        return compiling.jit(partial(evaluate, mesh), names, gains=is_vmapped)
+        return compiling.jit(partial(evaluate, mesh), names, gains=runs_network)
     there = NamedSharding(mesh, PartitionSpec("batches"), memory_kind=landing)
     return compiling.jit(partial(evaluate, mesh), names, out_shardings=there)
 

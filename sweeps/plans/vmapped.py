@@ -286,9 +286,9 @@ class Prepared:
         return self.plan.floats_per_mask(gradients)
 
 
-def is_vmapped(plan: Any, *others: Any, **more: Any) -> bool:
+def runs_network(plan: Any, *others: Any, **more: Any) -> bool:
     """Whether a plan, the first argument of a function, runs the network itself."""
-    return isinstance(plan, Vmapped)
+    return plan.name in ("vmapped", "shared")
 
 
 def loss_of(
