@@ -152,6 +152,10 @@ def _spread(values: Float[Array, " gates"], index: np.ndarray, rest: float) -> A
     if start >= 0 and number > 0 and len(index) % number == 0:
         times = len(index) // number
         if np.array_equal(index, np.repeat(np.arange(start, start + number), times)):
-            return jnp.repeat(values[start : start + number], times)
-    found = values[np.maximum(index, 0)]
-    return found if index.min() >= 0 else jnp.where(index >= 0, found, rest)
+            part = values[start : start + number]
+            return part if times == 1 else jnp.repeat(part, times)
+    if index.min() >= 0:
+        return values[index]
+    # As a move of numbers, which shows of each node on which gate it depends.
+    padded = jnp.concatenate([values, jnp.full(1, rest, values.dtype)])
+    return padded[np.where(index < 0, len(values), index)]
