@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, get_args
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import checks
+from sweeps import checks, patterns
 from sweeps.relevance.matrices import MATRIX, Gradient, MatrixRule
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule
 from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule
@@ -34,7 +33,7 @@ class Rules:
         - ``"path"``: ``"difference"``, summed over short pieces of the straight path from the baseline to the input
 
     first : matrix rule of the first layers; ``matrix`` by default
-    by_layer : matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/*": "gamma"}``; the first that fits
+    by_layer : matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/**": "gamma"}``; the first that fits
 
     Raises
     ------
@@ -84,15 +83,16 @@ class Rules:
         rule = self.first if step.is_first and self.first is not None else self.matrix
         if step.kind != "layer":
             return rule.plain
-        rule = next((other for pattern, other in self.by_layer if fnmatchcase(step.layer, pattern)), rule)
+        rule = next((other for pattern, other in self.by_layer if patterns.fits(step.layer, pattern)), rule)
         return rule if step.kernel is not None else rule.plain
 
     def check_layers(self, program: Program) -> None:
         """Raise ValueError if a pattern fits no layer."""
         layers = [step.layer for step in program.steps if step.kind == "layer"]
         for pattern, _ in self.by_layer:
-            if not any(fnmatchcase(layer, pattern) for layer in layers):
-                raise InputError(f"by_layer: {pattern!r} fits none of the layers {', '.join(layers)}")
+            if not any(patterns.fits(layer, pattern) for layer in layers):
+                hint = patterns.hint(pattern, layers)
+                raise InputError(f"by_layer: {pattern!r} fits none of the layers {', '.join(layers)}{hint}")
 
     def conserve(self, step: Step) -> bool:
         """Whether a step passes on all that it receives, biases and stabilisers included."""
