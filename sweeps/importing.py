@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def load(reference: str, what: str) -> Callable[..., Any]:
         ) from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise InputError(f"{what}: module {module} has no {name}")
+            close = get_close_matches(part.lower(), dir(found), 1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise InputError(f"{what}: module {module} has no {name}{meant}")
         found = getattr(found, part)
     if not callable(found):
         raise InputError(f"{what}: {reference} is no function but {type(found).__name__}")
