@@ -142,6 +142,8 @@ class _Job(NamedTuple):
         with files.within(f"sweep.masks: {masks.masks}") if isinstance(design, Masks) else nullcontext():
             design = design.bound(objective.layers)
             design.sampler(len(objective.nodes))
+        if masks.keep == "examples":
+            objective.plan_of_examples  # noqa: B018  raises where there are no examples
         check_room(objective, design, masks.gradients, masks.keep, folder / STORE / MAIN)
         return objective
 
@@ -151,11 +153,12 @@ class _Job(NamedTuple):
         loss = self.options()["loss"]
         if not self.model.is_trained:
             groups["training"] = datasets.of_history(self._train(loss))
-        if self.model.is_mlp:
-            groups["network"] = datasets.of_network(self.model.network, self.task, loss)
+        model, objective = self.model, self.objective("vmapped")
+        if model.is_mlp:
+            groups["network"] = datasets.of_network(model.network, self.task, loss)
+            if self.settings.sweep.sites or self.settings.sweep.tied:
+                groups["network"].attrs["sites"] = datasets.gated(objective)
         else:
-            objective = self.objective("vmapped")
-            model = self.model
             groups["network"] = datasets.of_model(model.name, model.network, self.task, objective, **self.options())
         return groups
 

@@ -117,13 +117,17 @@ def of_model(name: str, network: Any, task: Task, objective: Objective, **option
     options : dict
         Of ``Objective``.
     """
-    sites = [
-        dict(source=part.layer, kind=part.kind, nodes=len(part.numbers), reads=part.reads) for part in objective.gates
-    ]
     held = nnx.state(network, nnx.Param) if isinstance(network, nnx.Module) else options.get("variables")
     leaves = jax.tree.leaves(options.get("params") if held is None else held)
-    attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=json.dumps(sites))
+    attributes = dict(network=name, parameters=sum(leaf.size for leaf in leaves), sites=gated(objective))
     return xr.Dataset(attrs=attributes | measured(network, task, **options))
+
+
+def gated(objective: Objective) -> str:
+    """Return where a network has gates, in the order of the gate vector, as JSON."""
+    return json.dumps(
+        [dict(source=part.layer, kind=part.kind, nodes=len(part.numbers), reads=part.reads) for part in objective.gates]
+    )
 
 
 def measured(network: Any, task: Task, **options: Any) -> dict[str, float]:

@@ -55,6 +55,9 @@ def many():
 def number():
     return 3
 
+def mean_loss(outputs, targets):
+    return jnp.square(outputs).mean()
+
 def margin(outputs, targets):
     return jnp.abs(outputs[..., 1] - outputs[..., 0])
 
@@ -249,16 +252,20 @@ class TestMetrics:
         assert "kl" in swept(keys + "metrics = 'kl'", name="named")
         assert "sweep.metrics: module own_models has no gap" in refused("metrics = ['kl', 'own_models:gap']")
         assert "metrics: the name loss is taken" in refused("metrics = { loss = 'kl' }")
+        mean = BASE.replace("epochs = 0", "loss = 'own_models:mean_loss'\nbatch_size = 20")
+        assert "one number" in refused("keep = 'examples'", mean)
 
 
 class TestNetworks:
-    def test_nodes_that_share_gates(self, swept, refused):
+    def test_nodes_that_share_gates(self, swept, refused, tmp_path):
         tied = "[[sweep.tied]]\npaths = ['layers/0', 'layers/1']\nname = 'pair'\n"
         found = swept("design = 'hypercube'\n" + tied)
         own = objective(sites=sweeps.Tied("layers/0", "layers/1", name="pair"))
         assert list(found.node.values) == list(own.nodes) and len(own.nodes) == 4
         np.testing.assert_array_equal(found.loss, sweeps.sweep(own, sweeps.Hypercube()).loss)
         groups = "sites = 'layers/1'\n[[sweep.tied]]\nnodes = [{ 'layers/0' = [0, 1] }, { 'layers/0' = [2] }]"
+        gated = xr.open_zarr(tmp_path / "run" / "run.zarr", group="network", consolidated=False).attrs["sites"]
+        assert json.loads(gated) == [{"source": "layers", "kind": "pair", "nodes": 4, "reads": "layers/1, layers/2"}]
         mixed = objective(sites=["layers/1", sweeps.Tied(nodes=[{"layers/0": [0, 1]}, {"layers/0": [2]}])])
         assert list(swept(groups, name="mixed").node.values) == list(mixed.nodes)
         named = "sites = { 'layers/*' = [2, 'half'] }"
