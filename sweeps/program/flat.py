@@ -1,9 +1,10 @@
 """Flat: a traced program as a list of operations on numbered values; calls are inlined."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from sweeps.program import rules, tracing
@@ -12,24 +13,29 @@ from sweeps.program.values import Frame, Key
 
 
 class Operation(NamedTuple):
-    """One operation of a program.
+    """One operation of a program, or several that are one by their meaning.
 
     Attributes
     ----------
-    equation : of the traced program
+    equation : of the traced program; of several operations, the last
     operands, results : numbers of the values that it reads and makes
     is_elementwise : whether it acts on each number by itself
+    loop : what a scan runs
+    word, parts : name of several operations, and these in order
     """
 
     equation: JaxprEqn
     operands: tuple[int, ...]
     results: tuple[int, ...]
     is_elementwise: bool
+    loop: "Loop | None" = None
+    word: str = ""
+    parts: tuple["Operation", ...] = ()
 
     @property
     def name(self) -> str:
-        """Name of the primitive."""
-        return self.equation.primitive.name
+        """Name of the primitive, or of several operations."""
+        return self.word or self.equation.primitive.name
 
     @property
     def params(self) -> dict[str, Any]:
@@ -38,7 +44,62 @@ class Operation(NamedTuple):
 
     def run(self, operands: Sequence[Any]) -> list[Any]:
         """Return the results."""
-        return tracing.bind(self.equation, list(operands))
+        if not self.parts:
+            return tracing.bind(self.equation, list(operands))
+        values = evaluated(self.parts, dict(zip(self.operands, operands, strict=True)))
+        return [values[result] for result in self.results]
+
+
+class Loop(NamedTuple):
+    """What a scan runs, on numbers of the whole program; those of its constants are the numbers outside.
+
+    Attributes
+    ----------
+    operations : of one step, in order
+    constants : how many operands of the scan are constants; carried values and slices follow
+    carried, sliced : numbers, within a step, of what is carried from step to step, and of slices
+    results : numbers of a step's results, the carried ones first
+    length, reverse : number of steps, and whether the last slice is the first step
+    """
+
+    operations: tuple[Operation, ...]
+    constants: int
+    carried: tuple[int, ...]
+    sliced: tuple[int, ...]
+    results: tuple[int, ...]
+    length: int
+    reverse: bool
+
+    def values(self, operands: Sequence[int], outside: Mapping[int, Any]) -> dict[int, Any]:
+        """Return what each step makes, by number, with an axis for the steps in front."""
+        ends = self.constants, self.constants + len(self.carried)
+        start, slices = ([outside[at] for at in part] for part in (operands[ends[0] : ends[1]], operands[ends[1] :]))
+        inside = [*self.carried, *self.sliced, *(at for operation in self.operations for at in operation.results)]
+
+        def step(carry: list[Any], sliced: list[Any]) -> tuple[list[Any], list[Any]]:
+            given = zip((*self.carried, *self.sliced), (*carry, *sliced), strict=True)
+            values = evaluated(self.operations, dict(outside) | dict(given))
+            return [values[at] for at in self.results[: len(carry)]], [values[at] for at in inside]
+
+        stacked = lax.scan(step, start, slices, self.length, self.reverse)[1]
+        return dict(zip(inside, stacked, strict=True))
+
+
+def evaluated(operations: Iterable[Operation], values: dict[int, Any]) -> dict[int, Any]:
+    """Return all values, given those that operations begin with."""
+    for operation in operations:
+        results = operation.run([values[operand] for operand in operation.operands])
+        values.update(zip(operation.results, results, strict=True))
+    return values
+
+
+def every(operations: Iterable[Operation]) -> list[Operation]:
+    """Return operations with those in loops."""
+    return [
+        each
+        for operation in operations
+        for each in ([operation] if operation.loop is None else [*every(operation.loop.operations), operation])
+    ]
 
 
 class Flat(NamedTuple):
@@ -64,14 +125,14 @@ class Flat(NamedTuple):
 
     def values(self, leaves: Iterable[jax.Array], inputs: jax.Array) -> dict[int, Any]:
         """Return all values, given the leaves of parameters and state, and the inputs."""
-        values = dict(self.constants) | dict(zip(self.paths, leaves, strict=True)) | {self.input: inputs}
-        return self._run(self.operations, values)
+        given = dict(self.constants) | dict(zip(self.paths, leaves, strict=True)) | {self.input: inputs}
+        return evaluated(self.operations, given)
 
     def weights(self, leaves: Iterable[jax.Array]) -> dict[int, Any]:
         """Return the values that do not depend on inputs, given the leaves of parameters and state."""
         of_weights = self.numbers_of_weights()
         operations = [operation for operation in self.operations if of_weights.issuperset(operation.results)]
-        return self._run(operations, dict(self.constants) | dict(zip(self.paths, leaves, strict=True)))
+        return evaluated(operations, dict(self.constants) | dict(zip(self.paths, leaves, strict=True)))
 
     def numbers_of_weights(self) -> set[int]:
         """Return the numbers of the values that do not depend on inputs."""
@@ -81,15 +142,9 @@ class Flat(NamedTuple):
                 known.update(operation.results)
         return known
 
-    def _run(self, operations: Iterable[Operation], values: dict[int, Any]) -> dict[int, Any]:
-        for operation in operations:
-            results = operation.run([values[operand] for operand in operation.operands])
-            values.update(zip(operation.results, results, strict=True))
-        return values
-
 
 def flat(program: Program, has_derivatives: bool = False) -> Flat:
-    """Return a program as a list of operations; loops are single ones.
+    """Return a program as a list of operations; loops are single ones with their own list, and of choices all branches run.
 
     Functions with a derivative of their own stay single operations if they are elementwise, or if ``has_derivatives``.
     """
@@ -140,9 +195,35 @@ class _Writer:
         is_whole = (elementwise or self.has_derivatives) and equation.primitive.name in tracing.OWN_DERIVATIVE
         if body is not None and not is_whole:
             return self.write(body.jaxpr, body.consts, operands, here)
+        if equation.primitive.name == "cond":
+            return self._choice(equation, operands, here)
+        loop = self._loop(equation, operands, here) if equation.primitive.name == "scan" else None
         results = [self.number(variable.aval) for variable in equation.outvars]
-        self.operations.append(Operation(equation, operands, tuple(results), elementwise))
+        self.operations.append(Operation(equation, operands, tuple(results), elementwise, loop))
         return results
+
+    def _choice(self, equation: JaxprEqn, operands: tuple[int, ...], here: Frame) -> list[int]:
+        """List all branches, and a selection for each result, as ``jax.vmap`` does."""
+        which, *given = operands
+        branches = enumerate(equation.params["branches"])
+        cases = [self.write(branch.jaxpr, branch.consts, given, (*here, place)) for place, branch in branches]
+        results = [self.number(variable.aval) for variable in equation.outvars]
+        for result, *same in zip(results, *cases, strict=True):
+            chosen = (which, *same)
+            avals = [jax.ShapeDtypeStruct(self.avals[at].shape, self.avals[at].dtype) for at in chosen]
+            (select,) = jax.make_jaxpr(lax.select_n)(*avals).jaxpr.eqns
+            self.operations.append(Operation(select, chosen, (result,), True))
+        return results
+
+    def _loop(self, equation: JaxprEqn, operands: tuple[int, ...], here: Frame) -> Loop:
+        (body,), (fixed, carried) = tracing.bodies(equation), tracing.constants_and_carry(equation)
+        given = [self.number(variable.aval) for variable in body.jaxpr.invars[fixed:]]
+        outside, self.operations = self.operations, []
+        results = self.write(body.jaxpr, body.consts, [*operands[:fixed], *given], here)
+        inside, self.operations = self.operations, outside
+        length, reverse = equation.params["length"], equation.params["reverse"]
+        parts = tuple(given[:carried]), tuple(given[carried:])
+        return Loop(tuple(inside), fixed, *parts, tuple(results), length, reverse)
 
 
 def is_elementwise(equation: JaxprEqn) -> bool:

@@ -5,6 +5,7 @@ from sweeps.relevance.matrices import MATRIX, AlphaBeta, Flat, Gamma, Gradient, 
 from sweeps.relevance.maxima import MAXIMUM, Radial, ReluForm, RescaleMaximum, SoftmaxLimit, Winner
 from sweeps.relevance.methods import METHODS, Rules
 from sweeps.relevance.nonlinearities import NONLINEARITY, Derivative, Guided, Ignore, Repeat, Rescale, Slope
+from sweeps.relevance.products import PRODUCT, Both, Half, RescaleProduct, Signal
 from sweeps.relevance.results import Flow, Ledger, Relevance, Row
 
 __all__ = [
@@ -12,13 +13,16 @@ __all__ = [
     "MAXIMUM",
     "METHODS",
     "NONLINEARITY",
+    "PRODUCT",
     "AlphaBeta",
+    "Both",
     "Derivative",
     "Flat",
     "Flow",
     "Gamma",
     "Gradient",
     "Guided",
+    "Half",
     "Ignore",
     "Ledger",
     "Normalised",
@@ -28,8 +32,10 @@ __all__ = [
     "Repeat",
     "Rescale",
     "RescaleMaximum",
+    "RescaleProduct",
     "Row",
     "Rules",
+    "Signal",
     "Slope",
     "SoftmaxLimit",
     "WSquared",

@@ -12,6 +12,29 @@ from analysis.errors import InputError
 from sweeps import calling, compiling, precision
 
 
+def check_single(function: Any, state: Any, inputs: Array) -> None:
+    """Raise InputError if a network runs with a batch, and not with one example.
+
+    Parameters
+    ----------
+    function : (state, inputs) -> outputs
+    state, inputs : as for ``attribute_function``
+    """
+
+    def shapes(inputs: Any) -> Any:
+        with calling.network(inputs):
+            return jax.eval_shape(lambda state, inputs: function(state, inputs), state, inputs)
+
+    try:
+        shapes(jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype))
+    except (TypeError, ValueError) as error:
+        shapes(inputs)
+        raise InputError(
+            f"the network runs with {len(inputs)} examples and not with one, and relevance is that of single examples: "
+            f"take sizes from inputs.shape[0] where it holds a number of examples"
+        ) from error
+
+
 def check_alone(function: Any, state: Any, inputs: Array) -> None:
     """Raise InputError if the outputs for an example depend on the other examples.
 

@@ -15,7 +15,7 @@ from sweeps import calling, checks, compiling
 from sweeps.examples import on_device
 from sweeps.program import of_nnx
 from sweeps.relevance import reading
-from sweeps.relevance.alone import check_alone
+from sweeps.relevance.alone import check_alone, check_single
 from sweeps.relevance.building import program_of
 from sweeps.relevance.methods import METHODS, Rules
 from sweeps.relevance.offsets import offsets_of
@@ -41,8 +41,10 @@ def attribute(
 
     Parameters
     ----------
-    net : a module, such as an ``MLP`` or an ``nnx.Sequential``, of dense, convolution, normalisation and max- or
-        average-pooling layers, elementwise nonlinearities, and operations that move or add activations
+    net : a module, such as an ``MLP`` or an ``nnx.Sequential``, of dense and convolution layers, attention,
+        normalisations, gated units, scans (recurrent cells), maxima, minima and sums, sorts, elementwise
+        nonlinearities, and operations that move or add activations. The first four methods differentiate all others,
+        and so does ``"integrated_gradients"``
     inputs : floating-point numbers, shape (examples, ...)
     target : number of the output to attribute, a scalar or shape (examples,); by default the largest output of each
         example. Or floating-point start values of shape (examples, outputs): for ``"lrp"`` and other rules for
@@ -53,11 +55,13 @@ def attribute(
         - ``"gradient_x_input"``: a db/da; a bias has bias db/dbias; starts as b
         - ``"deconvnet"``: transposed matrices, and nonlinearities applied to what goes back; starts as 1
         - ``"guided_backprop"``: the same, times the derivative of each nonlinearity; starts as 1
-        - ``"lrp"``: layer-wise relevance propagation, the epsilon rule with biases as inputs; starts as b
+        - ``"lrp"``: layer-wise relevance propagation, the epsilon rule with biases as inputs; starts as b. Factors of a
+          product share halves, what divides is a constant, and softmax goes by its Taylor expansion, as in AttnLRP
         - ``"slope"``: the same without division by sums: Q = R / a goes back by transposed matrices and slopes of
           nonlinearities; starts as b. Equal to ``"lrp"`` with eps = 0
         - ``"deeplift"``: slopes between the activations of the input and of a baseline, the rescale rule; starts as
-          b - b0. In a maximum each object gets the share of the straight path on which it is the largest
+          b - b0. In a maximum each object gets the share of the straight path on which it is the largest; each factor
+          of a product gets the mean of the other over both
         - ``"integrated_gradients"``: gradients at the middles of ``steps`` pieces of the path from a baseline; starts
           as b - b0. Hidden nodes get their conductance
 
@@ -76,9 +80,9 @@ def attribute(
     TypeError
         If the network is no nnx.Module.
     ValueError
-        If an operation has no rule (the message names the layer), a rule or method is unknown, inputs, target or
-        baseline do not fit or are not finite, an option belongs to another method, or outputs for an example depend on
-        other examples.
+        If an operation has no rule (the message names it, the layer, and a method that works), a rule or method is
+        unknown, inputs, target or baseline do not fit or are not finite, an option belongs to another method, or
+        outputs for an example depend on other examples.
 
     Warns
     -----
@@ -87,7 +91,8 @@ def attribute(
 
     References
     ----------
-    S. Bach et al. (2015), On pixel-wise explanations, PLoS ONE 10 (lrp); W. Samek, A. Binder, G. Montavon, S. Bach,
+    S. Bach et al. (2015), On pixel-wise explanations, PLoS ONE 10 (lrp); R. Achtibat et al. (2024), AttnLRP, ICML (lrp
+    in transformers); W. Samek, A. Binder, G. Montavon, S. Bach,
     K.-R. Müller (2017), Evaluating the visualization of what a deep neural network has learned, IEEE TNNLS 28;
     M. D. Zeiler, R. Fergus (2014), ECCV (deconvnet); J. T. Springenberg et al. (2015), Striving for simplicity
     (guided_backprop); A. Shrikumar, P. Greenside, A. Kundaje (2017), ICML (deeplift, rescale); M. Sundararajan,
@@ -159,6 +164,7 @@ def attribute_function(
     target = None if target is None else _target(target, function, state, inputs)
     # With less precision, sums of relevance would have larger errors than the ledger allows.
     with jax.default_matmul_precision("highest"):
+        check_single(function, state, inputs)
         check_alone(function, state, inputs)
         relevance = _attributed(
             function=function, state=state, inputs=inputs, target=target, baseline=baseline, rules=rules, steps=steps
@@ -194,7 +200,10 @@ def _floating(argument: str, values: Any) -> Array:
     with np.errstate(over="ignore"):
         array = on_device(values if isinstance(values, jax.Array) else checks.numbers(argument, values))
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise InputError(f"{argument} must be floating-point numbers, got {array.dtype}")
+        more = ""
+        if argument == "inputs" and jnp.issubdtype(array.dtype, jnp.integer):
+            more = "; of tokens, attribute the rest of the network to their embeddings, by attribute_function"
+        raise InputError(f"{argument} must be floating-point numbers, got {array.dtype}{more}")
     return _finite(argument, array)
 
 
@@ -244,10 +253,10 @@ def _attributed_(
 ) -> Relevance:
     """Attribute each example by itself, under vmap, so that no example changes the relevance of another."""
     single = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype)
-    program = program_of(reading.read(function, state, single))
+    program = program_of(reading.read(function, state, single, rules.differentiates), rules)
     rules.check_layers(program)
     if not rules.needs_baseline:
-        program = program._replace(offsets=offsets_of(program))
+        program = program._replace(offsets=offsets_of(program, rules))
     leaves = jax.tree.leaves(state)
 
     def of_example(inputs: Array, baseline: Array, target: Array | None) -> Relevance:

@@ -1,271 +1,289 @@
 """Building: puts the operations of a network together to steps."""
 
-import math
 import posixpath
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any
 
 from analysis.errors import InputError
 from sweeps.program import rules
 from sweeps.program.flat import Operation
 from sweeps.program.operations import ADDING
+from sweeps.relevance.blocks import COPYING, JOINING, RESHAPING, Block, Blocks
+from sweeps.relevance.methods import Rules
 from sweeps.relevance.node_values import activations_of
+from sweeps.relevance.patterns import SOFTMAX, together, without_stops
+from sweeps.relevance.products import Half
 from sweeps.relevance.reading import Reading
-from sweeps.relevance.steps import Kind, Program, Step
+from sweeps.relevance.refusing import refuse, refuse_choice
+from sweeps.relevance.steps import Program, Step, every
 
-_IDENTITIES = ("convert_element_type", "copy", "copy_p")
-# Operations that scale a number.
-_SCALINGS = rules.LINEAR - ADDING
-_MAXIMA = ("reduce_max", "reduce_window_max")
-# Operations that move numbers, and that sum them.
-_RESHAPING = ("reshape", "transpose", "squeeze", "expand_dims", *_IDENTITIES)
-_COPYING = rules.MOVING.union(("concatenate", "select_n"), _IDENTITIES)
-_LINEAR = _COPYING.union(("reduce_sum", "reduce_window_sum", "cumsum"))
-_WORDS = {
-    "dot_general": "a matrix product of two activations, as in attention (dot_general)",
-    "mul": "a product of two activations, as in a normalisation or a gate that is computed (mul)",
-    "div": "a quotient of two activations, as in a softmax or a normalisation (div)",
-    "scan": "a loop (scan)",
-    "while": "a loop (while)",
-}
+Emit = Callable[[int, Operation, list[int]], None]
+_MAXIMA = ("reduce_max", "reduce_window_max", "reduce_min", "reduce_window_min")
+# Operations that move or sum numbers.
+_LINEAR = COPYING.union(("reduce_sum", "reduce_window_sum", "cumsum", "scatter-add", "scatter-sub"))
+# What changes while operations are added.
+_STATE = ("steps", "blocks", "_makers", "_names", "_uses", "_fixed", "_data")
+_ORDERING = ("sort", "top_k", "approx_top_k")
 
 
-class _Block(NamedTuple):
-    """The operations from the outputs of earlier steps to a value."""
-
-    sources: tuple[int, ...]
-    operations: tuple[int, ...] = ()
-    is_elementwise: bool = True
-    layer: str | None = None
-    kernel: int | None = None
-    made: int | None = None
-    offsets: tuple[int, ...] = ()
-
-
-def program_of(reading: Reading) -> Program:
-    """Put a network's operations together to steps.
+def program_of(reading: Reading, chosen: Rules | None = None) -> Program:
+    """Put a network's operations together to steps, for rules; by default those of layer-wise relevance propagation.
 
     Raises
     ------
     ValueError
         If an operation has no rule; the message names the layer.
     """
-    builder, written = _Builder(reading), reading.flat
-    for index, operation in enumerate(written.operations):
-        builder.add(index, operation)
+    chosen = Rules() if chosen is None else chosen
+    written = (without_stops if chosen.quantity == "difference" else together)(reading.flat)
+    builder = _Builder(reading._replace(flat=written), chosen)
+    for operation in written.operations:
+        builder.add(operation)
     if written.output not in builder.blocks:
         raise InputError("the network's output does not depend on its inputs")
     builder.made(written.output)
-    steps = tuple(builder.steps)
-    return Program(written, steps, activations_of(reading, steps))
+    steps = _reached(builder.steps, {written.output}, {written.output})
+    return Program(written, steps, activations_of(reading._replace(flat=written), steps))
 
 
-class _Builder:
-    """Builds steps in a pass over the operations.
+def _reached(steps: Sequence[Step], wanted: set[int], signals: set[int]) -> tuple[Step, ...]:
+    """Return the steps that the output depends on, and all layers with parameters.
 
-    A value that is no step's output has a block, which takes more operations as long as all are of the same kind: a
-    nonlinearity such as x * sigmoid(x) becomes a single function.
+    A step is a statistic if the output depends on it by what divides alone; ``signals`` are read by others.
     """
+    kept = []
+    for step in reversed(steps):
+        is_signal = bool(signals.intersection(step.outputs))
+        if not wanted.intersection(step.outputs) and step.made is None:
+            continue
+        if step.loop is not None:
+            results = set(step.loop.results)
+            step = step._replace(steps=_reached(step.steps, wanted | results, signals | results))
+        kept.append(step._replace(is_statistic=not is_signal))
+        wanted.update(step.sources)
+        signals.update(set(step.sources) - {step.divisor} if is_signal else ())
+    return tuple(reversed(kept))
 
-    def __init__(self, reading: Reading):
-        self._layers, self.flat = reading.layers, reading.flat
-        self._own_names: dict[int | None, str] = {
-            nodes.makers[0]: nodes.name for nodes in reading.nodes if len(nodes.makers) == 1
-        }
-        self.steps: list[Step] = []
-        self.blocks = {self.flat.input: _Block((self.flat.input,))}
-        self._makers = {self.flat.input: "inputs"}
-        self._names: dict[str, int] = {}
-        # For values that do not depend on the inputs: the leaves of the state that they depend on.
-        self._uses = {number: frozenset([number]) for number in self.flat.paths}
 
-    def add(self, index: int, operation: Operation) -> None:
-        """Add an operation."""
-        passive = [operand for operand in operation.operands if operand not in self.blocks]
-        if len(passive) == len(operation.operands):
-            uses = frozenset().union(*(self._used(number) for number in passive))
+class _Builder(Blocks):
+    """Builds steps in a pass over the operations."""
+
+    def add(self, operation: Operation, constants: frozenset[int] = frozenset()) -> None:
+        """Add an operation, some of whose operands may count as constants."""
+        active = [at for at in dict.fromkeys(operation.operands) if at in self.blocks and at not in constants]
+        fixed = self._fixed.intersection(active)
+        if fixed and not self._is_joined(operation, active):
+            return self.add(operation, constants | fixed)
+        passive = [operand for operand in operation.operands if operand not in active]
+        has_data = bool(constants or self._data.intersection(passive))
+        if not active:
+            uses = frozenset[int]().union(*map(self._used, passive))
             self._uses.update((result, uses) for result in operation.results)
+            self._data.update(operation.results if has_data else ())
+            return None
+        if has_data and self._rules.quantity == "difference":
+            refuse_choice(operation, self._after(active))
+        block = self._block(operation, active, passive)
+        if block is not None:
+            for result in operation.results:
+                self._keep(result, operation, block._replace(has_data=block.has_data or has_data), active)
+            self._made_all(self._stops.intersection(operation.results))
+        return None
+
+    def _keep(self, result: int, operation: Operation, block: Block, active: Sequence[int]) -> None:
+        """Note the block of a result; one without a derivative is a constant unless it belongs to a function."""
+        is_fixed = operation.name == "stop_gradient" or not self._is_float(result) or self._fixed.issuperset(active)
+        if is_fixed and not (block.is_elementwise and block.layer is None):
+            self._data.add(result)
             return
-        active = [operand for operand in dict.fromkeys(operation.operands) if operand in self.blocks]
-        if operation.name in rules.PRODUCTS and len(active) == len(passive) == 1:
+        self.blocks[result] = block
+        if is_fixed:
+            self._fixed.add(result)
+
+    def _block(self, operation: Operation, active: list[int], passive: list[int]) -> Block | None:
+        """Return the block of an operation; None if it is a step of its own, or its results are constants."""
+        name = operation.name
+        starts = operation.is_elementwise and len(active) == 1 and self._keeps_shape(operation, active)
+        if not any(map(self._is_float, operation.results)) and not (starts or self._is_joined(operation, active)):
+            self._data.update(operation.results)
+            return None
+        index = len(self._operations)
+        self._operations.append(operation)
+        emit = self._own_step(operation, active, passive)
+        if emit is not None:
+            emit(index, operation, active)
+            return None
+        if name in rules.PRODUCTS:
             made = operation.results[0]
             layer = self._layers.get(made) or self._layer_of(passive)
-            block = _Block(self._made_all(active), (index,), False, layer, passive[0], made)
-        elif operation.name in _MAXIMA:
-            self._emit("maximum", operation.results[0], _Block(self._made_all(active), (index,)))
-            return
-        elif operation.is_elementwise and self._keeps_shape(operation, active):
-            joined = self._elementwise(index, operation, active, passive)
-            if joined is None:
-                return
-            block = joined
-        elif operation.name in ADDING and not passive:
-            # A sum of activations that broadcast.
-            block = self._linear(index, operation, active)
-        elif operation.name in _LINEAR and operation.operands[0] in (*active, *self._predicates(operation)):
-            block = self._linear(index, operation, active)
-        else:
-            self._refuse(operation, active)
-        self.blocks.update((result, block) for result in operation.results)
+            return Block(self._made_all(active), (index,), False, layer, passive[0], made)
+        if operation.is_elementwise and self._keeps_shape(operation, active):
+            return self._elementwise(index, operation, active, passive)
+        if operation.is_elementwise and len(active) == 1:
+            return self._of_layer(index, operation, active[0], passive)
+        return self._linear(index, operation, active)
 
-    def made(self, number: int) -> int:
-        """Emit the step that makes a value, and return the value's number."""
-        block = self.blocks[number]
-        if block.operations:
-            self._emit(self._kind(block), number, block)
-        return number
+    def _own_step(self, operation: Operation, active: list[int], passive: list[int]) -> Emit | None:
+        """Return what emits an operation that is always a step of its own; None for others."""
+        name, is_joined = operation.name, self._is_joined(operation, active)
+        if name in (*_MAXIMA, "max", "min") and not passive and not (is_joined and name in ("max", "min")):
+            return self._maximum
+        if operation.loop is not None:
+            return self._loop
+        if name in _ORDERING:
+            return self._ordered
+        is_pair = len(active) == 2 or not passive
+        if is_pair and (name in rules.PRODUCTS or (name in ("mul", "div") and not is_joined)):
+            return self._product
+        if name in _LINEAR.union(rules.PRODUCTS, ADDING) or is_joined:
+            return None
+        keeps = self._keeps_shape(operation, active) or self._scales(operation, active)
+        return None if operation.is_elementwise and len(active) == 1 and keeps else self._function
 
-    def _made_all(self, numbers: Iterable[int]) -> tuple[int, ...]:
-        return tuple(map(self.made, numbers))
-
-    def _elementwise(self, index: int, operation: Operation, active: list[int], passive: list[int]) -> _Block | None:
-        """Return the block of an elementwise function; None for a maximum, which is emitted as a step."""
+    def _elementwise(self, index: int, operation: Operation, active: list[int], passive: list[int]) -> Block:
+        """Return the block of an elementwise function."""
         blocks, name = [self.blocks[number] for number in active], operation.name
         single = len(active) == 1
-        if single and passive and any(map(self._used, passive)) and name in (*ADDING, "mul"):
+        if name == "select_n" and operation.operands[0] in passive:
+            # A mask: its constants are biases.
+            return self._linear(index, operation, active)
+        is_layer = any(self._used(at) or (name in ADDING and at in self._data) for at in passive)
+        if single and name in (*ADDING, "mul") and is_layer:
             return self._of_layer(index, operation, active[0], passive)
-        sources = {source for block in blocks for source in block.sources}
         alone = single or name in ADDING
-        if (
-            len(sources) == 1
-            and all(block.is_elementwise for block in blocks)
-            and not (alone and any(block.layer is not None for block in blocks))
-        ):
+        if self._is_joined(operation, active) and not (alone and any(block.layer is not None for block in blocks)):
             return self._joined(index, active)
         if single:
             block = blocks[0]
             if self._scales(operation, active) and not block.is_elementwise and block.layer is None:
                 return block._replace(operations=(*block.operations, index))
-            return _Block(self._made_all(active), (index,))
-        if name in ADDING or (name == "select_n" and operation.operands[0] in passive):
-            return self._linear(index, operation, active)
-        if name == "max" and not passive:
-            self._emit("maximum", operation.results[0], _Block(self._made_all(active), (index,)))
-            return None
-        return self._refuse(operation, active)
+            return Block(self._made_all(active), (index,))
+        return self._linear(index, operation, active)
 
-    def _of_layer(self, index: int, operation: Operation, active: int, passive: list[int]) -> _Block:
+    def _of_layer(self, index: int, operation: Operation, active: int, passive: list[int]) -> Block:
         """Return the block with a bias added, or multiplied by a scale."""
-        block, scales = self.blocks[active], operation.name == "mul"
+        block, scales = self.blocks[active], operation.name not in ADDING
         own = [number for number in (block.kernel, *block.offsets) if number is not None]
         # The subtraction, product and sum of a batch normalisation are one layer.
         if not self._is_bias(block, operation, passive) and (
             self._home(own) != self._home(passive) or (scales and block.kernel is not None)
         ):
-            block = _Block((self.made(active),), layer=self._layer_of(passive))
+            block = Block((self.made(active),), layer=self._layer_of(passive))
         block = block._replace(operations=(*block.operations, index))
         return block._replace(kernel=passive[0]) if scales else block._replace(offsets=(*block.offsets, *passive))
 
-    def _linear(self, index: int, operation: Operation, active: list[int]) -> _Block:
+    def _linear(self, index: int, operation: Operation, active: list[int]) -> Block:
         block = self.blocks[active[0]]
-        if operation.name in _RESHAPING and block.layer is not None and not block.offsets:
+        if operation.name in RESHAPING and block.layer is not None and not block.offsets:
             return block._replace(operations=(*block.operations, index), is_elementwise=False)
         for number in active:
             if self.blocks[number].is_elementwise or self.blocks[number].layer is not None:
                 self.made(number)
-        added = [
-            number
-            for number in operation.operands
-            if number not in active and number not in self._predicates(operation)
-        ]
-        added = added if operation.name in ("concatenate", "pad", "select_n") else []
         block = self._joined(index, active)
-        return block._replace(
-            is_elementwise=False, offsets=(*block.offsets, *(number for number in added if not self._is_zero(number)))
-        )
+        passive = [at for at in operation.operands if at not in active and self._is_float(at) and not self._is_zero(at)]
+        added = passive if operation.name in JOINING.union(ADDING, ("scatter-add", "scatter-sub")) else []
+        return block._replace(is_elementwise=False, offsets=(*block.offsets, *added))
 
-    def _joined(self, index: int, active: Iterable[int]) -> _Block:
-        blocks = [self.blocks[number] for number in active]
-        return _Block(
-            tuple(dict.fromkeys(source for block in blocks for source in block.sources)),
-            tuple(sorted({index, *(number for block in blocks for number in block.operations)})),
-            offsets=tuple(dict.fromkeys(number for block in blocks for number in block.offsets if block.layer is None)),
-        )
+    def _maximum(self, index: int, operation: Operation, active: list[int]) -> None:
+        """Emit a maximum or a minimum of activations."""
+        self._emit("maximum", operation.results[0], Block(self._made_all(active), (index,)))
 
-    def _emit(self, kind: Kind, output: int, block: _Block) -> None:
-        layer = block.layer if block.layer is not None else self._makers[block.sources[0]]
-        operations = tuple(self.flat.operations[index] for index in block.operations)
-        if not jnp.issubdtype(self.flat.avals[output].dtype, jnp.floating):
-            self._refuse(operations[-1], block.sources)
-        name = self._own_names.get(block.made, layer) if kind == "layer" else f"{layer} {kind}"
-        self._names[name] = self._names.get(name, 0) + 1
-        name = name if self._names[name] == 1 else f"{name} ({self._names[name]})"
-        step = Step(kind, name, layer, block.sources, output, operations, block.kernel, block.made, block.offsets)
-        step = step._replace(is_first=self._makers[block.sources[0]] == "inputs")
-        self.steps.append(self._with_bias(step) if kind == "layer" and block.offsets else step)
-        self._makers[output], self.blocks[output] = layer, _Block((output,))
+    def _product(self, index: int, operation: Operation, active: list[int]) -> None:
+        """Emit a product of activations; what divides is a constant where the rule shares relevance."""
+        divisor = None
+        if operation.name in ("mul", "div"):
+            above, below = operation.operands
+            divisor = below if operation.name == "div" else next(filter(self._divides, (below, above)), None)
+            if divisor is not None and isinstance(self._rules.product, Half):
+                return self.add(operation, frozenset([divisor]))
+        gates = [number for number in active if self._is_gate(number)]
+        gate = gates[0] if len(gates) == 1 else None
+        name = self._layer_of([divisor]) if divisor is not None and self._used(divisor) else None
+        block = Block(self._made_all(active), (index,), layer=name, kernel=None if name is None else divisor)
+        held = [nodes.place for nodes in self._nodes if operation.results[0] in nodes.makers]
+        self._stops.update(place for place in held if place is not None)
+        self._emit("product", operation.results[0], block, gate=gate, divisor=divisor)
+        return None
 
-    def _with_bias(self, step: Step) -> Step:
-        """Set the axes along which a layer's bias is broadcast, and its own shape."""
-        bias = step.offsets[-1]
-        whole, shape = self.flat.avals[step.output].shape, self.flat.avals[bias].shape
-        aligned = (1,) * (len(whole) - len(shape)) + shape
-        axes = tuple(axis for axis, (a, b) in enumerate(zip(aligned, whole, strict=True)) if a == 1 and b != 1)
-        own = [self.flat.avals[leaf].shape for leaf in self._used(bias)]
-        if len(own) == 1 and math.prod(own[0]) == math.prod(shape):
-            shape = own[0]
-        return step._replace(bias_axes=axes, bias_shape=shape)
+    def _is_gate(self, number: int) -> bool:
+        """Whether an activation comes from a sigmoid or a softmax, perhaps moved or scaled, or is one minus it."""
+        while (operation := self._operators.get(number)) is not None:
+            if operation.name in ("logistic", "softmax"):
+                return True
+            active = [at for at in operation.operands if at in self.blocks]
+            is_one_minus = operation.name == "sub" and active == [operation.operands[1]]
+            if len(active) != 1 or not (operation.name in COPYING.union(("mul", "div")) or is_one_minus):
+                return False
+            (number,) = active
+        return False
 
-    def _kind(self, block: _Block) -> Kind:
-        if block.layer is not None:
-            return "layer"
-        operations = [self.flat.operations[index] for index in block.operations]
-        if block.is_elementwise:
-            made = {result for operation in operations for result in operation.results} | set(block.sources)
-            scales = (self._scales(each, [number for number in each.operands if number in made]) for each in operations)
-            return "linear" if all(scales) else "nonlinearity"
-        return "copy" if all(operation.name in _COPYING for operation in operations) else "linear"
+    def _ordered(self, index: int, operation: Operation, active: list[int]) -> None:
+        """Emit a copy for each result of a sort or a choice of the largest; their places are constants."""
+        if self._rules.quantity == "difference":
+            refuse_choice(operation, self._after(active))
+        sources = self._made_all(active)
+        for result in operation.results:
+            if self._is_float(result):
+                self._emit("copy", result, Block(sources, (index,), False, has_data=True))
+            else:
+                self._data.add(result)
 
-    @staticmethod
-    def _scales(operation: Operation, active: Sequence[int]) -> bool:
-        """Whether an operation multiplies an activation by anything else."""
-        once = sum(operation.operands.count(number) for number in active) == 1
-        return operation.name in _SCALINGS and once and (operation.name != "div" or operation.operands[0] in active)
+    def _function(self, index: int, operation: Operation, active: list[int]) -> None:
+        """Emit any other function, if it is differentiated or expanded."""
+        is_difference, expands = self._rules.quantity == "difference", self._rules.expand == "all"
+        has_rule = not is_difference and (expands or operation.name in SOFTMAX)
+        if operation.name == "while" or not (self._rules.differentiates or has_rule):
+            refuse(operation, self._after(active), not is_difference)
+        sources = self._made_all(filter(self._is_float, active))
+        made = tuple(filter(self._is_float, operation.results))
+        self._data.update(set(operation.results).difference(made))
+        self._emit("function", made[0], Block(sources, (index,), False), others=made[1:])
 
-    def _keeps_shape(self, operation: Operation, active: Iterable[int]) -> bool:
-        shape = self.flat.avals[operation.results[0]].shape
-        return all(self.flat.avals[number].shape == shape for number in active)
+    def _loop(self, index: int, operation: Operation, active: list[int]) -> None:
+        """Emit a scan, whose steps are built with what is carried from step to step."""
+        loop = operation.loop
+        assert loop is not None
+        sources = self._made_all(filter(self._is_float, active))
+        outside, self.steps = self.steps, []
+        start = operation.operands[loop.constants : loop.constants + len(loop.carried)]
+        for number, inside in zip(operation.operands[loop.constants + len(start) :], loop.sliced, strict=True):
+            self._within(number, inside, number in sources)
+            self._uses[inside] = self._used(number) | {inside} if self._used(number) else frozenset()
+        # What becomes active within the loop is found by building it again, until no more does.
+        carried: set[int] = set()
+        before = self._state()
+        while True:
+            for number, inside in zip(start, loop.carried, strict=True):
+                self._within(number, inside, number in sources or inside in carried)
+            for each in loop.operations:
+                self.add(each)
+            pairs = zip(loop.carried, loop.results, strict=False)
+            more = {at for at, made in pairs if made in self.blocks and at not in self.blocks and self._is_float(at)}
+            if not more:
+                break
+            carried |= more
+            self._restore(before)
+        wanted = [at for at in loop.results if at in self.blocks and self._is_float(at)]
+        self._made_all(wanted)
+        steps, self.steps = tuple(self.steps), outside
+        made = tuple(at for at, inside in zip(operation.results, loop.results, strict=True) if inside in wanted)
+        self._data.update(set(operation.results).difference(made))
+        if made:
+            layers = [step.layer for step in every(steps) if step.kind == "layer" and step.layer != "constant"]
+            block = Block(sources, (index,), False, posixpath.commonpath(layers) or None if layers else None)
+            self._emit("loop", made[0], block, others=made[1:], steps=steps, start=tuple(sorted(carried)))
 
-    @staticmethod
-    def _predicates(operation: Operation) -> tuple[int, ...]:
-        return operation.operands[:1] if operation.name == "select_n" else ()
+    def _within(self, number: int, inside: int, is_active: bool) -> None:
+        """Note what a slice, or a carried value, is within a loop."""
+        if is_active:
+            self.blocks[inside], self._makers[inside] = Block((inside,)), self._makers.get(number, "start")
+        elif number in self.blocks or number in self._data:
+            self._data.add(inside)
 
-    def _is_zero(self, number: int) -> bool:
-        value = self.flat.constants.get(number)
-        return value is not None and not isinstance(value, jax.core.Tracer) and not np.any(np.asarray(value))
+    def _state(self) -> dict[str, Any]:
+        return {name: copy(getattr(self, name)) for name in _STATE}
 
-    def _used(self, number: int) -> frozenset[int]:
-        return self._uses.get(number, frozenset())
-
-    def _paths(self, numbers: Iterable[int]) -> list[str]:
-        return sorted({self.flat.paths[leaf] for number in numbers for leaf in self._used(number)})
-
-    def _home(self, numbers: Iterable[int]) -> str | None:
-        """Return the common path of the parameters that values depend on; None if there are none."""
-        above = [posixpath.dirname(path) for path in self._paths(numbers)]
-        if not above:
-            return None
-        return posixpath.commonpath(above) if all(above) else ""
-
-    def _layer_of(self, passive: Iterable[int]) -> str:
-        """Return the name of a layer that makes no nodes: the path of its parameters, or of one if that is taken."""
-        home, paths = self._home(passive), self._paths(passive)
-        if home is None:
-            return "constant"
-        return home if home and home not in self._layers.values() else paths[0]
-
-    def _is_bias(self, block: _Block, operation: Operation, passive: Sequence[int]) -> bool:
-        """Whether a parameter is a product's bias: it has one axis, and nothing was added before."""
-        is_first = block.made is not None and not block.offsets and operation.name in ("add", "add_any")
-        leaves = [leaf for number in passive for leaf in self._used(number)]
-        return is_first and len(leaves) == 1 and len(self.flat.avals[leaves[0]].shape) == 1
-
-    def _refuse(self, operation: Operation, active: Iterable[int]) -> Any:
-        blocks = [self.blocks[number] for number in active]
-        after = [self._makers[block.sources[0]] if block.layer is None else block.layer for block in blocks]
-        word = _WORDS.get(operation.name, operation.name)
-        raise InputError(f"the network after {' and '.join(dict.fromkeys(after))} has no rule for {word}")
+    def _restore(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, copy(value))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sweeps.relevance.numbers import scaled
 from sweeps.relevance.steps import Step
 
 Arrays = tuple[Array, ...]
@@ -80,8 +81,8 @@ def clipped(values: Array, sign: int) -> Array:
 
 
 def times(left: Arrays, right: Arrays) -> Arrays:
-    """Return products, array by array."""
-    return tuple(a * b for a, b in zip(left, right, strict=True))
+    """Return products, array by array, zero where the second is zero."""
+    return tuple(scaled(a, b) for a, b in zip(left, right, strict=True))
 
 
 def plus(left: Arrays, right: Arrays) -> Arrays:

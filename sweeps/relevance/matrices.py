@@ -14,7 +14,7 @@ from jaxtyping import Array
 from analysis.errors import InputError
 from sweeps import checks
 from sweeps.relevance.layers import Arrays, Change, Layer, Passed, clipped, plus, times
-from sweeps.relevance.numbers import blip, divided
+from sweeps.relevance.numbers import blip, divided, scaled
 
 EPS = 1e-6
 
@@ -55,7 +55,7 @@ class Gradient:
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
         """See ``MatrixRule``."""
-        return Passed(layer.back(received), layer.bias * received, jnp.zeros_like(received))
+        return Passed(layer.back(received), scaled(layer.bias, received), jnp.zeros_like(received))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Normalised:
         bias = layer.bias if self.blame_bias else jnp.zeros_like(layer.bias)
         whole = layer.output if self.blame_bias else layer.output - layer.bias
         share = divided(received, blip(whole, self.eps))
-        return Passed(times(layer.sources, layer.back(share)), bias * share, received - whole * share)
+        return Passed(times(layer.sources, layer.back(share)), scaled(bias, share), received - scaled(whole, share))
 
 
 @dataclass(frozen=True)

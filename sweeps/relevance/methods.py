@@ -8,8 +8,9 @@ from analysis.errors import InputError, InputTypeError
 from sweeps import checks, patterns
 from sweeps.relevance.matrices import MATRIX, Gradient, MatrixRule
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule
-from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule
-from sweeps.relevance.steps import Program, Step
+from sweeps.relevance.nonlinearities import NONLINEARITY, Derivative, Guided, NonlinearityRule, Repeat
+from sweeps.relevance.products import PRODUCT, Both, ProductRule
+from sweeps.relevance.steps import Program, Step, every
 
 Quantity = Literal["relevance", "sensitivity", "factor", "difference", "path"]
 
@@ -32,6 +33,12 @@ class Rules:
         - ``"difference"``: Q = R / (a - a0) with the baseline's a0; starts as 1; R = Q (a - a0)
         - ``"path"``: ``"difference"``, summed over short pieces of the straight path from the baseline to the input
 
+    product : for products of activations; a key of ``PRODUCT`` or an object of ``sweeps.relevance.products``. By
+        default what goes with the quantity: ``"half"`` for relevance, ``"rescale"`` for differences, ``"gradient"``
+        for derivatives; with ``"gradient"`` any other operation is differentiated too, and none needs a rule
+    expand : operations that go back by their Taylor expansion b = sum_i J_i a_i + rest with the derivatives J at a,
+        where the rest is a bias. ``"softmax"``: softmax, its logarithm and logsumexp; ``"all"``: whatever else has no
+        rule, too
     first : matrix rule of the first layers; ``matrix`` by default
     by_layer : matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/**": "gamma"}``; the first that fits
 
@@ -45,6 +52,8 @@ class Rules:
     nonlinearity: Any = "ignore"
     maximum: Any = "gradient"
     quantity: Quantity = "relevance"
+    product: Any = None
+    expand: Literal["softmax", "all"] = "softmax"
     first: Any = None
     by_layer: Any = ()
 
@@ -55,16 +64,26 @@ class Rules:
             "matrix": _rule("matrix", self.matrix, MATRIX),
             "nonlinearity": _rule("nonlinearity", self.nonlinearity, NONLINEARITY),
             "maximum": _rule("maximum", self.maximum, MAXIMUM),
+            "product": self.product,
             "first": None if self.first is None else _rule("first", self.first, MATRIX),
             "by_layer": tuple((pattern, _rule("by_layer", rule, MATRIX)) for pattern, rule in pairs),
         }
         for name, value in rules.items():
             # In a frozen dataclass, so that equal rules compile once.
             object.__setattr__(self, name, value)
+        checks.one_of("quantity", self.quantity, get_args(Quantity))
+        product = self._usual_product() if self.product is None else self.product
+        object.__setattr__(self, "product", _rule("product", product, PRODUCT))
         self._check()
 
+    def _usual_product(self) -> str:
+        """Return the product rule that goes with the quantity."""
+        if self.quantity == "factor":
+            return "gradient" if isinstance(self.nonlinearity, Derivative | Repeat | Guided) else "half"
+        return {"relevance": "half", "difference": "rescale"}.get(self.quantity, "gradient")
+
     def _check(self) -> None:
-        checks.one_of("quantity", self.quantity, get_args(Quantity))
+        checks.one_of("expand", self.expand, ("softmax", "all"))
         matrices = [
             rule for rule in (self.matrix, self.first, *(rule for _, rule in self.by_layer)) if rule is not None
         ]
@@ -72,6 +91,15 @@ class Rules:
             raise InputError(f"quantity {self.quantity!r} goes back by the matrix rule 'gradient' alone")
         if self.quantity != "difference" and "difference" in self.nonlinearity.conserves + self.maximum.conserves:
             raise InputError(f"rule 'rescale' needs the quantity 'difference', got {self.quantity!r}")
+        if (self.quantity == "difference") != self.product.is_halfway:
+            raise InputError("the product rule 'rescale' and the quantity 'difference' go together")
+        if self.quantity == "path" and not self.differentiates:
+            raise InputError("quantity 'path' goes back by the product rule 'gradient' alone")
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether all operations but nonlinearities and maxima are differentiated, so that none needs a rule."""
+        return isinstance(self.product, Both)
 
     @property
     def needs_baseline(self) -> bool:
@@ -88,7 +116,7 @@ class Rules:
 
     def check_layers(self, program: Program) -> None:
         """Raise ValueError if a pattern fits no layer."""
-        layers = [step.layer for step in program.steps if step.kind == "layer"]
+        layers = [step.layer for step in every(program.steps) if step.kind == "layer"]
         for pattern, _ in self.by_layer:
             if not any(patterns.fits(layer, pattern) for layer in layers):
                 hint = patterns.hint(pattern, layers)
@@ -97,8 +125,14 @@ class Rules:
     def conserve(self, step: Step) -> bool:
         """Whether a step passes on all that it receives, biases and stabilisers included."""
         quantity = self.quantity
+        if step.has_data and self.needs_baseline:
+            return False
         if step.kind == "copy":
             return True
+        if step.kind == "function":
+            return not self.differentiates
+        if step.kind == "product":
+            return quantity in self.product.conserves
         if step.kind == "nonlinearity":
             return quantity in self.nonlinearity.conserves
         if step.kind == "maximum":
@@ -116,7 +150,7 @@ def _pairs(by_layer: Any) -> list[tuple[str, Any]]:
     return list(pairs)
 
 
-Rule = TypeVar("Rule", MatrixRule, NonlinearityRule, MaximumRule)
+Rule = TypeVar("Rule", MatrixRule, NonlinearityRule, MaximumRule, ProductRule)
 
 
 def _rule(argument: str, rule: Any, table: Mapping[str, Rule]) -> Rule:

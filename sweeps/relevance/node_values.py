@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sweeps.program import rules
+from sweeps.program.flat import every as every_operation
+from sweeps.program.operations import ADDING
 from sweeps.relevance.reading import Reading
-from sweeps.relevance.steps import Activations, Step
+from sweeps.relevance.steps import Activations, Step, every
 
 
 def activations_of(reading: Reading, steps: Sequence[Step]) -> dict[str, Activations]:
@@ -13,21 +16,48 @@ def activations_of(reading: Reading, steps: Sequence[Step]) -> dict[str, Activat
 
     Layers that share nodes, because their results are added before anything reads them, have a common entry.
     """
-    makers = {number: nodes.name for nodes in reading.nodes for number in nodes.makers}
+    steps = every(steps)
+    makers = _makers(reading)
     own = _own_values(reading, steps)
-    values: dict[str, Activations] = {}
-    for step in steps:
-        if step.kind == "layer":
-            name = step.name if step.made is None else makers.get(step.made, step.name)
+    found: dict[str, tuple[int, Activations]] = {}
+    for place, step in enumerate(steps):
+        if step.kind == "layer" and not step.is_statistic:
+            name = step.name if step.made is None else makers.get(step.made, makers.get(step.output, step.name))
             where = _put_together(reading, own.get(name, []))
-            values.setdefault(name, where or Activations((_after(step, steps),)))
-    return values
+            found.setdefault(name, (place, where or Activations((_after(step, steps),))))
+    # Nodes of products, such as heads, and normalisations whose deviation is no constant.
+    places = {output: place for place, step in enumerate(steps) for output in step.outputs}
+    for nodes in reading.nodes:
+        if nodes.place in places:
+            found.setdefault(nodes.name, (places[nodes.place], Activations((nodes.place,))))
+    for place, step in enumerate(steps):
+        if step.kind == "product" and step.kernel is not None:
+            found.setdefault(step.layer, (place, Activations((step.output,))))
+    return {name: where for name, (_, where) in sorted(found.items(), key=lambda item: item[1][0])}
+
+
+def _makers(reading: Reading) -> dict[int, str]:
+    """Return the name of the nodes that a value holds, for what makes them, and for whatever that is a part of."""
+    operators = {result: each for each in every_operation(reading.flat.operations) for result in each.results}
+    makers = {number: nodes.name for nodes in reading.nodes for number in nodes.makers}
+    left = list(makers)
+    while left:
+        number = left.pop()
+        operation = operators.get(number)
+        if operation is not None and operation.name in rules.MOVING | ADDING:
+            # Parts of a sum of layers, as in a cell with fused kernels, are parts of each layer.
+            new = [at for at in operation.operands if at not in makers]
+            makers.update((at, makers[number]) for at in new)
+            left.extend(new)
+    return makers
 
 
 def _own_values(reading: Reading, steps: Sequence[Step]) -> dict[str, list[int | None]]:
     """Return the values of nodes behind their nonlinearity, before any move, pooling or scaling; None if unknown."""
-    by_output = {step.output: step for step in steps}
-    makers = {result: operation for operation in reading.flat.operations for result in operation.results}
+    by_output = {output: step for step in steps for output in step.outputs}
+    makers = {
+        result: operation for operation in every_operation(reading.flat.operations) for result in operation.results
+    }
     values = reading.values
 
     def own(number: int | None) -> int | None:
@@ -61,7 +91,7 @@ def _put_together(reading: Reading, numbers: Sequence[int | None]) -> Activation
     labels = np.concatenate([value.first.labels[value.ids.ravel()] for value in values])
     if len(axes) != 1 or len(shapes) != 1 or len(np.unique(labels)) < len(labels):
         return None
-    return Activations(known, axes.pop(), tuple(np.argsort(labels).tolist()))
+    return Activations(known, axes.pop(), len(values[0].aval.shape), tuple(np.argsort(labels).tolist()))
 
 
 def _after(layer: Step, steps: Sequence[Step]) -> int:

@@ -22,7 +22,14 @@ def divided(values: Float[Array, "*any"], by: Float[Array, "*any"]) -> Float[Arr
 
 def derivative(function: Elementwise, at: Float[Array, "*any"]) -> Float[Array, "*any"]:
     """Return the derivative of an elementwise function."""
-    return jax.jvp(function, (at,), (jnp.ones_like(at),))[1]
+    # Backwards, as a function with a derivative of its own may have no other.
+    value, back = jax.vjp(function, at)
+    return back(jnp.ones_like(value))[0]
+
+
+def scaled(values: Float[Array, "*any"], by: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """Return the product, zero where the second is zero: a masked score is minus infinity."""
+    return jnp.where(by == 0, 0.0, jnp.where(by == 0, 0.0, values) * by)
 
 
 def secant(function: Elementwise, a: Float[Array, "*any"], b: Float[Array, "*any"]) -> Float[Array, "*any"]:

@@ -6,11 +6,17 @@ import jax
 import numpy as np
 
 from analysis.errors import InputError
-from sweeps.relevance.steps import Program, Step
+from sweeps.program import rules
+from sweeps.program.flat import Operation
+from sweeps.program.flat import every as every_operation
+from sweeps.relevance.methods import Rules
+from sweeps.relevance.steps import Program, Step, every
 
 
-def offsets_of(program: Program) -> frozenset[str]:
+def offsets_of(program: Program, chosen: Rules) -> frozenset[str]:
     """Return the names of the nonlinearities with f(0) != 0, or with an f(0) that depends on the inputs.
+
+    One that is not finite at zero has none where it is differentiated or expanded.
 
     Random numbers stand for parameters: the slope of a PReLU, say, makes no offset.
 
@@ -19,18 +25,19 @@ def offsets_of(program: Program) -> frozenset[str]:
     ValueError
         If a nonlinearity is not finite at zero.
     """
-    return frozenset(step.name for step in program.steps if step.kind == "nonlinearity" and _has_offset(program, step))
+    steps = [step for step in every(program.steps) if step.kind == "nonlinearity"]
+    return frozenset(step.name for step in steps if _has_offset(program, step, chosen))
 
 
-def _has_offset(program: Program, step: Step) -> bool:
+def _has_offset(program: Program, step: Step, chosen: Rules) -> bool:
     flat, random = program.flat, np.random.default_rng(0)
-    makers = {result: operation for operation in flat.operations for result in operation.results}
+    makers = {result: operation for operation in every_operation(flat.operations) for result in operation.results}
 
     def value(number: int) -> Any:
         if number in flat.constants:
             return flat.constants[number]
         aval = flat.avals[number]
-        if number in flat.paths:
+        if number not in makers:
             return random.uniform(0.5, 1.5, aval.shape).astype(aval.dtype)
         operation = makers[number]
         results = operation.run([value(operand) for operand in operation.operands])
@@ -47,5 +54,17 @@ def _has_offset(program: Program, step: Step) -> bool:
     if isinstance(at_zero, jax.core.Tracer):
         return True
     if not np.isfinite(np.asarray(at_zero)).all():
-        raise InputError(f"{step.name} is not finite at 0, and so has no offset that could be counted as a bias")
+        if chosen.differentiates:
+            return False
+        if all(_is_affine(operation, made) for operation in step.operations):
+            # A mask that is added is minus infinity where it hides a score.
+            return True
+        raise InputError(
+            f"{step.name} is not finite at 0, and so has no offset that could be counted as a bias: "
+            f"method='gradient_x_input' or 'integrated_gradients' works, as it needs none"
+        )
     return bool(np.asarray(at_zero).any())
+
+
+def _is_affine(operation: Operation, made: set[int]) -> bool:
+    return operation.name in rules.LINEAR and not (operation.name == "div" and operation.operands[1] in made)

@@ -48,7 +48,7 @@ class Reading(NamedTuple):
     values: dict[int, Value]
 
 
-def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Reading:
+def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any, has_derivatives: bool = False) -> Reading:
     """Trace a network and list its operations.
 
     Parameters
@@ -56,6 +56,7 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     function : (state, inputs) -> one array
     state : pytree of parameters; their paths name the layers
     inputs : array, or its shape and type
+    has_derivatives : whether functions with a derivative of their own stay single operations
 
     Raises
     ------
@@ -66,7 +67,7 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any) -> Read
     program = tracing.trace(function, *shapes)
     if len(program.jaxpr.outvars) != 1:
         raise InputError(f"the network must return one array, got {len(program.jaxpr.outvars)}")
-    written, placing = flat(program), Placing.of(program)
+    written, placing = flat(program, has_derivatives), Placing.of(program)
     numbers, reader = written.numbers, placing.reader
     places = {source: (*key, result) for (key, result), source in reader.sources.items()}
     makers = {source: numbers[place] for source, place in places.items() if place in numbers}

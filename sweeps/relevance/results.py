@@ -17,7 +17,7 @@ class Flow(NamedTuple):
     received : by the step's output
     inputs : to the step's inputs
     biases : to a layer's biases
-    offsets : to a nonlinearity's offset f(0)
+    offsets : to a nonlinearity's offset f(0), and to the rest of an expansion
     absorbed : by a stabiliser
     error : the rest, from rounding, for rules that conserve relevance; 0 for others
     not_conserved : the rest for rules that do not; 0 for others
@@ -81,9 +81,11 @@ class Relevance(NamedTuple):
     layers : by path of the layer, as in gating, relevance of its nodes at their own values: after bias, normalisation
         and nonlinearity, and before they are moved, pooled or read; shape (examples, ...), numbered as in gating.
         Layers whose results are added before anything reads them share nodes and an entry; a layer with several calls
-        has ``path@0``, ``path@1``, .... The last are the outputs. A normalisation or scale has an entry for its output
+        has ``path@0``, ``path@1``, .... The last are the outputs. A normalisation or scale has an entry for its output.
+        In a loop there is an axis for its steps, or for its layers, behind that for examples
     bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after the
-        name: of a nonlinearity's f(0), shape (examples, *shape of its result)
+        name: of a nonlinearity's f(0), shape (examples, *shape of its result); with ``rest``: of what an expansion
+        leaves; with ``start``: of the constants with which a loop begins
     absorbed : by step, by its stabiliser, shape (examples,)
     output : start value of the output, shape (examples,)
     flows : by step, what it received and passed on; ``ledger()`` prints it

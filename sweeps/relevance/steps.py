@@ -1,11 +1,11 @@
-"""Steps: layers, nonlinearities, maxima and sums of a network; relevance has a rule for each."""
+"""Steps: layers, nonlinearities, maxima, products and sums of a network; relevance has a rule for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sweeps.program.flat import Flat, Operation
+from sweeps.program.flat import Flat, Loop, Operation, evaluated
 
-Kind = Literal["layer", "nonlinearity", "maximum", "linear", "copy"]
+Kind = Literal["layer", "nonlinearity", "maximum", "linear", "copy", "product", "function", "loop"]
 
 
 class Step(NamedTuple):
@@ -14,11 +14,18 @@ class Step(NamedTuple):
     Attributes
     ----------
     kind : of rule: a ``layer`` multiplies by parameters and adds biases, ``linear`` sums without parameters, ``copy``
-        moves numbers
+        moves numbers, a ``product`` multiplies activations, a ``function`` is any other, a ``loop`` has steps
     name : in the ledger
     layer : path of the layer, as in gating, or of the last layer before the step; ``inputs`` before the first
     sources, output : numbers of the activations that it reads, and of its output
     operations : in order
+    others : numbers of further outputs, of a function or a loop
+    steps, start : of a loop: the steps within, and the carried values that begin as constants
+    gate, divisor : numbers of the source of a product that is a gate, and of that by which is divided; None if there
+        is none
+    is_statistic : whether the output depends on it by what divides alone, as on the deviation in a normalisation
+    has_data : whether it reads values that depend on the inputs and are taken as constants
+    slices : numbers of the slices of parameters, in loops, that its bias depends on
     kernel : number of the kernel; None if the operations have no parameters
     made : number of the product with the kernel, without biases
     offsets : numbers of the added biases
@@ -38,14 +45,38 @@ class Step(NamedTuple):
     bias_axes: tuple[int, ...] = ()
     bias_shape: tuple[int, ...] | None = None
     is_first: bool = False
+    others: tuple[int, ...] = ()
+    steps: tuple["Step", ...] = ()
+    start: tuple[int, ...] = ()
+    gate: int | None = None
+    divisor: int | None = None
+    is_statistic: bool = False
+    has_data: bool = False
+    slices: frozenset[int] = frozenset()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Numbers of all outputs."""
+        return (self.output, *self.others)
+
+    @property
+    def loop(self) -> Loop | None:
+        """What a loop runs."""
+        return self.operations[0].loop if self.kind == "loop" else None
 
     def run(self, values: Mapping[int, Any], sources: Sequence[Any]) -> Any:
         """Return the output for other sources; ``values`` holds the other operands."""
-        own = dict(zip(self.sources, sources, strict=True))
-        for operation in self.operations:
-            results = operation.run([own[at] if at in own else values[at] for at in operation.operands])
-            own.update(zip(operation.results, results, strict=True))
-        return own[self.output]
+        return self.run_all(values, sources)[0]
+
+    def run_all(self, values: Mapping[int, Any], sources: Sequence[Any]) -> list[Any]:
+        """Return all outputs for other sources."""
+        own = evaluated(self.operations, dict(values) | dict(zip(self.sources, sources, strict=True)))
+        return [own[at] for at in self.outputs]
+
+
+def every(steps: Iterable[Step]) -> list[Step]:
+    """Return steps with those in loops."""
+    return [each for step in steps for each in (*every(step.steps), step)]
 
 
 class Activations(NamedTuple):
@@ -55,11 +86,13 @@ class Activations(NamedTuple):
     ----------
     numbers : of a value, or of several with some nodes each
     axis : of the nodes, along which several values are joined
+    ndim : number of axes of a value; those within loops get more
     order : of the nodes in the joined values
     """
 
     numbers: tuple[int, ...]
     axis: int = 0
+    ndim: int = 0
     order: tuple[int, ...] = ()
 
 

@@ -1,5 +1,7 @@
 """Relevance of networks of all kinds, under JAX's transformations, and what is refused."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,13 +9,12 @@ import pytest
 from flax import linen, nnx
 
 import sweeps
-from sweeps import relevance
+from sweeps import program, relevance
 from sweeps.relevance import METHODS, Normalised, Rules, attribute
 from tests.sweeps import helpers
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 NET = helpers.network(helpers.problem((3, 5, 4, 2), "tanh", "cross_entropy", 2, seed=3))
-ZEROS = nnx.initializers.zeros_init()
 
 
 class Residual(nnx.Module):
@@ -148,37 +149,24 @@ def test_functions_of_parameters_have_relevance_too():
     assert list(attribute(made, X, 0, "slope").bias) == ["layers/0", "layers/1", "layers/2"]
 
 
-class Block(nnx.Module):
-    def __init__(self, layer):
-        self.dense, self.layer = helpers.linear(3, 4, seed=1), layer
-
-    def __call__(self, x):
-        return self.layer(self.dense(x))
-
-
-class Loop(nnx.Module):
-    def __call__(self, x):
-        return jax.lax.fori_loop(0, 3, lambda _, y: jnp.sin(y), x)
+def after_dense(function):
+    return lambda: nnx.Sequential(helpers.linear(3, 4), function)
 
 
 REFUSED = {
-    "attention": (
-        lambda: Block(nnx.MultiHeadAttention(2, 4, decode=False, kernel_init=ZEROS, rngs=nnx.Rngs(0))),
-        r"the network after layer/query and layer/key has no rule for a matrix product of two activations",
+    "loop": (
+        after_dense(lambda x: jax.lax.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] * 2), (0, x))[1]),
+        r"the network after layers/0 has no rule for a loop whose number of steps is not fixed \(while\): "
+        r"write jax.lax.scan, or jax.lax.fori_loop with whole numbers as bounds",
     ),
-    "normalisation": (
-        lambda: Block(nnx.LayerNorm(4, rngs=nnx.Rngs(0))),
-        r"the network after dense has no rule for a product of two activations, as in a normalisation",
+    "product": (
+        after_dense(lambda x: jnp.cumprod(x, axis=1)),
+        r"the network after layers/0 has no rule for a product over an axis \(cumprod\): method='gradient_x_input' or "
+        r"'integrated_gradients' works, as it needs no rule; so does Rules\(expand='all'\)",
     ),
-    "softmax": (
-        lambda: nnx.Sequential(helpers.linear(3, 4), nnx.softmax),
-        r"the network after layers/0 has no rule for a quotient of two activations, as in a softmax",
-    ),
-    "loop": (lambda: Block(Loop()), r"the network after dense has no rule for a loop \((scan|while)\)"),
-    "sort": (lambda: nnx.Sequential(helpers.linear(3, 4), jnp.sort), "after layers/0 has no rule for sort"),
     "logarithm": (
-        lambda: nnx.Sequential(helpers.linear(3, 4), jnp.log),
-        "layers/0 nonlinearity is not finite at 0, and so has no offset",
+        after_dense(jnp.log),
+        "layers/0 nonlinearity is not finite at 0, and so has no offset .*: method='gradient_x_input' or",
     ),
     "constant": (lambda: nnx.Sequential(jnp.zeros_like), "the network's output does not depend on its inputs"),
     "images": (
@@ -193,6 +181,26 @@ def test_what_has_no_rule_names_itself(name):
     make, message = REFUSED[name]
     with pytest.raises(ValueError, match=message), jax.numpy_dtype_promotion("standard"):
         attribute(make(), X)
+
+
+@pytest.mark.parametrize("rules", ["gradient", "integrated_gradients", Rules(expand="all")])
+def test_what_the_messages_say_works(rules):
+    function = {"product": lambda x: jnp.cumprod(x, axis=1)}["product"]
+    found = attribute(nnx.Sequential(helpers.linear(3, 4), function), X, 3, rules)
+    chosen = found.output if rules != "gradient" else None
+    assert np.isfinite(found.inputs).all()
+    if chosen is not None:
+        np.testing.assert_allclose(total(found), chosen, rtol=2e-3, atol=1e-3)
+
+
+def test_deeplift_refuses_choices():
+    with pytest.raises(ValueError, match=r"chooses by its activations \(sort\), .*'integrated_gradients' works"):
+        attribute(nnx.Sequential(helpers.linear(3, 4), jnp.sort), X, 0, "deeplift")
+
+
+def test_a_network_of_a_fixed_batch_says_so():
+    with pytest.raises(ValueError, match="runs with 4 examples and not with one, .* take sizes from inputs.shape"):
+        attribute(nnx.Sequential(lambda x: x.reshape(4, 3)), X)
 
 
 @pytest.mark.parametrize(
@@ -227,3 +235,107 @@ def test_only_modules_are_networks():
     with pytest.raises(TypeError, match="net must be an nnx.Module, got function; attribute_function takes any"):
         attribute(lambda x: x, X)
     assert sweeps.relevance is relevance
+
+
+# Networks as users write them.
+
+
+class Encoder(nnx.Module):
+    """A transformer encoder of one block, with normalisations in front."""
+
+    def __init__(self, rngs):
+        self.embed, self.position = nnx.Linear(3, 4, rngs=rngs), nnx.Param(jnp.ones((1, 4, 4)))
+        self.norms = nnx.List([nnx.LayerNorm(4, rngs=rngs) for _ in range(2)])
+        self.attention = nnx.MultiHeadAttention(2, 4, decode=False, rngs=rngs)
+        self.up, self.down = nnx.Linear(4, 6, rngs=rngs), nnx.Linear(6, 4, rngs=rngs)
+        self.head = nnx.Linear(4, 3, rngs=rngs)
+
+    def __call__(self, x):
+        h = self.embed(x) + self.position[...]
+        h = h + self.attention(self.norms[0](h), mask=nnx.make_causal_mask(jnp.ones(x.shape[:2])))
+        h = h + self.down(nnx.gelu(self.up(self.norms[1](h))))
+        return nnx.log_softmax(self.head(h.mean(1)))
+
+
+class Gated(nnx.Module):
+    """A gated linear unit with a root mean square in front."""
+
+    def __init__(self, rngs):
+        self.first, self.norm = nnx.Linear(3, 4, rngs=rngs), nnx.RMSNorm(4, rngs=rngs)
+        self.gate, self.up, self.head = (nnx.Linear(a, b, rngs=rngs) for a, b in ((4, 5), (4, 5), (5, 3)))
+
+    def __call__(self, x):
+        h = self.norm(self.first(x))
+        return self.head(nnx.silu(self.gate(h)) * self.up(h))
+
+
+class Images(nnx.Module):
+    """A convolution with a group normalisation, the smallest of its neighbours, and a transposed convolution."""
+
+    def __init__(self, rngs):
+        self.conv, self.norm = nnx.Conv(1, 4, (3, 3), rngs=rngs), nnx.GroupNorm(4, num_groups=2, rngs=rngs)
+        self.back, self.head = nnx.ConvTranspose(4, 2, (2, 2), rngs=rngs), nnx.Linear(2, 3, rngs=rngs)
+
+    def __call__(self, x):
+        h = nnx.min_pool(nnx.relu(self.norm(self.conv(x))), (2, 2), strides=(2, 2))
+        return nnx.softmax(self.head(self.back(h).mean((1, 2))))
+
+
+class Recurrent(nnx.Module):
+    """A cell over a series, and a head on its last step."""
+
+    def __init__(self, cell, rngs):
+        self.loop, self.head = nnx.RNN(cell(3, 4, rngs=rngs), rngs=rngs), nnx.Linear(4, 3, rngs=rngs)
+
+    def __call__(self, x):
+        return self.head(self.loop(x)[:, -1])
+
+
+SERIES = (4, 3)
+USERS = {
+    "encoder": (Encoder, SERIES, {"attention": (4, 2, 2), "attention/value": (4, 2, 2), "norms/1": (4, 4)}),
+    "gated": (Gated, (3,), {"first": (4,), "gate": (5,), "norm": (4,)}),
+    "images": (Images, (4, 4, 1), {"conv": (4, 4, 4), "norm": (4, 4, 4), "back": (2, 2, 2)}),
+    "gru": (functools.partial(Recurrent, nnx.GRUCell), SERIES, {"loop/cell": (4, 4)}),
+    "lstm": (functools.partial(Recurrent, nnx.OptimizedLSTMCell), SERIES, {"loop/cell": (4, 4)}),
+}
+
+
+@functools.cache
+def users(name):
+    """A network with random numbers in all parameters, as a function, and two examples."""
+    make, shape, _ = USERS[name]
+    random = np.random.default_rng(0)
+    net = make(rngs=nnx.Rngs(0))
+    state = nnx.state(net, nnx.Param)
+    nnx.update(net, jax.tree.map(lambda leaf: jnp.asarray(random.normal(size=leaf.shape), jnp.float32), state))
+    return *program.of_nnx(net), random.normal(size=(2, *shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "name, method",
+    [
+        (name, method)
+        for name in USERS
+        for method in METHODS
+        if name == "gated" or method in ("gradient", "lrp", "deeplift")
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.* is not 0 at 0")
+@jax.numpy_dtype_promotion("standard")
+@jax.numpy_rank_promotion("allow")
+def test_users_networks(name, method):
+    function, state, x = users(name)
+    found = relevance.attribute_function(function, state, x, 1, method)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+    assert {layer: found.layers[layer].shape[1:] for layer in USERS[name][2]} == USERS[name][2]
+    if method in ("gradient", "gradient_x_input"):
+        slope = jax.jit(jax.grad(lambda x: function(state, x)[:, 1].sum()))(x)
+        np.testing.assert_allclose(found.inputs, slope * (1 if method == "gradient" else x), rtol=1e-3, atol=1e-4)
+    elif method in ("lrp", "slope", "deeplift"):
+        size = 1 + sum(np.abs(leaf).sum() for leaf in jax.tree.leaves((found.inputs, found.bias, found.absorbed)))
+        np.testing.assert_allclose(total(found), found.output, atol=1e-5 * size)
+        assert all(np.abs(flow.error).max() <= 1e-5 * size for flow in found.flows.values())
+        assert not any(np.any(flow.not_conserved) for flow in found.flows.values())
+    elif method == "integrated_gradients":
+        np.testing.assert_allclose(total(found), found.output, atol=0.02)
