@@ -144,7 +144,7 @@ class Flat(NamedTuple):
 
 
 def flat(program: Program, has_derivatives: bool = False) -> Flat:
-    """Return a program as a list of operations; loops are single ones with their own list, and of choices all branches run.
+    """Return a program as a list of operations; a loop is one, with a list of its own; of a choice all branches run.
 
     Functions with a derivative of their own stay single operations if they are elementwise, or if ``has_derivatives``.
     """
