@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Var
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from sweeps import compiling
 from sweeps.plans import Computed, hoisting, in_batches, preferred_batch, vmapped
@@ -23,7 +23,7 @@ from sweeps.plans.vmapped import MOST_KEPT, Vmapped
 from sweeps.program import dependence, tracing
 
 # Most stages. More would save little: with equal shares of work, the mean over nodes is (STAGES + 1) / (2 STAGES).
-STAGES = 8
+STAGES = 6
 # Most masks that share values, whose gates are compared with each other.
 MASKS = 128
 # Multiplications that cost as much time as writing one number.
@@ -119,45 +119,65 @@ class PreparedShared(vmapped.Prepared):
     def sums(self, gates: Float[Array, "masks nodes"], values: Any, gradients: bool) -> tuple[tuple[Any, Any], None]:
         """Return the sum over a part for each gate vector, and its extras."""
         assert not gradients, "gradients cross all stages"
-        numbers = np.asarray(self.shared.stages)
-        firsts = [_first_alike(gates, numbers <= stage) for stage in range(1, len(self.stages) + 1)]
+        rows = _Rows.of(gates, self.shared.stages)
         made = [self.known(values)]
         for stage in self.stages:
-            made.append(self._of_stage(stage, gates, firsts, made))
-        return jax.tree.unflatten(self.tree, [value[firsts[-1]] for value in made[-1]]), None
+            made.append(self._of_stage(stage, gates, rows, made))
+        return jax.tree.unflatten(self.tree, [value[rows.of_vector[-1]] for value in made[-1]]), None
 
     def _of_stage(
-        self, stage: hoisting.Stage, gates: Float[Array, "masks nodes"], firsts: list[Array], made: list[Any]
-    ) -> list[Shaped[Array, "masks ..."]]:
-        """Return the values of a stage, each in the row of the first gate vector that needs it."""
-        size, masks = min(self.shared.together, len(gates)), jnp.arange(len(gates))
-        is_first = firsts[len(made) - 1] == masks
-        order = jnp.pad(jnp.argsort(~is_first, stable=True), (0, -len(gates) % size))
-        held = [made[source][place] for source, place in stage.reads]
+        self, stage: hoisting.Stage, gates: Float[Array, "masks nodes"], rows: "_Rows", made: list[Any]
+    ) -> list[Shaped[Array, "rows ..."]]:
+        """Return the values of a stage, a row for each of the gate vectors that need one of their own."""
+        size, number = min(self.shared.together, len(gates)), len(made) - 1
+        vectors = jnp.pad(rows.vectors[number], (0, -len(gates) % size))
+        held = [(made[source][place], source) for source, place in stage.reads]
 
-        def run(rows: Array) -> hoisting.Values:
-            values = [
-                value[firsts[source - 1][rows]] if source else value
-                for value, (source, _) in zip(held, stage.reads, strict=True)
+        def run(vector: Array) -> hoisting.Values:
+            values = [value[rows.of_vector[source - 1, vector]] if source else value for value, source in held]
+            return stage.run(gates[vector], *values)
+
+        def some(chunk: Array, wholes: list[Array]) -> list[Array]:
+            start = chunk * size
+            if size == 1:  # a vmap of one would be slower
+                parts = [part[None] for part in run(vectors[start])]
+            else:
+                parts = jax.vmap(run)(jax.lax.dynamic_slice(vectors, (start,), (size,)))
+            return [
+                jax.lax.dynamic_update_slice_in_dim(whole, part, start, 0)
+                for whole, part in zip(wholes, parts, strict=True)
             ]
-            if rows.ndim == 0:
-                return stage.run(gates[rows], *values)
-            axes = [0 if source else None for source, _ in stage.reads]
-            return jax.vmap(stage.run, in_axes=(0, *axes))(gates[rows], *values)
 
-        def some(number: Array, wholes: list[Array]) -> list[Array]:
-            # A vmap of one would be slower.
-            rows = order[number] if size == 1 else jax.lax.dynamic_slice(order, (number * size,), (size,))
-            return [whole.at[rows].set(result) for whole, result in zip(wholes, run(rows), strict=True)]
-
-        empty = [jnp.zeros((len(gates), *one.shape), one.dtype) for one in jax.eval_shape(run, masks[0])]
-        return jax.lax.fori_loop(0, -(-is_first.sum() // size), some, empty)
+        empty = [jnp.zeros((len(vectors), *one.shape), one.dtype) for one in jax.eval_shape(run, vectors[0])]
+        return jax.lax.fori_loop(0, -(-rows.number[number] // size), some, empty)
 
 
-def _first_alike(gates: Float[Array, "masks nodes"], counted: Bool[np.ndarray, " nodes"]) -> Int[Array, " masks"]:
-    """Return the number of the first gate vector that has the same gates as each, among those counted."""
-    some = gates[:, np.flatnonzero(counted)]
-    return jnp.argmax((some[:, None] == some[None]).all(axis=-1), axis=1)
+class _Rows(NamedTuple):
+    """Which gate vectors agree on the gates of the first stages: they share a row of values.
+
+    Attributes
+    ----------
+    of_vector : number of each vector's row, for each stage
+    vectors : the first vector of each row, for each stage; what follows the last row is of no importance
+    number : of rows, for each stage
+    """
+
+    of_vector: Int[Array, "stages masks"]
+    vectors: Int[Array, "stages masks"]
+    number: Int[Array, " stages"]
+
+    @classmethod
+    def of(cls, gates: Float[Array, "masks nodes"], stage_of_gates: tuple[int, ...]) -> "_Rows":
+        """Compare gate vectors with each other."""
+        last, stages = max(stage_of_gates), jnp.asarray(stage_of_gates)
+        # The first stage in which two vectors differ.
+        differ = jnp.where(gates[:, None] != gates[None], stages[None, None], last + 1).min(axis=-1)
+        first = jnp.argmax(differ[None] > jnp.arange(1, last + 1)[:, None, None], axis=-1)
+        vectors = jnp.arange(len(gates))[None]
+        is_first = first == vectors
+        # A cumulative sum would take longer to compile.
+        of_vector = (is_first[:, None] & (vectors[None] < first[:, :, None])).sum(axis=-1)
+        return cls(of_vector, jnp.argsort(~is_first, axis=1, stable=True), is_first.sum(axis=1))
 
 
 class _Program(NamedTuple):
@@ -273,8 +293,8 @@ def build(plan: Vmapped, masks: Shaped[np.ndarray, "masks nodes"]) -> tuple[Shar
     most = min(MASKS, MOST_KEPT // _most_live(program.stages(stage_of_gates)))
     share = _share(masks, stage_of_gates, costs, most, together)
     if share > WORTHWHILE:
-        return None, f"values that masks share would leave {share:.0%} of the work"
-    reason = f"masks share the values before the first gate that differs, which leaves {share:.0%} of the work"
+        return None, f"values that masks share would leave about {share:.0%} of the work"
+    reason = f"masks share the values before the first gate that differs, which leaves about {share:.0%} of the work"
     return Shared(plan, tuple(stage_of_gates.tolist()), most, together), reason
 
 
