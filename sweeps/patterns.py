@@ -28,11 +28,13 @@ def fits(path: str, pattern: str) -> bool:
 
 
 def hint(pattern: str, paths: Iterable[str]) -> str:
-    """Return the hint that ``**`` was meant, for a pattern that fits no path and would fit one across levels."""
-    wide = re.sub(r"\*+", "**", pattern)
-    if wide == pattern or not any(fits(path, wide) for path in paths):
-        return ""
-    return f"; * stays within a level of a path: did you mean {wide!r}?"
+    """Return the pattern that was meant, in words, for one that fits no path: across levels, or of what is within."""
+    paths = list(paths)
+    for meant in (re.sub(r"\*+", "**", pattern), f"{pattern}/**", f"**/{pattern.removeprefix('**/')}"):
+        if meant != pattern and any(fits(path, meant) for path in paths):
+            why = "* stays within a level of a path: " if meant.count("/") == pattern.count("/") else ""
+            return f"; {why}did you mean {meant!r}?"
+    return ""
 
 
 @cache

@@ -14,6 +14,7 @@ Part = str | type | Tied
 Selection = None | Part | Sequence[Part] | Mapping[str | type, int | tuple[int, str]]
 Kinds = Callable[[], Mapping[str, type]]
 PLACES = ("input", "output", "stream")
+LISTED = 20  # most names in a message
 
 
 def choose(network: Network, selection: Selection, kinds: Kinds) -> Wiring:
@@ -62,6 +63,11 @@ def _parts(selection: Selection) -> list[tuple[Part, tuple[int, str] | None]]:
     several = isinstance(selection, Iterable) and not isinstance(selection, str)
     parts: list[Any] = list(selection) if several else [selection]  # type: ignore[arg-type]
     for part in parts:
+        if isinstance(part, Mapping):
+            raise InputTypeError(
+                "sites: in a list, numbers of groups are ties, such as sweeps.Tied('a', groups=2, each='a'), "
+                f"got {checks.shown(part)}"
+            )
         if not isinstance(part, str | type | Tied):
             raise InputTypeError(f"sites must be path patterns, types of layers and ties, got {checks.shown(part)}")
         if isinstance(selection, Mapping) and isinstance(part, Tied):
@@ -75,10 +81,15 @@ def _parts(selection: Selection) -> list[tuple[Part, tuple[int, str] | None]]:
 
 def _groups(part: str | type, given: Any) -> tuple[int, str]:
     """Return the number of groups, and what one is called."""
-    number, name = given if isinstance(given, tuple | list) and len(given) == 2 else (given, "group")
-    called = checks.shown(part)
-    least = checks.whole(f"sites: the number of groups of {part if isinstance(part, str) else called}", number, least=1)
-    return least, checks.text(f"sites: the name of groups of {part if isinstance(part, str) else called}", name)
+    called = part if isinstance(part, str) else part.__name__
+    several = isinstance(given, tuple | list)
+    if several and len(given) != 2:
+        raise InputTypeError(
+            f"sites: groups of {called} must be a number, or (number, name), got {checks.shown(given)}"
+        )
+    number, name = given if several else (given, "group")
+    number = checks.whole(f"sites: the number of groups of {called}", number, least=1)
+    return number, checks.text(f"sites: the name of groups of {called}", name)
 
 
 def _of_part(network: Network, part: str | type, kinds: Kinds) -> list[Row]:
@@ -143,5 +154,6 @@ def _check_apart(sites: Iterable[Site]) -> None:
 
 
 def _refused(network: Network, reason: str) -> InputError:
-    listed = ", ".join(site.path for site in network.sites if not site.reason)
-    return InputError(f"{reason}; there are: {listed}")
+    paths = [site.path for site in network.sites if not site.reason]
+    more = f" and {len(paths) - LISTED} more, which sweeps.gating.sites prints" if len(paths) > LISTED else ""
+    return InputError(f"{reason}; there are: {', '.join(paths[:LISTED])}{more}")

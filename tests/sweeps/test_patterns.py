@@ -46,4 +46,6 @@ def test_paths_that_do_not_fit(path, pattern):
 
 def test_the_hint_is_a_pattern_that_fits():
     assert patterns.hint("*/up", ["blocks/0/up"]).endswith("did you mean '**/up'?")
+    assert patterns.hint("blocks/0", ["blocks/0/up"]) == "; did you mean 'blocks/0/**'?"
+    assert patterns.hint("up", ["blocks/0/up"]) == "; did you mean '**/up'?"
     assert patterns.hint("*/down", ["blocks/0/up"]) == patterns.hint("**/up", ["blocks/0/up"]) == ""

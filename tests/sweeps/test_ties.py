@@ -201,6 +201,8 @@ class TestMessages:
             ),
             (lambda: Tied("a", nodes=3), "Tied: nodes must be a list of groups, or a dict, got 3"),
             (lambda: {Tied("a"): 3}, "sites: a tie has its own groups=; give it alone or in a list"),
+            (lambda: ["a", {"b": 2}], r"in a list, numbers of groups are ties, such as .* got \{'b': 2\}"),
+            (lambda: {"a": (3, "x", 1)}, r"sites: groups of a must be a number, or \(number, name\), got"),
             (lambda: {"a": (3, 4)}, "sites: the name of groups of a must be a text, got 4"),
         ],
     )
