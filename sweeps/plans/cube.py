@@ -10,7 +10,7 @@ Examples within the bounds, called tame, take products; the others, called wild,
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -211,6 +211,7 @@ class Cube:
     dtype : type of the losses
     """
 
+    name: ClassVar[str] = "cube"
     parts: tuple[Tame | Wild | Squares, ...]
     nodes: int = field(metadata=dict(static=True))
     low_nodes: int = field(metadata=dict(static=True))

@@ -6,7 +6,7 @@ segments of all paths of a batch are walked side by side.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,7 @@ class Walk:
     examples : number of examples without the padding
     """
 
+    name: ClassVar[str] = "walk"
     offsets: Float[Array, "blocks others block"]
     slopes: Float[Array, "blocks others nodes block"]
     examples: int = field(metadata=dict(static=True))
