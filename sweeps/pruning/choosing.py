@@ -1,14 +1,16 @@
 """Choosing: the nodes or weights that stay at each sparsity, and the pruned networks."""
 
+import warnings
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float
 
-from analysis.errors import InputError
+from analysis.errors import InputError, UnsupportedError
 from sweeps import checks
-from sweeps.pruning import parameters, removing, scoring, sparsities, structure
+from sweeps.pruning import parameters, removing, scoring, sparsities
 
 Network = TypeVar("Network", bound=nnx.Module)
 
@@ -35,12 +37,16 @@ def unit_masks(
 
     Returns
     -------
-    true for the nodes that stay, shape (*sparsity.shape, nodes), in the order of the gate vector
+    true for the nodes that stay, shape (*sparsity.shape, nodes), in the order of the gate vector. Nodes that have no
+    parameters of their own, such as attention heads, or cannot be zeroed by these alone, all stay; a warning lists
+    their layers, and n does not count them.
 
     Raises
     ------
-    TypeError, NotImplementedError
+    TypeError
         As ``unit_scores``.
+    NotImplementedError
+        If no nodes of any layer can be zeroed.
     ValueError
         As ``unit_scores``; if a sparsity is not between 0 and 1, the scope is unknown, or a score is no number.
 
@@ -51,10 +57,23 @@ def unit_masks(
     >>> sweeps.pruning.unit_masks(net, [0, 0.5, 1]).sum(axis=-1).tolist()
     [30, 15, 0]
     """
+    keep, left = _units(network, sparsity, by, scope, batch=batch, loss=loss, seed=seed)
+    _warn("nodes", left)
+    return keep
+
+
+def _units(
+    network: nnx.Module, sparsity: Any, by: Any, scope: str, *, batch: Any, loss: Any, seed: int
+) -> tuple[Bool[np.ndarray, "... nodes"], dict[str, str]]:
+    """Return the nodes that stay, and by path of a layer why its nodes cannot go."""
     sparsities.check(sparsity, scope)
-    scores = scoring.unit_scores(network, by, batch=batch, loss=loss, seed=seed)
-    parts = structure.of(network, scoring.inputs_of(batch)).split(scores)
-    return np.concatenate(list(sparsities.kept(parts, sparsity, scope).values()), axis=-1)
+    of, scores = scoring.by_site(network, by, batch=batch, loss=loss, seed=seed, of_zeroed=True)
+    left = {part.site.path: part.why_not_zeroed for part in of.parts if not part.can_be_zeroed}
+    if not scores:
+        raise UnsupportedError(f"no nodes of the network can be zeroed: {_listed(left)}")
+    kept, shape = sparsities.kept(scores, sparsity, scope), sparsities.checked_sparsity(sparsity).shape
+    every = {part.site.key: np.ones((*shape, part.site.size), bool) for part in of.parts} | kept
+    return np.concatenate(list(every.values()), axis=-1), left
 
 
 def prune_units(
@@ -82,7 +101,8 @@ def prune_units(
     10
     """
     _check_single(sparsity)
-    keep = unit_masks(network, sparsity, by, scope, batch=batch, loss=loss, seed=seed)
+    keep, left = _units(network, sparsity, by, scope, batch=batch, loss=loss, seed=seed)
+    _warn("nodes", left)
     return removing.zero_nodes(network, keep, scoring.inputs_of(batch))
 
 
@@ -110,15 +130,16 @@ def weight_masks(
     Returns
     -------
     true for the weights that stay, by path of the kernel, shape (*sparsity.shape, *kernel.shape), for ``zeroed``,
-    ``Masked`` and ``evaluate``. Biases all stay.
+    ``Masked`` and ``evaluate``. Biases all stay, and so does what is no kernel, such as a table of embeddings, or with
+    blocks a kernel with more than two axes; a warning lists these.
 
     Raises
     ------
     TypeError
         As ``weight_scores``.
     ValueError
-        As ``weight_scores``; if a sparsity is not between 0 and 1, the scope is unknown, a score is no number, or
-        blocks are not of positive numbers or asked of kernels with more than two axes.
+        As ``weight_scores``; if a sparsity is not between 0 and 1, the scope is unknown, a score is no number, there is
+        no kernel to prune, or blocks are not of positive numbers.
 
     Examples
     --------
@@ -127,14 +148,44 @@ def weight_masks(
     >>> {path: mask.sum(axis=(1, 2)).tolist() for path, mask in masks.items()}
     {'layers/0/kernel': [40, 29, 0]}
     """
+    options: dict[str, Any] = dict(block=block, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
+    masks, left = _weights(network, sparsity, by, scope, **options)
+    _warn("weights", left)
+    return masks
+
+
+def _weights(
+    network: nnx.Module,
+    sparsity: Any,
+    by: Any,
+    scope: str,
+    *,
+    block: Any,
+    batch: Any,
+    include_outputs: bool,
+    **how: Any,
+) -> tuple[dict[str, Bool[np.ndarray, "..."]], dict[str, str]]:
+    """Return the weights that stay, and by path of a parameter why none of it can go."""
     sparsities.check(sparsity, scope)
-    scores = scoring.weight_scores(network, by, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
+    scores = scoring.weight_scores(network, by, batch=batch, include_outputs=include_outputs, **more)
+    _, left = scoring.prunable(network, scoring.inputs_of(batch), include_outputs)
+    if not scores:
+        others = f"; what else there is: {_listed(left)}" if left else ""
+        raise InputError(f"network has no kernels to prune but those of its outputs: give include_outputs=True{others}")
     if block is None:
-        return sparsities.kept(scores, sparsity, scope)
-    rows, columns = _checked_block(block, scores)
-    kept = sparsities.kept({path: _norms(kernel, rows, columns) for path, kernel in scores.items()}, sparsity, scope)
-    masks = {path: mask.repeat(rows, axis=-2).repeat(columns, axis=-1) for path, mask in kept.items()}
-    return {path: masks[path][..., : kernel.shape[0], : kernel.shape[1]] for path, kernel in scores.items()}
+        return sparsities.kept(scores, sparsity, scope), left
+    rows, columns = _checked_block(block)
+    several = {path: kernel for path, kernel in scores.items() if kernel.ndim != 2}
+    left |= {path: f"blocks have two axes, it has {kernel.shape}" for path, kernel in several.items()}
+    scores = {path: kernel for path, kernel in scores.items() if path not in several}
+    if not scores:
+        raise InputError(f"block is for kernels of dense layers, (inputs, outputs); {_listed(left)}")
+    norms = {path: _norms(kernel, rows, columns) for path, kernel in scores.items()}
+    masks = {
+        path: mask.repeat(rows, axis=-2).repeat(columns, axis=-1)
+        for path, mask in sparsities.kept(norms, sparsity, scope).items()
+    }
+    return {path: masks[path][..., : kernel.shape[0], : kernel.shape[1]] for path, kernel in scores.items()}, left
 
 
 def prune_weights(
@@ -165,7 +216,23 @@ def prune_weights(
     """
     _check_single(sparsity)
     options: dict[str, Any] = dict(block=block, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
-    return parameters.zeroed(network, weight_masks(network, sparsity, by, scope, **options))
+    masks, left = _weights(network, sparsity, by, scope, **options)
+    _warn("weights", left)
+    return parameters.zeroed(network, masks)
+
+
+def _warn(what: str, left: Mapping[str, str]) -> None:
+    """List what is not pruned, for whoever called the caller."""
+    if left:
+        warnings.warn(f"not pruned, as these {what} cannot be: {_listed(left)}", UserWarning, stacklevel=3)
+
+
+def _listed(left: Mapping[str, str]) -> str:
+    """Return paths with the reason that they share."""
+    paths: dict[str, list[str]] = {}
+    for path, reason in left.items():
+        paths.setdefault(reason, []).append(path)
+    return "; ".join(f"{', '.join(several)}: {reason}" for reason, several in paths.items())
 
 
 def _check_single(sparsity: Any) -> None:
@@ -177,14 +244,11 @@ def _check_single(sparsity: Any) -> None:
 _SIDES = ("rows", "columns")
 
 
-def _checked_block(block: Any, scores: dict[str, np.ndarray]) -> tuple[int, int]:
+def _checked_block(block: Any) -> tuple[int, int]:
     sizes = tuple(block) if isinstance(block, tuple | list | np.ndarray) else ()
     if len(sizes) != 2:
         raise InputError(f"block must be two positive numbers (rows, columns), got {checks.shown(block)}")
     rows, columns = (checks.whole(f"block: {name}", size, 1) for name, size in zip(_SIDES, sizes, strict=True))
-    for path, kernel in scores.items():
-        if kernel.ndim != 2:
-            raise InputError(f"block is for kernels of dense layers, (inputs, outputs); {path} has {kernel.shape}")
     return rows, columns
 
 

@@ -57,21 +57,38 @@ def unit_scores(
     NotImplementedError
         For ``"norm"``, if some nodes have no parameters of their own, such as attention heads.
     """
+    _, scores = by_site(network, by, batch=batch, loss=loss, seed=seed, of_zeroed=False)
+    return np.concatenate(list(scores.values()))
+
+
+def by_site(
+    network: nnx.Module, by: Any, *, batch: Any, loss: Any, seed: int, of_zeroed: bool
+) -> tuple[structure.Structure, dict[str, Float[np.ndarray, " _"]]]:
+    """Return the structure of a network, and the scores of ``unit_scores`` by key of the site.
+
+    Parameters
+    ----------
+    network, by, batch, loss, seed : as for ``unit_scores``
+    of_zeroed : whether to leave out the sites whose nodes cannot be zeroed
+    """
     seed = _checked(network, by, UNIT_CRITERIA, "scores of shape (nodes,)", batch, loss, seed)
     of = structure.of(network, inputs_of(batch))
-    if not isinstance(by, str):
-        return _checked_scores("by", by, (of.nodes,))
-    if by == "norm":
+    parts = [part for part in of.parts if part.can_be_zeroed or not of_zeroed]
+    if isinstance(by, str) and by == "norm":
         variables = parameters.by_path(network)
-        return np.concatenate([_norms(variables, part) for part in of.parts])
-    if by == "random":
-        return np.random.default_rng(seed).random(of.nodes)
-    if by == "activation" and of.network is not None:
+        return of, {part.site.key: _norms(variables, part) for part in parts}
+    if isinstance(by, str) and by == "activation" and of.network is not None:
         # ``ranking`` has the activations of plain perceptrons only.
-        places = {part.site.key: part.site.places for part in of.parts}
-        deviations = reading.deviations(network, (of.network, of.params), inputs_of(batch), places)
-        return np.concatenate([deviations[part.site.key] for part in of.parts])
-    return ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
+        places = {part.site.key: part.site.places for part in parts}
+        return of, reading.deviations(network, (of.network, of.params), inputs_of(batch), places)
+    if not isinstance(by, str):
+        scores = _checked_scores("by", by, (of.nodes,))
+    elif by == "random":
+        scores = np.random.default_rng(seed).random(of.nodes)
+    else:
+        scores = ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
+    pieces = of.split(scores)
+    return of, {part.site.key: pieces[part.site.key] for part in parts}
 
 
 def _norms(variables: Mapping[str, Any], part: structure.Part) -> Float[np.ndarray, " nodes"]:
@@ -121,7 +138,7 @@ def weight_scores(
         If the criterion is unknown, the scores do not fit the kernels, or a batch is needed.
     """
     seed = _checked(network, by, WEIGHT_CRITERIA, "a dict of scores", batch, loss, seed)
-    kernels = prunable(network, inputs_of(batch), checks.flag("include_outputs", include_outputs))
+    kernels, _ = prunable(network, inputs_of(batch), checks.flag("include_outputs", include_outputs))
     if not isinstance(by, str):
         if not isinstance(by, Mapping) or set(by) != set(kernels):
             given = ", ".join(map(str, by)) if isinstance(by, Mapping) else type(by).__name__
@@ -136,8 +153,12 @@ def weight_scores(
     return {path: np.abs(_as_doubles(gradients[path])) for path in kernels}
 
 
-def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[str, nnx.Param]:
-    """Return the kernels of layers that other layers read, by path, in order of the program.
+def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> tuple[dict[str, nnx.Param], dict[str, str]]:
+    """Return the kernels of layers that other layers read, in order of the program, and what else makes nodes.
+
+    Returns
+    -------
+    kernels, left : by path, the parameter; and by path, why it is not pruned
 
     Raises
     ------
@@ -147,13 +168,20 @@ def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> dict[st
     few, variables = structure.few_inputs(network, inputs), parameters.by_path(network)
     if type(network) is MLP:
         layers = range(len(network.layers) - (not include_outputs))
-        return {path: variables[path] for path in (f"layers/{index}/kernel" for index in layers)}
+        return {path: variables[path] for path in (f"layers/{index}/kernel" for index in layers)}, {}
     reader = structure.read_of(network, few)[0].first.reader
     hidden = graph.ancestors((read.value.vertex for read in reader.reads.values()), reader.after)
     sources = sorted(reader.sources.values(), key=lambda source: source.order)
-    made = [s for s in sources if s.parent is None and s.kind in ("unit", "channel") and not s.is_embedding]
-    paths = dict.fromkeys(source.path for source in made if include_outputs or source.vertex in hidden)
-    return {path: variables[path] for path in paths if path in variables}
+    sources = [source for source in sources if source.parent is None and source.path in variables]
+    sources = [source for source in sources if include_outputs or source.vertex in hidden]
+    made = [source for source in sources if source.kind in ("unit", "channel") and not source.is_embedding]
+    kernels = {source.path: variables[source.path] for source in made}
+    others = {source.path: source for source in sources if source.path not in kernels}
+    left = {
+        path: "it is a table of rows, no kernel" if other.is_embedding else f"it makes no nodes but {other.kind}s"
+        for path, other in others.items()
+    }
+    return kernels, left
 
 
 def inputs_of(batch: Any) -> Any:

@@ -77,6 +77,11 @@ class Part(NamedTuple):
         """Whether ``zeroed`` raises nothing."""
         return not self._why_not_zeroed
 
+    @property
+    def why_not_zeroed(self) -> str:
+        """Why the nodes cannot be zeroed, in words; empty if they can."""
+        return "; ".join(dict.fromkeys(self._why_not_zeroed))
+
     def zeroed(self) -> list[Cut]:
         """Return the cuts to zero: those that make the nodes, and those that read them if they would still fire.
 
@@ -85,7 +90,7 @@ class Part(NamedTuple):
         UnsupportedError
             If some have entries of other nodes.
         """
-        self._refuse("zeroed", self._why_not_zeroed)
+        self._refuse("zeroed", self._why_not_zeroed, ": keep all of them")
         return self._zeroed
 
     def removed(self) -> tuple[Cut, ...]:
@@ -97,7 +102,8 @@ class Part(NamedTuple):
             If something else depends on the number of nodes.
         """
         several = [f"they lie along several axes of {cut.path}" for cut in self.cuts if cut.axis is None]
-        self._refuse("removed", self._reasons(self.cuts, (*self.ends, *several)))
+        instead = ": keep all of them" + (", or zero them (zero_nodes)" if self.can_be_zeroed else "")
+        self._refuse("removed", self._reasons(self.cuts, (*self.ends, *several)), instead)
         return self.cuts
 
     def compensated(self) -> list[Cut]:
@@ -124,9 +130,10 @@ class Part(NamedTuple):
         """Return why some cuts cannot be used for these nodes alone."""
         return [self.reason] if self.reason else [f"{cut.path}: {cut.reason}" for cut in chosen if cut.reason] + [*ends]
 
-    def _refuse(self, how: str, reasons: Sequence[str]) -> None:
+    def _refuse(self, how: str, reasons: Sequence[str], instead: str = "") -> None:
         if reasons:
-            raise UnsupportedError(f"nodes of {self.site.path} cannot be {how}: {'; '.join(dict.fromkeys(reasons))}")
+            listed = "; ".join(dict.fromkeys(reasons))
+            raise UnsupportedError(f"nodes of {self.site.path} cannot be {how}: {listed}{instead}")
 
 
 class Structure(NamedTuple):

@@ -210,6 +210,8 @@ def test_layers_without_nodes_and_networks_without_layers():
     assert all(kept({}, [0, 0.5], scope) == {} for scope in pruning.SCOPES)
     with pytest.raises(ValueError, match=r"network has no hidden nodes: its sizes are \(2, 3\)"):
         pruning.unit_masks(sweeps.MLP((2, 3)), 0.5)
+    with pytest.raises(ValueError, match="network has no kernels to prune but those of its outputs: give include_outp"):
+        pruning.prune_weights(sweeps.MLP((2, 3)), 0.5)
 
 
 def arrays(net):
@@ -242,7 +244,7 @@ def test_channels_and_kernels_of_convolutions():
         "conv/kernel": [9, 6],
         "second/kernel": [18, 12],
     }
-    with pytest.raises(ValueError, match=r"block is for kernels of dense layers, .*; conv/kernel has \(2, 2, 1, 3\)"):
+    with pytest.raises(ValueError, match=r"block is for kernels of dense layers, .*; conv/kernel: .* \(2, 2, 1, 3\)"):
         pruning.weight_masks(cnn, 0.5, batch=batch, block=(2, 2))
 
 
