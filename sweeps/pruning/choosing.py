@@ -163,7 +163,7 @@ def _weights(
     block: Any,
     batch: Any,
     include_outputs: bool,
-    **how: Any,
+    **more: Any,
 ) -> tuple[dict[str, Bool[np.ndarray, "..."]], dict[str, str]]:
     """Return the weights that stay, and by path of a parameter why none of it can go."""
     sparsities.check(sparsity, scope)
