@@ -15,11 +15,10 @@ from sweeps.engine import summaries
 from sweeps.masks import bits
 from sweeps.masks.samplers import Sampler
 from sweeps.objective import with_logs
-from sweeps.plans import Computed, preferred_batch
+from sweeps.plans import Computed, in_batches, preferred_batch, vmapped
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube
 from sweeps.plans.shared import Shared
-from sweeps.plans.vmapped import runs_network
 from sweeps.plans.walk import Walk
 
 
@@ -100,7 +99,7 @@ def program(mesh: Mesh, landing: str | None) -> Callable[..., Draws | summaries.
     """
     names = ("batch_size", "gradients", "keep", "keeps_gates", "precision")
     if landing is None:
-        return compiling.jit(partial(evaluate, mesh), names, gains=runs_network)
+        return compiling.jit(partial(evaluate, mesh), names, gains=vmapped.runs_network)
     there = NamedSharding(mesh, PartitionSpec("batches"), memory_kind=landing)
     return compiling.jit(partial(evaluate, mesh), names, out_shardings=there)
 
@@ -196,4 +195,10 @@ def _evaluated(plan: SweepPlan, gates: Shaped[Array, "draws ... nodes"], first: 
         return plan.evaluate(first, len(gates), gradients)
     if isinstance(plan, Walk):
         return Computed(plan.evaluate(gates).loss.reshape(-1), None)
-    return plan.evaluate(gates.reshape(-1, gates.shape[-1]), gradients)
+    vectors = gates.reshape(-1, gates.shape[-1])
+    if isinstance(plan, vmapped.Prepared) and len(gates) == 1:
+        # The steps of a single path may be more than fit together.
+        together = preferred_batch(plan, gradients)
+        parts = -(-len(vectors) // together)
+        return in_batches(lambda batch: plan.evaluate(batch, gradients), vectors, -(-len(vectors) // parts))
+    return plan.evaluate(vectors, gradients)

@@ -23,9 +23,10 @@ from sweeps.engine.room import bytes_of_mask, check_room
 from sweeps.engine.schema import Keep, Schema, check_names, named
 from sweeps.identity import digest
 from sweeps.masks.designs import Design
-from sweeps.objective import Objective
-from sweeps.plans import choosing
+from sweeps.objective import Objective, evaluate_batches
+from sweeps.plans import choosing, tuning
 from sweeps.plans.cube import Cube
+from sweeps.plans.vmapped import Vmapped
 from sweeps.progress import Progress
 from sweeps.store import disk
 from sweeps.store.folder import versions
@@ -66,7 +67,8 @@ def sweep(
     gradients : bool
         Whether to compute gate gradients of loss and log loss.
     batch_size : int, optional
-        Gate vectors evaluated together; None lets the plan choose.
+        Gate vectors evaluated together; None lets the plan choose, which measures a few sizes first where a sweep of a
+        network is expected to take longer than half a minute.
     store : path, optional
         Of a Zarr group to which finished parts are written as they come. The same call again goes on with a sweep
         that was killed, and only reads one that is complete: nothing is compiled or evaluated then.
@@ -333,7 +335,16 @@ class Runner:
     def batch_size(self) -> int:
         """Draws evaluated together; halved when they do not fit."""
         most = min(self.layout.rows, self.layout.total)
-        return batches.draws_together(self._on_device[0], self.steps, self.gradients, most, self._wish, self._mesh.size)
+        plan, wish = self._on_device[0], self._wish
+        if wish is None and self.steps == 1 and isinstance(plan, Vmapped):
+            masks = self.layout.total // jax.process_count()
+            wish = tuning.batch_size(plan, self.gradients, masks, self._timed)
+        return batches.draws_together(plan, self.steps, self.gradients, most, wish, self._mesh.size)
+
+    def _timed(self, gates: np.ndarray, batch_size: int) -> Any:
+        """Evaluate gate vectors of no importance in batches of a size that is tried."""
+        with jax.default_matmul_precision(self.objective.precision):
+            return evaluate_batches(self._on_device[0], jnp.asarray(gates), self.gradients, batch_size)
 
     @property
     def _batches(self) -> int:
