@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis import checks, runs
+from analysis import checks, derived, runs
 from analysis.errors import InputError
 
 #: Most rows of a CSV file that are written at a time, and most numbers in them.
@@ -84,9 +84,10 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
     -------
     list of pathlib.Path
         ``<sweep>.csv``. Columns: the coordinates of the mask, such as ``probability, chain, draw``, or the ``node``
-        that is off and its ``layer``; its ``loss`` and ``log_loss``; and of what has a value for each node, ``gates``
-        and gradients, a column a node, such as ``loss_gradient layers/0 unit 3``. Numbers are written with the digits
-        that give the same float32 again. A sweep kept as a summary has no masks and is left out.
+        that is off and its ``layer``; its ``loss``, ``log_loss`` and metrics; and of what has a value for each node,
+        ``gates`` and gradients, a column a node, such as ``loss_gradient layers/0 unit 3``. Numbers are written with
+        the digits that give the same float32 again. A sweep kept as a summary has no masks and is left out, and so are
+        the losses of examples.
 
     Raises
     ------
@@ -106,6 +107,7 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
 def _sweep_to_csv(data: xr.Dataset, path: Path) -> Path:
     dims = data["loss"].dims
     shape = data["loss"].shape
+    data = data.drop_dims("example", errors="ignore")
     inner = next((dim for one in data.data_vars.values() for dim in one.dims if dim not in dims), None)
     labels = [str(label) for label in data[inner].values] if inner in data.coords else []
     size = int(np.prod(shape))
@@ -127,8 +129,9 @@ def _rows(data: xr.Dataset, dims: tuple[Any, ...], inner: Any, labels: list[str]
     }
     if "node" in dims and "layer" in part.coords:
         columns["layer"] = part["layer"].values
-    for name in ("loss", "log_loss"):
-        columns[name] = part[name].values
+    metrics = [name for name, one in part.data_vars.items() if one.dims == ("row",) and name not in derived.NAMES]
+    for name in ("loss", "log_loss", *metrics):
+        columns[str(name)] = part[name].values
     for variable, values in part.data_vars.items():
         if inner in values.dims:
             table = values.transpose("row", inner).values

@@ -4,6 +4,7 @@ import warnings
 
 import arviz
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
@@ -124,6 +125,17 @@ def test_what_has_no_effects_is_refused():
     with pytest.raises(InputError, match="gates of 0 or 1, got partial gains"):
         data = drawn()
         examples.node_effects(data.assign(gates=data["gates"] * 0.5))
+
+
+@pytest.mark.parametrize("data", [sweep(1 - np.eye(NODES), ("node",)), sweep(ALL, ("mask",)), drawn(draws=3)])
+def test_a_table_has_metrics_and_no_losses_of_examples(data, tmp_path):
+    data = data.assign(log_loss=np.log(data["loss"]), accuracy=2 * data["loss"])
+    # As a store lists them.
+    export._sweep_to_csv(data[sorted(data.data_vars)], tmp_path / "sweep.csv")
+    table = pd.read_csv(tmp_path / "sweep.csv")
+    np.testing.assert_allclose(table["accuracy"], data["accuracy"].values.ravel())
+    labels = ["probability", "chain", "draw", "mask", "node", "loss", "log_loss", "accuracy"]
+    assert all(name in labels or name.startswith("gates ") for name in table.columns)
 
 
 def to_arviz(data, **how):
