@@ -73,8 +73,7 @@ def _checked(dataset: Any) -> xr.Dataset:
     missing = [name for name in ("design", "unit", "full_loss") if name not in known]
     if missing:
         raise InputError(
-            f"dataset must be what sweeps.sweep returned, with its attributes, got one without {', '.join(missing)}; "
-            "arithmetic on a dataset loses them, unless xarray.set_options(keep_attrs=True)"
+            f"dataset must be what sweeps.sweep returned, with its attributes, got one without {', '.join(missing)}"
         )
     if known.get("complete") is False:
         raise InputError("dataset must be a finished sweep, got one begun only; the same sweep again finishes it")

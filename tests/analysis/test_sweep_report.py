@@ -386,6 +386,8 @@ def test_a_dataset_from_its_store_and_a_part_of_one(tmp_path, monkeypatch):
     assert drawing.text_of(analysis.report(stored, tmp_path / "mine")) == expected
     text = drawing.text_of(analysis.report(bernoulli().sel(probability=0.5), tmp_path / "part"))
     assert "for p = 0.5: 200 masks." in text
+    part = SWEEPS["flip paths"]().isel(draw=slice(7))
+    assert "63 masks of 7 flip paths" in drawing.text_of(analysis.report(part, tmp_path / "paths"))
 
 
 @pytest.mark.parametrize(
@@ -394,7 +396,7 @@ def test_a_dataset_from_its_store_and_a_part_of_one(tmp_path, monkeypatch):
         (np.ones(3), "dataset must be an xarray.Dataset that sweeps.sweep returned, got ndarray"),
         (bernoulli()["loss"], "dataset must be an xarray.Dataset that sweeps.sweep returned, got DataArray"),
         (xr.DataTree(), "dataset must be one group of the tree"),
-        (xr.Dataset({"loss": ("draw", [1.0])}), "dataset must be what .* got one without design, unit, full_loss; "),
+        (xr.Dataset({"loss": ("draw", [1.0])}), "dataset must be what .* got one without design, unit, full_loss$"),
         (bernoulli().assign_attrs(complete=False), "dataset must be a finished sweep, got one begun only"),
         (bernoulli().drop_vars("loss"), "dataset must have losses and the dimension 'node', got the variables "),
         (hypercube().isel(mask=3), "dataset must have the losses of Hypercube over the dimension 'mask', got"),
