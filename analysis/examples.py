@@ -29,8 +29,9 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset, (node, example)
         `effect`, the mean loss of the example with the node on minus that with it off, in the unit of the loss:
-        negative where the example needs the node. For draws over all of them, other nodes on or off at random; for a
-        hypercube over all masks; for leave-one-out the loss with all nodes on minus that without this one.
+        negative where the example needs the node. For draws over all of them, other nodes on or off at random; for flip
+        paths the mean over paths of the change where the node is flipped; for a hypercube over all masks; for
+        leave-one-out the loss with all nodes on minus that without this one.
         `effect_error`, its standard error; 0 where nothing is random. `node_effect` and `node_effect_error` (node,),
         the same of the mean loss: the mean of `effect` over examples, with the weights `counted`. A dimension
         `probability` stays. NaN where the node was never on, or never off, or a loss is not finite.
@@ -44,9 +45,9 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
 
     Notes
     -----
-    With n1 masks that have the node on and n0 that have it off, mean1 - mean0 has the variance
-    sum_d u_d**2 * D / (D - 1) over the D draws, with u_d = sum (l - mean1) / n1 over the masks of draw d that have it
-    on, minus sum (l - mean0) / n0 over the others. A draw of flip paths has many masks, which are not independent.
+    Of D draws, n1 have the node on and n0 off: mean1 - mean0 has the variance (s1**2 / n1 + s0**2 / n0) * D / (D - 1),
+    with the variances s1**2 and s0**2 (divisors n1 and n0) of the losses in the two groups. Changes at flips have
+    their variance over paths, divided by the number of paths: masks of a path depend on each other.
     """
     checks.dataset_with("sweep", sweep, ("loss", "example_loss", "full_example_loss"), ("node", "example"))
     if "probability" in sweep.dims:
@@ -54,7 +55,7 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
         return xr.concat([node_effects(one) for one in parts], "probability", data_vars="all", coords="minimal")
     if "draw" in sweep.dims:
         checks.dataset_with("sweep", sweep, ("gates",), ("chain",))
-        found = _of_masks(sweep)
+        found = _of_flips(sweep) if "step" in sweep.dims else _of_masks(sweep)
     else:
         found = _of_masks(sweep) if "mask" in sweep.dims else _left_out(sweep)
     effect, error = found
@@ -100,36 +101,36 @@ def _parts(sweep: xr.Dataset) -> Parts:
 
 def _of_masks(sweep: xr.Dataset) -> tuple[Floats, Floats]:
     """Differences of means between masks that have a node on and off, (nodes, examples + 1), and their errors."""
-    draws = masks = 0
-    on, centre = np.zeros((sweep.sizes["node"], 1)), np.zeros(0)
+    masks, on, centre = 0, np.zeros((sweep.sizes["node"], 1)), np.zeros(0)
     of_on, total, squares_on, squares = (np.zeros(()) for _ in range(4))
     for gates, losses in _parts(sweep):
         # Distances from one mask's losses: squares of the losses themselves would lose their digits.
         centre = centre if centre.size else losses[0, 0]
         flat, far = gates.reshape(-1, gates.shape[-1]), (losses - centre).reshape(-1, losses.shape[-1])
-        draws, masks, on = draws + len(gates), masks + len(flat), on + flat.sum(axis=0)[:, None]
+        masks, on = masks + len(flat), on + flat.sum(axis=0)[:, None]
         of_on, total = of_on + flat.T @ far, total + far.sum(axis=0)
         squares_on, squares = squares_on + flat.T @ far**2, squares + (far**2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         off = masks - on
         mean_on, mean_off = of_on / on, (total - of_on) / off
-        # Of one mask a draw, products of what is on and off vanish.
         spread = (squares_on - on * mean_on**2) / on**2 + (squares - squares_on - off * mean_off**2) / off**2
-        if masks > draws and "mask" not in sweep.dims:
-            spread = _spread_of_draws(sweep, centre, on, off, mean_on, mean_off)
-        error = np.sqrt(np.maximum(spread, 0) * (draws / np.float64(draws - 1)))
+        error = np.sqrt(np.maximum(spread, 0) * (masks / np.float64(masks - 1)))
     effect = mean_on - mean_off
     return effect, np.where(np.isfinite(effect), 0.0, np.nan) if "mask" in sweep.dims else error
 
 
-def _spread_of_draws(
-    sweep: xr.Dataset, centre: Floats, on: Floats, off: Floats, mean_on: Floats, mean_off: Floats
-) -> Floats:
-    """Sums over draws, each with several masks, of the square of what a draw adds to a difference of means."""
-    found = np.zeros_like(mean_on)
+def _of_flips(sweep: xr.Dataset) -> tuple[Floats, Floats]:
+    """Mean changes of the losses where each node is flipped on, or off with the other sign, and their errors."""
+    draws, shape = 0, (sweep.sizes["node"], sweep.sizes["example"] + 1)
+    total, squares, centre = np.zeros(shape), np.zeros(shape), None
     for gates, losses in _parts(sweep):
-        for masks, far in zip(gates, losses - centre, strict=True):
-            number, with_node = masks.sum(axis=0)[:, None], masks.T @ far
-            rest = far.sum(axis=0) - with_node
-            found += ((with_node - number * mean_on) / on - (rest - (len(masks) - number) * mean_off) / off) ** 2
-    return found
+        for masks, each in zip(gates, losses, strict=True):
+            # A node is flipped once on a path, so that its column of differences has one entry, 1 or -1.
+            change = np.diff(masks, axis=0).T @ np.diff(each, axis=0)
+            centre = change if centre is None else centre
+            draws, total, squares = draws + 1, total + (change - centre), squares + (change - centre) ** 2
+    assert centre is not None  # a sweep has a draw
+    mean = total / draws
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.maximum(squares / draws - mean**2, 0) / np.float64(draws - 1)
+    return mean + centre, np.sqrt(spread)

@@ -102,13 +102,21 @@ def paths(draws, seed):
 
 
 def test_errors_of_flip_paths_are_those_of_whole_paths():
-    """Masks of a path depend on each other: the error is the spread over repetitions, not that of single masks."""
+    """Masks of a path depend on each other: the error is the spread over repetitions, about the exact effect."""
     found = [examples.node_effects(paths(100, seed)) for seed in range(200)]
     effects = np.stack([one["effect"][:, :-1] for one in found])
     errors = np.stack([one["effect_error"][:, :-1] for one in found]).mean(axis=0)
     # Of 200 repetitions a standard deviation has a relative error of 1/20: five of them are 0.25.
     np.testing.assert_allclose(errors, effects.std(axis=0, ddof=1), rtol=0.25)
+    # Five standard errors of the mean of all repetitions.
+    assert (np.abs(effects.mean(axis=0) - exact()[:, :-1]) < 5 * errors / np.sqrt(200)).all()
     assert_ledger(found[0])
+    # A single path: each node's change where it is flipped, whatever the others are.
+    single = paths(1, 0)
+    flips = np.diff(single["gates"][0, 0].astype(int), axis=0)
+    change = np.diff(single["example_loss"][0, 0], axis=0) * flips.sum(axis=1)[:, None]
+    found = examples.node_effects(single)["effect"].values
+    np.testing.assert_allclose(found[np.abs(flips).argmax(axis=1)], change, atol=1e-12)
 
 
 def test_a_node_that_is_never_off_has_no_effect():
