@@ -5,7 +5,9 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sweeps.program import rules
 from sweeps.program.flat import Operation, every
@@ -146,10 +148,17 @@ class Blocks:
         return all(self.flat.avals[number].shape == shape for number in active)
 
     def _is_float(self, number: int) -> bool:
-        return jnp.issubdtype(self.flat.avals[number].dtype, jnp.floating)
+        return jnp.issubdtype(self.flat.avals[number].dtype, jnp.inexact)
+
+    def _is_complex(self, number: int) -> bool:
+        return jnp.issubdtype(self.flat.avals[number].dtype, jnp.complexfloating)
 
     def _is_zero(self, number: int) -> bool:
         return is_zero(self.flat.constants.get(number))
+
+    def _is_negative(self, number: int) -> bool:
+        value = self.flat.constants.get(number)
+        return value is not None and not isinstance(value, jax.core.Tracer) and bool(np.all(np.asarray(value) < 0))
 
     def _used(self, number: int) -> frozenset[int]:
         return self._uses.get(number, frozenset())
@@ -189,6 +198,7 @@ class Blocks:
             name, active = operation.name, [at for at in operation.operands if at in self.blocks]
             uses = uses.union(*(self._used(at) for at in operation.operands if at not in active))
             inverts = name == "rsqrt" or (name == "integer_pow" and operation.params["y"] < 0)
+            inverts = inverts or (name == "pow" and self._is_negative(operation.operands[1]))
             if inverts or (name == "div" and active == [operation.operands[1]]):
                 self._uses[start] = uses
                 return True

@@ -108,6 +108,8 @@ class _Builder(Blocks):
         if not any(map(self._is_float, operation.results)) and not (starts or self._is_joined(operation, active)):
             self._data.update(operation.results)
             return None
+        if not self._rules.differentiates and any(map(self._is_complex, (*active, *operation.results))):
+            refuse(operation, self._after(active), False)
         index = len(self._operations)
         self._operations.append(operation)
         emit = self._own_step(operation, active, passive)
@@ -127,14 +129,14 @@ class _Builder(Blocks):
     def _own_step(self, operation: Operation, active: list[int], passive: list[int]) -> Emit | None:
         """Return what emits an operation that is always a step of its own; None for others."""
         name, is_joined = operation.name, self._is_joined(operation, active)
-        if name in (*_MAXIMA, "max", "min") and not passive and not (is_joined and name in ("max", "min")):
+        is_pair = len(active) == 2 and not is_joined
+        if name in _MAXIMA or (name in ("max", "min") and is_pair):
             return self._maximum
         if operation.loop is not None:
             return self._loop
         if name in _ORDERING:
             return self._ordered
-        is_pair = len(active) == 2 or not passive
-        if is_pair and (name in rules.PRODUCTS or (name in ("mul", "div") and not is_joined)):
+        if (name in ("mul", "div") and is_pair) or (name in rules.PRODUCTS and not passive):
             return self._product
         if name in _LINEAR.union(rules.PRODUCTS, ADDING) or is_joined:
             return None

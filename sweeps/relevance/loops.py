@@ -90,7 +90,7 @@ def _seen(run: Pass, views: dict[int, dict[int, Any]]) -> Pass:
 def _quantity(run: Pass, at: At, number: int) -> Array:
     """Return the quantity of an activation, zero where nothing arrived; its type stays the same in all steps."""
     aval = run.program.flat.avals[number]
-    dtype = aval.dtype if jnp.issubdtype(aval.dtype, jnp.floating) else jnp.float32
+    dtype = aval.dtype if jnp.issubdtype(aval.dtype, jnp.inexact) else jnp.float32
     return at[number].astype(dtype) if number in at else jnp.zeros(aval.shape, dtype)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 Elementwise = Callable[[Array], Array]
 
@@ -20,14 +20,14 @@ def divided(values: Float[Array, "*any"], by: Float[Array, "*any"]) -> Float[Arr
     return jnp.where(by == 0, 0.0, values / jnp.where(by == 0, 1.0, by))
 
 
-def derivative(function: Elementwise, at: Float[Array, "*any"]) -> Float[Array, "*any"]:
+def derivative(function: Elementwise, at: Inexact[Array, "*any"]) -> Inexact[Array, "*any"]:
     """Return the derivative of an elementwise function."""
     # Backwards, as a function with a derivative of its own may have no other.
     value, back = jax.vjp(function, at)
     return back(jnp.ones_like(value))[0]
 
 
-def scaled(values: Float[Array, "*any"], by: Float[Array, "*any"]) -> Float[Array, "*any"]:
+def scaled(values: Inexact[Array, "*any"], by: Inexact[Array, "*any"]) -> Inexact[Array, "*any"]:
     """Return the product, zero where the second is zero: a masked score is minus infinity."""
     return jnp.where(by == 0, 0.0, jnp.where(by == 0, 0.0, values) * by)
 

@@ -35,7 +35,9 @@ class Pass(NamedTuple):
 
     def relevance(self, number: int, quantity: Array) -> Array:
         """Return the relevance of an activation, in float32 at least for the sums that follow."""
-        quantity = widened(quantity)
+        return jnp.real(self._relevance(number, widened(quantity)))
+
+    def _relevance(self, number: int, quantity: Array) -> Array:
         if self.ends is not None:
             # Differences of neighbours on a path need the bits to sum to the difference of its ends.
             return scaled(widened(self.ends[0][number]) - widened(self.ends[1][number]), quantity)

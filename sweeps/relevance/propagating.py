@@ -142,7 +142,7 @@ def _total(values: Array | None) -> Array:
 
 
 def _flow(run: Pass, step: Step, received: Sequence[Array], passed: Passed) -> Flow:
-    dtype = widened(received[0]).dtype
+    dtype = jnp.real(widened(received[0])).dtype
 
     def total(pairs: Any) -> Array:
         return sum((_total(run.relevance(*pair)) for pair in pairs), start=jnp.zeros((), dtype))

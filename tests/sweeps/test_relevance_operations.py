@@ -307,3 +307,30 @@ def test_what_is_routed_keeps_its_relevance(method, x64):
     np.testing.assert_allclose(found.inputs, X * np.array(slope), rtol=1e-9)
     np.testing.assert_allclose(total(found), found.output, rtol=1e-9)
     np.testing.assert_array_equal([flow.not_conserved for flow in found.flows.values()], 0)
+
+
+def squares(p, x):
+    h = x @ p["w"]
+    h = h * (jnp.mean(h * h, -1, keepdims=True) + 1e-5) ** -0.5
+    gram = jnp.einsum("bi,bi->b", h, h)[:, None] + jnp.linalg.norm(x @ p["w"], axis=-1, keepdims=True)
+    return jnp.concatenate([gram * h, jnp.maximum(h, h)], -1)
+
+
+@pytest.mark.parametrize("method", ["lrp", "slope", "deeplift"])
+def test_what_is_multiplied_by_itself_is_conserved(method, x64):
+    options = dict(baseline=X[::-1]) if method == "deeplift" else {}
+    found = attribute(squares, {"w": MOVED["w"]}, X, method, target=1, **options)
+    np.testing.assert_allclose(total(found), found.output, rtol=1e-9)
+
+
+def of_frequencies(p, x):
+    return jnp.abs(jnp.fft.fft(x @ p["w"])) @ p["o"] + jnp.real(jnp.fft.ifft(jnp.fft.fft(x @ p["w"]) * 2)) @ p["o"]
+
+
+def test_gradients_go_through_complex_numbers_and_rules_refuse_them(x64):
+    found = attribute(of_frequencies, MOVED, X, "gradient", target=1)
+    with ALLOWED(), jax.numpy_dtype_promotion("standard"):
+        slope = jax.grad(lambda x: of_frequencies(MOVED, x)[:, 1].sum())(X)
+    np.testing.assert_allclose(found.inputs, slope, rtol=1e-9)
+    with pytest.raises(ValueError, match="after w has no rule for .*: method='gradient_x_input' or"):
+        attribute(of_frequencies, MOVED, X, "lrp", target=1)
