@@ -29,8 +29,8 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset, (node, example)
         `effect`, the mean loss of the example with the node on minus that with it off, in the unit of the loss:
-        negative where the example needs the node. For draws over all of them, other nodes on or off at random; for flip
-        paths the mean over paths of the change where the node is flipped; for a hypercube over all masks; for
+        negative where the example needs the node. For draws over all of them, other nodes as the design has them; for
+        flip paths the mean over paths of the change where the node is flipped; for a hypercube over all masks; for
         leave-one-out the loss with all nodes on minus that without this one.
         `effect_error`, its standard error; 0 where nothing is random. `node_effect` and `node_effect_error` (node,),
         the same of the mean loss: the mean of `effect` over examples, with the weights `counted`. A dimension
@@ -75,7 +75,7 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
 def _left_out(sweep: xr.Dataset) -> tuple[Floats, Floats]:
     """Changes of the losses of examples, and of the mean loss, by the node that is left out."""
     without = np.column_stack([sweep["example_loss"].transpose("node", "example"), sweep["loss"]]).astype(np.float64)
-    full = np.append(sweep["full_example_loss"].values.astype(np.float64), sweep.attrs["full_loss"])
+    full = np.append(sweep["full_example_loss"].values.astype(np.float64), float(sweep.attrs["full_loss"]))
     return full - without, np.zeros_like(without)
 
 
