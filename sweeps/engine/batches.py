@@ -18,7 +18,7 @@ from sweeps.objective import with_logs
 from sweeps.plans import Computed, in_batches, preferred_batch, vmapped
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube
-from sweeps.plans.shared import Shared
+from sweeps.plans.shared import PreparedShared, Shared
 from sweeps.plans.walk import Walk
 
 
@@ -196,7 +196,7 @@ def _evaluated(plan: SweepPlan, gates: Shaped[Array, "draws ... nodes"], first: 
     if isinstance(plan, Walk):
         return Computed(plan.evaluate(gates).loss.reshape(-1), None)
     vectors = gates.reshape(-1, gates.shape[-1])
-    if isinstance(plan, vmapped.Prepared) and len(gates) == 1:
+    if isinstance(plan, vmapped.Prepared) and not isinstance(plan, PreparedShared) and len(gates) == 1:
         # The steps of a single path may be more than fit together.
         together = preferred_batch(plan, gradients)
         parts = -(-len(vectors) // together)
