@@ -1,13 +1,16 @@
 """Fixtures of the analysis tests: a synthetic run, as a tree and as a folder, and one with its interactive page."""
 
+import re
 import shutil
 
 import pytest
 
 from analysis import explorer, runs
 from analysis.explorer.data import collect
+from analysis.figures import style
+from analysis.reports import sweep
 from sweeps.studies import registry
-from tests import once, reference
+from tests import drawing, once, reference
 from tests.analysis import synthetic_explorer, synthetic_run
 
 
@@ -63,3 +66,16 @@ def problem(explorable):
     network = explorable.network
     layers = tuple(zip(network.kernels, network.biases, strict=True))
     return reference.Problem(layers, "relu", explorable.inputs, explorable.targets, "cross_entropy")
+
+
+@pytest.fixture
+def html(tmp_path, monkeypatch):
+    """What makes the text of the page of a sweep, with stand-ins for the figures."""
+    monkeypatch.setattr(style, "save", drawing.blank)
+
+    def make(data, *arguments):
+        text = drawing.text_of(sweep.write_results(synthetic_run.results_of(data, *arguments, folder=tmp_path)))
+        assert not re.search(r"\bnan\b|\bNone\b|\{|\}|\\\\", text)
+        return text
+
+    return make

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import special
 
 from analysis import runs, seals
+from analysis.reports.results import measure
 
 NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20
 SWEPT = {
@@ -155,6 +156,15 @@ def configured_tree(sweep, config=None):
     """The whole store of a configured run."""
     groups = trained(np.random.default_rng(0), sweep.sizes["node"]) | {"/sweeps/main": sweep}
     return tree_of(groups, "sweep", "sweeps run mine.toml --out runs/mine", config or {"sweep": {"draws": 200}})
+
+
+def results_of(data, config=None, change=None, folder=None):
+    """The results of a sweep of a configured run."""
+    tree = configured_tree(data, config)
+    if change is not None:
+        change(tree)
+    run = runs.Run(folder, tree, "sweep", "sweeps run mine.toml", "1 CPU device", config or {}, {}, {"masks": 17})
+    return measure(run)
 
 
 def tree_of(groups, study, command, config):
