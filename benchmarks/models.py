@@ -1,6 +1,5 @@
 """Models: an encoder, a residual convolution and a recurrent network, against plain JAX and tools in PyTorch."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -164,9 +163,12 @@ def exact(model: Model, gates: np.ndarray) -> Answer:
 
         graph, state = nnx.split(model.network)
         data = jax.tree.map(widened, (state, model.inputs, model.targets))
-        loss: Callable = partial(plain_loss, graph, *data)
-        found = jax.jit(lambda gates: jax.lax.map(jax.value_and_grad(loss), gates))(widened(gates))
-        return Answer(gates, *map(np.asarray, found))
+
+        @jax.jit
+        def all_masks(data: Any, gates: Array) -> Any:
+            return jax.lax.map(jax.value_and_grad(partial(plain_loss, graph, *data)), gates)
+
+        return Answer(gates, *map(np.asarray, all_masks(data, widened(gates))))
 
 
 def checked(wanted: Answer, answer: Answer) -> float:
