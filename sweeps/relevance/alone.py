@@ -25,14 +25,20 @@ def check_single(function: Any, state: Any, inputs: Array) -> None:
         with calling.network(inputs):
             return jax.eval_shape(lambda state, inputs: function(state, inputs), state, inputs)
 
+    cause = None
     try:
-        shapes(jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype))
+        alone = shapes(jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype))
+        if all(leaf.shape[:1] == (1,) for leaf in jax.tree.leaves(alone)):
+            return
     except (TypeError, ValueError) as error:
-        shapes(inputs)
+        cause = error
+    whole = shapes(inputs)
+    if cause is not None or all(leaf.shape[:1] == inputs.shape[:1] for leaf in jax.tree.leaves(whole)):
+        # Its initial state, say, is one of so many examples.
         raise InputError(
             f"the network runs with {len(inputs)} examples and not with one, and relevance is that of single examples: "
             f"take sizes from inputs.shape[0] where it holds a number of examples"
-        ) from error
+        ) from cause
 
 
 def check_alone(function: Any, state: Any, inputs: Array) -> None:

@@ -198,9 +198,10 @@ def test_deeplift_refuses_choices():
         attribute(nnx.Sequential(helpers.linear(3, 4), jnp.sort), X, 0, "deeplift")
 
 
-def test_a_network_of_a_fixed_batch_says_so():
+@pytest.mark.parametrize("function", [lambda x: x.reshape(4, 3), lambda x: x + jnp.ones((4, 3))])
+def test_a_network_of_a_fixed_batch_says_so(function):
     with pytest.raises(ValueError, match="runs with 4 examples and not with one, .* take sizes from inputs.shape"):
-        attribute(nnx.Sequential(lambda x: x.reshape(4, 3)), X)
+        attribute(nnx.Sequential(function), X)
 
 
 @pytest.mark.parametrize(
