@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.plans import preferred_batch, tuning
+from sweeps.plans import preferred_batch, tuning, vmapped
 from tests.sweeps import helpers
 
 LONG = 10**9
@@ -92,3 +92,18 @@ def test_a_sweep_takes_the_batch_and_its_masks_stay_the_same(monkeypatch):
     assert seen == [(20, (4,))]
     swept(batch_size=8)
     assert len(seen) == 1, "the user's own size is kept"
+
+
+def test_the_steps_of_a_path_are_cut_into_batches(monkeypatch):
+    objective = helpers.objective(helpers.SMALL, plan="vmapped")
+    floats = objective.plan.tree.floats_per_mask(True)
+    together = []
+    evaluate = vmapped.Prepared.evaluate
+    monkeypatch.setattr(vmapped.Prepared, "evaluate", lambda *args: together.append(len(args[1])) or evaluate(*args))
+    helpers.set_device(monkeypatch, batch=4 * floats, networks=1)
+    found = sweeps.sweep(objective, sweeps.FlipPaths(paths=3), seed=5)
+    # Seven steps in batches of four at most: two of four, of which one is filled up.
+    assert max(together) == 4
+    wanted = objective.evaluate(found.gates.values)
+    np.testing.assert_allclose(found.loss, wanted.loss, rtol=1e-5)
+    np.testing.assert_allclose(found.loss_gradient, wanted.loss_gradient, rtol=1e-4, atol=1e-6)
