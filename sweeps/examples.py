@@ -51,7 +51,7 @@ class Examples:
     targets: Any
     mask: Bool[Array, "examples ..."] | None
     reference: Any = None
-    whole: Shaped[Array, "examples ..."] | None = None
+    whole: Any = None
 
     def __len__(self) -> int:
         """Return the number of examples."""
