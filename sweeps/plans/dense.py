@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from sweeps.examples import Examples
-from sweeps.gating import Wiring
+from sweeps.gating import GatedNetwork, Wiring
 from sweeps.losses import LOSSES, Loss, softplus
 from sweeps.plans import Computed, as_floats, blocks, margins, products
 from sweeps.plans.vmapped import NetworkLoss
@@ -40,8 +39,7 @@ class Dense:
     targets : shape (blocks, block), or (blocks, outputs, block)
     present : 1 for an example, 0 for padding, shape (blocks, block)
     arrays : of each step
-    off : what nodes are when they are off, for each site, shape (blocks, nodes of the site, block), or
-        (blocks, nodes of the site, 1) if it is the same for all examples; empty for zero
+    off : what nodes are when they are off, for each site, shape (nodes of the site, 1); empty for zero
     wiring : which gate each node has
     chain : the steps
     loss : of each example
@@ -56,7 +54,7 @@ class Dense:
     targets: Shaped[Array, "blocks ..."]
     present: Float[Array, "blocks block"]
     arrays: tuple[Weights, ...]
-    off: tuple[Float[Array, "blocks _ _"], ...]
+    off: tuple[Float[Array, "_ 1"], ...]
     wiring: Wiring = field(metadata=dict(static=True))
     chain: Chain = field(metadata=dict(static=True))
     loss: Loss = field(metadata=dict(static=True))
@@ -89,37 +87,33 @@ class Dense:
             return (sums[0] + losses, sums[1] + pull_back(jnp.ones_like(losses))[0]), None
 
         start = (jnp.zeros_like(gates[:, 0]), jnp.zeros_like(gates) if gradients else None)
-        (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.off, self.targets, self.present))
+        (loss, gradient), _ = jax.lax.scan(add_block, start, (self.hidden, self.targets, self.present))
         return Computed(loss / self.examples, None if gradient is None else gradient / self.examples)
 
     def _losses(
         self,
         gates: Float[Array, "masks nodes"],
         hidden: Float[Array, "first block"],
-        off: tuple[Float[Array, "_ _"], ...],
         targets: Shaped[Array, "... block"],
         present: Float[Array, " block"],
     ) -> Float[Array, " masks"]:
         """Return the sum of the losses over a block of examples."""
         if self._has_margin:
             sign = jnp.where(targets == 1, -1, 1).astype(hidden.dtype)
-            return (softplus(self._margins(gates, hidden, off) * sign[None]) * present[None]).sum(axis=1)
-        each = jax.vmap(lambda outputs: self.loss.each(outputs, targets.T))(self.outputs(gates, hidden, off))
+            return (softplus(self._margins(gates, hidden) * sign[None]) * present[None]).sum(axis=1)
+        each = jax.vmap(lambda outputs: self.loss.each(outputs, targets.T))(self.outputs(gates, hidden))
         # Padding may overflow where examples do not; 0 times infinity would be NaN.
         return jnp.where(present[None] > 0, each, 0).sum(axis=1)
 
     def outputs(
-        self,
-        gates: Float[Array, "masks nodes"],
-        hidden: Float[Array, "first block"],
-        off: tuple[Float[Array, "_ _"], ...],
+        self, gates: Float[Array, "masks nodes"], hidden: Float[Array, "first block"]
     ) -> Float[Array, "masks block ..."]:
         """Return the network's outputs."""
-        return jnp.moveaxis(self._after(self._layers(gates, off), hidden), -1, 1)
+        return jnp.moveaxis(self._after(self._layers(gates), hidden), -1, 1)
 
-    def _layers(self, gates: Float[Array, "masks nodes"], off: tuple[Float[Array, "_ _"], ...]) -> "list[_Layer]":
+    def _layers(self, gates: Float[Array, "masks nodes"]) -> "list[_Layer]":
         of_nodes = jax.vmap(lambda vector: list(self.wiring.spread(vector).values()))(gates)
-        each = [Gates(*both) for both in zip(of_nodes, off or [None] * len(of_nodes), strict=True)]
+        each = [Gates(*both) for both in zip(of_nodes, self.off or [None] * len(of_nodes), strict=True)]
         return [
             _Layer(None if step.site is None else each[step.site], weights, step)
             for step, weights in zip(self.chain.steps, self.arrays, strict=True)
@@ -134,10 +128,10 @@ class Dense:
         return values
 
     def _margins(
-        self, gates: Float[Array, "masks nodes"], values: Float[Array, "first block"], off: tuple[Any, ...]
+        self, gates: Float[Array, "masks nodes"], values: Float[Array, "first block"]
     ) -> Float[Array, "masks block"]:
         """Return the second logit minus the first."""
-        *layers, (last, (affine, _), _) = self._layers(gates, off)
+        *layers, (last, (affine, _), _) = self._layers(gates)
         assert affine is not None  # makes two logits
         difference, constant = (affine.kernel[:, 1] - affine.kernel[:, 0])[None], affine.bias[1] - affine.bias[0]
         if last is None:
@@ -167,10 +161,10 @@ class Dense:
 
 
 class Gates(NamedTuple):
-    """Gates of a layer's nodes, shape (masks, nodes), and what these are when off, (nodes, examples or 1), or None."""
+    """Gates of a layer's nodes, shape (masks, nodes), and what these are when off, (nodes, 1), or None for zero."""
 
     on: Float[Array, "masks nodes"]
-    off: Float[Array, "nodes _"] | None
+    off: Float[Array, "nodes 1"] | None
 
 
 class _Layer(NamedTuple):
@@ -189,31 +183,26 @@ def _sums(
         return values if gates is None else _gated(gates, values)
     kernel, bias, values = _operands(gates, affine, values)
     specs = {(2, 3): "io,mie->moe", (3, 2): "mio,ie->moe", (3, 3): "mio,mie->moe"}
-    return products.einsum(specs[kernel.ndim, values.ndim], kernel, values) + bias[:, :, None]
+    return products.einsum(specs[kernel.ndim, values.ndim], kernel, values) + bias
 
 
 def _operands(
     gates: Gates | None, affine: Affine, values: Float[Array, "*masks inputs block"]
 ) -> tuple[Array, Array, Array]:
-    """Return the kernel, the bias and the values of a product: of all masks, or with an axis (masks,) in front.
+    """Return the kernel, the bias and the values of a product.
 
-    Gates are folded into the kernel where that is less to compute.
+    Kernel and values are of all masks, or have an axis (masks,) in front; the bias has shape (masks or 1, outputs,
+    1). Gates are folded into the kernel where that is less to compute.
     """
-    kernel, bias = affine.kernel, affine.bias[None]
-    if gates is None:
-        return kernel, bias, values
-    on, off = gates
-    varies = off is not None and off.shape[1] > 1
+    kernel, bias = affine.kernel, affine.bias[None, :, None]
     # Of few examples the values are fewer numbers than the kernels.
-    if len(affine.bias) > values.shape[-1] or (varies and values.ndim == 3):
-        return kernel, bias, _gated(gates, values)
+    if gates is None or len(affine.bias) > values.shape[-1]:
+        return kernel, bias, values if gates is None else _gated(gates, values)
+    on, off = gates
     folded = on[:, :, None] * kernel[None]
     if off is None:
         return folded, bias, values
-    if not varies:
-        return folded, bias + (1 - on) @ (off * kernel), values
-    both = jnp.concatenate([folded, (1 - on)[:, :, None] * kernel[None]], axis=1)
-    return both, bias, jnp.concatenate([values, off])
+    return folded, bias + ((1 - on) @ (off * kernel))[:, :, None], values
 
 
 def _gated(gates: Gates, values: Float[Array, "*masks nodes block"]) -> Float[Array, "masks nodes block"]:
@@ -222,10 +211,10 @@ def _gated(gates: Gates, values: Float[Array, "*masks nodes block"]) -> Float[Ar
 
 
 def _with_bias(
-    kernel: Float[Array, "masks inputs outputs"], bias: Float[Array, "_ outputs"]
+    kernel: Float[Array, "masks inputs outputs"], bias: Float[Array, "_ outputs 1"]
 ) -> Float[Array, "masks outputs more"]:
     """Return kernels, turned, with the bias as the last of the inputs."""
-    last = jnp.broadcast_to(bias[:, :, None], (len(kernel), bias.shape[1], 1))
+    last = jnp.broadcast_to(bias, (len(kernel), bias.shape[1], 1))
     return jnp.concatenate([jnp.swapaxes(kernel, 1, 2), last], axis=2)
 
 
@@ -244,23 +233,24 @@ def build(loss: NetworkLoss) -> tuple[Dense | None, str]:
     examples, network = loss.examples, loss.network
     if examples.mask is not None:
         return None, "examples have a mask"
+    if examples.reference is not None:
+        # Measured: with another off value for each example, more is written to memory than vmap writes.
+        return None, "off values differ from example to example"
     if not isinstance(network.network, chains.Network):
         return None, "a function applies its gates itself"
-    has_off = network.off is not None or examples.reference is not None
+    sites, has_off = network.wiring.sites, network.off is not None
     try:
-        chain = chains.read(network.network, network.wiring.sites, has_off, network.params, examples.inputs)
+        chain = chains.read(network.network, sites, has_off, network.params, examples.inputs)
     except chains.Unchained as why:
         return None, f"no multilayer perceptron from its first gates on: {why}"
-    hidden, off, weights = _computed(loss, chain)
+    hidden, weights = _computed(loss, chain)
     split = partial(blocks.split, largest=LARGEST_BLOCK)
-    hidden, has_other = split(hidden), examples.reference is not None
-    number = len(hidden)
     plan = Dense(
-        hidden,
+        split(hidden),
         split(jnp.moveaxis(examples.targets, 0, -1)),
         split(jnp.ones(len(examples), hidden.dtype)),
         weights,
-        tuple(split(one) if has_other else jnp.broadcast_to(one[None], (number, *one.shape)) for one in off),
+        _off(network),
         network.wiring,
         chain,
         loss.loss,
@@ -281,30 +271,23 @@ def build(loss: NetworkLoss) -> tuple[Dense | None, str]:
 
 
 @partial(jax.jit, static_argnames="chain")
-def _computed(
-    loss: NetworkLoss, chain: Chain
-) -> tuple[Float[Array, "first examples"], tuple[Float[Array, "_ _"], ...], tuple[Weights, ...]]:
-    """Return the values on which the first gates act, what nodes are when off, and the weights behind them."""
-    parts = jax.lax.map(partial(_given, loss, chain), loss.parts())
-
-    def joined(values: Float[Array, "parts nodes part"]) -> Float[Array, "nodes examples"]:
-        return jnp.moveaxis(values, 0, 1).reshape(values.shape[1], -1)[:, : len(loss.examples)]
-
-    hidden, off = parts
-    varies = loss.examples.reference is not None
-    return joined(hidden), tuple(joined(one) if varies else one[0] for one in off), chain.weights(loss.network.params)
+def _computed(loss: NetworkLoss, chain: Chain) -> tuple[Float[Array, "first examples"], tuple[Weights, ...]]:
+    """Return the values on which the first gates act, and the weights behind them."""
+    hidden = jax.lax.map(lambda part: _hidden(loss, chain, part.inputs), loss.parts())
+    joined = jnp.moveaxis(hidden, 0, 1).reshape(hidden.shape[1], -1)
+    return joined[:, : len(loss.examples)], chain.weights(loss.network.params)
 
 
-def _given(loss: NetworkLoss, chain: Chain, part: Examples) -> tuple[Array, tuple[Array, ...]]:
-    """Return the values of the first nodes with gates for a part of the examples, and of each site's nodes when off."""
-    network = loss.network
-    (hidden,) = chain.values(network.params, part.inputs, [chain.first])
-    if part.reference is not None:
-        return hidden, tuple(chain.values(network.params, part.reference, range(len(chain.sites))))
+def _hidden(loss: NetworkLoss, chain: Chain, inputs: Any) -> Float[Array, "first examples"]:
+    return chain.values(loss.network.params, inputs, [chain.first])[0]
+
+
+def _off(network: GatedNetwork) -> tuple[Float[Array, "_ 1"], ...]:
+    """Return what the nodes of each site are when they are off; nothing for zero."""
     if network.off is None:
-        return hidden, ()
+        return ()
     off = network.off if isinstance(network.off, tuple) else network.wiring.spread(network.off).values()
-    return hidden, tuple((values[0] if isinstance(values, tuple) else values).reshape(-1, 1) for values in off)
+    return tuple((values[0] if isinstance(values, tuple) else values).reshape(-1, 1) for values in off)
 
 
 class _Trial(NamedTuple):
@@ -325,8 +308,8 @@ class _Trial(NamedTuple):
 @jax.jit
 def _tried(plan: Dense, loss: NetworkLoss, gates: Float[Array, "masks nodes"]) -> _Trial:
     part = jax.tree.map(lambda leaf: leaf[0], loss.parts())
-    wanted = jax.lax.map(lambda vector: loss.network(vector, part.inputs, part.reference), gates)
-    found = plan.outputs(gates, *_given(loss, plan.chain, part))
+    wanted = jax.lax.map(lambda vector: loss.network(vector, part.inputs), gates)
+    found = plan.outputs(gates, _hidden(loss, plan.chain, part.inputs))
     finite = jnp.isfinite(wanted)
     allowed = np.sqrt(jnp.finfo(wanted.dtype).eps) * jnp.where(finite, jnp.abs(wanted), 0).max()
     same = (found == wanted) | (jnp.isnan(found) & jnp.isnan(wanted))
@@ -342,8 +325,7 @@ def _bound(plan: Dense) -> Float[Array, ""]:
     bound, largest = jnp.abs(plan.hidden).max(axis=(0, 2)), []
     for step, weights in zip(plan.chain.steps, plan.arrays, strict=True):
         if step.site is not None:
-            off = [jnp.abs(plan.off[step.site]).max(axis=(0, 2))] if plan.off else []
-            bound = jnp.maximum(bound, *off) if off else bound
+            bound = jnp.maximum(bound, jnp.abs(plan.off[step.site][:, 0])) if plan.off else bound
             largest.append(bound.max())
         if weights.affine is not None:
             bound = bound @ jnp.abs(weights.affine.kernel) + jnp.abs(weights.affine.bias)

@@ -200,24 +200,25 @@ def test_nodes_of_different_layers_share_a_gate(x64):
     assert_dense(objective, loss)
 
 
-OTHERS = RANDOM.normal(size=INPUTS.shape)
-
-
 @pytest.mark.parametrize("outputs", [2, 3])
-@pytest.mark.parametrize("kind", ["mean", "numbers", "other inputs"])
+@pytest.mark.parametrize("kind", ["mean", "numbers"])
 @pytest.mark.parametrize("names", [("relu", "relu"), ("tanh", "relu", "gelu")])
 def test_off_values(kind, names, outputs, x64):
     layers = perceptron(3, *(5, 4, 3)[: len(names)], outputs)
     numbers = RANDOM.normal(size=sum(len(bias) for _, bias in layers[:-1]))
-    seen = activations(layers, names, OTHERS if kind == "other inputs" else INPUTS)
-    off = {
-        "mean": [value.mean(axis=0) for value in seen],
-        "numbers": np.split(numbers, np.cumsum([len(bias) for _, bias in layers[:-2]])),
-        "other inputs": seen,
+    means = [value.mean(axis=0) for value in activations(layers, names)]
+    given, off = {
+        "mean": ("mean", means),
+        "numbers": (numbers, np.split(numbers, np.cumsum([len(bias) for _, bias in layers[:-2]]))),
     }[kind]
-    given = {"mean": "mean", "numbers": numbers, "other inputs": (OTHERS, TARGETS)}[kind]
     objective = sweeps.Objective(Own(layers, names), (INPUTS, TARGETS), off=given)
     assert_dense(objective, lambda gates: masked(layers, names, gates, off=off))
+
+
+def test_off_values_of_each_example_are_left_to_vmap():
+    network = Own(perceptron(3, 4, 3, 2), ("relu", "relu"))
+    with pytest.raises(InputError, match="off values differ from example to example"):
+        sweeps.Objective(network, (INPUTS.astype(np.float32), TARGETS), off="resample", plan="dense")
 
 
 class Image(nnx.Module):

@@ -185,3 +185,16 @@ def test_nodes_are_checked():
         pruning.masks_of_nodes(net, np.ones((2, 5)))
     with pytest.raises(ValueError, match="keep must be true or false"):
         pruning.remove_nodes(net, np.full(6, 0.5))
+
+
+@pytest.mark.parametrize("sizes", [(2, 6, 3), (2, 5, 4, 3)])
+def test_biases_that_make_up_for_nodes_are_off_values_of_their_means(sizes, x64):
+    # The means are those of the network with all nodes, whatever goes before: layer after layer both are the same.
+    problem = helpers.problem(sizes, "tanh", "cross_entropy", 3, seed=21)
+    net, inputs = helpers.network(problem, np.float64), problem.inputs
+    objective = sweeps.Objective(net, (inputs, problem.targets), off="mean")
+    keep = np.arange(problem.nodes) % 3 > 0
+    smaller = pruning.remove_nodes(net, keep, inputs, compensate_bias=True)
+    outputs = np.asarray(smaller(jnp.asarray(inputs)))
+    wanted = reference.per_example("cross_entropy", outputs, problem.targets)[0].mean()
+    np.testing.assert_allclose(objective.evaluate(keep).loss, wanted, rtol=1e-12)
