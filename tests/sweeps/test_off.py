@@ -326,3 +326,25 @@ def test_examples_and_positions_on_one_axis():
         objective(sweeps.off.Mean(positions=False))
     with pytest.raises(sweeps.InputError, match="so that what does not count cannot be left out"):
         objective("mean", np.arange(5)[None] < np.array([[1], [2], [5], [3]]))
+
+
+def test_features_and_what_one_layer_reads_or_makes():
+    inputs, targets = models.batch("dense")
+    first, second, last = models.model("dense").layers
+    hidden = np.tanh(models.dense(inputs, first))
+
+    def onward(read):
+        return models.dense(models.sigmoid(models.dense(read, second)), last)
+
+    def mixed(values, gates):
+        return gates * values + (1 - gates) * values.mean(axis=0)
+
+    made = models.dense(inputs, first)
+    gates = np.array([0.2, 1, 0, 0.7])
+    for sites, expected in {
+        "inputs": onward(np.tanh(models.dense(mixed(inputs, gates[:2]), first))),
+        "input:layers/1": onward(mixed(hidden, gates)),
+        "output:layers/0": onward(np.tanh(mixed(made, gates))),
+    }.items():
+        of = sweeps.Objective(models.model("dense"), (inputs, targets), sites=sites, off="mean", plan="vmapped")
+        np.testing.assert_allclose(of.outputs(gates[: len(of.nodes)]), expected, **CLOSE)
