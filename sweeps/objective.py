@@ -17,8 +17,11 @@ from sweeps import checks, compiling, device, examples, gating, losses, networks
 from sweeps import metrics as measures
 from sweeps import off as off_values
 from sweeps.plans import Computed, Plan, choosing, in_batches, preferred_batch, vmapped
+from sweeps.program import Network, ending
 
 PRECISIONS = ("highest", "high", "default")
+# Losses and metrics that take a softmax or sigmoid of the outputs themselves.
+OF_LOGITS = ("cross_entropy", "binary_cross_entropy", "kl", "logit_difference")
 
 
 class Evaluation(NamedTuple):
@@ -179,6 +182,7 @@ class Objective:
         data = replace(data, targets=losses.class_numbers(loss, outputs, data.targets, data.mask))
         found = losses.find(loss, outputs, data.targets, data.mask)
         further = measures.find(metrics, found, outputs, data.targets, data.mask)
+        _check_logits(gated, [found.name, *(one.name for one in further)])
         self.sites, self.gates = gated.wiring.sites, gated.wiring.gates
         self.nodes = names or gated.wiring.labels
         self.layers = gated.wiring.layers
@@ -391,6 +395,17 @@ class Objective:
                 raise InputError("gates must be finite, got NaN or infinity")
         # With a type that it has already: without one JAX compiles a program for each shape.
         return jnp.asarray(found, dtype)
+
+
+def _check_logits(network: gating.GatedNetwork, names: Sequence[str]) -> None:
+    """Raise InputError where a network's outputs are probabilities, and a loss or metric takes logits."""
+    taken = [name for name in names if name in OF_LOGITS]
+    if taken and isinstance(network.network, Network) and (last := ending(network.network.first.program.jaxpr)):
+        takes = "takes" if len(taken) == 1 else "take"
+        raise InputError(
+            f"network ends in a {last}, and {' and '.join(taken)} {takes} logits: leave the {last} out, or give a "
+            "function of (probabilities, targets)"
+        )
 
 
 def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: Any) -> gating.GatedNetwork:

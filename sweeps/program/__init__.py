@@ -1,6 +1,7 @@
 """Programs: networks as traced functions of parameters and inputs, whose nodes have names and gates."""
 
 from sweeps.program.averaging import averages, by_node, noted
+from sweeps.program.endings import ending
 from sweeps.program.network import Network, read
 from sweeps.program.networks import Apply, OfLinen, OfNnx, of_function, of_linen, of_nnx
 from sweeps.program.read_program import widest
@@ -18,6 +19,7 @@ __all__ = [
     "averages",
     "bodies",
     "by_node",
+    "ending",
     "noted",
     "of_function",
     "of_linen",

@@ -356,3 +356,18 @@ class TestTuples:
         gates = np.array([1, 0, 0.5, 2, 0, 1], np.float32)
         hidden = network.pair.b(nnx.relu(network.pair.a(INPUTS)) * gates[None, :4]) * gates[None, 4:]
         np.testing.assert_allclose(found.outputs(gates), network.c(hidden), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("last", "outputs"), [("softmax", 3), ("sigmoid", 1)])
+def test_a_network_that_ends_in_probabilities_needs_a_loss_of_them(last, outputs):
+    def network(params, inputs):
+        return getattr(jax.nn, last)(jnp.tanh(inputs @ params["a"]) @ params["b"])
+
+    params = {"a": np.ones((2, 4), np.float32), "b": np.ones((4, outputs), np.float32)}
+    batch = np.ones((5, 2), np.float32), np.array([0, 1, 0, 1, 0])
+    with pytest.raises(sweeps.InputError, match=f"network ends in a {last}, and .*cross_entropy takes logits: leave"):
+        sweeps.Objective(network, batch, params=params)
+    squared = dict(params=params, loss="squared_error", metrics="accuracy")
+    assert sweeps.Objective(network, batch, **squared).evaluate(np.ones(4)).metrics["accuracy"] >= 0
+    with pytest.raises(sweeps.InputError, match="and kl takes logits"):
+        sweeps.Objective(network, batch, **squared | {"metrics": "kl"})
