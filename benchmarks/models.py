@@ -116,7 +116,7 @@ def models(quick: bool) -> list[Model]:
 def ours(objective: sweeps.Objective, gates: np.ndarray, gradients: bool) -> Contender:
     """Return ``objective.evaluate`` on all masks."""
 
-    def answer(found: sweeps.objective.Evaluation) -> Answer:
+    def answer(found: sweeps.Evaluation) -> Answer:
         return Answer(gates[:SOME], found.loss[:SOME], found.loss_gradient[:SOME] if gradients else None)
 
     return Contender("gatesweep, evaluate", lambda: objective.evaluate(gates, gradients), len(gates), answer)

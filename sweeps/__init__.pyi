@@ -15,6 +15,7 @@ from . import tasks as tasks
 from . import training as training
 from .checks import InputError as InputError
 from .engine.runner import sweep as sweep
+from .evaluation import Evaluation as Evaluation
 from .examples import MaskedBatch as MaskedBatch
 from .gating.tying import Tied as Tied
 from .masks.designs import Bernoulli as Bernoulli
@@ -24,7 +25,6 @@ from .masks.designs import Hypercube as Hypercube
 from .masks.designs import LeaveOneOut as LeaveOneOut
 from .masks.designs import Masks as Masks
 from .networks import MLP as MLP
-from .objective import Evaluation as Evaluation
 from .objective import Objective as Objective
 from .tasks import Batch as Batch
 from .tasks import Task as Task

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,39 +13,16 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from analysis.errors import InputError, InputTypeError
-from sweeps import checks, compiling, device, examples, gating, losses, networks
+from sweeps import checks, device, examples, gating, losses, networks
 from sweeps import metrics as measures
 from sweeps import off as off_values
-from sweeps.plans import Computed, Plan, choosing, in_batches, preferred_batch, vmapped
+from sweeps.evaluation import Evaluation, accuracies, evaluate_batches, example_losses
+from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 from sweeps.program import Network, ending
 
 PRECISIONS = ("highest", "high", "default")
 # Losses and metrics that take a softmax or sigmoid of the outputs themselves.
 OF_LOGITS = ("cross_entropy", "binary_cross_entropy", "kl", "logit_difference")
-
-
-class Evaluation(NamedTuple):
-    """Losses of gate vectors, and their gate gradients.
-
-    Attributes
-    ----------
-    loss : array, (...)
-        Mean loss, in the loss's unit.
-    log_loss : array, (...)
-        Natural logarithm of the loss; -inf for a loss of zero, NaN for a negative loss.
-    loss_gradient : array, (..., nodes), or None
-        d loss / d gate.
-    log_loss_gradient : array, (..., nodes), or None
-        d log loss / d gate = loss_gradient / loss; NaN where the loss is not positive.
-    metrics : dict of array, (...)
-        Further numbers of each gate vector, by name; empty without ``metrics=``.
-    """
-
-    loss: Float[Array, "*masks"]
-    log_loss: Float[Array, "*masks"]
-    loss_gradient: Float[Array, "*masks nodes"] | None
-    log_loss_gradient: Float[Array, "*masks nodes"] | None
-    metrics: dict[str, Float[Array, "*masks"]] = {}
 
 
 class Objective:
@@ -326,7 +303,7 @@ class Objective:
         """
         plan, gates = self.plan_of_examples.tree, self._checked_gates(gates)
         with jax.default_matmul_precision(self.precision):
-            flat = _example_losses(plan, gates.reshape(-1, gates.shape[-1]), preferred_batch(plan, False))
+            flat = example_losses(plan, gates.reshape(-1, gates.shape[-1]), preferred_batch(plan, False))
         return flat.reshape(*gates.shape[:-1], -1)
 
     def outputs(self, gates: Any = None) -> Any:
@@ -370,7 +347,7 @@ class Objective:
             raise InputError("an objective made from a function has no network outputs")
         gates = self.checked_gates(gates)
         with jax.default_matmul_precision(self.precision):
-            flat = _accuracies(self._gated, self.batch, gates.reshape(-1, gates.shape[-1]))
+            flat = accuracies(self._gated, self.batch, gates.reshape(-1, gates.shape[-1]))
         return flat.reshape(gates.shape[:-1])
 
     def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
@@ -418,36 +395,6 @@ def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: 
             "networks"
         )
     return gating.of_function(network, len(names), inputs)
-
-
-@partial(compiling.jit, static_argnames=("gradients", "batch_size"), gains=vmapped.runs_network)
-def evaluate_batches(plan: Plan, gates: Shaped[Array, "masks nodes"], gradients: bool, batch_size: int) -> Evaluation:
-    """Evaluate gate vectors batch by batch inside one call."""
-    plan = plan.prepared()
-    return in_batches(lambda batch: with_logs(plan.evaluate(batch, gradients)), gates, batch_size)
-
-
-@partial(compiling.jit, static_argnames=("batch_size",))
-def _example_losses(plan: Plan, gates: Shaped[Array, "masks nodes"], batch_size: int) -> Float[Array, "masks examples"]:
-    plan = plan.prepared()
-    return in_batches(lambda batch: plan.evaluate(batch, False).example_loss, gates, batch_size)
-
-
-@compiling.jit
-def _accuracies(
-    network: gating.GatedNetwork, batch: examples.Examples, gates: Float[Array, "masks nodes"]
-) -> Float[Array, " masks"]:
-    def one(vector: Float[Array, " nodes"]) -> losses.Answers:
-        return losses.answers(network(vector, batch.inputs, batch.reference), batch.targets, batch.mask)
-
-    return jax.lax.map(one, gates).accuracy
-
-
-def with_logs(computed: Computed) -> Evaluation:
-    """Return what a plan computed, with the log loss and its gradient."""
-    loss, gradient = computed.loss, computed.gradient
-    relative = None if gradient is None else jnp.where((loss > 0)[:, None], gradient / loss[:, None], jnp.nan)
-    return Evaluation(loss, jnp.log(loss), gradient, relative, computed.metrics)
 
 
 def check_precision(precision: str) -> None:

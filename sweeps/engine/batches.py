@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Shaped, UInt32
 
 from sweeps import compiling
 from sweeps.engine import summaries
+from sweeps.evaluation import with_logs
 from sweeps.masks import bits
 from sweeps.masks.samplers import Sampler
-from sweeps.objective import with_logs
 from sweeps.plans import Computed, in_batches, preferred_batch, vmapped
 from sweeps.plans.choosing import SweepPlan
 from sweeps.plans.cube import Cube

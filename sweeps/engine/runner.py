@@ -21,9 +21,10 @@ from sweeps.engine.layout import Layout
 from sweeps.engine.pipeline import Pipeline, Whole
 from sweeps.engine.room import bytes_of_mask, check_room
 from sweeps.engine.schema import Keep, Schema, check_names, named
+from sweeps.evaluation import evaluate_batches
 from sweeps.identity import digest
 from sweeps.masks.designs import Design
-from sweeps.objective import Objective, evaluate_batches
+from sweeps.objective import Objective
 from sweeps.plans import choosing, tuning
 from sweeps.plans.cube import Cube
 from sweeps.plans.vmapped import Vmapped

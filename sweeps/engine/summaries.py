@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 from analysis import moments
 from analysis.moments import Moments
-from sweeps.objective import Evaluation
+from sweeps.evaluation import Evaluation
 
 # Bins of the histogram of the log loss: 1/256 wide, from e^-32 to e^32; only float32 losses that under- or overflow
 # lie outside. Those of the loss lie between 0 and a power of two well above a pilot's largest loss.

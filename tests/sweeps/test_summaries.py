@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis.moments import Moments
 from sweeps.engine import summaries
 from sweeps.engine.summaries import BEST, LOSS_BINS, Best
-from sweeps.objective import with_logs
+from sweeps.evaluation import with_logs
 from sweeps.plans import Computed
 from tests import reference
 from tests.sweeps import helpers
