@@ -18,7 +18,8 @@ from benchmarks.timing import Answer, Contender, evidence, gathered, in_turn
 # Least speed against the best plain JAX.
 WANTED = 0.95
 # Largest relative error of a float32 answer of a deep network: a loss relative to itself, a gradient to its largest.
-TOLERANCE = 5e-4
+# Units near zero that float32 and float64 put on different sides of a ReLU change gradients by 8e-4 in plain JAX too.
+TOLERANCE = 2e-3
 # Masks that plain JAX evaluates together: one by one in ``lax.map``, or under vmap.
 BATCHES = (1, 2, 4, 8)
 # Answers of each contender that are compared with float64.
