@@ -21,8 +21,11 @@ from sweeps.plans import Plan, choosing, preferred_batch, vmapped
 from sweeps.program import Network, ending
 
 PRECISIONS = ("highest", "high", "default")
-# Losses and metrics that take a softmax or sigmoid of the outputs themselves.
-OF_LOGITS = ("cross_entropy", "binary_cross_entropy", "kl", "logit_difference")
+# Losses and metrics that take a softmax, or a sigmoid of a single output, themselves.
+OF_LOGITS = {
+    "softmax": ("cross_entropy", "kl", "logit_difference"),
+    "sigmoid": ("binary_cross_entropy", "kl", "logit_difference"),
+}
 
 
 class Objective:
@@ -376,8 +379,10 @@ class Objective:
 
 def _check_logits(network: gating.GatedNetwork, names: Sequence[str]) -> None:
     """Raise InputError where a network's outputs are probabilities, and a loss or metric takes logits."""
-    taken = [name for name in names if name in OF_LOGITS]
-    if taken and isinstance(network.network, Network) and (last := ending(network.network.first.program.jaxpr)):
+    if not isinstance(network.network, Network):
+        return
+    last = ending(network.network.first.program.jaxpr)
+    if taken := [name for name in names if name in OF_LOGITS.get(last, ())]:
         takes = "takes" if len(taken) == 1 else "take"
         raise InputError(
             f"network ends in a {last}, and {' and '.join(taken)} {takes} logits: leave the {last} out, or give a "

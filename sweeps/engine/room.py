@@ -37,10 +37,16 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
         there = sum(file.stat().st_size for file in seals.whole_files(path))
         free, where, way_out = disk.free_space(path) + there, "on the disk", fewer + "choose another disk"
     kept = f" with the losses of {len(objective.batch or ()):,} examples" if keep == "examples" else ""
-    size = f"{design!r} of {nodes} nodes{kept} needs {needed / 1e9:,.3g} GB {where}"
+    size = f"{design!r} of {nodes} nodes{kept} needs {_in_words(needed)} {where}"
     if needed > free:
-        raise TooLargeError(f"{size}, of which {free / 1e9:,.3g} GB are free: {way_out}")
+        raise TooLargeError(f"{size}, of which {_in_words(free)} are free: {way_out}")
     return size
+
+
+def _in_words(size: float) -> str:
+    """Return a number of bytes with a unit, of three digits."""
+    unit, name = next((pair for pair in ((1e9, "GB"), (1e6, "MB")) if size >= pair[0]), (1e3, "kB"))
+    return f"{size / unit:,.3g} {name}"
 
 
 def _bytes(objective: Objective, design: Design, gradients: bool, keep: str) -> int:

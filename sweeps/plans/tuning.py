@@ -60,7 +60,7 @@ def batch_size(
 
 def _is_long(plan: Vmapped, gradients: bool, masks: int) -> bool:
     """Whether a sweep takes long by what it writes alone."""
-    parts = jax.tree.leaves(jax.eval_shape(plan.loss.parts))[0].shape[0]
+    parts = jax.eval_shape(lambda: jax.tree.leaves(plan.loss.parts())[0]).shape[0]
     return masks * parts * plan.floats_per_mask(gradients) > LONG * NUMBERS_A_SECOND
 
 

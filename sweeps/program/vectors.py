@@ -24,7 +24,8 @@ def vector_axes(placing: Placing, jaxpr: Jaxpr, place: Place) -> set[int]:
     place : of nodes
     """
     reader = placing.reader
-    vertex = next((value.vertex for value in reader.values if value.key == place.key), EXIT)
+    # Of a loop that is read several times, the last time counts.
+    vertex = next((value.vertex for value in reversed(reader.values) if value.key == place.key), EXIT)
     if vertex == EXIT:
         return set()
     shape = reader.values[vertex].aval.shape

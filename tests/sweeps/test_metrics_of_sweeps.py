@@ -119,12 +119,12 @@ def test_memory_is_said_first(monkeypatch, capsys, evaluated):
     # 80 draws of a loss, two metrics, 12 examples and six gates as bits.
     needed = 80 * (4 * (1 + 2 + 12) + 6 / 8)
     monkeypatch.setattr(disk, "free_memory", lambda: needed - 1)
-    with pytest.raises(MemoryError, match=r'with the losses of 12 examples needs 4.86e-06 GB .*: give keep="draws" or'):
+    with pytest.raises(MemoryError, match=r'with the losses of 12 examples needs 4.86 kB .*: give keep="draws" or'):
         swept("Bernoulli", gradients=False)
     assert not evaluated
     monkeypatch.setattr(disk, "free_memory", lambda: needed)
     swept("Bernoulli", gradients=False, progress=True)
-    assert "with the losses of 12 examples needs 4.86e-06 GB of memory" in capsys.readouterr().err
+    assert "with the losses of 12 examples needs 4.86 kB of memory" in capsys.readouterr().err
     function = sweeps.Objective.from_function(lambda gates: gates.sum(), nodes=2)
     with pytest.raises(InputError, match="made from a function has no examples"):
         sweeps.sweep(function, sweeps.Hypercube(), keep="examples")

@@ -16,7 +16,7 @@ class TestTooLarge:
         swept(None)
         evaluated.clear()
         monkeypatch.setattr(disk, "free_memory", lambda: 36 * 4.25 - 1)
-        message = r'Bernoulli\(.* of 2 nodes needs 1.53e-07 GB of memory, .* give keep="summary" or fewer draws, or'
+        message = r'Bernoulli\(.* of 2 nodes needs 0.153 kB of memory, .* give keep="summary" or fewer draws, or'
         with pytest.raises(MemoryError, match=message):
             swept(None)
         assert not evaluated
@@ -26,13 +26,17 @@ class TestTooLarge:
     @pytest.mark.parametrize("stored", [False, True])
     def test_of_too_many_summaries(self, stored, evaluated, tmp_path):
         many = sweeps.FixedSize(1, draws=1, chains=10**9)
-        with pytest.raises(MemoryError, match="needs .* GB of memory, of which .* GB are free: give fewer chains"):
+        with pytest.raises(
+            MemoryError, match="needs .* [kMG]B of memory, of which .* [kMG]B are free: give fewer chains"
+        ):
             swept(tmp_path / "sweep.zarr" if stored else None, "summary", many)
         assert not evaluated and not files(tmp_path)
 
     def test_for_the_disk(self, monkeypatch, evaluated, tmp_path):
         monkeypatch.setattr(disk, "free_space", lambda path: 36 * 4)
-        with pytest.raises(InputError, match=r'needs .* GB on the disk, of which .* GB are free: give keep="summary"'):
+        with pytest.raises(
+            InputError, match=r'needs .* [kMG]B on the disk, of which .* [kMG]B are free: give keep="summary"'
+        ):
             swept(tmp_path / "sweep.zarr")
         assert not evaluated and not files(tmp_path)
 
