@@ -139,12 +139,14 @@ def test_a_plan_that_multiplies_by_infinity_is_not_chosen():
 
 def test_the_product_and_its_gradients():
     values, gates = jnp.asarray([[2.0, jnp.inf, jnp.nan, -3.0]]), jnp.asarray([0.0, 0.0, 0.0, 0.5])
-    found, back = jax.vjp(lambda values, gates: running.gated(values, running.Part(gates), np.arange(4)[None]), values, gates)
+    found, back = jax.vjp(
+        lambda values, gates: running.gated(values, running.Part(gates), np.arange(4)[None]), values, gates
+    )
     np.testing.assert_array_equal(found, [[0, 0, 0, -1.5]])
     by_value, by_gate = back(jnp.ones_like(found))
     np.testing.assert_array_equal(by_value, [[0, 0, 0, 0.5]])
     np.testing.assert_array_equal(by_gate, [2, 0, 0, -3])
-    on = running.gated(values, running.Part(jnp.ones(4)), np.arange(4)[None])
+    on = running.gated(values, running.Part(jnp.ones(4)), ids)
     np.testing.assert_array_equal(on, values)
 
 
