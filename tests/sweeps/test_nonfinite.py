@@ -146,7 +146,7 @@ def test_the_product_and_its_gradients():
     by_value, by_gate = back(jnp.ones_like(found))
     np.testing.assert_array_equal(by_value, [[0, 0, 0, 0.5]])
     np.testing.assert_array_equal(by_gate, [2, 0, 0, -3])
-    on = running.gated(values, running.Part(jnp.ones(4)), ids)
+    on = running.gated(values, running.Part(jnp.ones(4)), np.arange(4)[None])
     np.testing.assert_array_equal(on, values)
 
 
