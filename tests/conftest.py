@@ -1,5 +1,6 @@
 """How the tests run: strict JAX, checked shape annotations, reproducible Hypothesis."""
 
+import gc
 import os
 from dataclasses import replace
 from importlib.metadata import version
@@ -39,6 +40,10 @@ if jax.default_backend() != "cpu":
     jax.config.update("jax_default_matmul_precision", "highest")
     without_triton = replace(device.here(), has_triton=False)
     device.here = lambda: without_triton
+
+# Programs are traced and compiled by the thousand, and nearly all that they hold stays: looking through it for what may
+# be freed takes a share of the time.
+gc.set_threshold(200_000, 50, 100)
 
 # The same examples on every run, and no deadline: compilation makes the first one slow.
 hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=30)
