@@ -290,8 +290,7 @@ class Prepared:
 
 def runs_network(plan: Any, *others: Any, **more: Any) -> bool:
     """Whether a plan, the first argument of a function, runs the network itself."""
-    # Cubes and walks have no name.
-    return getattr(plan, "name", None) in ("vmapped", "shared")
+    return plan.name in ("vmapped", "shared")
 
 
 def loss_of(

@@ -166,7 +166,7 @@ def _check_known(site: Site, axes: Axes, mask: Any, positions: bool) -> None:
 
 
 def _is_joined(axes: Axes) -> bool:
-    """Whether the numbers of all heads lie along one axis."""
+    """Whether a node has several places along the nodes' axis, as a head has that is one row of numbers there."""
     ids = axes.place.ids
     return len(np.unique(ids)) < ids.size
 
@@ -201,7 +201,7 @@ def _weights(axes: Axes, shape: tuple[int, ...], mask: np.ndarray | None) -> np.
 def _spread(mean: np.ndarray, site: Site, axes: Axes, network: Network, positions: bool) -> np.ndarray:
     """Return a mean with an axis for each step of a loop, as one number a node if it is taken over positions."""
     scans, ids = scans_around(network.first.program.jaxpr, axes.place.key[0]), axes.place.ids
-    if positions and site.kind != "head" and len(np.unique(ids)) < ids.size:
+    if positions and site.kind != "head" and _is_joined(axes):
         inner = mean.reshape(-1, ids.size)
         sums = np.stack([np.bincount(ids.ravel(), row) for row in inner]) / np.bincount(ids.ravel())
         mean = sums[:, ids.ravel()].reshape(mean.shape)
