@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench zoo clean
+STUDIES := circle shrinking sparsity spiral relevance
+
+.PHONY: run test lint studies bench zoo clean
 
 run: .venv/.run
 	$(BIN)/sweeps study circle --out runs/circle --overwrite
@@ -15,6 +17,11 @@ lint: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Run all studies and record what they found: docs/studies, docs/studies.md, the README's section on them.
+studies: .venv/.run
+	set -e; for study in $(STUDIES); do $(BIN)/sweeps study $$study --out runs/$$study --overwrite; done
+	$(BIN)/python docs/studies/record.py runs
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks

@@ -94,6 +94,19 @@ def escape_latex(text: str) -> str:
     return "".join(parts)
 
 
+def unescape_latex(text: str) -> str:
+    r"""Read what `escape_latex` wrote, but for characters outside of it.
+
+    Examples
+    --------
+    >>> unescape_latex(escape_latex("50 % of layers_0, p ≤ 0.001"))
+    '50 % of layers_0, p ≤ 0.001'
+    """
+    written = {sign: char for char, sign in _LATEX.items()}
+    longest = sorted(map(re.escape, written), key=len, reverse=True)
+    return re.sub("|".join(longest), lambda found: written[found[0]], text)
+
+
 def _unicode(char: str) -> str:
     return char if ord(char) < _FOREIGN else rf"{{\ifdefined\Umathcode {char}\else U+{ord(char):04X}\fi}}"
 

@@ -2,14 +2,15 @@ r"""The numbers of a report: one flat mapping that feeds the sentences of its pa
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from analysis.errors import InputError
-from analysis.formatting import format_number
+from analysis.formatting import format_number, unescape_latex
 from analysis.intervals import Interval
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -179,3 +180,54 @@ class Numbers:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return path
+
+
+def read(path: Path, prefix: str) -> Numbers:
+    r"""Read the macros of a report's ``numbers.tex``, with the digits they are printed with.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    prefix : str
+        First word of the macros, the name of the study.
+
+    Returns
+    -------
+    Numbers
+        A mean and half the width of its interval make an interval again.
+
+    Raises
+    ------
+    ValueError
+        If a line is no macro of the study.
+    """
+    found = Numbers(prefix)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = _MACRO.fullmatch(line)
+        if match is None or not match["macro"].startswith(prefix):
+            raise InputError(rf"path must hold macros as \newcommand{{\{prefix}...}}{{...}}, got {line!r} in {path}")
+        found.macros[match["macro"]] = _printed(match["text"], match["comment"] or "")
+    for (macro, one), (behind, half) in pairwise(list(found.macros.items())):
+        over = re.match(r"mean over (\d+) ", one.comment)
+        if over is not None and behind.replace("HalfWidth", "", 1) == macro:
+            found.macros[macro] = replace(one, interval=Interval(one.value, half.value, int(over[1])))
+    return found
+
+
+_MACRO = re.compile(r"\\newcommand\{\\(?P<macro>[A-Za-z]+)\}\{(?P<text>.*?)\}(?: % (?P<comment>.*))?")
+_NUMBER = re.compile(r"\\ensuremath\{(?P<value>-?[\d.]+)(?:\((?P<error>[\d.]+)\))?(?: \\times 10\^\{(?P<power>-?\d+)\})?\}")
+
+
+def _printed(text: str, comment: str) -> Number:
+    """Return the number that `Number.text` wrote for LaTeX."""
+    named = {"--": np.nan, r"\ensuremath{\infty}": np.inf, r"\ensuremath{-\infty}": -np.inf}
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return Number(named.get(text, unescape_latex(text)), comment=comment)
+    shown, power = match["value"], int(match["power"] or 0)
+    if "." not in shown and match["power"] is None and match["error"] is None:
+        return Number(int(shown), comment=comment)
+    decimals = len(shown.partition(".")[2])
+    error = match["error"] and float(match["error"]) * 10.0 ** (power if "." in match["error"] else power - decimals)
+    digits = len(shown.replace(".", "").lstrip("-0")) or decimals + 1
+    return Number(float(f"{shown}e{power}"), error, digits, comment)
