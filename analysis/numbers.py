@@ -215,7 +215,9 @@ def read(path: Path, prefix: str) -> Numbers:
 
 
 _MACRO = re.compile(r"\\newcommand\{\\(?P<macro>[A-Za-z]+)\}\{(?P<text>.*?)\}(?: % (?P<comment>.*))?")
-_NUMBER = re.compile(r"\\ensuremath\{(?P<value>-?[\d.]+)(?:\((?P<error>[\d.]+)\))?(?: \\times 10\^\{(?P<power>-?\d+)\})?\}")
+_NUMBER = re.compile(
+    r"\\ensuremath\{(?P<value>-?[\d.]+)(?:\((?P<error>[\d.]+)\))?(?: \\times 10\^\{(?P<power>-?\d+)\})?\}"
+)
 
 
 def _printed(text: str, comment: str) -> Number:

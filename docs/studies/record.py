@@ -28,7 +28,7 @@ PICTURES = {
 }
 #: Templates, with the files that they fill: a whole file, or what stands between two marks.
 TEXTS = {"studies.md.jinja": TOP / "docs" / "studies.md", "readme.md.jinja": TOP / "README.md"}
-_MARKED = re.compile(r"(?<=<!-- the studies: docs/studies/readme.md.jinja -->\n).*(?=<!-- end of the studies -->)", re.S)
+_MARKED = re.compile(r"(?<=<!-- docs/studies/readme.md.jinja -->\n).*(?=<!-- end of the studies -->)", re.S)
 
 
 def render(template: str) -> str:
