@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from flax import nnx
 
+from analysis.errors import InputError
 from sweeps import tasks
 from sweeps.examples import checked
 from sweeps.networks import MLP
@@ -54,15 +55,15 @@ def of_task(task: Task) -> xr.Dataset:
         batch = checked(getattr(task, part))
         for kind in ("inputs", "targets", "mask"):
             for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(batch, kind)):
-                name = ".".join([f"{part}_{kind}", *map(_escaped, path)])
+                steps = (jax.tree_util.keystr((step,), simple=True) for step in path)
+                name = ".".join([f"{part}_{kind}", *map(_escaped, steps)])
                 variables[name] = (_dims(f"{part}_example", name, leaf.ndim), np.asarray(leaf))
     return xr.Dataset(variables, attrs={**task.settings, "name": task.name})
 
 
-def _escaped(step: Any) -> str:
+def _escaped(step: str) -> str:
     """Return a step of a path through a pytree, as part of a variable's name."""
-    name = jax.tree_util.keystr((step,), simple=True)
-    return re.sub(r"[%/.\\]", lambda found: f"%{ord(found[0]):02X}", name)
+    return re.sub(r"[%/.\\]", lambda found: f"%{ord(found[0]):02X}", step)
 
 
 def _dims(first: str, name: str, number: int) -> tuple[str, ...]:
@@ -80,16 +81,33 @@ def of_network(network: MLP, task: Task, loss: Any = None) -> xr.Dataset:
     )
 
 
-def of_parameters(networks: Sequence[MLP]) -> xr.Dataset:
-    """Parameters by layer of networks of one structure, with dimension ``network``."""
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for index, layers in enumerate(zip(*(network.layers for network in networks), strict=True)):
-        name = f"layers.{index}"
-        kernels = np.stack([np.asarray(layer.kernel[...]) for layer in layers])
-        variables[f"{name}.kernel"] = (("network", f"{name}.inputs", f"{name}.outputs"), kernels)
-        if layers[0].bias is not None:
-            biases = np.stack([np.asarray(layer.bias[...]) for layer in layers])
-            variables[f"{name}.bias"] = (("network", f"{name}.outputs"), biases)
+def of_parameters(networks: Sequence[nnx.Module]) -> xr.Dataset:
+    """Arrays of networks of one structure, see ``of_state``, with dimension ``network``; numbers drawn are left out."""
+    states = [nnx.state(network, nnx.Not(nnx.RngState)) for network in networks]
+    if len({jax.tree.structure(state) for state in states}) != 1:
+        raise InputError("networks must be one or more of one structure, got others; store each kind by itself")
+    return of_state(jax.tree.map(lambda *leaves: np.stack(leaves), *states), "network")
+
+
+def of_state(state: Any, *dims: str) -> xr.Dataset:
+    """Arrays of a module's state, named by their paths with dots between the steps, such as ``layers.0.kernel``.
+
+    Parameters
+    ----------
+    state : nnx.State
+    dims : names of axes that all arrays start with
+    """
+    flat = {path: np.asarray(leaf[...]) for path, leaf in nnx.to_flat_state(state)}
+    variables = {}
+    for path, array in flat.items():
+        layer, name = (".".join(map(_escaped, map(str, steps))) for steps in (path[:-1], path))
+        own = [f"{name}.{axis}" for axis in range(array.ndim - len(dims))]
+        kernel = flat.get((*path[:-1], "kernel"))
+        if path[-1] == "kernel" and len(own) > 1:
+            own[-2:] = f"{layer}.inputs", f"{layer}.outputs"
+        elif path[-1] == "bias" and len(own) == 1 and kernel is not None and kernel.shape[-1] == array.shape[-1]:
+            own = [f"{layer}.outputs"]
+        variables[name] = ((*dims, *own), array)
     return xr.Dataset(variables)
 
 
@@ -158,18 +176,12 @@ def network_from(data: xr.Dataset) -> MLP:
 
 
 def of_history(history: History) -> xr.Dataset:
-    """Loss and accuracy by epoch; the parameters of an MLP, where they were kept, by ``checkpoint``, 0 the start."""
+    """Loss and accuracy by epoch; the parameters, where they were kept, by ``checkpoint``, 0 the start."""
     epochs = np.arange(1, len(history.loss) + 1)
     data = xr.Dataset({name: ("epoch", getattr(history, name)) for name in ("loss", "accuracy")}, {"epoch": epochs})
     if history.parameters is None:
         return data
-    for index, layer in history.parameters["layers"].items():
-        name = f"layers.{index}"
-        dims = {"kernel": (f"{name}.inputs", f"{name}.outputs"), "bias": (f"{name}.outputs",)}
-        for part, inner in dims.items():
-            if part in layer:
-                data[f"{name}.{part}"] = (("checkpoint", *inner), np.asarray(layer[part][...]))
-    return data.assign_coords(checkpoint=np.arange(len(history.loss) + 1))
+    return data.assign_coords(checkpoint=np.arange(len(epochs) + 1)).merge(of_state(history.parameters, "checkpoint"))
 
 
 def names(texts: Iterable[str]) -> np.ndarray:

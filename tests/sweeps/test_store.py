@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from flax import nnx
 
 import sweeps
-from analysis import export, runs
+from analysis import export, perceptron, runs
 from sweeps.store import datasets
 from sweeps.store import folder as store
 from tests.sweeps.conftest import Killed
@@ -64,6 +65,39 @@ def test_whatever_the_names_a_task_is_kept_and_exported(tmp_path):
     with xr.open_datatree(export.to_netcdf(tmp_path / "run"), engine="h5netcdf") as tree:
         assert tree["task"].to_dataset().sizes["test_example"] == 4 and tree["task"].attrs["in"] == '{"x": [1]}'
         assert len(tree["task"].data_vars) == len(stored.data_vars) and tree["task"].attrs["nothing"] == "null"
+
+
+def test_arrays_of_any_module_have_its_paths_as_names():
+    class Mixed(nnx.Module):
+        def __init__(self, seed, outputs=2):
+            rngs = nnx.Rngs(seed)
+            self.conv, self.norm = nnx.Conv(1, 3, (2, 2), rngs=rngs), nnx.BatchNorm(3, rngs=rngs)
+            self.parts = nnx.Dict({"a/b": nnx.Linear(3, outputs, rngs=rngs)})
+            # Numbers that are drawn are no part of what is kept.
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    networks = [Mixed(0), Mixed(1)]
+    data = datasets.of_parameters(networks)
+    assert {str(name): data[name].dims[1:] for name in data} == {
+        "conv.kernel": ("conv.kernel.0", "conv.kernel.1", "conv.inputs", "conv.outputs"),
+        "conv.bias": ("conv.outputs",),
+        **{f"norm.{name}": (f"norm.{name}.0",) for name in ("scale", "bias", "mean", "var")},
+        "parts.a%2Fb.kernel": ("parts.a%2Fb.inputs", "parts.a%2Fb.outputs"),
+        "parts.a%2Fb.bias": ("parts.a%2Fb.outputs",),
+    }
+    for number, network in enumerate(networks):
+        np.testing.assert_array_equal(data["conv.kernel"][number], network.conv.kernel[...])
+    with pytest.raises(ValueError, match="networks must be one or more of one structure"):
+        datasets.of_parameters([*networks, nnx.Linear(3, 2, rngs=nnx.Rngs(0))])
+
+
+def test_stored_perceptrons_are_read_without_jax():
+    networks = [sweeps.MLP((2, 4, 3, 2), seed=seed) for seed in range(2)]
+    data = datasets.of_parameters(networks).assign_attrs(datasets.structure(networks[0]))
+    inputs = np.float32([[0.5, -1.0], [2.0, 0.1]])
+    for number, network in enumerate(networks):
+        stored = perceptron.outputs(perceptron.from_dataset(data.isel(network=number)), inputs)
+        np.testing.assert_allclose(stored, network(jax.numpy.asarray(inputs)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:Consolidated metadata")
