@@ -1,7 +1,8 @@
 """Means with t-intervals: of one number a network, or one an image, and of one a pair of networks."""
 
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,11 @@ from analysis.formatting import format_number
 LEVEL = 0.95
 
 
-class Interval(NamedTuple):
+@dataclass(frozen=True)
+class Interval:
     """A mean over networks and how far it is known; the same for images, or whatever else is independent.
+
+    No tuple, so that no field can be read by its position.
 
     Attributes
     ----------
@@ -68,7 +72,7 @@ class Interval(NamedTuple):
 
     def negated(self) -> "Interval":
         """Return the interval of minus the numbers."""
-        return self._replace(mean=-self.mean, least=-self.most, most=-self.least)
+        return replace(self, mean=-self.mean, least=-self.most, most=-self.least)
 
     def text(self, decimals: int = 1, unit: str = "", signed: bool = False) -> str:
         """Write the mean and half the width of its interval, or say that there is none.

@@ -1,21 +1,75 @@
-"""Reports whose figures are drawn coarsely and once, for drawing is what takes their time."""
+"""Reports whose figures are drawn coarsely and once, for drawing is what takes their time, and their error bars."""
 
+import json
 import re
 from unittest import mock
 
+import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.container import ErrorbarContainer
 from PIL import Image
 
 from analysis.figures import style
 from sweeps.studies import registry
 
+#: What the caption of a figure with error bars or bands says.
+PROMISE = re.compile(r"\bintervals?\b|\bstandard errors?\b")
+
+
+def bars(ax):
+    """Lengths of the error bars of axes, lying or standing, an array for each set of them, as they were drawn."""
+    found = [one.lines[2] for one in ax.containers if isinstance(one, ErrorbarContainer)]
+    # The bar of a mean that is not known has no ends.
+    return [np.array([_length(bar) for lines in some for bar in lines.get_segments()]) for some in found]
+
+
+def _length(bar):
+    return np.ptp(bar, axis=0).max() if len(bar) else 0.0
+
+
+def bands(ax):
+    """Areas of the bands of axes, in the order they were drawn."""
+    found = [one.get_paths() for one in ax.collections if isinstance(one, PolyCollection)]
+    return [sum(_area(*path.vertices.T) for path in paths) for paths in found]
+
+
+def _area(x, y):
+    return abs(np.sum(np.roll(x, 1) * y - x * np.roll(y, 1))) / 2
+
+
+def note_bars(figure, folder, name):
+    """Note, beside the folder of the figures, how long the longest bar of each set is, and how large each band."""
+    longest = [float(np.nan_to_num(one).max(initial=0)) for ax in figure.axes for one in bars(ax)]
+    areas = [float(one) for ax in figure.axes for one in bands(ax)]
+    (folder.parent / "bars").mkdir(exist_ok=True, parents=True)
+    (folder.parent / "bars" / f"{name}.json").write_text(json.dumps(longest + areas))
+
+
+def without_bars(folder):
+    """Names of the figures of a report that have bars or bands without extent, or promise some and have none."""
+    page, found = (folder / "report.html").read_text("utf-8"), []
+    for path in sorted((folder / "bars").iterdir()):
+        caption = re.search(rf'id="figure-{path.stem}".*?<figcaption>(.*?)</figcaption>', page, re.S)[1]
+        extents = json.loads(path.read_text())
+        if not all(one > 0 for one in extents) or (PROMISE.search(caption) and not extents):
+            found.append(path.stem)
+    return found
+
 
 def coarse(figure, folder, name):
     """Save a figure as a small PNG alone."""
     folder.mkdir(exist_ok=True)
+    note_bars(figure, folder, name)
     path = folder / f"{name}.png"
     with style.context():
         figure.savefig(path, dpi=40)
     return None, path
+
+
+def fine(figure, folder, name, save=style.save):
+    """Save a figure as the library does."""
+    note_bars(figure, folder, name)
+    return save(figure, folder, name)
 
 
 def blank(figure, folder, name):

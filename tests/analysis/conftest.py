@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from unittest import mock
 
 import pytest
 
@@ -35,7 +36,8 @@ def written_run(run_folder, tmp_path_factory):
 
     def make(folder):
         shutil.copytree(run_folder / "run.zarr", folder / "run.zarr")
-        registry.write_report(folder)
+        with mock.patch.object(style, "save", drawing.fine):
+            registry.write_report(folder)
 
     return once.folder(tmp_path_factory, "written", make)
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis.figures import densities, quantiles, removal, style, training
+from tests import drawing
 
 
 def groups(tree):
@@ -135,3 +136,19 @@ def test_analysis_needs_no_jax_no_sweeps_and_no_pyplot():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_bars_and_bands_without_extent_are_told(tmp_path):
+    def figure(half):
+        made, (one, other) = style.new_figure(rows=1, columns=2)
+        one.errorbar([1, 2], [1, 2], yerr=half)
+        other.fill_between([0, 1], [1, 1], [1 + half[1], 1])
+        return made
+
+    captions = {"fine": "95 % intervals", "short": "", "flat": "", "none": "standard errors", "no_promise": "a line"}
+    drawn = dict(fine=figure([0, 0.1]), short=figure([0, 0]), flat=figure([0.1, 0]))
+    for name, caption in captions.items():
+        drawing.note_bars(drawn.get(name, style.new_figure()[0]), tmp_path / "figures", name)
+        captions[name] = f'<figure id="figure-{name}"><figcaption>{caption}</figcaption></figure>'
+    (tmp_path / "report.html").write_text("".join(captions.values()))
+    assert drawing.without_bars(tmp_path) == ["flat", "none", "short"]

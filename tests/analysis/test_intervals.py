@@ -69,3 +69,10 @@ def test_the_interval_of_pairs_covers():
         found = over_pairs(part[:, None] + part)
         hits += found.low <= 0 <= found.high
     assert abs(hits / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_fields_have_no_position():
+    with pytest.raises(TypeError, match="cannot unpack"):
+        mean, half, *_ = interval([1.0, 2.0])
+    with pytest.raises(TypeError, match="not subscriptable"):
+        interval([1.0, 2.0])[1]

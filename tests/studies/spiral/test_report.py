@@ -100,6 +100,7 @@ def test_every_file_is_written_and_placed(written):
     assert files == {f"{name}.png" for name in drawn} | {f"{name}.gif" for name in films}
     page = page_of(written)
     assert set(ids(page, "figure")) == drawn | films and set(ids(page, "table")) == TABLES
+    assert not drawing.without_bars(written)
 
 
 def test_the_page_holds_every_claim_and_its_numbers(written, tree, results):
@@ -186,20 +187,14 @@ def test_a_film_has_its_frames(results, tmp_path, monkeypatch):
         assert film.n_frames == 2
 
 
-def lengths(ax):
-    """Lengths of the error bars of axes, lying or standing, in the order they were drawn."""
-    segments = [segment for container in ax.containers for one in container[2] for segment in one.get_segments()]
-    return np.array([np.ptp(segment, axis=0).max() for segment in segments])
-
-
 def test_error_bars_are_as_long_as_the_intervals(results):
     two = [outcomes.Dot("a", "", Interval(1.0, 0.25, 3)), outcomes.Dot("b", "", Interval(2.0, np.nan, 1))]
-    np.testing.assert_allclose(lengths(outcomes.panels({"x": two}, {"": {}}).axes[0]), [0.5, 0.0])
+    np.testing.assert_allclose(drawing.bars(outcomes.panels({"x": two}, {"": {}}).axes[0])[0], [0.5, 0.0])
     half = results.compensated("accuracy", "pruned", "random").half
-    assert lengths(outcomes.compensation(results).axes[0])[0] == pytest.approx(2 * half)
+    assert drawing.bars(outcomes.compensation(results).axes[0])[0][0] == pytest.approx(2 * half)
     found = rates.rates.each(results.rates["dead"], layer="layers/0")
     constant = rates.overview(results.rates).axes[0]
-    np.testing.assert_allclose(lengths(constant)[:2], [2 * one.half for one in found])
+    np.testing.assert_allclose(drawing.bars(constant)[0], [2 * one.half for one in found])
 
 
 def test_dots_of_one_row_stand_beside_each_other(results):
