@@ -8,41 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import hypercube, perceptron, plane, samples
+from analysis import perceptron, plane
 from analysis.errors import InputError
+from analysis.explorer import distributions, scales
+from analysis.explorer.distributions import Distribution
+from analysis.explorer.scales import Scales
 from analysis.formatting import short_labels
 from analysis.perceptron import Perceptron
 from analysis.runs import Run
 
 Floats = npt.NDArray[np.float64]
 
-#: Most test points that the page evaluates, most quantiles that it holds, and most classes that it has colours for.
-POINTS, QUANTILES, CLASSES = 2000, 1001, 6
-#: Bins of the histograms of the log loss, about.
-BINS = 48
+#: Most test points that the page evaluates, and most classes that it has colours for.
+POINTS, CLASSES = 2000, 6
+#: Points a side of the grid over the plane from which the ranges of the colours are taken.
+SIDE = 41
 LOSS = "cross_entropy"
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """The log losses of random masks, each node on with one probability.
-
-    Attributes
-    ----------
-    probability : float
-    count : int
-        Masks of a finite loss above 0.
-    quantiles : numpy.ndarray of float64, (levels,)
-        Of the log loss, at equally spaced levels from 0 to 1; every draw where there are few. NaN where a summary
-        does not know them.
-    histogram : numpy.ndarray of int64, (bins,)
-        Masks in each bin of `Explorable.edges`.
-    """
-
-    probability: float
-    count: int
-    quantiles: Floats
-    histogram: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,10 +48,12 @@ class Explorable:
         Left, right, bottom and top edge of the maps.
     radius : float or None
         Radius of the true boundary, a circle about the origin; None where the true rule is not known.
-    sampled : list of Sampled
-        Empty where the run has no random masks.
+    scales : Scales
+        What the colours of the maps stand for.
+    distributions : list of Distribution
+        Of all masks and of random ones; empty where the run has neither.
     edges : numpy.ndarray of float64, (bins + 1,)
-        Log losses that bound the bins of the histograms; empty without random masks.
+        Log losses that bound the bins of the histograms; empty without masks.
     best : list of str or None
         For each number of nodes on, from 0, the mask of lowest loss, "1" for a node that is on; None where not all
         masks were evaluated, or a loss is not finite or 0.
@@ -87,7 +70,8 @@ class Explorable:
     classes: list[str]
     extent: tuple[float, float, float, float]
     radius: float | None
-    sampled: list[Sampled]
+    scales: Scales
+    distributions: list[Distribution]
     edges: Floats
     best: list[str] | None
 
@@ -107,18 +91,13 @@ class Explorable:
             "classes": self.classes,
             "inputs": self.inputs.tolist(),
             "targets": self.targets.tolist(),
+            "cut": len(self.inputs) < self.test_examples,
             "extent": list(self.extent),
             "radius": self.radius,
             "edges": self.edges.tolist(),
-            "sampled": [
-                {
-                    "probability": one.probability,
-                    "count": one.count,
-                    "quantiles": [value if np.isfinite(value) else None for value in one.quantiles.tolist()],
-                    "histogram": one.histogram.tolist(),
-                }
-                for one in self.sampled
-            ],
+            "palette": scales.palette(len(self.classes)),
+            "scales": self.scales._asdict(),
+            "distributions": [one.to_json() for one in self.distributions],
             "best": self.best,
         }
 
@@ -171,8 +150,10 @@ def collect(run: Run) -> Explorable:
     numbers = np.concatenate([np.ravel(part) for part in (inputs, *network.kernels, *network.biases)])
     bad = np.count_nonzero(~np.isfinite(numbers))
     _check(not bad, "finite weights and test inputs", f"{bad} that are not", run.folder)
-    sampled, edges = _sampled(run, sweeps)
+    targets = task["test_targets"].values[:POINTS].astype(np.int64)
+    masks, edges, best = distributions.of_run(run, sweeps)
     circle = task.attrs.get("name") == "circle" and "radius" in task.attrs
+    drawn = _drawn(task) if circle else (inputs, targets)
     return Explorable(
         task=str(task.attrs.get("name", "task")),
         command=run.command,
@@ -180,14 +161,15 @@ def collect(run: Run) -> Explorable:
         labels=network.labels,
         nodes=_short(network.labels),
         inputs=inputs,
-        targets=task["test_targets"].values[:POINTS].astype(np.int64),
+        targets=targets,
         test_examples=task.sizes["test_example"],
         classes=["inside", "outside"] if circle else [f"class {number}" for number in range(sizes[-1])],
         extent=_extent(inputs),
         radius=float(task.attrs["radius"]) if circle else None,
-        sampled=sampled,
+        scales=scales.of_network(network, *drawn),
+        distributions=masks,
         edges=edges,
-        best=_best(run, sweeps),
+        best=best,
     )
 
 
@@ -203,11 +185,6 @@ def _sweeps(run: Run) -> dict[str, xr.Dataset]:
     return {f"sweeps/{name}": node.to_dataset() for name, node in run.tree["sweeps"].children.items()}
 
 
-def _of_design(sweeps: dict[str, xr.Dataset], design: str) -> str | None:
-    """Path of the first sweep of that design."""
-    return next((path for path, data in sweeps.items() if str(data.attrs.get("design")).startswith(design)), None)
-
-
 def _extent(inputs: Floats) -> tuple[float, float, float, float]:
     """Square of side 2 plane.LIMIT about the origin, or a wider one around data that do not fit into it."""
     centre, half = np.zeros(2), plane.LIMIT
@@ -219,54 +196,14 @@ def _extent(inputs: Floats) -> tuple[float, float, float, float]:
     return left, right, bottom, top
 
 
+def _drawn(task: xr.Dataset) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Points of the whole plane, and the class of each by the task's own rule."""
+    grid = plane.grid(points=SIDE)
+    x, y = np.meshgrid(grid["x"].values, grid["y"].values)
+    return np.stack([x.ravel(), y.ravel()], axis=1), plane.true_classes(task, grid).values.ravel()
+
+
 def _short(labels: list[str]) -> list[str]:
     """Numbers of nodes, with the number of the layer in front where there are several."""
     nodes, _ = short_labels(labels)
     return [label.removeprefix("layers/").replace(" unit ", ".") for label in nodes]
-
-
-def _sampled(run: Run, sweeps: dict[str, xr.Dataset]) -> tuple[list[Sampled], Floats]:
-    path = _of_design(sweeps, "Bernoulli(")
-    if path is None:
-        return [], np.zeros(0)
-    names = set(map(str, sweeps[path].data_vars))
-    data = run.group(path, on_disk=names - {name for name in names if "loss" in name and "gradient" not in name})
-    parts = {float(part["probability"]): samples.log_losses(part) for part in samples.parts(data, "probability")}
-    known = {probability: sample for probability, sample in parts.items() if sample.values.size}
-    if not known:
-        return [], np.zeros(0)
-    edges = _edges(list(known.values()))
-    return [
-        Sampled(
-            probability,
-            sample.count,
-            sample.quantile(np.linspace(0, 1, min(sample.count, QUANTILES))),
-            np.histogram(sample.values, edges, weights=sample.counts)[0].astype(np.int64),
-        )
-        for probability, sample in known.items()
-    ], edges
-
-
-def _edges(parts: list[samples.Sample]) -> Floats:
-    """Bins for all samples; whole numbers of the bins of a summary, whose edges they share."""
-    width = max(part.width for part in parts)
-    low = min(float(part.values[0]) for part in parts) - width / 2
-    high = max(float(part.values[-1]) for part in parts) + width / 2
-    step = (high - low) / BINS
-    if width:
-        step = float(np.ceil(step / width)) * width
-    bins = max(int(np.ceil((high - low) / step - 1e-9)), 1) if step > 0 else 1
-    return np.asarray(low + (step or 1.0) * np.arange(bins + 1), np.float64)
-
-
-def _best(run: Run, sweeps: dict[str, xr.Dataset]) -> list[str] | None:
-    path = _of_design(sweeps, "Hypercube(")
-    # The summary of a hypercube keeps the best of all masks only, not those of each size.
-    if path is None or "log_loss" not in sweeps[path]:
-        return None
-    data = run.group(path, on_disk=set(map(str, sweeps[path].data_vars)) - {"log_loss"})
-    if not np.isfinite(data["log_loss"]).all():
-        return None
-    masks = hypercube.best_masks(data["log_loss"]).mask
-    on = masks[:, None] >> np.arange(data.sizes["node"]) & 1
-    return ["".join(map(str, gates)) for gates in on.tolist()]

@@ -21,6 +21,9 @@ from analysis.formatting import short_labels
 
 #: Navy to yellow, even in lightness, the same to all kinds of colour vision.
 CERTAINTY = colormaps["cividis"]
+LOSS = colormaps["inferno"]
+#: Marker and colour of the points of each of two classes.
+POINTS = (("o", style.VERMILLION), ("s", style.SKY))
 #: Losses below this are drawn like it: differences among right and certain answers are of no interest.
 LOWEST_LOSS = 1e-3
 #: The largest gate gradients, a share of all, are drawn in the last colour, so that few do not pale the rest.
@@ -44,7 +47,7 @@ def _truth(ax: Axes, task: xr.Dataset | None, data: bool, color: str = "white") 
         ax.add_patch(Circle((0, 0), float(task.attrs["radius"]), fill=False, color=color, linewidth=1.0))
     if data:
         points, classes = task["test_inputs"].values, task["test_targets"].values
-        for label, (marker, face) in enumerate((("o", style.VERMILLION), ("s", style.SKY))):
+        for label, (marker, face) in enumerate(POINTS):
             some = points[classes == label]
             ax.plot(*some.T, marker, color=face, markersize=1.6, markeredgewidth=0, alpha=0.8, linestyle="none")
 
@@ -107,7 +110,7 @@ def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = Non
         ax = style.axes_or_new(ax, style.SINGLE, 2.7)
         values = maps["loss"].clip(min=LOWEST_LOSS)
         top = max(float(values.max()), 10 * LOWEST_LOSS)
-        image = _image(ax, values, cmap=colormaps["inferno"], norm=LogNorm(LOWEST_LOSS, top))
+        image = _image(ax, values, cmap=LOSS, norm=LogNorm(LOWEST_LOSS, top))
         _bar(ax, image, "loss (nats)", extend="min")
         _truth(ax, task, data=False)
         ax.set(xlabel="first input", ylabel="second input")

@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_rgb
 
-from analysis import explorer, hypercube, runs
+from analysis import explorer, figures, hypercube, perceptron, plane, runs
 from analysis.errors import InputError
 from analysis.explorer.data import collect
 from tests.analysis import synthetic_run
@@ -36,16 +37,30 @@ class TestWhatThePageHolds:
 
     def test_every_draw_of_a_small_sample_is_there(self, explorable, clean_tree):
         log_loss = clean_tree["sweeps/bernoulli"].log_loss
-        assert [one.probability for one in explorable.sampled] == [0.25, 0.5, 0.75]
-        for one in explorable.sampled:
+        assert [one.probability for one in explorable.distributions] == [None, 0.25, 0.5, 0.75]
+        for one in explorable.distributions[1:]:
             draws = np.sort(log_loss.sel(probability=one.probability).values.ravel())
             # From the logarithm of a float32 loss, not from the float32 logarithm.
             np.testing.assert_allclose(one.quantiles, draws, rtol=0, atol=1e-6)
             assert one.count == one.histogram.sum() == draws.size
+            np.testing.assert_array_equal(one.ranks, np.arange(draws.size))
+
+    def test_of_all_masks_every_rank_at_the_ends_is_there(self, tmp_path, clean_tree):
+        losses = np.exp(np.random.default_rng(0).normal(size=2**12)).astype(np.float32)
+        tree = with_network(clean_tree, (2, 12, 2))
+        nodes = {"node": [f"layers/0 unit {i}" for i in range(12)]}
+        held = xr.Dataset({"loss": ("mask", losses)}, nodes, tree["sweeps/hypercube"].attrs)
+        tree["sweeps"] = xr.DataTree.from_dict({"hypercube": held})
+        (one,) = collect(changed(tmp_path, tree)).distributions
+        assert one.probability is None and one.count == 2**12 and {0, 999, 2**12 - 1000, 2**12 - 1} <= set(one.ranks)
+        assert np.diff(one.ranks[:1000]).tolist() == [1] * 999 and np.diff(one.ranks).max() == 5
+        np.testing.assert_allclose(
+            one.quantiles, np.log(np.sort(losses).astype(float))[one.ranks.astype(int)], rtol=1e-9
+        )
 
     def test_losses_of_zero_and_nan_are_left_out(self, run_folder):
-        sampled = collect(runs.open_run(run_folder)).sampled
-        assert [one.count for one in sampled] == [198, 198, 200]
+        counts = [one.count for one in collect(runs.open_run(run_folder)).distributions if one.probability]
+        assert counts == [198, 198, 200]
 
     def test_the_best_masks_are_those_of_the_cube(self, explorable):
         masks = hypercube.best_masks(synthetic_run.log_losses()).mask
@@ -56,9 +71,9 @@ class TestWhatThePageHolds:
         tree = clean_tree.copy()
         del tree["sweeps"]
         page = collect(changed(tmp_path, tree))
-        assert page.best is None and page.sampled == [] and page.nodes == [str(node) for node in range(NODES)]
+        assert page.best is None and page.distributions == [] and page.nodes == [str(node) for node in range(NODES)]
         html = explorer.to_html(page)
-        assert 'id="best"' not in html and "no random masks to compare with" in html
+        assert 'id="best"' not in html and "no masks to compare with" in html
 
     def test_nodes_of_several_layers_have_the_layer_in_front(self, tmp_path, clean_tree):
         tree = with_network(clean_tree, (2, 3, 2, 2))
@@ -84,8 +99,32 @@ class TestWhatThePageHolds:
                 sweep[name].values.reshape(-1)[: 4 if np.ndim(bad) else None] = bad
         page = explorer.to_html(collect(changed(tmp_path, tree)))
         held = json.loads(EMBEDDED.search(page)[1], parse_constant=pytest.fail)
-        assert held["best"] is None and len(held["sampled"]) == (3 if np.ndim(bad) else 0)
-        assert [one["count"] for one in held["sampled"]] == [196, 200, 200][: len(held["sampled"])]
+        assert held["best"] is None and len(held["distributions"]) == (3 if np.ndim(bad) else 0)
+        assert [one["count"] for one in held["distributions"]] == [196, 200, 200][: len(held["distributions"])]
+
+    def test_its_colours_are_those_of_the_figures(self, explorer_page, explorable_tree):
+        held = json.loads(EMBEDDED.search(explorer_page.read_text(encoding="utf-8"))[1])["palette"]
+        classes = plane.true_classes(explorable_tree["task"].to_dataset(), plane.grid(points=9))
+        network = perceptron.from_dataset(explorable_tree["network"].to_dataset())
+        maps = plane.maps(network, plane.grid(points=9), classes)
+        axes = [figures.plane.certainty(maps), figures.plane.loss(maps), figures.plane.nodes(maps).axes[0]]
+        for name, ax in zip(("certainty", "loss", "gradient"), axes, strict=True):
+            drawn = ax.images[0].get_cmap()(np.linspace(0, 1, 256))
+            np.testing.assert_allclose([to_rgb(colour) for colour in held[name]], drawn[:, :3], atol=0.002)
+        assert (held["helps"], held["hurts"]) == (held["gradient"][0], held["gradient"][-1])
+        points = figures.plane.certainty(maps, explorable_tree["task"].to_dataset()).lines
+        assert held["points"] == [line.get_color() for line in points]
+
+    def test_its_ranges_hold_all_but_the_largest(self, explorable):
+        random = np.random.default_rng(1)
+        inputs = random.uniform(-2, 2, (500, 2))
+        classes = (np.hypot(*inputs.T) > explorable.radius).astype(int)
+        for gates in (np.zeros(NODES), np.ones(NODES), random.integers(2, size=NODES)):
+            losses = perceptron.losses(explorable.network, inputs, classes, gates)
+            pulls = perceptron.gate_gradients(explorable.network, inputs, classes, gates)
+            assert (losses <= explorable.scales.loss[1]).mean() > 0.95
+            assert (abs(pulls) <= explorable.scales.gradient).mean() > 0.95
+        assert f"{explorable.scales.gradient:e}"[0] in "125"
 
     def test_it_needs_nothing_from_outside(self, explorer_page):
         page = explorer_page.read_text(encoding="utf-8")

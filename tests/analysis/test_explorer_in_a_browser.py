@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from analysis import explorer, perceptron
+from analysis.explorer import scales
 from tests import browser, reference
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_explorer import random_layers
@@ -54,15 +56,33 @@ def agrees(page, problem, gates):
     return True
 
 
-def pixels_of(page, canvas):
-    """Colour of a map, which reaches from -2 to 2, at a point of the plane."""
+def pixels_of(page, canvas, half=2):
+    """Colour of a map, which reaches from -half to half, at a point of the plane."""
     # From a copy: a canvas that is read twice is drawn more slowly, and Chromium warns of it.
     copy = f"""explorer.draw(); const one = document.getElementById('{canvas}');
         const pen = new OffscreenCanvas(one.width, one.width).getContext('2d'); pen.drawImage(one, 0, 0);"""
     line = page.value(f"(() => {{ {copy} return [...pen.getImageData(0, 0, one.width, one.width).data] }})()")
     side = int(np.sqrt(len(line) / 4))
     image = np.array(line).reshape(side, side, 4)[..., :3]
-    return lambda x, y: image[int((2 - y) / 4 * side), int((x + 2) / 4 * side)]
+    return lambda x, y: image[int((half - y) / (2 * half) * side), int((x + half) / (2 * half) * side)]
+
+
+def shares_of(explorable, kind, problem, node=2):
+    """Where values at the inputs of a problem are on the range of colours of a map, from 0 to 1."""
+    gates = np.ones(NODES)
+    if kind == "certainty":
+        first, second = reference.outputs(problem, gates).T
+        return 1 / (1 + np.exp(first - second))
+    each = [
+        reference.evaluate(problem._replace(inputs=problem.inputs[[i]], targets=problem.targets[[i]]), gates)
+        for i in range(len(problem.inputs))
+    ]
+    if kind == "loss":
+        low, high = explorable.scales.loss
+        return np.log(np.clip([one.loss for one in each], low, high) / low) / np.log(high / low)
+    size = explorable.scales.gradient / 1000
+    pull = np.array([one.loss_gradient[node] for one in each]) / size
+    return np.clip(0.5 + 0.5 * np.sign(pull) * np.log1p(abs(pull)) / np.log1p(1000), 0, 1)
 
 
 class TestInABrowser:
@@ -85,7 +105,7 @@ class TestInABrowser:
         random = np.random.default_rng(0)
         targets, gates = random.integers(3, size=len(explorable.inputs)), random.random(9)
         nodes = [f"{node}" for node in range(9)]
-        other = {"nodes": nodes, "labels": nodes, "classes": ["a", "b", "c"], "sampled": [], "best": None}
+        other = {"nodes": nodes, "labels": nodes, "classes": ["a", "b", "c"], "distributions": [], "best": None}
         made = replace(explorable, network=network, targets=targets, radius=None, edges=np.zeros(0), **other)
         (tmp_path / "page.html").write_text(explorer.to_html(made), encoding="utf-8")
         page.open((tmp_path / "page.html").as_uri())
@@ -168,20 +188,53 @@ class TestInABrowser:
         page.point("#step")
         assert status(page).startswith("Step 1 of 8: ")
 
-    def test_where_the_loss_falls_among_the_draws(self, page, problem, explorable):
+    def test_where_the_loss_falls_among_other_masks(self, page, problem, explorable):
         page.point("#empty")
         log = np.log(reference.loss(problem, np.zeros(NODES)))
-        for part, one in enumerate(explorable.sampled):
-            for value in (log, *one.quantiles[[0, 70, -1]] - 1e-9, one.quantiles[-1] + 1):
-                share = page.value(f"explorer.shareAbove({part}, {value})")
-                assert share == pytest.approx((one.quantiles > value).mean(), rel=1e-12)
-        shown(page)
-        rows = page.value("[...document.querySelectorAll('.row p')].map(row => row.textContent)")
-        shares = [100 * (one.quantiles > log).mean() for one in explorable.sampled]
-        assert rows == [
-            f"p = {one.probability:g}lower than {'all' if share == 100 else f'{share:.1f} % of'} masks"
-            for one, share in zip(explorable.sampled, shares, strict=True)
+        for part, one in enumerate(explorable.distributions):
+            held = np.sort(one.quantiles)
+            for value in (log, *held[[0, 70, -1]], held[70] + 1e-7, held[-1] + 1, held[0] - 1):
+                found = page.value(f"explorer.standing({part}, {value})")
+                close = np.isclose(held, value, rtol=0, atol=2e-6)
+                assert found == {"lower": ((held < value) & ~close).sum(), "equal": close.sum(), "counted": True}
+
+    def test_a_mask_is_not_lower_than_itself(self, page, problem, explorable, tmp_path):
+        # Losses of the page's own network, in single precision, some of random masks equal to that of the full one.
+        masks = np.arange(2**NODES)[:, None] >> np.arange(NODES) & 1
+        logs = np.log([np.float32(reference.loss(problem, gates)) for gates in masks])
+        lowest, full = int(logs.argmin()), int((logs < logs[-1] - 2e-6).sum())
+        twins = int((abs(logs - logs[-1]) < 2e-6).sum()) - 1
+        assert twins < 2
+        kept = [np.sort(logs), np.sort(np.append(logs[:9] + 9, [logs[-1]] * 3))]
+        held = [
+            replace(one, count=values.size, ranks=np.arange(values.size), quantiles=values)
+            for one, values in zip(explorable.distributions, kept, strict=False)
         ]
+        made = replace(explorable, distributions=held)
+        (tmp_path / "page.html").write_text(explorer.to_html(made), encoding="utf-8")
+        page.open((tmp_path / "page.html").as_uri())
+        read = "(explorer.draw(), [...document.querySelectorAll('.row span + span')].map(one => one.textContent))"
+        assert page.value(read) == [
+            f"rank {full + 1} of 256{', with 1 more' if twins else ''} ({100 * full / 256:.1f} % lower)",
+            "none of 12 lower, 3 equal",
+        ]
+        page.value(f"explorer.setGates({[0.5] * NODES})")
+        lower = int((logs < np.log(reference.loss(problem, np.full(NODES, 0.5)))).sum())
+        assert page.value(read)[0] == f"{lower} of 256 lower ({100 * lower / 256:.1f} %)"
+        page.value(f"explorer.setGates({masks[lowest].tolist()})")
+        assert page.value(read)[0] == "rank 1 of 256 (none lower)"
+
+    def test_between_stored_losses_a_share_is_read_off(self, page, explorable, tmp_path):
+        values = np.sort(np.random.default_rng(0).normal(size=10**5))
+        kept = np.union1d(np.arange(0, 10**5, 100), [1, 2, 3, 99_998, 99_999])
+        some = replace(explorable.distributions[0], count=10**5, ranks=kept, quantiles=values[kept])
+        (tmp_path / "page.html").write_text(explorer.to_html(replace(explorable, distributions=[some])), "utf-8")
+        page.open((tmp_path / "page.html").as_uri())
+        for value in (-1.0, 0.1, 2.0):
+            found = page.value(f"explorer.standing(0, {value})")
+            assert not found["counted"] and found["lower"] == pytest.approx((values < value).sum(), abs=40)
+        assert page.value(f"explorer.standing(0, {values[2]})") == {"lower": 2, "equal": 1, "counted": True}
+        assert page.value(f"explorer.standing(0, {values[-1] + 1})") == {"lower": 10**5, "equal": 0, "counted": True}
 
     def test_the_address_keeps_the_gates(self, page, problem, explorer_page):
         page.point(".gate:nth-child(2) .toggle")
@@ -199,7 +252,7 @@ class TestInABrowser:
         page.point("#empty")
         page.value("new Promise(go => setTimeout(go, 700))")
         heard = page.value("document.querySelector('[aria-live=polite]').textContent")
-        assert re.fullmatch(r"Loss [\d.]+, lower than [\d.]+ % of masks at p = 0.5\.", heard)
+        assert re.fullmatch(r"Loss [\d.]+, rank \d+ of 256 \([\d.]+ % lower\)\.", heard)
         unnamed = "one => !(one.textContent.trim() || one.ariaLabel || one.closest('label'))"
         assert page.value(f"[...document.querySelectorAll('button, input, canvas')].filter({unnamed}).length") == 0
 
@@ -213,25 +266,46 @@ class TestInABrowser:
         other = page.value(f"(explorer.draw(), {picture})")
         page.point(".gate:nth-child(7) .pull")
         third = page.value(f"(explorer.draw(), {picture})")
-        assert all(len({*kind}) == 3 for kind in zip(full, plain, other, strict=True))
+        assert full[0] != plain[0] and full[1:] == plain[1:], "points stand on the map of certainty alone"
+        assert all(kind != before for kind, before in zip(other, plain, strict=True))
         assert third[:2] == other[:2] and third[2] != other[2], "another node has another gradient map"
 
-    def test_the_certainty_map_has_the_colours_of_the_classes(self, page, problem):
+    @pytest.mark.parametrize("canvas", ["certainty", "loss-map", "gradient"])
+    def test_the_maps_have_the_colours_of_the_figures(self, page, problem, explorable, canvas):
         page.point("#points")
-        colours = pixels_of(page, "certainty")
+        page.value("explorer.select(2)")
+        colours = pixels_of(page, canvas)
+        kind = {"loss-map": "loss"}.get(canvas, canvas)
+        shades = np.array([to_rgb(colour) for colour in scales.palette(2)[kind]]) * 255
         cells = np.linspace(-1, 1, 5) * 4 / page.value("explorer.side")
-        places = np.random.default_rng(0).uniform(-1.9, 1.9, (80, 2))
+        places = np.random.default_rng(0).uniform(-1.9, 1.9, (60, 2))
         # Beside the lines: the circle, and the rectangle around inputs between -1 and 1.
-        distances = [abs(np.hypot(*places.T) - np.sqrt(2 / np.pi)), abs(abs(places.T) - 0.95).min(axis=0)]
-        for x, y in places[np.min(distances, axis=0) > 0.1]:
+        distances = [abs(np.hypot(*places.T) - explorable.radius), abs(abs(places.T) - 0.95).min(axis=0)]
+        for x, y in places[np.min(distances, axis=0) > 0.15]:
             around = np.stack(np.meshgrid(x + cells, y + cells), axis=-1).reshape(-1, 2)
-            a, b = reference.outputs(problem._replace(inputs=around), np.ones(NODES)).T
-            chance = (1 / (1 + np.exp(a - b)))[:, None]
-            full = np.where(chance < 0.5, [0, 114, 178], [213, 94, 0])
-            wanted = 255 + abs(2 * chance - 1) * (full - 255)
-            found = colours(x, y)
-            # Drawn smoothly from one point of the grid to the next, in 256 shades.
-            assert (found >= wanted.min(axis=0) - 3).all() and (found <= wanted.max(axis=0) + 3).all()
+            classes = (np.hypot(*around.T) > explorable.radius).astype(int)
+            there = problem._replace(inputs=around, targets=classes)
+            share = shares_of(explorable, kind, there)
+            low, high = np.floor(share.min() * 255), np.ceil(share.max() * 255)
+            wanted = shades[int(low) : int(high) + 1]
+            # Drawn smoothly from one point of the grid to the next.
+            assert (colours(x, y) >= wanted.min(axis=0) - 4).all() and (colours(x, y) <= wanted.max(axis=0) + 4).all()
+
+    def test_zoom_changes_no_colour_and_bars_have_an_axis(self, page, problem):
+        keys = "[...document.querySelectorAll('.key')].map(one => one.textContent)"
+        before, colour = page.value(keys), pixels_of(page, "gradient", 2)
+        page.point("#points")
+        page.point("#zoom")
+        zoomed = pixels_of(page, "gradient", 1.06)
+        assert page.value(keys) == before
+        for x, y in ((0.2, 0.3), (-0.4, 0.5), (0.7, 0.7)):
+            np.testing.assert_allclose(colour(x, y), zoomed(x, y), atol=12)
+        axis = page.value("[...document.querySelectorAll('#bars span')].map(one => one.textContent)")
+        end = float(axis[2])
+        mean = reference.evaluate(problem, np.ones(NODES)).loss_gradient
+        assert axis == [f"−{axis[2]}", "0", axis[2]] and abs(mean).max() <= end < 2.5 * abs(mean).max()
+        width = "[...document.querySelectorAll('.pull i')].map(one => parseFloat(one.style.width))"
+        np.testing.assert_allclose(page.value(width), 50 * abs(mean) / end, atol=0.01)
 
     def test_a_cross_stands_where_a_point_is_wrong(self, page, problem):
         wrong = reference.outputs(problem, np.ones(NODES)).argmax(axis=1) != problem.targets

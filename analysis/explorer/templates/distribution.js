@@ -1,4 +1,4 @@
-// Where the current loss falls among the losses of random masks.
+// Where the current loss falls among the losses of all masks and of random ones.
 
 function short(value) {
   const tiny = Math.abs(value) < 1e-4 && value !== 0;
@@ -6,29 +6,60 @@ function short(value) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-
-const logs = data.sampled.map(({ quantiles }) =>
-  quantiles.map((value, i) => [value, i / Math.max(quantiles.length - 1, 1)]).filter(([value]) => value !== null),
-);
-
-// Share of the masks of one probability whose log loss is higher: exact where every draw is here.
-function shareAbove(part, value) {
-  const known = logs[part];
-  const above = known.filter(([quantile]) => quantile > value).length;
-  if (data.sampled[part].count === known.length) return above / known.length;
-  if (above === 0) return 1 - (known.at(-1)?.[1] ?? 0);
-  const upper = known[known.length - above];
-  const lower = known[known.length - above - 1] ?? upper;
-  const between = upper[0] > lower[0] ? (value - lower[0]) / (upper[0] - lower[0]) : 1;
-  return 1 - (lower[1] + between * (upper[1] - lower[1]));
+const whole = (count) => Math.round(count).toLocaleString("en");
+// No share but that of none and of all is written as 0 and 100 %.
+function careful(share) {
+  if (share > 0 && share < 0.0005) return "< 0.1 %";
+  return share < 1 && share > 0.9995 ? "> 99.9 %" : percent(share);
 }
 
-const BARS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+const levels = data.distributions.map(({ ranks, quantiles }) =>
+  quantiles.map((value, i) => [value, ranks[i]]).filter(([value]) => value !== null),
+);
+
+// How many masks have a log loss below a value, and whether that is counted: between known ranks it is read off a line.
+function below(part, value) {
+  const known = levels[part];
+  const [last, { count }] = [known.length - 1, data.distributions[part]];
+  if (!known.length) return [count / 2, false];
+  if (known[last][0] < value) return [known[last][1] + 1, known[last][1] === count - 1];
+  const at = known.findIndex(([log]) => log >= value);
+  const [log, rank] = known[at];
+  if (at === 0) return [rank, rank === 0];
+  const [before, reached] = known[at - 1];
+  if (rank - reached <= 1) return [reached + 1, Number.isInteger(rank)];
+  return [reached + 1 + ((value - before) / (log - before)) * (rank - reached - 1), false];
+}
+
+// The store holds losses of single precision: those that differ by less than this are equal.
+const ROUNDING = 2e-6;
+
+// Masks of a lower log loss, and those of an equal one.
+function standing(part, value) {
+  const [lower, counted] = below(part, value - ROUNDING);
+  const [upTo, alsoCounted] = below(part, value + ROUNDING);
+  // A loss over some of the test points is not to be had among losses over all of them.
+  return { lower, equal: Math.max(upTo - lower, 0), counted: counted && alsoCounted && !data.cut };
+}
+
+function inWords(part, value) {
+  const { count, probability } = data.distributions[part];
+  const { lower, equal, counted } = standing(part, value);
+  if (!counted) return `about ${careful(lower / count)} of ${whole(count)} lower`;
+  // Gates of zeros and ones are themselves among all masks.
+  if (probability === null && gates.every((gain) => gain === 0 || gain === 1)) {
+    const shared = equal > 1 ? `, with ${whole(equal - 1)} more` : "";
+    return `rank ${whole(lower + 1)} of ${whole(count)}${shared} (${lower ? careful(lower / count) : "none"} lower)`;
+  }
+  const ties = equal ? `, ${whole(equal)} equal` : "";
+  return `${lower ? whole(lower) : "none"} of ${whole(count)} lower${lower ? ` (${careful(lower / count)})` : ""}${ties}`;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 const markers = [];
 const shares = [];
 let span = [0, 1];
-const along = (log) => Math.min(Math.max((log - span[0]) / (span[1] - span[0]), 0), 1);
+const along = (log) => within((log - span[0]) / (span[1] - span[0]));
 
 function element(kind, attributes = {}, ...children) {
   const made = document.createElement(kind);
@@ -44,13 +75,16 @@ function drawing(kind, attributes) {
 }
 
 function makeHistograms() {
-  if (!data.sampled.length) return;
+  if (!data.distributions.length) return;
   const ends = [1, 0].map((gain) => Math.log(measure(new Float64Array(NODES).fill(gain)).loss)).filter(Number.isFinite);
   const low = Math.min(data.edges[0], ...ends);
   const high = Math.max(data.edges.at(-1), ...ends);
   span = [low - 0.03 * (high - low), high + 0.03 * (high - low)];
   const place = byId("histograms");
-  data.sampled.forEach((part, index) => {
+  const random = data.distributions.filter((part) => part.probability !== null);
+  data.distributions.forEach((part) => {
+    const of = random.indexOf(part);
+    const colour = of < 0 ? palette.all : palette.masks[of % palette.masks.length];
     const share = element("span");
     const svg = drawing("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
     const highest = Math.max(...part.histogram, 1);
@@ -58,13 +92,13 @@ function makeHistograms() {
       const x = along(data.edges[bin]);
       const width = along(data.edges[bin + 1]) - x;
       const height = (0.95 * count) / highest;
-      svg.append(drawing("rect", { x, width, y: 1 - height, height, fill: BARS[index % BARS.length] }));
+      svg.append(drawing("rect", { x, width, y: 1 - height, height, fill: colour }));
     });
     const marker = drawing("line", { y1: 0, y2: 1 });
     svg.append(marker);
     markers.push(marker);
     shares.push(share);
-    const title = element("p", {}, element("span", {}, `p = ${part.probability}`), share);
+    const title = element("p", {}, element("span", {}, of < 0 ? "all masks" : `p = ${part.probability}`), share);
     place.append(element("div", { class: "row" }, title, svg));
   });
   const axis = element("div", { class: "axis", "aria-hidden": "true" });
@@ -77,19 +111,18 @@ function makeHistograms() {
       axis.append(element("span", { style: `left: ${100 * along(log)}%` }, label));
     }
   }
-  const several = data.sampled.map((part) => part.count.toLocaleString("en"));
+  const several = random.map((part) => whole(part.count));
   const counts = several.every((count) => count === several[0]) ? several[0] : several.join(", ");
-  const each = data.sampled.length > 1 ? " each" : "";
-  const title = `loss in nats, logarithmic; ${counts} masks${each}; p is the probability that a node is on`;
+  const drawn = `; p is the probability that a node is on, ${counts} masks drawn${several.length > 1 ? " each" : ""}`;
+  const title = `loss in nats, logarithmic; black line: this loss${several.length ? drawn : ""}`;
   place.append(axis, element("p", { class: "axis-title" }, title));
 }
 
 function drawMarker(log) {
-  data.sampled.forEach((_, index) => {
+  data.distributions.forEach((_, index) => {
     const x = along(log);
     markers[index].setAttribute("x1", x);
     markers[index].setAttribute("x2", x);
-    const share = shareAbove(index, log);
-    shares[index].textContent = share === 1 ? "lower than all masks" : `lower than ${percent(share)} of masks`;
+    shares[index].textContent = inWords(index, log);
   });
 }

@@ -117,44 +117,55 @@ function makeRow(node) {
   return element("div", { class: "gate" }, button, slider, value, show);
 }
 
+const STEPS = Array.from({ length: 60 }, (_, i) => Number(`${[1, 2, 5][i % 3]}e${Math.floor(i / 3) - 12}`));
+const signed = (value) => (value < 0 ? `−${-value}` : String(value));
+
 function drawRows(gradient) {
-  const most = Math.max(...gradient.map(Math.abs), 1e-12);
+  // The axis of the bars ends at a round number, so that it seldom changes.
+  const most = Math.max(...gradient.map(Math.abs));
+  const end = STEPS.find((step) => step >= most) ?? most;
+  byId("bars").replaceChildren(...[-end, 0, end].map((tick) => element("span", {}, signed(tick))));
   rows.forEach(({ button, value, show, bar }, node) => {
     const gain = gates[node];
     button.setAttribute("aria-pressed", gain === 1 ? "true" : gain === 0 ? "false" : "mixed");
     button.style.setProperty("--gain", `${100 * gain}%`);
     value.textContent = gain.toFixed(2);
-    const size = (46 * Math.abs(gradient[node])) / most;
+    const size = (50 * Math.abs(gradient[node])) / end;
     const helps = gradient[node] < 0;
-    const colour = helps ? "--blue" : "--gold";
+    const colour = helps ? "--helps" : "--hurts";
     bar.style.cssText = `width: ${size}%; left: ${helps ? 50 - size : 50}%; background: var(${colour})`;
     show.setAttribute("aria-pressed", String(node === state.node));
+    show.title = `mean gradient ${short(gradient[node])} nats; show its map`;
     show.setAttribute("aria-label", `gradient map of ${name(node)}, mean gradient ${short(gradient[node])}`);
   });
 }
 
+// A colour bar with an axis: ticks are pairs of a place from 0 to 1 and a label; a phone has room for `few` of them.
+function colourBar(id, colours, ticks, few) {
+  const stops = colours.filter((_, i) => i % 15 === 0);
+  const axis = element("div", { class: "axis" });
+  ticks.forEach(([place, label], i) => {
+    axis.append(element("span", { style: `left: ${100 * place}%`, class: few.includes(i) ? "" : "minor" }, label));
+  });
+  byId(id).append(element("i", { style: `background: linear-gradient(90deg, ${stops.join(", ")})` }), axis);
+}
+
 function makeKeys() {
-  const text = (words) => element("span", {}, words);
-  const ramp = (colours) => {
-    const stops = [0, 51, 102, 127, 153, 204, 255].map((i) => css(colours[i]));
-    return element("i", { style: `background: linear-gradient(90deg, ${stops.join(", ")})` });
-  };
-  const key = byId("certainty-key");
-  if (data.classes.length === 2) {
-    const both = [...byClass[0]].reverse().concat(byClass[1]).filter((_, i) => i % 2);
-    key.append(text(data.classes[0]), ramp(both), text(data.classes[1]));
+  if (two) {
+    const ends = [[0, `0: ${data.classes[0]}`], [0.5, "0.5"], [1, `1: ${data.classes[1]}`]];
+    colourBar("certainty-key", palette.certainty, ends, [0, 2]);
   } else {
-    key.classList.add("classes");
+    byId("certainty-key").classList.add("classes");
     data.classes.forEach((label, number) => {
-      key.append(element("span", {}, element("i", { style: `background: ${css(CLASS[number])}` }), label));
+      byId("certainty-key").append(element("span", {}, element("i", { style: `background: ${css(classColours[number])}` }), label));
     });
   }
-  byId("loss-key").append(text("0"), ramp(ofLoss), text(`${WORST}+ nats`));
-  byId("gradient-key").append(
-    element("span", {}, element("u", {}, "helps "), element("span")),
-    ramp(ofPull),
-    element("span", {}, element("span"), element("u", {}, " hurts")),
-  );
+  const powers = [];
+  for (let power = Math.ceil(Math.log10(LEAST)); 10 ** power < MOST / 5; power++) powers.push(Number(`1e${power}`));
+  const losses = [...powers, MOST].map((loss) => [placeOfLoss(loss), `${loss === LEAST ? "≤ " : loss === MOST ? "≥ " : ""}${loss}`]);
+  colourBar("loss-key", palette.loss, losses, [0, losses.length - 1]);
+  const pulls = [-1, -0.1, -0.01, 0, 0.01, 0.1, 1].map((share) => Number((share * scales.gradient).toPrecision(1)));
+  colourBar("gradient-key", palette.gradient, pulls.map((value) => [placeOfPull(value), signed(value)]), [0, 3, 6]);
 }
 
 // At most one redraw a frame, however fast a slider moves.
@@ -181,9 +192,8 @@ function draw() {
   drawMaps(gates, state.node, state.points, now);
   drawMarker(log);
   drawRows(now.gradient);
-  const middle = data.sampled.findIndex((part) => part.probability === 0.5);
-  const rank = middle < 0 ? "" : `, lower than ${percent(shareAbove(middle, log))} of masks at p = 0.5`;
-  announce(`Loss ${short(now.loss)}${rank}.`);
+  const all = data.distributions.length ? `, ${inWords(0, log)}` : "";
+  announce(`Loss ${short(now.loss)}${all}.`);
   took = performance.now() - start;
 }
 
@@ -227,7 +237,7 @@ window.explorer = {
   loss: (vector = gates) => measure(vector).loss,
   accuracy: (vector = gates) => measure(vector).accuracy,
   gradient: (vector = gates) => [...measure(vector).gradient],
-  shareAbove,
+  standing,
   side: SIDE,
   // Redraw at once; milliseconds that it took.
   draw: () => {

@@ -1,25 +1,37 @@
 // Maps over the plane of inputs: certainty, loss, and the gate gradient of one node.
 
-// M. Okabe, K. Ito (2008), Color Universal Design; light to dark, so that lightness alone tells as much.
+// The colours of the figures, and what they stand for: the same for every mask, node and zoom.
+const { palette, scales } = data;
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const WHITE = [255, 255, 255];
-const BLUES = [WHITE, [86, 180, 233], [0, 114, 178]];
-const YELLOWS = [WHITE, [240, 228, 66], [217, 164, 0]];
-const REDS = [WHITE, [240, 228, 66], [230, 159, 0], [213, 94, 0], [110, 40, 0]];
-const CLASS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233]];
-const WORST = 3;
-
-function mix(stops, share) {
-  const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
-  const low = Math.min(Math.floor(place), stops.length - 2);
-  return stops[low].map((value, i) => value + (place - low) * (stops[low + 1][i] - value));
-}
+const BLACK = [0, 0, 0];
+const mix = (from, to, share) => from.map((value, i) => value + share * (to[i] - value));
 const css = (colour) => `rgb(${colour.map(Math.round).join(",")})`;
-// Evaluated at 256 places once: a redraw looks colours up.
-const table = (...stops) => Array.from({ length: 256 }, (_, i) => mix(stops, i / 255));
-const byClass = data.classes.map((_, number) => table(WHITE, CLASS[number]));
-const ofLoss = table(...REDS);
-const ofPull = table(...[...BLUES].reverse(), ...YELLOWS.slice(1));
-const at = (colours, share) => colours[Math.round(Math.min(Math.max(share, 0), 1) * 255)];
+const within = (share) => Math.min(Math.max(share, 0), 1);
+const at = (colours, share) => colours[Math.round(within(share) * (colours.length - 1))];
+
+const ofCertainty = palette.certainty.map(rgb);
+const ofLoss = palette.loss.map(rgb);
+const ofPull = palette.gradient.map(rgb);
+const classColours = palette.classes.map(rgb);
+// Two classes share one range of colours; of several, each fades to white where the network is not certain.
+const two = data.classes.length === 2;
+const byClass = two ? [] : classColours.map((colour) => ofLoss.map((_, i) => mix(WHITE, colour, i / 255)));
+
+const [LEAST, MOST] = scales.loss;
+const placeOfLoss = (loss) => Math.log(Math.max(loss, LEAST) / LEAST) / Math.log(MOST / LEAST);
+// Linear about 0 and logarithmic beyond a thousandth of the range: masks differ that much in their gradients.
+const LINEAR = scales.gradient / 1000;
+const placeOfPull = (value) =>
+  0.5 + (0.5 * Math.sign(value) * Math.log1p(Math.abs(value) / LINEAR)) / Math.log1p(scales.gradient / LINEAR);
+const colourOfLoss = (loss) => at(ofLoss, placeOfLoss(loss));
+const colourOfPull = (value) => at(ofPull, placeOfPull(value));
+
+function colourOfChances() {
+  if (two) return at(ofCertainty, chances[1]);
+  const chosen = largest(chances);
+  return at(byClass[chosen], (chances[chosen] * data.classes.length - 1) / (data.classes.length - 1));
+}
 
 // As fine a grid as can be redrawn at every move of a slider.
 const cost = layers.slice(1).reduce((sum, layer) => sum + layer.inputs * layer.outputs, 0);
@@ -70,40 +82,20 @@ function paint(map, point, colour) {
   pixels[4 * point + 3] = 255;
 }
 
-const SCALES = [-4, -3, -2, -1, 0, 1, 2, 3].flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)));
-// A round number that all but the largest fiftieth stay below.
-function scaleOf(values) {
-  const sizes = Float64Array.from(values, Math.abs).sort();
-  return SCALES.find((scale) => scale >= sizes[Math.floor(0.98 * (sizes.length - 1))]) ?? SCALES[SCALES.length - 1];
-}
-
-const pulls = new Float64Array(grid.count);
 function drawMaps(gates, node, withPoints, now) {
-  const classes = data.classes.length;
   walk(grid, gates, known, (point, loss) => {
-    const chosen = largest(chances);
-    paint(maps.certainty, point, at(byClass[chosen], (chances[chosen] - 1 / classes) / (1 - 1 / classes)));
-    if (known) {
-      paint(maps.loss, point, at(ofLoss, loss / WORST));
-      pulls[point] = pull[node];
-    }
+    paint(maps.certainty, point, colourOfChances());
+    if (!known) return;
+    paint(maps.loss, point, colourOfLoss(loss));
+    paint(maps.gradient, point, colourOfPull(pull[node]));
   });
-  const scale = scaleOf(known ? pulls : now.each.pull);
-  const colourOfPull = (value) => at(ofPull, (value / scale + 1) / 2);
-  if (known) pulls.forEach((value, point) => paint(maps.gradient, point, colourOfPull(value)));
-  spread(maps.certainty, true);
-  spread(maps.loss, known);
-  spread(maps.gradient, known);
-  if (withPoints) {
-    pointsByClass(maps.certainty, now.each.right);
-    if (known && !isSmall(maps.loss)) for (const map of [maps.loss, maps.gradient]) faintPoints(map);
-  }
-  if (!known) {
-    pointsInColour(maps.loss, (point) => at(ofLoss, now.each.loss[point] / WORST));
-    pointsInColour(maps.gradient, (point) => colourOfPull(now.each.pull[point]));
-  }
-  byId("gradient-key").firstChild.lastChild.textContent = `−${scale}`;
-  byId("gradient-key").lastChild.firstChild.textContent = `${scale}`;
+  spread(maps.certainty, true, two ? "#fff" : "#000");
+  spread(maps.loss, known, known ? "#fff" : "#000");
+  spread(maps.gradient, known, "#6b6b6b");
+  if (withPoints) pointsByClass(maps.certainty, now.each.right);
+  if (known) return;
+  pointsInColour(maps.loss, (point) => colourOfLoss(now.each.loss[point]));
+  pointsInColour(maps.gradient, (point) => colourOfPull(now.each.pull[point]));
 }
 
 const across = (map, x) => ((x - left) / (right - left)) * map.canvas.width;
@@ -113,7 +105,7 @@ const unit = (map) => map.canvas.width / 300;
 const isSmall = (map) => map.canvas.clientWidth < 180;
 
 // Put the image on the page, with the true boundary and the rectangle that holds the data.
-function spread(map, filled) {
+function spread(map, filled, ink) {
   const { canvas, pen, small, image } = map;
   pen.clearRect(0, 0, canvas.width, canvas.height);
   if (filled) {
@@ -121,38 +113,43 @@ function spread(map, filled) {
     pen.drawImage(small, 0, 0, canvas.width, canvas.height);
   }
   pen.lineWidth = Math.max(unit(map), 1);
-  pen.strokeStyle = "rgba(0, 0, 0, 0.45)";
+  pen.strokeStyle = ink;
+  pen.globalAlpha = 0.6;
   pen.setLineDash([4 * pen.lineWidth, 4 * pen.lineWidth]);
   const [[low, high], [under, over]] = box;
   const [x, y] = [across(map, low), down(map, over)];
   pen.strokeRect(x, y, across(map, high) - x, down(map, under) - y);
   pen.setLineDash([]);
+  pen.globalAlpha = 1;
   if (data.radius === null) return;
   pen.lineWidth = Math.max(1.6 * unit(map), 1.2);
-  pen.strokeStyle = "#000";
   pen.beginPath();
   pen.arc(across(map, 0), down(map, 0), across(map, data.radius) - across(map, 0), 0, 2 * Math.PI);
   pen.stroke();
 }
 
-function squares(map, size, wanted) {
+// Classes differ in shape as well as in colour, as in the figures: discs and squares by turns.
+function marks(map, size, isSquare, wanted) {
   map.pen.beginPath();
   data.inputs.forEach(([x, y], point) => {
-    if (wanted(point)) map.pen.rect(across(map, x) - size / 2, down(map, y) - size / 2, size, size);
+    if (!wanted(point)) return;
+    const [u, v] = [across(map, x), down(map, y)];
+    if (isSquare) return map.pen.rect(u - size / 2, v - size / 2, size, size);
+    map.pen.moveTo(u, v);
+    map.pen.arc(u, v, size / 2, 0, 2 * Math.PI);
   });
   map.pen.fill();
 }
 
 function pointsByClass(map, isRight) {
-  const size = Math.max(1.6 * unit(map), 1);
-  data.classes.forEach((_, number) => {
-    if (isSmall(map)) return;
-    map.pen.fillStyle = css(mix([CLASS[number], [0, 0, 0]], 0.45));
-    squares(map, size, (point) => isRight[point] && data.targets[point] === number);
-  });
+  const size = Math.max(2 * unit(map), 1.4);
+  if (!isSmall(map)) {
+    palette.points.forEach((colour, number) => {
+      map.pen.fillStyle = two ? colour : css(mix(rgb(colour), BLACK, 0.45));
+      marks(map, size, number % 2 === 1, (point) => isRight[point] && data.targets[point] === number);
+    });
+  }
   const arm = Math.max(2.6 * unit(map), 1.6);
-  map.pen.lineWidth = Math.max(1.3 * unit(map), 0.9);
-  map.pen.strokeStyle = "#000";
   map.pen.beginPath();
   data.inputs.forEach(([x, y], point) => {
     if (isRight[point]) return;
@@ -162,12 +159,12 @@ function pointsByClass(map, isRight) {
     map.pen.moveTo(u - arm, v + arm);
     map.pen.lineTo(u + arm, v - arm);
   });
-  map.pen.stroke();
-}
-
-function faintPoints(map) {
-  map.pen.fillStyle = "rgba(0, 0, 0, 0.35)";
-  squares(map, Math.max(1.3 * unit(map), 1), () => true);
+  // White below black: a cross is seen on any colour.
+  for (const [width, colour] of [[3.2, "#fff"], [1.3, "#000"]]) {
+    map.pen.lineWidth = Math.max(width * unit(map), 0.7 * width);
+    map.pen.strokeStyle = colour;
+    map.pen.stroke();
+  }
 }
 
 function pointsInColour(map, colour) {
