@@ -1,6 +1,6 @@
 """The input plane: certainty, loss, what every node does where, and how the certainty grew in training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
-from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from PIL import Image
 
 from analysis import checks
 from analysis.errors import InputError
@@ -26,6 +27,8 @@ LOSS = colormaps["inferno"]
 POINTS = (("o", style.VERMILLION), ("s", style.SKY))
 #: Losses below this are drawn like it: differences among right and certain answers are of no interest.
 LOWEST_LOSS = 1e-3
+#: Of films: colours, dots per inch, and milliseconds a frame; the last one stays longer.
+COLORS, FILM_DPI, FRAME_TIME = 200, 120, 250
 #: The largest gate gradients, a share of all, are drawn in the last colour, so that few do not pale the rest.
 CLIPPED = 0.01
 
@@ -58,6 +61,15 @@ def _bar(ax: Axes, image: Any, label: str, **options: Any) -> None:
     bar.set_label(label)
 
 
+def _decision(ax: Axes, maps: xr.Dataset) -> Any:
+    """Draw the line where the decision changes; none where it changes nowhere."""
+    values = maps["certainty"].values
+    # Without a line there is nothing to draw, of which matplotlib would warn.
+    levels = [0.5] if values.min() < 0.5 < values.max() else []
+    look: dict[str, Any] = {"colors": [style.BLACK], "linewidths": 0.8, "linestyles": "--"}
+    return ax.contour(maps["x"], maps["y"], values, levels, **look)
+
+
 def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = True, ax: Axes | None = None) -> Axes:
     """Draw how certain the network is of class 1, with the true boundary and the test points.
 
@@ -82,9 +94,7 @@ def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = Tru
         image = _image(ax, maps["certainty"], cmap=CERTAINTY.reversed(), vmin=0, vmax=1)
         _bar(ax, image, "probability of class 1", ticks=[0, 0.5, 1])
         _truth(ax, task, data)
-        ax.contour(
-            maps["x"], maps["y"], maps["certainty"], [0.5], colors=[style.BLACK], linewidths=0.8, linestyles="--"
-        )
+        _decision(ax, maps)
         ax.set(xlabel="first input", ylabel="second input")
     return ax
 
@@ -235,12 +245,13 @@ def nodes(
 
 
 def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Dataset | None = None) -> Path:
-    """Write a GIF of the certainty growing in training, a frame an epoch.
+    """Write a GIF of the certainty growing in training, a frame an epoch, with axes that stand still.
 
     Parameters
     ----------
     maps : sequence of xarray.Dataset, (y, x)
-        What `analysis.plane.maps` returns, epoch after epoch; the coordinate `epoch`, where there is one, is shown.
+        What `analysis.plane.maps` returns, epoch after epoch, on one grid; the coordinate `epoch`, where there is one,
+        is shown.
     path : str or path
         Ends in ``.gif``.
     task : xarray.Dataset, optional
@@ -258,19 +269,36 @@ def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Da
     path = Path(path)
     if not len(maps) or path.suffix != ".gif":
         raise InputError(f"maps must be one frame or more, and path: a .gif file, got {len(maps)} and {path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = list(_frames(maps, task))
+    # One palette for all frames: with one each, colours would flicker.
+    sheet = Image.fromarray(
+        np.concatenate([np.asarray(picture) for picture in pictures[:: max(len(pictures) // 8, 1)]])
+    )
+    palette = sheet.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    shown = [FRAME_TIME] * len(others) + [4 * FRAME_TIME]
+    first.save(path, save_all=True, append_images=others, duration=shown, loop=0)
+    return path
+
+
+def _frames(maps: Sequence[xr.Dataset], task: xr.Dataset | None) -> Iterator[Image.Image]:
+    """Draw the frames of a film, all with one layout that depends on nothing in them."""
     with style.context():
         figure, (ax,) = style.new_figure(style.SINGLE, 2.9)
+        canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(FILM_DPI)
         certainty(maps[0], task, ax=ax)
-        image, lines = ax.images[0], [ax.collections[0]]
-
-        def draw(frame: int) -> list[Any]:
-            one = maps[frame]
+        figure.set_layout_engine("none")
+        bar = figure.axes[1]
+        bar.set_box_aspect(None)
+        for panel, left, width in ((ax, 0.165, 0.64), (bar, 0.83, 0.03)):
+            panel.set_position((left, 0.15, width, 0.64 * style.SINGLE / 2.9))
+        image, line = ax.images[0], ax.collections[0]
+        for one in maps:
             image.set_data(one["certainty"].values)
-            lines.pop().remove()
-            lines.append(ax.contour(one["x"], one["y"], one["certainty"], [0.5], colors=[style.BLACK], linewidths=0.8))
+            line.remove()
+            line = _decision(ax, one)
             ax.set_title(f"epoch {int(one['epoch'])}" if "epoch" in one.coords else "")
-            return [image]
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FuncAnimation(figure, draw, frames=len(maps), blit=False).save(path, PillowWriter(fps=4), dpi=120)
-    return path
+            canvas.draw()
+            yield Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

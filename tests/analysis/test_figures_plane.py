@@ -64,8 +64,18 @@ def test_a_panel_for_each_mask(maps):
 def test_an_animation_has_a_frame_an_epoch(maps, tmp_path):
     frames = [maps.assign_coords(epoch=epoch).assign(certainty=maps.certainty**epoch) for epoch in (1, 2, 4)]
     path = figures.animation(frames, tmp_path / "new" / "training.gif", TASK)
-    with Image.open(path) as image:
-        assert image.n_frames == 3
+    with Image.open(path) as film:
+        shown = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            shown.append(np.asarray(film.convert("L"), float))
+    assert len(shown) == 3
+    left, _, right = np.split(shown[0], [60, 330], axis=1)
+    for frame in shown:
+        # Labels, ticks and the bar of colours stand still, and nothing is cut at an edge.
+        np.testing.assert_array_equal(frame[40:, :60], left[40:])
+        np.testing.assert_array_equal(frame[:, 330:], right)
+        assert min(edge.min() for edge in (frame[0], frame[-1], frame[:, 0], frame[:, -1])) > 250
 
 
 def test_errors_say_what_was_expected(maps, tmp_path):
