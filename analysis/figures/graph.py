@@ -1,91 +1,304 @@
-"""A network drawn as a graph with its gates: nodes on, off or partly on, edges by weight."""
+"""A network drawn as a graph with its gates: layers as columns, numbered nodes, the strongest weights as edges."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PathCollection
+from matplotlib.colors import Colormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.path import Path
+from matplotlib.transforms import ScaledTranslation
 
 from analysis import checks, perceptron
-from analysis.errors import InputError, NotInstalledError
-from analysis.figures import style
+from analysis.errors import InputError
+from analysis.figures import graph_layout, style
+from analysis.figures.graph_layout import SLOT, SQUARES, Column, Floats, height, places, squares
 from analysis.perceptron import Perceptron
 
-#: Edges between two layers that are drawn, at most: the strongest.
-EDGES = 120
-#: Widths of the weakest and of the strongest edge that is drawn, in points.
-WIDTHS = (0.15, 1.8)
+#: Nodes of a layer that are drawn one by one, and edges between two layers, at most.
+NODES, EDGES = 20, 40
+#: Widths of an edge of no size and of the strongest edge of a figure, in points.
+WIDTHS = (0.3, 2.2)
+#: Shapes of roles, and their sizes.
+SHAPES = {"o": 1.0, "s": 0.86, "D": 0.74, "h": 1.05, "p": 1.05, "8": 1.0}
+COLORS = (style.SKY, style.ORANGE, style.GREEN, style.PINK, style.BLUE, style.VERMILLION)
+PLAIN, OFF = "#E4E4E4", "#B5B5B5"
+_SIGNS: dict[bool, Any] = {True: (style.BLUE, "-"), False: (style.VERMILLION, (0, (3, 1.2)))}
+_SMALL: Any = {"ha": "center", "fontsize": 6.5}
 
 
-def _networkx() -> Any:
-    try:
-        import networkx
-    except ImportError as error:
-        raise NotInstalledError(
-            "networkx is needed for the drawing of a network: pip install 'gatesweep[graph]'"
-        ) from error
-    return networkx
+class Panel(NamedTuple):
+    """One network of a figure.
 
-
-def positions(sizes: Any) -> list[np.ndarray]:
-    """Place the nodes of every layer in a column, evenly, centred.
-
-    Parameters
+    Attributes
     ----------
-    sizes : sequence of int
-        Nodes of every layer, inputs and outputs too.
-
-    Returns
-    -------
-    list of numpy.ndarray, (nodes, 2)
-        By NetworkX's multipartite layout, node 0 at the top; every column from -1 to 1.
-
-    Raises
-    ------
-    ImportError
-        If NetworkX is not installed.
+    net : Perceptron or xarray.Dataset
+        Or a run's group ``network``.
+    gates : array_like, (nodes,), optional
+        From 0 to 1, layer after layer; all on when left out.
+    values : array_like, (nodes,), optional
+        Numbers, or names of roles, that give hidden nodes their colour.
     """
-    networkx = _networkx()
-    graph = networkx.Graph()
-    for layer, size in enumerate(sizes):
-        graph.add_nodes_from(((layer, unit) for unit in range(size)), layer=layer)
-    placed = networkx.multipartite_layout(graph, subset_key="layer")
-    columns = []
-    for layer, size in enumerate(sizes):
-        found = np.array([placed[layer, unit] for unit in range(size)], float)
-        found = found[np.argsort(-found[:, 1], kind="stable")]
-        # Long layers fill the height; those of few nodes stand close together in the middle.
-        spread = np.ptp(found[:, 1])
-        reach = 1.0 if size > 6 else 0.18 * (size - 1)
-        found[:, 1] = reach * (found[:, 1] - found[:, 1].mean()) / (spread / 2) if spread > 0 else 0.0
-        found[:, 0] = layer
-        columns.append(found)
-    return columns
+
+    net: Perceptron | xr.Dataset
+    gates: Any = None
+    values: Any = None
 
 
-def _edges(ax: Axes, kernel: np.ndarray, left: np.ndarray, right: np.ndarray, most: int) -> None:
-    strength = np.abs(kernel)
-    order = np.argsort(strength, axis=None, kind="stable")[::-1][:most]
-    order = order[strength.ravel()[order] > 0][::-1]  # the strongest are drawn last, on top
-    if not order.size:
-        return
-    rows, columns = np.unravel_index(order, kernel.shape)
-    share = strength[rows, columns] / strength.max()
-    colors = np.where(kernel[rows, columns] > 0, style.BLUE, style.VERMILLION)
-    lines = LineCollection(
-        list(np.stack([left[rows], right[columns]], axis=1)),
-        colors=colors.tolist(),
-        linewidths=WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * share,
-        alpha=0.55,
-        zorder=1,
+class _Read(NamedTuple):
+    """A panel that was checked; gates and values by layer, inputs and outputs too."""
+
+    net: Perceptron
+    levels: list[Floats]
+    values: list[np.ndarray] | None
+
+
+class _Looks(NamedTuple):
+    """What all panels of a figure share."""
+
+    columns: list[Column]
+    most: int
+    largest: float
+    roles: list[str]
+    scale: ScalarMappable | None
+    names: tuple[Sequence[str], Sequence[str]]
+
+
+def _read(panel: Panel) -> _Read:
+    net = perceptron.from_dataset(panel.net) if isinstance(panel.net, xr.Dataset) else panel.net
+    perceptron.check(net)
+    gates = np.ones(net.nodes) if panel.gates is None else checks.gates("gates", panel.gates, net.nodes)
+    checks.finite_numbers("gates", gates, 0, 1)
+    levels = [np.ones(len(net.kernels[0])), *graph_layout.by_layer(net, gates), np.ones(net.kernels[-1].shape[1])]
+    if panel.values is None:
+        return _Read(net, levels, None)
+    values = np.asarray(panel.values)
+    if values.dtype.kind != "U":
+        values = checks.finite_numbers("values", values)
+    if values.shape != (net.nodes,):
+        raise InputError(f"values must have shape ({net.nodes},), one value a node, got {values.shape}")
+    return _Read(net, levels, graph_layout.by_layer(net, values))
+
+
+def _scale(values: Sequence[np.ndarray], cmap: Colormap | None) -> ScalarMappable | None:
+    """One scale of colours for the numbers of all panels, with 0 in the middle if they lie on both sides of it."""
+    numbers = [one for one in values if one.dtype.kind != "U"]
+    if not numbers:
+        return None
+    low, high = min(one.min() for one in numbers), max(one.max() for one in numbers)
+    if low < 0 < high:
+        high = max(-low, high)
+        return ScalarMappable(Normalize(-high, high), cmap or style.HELPS.reversed())
+    return ScalarMappable(Normalize(low, high), cmap or colormaps["cividis_r"])
+
+
+def _ends(names: Sequence[Sequence[str] | None], panel: _Read) -> tuple[Sequence[str], Sequence[str]]:
+    found = []
+    for side, given, level in zip(("inputs", "outputs"), names, (panel.levels[0], panel.levels[-1]), strict=True):
+        found.append([] if given is None else checks.names(side, given, len(level)))
+    return found[0], found[1]
+
+
+def _looks(panels: Sequence[_Read], cmap: Colormap | None, inputs: Any, outputs: Any, shown: int, most: int) -> _Looks:
+    shown, most = checks.whole("shown", shown, 1), checks.whole("most", most, 1)
+    if len({tuple(map(len, one.levels)) for one in panels}) > 1:
+        raise InputError("panels must be networks of one structure; draw others in figures of their own")
+    values = [layer for one in panels if one.values is not None for layer in one.values]
+    scale = _scale(values, cmap)
+    roles = [] if scale else list(dict.fromkeys(role for layer in values for role in layer.tolist()))
+    if len(roles) > len(SHAPES):
+        raise InputError(f"values must be {len(SHAPES)} roles or fewer, got {len(roles)}")
+    columns = graph_layout.columns(
+        [graph_layout.importance(one.net, one.values if scale else None) for one in panels], shown
     )
-    ax.add_collection(lines)
+    largest = max(np.abs(kernel).max() for one in panels for kernel in one.net.kernels)
+    return _Looks(columns, most, float(largest) or 1.0, roles, scale, _ends((inputs, outputs), panels[0]))
 
 
-def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, ax: Axes | None = None) -> Axes:
+def _curve(left: tuple[float, float], right: tuple[float, float]) -> Path:
+    """Leave and arrive level, so that edges of one node fan out slowly."""
+    middle = (left[0] + right[0]) / 2
+    corners = [left, (middle, left[1]), (middle, right[1]), right]
+    return Path(corners, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+
+
+def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
+    """Draw the strongest edges between two layers: those that a gate cuts first, in grey."""
+    rows, columns = looks.columns[layer].drawn, looks.columns[layer + 1].drawn
+    heights = places(looks.columns)[layer : layer + 2]
+    kernel = panel.net.kernels[layer]
+    # A node that is off passes nothing on, so its incoming edges are cut as well.
+    carried = kernel * panel.levels[layer][:, None] * (panel.levels[layer + 1] > 0)
+    drawn = np.ix_(rows, columns)
+    for weights, cut in ((np.where(carried == 0, kernel, 0)[drawn], True), (carried[drawn], False)):
+        left, right = graph_layout.edges(np.abs(weights), looks.most // 2 if cut else looks.most)
+        if not left.size:
+            continue
+        found = weights[left, right]
+        paths = [_curve((layer, heights[0][i]), (layer + 1, heights[1][j])) for i, j in zip(left, right, strict=True)]
+        share = np.abs(found) / looks.largest
+        ax.add_collection(
+            PathCollection(
+                paths,
+                facecolors="none",
+                edgecolors=style.LIGHT_GREY if cut else [_SIGNS[weight > 0][0] for weight in found],
+                linewidths=0.5 if cut else WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * share,
+                linestyles=[_SIGNS[weight > 0][1] for weight in found],
+                capstyle="butt",
+                zorder=1 if cut else 2,
+            )
+        )
+    text = f"{min(looks.most, np.count_nonzero(carried[drawn]))} of\n{np.count_nonzero(carried):,}\nedges"
+    below = ScaledTranslation(0, -2 / 72, style.figure_of(ax).dpi_scale_trans)
+    ax.text(layer + 0.5, 0, text, transform=ax.get_xaxis_transform() + below, va="top", linespacing=0.95, **_SMALL)
+
+
+def _faces(values: np.ndarray | None, count: int, looks: _Looks) -> tuple[np.ndarray, list[str]]:
+    """Colours and shapes of nodes that are on."""
+    if values is None:
+        return np.tile(to_rgb(PLAIN), (count, 1)), ["o"] * count
+    if looks.scale is not None:
+        return looks.scale.to_rgba(values.astype(float))[:, :3], ["o"] * count
+    roles = [looks.roles.index(role) for role in values]
+    return np.array([to_rgb(COLORS[role]) for role in roles]), [list(SHAPES)[role] for role in roles]
+
+
+def _markers(
+    ax: Axes, layer: int, heights: Floats, gates: Floats, faces: np.ndarray, shape: str, diameter: float
+) -> None:
+    place, area = np.full(len(gates), layer), (SHAPES[shape] * diameter) ** 2
+    look: dict[str, Any] = {"marker": shape, "zorder": 3}
+    whole, rings = np.where((gates == 1)[:, None], faces, 1.0), [style.BLACK if gate else OFF for gate in gates]
+    ax.scatter(place, heights, area, whole, edgecolors=rings, linewidths=0.5, **look)
+    partly = (gates > 0) & (gates < 1)
+    ax.scatter(place[partly], heights[partly], area * gates[partly], faces[partly], linewidths=0, **look)
+
+
+def _nodes(ax: Axes, panel: _Read, looks: _Looks, layer: int, diameter: float) -> None:
+    """Draw nodes: what fills a ring is as large as the gate; one that is off is a grey ring."""
+    column, level = looks.columns[layer], panel.levels[layer]
+    hidden = 0 < layer < len(panel.levels) - 1
+    values = panel.values[layer - 1] if hidden and panel.values is not None else None
+    faces, shapes = _faces(values, len(level), looks)
+    heights = places(looks.columns)[layer]
+    for shape in dict.fromkeys(shapes):
+        some = np.array([shapes[node] == shape for node in column.drawn], bool)
+        _markers(ax, layer, heights[some], level[column.drawn][some], faces[column.drawn][some], shape, diameter)
+    for node, y in zip(column.drawn, heights, strict=True):
+        dark = level[node] == 1 and faces[node] @ (0.299, 0.587, 0.114) < 0.5
+        color = "white" if dark else style.BLACK if level[node] else "#9A9A9A"
+        size = diameter * (0.58 if node < 100 else 0.46)
+        ax.text(layer, y, str(node), ha="center", va="center_baseline", fontsize=size, color=color, zorder=5)
+    if len(column.rest):
+        _rest(ax, column, level, faces, layer)
+    for side, names in zip((0, -1), looks.names, strict=True):
+        if names and layer == range(len(panel.levels))[side]:
+            _names(ax, looks, names, layer, diameter)
+
+
+def _names(ax: Axes, looks: _Looks, names: Sequence[str], layer: int, diameter: float) -> None:
+    """Name inputs on their left, outputs on their right."""
+    side = 1 if layer else -1
+    for node, y in zip(looks.columns[layer].drawn, places(looks.columns)[layer], strict=True):
+        at = (side * (0.6 * diameter + 1), 0)
+        look: dict[str, Any] = {"ha": "left" if layer else "right", "va": "center_baseline", "fontsize": 7}
+        ax.annotate(style.as_is(names[node], 16), (layer, y), at, textcoords="offset points", **look)
+
+
+def _rest(ax: Axes, column: Column, level: Floats, faces: np.ndarray, layer: int) -> None:
+    """Draw the nodes that have no place of their own as small squares, and count them."""
+    rest, bottom = column.rest, -height(column) / 2
+    off = np.count_nonzero(level[rest] == 0)
+    words = f"and {len(rest):,} more" + (f",\n{off:,} off" if off else "")
+    top = bottom + height(column) - len(column.drawn) - 0.3
+    ax.text(layer, bottom + 0.7, words, va="center", linespacing=0.9, **_SMALL)
+    if len(rest) > SQUARES:
+        return
+    across, pitch = squares(len(rest))
+    x, y = np.arange(len(rest)) % across, np.arange(len(rest)) // across
+    # Inches from the place below the last node.
+    place: Any = ax.transData  # Any transform does, though the type says an affine one.
+    moved = style.figure_of(ax).dpi_scale_trans + ScaledTranslation(layer, top, place)
+    on = level[rest] > 0
+    look: dict[str, Any] = {"marker": "s", "transform": moved, "clip_on": False, "zorder": 3, "linewidths": 0.3}
+    offsets = (x - (min(across, len(rest)) - 1) / 2) * pitch, -y * pitch
+    side = (0.72 * pitch * 72) ** 2
+    ax.scatter(offsets[0][on], offsets[1][on], side, faces[rest][on], edgecolors=style.GREY, **look)
+    ax.scatter(offsets[0][~on], offsets[1][~on], side, "white", edgecolors=OFF, **look)
+
+
+def _draw(ax: Axes, panel: _Read, looks: _Looks) -> None:
+    last, rows = len(panel.levels) - 1, max(map(height, looks.columns))
+    inches = ax.get_window_extent().height / style.figure_of(ax).dpi
+    diameter = 0.84 * 72 * min(SLOT, inches / rows)
+    ax.set(xlim=(-0.3, last + 0.3), ylim=(-rows / 2 - 0.1, rows / 2 + 0.1))
+    for layer in range(last):
+        _edges(ax, panel, looks, layer)
+    for layer in range(last + 1):
+        _nodes(ax, panel, looks, layer, diameter)
+    ax.set_xticks(range(last + 1), [_head(layer, last, level) for layer, level in enumerate(panel.levels)])
+    ax.set_yticks([])
+    ax.xaxis.tick_top()
+    ax.tick_params(axis="x", length=0, labelsize=7)
+    ax.spines[:].set_visible(False)
+
+
+def _head(layer: int, last: int, level: Floats) -> str:
+    name = "inputs" if layer == 0 else "outputs" if layer == last else f"hidden {layer}"
+    on = np.count_nonzero(level)
+    return f"{name}\n{len(level):,}" if on == len(level) else f"{name}\n{on:,} of {len(level):,}"
+
+
+def _key(panels: Sequence[_Read], looks: _Looks) -> list[Line2D]:
+    """Explain what is there: roles, gates, signs and widths."""
+    ring: dict[str, Any] = {"marker": "o", "markersize": 5, "linestyle": "", "markeredgewidth": 0.5}
+    gates = np.concatenate([level for one in panels for level in one.levels])
+    found = [
+        Line2D(
+            [],
+            [],
+            **(ring | {"marker": list(SHAPES)[place]}),
+            color=COLORS[place],
+            markeredgecolor=style.BLACK,
+            label=style.entry(role),
+        )
+        for place, role in enumerate(looks.roles)
+    ]
+    if ((gates > 0) & (gates < 1)).any():
+        found.append(
+            Line2D([], [], **ring, fillstyle="bottom", color=style.GREY, markerfacecoloralt="white", label="partly on")
+        )
+    if (gates == 0).any():
+        found.append(Line2D([], [], **ring, markerfacecolor="white", markeredgecolor=OFF, label="off, with its edges"))
+    for above, words in ((True, "weight above 0"), (False, "below 0")):
+        color, dashes = _SIGNS[above]
+        found.append(Line2D([], [], color=color, linestyle=dashes, linewidth=1.3, label=words))
+    for share in (0.2, 1.0):
+        width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * share
+        label = f"size {share * looks.largest:.2g}"
+        found.append(Line2D([], [], color=style.BLACK, linewidth=width, label=label))
+    return found
+
+
+def network(
+    net: Perceptron | xr.Dataset,
+    gates: Any = None,
+    values: Any = None,
+    label: str = "",
+    *,
+    cmap: Colormap | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    shown: int = NODES,
+    most: int = EDGES,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a network with its gates.
 
     Parameters
@@ -94,82 +307,72 @@ def network(net: Perceptron | xr.Dataset, gates: Any = None, most: int = EDGES, 
         Or a run's group ``network``.
     gates : array_like, (nodes,), optional
         From 0 to 1, layer after layer; all on when left out.
+    values : array_like, (nodes,), optional
+        Numbers, or names of roles (str, six at most), that give hidden nodes their colour.
+    label : str
+        What the numbers are, with their unit.
+    cmap : matplotlib.colors.Colormap, optional
+        For numbers.
+    inputs, outputs : sequence of str, optional
+        Names, beside the nodes.
+    shown : int
+        Nodes of a layer that are drawn one by one, at most: those of the largest absolute value or, without numbers,
+        of the largest weights in and out. The others are small squares, in order of their number, and counted.
     most : int
-        Edges between two layers that are drawn, at most: the strongest, so that large networks stay readable.
+        Edges between two layers, at most: the strongest of each node first, then the second strongest, ...
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Nodes that are on are black, partly on grey by their gate, off white. Edges are as wide as the weight is large,
-        against the largest of their layer, blue above zero and red below; those from a node are scaled by its gate, and
-        a node that is off has none.
+        Edges are as wide as the weight times the gate of the node that it leaves, blue and whole above zero, red and
+        dashed below. A node is filled as far as its gate is open; one that is off is grey, with its edges.
 
     Raises
     ------
-    ImportError
-        If NetworkX is not installed.
     ValueError
-        If the gates have another shape or lie outside [0, 1], or `most` is below 1.
+        If gates, values or names have another shape, gates lie outside [0, 1], there are more than six roles, or
+        `shown` or `most` is below 1.
     """
-    if isinstance(net, xr.Dataset):
-        net = perceptron.from_dataset(net)
-    perceptron.check(net)
-    vector = np.ones(net.nodes) if gates is None else checks.gates("gates", gates, net.nodes)
-    checks.finite_numbers("gates", vector, 0, 1)
-    most = checks.whole("most", most, 1)
-    sizes = [len(net.kernels[0]), *(kernel.shape[1] for kernel in net.kernels)]
-    places = positions(sizes)
-    hidden = np.split(vector, np.cumsum(sizes[1:-1])[:-1])
-    levels = [np.ones(sizes[0]), *hidden, np.ones(sizes[-1])]
+    panel = _read(Panel(net, gates, values))
+    looks = _looks([panel], cmap, inputs, outputs, shown, most)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 3.2)
-        for layer, kernel in enumerate(net.kernels):
-            # A node that is off passes nothing on, so its incoming edges are left out as well.
-            carried = kernel * levels[layer][:, None] * (levels[layer + 1] > 0)
-            _edges(ax, carried, places[layer], places[layer + 1], most)
-        size = 26.0 if max(sizes) <= 20 else 9.0
-        for place, level in zip(places, levels, strict=True):
-            ax.scatter(
-                place[:, 0],
-                place[:, 1],
-                s=size,
-                c=[str(0.95 - 0.95 * gate) if 0 < gate < 1 else ("black" if gate else "white") for gate in level],
-                edgecolors=[style.BLACK if gate else "#9A9A9A" for gate in level],
-                linewidths=0.5,
-                zorder=3,
-            )
-        ax.set(xlim=(-0.15, len(sizes) - 0.85), ylim=(-1.06, 1.06))
-        ax.set_xticks(range(len(sizes)), ["inputs", *(f"hidden {n + 1}" for n in range(len(sizes) - 2)), "outputs"])
-        ax.set_yticks([])
-        ax.tick_params(axis="x", length=0, labelsize=7)
-        ax.spines[:].set_visible(False)
+        ax = style.axes_or_new(ax, style.SINGLE + 0.4, _inches(looks))
+        _draw(ax, panel, looks)
+        ax.legend(handles=_key([panel], looks), loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3, fontsize=7)
+        _bar(style.figure_of(ax), [ax], looks, label)
     return ax
 
 
-def _legend(partial: bool) -> list[Line2D]:
-    look: dict[str, Any] = {"marker": "o", "markersize": 4, "linestyle": "", "markeredgewidth": 0.5}
-    entries = [Line2D([], [], color="black", label="on", **look)]
-    if partial:
-        entries.append(Line2D([], [], markerfacecolor="0.5", markeredgecolor="black", label="partly on", **look))
-    entries.append(Line2D([], [], markerfacecolor="white", markeredgecolor="#9A9A9A", label="off", **look))
-    entries += [
-        Line2D([], [], color=color, label=label)
-        for color, label in ((style.BLUE, "weight above 0"), (style.VERMILLION, "weight below 0"))
-    ]
-    return entries
+def _inches(looks: _Looks) -> float:
+    """Height of a figure: the columns, their heads, and the key."""
+    return max(map(height, looks.columns)) * SLOT + 1.3
 
 
-def overview(net: Perceptron | xr.Dataset, gates: dict[str, Any], most: int = EDGES) -> Figure:
-    """Draw a network under several gate vectors side by side.
+def _bar(figure: Figure, axes: Sequence[Axes], looks: _Looks, label: str) -> None:
+    if looks.scale is not None:
+        bar = figure.colorbar(looks.scale, ax=list(axes), fraction=0.03, pad=0.01, aspect=30, shrink=0.8, label=label)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def overview(
+    panels: Mapping[str, Panel],
+    label: str = "",
+    *,
+    cmap: Colormap | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    shown: int = NODES,
+    most: int = EDGES,
+) -> Figure:
+    """Draw networks of one structure side by side, with the same nodes and one scale of colours and widths.
 
     Parameters
     ----------
-    net : Perceptron or xarray.Dataset
-    gates : dict of str to array_like, (nodes,)
+    panels : mapping of str to Panel
         By title.
-    most : int
+    label, cmap, inputs, outputs, shown, most
         As for `network`.
 
     Returns
@@ -178,17 +381,19 @@ def overview(net: Perceptron | xr.Dataset, gates: dict[str, Any], most: int = ED
 
     Raises
     ------
-    ImportError, ValueError
-        As `network`; ValueError also if there are no gates.
+    ValueError
+        As `network`, and if there are no panels or their sizes differ.
     """
-    if not gates:
-        raise InputError("gates must be one vector or more, got none")
+    if not panels:
+        raise InputError("panels must be one or more, got none")
+    read = [_read(one) for one in panels.values()]
+    looks = _looks(read, cmap, inputs, outputs, shown, most)
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 3.6, 1, len(gates))
-        for ax, (title, vector) in zip(axes, gates.items(), strict=True):
-            network(net, vector, most, ax)
+        figure, axes = style.new_figure(style.DOUBLE, _inches(looks) + 0.1, 1, len(read))
+        for ax, title, one in zip(axes, panels, read, strict=True):
+            _draw(ax, one, looks)
             ax.set_title(title)
-        partial = any(((np.asarray(one) > 0) & (np.asarray(one) < 1)).any() for one in gates.values())
-        figure.legend(handles=_legend(partial), loc="outside upper center", ncols=5)
         style.letter(axes)
+        _bar(figure, axes, looks, label)
+        figure.legend(handles=_key(read, looks), loc="outside lower center", ncols=6)
     return figure

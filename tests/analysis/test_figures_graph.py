@@ -1,95 +1,158 @@
 """The drawing of a network: what is drawn is what the network and its gates say."""
 
-import sys
-
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import perceptron
-from analysis.figures import graph, style
+from analysis.figures import graph, graph_layout, style
+from analysis.figures.graph import Panel
 from tests.analysis.synthetic_network import stored
 
-pytest.importorskip("networkx")
 NET = perceptron.from_dataset(stored())  # 2-4-3-2
+COLUMNS = [graph_layout.Column(np.arange(size), np.arange(0)) for size in (2, 4, 3, 2)]
 
 
-def lines(ax):
-    return [one for one in ax.collections if isinstance(one, LineCollection)]
+def edges(ax):
+    return [one for one in ax.collections if isinstance(one, PathCollection) and len(one.get_paths()[0].vertices) == 4]
 
 
-def nodes(ax):
-    return [one for one in ax.collections if not isinstance(one, LineCollection)]
+def drawn(ax):
+    """Every edge: places of its ends, colour, width, dashes."""
+    found = {}
+    for some in edges(ax):
+        looks = zip(some.get_paths(), some.get_linewidths(), some.get_linestyles(), strict=True)
+        for number, (path, width, (_, dashes)) in enumerate(looks):
+            colors = some.get_edgecolors()
+            ends = *path.vertices[0], *path.vertices[-1]
+            found[tuple(map(float, ends))] = to_hex(colors[number % len(colors)]).upper(), width, dashes is not None
+    return found
 
 
-def test_every_weight_is_an_edge_as_wide_as_it_is_large():
+def words(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def ends_of(layer, left, right, columns=COLUMNS):
+    heights = graph_layout.places(columns)
+    return float(layer), float(heights[layer][left]), layer + 1.0, float(heights[layer + 1][right])
+
+
+def test_every_weight_is_an_edge_as_wide_as_it_is_large_and_dashed_below_zero():
     ax = Figure().subplots()
     assert graph.network(stored(), ax=ax) is ax
-    columns = graph.positions([2, 4, 3, 2])
-    for layer, (kernel, found) in enumerate(zip(NET.kernels, lines(ax), strict=True)):
-        segments, widths, colors = found.get_segments(), found.get_linewidths(), found.get_colors()
-        assert len(segments) == kernel.size
-        low, high = graph.WIDTHS
-        for segment, width, color in zip(segments, widths, colors, strict=True):
-            one = np.flatnonzero((columns[layer] == segment[0]).all(axis=1)).item()
-            other = np.flatnonzero((columns[layer + 1] == segment[1]).all(axis=1)).item()
-            weight = kernel[one, other]
-            assert width == pytest.approx(low + (high - low) * abs(weight) / np.abs(kernel).max())
-            assert tuple(color[:3]) == to_rgba(style.BLUE if weight > 0 else style.VERMILLION)[:3]
+    found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
+    assert len(found) == sum(kernel.size for kernel in NET.kernels)
+    low, high = graph.WIDTHS
+    for layer, kernel in enumerate(NET.kernels):
+        for (left, right), weight in np.ndenumerate(kernel):
+            color, width, dashed = found[ends_of(layer, left, right)]
+            assert (color, dashed) == ((style.BLUE, False) if weight > 0 else (style.VERMILLION, True))
+            assert width == pytest.approx(low + (high - low) * abs(weight) / largest)
 
 
-def test_gates_show_on_nodes_and_edges():
+def test_gates_scale_what_leaves_a_node_and_turn_it_grey_with_its_edges():
     gates = [1, 0, 0.5, 1, 1, 1, 0]
     ax = graph.network(NET, gates)
-    faces = [float(one[0]) for one in nodes(ax)[1].get_facecolors()]
-    assert faces[0] == 0 and faces[1] == 1 and 0.3 < faces[2] < 0.7
-    # Two of four nodes keep their weight whole, one half of it; of three nodes one receives none.
-    assert [len(one.get_segments()) for one in lines(ax)] == [2 * 3, 3 * 2, 2 * 2]
-    carried = np.abs(NET.kernels[1] * np.array([1, 0, 0.5, 1])[:, None] * [1, 1, 0])
-    widths = np.sort(lines(ax)[1].get_linewidths())
+    found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
     low, high = graph.WIDTHS
-    np.testing.assert_allclose(widths, np.sort(low + (high - low) * carried[carried > 0] / carried.max()))
+    for (left, right), weight in np.ndenumerate(NET.kernels[1]):
+        color, width, _ = found[ends_of(1, left, right)]
+        if left == 1 or right == 2:
+            assert color == style.LIGHT_GREY
+        else:
+            assert color != style.LIGHT_GREY
+            assert width == pytest.approx(low + (high - low) * abs(weight) * gates[left] / largest)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [
+        "inputs\n2",
+        "hidden 1\n3 of 4",
+        "hidden 2\n2 of 3",
+        "outputs\n2",
+    ]
+    # What is on in a node: its area is the gate's share of that of a node that is on.
+    areas = np.concatenate([one.get_sizes() for one in ax.collections if one not in edges(ax)])
+    assert min(areas) == pytest.approx(max(areas) / 2)
+    entries = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert entries[:4] == ["partly on", "off, with its edges", "weight above 0", "below 0"]
 
 
-def test_only_the_strongest_edges_of_a_layer_are_drawn():
-    ax = graph.network(NET, most=5)
-    assert [len(one.get_segments()) for one in lines(ax)] == [5, 5, 5]
-    assert lines(graph.network(NET, np.zeros(7))) == []
+def test_each_node_keeps_its_strongest_edge_before_any_gets_a_second():
+    strength = np.array([[9.0, 8.0, 7.0], [1.0, 2.0, 3.0], [0.5, 0.0, 0.4]])
+    left, right = graph_layout.edges(strength, 5)
+    assert set(zip(left.tolist(), right.tolist(), strict=True)) == {(0, 0), (0, 1), (0, 2), (1, 2), (2, 0)}
+    assert (np.diff(strength[left, right]) >= 0).all()  # the strongest is drawn last, on top
+    assert len(graph_layout.edges(strength, 99)[0]) == 8  # a zero is no edge
+    ax = graph.network(NET, most=4)
+    assert sum(len(one.get_paths()) for one in edges(ax)) == 3 * 4
+    assert "4 of\n12\nedges" in words(ax)
+
+
+def test_long_layers_show_the_nodes_that_matter_most_and_count_the_others():
+    net = stored((3, 30, 2))
+    values = np.random.default_rng(0).permutation(30) - 12.0
+    ax = graph.network(net, np.arange(30) % 2, values, "cost", shown=6)
+    most = np.sort(np.argsort(-np.abs(values), kind="stable")[:6])
+    numbers = [int(text) for text in words(ax) if text.isdigit()]
+    assert numbers == [0, 1, 2, *most, 0, 1]
+    rest = np.setdiff1d(np.arange(30), most)
+    assert f"and 24 more,\n{np.count_nonzero(rest % 2 == 0)} off" in words(ax)
+    squares = [len(one.get_offsets()) for one in ax.collections if one.get_linewidths()[0] == 0.3]
+    assert sum(squares) == 24
+    assert [one.get_ylabel() for one in ax.figure.axes] == ["", "cost"]
+
+
+def test_without_values_the_largest_weights_in_and_out_decide():
+    kernels = np.ones((1, 3)), np.array([[1.0], [9.0], [5.0]])
+    net = perceptron.Perceptron(kernels, (np.zeros(3), np.zeros(1)), "relu", "identity")
+    (_, hidden, _) = graph_layout.columns([graph_layout.importance(net)], 2)
+    assert hidden.drawn.tolist() == [1, 2] and hidden.rest.tolist() == [0]
 
 
 def test_layers_are_columns_with_the_first_node_on_top():
-    columns = graph.positions([2, 9, 1])
-    for place, column in enumerate(columns):
-        assert (column[:, 0] == place).all()
-        assert (np.diff(column[:, 1]) < 0).all()
-        assert column[:, 1].mean() == pytest.approx(0)
-    assert columns[1][0, 1] == 1 and columns[1][-1, 1] == -1
+    for column in graph_layout.places(COLUMNS):
+        assert (np.diff(column) < 0).all()
+        assert column.mean() == pytest.approx(0)
 
 
-def test_an_overview_explains_what_is_there():
-    figure = graph.overview(NET, {"all": np.ones(7), "some": [1, 0, 1, 1, 1, 1, 1]})
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "on",
-        "off",
-        "weight above 0",
-        "weight below 0",
+def test_panels_share_nodes_roles_and_widths():
+    roles = ["bias"] * 3 + ["cut"] * 4
+    figure = graph.overview(
+        {"all": Panel(NET, None, roles), "some": Panel(stored(seed=1), [1, 0, 1, 1, 1, 1, 1], roles)}
+    )
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    largest = max(np.abs(stored(seed=seed)[f"layers.{n}.kernel"]).max() for seed in (0, 1) for n in range(3))
+    assert entries == ["bias", "cut", "off, with its edges", "weight above 0", "below 0"] + [
+        f"size {share * float(largest):.2g}" for share in (0.2, 1)
     ]
     assert [ax.get_title("left") for ax in figure.axes] == ["(a) all", "(b) some"]
-    partial = graph.overview(NET, {"some": [0.5] * 7})
-    assert "partly on" in [text.get_text() for text in partial.legends[0].get_texts()]
 
 
-def test_errors_say_what_was_expected(monkeypatch):
-    with pytest.raises(ValueError, match=r"gates must have shape \(7,\), one gate a node, got \(2,\)"):
-        graph.network(NET, [1, 0])
-    with pytest.raises(ValueError, match="gates must be numbers between 0 and 1, got 2.0 among them"):
-        graph.network(NET, [2] * 7)
-    with pytest.raises(ValueError, match="most must be at least 1, got 0"):
-        graph.network(NET, most=0)
-    with pytest.raises(ValueError, match="gates must be one vector or more"):
-        graph.overview(NET, {})
-    monkeypatch.setitem(sys.modules, "networkx", None)
-    with pytest.raises(ImportError, match=r"pip install 'gatesweep\[graph\]'"):
-        graph.network(NET)
+def test_a_large_network_is_a_small_file(tmp_path):
+    ax = graph.network(stored((64, 200, 10)), np.arange(200) % 4 > 0, np.arange(200.0), "removal")
+    assert all(path.stat().st_size < 200_000 for path in style.save(ax.figure, tmp_path, "graph"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"gates": [1, 0]}, r"gates must have shape \(7,\), one gate a node, got \(2,\)"),
+        ({"gates": [2] * 7}, "gates must be numbers between 0 and 1, got 2.0 among them"),
+        ({"values": [1.0]}, r"values must have shape \(7,\), one value a node, got \(1,\)"),
+        ({"values": list("abcdefg")}, "values must be 6 roles or fewer, got 7"),
+        ({"outputs": ["in"]}, "outputs must"),
+        ({"most": 0}, "most must be at least 1, got 0"),
+        ({"shown": 0}, "shown must be at least 1, got 0"),
+    ],
+)
+def test_errors_say_what_was_expected(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        graph.network(NET, **arguments)
+
+
+def test_panels_must_be_of_one_structure():
+    with pytest.raises(ValueError, match="panels must be one or more, got none"):
+        graph.overview({})
+    with pytest.raises(ValueError, match="panels must be networks of one structure"):
+        graph.overview({"one": Panel(NET), "other": Panel(stored((2, 3, 2)))})
