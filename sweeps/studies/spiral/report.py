@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from analysis import claims, runs
-from analysis.figures.graph import EDGES
 from analysis.reports import wording
 from analysis.reports.writing import publish
 from sweeps.studies.spiral import figures, tables
@@ -69,7 +68,6 @@ def _facts(results: Results) -> dict[str, Any]:
         "commuting_in": commuting,
         "compensated": changed,
         "layers": [str(place) for place in range(1, len(results.constant) + 1)],
-        "edges": EDGES,
         "task": wording.in_line(runs.own_attributes(results.task)),
         **_rates(results),
     }

@@ -9,7 +9,7 @@ from PIL import Image
 
 from analysis import claims, runs
 from analysis.intervals import Interval
-from sweeps.studies.spiral import figures, report, tables
+from sweeps.studies.spiral import report, tables
 from sweeps.studies.spiral.claims import all_claims
 from sweeps.studies.spiral.figures import outcomes, pictures, rates
 from sweeps.studies.spiral.measures import FILMS, measure
@@ -91,15 +91,14 @@ def ids(page, kind):
 
 
 def test_every_file_is_written_and_placed(written):
-    drawn = FIGURES if figures.has_networkx() else FIGURES - {"graph"}
     films = {f"film_{name}" for name in FILMS}
     assert {path.name for path in (written / "tables").iterdir()} == {
         f"{n}.{k}" for n in TABLES for k in ("csv", "tex")
     }
     files = {path.name for path in (written / "figures").iterdir()}
-    assert files == {f"{name}.png" for name in drawn} | {f"{name}.gif" for name in films}
+    assert files == {f"{name}.png" for name in FIGURES} | {f"{name}.gif" for name in films}
     page = page_of(written)
-    assert set(ids(page, "figure")) == drawn | films and set(ids(page, "table")) == TABLES
+    assert set(ids(page, "figure")) == FIGURES | films and set(ids(page, "table")) == TABLES
     assert not drawing.without_bars(written)
 
 
@@ -146,14 +145,12 @@ def test_the_synthetic_peak_is_found_and_explained(tree, results):
     assert n.published_learning_rate.value == pytest.approx(0.0982, abs=1e-3)
 
 
-def test_one_seed_decides_nothing_and_its_page_has_no_drawing_without_networkx(least, tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "has_networkx", lambda: False)
+def test_one_seed_decides_nothing(least, tmp_path):
     page, judged = page_of(report_of(least, tmp_path)), all_claims(results_of(least))
     assert {claim.verdict for claim in judged.values()} == {"undecided"}
     assert "There is one seed" in page and "2-6-5-4-2" in page and "in hidden layer 3" in page
     assert "rates" not in ids(page, "figure") + ids(page, "table")
     assert 'id="what-the-learning-rate-does"' not in page
-    assert "graph" not in ids(page, "figure") and "gatesweep[graph]" in page
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", page)
 
 
