@@ -27,12 +27,14 @@ class Shrinking(Settings):
     """Folder with MNIST's four IDX files; asks for MNIST by itself."""
     nodes: Count = 100
     """Hidden nodes of each network, in all its layers."""
+    networks: Count = 8
+    """Networks of each kind, trained from different seeds."""
     layers: Annotated[Counts, Distinct, AfterValidator(_fit)] = (1, 2, 3, 4, 5)
-    """Numbers of hidden layers, a network for each; 1 has to be among them."""
+    """Numbers of hidden layers, a kind of network for each; 1 has to be among them."""
     small_nodes: Annotated[int, Field(ge=0, le=20)] = 14
-    """Hidden nodes of the network whose every mask is evaluated; 0 leaves it out."""
+    """Hidden nodes of the networks whose every mask is evaluated; 0 leaves them out."""
     comparison: Annotated[tuple[Criterion, ...], Distinct] = ("magnitude", "activation", "gradient")
-    """Cheaper criteria to compare with beside random choices, for the network of one layer."""
+    """Cheaper criteria to compare with beside random choices, for the networks of one layer."""
     cross_entropy: bool = True
     """Whether to rank by cross-entropy as well."""
     regression: Literal["diabetes", "california", "none"] = "diabetes"
@@ -44,10 +46,10 @@ class Shrinking(Settings):
     learning_rate: LearningRate = 0.01
     """Learning rate of Adam."""
     retrain_every: Annotated[tuple[Count, ...], Distinct] = (5, 20)
-    """Numbers of removals after which the network of one layer is trained again, a path for each; may be empty."""
+    """Numbers of removals after which the networks of one layer are trained again, a path for each; may be empty."""
     retrain_epochs: Count = 1
     """Epochs of each such training."""
     surface_every: Count = 10
     """Removals between two error surfaces."""
     seed: FirstSeed = 0
-    """Seed of the initial networks and the order of training."""
+    """Seed of the first network of each kind and its order of training; the others have the next ones."""

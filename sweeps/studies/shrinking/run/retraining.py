@@ -1,18 +1,22 @@
 """Retraining: removals with some training after every few of them, the removed nodes staying off."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
 from flax import nnx
+from jaxtyping import Array, Float, Int
 
-from sweeps import ranking
-from sweeps.networks import MLP
-from sweeps.objective import Objective
-from sweeps.pruning import Masked, masks_of_nodes
+from sweeps import compiling, losses
+from sweeps.networks import ACTIVATIONS, MLP
+from sweeps.pruning import Masked, evaluate, masks_of_nodes
+from sweeps.studies.shrinking.run.training import Kind, seeds_of
 from sweeps.studies.shrinking.settings import Shrinking
-from sweeps.tasks import Task
 from sweeps.training import train_many
 
 # Times the learning rate of the first training: the network starts close to where it should be.
@@ -20,73 +24,162 @@ SLOWER = 0.3
 KEPT = ("loss", "accuracy", "test_accuracy")
 
 
-def retrained(network: MLP, task: Task, paths: xr.Dataset, methods: Sequence[str], settings: Shrinking) -> xr.Dataset:
+def retrained(kind: Kind, paths: xr.Dataset, methods: Sequence[str], settings: Shrinking) -> xr.Dataset:
     """Remove nodes again, re-ranked, with training after every few removals.
 
     Parameters
     ----------
-    network : sweeps.networks.MLP
-        Trained with squared error; it is not changed.
-    task : sweeps.tasks.Task
-        What it was trained on.
+    kind : Kind
+        Networks of one layer trained with squared error; they are not changed.
     paths : xarray.Dataset
-        Removal paths of the same network without retraining; the result has them at ``every`` 0.
+        Their removal paths without retraining; the result has them at ``every`` 0.
     methods : sequence of str
-        By which nodes are ranked.
+        By which nodes are ranked, among those of `_scores`.
     settings : sweeps.studies.shrinking.settings.Shrinking
 
     Returns
     -------
     xarray.Dataset
-        `loss`, `accuracy` and `test_accuracy` (every, ranked_by, step).
+        `loss`, `accuracy` and `test_accuracy` (network, every, ranked_by, step).
     """
-    plain = paths[list(KEPT)].sel({"ranking": "reranked", "ranked_by": list(methods)}).drop_vars("ranking")
-    data = [plain] + [_path(network, task, methods, every, settings) for every in settings.retrain_every]
+    plain = paths[list(KEPT)].sel({"ranking": "reranked", "ranked_by": list(methods)}, drop=True)
+    plain = plain.drop_vars(["ranking", "node", "layer", "removal"], errors="ignore")
+    data = [plain] + [_paths(kind, methods, every, settings) for every in settings.retrain_every]
     return (
         xr.concat(data, "every")
+        .transpose("network", "every", "ranked_by", "step")
         .assign_coords(every=[0, *settings.retrain_every])
         .assign_attrs(network="1", epochs=settings.retrain_epochs, learning_rate=SLOWER * settings.learning_rate)
     )
 
 
-def _path(network: MLP, task: Task, methods: Sequence[str], every: int, settings: Shrinking) -> xr.Dataset:
-    """Remove every node by each method, with training after every so many removals."""
-    nodes = sum(network.sizes[1:-1])
-    networks = [nnx.clone(network) for _ in methods]
-    gates = np.ones((len(methods), nodes), np.float32)
+def _paths(kind: Kind, methods: Sequence[str], every: int, settings: Shrinking) -> xr.Dataset:
+    """Remove every node of each network by each method, with training after every so many removals."""
+    count, nodes = len(kind.networks), kind.job.hidden[0]
+    networks = [nnx.clone(one) for one in kind.networks for _ in methods]
+    ranked_by = jnp.tile(jnp.arange(len(methods)), count)
+    gates = np.ones((len(networks), nodes), np.float32)
+    random = np.stack([np.random.default_rng(settings.seed + index).random(nodes) for index in range(count)])
+    chance = np.repeat(random.astype(np.float32), len(methods), axis=0)
     # One object: training compiles anew for another one.
     optimizer = optax.adam(SLOWER * settings.learning_rate)
-    found = np.zeros((len(KEPT), len(methods), nodes + 1))
-    pairs = [_objectives(one, task) for one in networks]
-    for step in range(nodes + 1):
-        if step and step % every == 0 and step < nodes:
-            masked = [Masked(one, masks_of_nodes(one, mask)) for one, mask in zip(networks, gates, strict=True)]
-            _train_on(masked, task, optimizer, settings, settings.seed + step)
-            pairs = [_objectives(one, task) for one in networks]
-        for index, method in enumerate(methods):
-            objective, test = pairs[index]
-            found[:, index, step] = (
-                float(objective.evaluate(gates[index], gradients=False).loss),
-                float(objective.accuracy(gates[index])),
-                float(test.accuracy(gates[index])),
-            )
-            if step < nodes:
-                gates[index, ranking.scores(objective, method, gates[index]).argmin()] = 0
+    found: list[np.ndarray] = []
+    for start in range(0, nodes, every):
+        if start:
+            _train_on(networks, gates, kind, optimizer, settings, settings.seed + start, len(methods))
+        masks = _removed(networks, kind, gates, chance, ranked_by, tuple(methods), every)
+        found.append(_measured(networks, masks[:, :every], kind))
+        gates = masks[:, every]
+    # The last stretch may remove more than there is.
+    values = np.concatenate(found, axis=2)[:, :, :nodes]
+    last = _measured(networks, np.zeros((len(networks), every, nodes), np.float32), kind)[:, :, :1]
+    values = np.concatenate([values, last], axis=2).reshape(len(KEPT), count, len(methods), nodes + 1)
     return xr.Dataset(
-        {name: (("ranked_by", "step"), values) for name, values in zip(KEPT, found, strict=True)},
-        dict(ranked_by=np.asarray(methods, object), step=np.arange(nodes + 1)),
+        {name: (("network", "ranked_by", "step"), one) for name, one in zip(KEPT, values, strict=True)},
+        dict(network=range(count), ranked_by=np.asarray(methods, object), step=np.arange(nodes + 1)),
     )
 
 
+def _measured(networks: Sequence[MLP], gates: np.ndarray, kind: Kind) -> np.ndarray:
+    """Return what is kept of each network at each of some gate vectors, (kept, networks, vectors)."""
+    masks = [masks_of_nodes(one, mask != 0) for one, mask in zip(networks, gates, strict=True)]
+    train, test = (evaluate(networks, masks, batch, kind.job.loss) for batch in (kind.job.task.train, kind.job.task.test))
+    return np.stack([train.loss, train.accuracy, test.accuracy])
+
+
 def _train_on(
-    networks: Sequence[Masked], task: Task, optimizer: optax.GradientTransformation, settings: Shrinking, seed: int
+    networks: Sequence[MLP],
+    gates: np.ndarray,
+    kind: Kind,
+    optimizer: optax.GradientTransformation,
+    settings: Shrinking,
+    seed: int,
+    methods: int,
 ) -> None:
-    """Train networks in place; the nodes that are masked stay off."""
-    tasks, seeds = [task] * len(networks), [seed] * len(networks)
-    epochs, batch_size = settings.retrain_epochs, settings.batch_size
-    train_many(networks, tasks, optimizer, epochs, batch_size, seeds, "squared_error")
+    """Train networks in place; the nodes that are off stay off."""
+    masked = [Masked(one, masks_of_nodes(one, mask != 0)) for one, mask in zip(networks, gates, strict=True)]
+    tasks = [kind.job.task] * len(masked)
+    seeds = [seed + one for one in range(len(seeds_of(settings))) for _ in range(methods)]
+    train_many(masked, tasks, optimizer, settings.retrain_epochs, settings.batch_size, seeds, kind.job.loss)
 
 
-def _objectives(network: MLP, task: Task) -> tuple[Objective, Objective]:
-    train, test = (Objective(network, batch, loss="squared_error") for batch in (task.train, task.test))
-    return train, test
+def _removed(
+    networks: Sequence[MLP],
+    kind: Kind,
+    gates: np.ndarray,
+    chance: np.ndarray,
+    ranked_by: Array,
+    methods: tuple[str, ...],
+    steps: int,
+) -> np.ndarray:
+    """Return the gates before and after each of so many removals, (networks, steps + 1, nodes)."""
+    weights = [
+        jnp.stack([getattr(one.layers[layer], name)[...] for one in networks])
+        for layer in (0, 1)
+        for name in ("kernel", "bias")
+    ]
+    batch = kind.job.task.train
+    data = jnp.asarray(batch.inputs), jnp.asarray(batch.targets)
+    last = networks[0].output_activation
+    found = _walk(weights, jnp.asarray(gates), jnp.asarray(chance), ranked_by, data, methods=methods, steps=steps, last=last)
+    return np.asarray(found)
+
+
+@partial(compiling.jit, static_argnames=("methods", "steps", "last"))
+def _walk(
+    weights: list[Array],
+    gates: Float[Array, "networks nodes"],
+    chance: Float[Array, "networks nodes"],
+    ranked_by: Int[Array, " networks"],
+    data: tuple[Array, Array],
+    methods: tuple[str, ...],
+    steps: int,
+    last: str,
+) -> Float[Array, "networks steps nodes"]:
+    """Remove the node of the lowest score so many times, network by network."""
+
+    def of_network(own: Any) -> Array:
+        (first, first_bias, second, second_bias), start, luck, method = own
+        hidden = nnx.sigmoid(data[0] @ first + first_bias)
+
+        def loss(outputs: Array) -> Array:
+            return losses.LOSSES["squared_error"].each(ACTIVATIONS[last](outputs), data[1]).mean()
+
+        def gone(gate: Array) -> Array:
+            return (hidden * gate) @ second + second_bias
+
+        def step(gate: Array, _: None) -> tuple[Array, Array]:
+            scores = jax.lax.switch(method, [partial(_scores, name, loss, gone, hidden, second, luck) for name in methods], gate)
+            node = jnp.argmin(jnp.where(gate > 0, scores, jnp.inf))
+            return gate.at[node].set(0), gate
+
+        end, path = jax.lax.scan(step, start, None, length=steps)
+        return jnp.concatenate([path, end[None]])
+
+    return jax.lax.map(of_network, (weights, gates, chance, ranked_by))
+
+
+def _scores(
+    method: str, loss: Any, outputs: Any, hidden: Array, kernel: Array, luck: Array, gate: Float[Array, " nodes"]
+) -> Float[Array, " nodes"]:
+    """Score the nodes of one network, as `sweeps.ranking.scores` does."""
+    if method == "random":
+        return luck
+    here = outputs(gate)
+
+    def along(node: Array, change: Array) -> Array:
+        # The sums of the outputs are affine in a gate of the last hidden layer.
+        return loss(here + change * hidden[:, node][:, None] * kernel[node])
+
+    nodes = jnp.arange(len(gate))
+    if method == "brute_force":
+        return jax.lax.map(lambda node: along(node, -gate[node]), nodes, batch_size=16) - loss(here)
+    first = -gate * jax.grad(lambda gate: loss(outputs(gate)))(gate)
+    if method == "first_order":
+        return first
+
+    def curvature(node: Array) -> Array:
+        zero, one = jnp.zeros(()), jnp.ones(())
+        return jax.jvp(lambda change: jax.jvp(partial(along, node), (change,), (one,))[1], (zero,), (one,))[1]
+
+    return first + gate**2 / 2 * jax.lax.map(curvature, nodes, batch_size=16)
