@@ -258,6 +258,22 @@ def tally(claims: Mapping[str, Claim]) -> str:
     return f"Of {count} {enumerate_words(parts)} here."
 
 
+def graded(found: Interval, holds: float, fails: float) -> str:
+    """Judge as `by_share`, from the whole interval of a mean: undecided where it reaches over `holds` or `fails`.
+
+    Examples
+    --------
+    >>> graded(Interval(0.95, 0.02, 9), 0.9, 0.5), graded(Interval(0.7, 0.1, 9), 0.9, 0.5)
+    ('holds', 'holds partly')
+    >>> graded(Interval(0.9, 0.05, 9), 0.9, 0.5), graded(Interval(0.3, 0.1, 9), 0.9, 0.5)
+    ('undecided', 'does not hold')
+    """
+    if not found.networks:
+        return NOT_MEASURED
+    low, high = by_share(found.low, holds, fails), by_share(found.high, holds, fails)
+    return low if found.known and low == high else UNDECIDED
+
+
 def add_numbers(numbers: Numbers, claims: Mapping[str, Claim]) -> None:
     """Add every verdict, and how many claims have each of the verdicts."""
     for name, claim in claims.items():

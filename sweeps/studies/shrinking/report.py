@@ -5,8 +5,8 @@ from pathlib import Path
 
 from analysis import runs
 from analysis.reports.writing import publish
-from sweeps.studies.shrinking import claims as rules
 from sweeps.studies.shrinking import figures, numbers, tables
+from sweeps.studies.shrinking.claims import all_claims
 from sweeps.studies.shrinking.measures import measure
 from sweeps.studies.shrinking.measures.paths import DROPS, TOLERATED
 from sweeps.studies.shrinking.names import METHODS, TAYLOR, method_name
@@ -34,7 +34,7 @@ def write(folder: str | PathLike[str]) -> Path:
     """
     run = runs.open_run(folder, study="shrinking")
     results = measure(run)
-    claims = rules.all_claims(results.networks, results.pair_summaries, results.retrained)
+    claims = all_claims(results)
     made, first = numbers.make(results, claims), results.networks["1"]
     return publish(
         run,
@@ -48,8 +48,7 @@ def write(folder: str | PathLike[str]) -> Path:
         several=results.several,
         networks=results.networks,
         of=lambda network, *words, **parameters: made(" ".join([network.prefix, *words]), **parameters),
-        unequal=numbers.unequal(results),
-        from_lowest=sorted(first.methods, key=lambda method: first.number("mean_loss", method)),
+        from_lowest=sorted(first.methods, key=lambda method: first.number("mean_loss", method).mean),
         task=str(results.task.attrs["name"]),
         task_settings=runs.own_attributes(results.task),
         method_name=method_name,
@@ -57,6 +56,5 @@ def write(folder: str | PathLike[str]) -> Path:
         taylor=TAYLOR,
         near=DROPS[0],
         far=DROPS[1],
-        level=rules.LEVEL,
         tolerated=TOLERATED,
     )

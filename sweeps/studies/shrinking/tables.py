@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from analysis import claims as claims_module
 from analysis.claims import Claim
-from analysis.tables import Column, Table
+from analysis.intervals import NO_INTERVAL, Interval, interval
+from analysis.tables import Column, Table, pair
 from sweeps.studies.shrinking.measures import Network, Results
-from sweeps.studies.shrinking.measures.paths import DROPS, RISEN, TOLERATED
-from sweeps.studies.shrinking.names import METHODS, RANKING_NAMES, RANKINGS, method_name, network_name
+from sweeps.studies.shrinking.measures.paths import DROPS, TOLERATED
+from sweeps.studies.shrinking.names import METHODS, RANKING_NAMES, method_name, network_name
 
 
 class Row(NamedTuple):
@@ -21,14 +20,14 @@ class Row(NamedTuple):
     method: str
 
 
-def _rows(networks: Iterable[Network], rankings: Iterable[str], main: bool) -> list[Row]:
+def _rows(networks: Iterable[Network], main: bool, ranking: str | None = None) -> list[Row]:
     """List the rows of a table; `main` leaves out the methods that are there for comparison."""
     return [
-        Row(network, ranking, method)
+        Row(network, one, method)
         for network in networks
-        for ranking in rankings
+        for one in network.rankings
         for method in network.methods
-        if not main or method in METHODS
+        if (ranking is None or one == ranking) and (not main or method in METHODS)
     ]
 
 
@@ -42,102 +41,98 @@ def _named(rows: list[Row]) -> list[Column]:
     return [column for column in named if len(set(column.values)) > 1 or column.key == "method"]
 
 
-def _numbers(rows: list[Row], name: str, factor: float = 1.0, **where: Any) -> list[float]:
-    return [factor * row.network.number(name, row.method, row.ranking, **where) for row in rows]
+def _numbers(rows: list[Row], name: str, **where: Any) -> list[Interval]:
+    return [row.network.number(name, row.method, row.ranking, **where) for row in rows]
 
 
 def networks(results: Results) -> Table:
     """Make the table of the networks."""
     found = list(results.networks.values())
 
-    def share(name: str) -> Column:
-        values = [100 * float(network.attrs[name]) for network in found]
-        return Column(name, f"{name.replace('_', ' ')} (%)", values, decimals=2)
+    def mean(name: str, decimals: int, factor: float = 1.0, unit: str = "") -> list[Column]:
+        header = f"{name.replace('_', ' ')}{unit}"
+        return pair(name, header, [network.start(name) for network in found], decimals, factor)
 
     return Table(
         "networks",
         "The networks with every node on: loss and accuracy on the examples by which nodes are ranked, and on the test "
-        "set.",
+        "set. ±: half the 95 % interval of the mean over the networks of a kind.",
         [
             Column("network", "network", [network.name for network in found]),
+            Column("count", "number", [network.count for network in found]),
             Column("hidden", "hidden nodes", ["-".join(map(str, network.hidden)) for network in found]),
             Column("task", "task", [str(network.attrs["task"]) for network in found]),
             Column("criterion", "criterion", [network.criterion for network in found]),
-            Column("loss", "loss", [float(network.attrs["loss"]) for network in found], digits=3),
-            Column("test_loss", "test loss", [float(network.attrs["test_loss"]) for network in found], digits=3),
-            share("accuracy"),
-            share("test_accuracy"),
+            *mean("loss", 4),
+            *mean("test_loss", 4),
+            *mean("accuracy", 2, 100, " (%)"),
+            *mean("test_accuracy", 2, 100, " (%)"),
         ],
     )
 
 
 def removal(name: str, caption: str, rows: list[Row]) -> Table:
     """Make a table of how far each method gets."""
-    near, far = (f"{100 * drop:g}" for drop in DROPS)
+    near, far = (f"{100 * drop:g}\u00a0point{'s' if drop > 0.01 else ''}" for drop in DROPS)
     columns = [
-        *_named(rows),
-        Column("removable", f"removable at {near}\u00a0%", _numbers(rows, "removable", fall=DROPS[0]), decimals=0),
-        Column("removable_far", f"at {far}\u00a0%", _numbers(rows, "removable", fall=DROPS[1]), decimals=0),
-        Column("test_removable", f"test, {near}\u00a0%", _numbers(rows, "test_removable", fall=DROPS[0]), decimals=0),
-        Column("cheap", f"loss below ×\u00a0{TOLERATED:g}", _numbers(rows, "cheap"), decimals=0),
-        Column("risen", f"above ×\u00a0{RISEN:g} after", _numbers(rows, "risen"), decimals=0),
-        Column("mean_loss", "mean loss", _numbers(rows, "mean_loss"), digits=3),
-        Column("mean_accuracy", "mean accuracy (%)", _numbers(rows, "mean_accuracy", 100), decimals=1),
+        (f"removable at {near}", "removable", {"fall": DROPS[0]}, 1, 1.0),
+        (f"at {far}", "removable", {"fall": DROPS[1]}, 1, 1.0),
+        (f"test, {near}", "test_removable", {"fall": DROPS[0]}, 1, 1.0),
+        (f"loss below ×\u00a0{TOLERATED:g}", "cheap", {}, 1, 1.0),
+        ("mean loss", "mean_loss", {}, 3, 1.0),
+        ("mean accuracy (%)", "mean_accuracy", {}, 1, 100.0),
     ]
-    # Without any accuracy, as in a regression alone, its columns are left out.
-    return Table(name, caption, [column for column in columns if not _is_empty(column)])
-
-
-def _is_empty(column: Column) -> bool:
-    return all(isinstance(value, float) and np.isnan(value) for value in column.values)
+    made = _named(rows)
+    for number, (header, key, where, decimals, factor) in enumerate(columns):
+        found = _numbers(rows, key, **where)
+        # Without any accuracy, as in a regression alone, its columns are left out.
+        if any(one.networks for one in found):
+            made += pair(f"{key}_far" if number == 1 else key, header, found, decimals, factor)
+    return Table(name, caption, made)
 
 
 def choices(results: Results) -> Table:
     """Make the table of how good single choices are."""
-    rows = _rows(results.networks.values(), ["reranked"], main=True)
+    rows = _rows(results.networks.values(), main=True, ranking="reranked")
     return Table(
         "choices",
-        "Choices one by one, re-ranked: the share than which no removal was cheaper, what a removal cost more than the "
-        "cheapest one in the mean, the rank correlation (Spearman) of predicted and true change of the loss, and the "
-        "share of removals whose change has the predicted sign.",
+        "Choices one by one, re-ranked: the share than which no removal was cheaper, the rank correlation "
+        "(Spearman) of predicted and true change of the loss along the path, and the share of removals whose change "
+        "has the predicted sign. ±: half the 95 % interval over networks.",
         [
             *_named(rows),
-            Column("share_best", "the best (%)", _numbers(rows, "share_best", 100), decimals=1),
-            Column("mean_regret", "mean regret", _numbers(rows, "mean_regret"), digits=2),
-            Column("spearman", "rank correlation", _numbers(rows, "spearman"), decimals=2),
-            Column("sign_agreement", "sign right (%)", _numbers(rows, "sign_agreement", 100), decimals=0),
+            *pair("share_best", "the best (%)", _numbers(rows, "share_best"), 1, 100),
+            *pair("spearman", "rank correlation", _numbers(rows, "spearman"), 2),
+            *pair("sign_agreement", "sign right (%)", _numbers(rows, "sign_agreement"), 0, 100),
         ],
     )
 
 
 def layers(results: Results) -> Table | None:
     """Make the table of which layer goes first; None where no network has several."""
-    rows = _rows(results.several, ["reranked"], main=True)
+    rows = _rows(results.several, main=True, ranking="reranked")
     if not rows:
         return None
-    found = [row.network.layers.sel({"ranked_by": row.method, "ranking": row.ranking}) for row in rows]
     widest = max(len(row.network.hidden) for row in rows)
 
-    def place(layer: int) -> Column:
-        mean = [one["mean_rank"].values for one in found]
-        values = [float(one[layer]) if layer < len(one) else float("nan") for one in mean]
-        return Column(f"layer_{layer + 1}", f"layer {layer + 1}", values, decimals=1)
+    def of(row: Row, name: str, layer: int) -> Interval:
+        data = row.network.layers[name].sel({"ranked_by": row.method, "ranking": row.ranking})
+        return interval(data.isel(layer=layer).values) if layer < data.sizes["layer"] else NO_INTERVAL
 
-    spread = [float((one["mean_rank_high"] - one["expected_rank"]).max()) for one in found]
+    columns = _named(rows)
+    for layer in range(widest):
+        columns += pair(f"layer_{layer + 1}", f"layer {layer + 1}", [of(row, "place", layer) for row in rows], 2)
+    expected = [100 * float(row.network.layers["expected_early"][-1]) for row in rows]
     return Table(
         "layers",
-        "Which layer goes first, re-ranked: mean place in the order of removals of the nodes of each layer, the outer "
-        "layer being the last; how far it is from the middle for a random order at most, with probability 0.95; the "
-        "p-value of all layers of a network together; and nodes of the outer layer among the first quarter of the "
-        "removals beside those of a random order.",
+        "Which layer goes first, re-ranked: mean place of the nodes of each layer in the order of removals, from 0 for "
+        "the first to 1 for the last (0.5 in a random order), the outer layer being the last; and the share of the "
+        "outer layer in the first quarter of the removals, beside that in a random order. ±: half the 95 % interval "
+        "over networks.",
         [
-            *_named(rows),
-            *(place(layer) for layer in range(widest)),
-            Column("middle", "middle", [float(one["expected_rank"]) for one in found], decimals=1),
-            Column("spread", "±", spread, decimals=1),
-            Column("p_value", "p-value", [float(one["p_value"]) for one in found], digits=2),
-            Column("early", "outer early", [int(one["early"][-1]) for one in found]),
-            Column("expected_early", "random", [float(one["expected_early"][-1]) for one in found], decimals=1),
+            *columns,
+            *pair("early", "outer early (%)", [of(row, "early", -1) for row in rows], 0, 100),
+            Column("expected_early", "random (%)", expected, decimals=0),
         ],
     )
 
@@ -148,18 +143,24 @@ def optimum(results: Results) -> Table | None:
     if data is None:
         return None
     one = data.sel(ranking="reranked")
+
+    def along(values: Any) -> list[Interval]:
+        return [interval(column) for column in values.transpose("step", "network").values.astype(float)]
+
     columns = [
         Column("removed", "nodes removed", one["step"].values),
-        Column("best", "best loss", one["best"].values, digits=3),
+        *pair("best", "best loss", along(one["best"]), 3),
     ]
     for method in METHODS:
-        gap = one["gap"].sel({"ranked_by": method}).values
-        columns.append(Column(f"gap_{method}", f"gap, {method_name(method)}", gap, digits=2))
-    columns.append(Column("nested", "one removal from the last", one["nested"].values))
+        gap = along(one["gap"].sel({"ranked_by": method}))
+        columns += pair(f"gap_{method}", f"gap, {method_name(method)}", gap, 4)
+    nested = 100 * one["nested"].mean("network").values
+    columns.append(Column("nested", "one removal from the last (%)", nested, decimals=0))
     return Table(
         "optimum",
         "The lowest loss of any mask with so many nodes off, how much more each method's path has there (re-ranked), "
-        "and whether the best mask is reached from the best one before it by one removal.",
+        "and for how many of the networks the best mask is reached from the best one before it by one removal. ±: half "
+        "the 95 % interval over networks.",
         columns,
     )
 
@@ -168,57 +169,50 @@ def pairs(results: Results) -> Table:
     """Make the table of pairs of nodes."""
     found = results.pair_summaries
 
-    def column(key: str, header: str, **digits: Any) -> Column:
-        return Column(key, header, [getattr(one, key) for one in found.values()], **digits)
+    def mean(key: str, header: str, decimals: int = 2, factor: float = 1.0) -> list[Column]:
+        return pair(key, header, [interval(one[key].values) for one in found.values()], decimals, factor)
 
     return Table(
         "pairs",
-        "Pairs of nodes: those that cancel (each alone raises the loss, both together by at least a tenth less than "
-        "the costlier alone), nodes that have such a partner, of those whose removal alone raises the loss; the share "
-        "of interactions below zero; the rank correlation of interaction with the correlation of activations, and of "
-        "their sizes, each with the p-value of Mantel's test.",
+        "Nodes and pairs of nodes: nodes whose removal alone raises the loss; the share of these with a partner that "
+        "cancels them (both together cost at least a tenth less than the costlier alone); what the costliest fifth of "
+        "the nodes has of the summed cost; the share of interactions below zero; the rank correlation of interaction "
+        "with the correlation of activations, and of their sizes. ±: half the 95 % interval over networks.",
         [
             Column("network", "network", [network_name(key) for key in found]),
-            column("pairs", "pairs"),
-            column("cancelling_pairs", "cancelling"),
-            column("cancelling_nodes", "nodes with such"),
-            column("costly_nodes", "of nodes"),
-            column("negative", "share below 0", decimals=2),
-            column("signed", "correlation", decimals=2),
-            column("signed_p_value", "p", digits=2),
-            column("sizes", "of sizes", decimals=2),
-            column("sizes_p_value", "p of sizes", digits=2),
+            *mean("costly", "costly nodes (%)", 0, 100),
+            *mean("cancelling", "of these cancelled (%)", 0, 100),
+            *mean("concentrated", "costliest fifth (%)", 0, 100),
+            *mean("negative", "interactions below 0 (%)", 0, 100),
+            *mean("signed", "correlation"),
+            *mean("sizes", "of sizes"),
         ],
     )
 
 
 def retraining(results: Results) -> Table | None:
     """Make the table of removal with retraining; None where there is none."""
-    if results.retrained is None:
+    one = results.retrained
+    if one is None:
         return None
-    data = results.retrained.data
+    data = one.data
     rows = [(int(every), str(method)) for every in data["every"].values for method in data["ranked_by"].values]
 
-    def of(name: str, **where: Any) -> list[float]:
-        return [float(data[name].sel({"every": every, "ranked_by": method, **where})) for every, method in rows]
-
-    def by_every(name: str) -> list[float]:
-        return [float(data[name].sel(every=every)) for every, _ in rows]
+    def of(name: str, **where: Any) -> list[Interval]:
+        return [interval(one.values(name, method, every, **where)) for every, method in rows]
 
     return Table(
         "retraining",
         "Removal with retraining, on the test set: removals before the accuracy falls by more than one percentage "
-        "point and five, its mean, the share of its movement that goes upwards; over the methods, the mean distance of "
-        "the best from the worst, and how often the better of two is also the better one without retraining.",
+        "point and five, its mean, and the share of its movement that goes upwards. ±: half the 95 % interval over "
+        "networks.",
         [
             Column("every", "retrained after every", ["never" if not every else f"{every}" for every, _ in rows]),
             Column("method", "method", [method_name(method) for _, method in rows]),
-            Column("removable", "removable at 1\u00a0%", of("removable", fall=DROPS[0]), decimals=0),
-            Column("removable_far", "at 5\u00a0%", of("removable", fall=DROPS[1]), decimals=0),
-            Column("mean", "mean accuracy (%)", [100 * x for x in of("mean_test_accuracy")], decimals=1),
-            Column("wrong_way", "upwards", of("wrong_way"), decimals=2),
-            Column("spread", "distance (%)", [100 * x for x in by_every("spread")], decimals=1),
-            Column("agreement", "same order", by_every("agreement"), decimals=2),
+            *pair("removable", "removable at 1\u00a0point", of("removable", fall=DROPS[0]), 1),
+            *pair("removable_far", "at 5\u00a0points", of("removable", fall=DROPS[1]), 1),
+            *pair("mean", "mean accuracy (%)", of("mean_test_accuracy"), 1, 100),
+            *pair("wrong_way", "upwards (%)", of("wrong_way"), 1, 100),
         ],
     )
 
@@ -226,8 +220,7 @@ def retraining(results: Results) -> Table | None:
 _REMOVABLE = (
     "Nodes that can be removed before the accuracy first falls by more than one percentage point and five, on the "
     "examples of the ranking, and by one on the test set; removals before the loss is above {tolerated:g} times its "
-    "start and after which it is above {risen:g} times (∞: never); and the means of loss and accuracy over all "
-    "removals."
+    "start; and the means of loss and accuracy over all removals. ±: half the 95 % interval over networks."
 )
 
 
@@ -243,11 +236,11 @@ def all_tables(results: Results, claims: Mapping[str, Claim]) -> list[Table]:
     -------
     list of Table
     """
-    caption = _REMOVABLE.format(tolerated=TOLERATED, risen=RISEN)
+    caption = _REMOVABLE.format(tolerated=TOLERATED)
     made: list[Table | None] = [
         claims_module.table(claims, "Claims of the paper, and of the literature on retraining, and whether they hold."),
         networks(results),
-        removal("removal", caption, _rows(results.paper, RANKINGS, main=False)),
+        removal("removal", caption, _rows(results.paper, main=False)),
         choices(results),
         layers(results),
         optimum(results),
@@ -255,7 +248,7 @@ def all_tables(results: Results, claims: Mapping[str, Claim]) -> list[Table]:
         retraining(results),
     ]
     if len(results.depths) > 1:
-        made.append(removal("depths", f"{caption} Re-ranked.", _rows(results.depths, ["reranked"], main=True)))
+        made.append(removal("depths", f"{caption} Re-ranked.", _rows(results.depths, main=True, ranking="reranked")))
     if results.others:
-        made.append(removal("criteria", caption, _rows(results.others, RANKINGS, main=True)))
+        made.append(removal("criteria", caption, _rows(results.others, main=True)))
     return [table for table in made if table is not None]

@@ -88,7 +88,7 @@ def path(network, method, rerank):
     """One removal path by plain loops, as the store has it."""
     count = sum(network.sizes)
     gates = np.ones(count)
-    found = {name: [] for name in ("order", "predicted", "change", "best", "best_change", "is_best", "name", "layer")}
+    found = {name: [] for name in ("order", "predicted", "change", "best", "best_change", "is_best")}
     curves = {"loss": [network.loss(gates)], "accuracy": [network.accuracy(gates)]}
     curves["test_accuracy"] = [network.accuracy(gates, test=True)]
     scores = network.scores(gates, method)
@@ -99,41 +99,52 @@ def path(network, method, rerank):
         node = int(np.argmin(np.where(gates > 0, scores, np.inf)))
         best = int(np.argmin(np.where(gates > 0, changes, np.inf)))
         values = (node, scores[node], changes[node], best, changes[best], changes[node] <= changes[best])
-        for name, value in zip(found, (*values, network.nodes[node], network.layers[node]), strict=True):
+        for name, value in zip(found, values, strict=True):
             found[name].append(value)
         gates[node] = 0
         for name, value in (("loss", network.loss(gates)), ("accuracy", network.accuracy(gates))):
             curves[name].append(value)
         curves["test_accuracy"].append(network.accuracy(gates, test=True))
     return {name: ("step", np.array(values)) for name, values in curves.items()} | {
-        name: ("removal", np.array(values, object if name in ("name", "layer") else None))
-        for name, values in found.items()
+        name: ("removal", np.array(values)) for name, values in found.items()
     }
 
 
-def paths(network, methods=METHODS):
+def stacked(parts):
+    return xr.concat(parts, "network").assign_coords(network=range(len(parts)))
+
+
+def paths(networks, methods=METHODS, rankings=RANKINGS):
     rows = [
-        xr.concat([xr.Dataset(path(network, method, rerank)) for rerank in (False, True)], "ranking")
-        for method in methods
+        [[xr.Dataset(path(one, method, name == "reranked")) for name in rankings] for method in methods]
+        for one in networks
     ]
-    count = sum(network.sizes)
+    data = stacked([xr.concat([xr.concat(own, "ranking") for own in row], "ranked_by") for row in rows])
+    first, count = networks[0], sum(networks[0].sizes)
     coords = {"step": np.arange(count + 1), "removal": np.arange(1, count + 1)}
-    coords |= {"ranked_by": np.array(methods, object), "ranking": np.array(RANKINGS, object)}
-    return xr.concat(rows, "ranked_by").assign_coords(coords)
+    coords |= {"ranked_by": np.array(methods, object), "ranking": np.array(rankings, object)}
+    coords |= {"node": np.array(first.nodes, object), "layer": ("node", np.array(first.layers, object))}
+    return data.assign_coords(coords)
 
 
-def described(network, task="digits", accuracy=True):
-    on = np.ones(sum(network.sizes))
-    sizes = [FEATURES, *network.sizes, CLASSES]
-    attrs = dict(sizes=sizes, activation="sigmoid", output_activation="identity", criterion=network.criterion)
-    attrs |= dict(unit="squared units" if network.criterion == "squared_error" else "nats", task=task, epochs=20)
-    attrs |= dict(loss=network.loss(on), test_loss=network.loss(on, test=True))
-    attrs["accuracy"] = network.accuracy(on) if accuracy else float("nan")
-    attrs["test_accuracy"] = network.accuracy(on, test=True) if accuracy else float("nan")
-    return xr.Dataset(attrs=attrs)
+def described(networks, task="digits", accuracy=True):
+    first, on = networks[0], np.ones(sum(networks[0].sizes))
+    sizes = [FEATURES, *first.sizes, CLASSES]
+    attrs = dict(sizes=sizes, activation="sigmoid", output_activation="identity", criterion=first.criterion)
+    attrs |= dict(unit="squared units" if first.criterion == "squared_error" else "nats", task=task, epochs=20)
+    values = {}
+    for prefix, test in {"": False, "test_": True}.items():
+        values[f"{prefix}loss"] = "network", [one.loss(on, test) for one in networks]
+        shares = [one.accuracy(on, test) if accuracy else float("nan") for one in networks]
+        values[f"{prefix}accuracy"] = "network", shares
+    return xr.Dataset(values, {"network": range(len(networks))}, attrs)
 
 
-def surfaces(network, of, every=3):
+def surfaces(networks, of, every=3):
+    return stacked([_surfaces(one, of.isel(network=index), every) for index, one in enumerate(networks)])
+
+
+def _surfaces(network, of, every):
     removed = np.arange(0, sum(network.sizes), every)
     rows = []
     for method in METHODS:
@@ -152,7 +163,11 @@ def surfaces(network, of, every=3):
     return xr.concat(rows, "ranked_by").assign_coords(coords)
 
 
-def pairs(network):
+def pairs(networks):
+    return stacked([_pairs(one) for one in networks])
+
+
+def _pairs(network):
     on = np.ones(sum(network.sizes))
     change = network.changes(on)
     interaction = np.full((on.size, on.size), np.nan)
@@ -178,37 +193,43 @@ def retraining(of, every=(0, 2, 5)):
     """Curves with retraining that are the path's own, shifted: no network is trained here."""
     plain = of.sel({"ranking": "reranked", "ranked_by": list(METHODS)})
     accuracy = np.stack([np.clip(plain["test_accuracy"].values + (0.05 if n else 0), 0, 1) for n in every], axis=1)
-    dims = ("ranked_by", "every", "step")
+    dims = ("network", "every", "ranked_by", "step")
     variables = {name: (dims, accuracy) for name in ("accuracy", "test_accuracy", "loss")}
     coords = {"ranked_by": np.array(METHODS, object), "every": list(every), "step": plain["step"].values}
+    coords |= {"network": plain["network"].values}
     return xr.Dataset(variables, coords=coords, attrs={"network": "1", "epochs": 1, "learning_rate": 0.01})
 
 
-def hypercube(network):
-    count = sum(network.sizes)
-    loss = [network.loss(gates) for gates in synthetic_run.masks(count).astype(float)]
+def hypercube(networks):
+    first, count = networks[0], sum(networks[0].sizes)
+    loss = [[one.loss(gates) for gates in synthetic_run.masks(count).astype(float)] for one in networks]
     return xr.Dataset(
-        {"loss": ("mask", np.array(loss))},
-        coords={"node": np.array(network.nodes, object), "layer": ("node", np.array(network.layers, object))},
-        attrs={"design": "Hypercube()", "full_loss": loss[-1]},
+        {"loss": (("network", "mask"), np.array(loss))},
+        coords={"node": np.array(first.nodes, object), "layer": ("node", np.array(first.layers, object))},
+        attrs={"design": "Hypercube()"},
     )
 
 
+def kind(sizes, seed=0, criterion="squared_error", count=2):
+    return [Network(sizes, seed + 10 * index, criterion) for index in range(count)]
+
+
 def make_tree(whole=True):
-    """The whole store; or its least: that of the one-layer network alone, without retraining."""
-    one = Network((8,))
-    networks = {"1": one}
+    """The whole store, of two networks a kind; or its least: one network of one layer, without retraining."""
+    count = 2 if whole else 1
+    networks = {"1": kind((6,), count=count)}
     if whole:
-        networks |= {"2": Network((5, 4), 1), "3": Network((3, 3, 3), 2), "small": Network((6,), 3)}
-        networks |= {"cross_entropy": Network((8,), 0, "cross_entropy"), "regression": Network((6,), 5)}
+        networks |= {"2": kind((4, 3), 1), "3": kind((2, 2, 2), 2), "small": kind((4,), 3)}
+        networks |= {"cross_entropy": kind((5,), 0, "cross_entropy"), "regression": kind((4,), 5)}
     random = np.random.default_rng(0)
     inputs = random.normal(size=(EXAMPLES, FEATURES))
     groups = {"/task": xr.Dataset({"train_inputs": (("train_example", "feature"), inputs)}, attrs={"name": "digits"})}
-    for key, network in networks.items():
+    for key, own in networks.items():
         groups[f"/networks/{key}"] = described(
-            network, "diabetes" if key == "regression" else "digits", key != "regression"
+            own, "diabetes" if key == "regression" else "digits", key != "regression"
         )
-        found = paths(network, (*METHODS, "random") if key == "1" else METHODS)
+        rankings = RANKINGS[1:] if key in ("3", "small") else RANKINGS
+        found = paths(own, (*METHODS, "random") if key == "1" else METHODS, rankings)
         if key == "regression":
             found["accuracy"][:], found["test_accuracy"][:] = np.nan, np.nan
         groups[f"/paths/{key}"] = found
@@ -218,7 +239,7 @@ def make_tree(whole=True):
     if whole:
         groups["/sweeps/hypercube"] = hypercube(networks["small"])
         groups["/retraining"] = retraining(groups["/paths/1"])
-    config = {"task": "digits", "nodes": 8, "layers": [1, 2, 3], "small_nodes": 6}
+    config = {"task": "digits", "nodes": 6, "networks": count, "layers": [1, 2, 3], "small_nodes": 4}
     tree = synthetic_run.tree_of(groups, "shrinking", "sweeps study shrinking --out runs/shrinking", config)
     tree.attrs["seeds"] = json.dumps({"network": 0})
     return tree

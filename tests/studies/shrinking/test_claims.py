@@ -1,45 +1,53 @@
-"""Every verdict comes from the numbers: each can come out either way."""
+"""Every verdict comes from the numbers: each can come out either way, or undecided."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY
-from sweeps.studies.shrinking import claims
-from sweeps.studies.shrinking.measures import Network, PairSummary, retraining_summary
+from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED
+from sweeps.studies.shrinking.claims import all_claims
+from sweeps.studies.shrinking.measures import Network, Results, retraining_summary
+from sweeps.studies.shrinking.rules import choices, curves
 from tests.studies.shrinking import synthetic
 
-NODES = 20
+NODES = 40
 STEP = np.arange(NODES + 1)
+PLAIN = 0.1 + STEP / NODES
+#: Networks differ by so little that no verdict hangs on it.
+NOISE = 1 + 1e-9 * np.arange(3)[:, None]
+METHODS = synthetic.METHODS
 
 
-def network(loss=None, accuracy=None, sizes=(NODES,), order=None, key="1"):
-    """A network with given curves: by method, the same of both rankings; without one, a straight line."""
+def network(loss=None, accuracy=None, sizes=(NODES,), order=None, key="1", **numbers):
+    """A kind of three networks with given curves: by method, the same of both rankings; else a straight line."""
     count = sum(sizes)
-    shape, steps = (3, 2, count), np.arange(count + 1)
-    over = ("ranked_by", "ranking", "removal")
+    steps = np.arange(count + 1)
+    over = ("network", "ranked_by", "ranking", "removal")
     layer = np.array([f"layers/{n}" for n, size in enumerate(sizes) for _ in range(size)], object)
-    order = {method: (order or {}).get(method, np.arange(count)) for method in synthetic.METHODS}
-    orders = np.stack([np.stack([order[method]] * 2) for method in synthetic.METHODS])
+    order = {method: (order or {}).get(method, np.arange(count)) for method in METHODS}
+    orders = np.broadcast_to(np.stack([order[method] for method in METHODS])[None, :, None], (3, 3, 2, count))
 
     def curve(given, plain):
-        return np.stack([np.stack([(given or {}).get(method, plain)] * 2) for method in synthetic.METHODS])
+        rows = [np.broadcast_to((given or {}).get(method, plain), (3, count + 1)) * NOISE for method in METHODS]
+        return ("network", "ranked_by", "ranking", "step"), np.stack([np.stack(rows, 1)] * 2, 2)
 
-    variables = {
-        "loss": (("ranked_by", "ranking", "step"), curve(loss, 0.1 + steps / count)),
-        "accuracy": (("ranked_by", "ranking", "step"), curve(accuracy, 1 - steps / count)),
-        "order": (over, orders),
-        "layer": (over, layer[orders]),
-        **{name: (over, np.ones(shape)) for name in ("predicted", "change", "best", "best_change", "is_best")},
-    }
+    variables = {"loss": curve(loss, 0.1 + steps / count), "accuracy": curve(accuracy, 1 - steps / count)}
     variables["test_accuracy"] = variables["accuracy"]
-    coords = {"ranked_by": list(synthetic.METHODS), "ranking": list(synthetic.RANKINGS)}
-    attrs = {"criterion": "squared_error", "unit": "squared units", "accuracy": 1.0, "sizes": [4, *sizes, 3]}
-    return Network(key, attrs, xr.Dataset(variables, coords=coords))
+    plain = {name: np.ones(orders.shape) for name in ("predicted", "change", "best", "best_change", "is_best")}
+    variables |= {name: (over, numbers.get(name, values)) for name, values in plain.items()} | {"order": (over, orders)}
+    coords = {"network": range(3), "ranked_by": list(METHODS), "ranking": list(synthetic.RANKINGS)}
+    attrs = {"criterion": "squared_error", "unit": "squared units", "sizes": [4, *sizes, 3]}
+    coords["layer"] = ("node", layer)
+    return Network(key, xr.Dataset(attrs=attrs), xr.Dataset(variables, coords=coords))
+
+
+def results(networks, task="digits", **parts):
+    empty = dict(surfaces={}, pairs={}, pair_summaries={}, gaps=None, retraining=None, retrained=None)
+    return Results(xr.Dataset(attrs={"name": task}), networks, **(empty | parts))
 
 
 def both(**options):
-    return {key: network(key=key, **options) for key in ("1", "2")}
+    return results({key: network(key=key, **options) for key in ("1", "2")})
 
 
 def falling_after(count):
@@ -47,7 +55,9 @@ def falling_after(count):
     return np.where(count >= STEP, 1.0, 0.2)
 
 
-PLAIN = 0.1 + STEP / NODES
+def apart(one, other):
+    """Curves of three networks, the last of which is unlike the others."""
+    return np.stack([one, one, other])
 
 
 @pytest.mark.parametrize(
@@ -55,69 +65,80 @@ PLAIN = 0.1 + STEP / NODES
     [
         (PLAIN - 0.05, HOLDS),
         (PLAIN + 0.05, FAILS),
-        (PLAIN + np.where(STEP < 15, -0.05, 0.05), PARTLY),
+        (PLAIN + np.where(STEP < 30, -0.05, 0.05), PARTLY),
+        (apart(PLAIN - 0.05, PLAIN + 0.05), UNDECIDED),
         (PLAIN, NOT_MEASURED),
     ],
 )
 def test_second_order_over_first(second, verdict):
-    assert claims.second_over_first(both(loss={"second_order": second})).verdict == verdict
+    assert curves.second_over_first(both(loss={"second_order": second})).verdict == verdict
 
 
-def test_two_networks_that_disagree_hold_partly():
-    networks = {"1": network(loss={"second_order": PLAIN - 0.05}), "2": network(loss={"second_order": PLAIN + 0.05})}
-    claim = claims.second_over_first(networks)
-    assert claim.verdict == PARTLY and claim.cases == {"1": HOLDS, "2": FAILS}
-    assert claim.values["1"]["share"] == 1 and claim.values["2"]["share"] == 0
+def test_one_network_decides_nothing():
+    one = network(loss={"second_order": PLAIN - 0.05})
+    alone = Network("1", one.data, one.paths.isel(network=[0]))
+    assert curves.second_over_first(results({"1": alone})).verdict == UNDECIDED
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(0.4, HOLDS), (0.7, PARTLY), (1.0, FAILS), (1.3, FAILS)])
-def test_brute_force_far_better(factor, verdict):
-    found = claims.brute_force(both(loss={"brute_force": factor * PLAIN}))
-    assert found.verdict == verdict and found.values["1"]["ratio"] == pytest.approx(factor)
+def test_two_kinds_that_disagree_hold_partly():
+    kinds = {"1": network(loss={"second_order": PLAIN - 0.05}), "2": network(loss={"second_order": PLAIN + 0.05})}
+    kinds["2"] = Network("2", kinds["2"].data, kinds["2"].paths)
+    claim = curves.second_over_first(results(kinds))
+    assert claim.verdict == PARTLY and claim.cases == {"1 layer": HOLDS, "2 layers": FAILS}
+    assert claim.values["1 layer"]["found"].mean == 1 and claim.values["2 layers"]["found"].mean == 0
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "verdict"),
+    ("late", "verdict"), [(np.where(STEP <= 20, 0.05, -0.05), HOLDS), (-0.05, PARTLY), (0.05, PARTLY)]
+)
+def test_second_order_but_for_the_first_20(late, verdict):
+    claim = curves.second_later(both(loss={"second_order": PLAIN + late}))
+    assert claim.verdict == verdict and len(claim.cases) == 2
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.4, HOLDS), (0.7, PARTLY), (1.3, FAILS)])
+def test_brute_force_far_better(factor, verdict):
+    found = curves.brute_force(both(loss={"brute_force": factor * PLAIN}))
+    assert found.verdict == verdict and found.values["1 layer"]["found"].mean == pytest.approx(factor)
+    deep = results({"1": network(), "3": network(loss={"brute_force": factor * PLAIN}, key="3")})
+    assert curves.brute_force_elsewhere(deep).cases == {"3 layers": verdict}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "task", "verdict"),
     [
-        (falling_after(8), HOLDS),  # 8 of 20 are 40 %
-        (falling_after(20), HOLDS),
-        (np.minimum(falling_after(10), 1 - 0.03 * (STEP > 2)), PARTLY),
-        (falling_after(7), FAILS),
+        (falling_after(18), "digits", HOLDS),
+        (falling_after(40), "digits", HOLDS),
+        (apart(falling_after(18), falling_after(12)), "digits", UNDECIDED),
+        (falling_after(12), "digits", NOT_COMPARABLE),
+        (falling_after(12), "mnist", FAILS),
     ],
 )
-def test_how_many_nodes_can_go(accuracy, verdict):
-    assert claims.removable(both(accuracy={"brute_force": accuracy})).verdict == verdict
+def test_how_many_nodes_can_go(accuracy, task, verdict):
+    kinds = both(accuracy={"brute_force": accuracy}).networks
+    assert curves.removable(results(kinds, task)).verdict == verdict
 
 
-def test_error_before_accuracy_and_after_it():
-    late = dict.fromkeys(synthetic.METHODS, falling_after(10))
-    assert claims.error_first(both(accuracy=late)).verdict == HOLDS
-    found = claims.error_first(both())  # the error has doubled after 3 removals, the accuracy fallen after 1
-    assert found.verdict == FAILS and found.values["1"]["fallen first_order"] == 1
-    assert claims.error_first(both(accuracy={"brute_force": falling_after(10)})).verdict == PARTLY
-    never = dict.fromkeys(synthetic.METHODS, np.ones(NODES + 1))
-    assert claims.error_first(both(accuracy=never)).values["1"]["fallen first_order"] == np.inf
+@pytest.mark.parametrize(("more", "verdict"), [(0.1, HOLDS), (-0.05, FAILS), (0, UNDECIDED)])
+def test_two_layers_are_harder(more, verdict):
+    kinds = {"1": network(), "2": network(loss=dict.fromkeys(METHODS, PLAIN + more), key="2")}
+    claim = curves.harder(results(kinds))
+    assert claim.verdict == verdict and len(claim.cases) == 6
 
 
 def test_the_error_as_a_proxy_and_as_none():
-    assert claims.proxy(both()).verdict == HOLDS
+    assert curves.proxy(both()).verdict == HOLDS
     swinging = np.where(STEP % 2 == 0, 1.0, 0.2)
-    assert claims.proxy(both(accuracy={"first_order": swinging})).verdict == FAILS
+    assert curves.proxy(both(accuracy={"first_order": swinging})).verdict == FAILS
     rough = 1 - STEP / NODES + 0.3 * (-1.0) ** STEP
-    assert claims.proxy(both(accuracy={"first_order": rough})).verdict == PARTLY
+    assert curves.proxy(both(accuracy={"first_order": rough})).verdict == PARTLY
 
 
 def test_which_signal_is_the_clearer_one():
-    rough = dict.fromkeys(synthetic.METHODS, PLAIN + 0.1 * (-1.0) ** STEP)
-    assert claims.clearer(both(loss=rough)).verdict == HOLDS
-    shaken = dict.fromkeys(synthetic.METHODS, 1 - STEP / NODES + 0.1 * (-1.0) ** STEP)
-    assert claims.clearer(both(accuracy=shaken)).verdict == FAILS
-    assert (
-        claims.clearer(
-            both(loss={"brute_force": rough["brute_force"]}, accuracy={"first_order": shaken["first_order"]})
-        ).verdict
-        == PARTLY
-    )
+    rough = dict.fromkeys(METHODS, PLAIN + 0.1 * (-1.0) ** STEP)
+    assert curves.clearer(both(loss=rough)).verdict == HOLDS
+    shaken = dict.fromkeys(METHODS, 1 - STEP / NODES + 0.1 * (-1.0) ** STEP)
+    assert curves.clearer(both(accuracy=shaken)).verdict == FAILS
 
 
 IN_TURN = np.arange(NODES).reshape(2, -1).T.ravel()
@@ -125,83 +146,107 @@ OUTER_FIRST = np.arange(NODES)[::-1]
 
 
 @pytest.mark.parametrize(
-    ("order", "verdict"),
+    ("order", "taylor", "brute"),
     [
-        ({}, FAILS),  # all of the first layer first
-        (dict.fromkeys(claims.TAYLOR, IN_TURN), HOLDS),
-        ({"first_order": IN_TURN}, PARTLY),
+        ({}, FAILS, FAILS),  # all of the first layer first
+        (dict.fromkeys(METHODS, IN_TURN), HOLDS, UNDECIDED),  # as many of each among the first quarter
+        ({"first_order": IN_TURN, "brute_force": OUTER_FIRST}, PARTLY, HOLDS),
     ],
 )
-def test_preference_of_the_taylor_methods(order, verdict):
-    assert claims.taylor_layers({"2": network(sizes=(10, 10), order=order)}).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("order", "sizes", "verdict"),
-    [
-        (OUTER_FIRST, (10, 10), HOLDS),
-        (IN_TURN, (10, 10), FAILS),
-        (np.arange(NODES), (10, 10), FAILS),
-        # 3 of the first 10 are of an outer layer of 3 nodes among 40: more than chance, and less than half
-        (np.array([37, 38, 39, *range(37)]), (37, 3), PARTLY),
-    ],
-)
-def test_the_outer_layer_first(order, sizes, verdict):
-    assert claims.outer_layer({"2": network(sizes=sizes, order={"brute_force": order})}).verdict == verdict
+def test_which_layer_goes_first(order, taylor, brute):
+    kinds = results({"1": network(), "2": network(sizes=(20, 20), order=order, key="2")})
+    assert choices.taylor_layers(kinds).verdict == taylor and choices.outer_layer(kinds).verdict == brute
 
 
 @pytest.mark.parametrize(
     ("counts", "verdict", "correlation"),
-    [((12, 9, 5), HOLDS, -1), ((12, 5, 9), PARTLY, -0.5), ((5, 9, 12), FAILS, 1), ((9, 9, 9), FAILS, 0)],
+    [((12, 9, 5), HOLDS, -1), ((5, 9, 12), FAILS, 1), ((9, 9, 9), UNDECIDED, 0)],
 )
 def test_deeper_is_harder(counts, verdict, correlation):
-    networks = {
-        str(depth): network(accuracy={"brute_force": falling_after(count)}, key=str(depth))
-        for depth, count in enumerate(counts, start=1)
+    kinds = {
+        str(depth): network(accuracy={"brute_force": falling_after(count)}, sizes=sizes, key=str(depth))
+        for depth, (count, sizes) in enumerate(zip(counts, [(40,), (20, 20), (20, 10, 10)], strict=True), start=1)
     }
-    claim = claims.deeper(networks)
-    assert claim.verdict == verdict and claim.measured.mean == pytest.approx(correlation)
+    claim = curves.deeper(results(kinds))
+    assert claim.verdict == verdict and claim.values["all depths"]["found"].mean == pytest.approx(correlation)
 
 
 @pytest.mark.parametrize(("first", "second", "verdict"), [(1, 0, HOLDS), (1, 10, PARTLY), (10, 10, FAILS)])
 def test_failing_beyond_one_layer(first, second, verdict):
     accuracy = {"first_order": falling_after(first), "second_order": falling_after(second)}
-    sizes = {"1": (20,), "2": (10, 10), "3": (8, 6, 6)}
-    found = claims.taylor_beyond({key: network(None, accuracy, one, key=key) for key, one in sizes.items()})
-    assert found.verdict == verdict and set(found.cases) == {"2", "3"}
+    sizes = {"1": (40,), "2": (20, 20), "3": (20, 10, 10)}
+    kinds = {key: network(None, accuracy, one, key=key) for key, one in sizes.items()}
+    found = curves.taylor_beyond(results(kinds))
+    assert found.verdict == verdict and len(found.cases) == 4
 
 
 def test_superior_in_a_single_pass():
-    assert claims.single_pass(both()).verdict == HOLDS
-    assert claims.single_pass(both(loss={"brute_force": PLAIN - 0.05})).verdict == FAILS
-    mostly = PLAIN + np.where(STEP < 17, -0.05, 0.05)
-    assert claims.single_pass(both(loss={"first_order": mostly})).verdict == PARTLY
+    assert curves.single_pass(both()).verdict == HOLDS
+    assert curves.single_pass(both(loss={"brute_force": PLAIN - 0.05})).verdict == FAILS
+    mostly = PLAIN + np.where(STEP < 34, -0.05, 0.05)
+    assert curves.single_pass(both(loss={"first_order": mostly})).verdict == PARTLY
 
 
-@pytest.mark.parametrize(("nodes", "verdict"), [(10, HOLDS), (9, PARTLY), (2, FAILS)])
-def test_nodes_that_cancel(nodes, verdict):
-    summary = PairSummary(190, 20, 30, nodes, 0.5, 0.1, 0.1, 0.5, 0.5)
-    assert claims.cancelling({"1": summary}).verdict == verdict
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(np.where(STEP > 36, 1.0, 0.1), HOLDS), (PLAIN, FAILS), ((STEP / NODES) ** 10 + 0.1, PARTLY)]
+)
+def test_flat_until_late(loss, verdict):
+    assert curves.flat(both(loss={"brute_force": loss})).verdict == verdict
+
+
+@pytest.mark.parametrize(("second", "accurate", "convex"), [(0.05, HOLDS, HOLDS), (-0.4, FAILS, FAILS)])
+def test_error_surfaces(second, accurate, convex):
+    """Parabolas with a slope of -1 and a small or large, positive or negative, second derivative."""
+    gain = np.array([0.0, 0.5, 1.0])
+    tangent = 1 - (gain - 1)
+    parabola = tangent + second * (gain - 1) ** 2
+    shape = (3, 3, 2, 3)
+    values = {"loss": parabola, "first_order": tangent, "second_order": parabola}
+    dims = ("network", "ranked_by", "removed", "gain")
+    data = xr.Dataset(
+        {name: (dims, np.broadcast_to(one, shape)) for name, one in values.items()},
+        {"ranked_by": list(METHODS), "gain": gain},
+    )
+    kinds = results({"1": network()}, surfaces={"1": data})
+    assert choices.accurate(kinds).verdict == accurate and choices.convexity(kinds).verdict == convex
+
+
+def test_choices_of_the_first_order():
+    best = np.zeros((3, 3, 2, NODES))
+    best[:, 0], best[:, 2] = 1, 1
+    kinds = results({"1": network(is_best=best)})
+    assert choices.poor_choices(kinds).verdict == HOLDS and choices.closer(kinds).verdict == HOLDS
+    assert choices.poor_choices(both()).verdict == FAILS and choices.closer(both()).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("share", "cancel", "spread"), [(0.6, HOLDS, HOLDS), (0.3, PARTLY, PARTLY), (0.05, FAILS, FAILS)]
+)
+def test_nodes_that_cancel_and_uneven_ones(share, cancel, spread):
+    summary = xr.Dataset({name: ("network", [share] * 3) for name in ("cancelling", "concentrated")})
+    kinds = results({"1": network()}, pair_summaries={"1": summary})
+    assert choices.cancelling(kinds).verdict == cancel and choices.uneven(kinds).verdict == spread
 
 
 @pytest.mark.parametrize(
     ("turned", "left", "verdict"), [(True, 0.1, HOLDS), (False, 1.0, FAILS), (False, 0.1, PARTLY), (True, 1.0, PARTLY)]
 )
 def test_ranks_and_retraining(turned, left, verdict):
-    apart = np.array([[0.0], [-0.05], [-0.1]]) * (STEP > 0) * (STEP < NODES)
+    lower = np.array([[0.0], [-0.05], [-0.1]]) * (STEP > 0) * (STEP < NODES)
     line = 1 - STEP / NODES
-    values = np.stack([line + apart, line + left * (apart[::-1] if turned else apart)], axis=1)
+    values = np.stack([line + lower, line + left * (lower[::-1] if turned else lower)])
     data = xr.Dataset(
-        {"test_accuracy": (("ranked_by", "every", "step"), values)},
-        coords={"ranked_by": list(synthetic.METHODS), "every": [0, 5]},
+        {"test_accuracy": (("network", "every", "ranked_by", "step"), np.stack([values] * 3))},
+        coords={"network": range(3), "ranked_by": list(METHODS), "every": [0, 5]},
     )
-    assert claims.retraining(retraining_summary(data)).verdict == verdict
-    assert claims.retraining(None).verdict == NOT_MEASURED
+    kinds = results({"1": network()}, retrained=retraining_summary(data))
+    assert choices.retraining(kinds).verdict == verdict
+    assert choices.retraining(both()).verdict == NOT_MEASURED
 
 
 def test_what_was_not_measured_is_not_judged():
-    found = claims.all_claims({"1": network()}, {}, None)
+    found = all_claims(results({"1": network()}))
     missing = {name for name, claim in found.items() if claim.verdict == NOT_MEASURED}
-    assert {"taylor_layers", "outer_layer", "deeper", "taylor_beyond", "cancelling", "retraining"} < missing
+    assert {"taylor_layers", "outer_layer", "deeper", "taylor_beyond", "cancelling", "retraining", "greedy"} < missing
     assert "single_pass" not in missing and "proxy" not in missing
-    assert len(found) == 13 and all(claim.statement.rule for claim in found.values())
+    assert all(claim.statement.rule for claim in found.values())

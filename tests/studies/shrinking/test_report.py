@@ -5,13 +5,15 @@ import re
 import matplotlib as mpl
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis import runs
 from analysis.figures import style
 from analysis.runs import Run
-from sweeps.studies.shrinking import claims, numbers, report
+from sweeps.studies.shrinking import numbers, report
+from sweeps.studies.shrinking.claims import all_claims
 from sweeps.studies.shrinking.figures import layers, pairs, removal, surfaces
 from sweeps.studies.shrinking.measures import measure
 from sweeps.studies.shrinking.measures.layers import left
@@ -43,13 +45,9 @@ def results(written):
     return measure(runs.open_run(written))
 
 
-def judged(results):
-    return claims.all_claims(results.networks, results.pair_summaries, results.retrained)
-
-
 @pytest.fixture(scope="module")
 def n(results):
-    return numbers.make(results, judged(results))
+    return numbers.make(results, all_claims(results))
 
 
 def page_of(folder):
@@ -70,11 +68,11 @@ def test_every_file_is_written_and_every_figure_stands_on_the_page(written):
 def test_the_page_has_every_claim_with_its_verdict_and_no_gaps(written, results):
     page = page_of(written)
     shown = re.findall(r'id="claim-(\w+)">\s*<h3>.*?<span class="verdict [\w-]+">([\w ]+)</span>', page)
-    assert dict(shown) == {name: claim.verdict for name, claim in judged(results).items()}
+    assert dict(shown) == {name: claim.verdict for name, claim in all_claims(results).items()}
     text = re.sub(r"<[^>]+>", " ", page)
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]", text)
     assert not re.search(r"\b1 (removals|nodes|epochs)\b|never removals", text)
-    assert "arXiv 2412.00143" in text and "one trained network of each kind" in text
+    assert "arXiv 2412.00143" in text and "2 trained networks of each kind" in text
     assert page.index('id="figure-pairs_1"') < page.index('<details class="section"') < page.index("claim-proxy")
 
 
@@ -85,36 +83,36 @@ def test_macros_are_distinct_and_hold_letters_only(written):
     assert "shrinkingClaimBruteForce" in names and "shrinkingOneLayersLoss" in names
 
 
-def test_numbers_are_those_of_the_store(n, tree):
-    paths, network = tree["paths/1"].to_dataset(), tree["networks/1"].attrs
+def test_numbers_are_those_of_the_store(n, results, tree):
+    paths, network = tree["paths/1"].to_dataset(), tree["networks/1"].to_dataset()
     one = paths.sel({"ranked_by": "brute_force", "ranking": "reranked"})
-    assert n("1 layers accuracy").value == network["accuracy"] and n("1 layers published accuracy").value == 0.998
+    assert n.networks.value == 2 and n("1 layers published accuracy").value == 0.998
+    assert n("1 layers accuracy").value == pytest.approx(network["accuracy"].values.mean())
     assert not n.accuracies_as_published.value
-    assert n("1 layers lowest loss").value == one["loss"].values.min()
-    assert n("1 layers lowest step").value == one["loss"].values.argmin()
-    kept = (one["accuracy"].values >= one["accuracy"].values[0] - 0.01 - 1e-9).tolist()
-    assert n("1 layers reranked brute_force removable", drop=0.01).value == [*kept, False].index(False) - 1
-    accuracies = [tree[f"networks/{key}"].attrs["accuracy"] for key in ("1", "2", "3")]
-    assert (n.least_accuracy.value, n.most_accuracy.value) == (min(accuracies), max(accuracies))
-    assert n.layer_orders.value == 6 and n.layer_orders_by_chance.value == pytest.approx(0.3)
-    assert n.small_masks.value == 64 and n.small_sizes.value == 5
+    assert n("1 layers lowest loss").value == pytest.approx(one["loss"].values.min(axis=1).mean())
+    counts = []
+    for accuracy in one["accuracy"].values:
+        kept = (accuracy >= accuracy[0] - 0.01 - 1e-9).tolist()
+        counts.append([*kept, False].index(False) - 1)
+    removable = n("1 layers reranked brute_force removable", drop=0.01)
+    half = 12.706 * abs(counts[0] - counts[1]) / 2  # t with one degree of freedom
+    assert removable.value == np.mean(counts) and removable.interval.half == pytest.approx(half, rel=1e-4)
+    accuracies = [tree[f"networks/{key}"]["accuracy"].values.mean() for key in ("1", "2", "3")]
+    assert (n.least_accuracy.value, n.most_accuracy.value) == pytest.approx((min(accuracies), max(accuracies)))
+    assert n.small_masks.value == 16 and n.small_sizes.value == 3
     assert n.retraining_every.value == 2 and n.retraining_epochs.value == 1
-    assert n.claims.value == 13 and n.claim_second_over_first.value == judged_verdict(n)
-
-
-def judged_verdict(n):
-    shares = [n(f"{depth} layers second_over_first share").value for depth in (1, 2)]
-    verdicts = ["holds" if share >= 0.9 else "does not hold" if share <= 0.5 else "holds partly" for share in shares]
-    return verdicts[0] if len(set(verdicts)) == 1 else "holds partly"
+    claims = all_claims(results)
+    assert n.claims.value == len(claims) and n.claim_second_over_first.value == claims["second_over_first"].verdict
 
 
 def test_predictions_that_miss_by_a_known_share(results):
     data = results.surfaces["1"].copy(deep=True)
     off, on = (data["loss"].sel(gain=gain, method="nearest", drop=True) for gain in (0, 1))
-    change = off - on
-    data["first_order"] = data["loss"] + 0.3 * change
+    data["first_order"] = data["loss"] + 0.3 * (off - on)
     data["second_order"] = data["loss"]
-    assert numbers.missed(data) == {"first_order": pytest.approx(0.3), "second_order": 0}
+    found = numbers.missed(data)
+    assert found["first_order"].mean == pytest.approx(0.3) and found["second_order"].mean == 0
+    assert found["first_order"].half == pytest.approx(0, abs=1e-9)
 
 
 def blank(figure, folder, name):
@@ -132,14 +130,15 @@ def test_the_least_store_gives_a_page(tmp_path, monkeypatch):
         *("removal_1", "choices", "surfaces_1", "pairs_1", "predictions_1", "changes")
     ]
     assert "not measured" in page and "This run has no retraining." in page
+    assert "one trained network of each kind" in page and "no claim is decided" in page
     assert not re.search(r"\bnan\b|\bNone\b", page)
 
 
 def test_an_accuracy_like_the_published_one_is_one(tmp_path):
     tree = synthetic.make_tree(whole=False)
-    tree["networks/1"].attrs["accuracy"] = 0.9981
+    tree["networks/1/accuracy"] = xr.DataArray([0.9981], dims="network")
     results = measure(Run(tmp_path, tree, "shrinking", "command", "1 CPU device", {}, {}, {}))
-    assert numbers.make(results, judged(results)).accuracies_as_published.value
+    assert numbers.make(results, all_claims(results)).accuracies_as_published.value
 
 
 def test_a_run_without_paths_is_refused(tmp_path):
@@ -151,7 +150,7 @@ def test_a_run_without_paths_is_refused(tmp_path):
 
 def test_figures_draw_into_given_axes_and_leave_no_trace(tree):
     before = dict(mpl.rcParams)
-    paths, found = tree["paths/2"].to_dataset(), tree["surfaces/1"].to_dataset()
+    paths, found = tree["paths/2"].to_dataset(), tree["surfaces/1"].to_dataset().isel(network=0)
     for draw in (
         lambda ax=None: removal.curve(paths, "loss", label="squared error (squared units)", ax=ax),
         lambda ax=None: surfaces.surface(found, "first_order", logarithmic=True, ax=ax),
@@ -167,9 +166,11 @@ def test_curves_hold_the_numbers_of_the_store(tree):
     paths = tree["paths/1"].to_dataset()
     ax = removal.curve(paths, "accuracy", "single_pass")
     assert [line.get_label() for line in ax.lines] == ["brute force", "first order", "second order", "random"]
-    np.testing.assert_array_equal(
-        ax.lines[3].get_ydata(), paths["accuracy"].sel({"ranked_by": "random", "ranking": "single_pass"})
-    )
+    values = paths["accuracy"].sel({"ranked_by": "random", "ranking": "single_pass"}).mean("network")
+    np.testing.assert_allclose(ax.lines[3].get_ydata(), values)
+    # Told apart without colour, and each with its interval.
+    assert len({str(line.get_linestyle()) + str(line._unscaled_dash_pattern) for line in ax.lines}) == 4
+    assert len(ax.collections) == 4
 
 
 def test_alike_nodes_stand_together_within_their_layers():

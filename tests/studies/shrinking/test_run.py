@@ -1,9 +1,12 @@
 """The shrinking study: what it writes, and that its parts say the same of one network."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import sweeps
+from analysis import perceptron
 from sweeps import ranking, tasks
 from sweeps.studies.shrinking import run as shrinking
 from sweeps.studies.shrinking.names import METHODS
@@ -12,6 +15,7 @@ from sweeps.studies.shrinking.settings import Shrinking
 
 SMALLEST = Shrinking(
     nodes=4,
+    networks=2,
     layers=(1,),
     small_nodes=4,
     comparison=("magnitude",),
@@ -39,40 +43,57 @@ def run(few, tmp_path_factory):
 
 def test_paths(run):
     data = run.read("paths/1")
-    assert data.loss.dims == ("ranked_by", "ranking", "step") and data.sizes["step"] == 5
+    assert data.loss.dims == ("network", "ranked_by", "ranking", "step") and data.sizes["step"] == 5
     assert list(data.ranked_by.values) == ["brute_force", "first_order", "second_order", "random", "magnitude"]
     assert list(data.ranking.values) == ["single_pass", "reranked"]
     np.testing.assert_array_equal(np.sort(data.order, axis=-1), np.broadcast_to(np.arange(4), data.order.shape))
     np.testing.assert_allclose(data.change, np.diff(data.loss, axis=-1), rtol=0, atol=1e-5)
-    network = run.read("networks/1").attrs
-    np.testing.assert_allclose(data.loss[..., 0], network["loss"], rtol=1e-5)
-    np.testing.assert_allclose(data.accuracy[..., 0], network["accuracy"])
-    np.testing.assert_allclose(data.test_accuracy[..., 0], network["test_accuracy"])
-    # With every node off all methods have come to the same network.
-    np.testing.assert_allclose(data.loss[..., -1], data.loss[0, 0, -1], rtol=1e-5)
+    network = run.read("networks/1")
+    for name in ("loss", "accuracy", "test_accuracy"):
+        start = np.broadcast_to(network[name].values[:, None, None], data[name].shape[:-1])
+        np.testing.assert_allclose(data[name][..., 0], start, rtol=1e-5)
+    # With every node off all methods have come to the same network, each seed to its own.
+    last = data.loss[..., -1]
+    np.testing.assert_allclose(last, np.broadcast_to(last[:, :1, :1], last.shape), rtol=1e-5)
+    assert abs(last[0, 0, 0] - last[1, 0, 0]) > 1e-6
     assert data.is_best.sel({"ranked_by": "brute_force", "ranking": "reranked"}).all()
+
+
+def test_numbers_of_the_stored_weights(run):
+    """Loss and accuracy along a path, recomputed from what the store keeps, with NumPy alone."""
+    networks, task = run.read("networks/1"), run.read("task")
+    one = run.read("paths/1").sel({"ranked_by": "second_order", "ranking": "reranked"})
+    for index in range(2):
+        network = perceptron.from_dataset(networks.isel(network=index))
+        for step in (0, 2):
+            gates = np.ones(4)
+            gates[one.order[index, :step].values] = 0
+            outputs = perceptron.outputs(network, task.train_inputs.values, gates)
+            labels = task.train_targets.values
+            loss = np.square(outputs - np.eye(10)[labels]).sum(axis=1).mean()
+            assert float(one.loss[index, step]) == pytest.approx(loss, rel=1e-5)
+            assert float(one.accuracy[index, step]) == pytest.approx(np.mean(outputs.argmax(axis=1) == labels))
 
 
 def test_surfaces_begin_at_the_loss_of_their_path_and_end_where_the_node_is_off(run):
     paths, surfaces = run.read("paths/1"), run.read("surfaces/1")
     for method in METHODS:
-        loss = paths.loss.sel({"ranked_by": method, "ranking": "reranked"})
-        names = paths.name.sel({"ranked_by": method, "ranking": "reranked"})
+        path = paths.sel({"ranked_by": method, "ranking": "reranked"})
         for removed in surfaces.removed.values:
             curve = surfaces.sel({"ranked_by": method, "removed": removed})
             for gain, step in ((1, removed), (0, removed + 1)):
                 nearest = np.abs(curve.gain.values - gain).argmin()
-                np.testing.assert_allclose(curve.loss[nearest], loss.sel(step=step), rtol=1e-5)
-            assert curve.name == names.sel(removal=removed + 1)
+                np.testing.assert_allclose(curve.loss[:, nearest], path.loss.sel(step=step), rtol=1e-5)
+            np.testing.assert_array_equal(curve.node, path.order.sel(removal=removed + 1))
 
 
-def test_the_hypercube_holds_the_paths_of_the_small_network(run):
+def test_the_hypercube_holds_the_paths_of_the_small_networks(run):
     cube, paths = run.read("sweeps/hypercube"), run.read("paths/small")
     weights = 2 ** np.arange(4)
-    for method in METHODS:
-        path = paths.sel({"ranked_by": method, "ranking": "reranked"})
+    for index, method in itertools.product(range(2), METHODS):
+        path = paths.sel({"network": index, "ranked_by": method, "ranking": "reranked"})
         masks = ranking.masks_along(path.order.values)
-        np.testing.assert_allclose(cube.loss.values[(masks @ weights).astype(int)], path.loss, rtol=1e-4)
+        np.testing.assert_allclose(cube.loss.values[index][(masks @ weights).astype(int)], path.loss, rtol=1e-4)
 
 
 def test_retraining(run):
@@ -81,17 +102,17 @@ def test_retraining(run):
     for name in KEPT:
         plain = paths[name].sel({"ranking": "reranked", "ranked_by": list(data.ranked_by.values)})
         np.testing.assert_array_equal(data[name].sel(every=0), plain)
-        # Nothing is trained before the third removal.
-        np.testing.assert_allclose(data[name].sel(every=3)[:, :3], plain[:, :3], rtol=1e-5)
-    assert (data.loss.sel(every=3)[:, 3] < data.loss.sel(every=0)[:, 3]).all()
+        # Nothing is trained before the third removal: the walk of many networks chooses as each alone.
+        np.testing.assert_allclose(data[name].sel(every=3)[..., :3], plain[..., :3], rtol=1e-5)
+    assert (data.loss.sel(every=3)[..., 3] < data.loss.sel(every=0)[..., 3]).all()
 
 
 def test_pairs(run):
     data = run.read("pairs/1")
-    np.testing.assert_allclose(data.interaction, data.interaction.values.T)
-    np.testing.assert_allclose(np.diag(data.correlation), 1)
+    np.testing.assert_allclose(data.interaction, data.interaction.values.swapaxes(1, 2))
+    np.testing.assert_allclose(np.diagonal(data.correlation, axis1=1, axis2=2), 1)
     path = run.read("paths/1").sel({"ranked_by": "brute_force", "ranking": "single_pass"})
-    np.testing.assert_allclose(data.change[path.order.values], path.predicted)
+    np.testing.assert_allclose(np.take_along_axis(data.change.values, path.order.values, 1), path.predicted)
 
 
 @pytest.mark.parametrize(

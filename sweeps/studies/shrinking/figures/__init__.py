@@ -6,8 +6,13 @@ from analysis.figures import style
 from sweeps.studies.shrinking.figures import choices, layers, networks, pairs, removal, surfaces
 from sweeps.studies.shrinking.measures import Network, Results
 from sweeps.studies.shrinking.measures.layers import left
+from sweeps.studies.shrinking.names import METHODS
 
 __all__ = ["choices", "draw", "layers", "networks", "pairs", "removal", "surfaces"]
+
+
+#: The network of a kind that is drawn where a picture holds only one.
+SHOWN = 0
 
 
 def draw(results: Results) -> dict[str, Figure]:
@@ -27,12 +32,16 @@ def draw(results: Results) -> dict[str, Figure]:
         f"removal_{network.key}": removal.overview(network.paths, _label(network))
         for network in (*results.paper, *results.others)
     }
-    drawn |= {"choices": choices.overview(one.paths, one.unit), "changes": choices.predictions(one.paths, one.unit)}
+    if others := [method for method in one.methods if method not in (*METHODS, "random")]:
+        drawn["criteria_1"] = removal.overview(one.paths, _label(one), ("brute_force", *others))
+    drawn["choices"] = choices.overview(one.paths, one.unit)
+    drawn["changes"] = choices.predictions(one.paths.isel(network=SHOWN), one.unit)
     for key, data in results.surfaces.items():
-        drawn[f"surfaces_{key}"] = surfaces.overview(data, _label(results.networks[key]))
-        drawn[f"predictions_{key}"] = surfaces.predictions(data, _label(results.networks[key]))
+        shown, label = data.isel(network=SHOWN), _label(results.networks[key])
+        drawn[f"surfaces_{key}"] = surfaces.overview(shown, label)
+        drawn[f"predictions_{key}"] = surfaces.predictions(shown, label)
     for key, data in results.pairs.items():
-        drawn[f"pairs_{key}"] = pairs.overview(data, results.networks[key].unit)
+        drawn[f"pairs_{key}"] = pairs.overview(data.isel(network=SHOWN), results.networks[key].unit)
     if "2" in results.networks:
         drawn["layers"] = layers.overview(left(results.networks["2"].paths))
     if len(results.depths) > 1:

@@ -3,6 +3,8 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -28,22 +30,22 @@ def overview(paths: xr.Dataset, unit: str) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Re-ranked. On the left the share, so far, of choices for which no removal was cheaper; on the right the
-        cumulative regret: what the removals so far cost more than the cheapest ones at each step would have. Its axis
-        is logarithmic: a line starts at the first regret.
+        Re-ranked, means over networks with their 95 % intervals. On the left the share, so far, of choices for which no
+        removal was cheaper; on the right the cumulative regret: what the removals so far cost more than the cheapest
+        ones at each step would have. Its axis is logarithmic: a line starts at the first regret.
     """
     data = choices(paths).sel(ranking="reranked")
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
-        for method in in_order(data["ranked_by"].values.tolist()):
-            one = data.sel({"ranked_by": method})
+        for method in [one for one in in_order(data["ranked_by"].values.tolist()) if one in (*METHODS, "random")]:
             for ax, name in zip(axes, ("share_best", "total_regret"), strict=True):
-                ax.plot(one["removal"], one[name], label=style.entry(method_name(method)), **looks.line(method))
+                one = data[name].sel({"ranked_by": method}, drop=True).drop_vars("ranking", errors="ignore")
+                curves.banded(ax, one, style.entry(method_name(method)), alpha=0.2, **looks.line(method))
         for ax in axes:
             looks.removed_axis(ax, data.sizes["removal"] + 1)
         curves.accuracy_axis(axes[0], "choices that are the best (%)")
         if (data["total_regret"] > 0).any():
-            axes[1].set_yscale("log")
+            axes[1].set_yscale("log", nonpositive="mask")
             curves.plain_powers(axes[1])
         axes[1].set_ylabel(f"cumulative regret ({style.as_is(unit)})")
         looks.legend(figure, axes[0])
@@ -57,7 +59,7 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
+        Removal paths of one network: `predicted` and `change` (ranked_by, ranking, removal).
     method, ranking : str
         Which path.
     linear : float
@@ -104,7 +106,7 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `predicted` and `change` (ranked_by, ranking, removal).
+        Removal paths of one network: `predicted` and `change` (ranked_by, ranking, removal).
     unit : str
         Unit of the loss.
 
@@ -127,6 +129,12 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
         # Beside the panel that is left out.
         axes[0].tick_params(labelbottom=True)
         axes[4].tick_params(labelleft=True)
+        shown = [ax for ax in axes if ax.get_visible()]
+        style.letter(shown)
+        shades = ScalarMappable(Normalize(0, paths.sizes["removal"] - 1), "cividis")
+        bar = figure.colorbar(shades, ax=list(axes), location="right", aspect=40, pad=0.015, fraction=0.03)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label("nodes removed before")
         figure.supxlabel(f"true change of the loss ({style.as_is(unit)})", fontsize=9)
         figure.supylabel(f"predicted change ({style.as_is(unit)})", fontsize=9)
     return figure

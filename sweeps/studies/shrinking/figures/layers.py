@@ -1,6 +1,5 @@
 """Which layer goes first: what is left of each against the nodes removed."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,22 +24,18 @@ def remaining(data: xr.Dataset, method: str, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A line for each layer; the grey band holds a layer of a random order with probability 0.95 at each step. Bands
-        of larger layers are narrower than this one, of the smallest layer.
+        A line for each layer, the mean over the networks with its 95 % interval; the grey line is the mean of random
+        orders.
     """
     names = [str(layer) for layer in data["layer"].values]
-    smallest = int(np.argmin(data["nodes"].values))
     step = data["step"].values
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
-        band = data.isel(layer=smallest)
-        ax.fill_between(
-            step, band["low"], band["high"], step="mid", color=style.LIGHT_GREY, alpha=0.7, linewidth=0, label="random"
-        )
+        ax.plot(step, 1 - step / step[-1], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), label="random order")
         for number, name in enumerate(names):
-            values = data["left"].sel({"ranked_by": method, "ranking": "reranked", "layer": name})
-            color = style.CYCLE[number % len(style.CYCLE)]
-            ax.plot(step, values, color=color, label=layer_name(name, names))
+            values = data["left"].sel({"ranked_by": method, "ranking": "reranked", "layer": name}, drop=True)
+            values = values.drop_vars(["ranking", "layer"], errors="ignore")
+            curves.banded(ax, values, layer_name(name, names), **looks.numbered(number))
         looks.removed_axis(ax, int(step[-1]))
         curves.accuracy_axis(ax, "left of the layer (%)")
     return ax
@@ -65,7 +60,7 @@ def overview(data: xr.Dataset) -> Figure:
             ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         handles, labels = axes[0].get_legend_handles_labels()
-        # The band comes last.
+        # The random order comes last.
         handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
         style.letter(axes)

@@ -20,16 +20,37 @@ _COLORS = {
 }
 
 
+#: Dashes tell the lines of one panel apart without their colour.
+DASHES: dict[str, Any] = {
+    "brute_force": "-",
+    "first_order": (0, (1.2, 1.0)),
+    "second_order": (0, (5, 1.5)),
+    "magnitude": (0, (5, 1.5)),
+    "activation": (0, (1.2, 1.0)),
+    "gradient": (0, (6, 1.5, 1.2, 1.5)),
+    "random": (0, (6, 1.5, 1.2, 1.5)),
+    "shapley": (0, (6, 1.5, 1.2, 1.5)),
+}
+
+
 def line(method: str) -> dict[str, Any]:
-    """Return the options of a method's line; those for comparison are thin and dotted."""
+    """Return the options of a method's line."""
     main = method in METHODS
-    dashes = (0, (5, 1.5)) if method == "second_order" else "-" if main else (0, (1.5, 1.2))
     return {
         "color": _COLORS.get(method, style.BLACK),
-        "linewidth": 1.3 if main else 0.8,
-        "linestyle": dashes,
+        "linewidth": 1.3 if main else 1.0,
+        "linestyle": DASHES.get(method, "-"),
         "zorder": 3 if main else 2,
     }
+
+
+#: Dashes of lines that are of no method.
+LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.0)), (0, (6, 1.5, 1.2, 1.5)), (0, (2.5, 1)))
+
+
+def numbered(number: int) -> dict[str, Any]:
+    """Return colour and dashes of a line that is of no method."""
+    return {"color": style.CYCLE[number % len(style.CYCLE)], "linestyle": LINES[number % len(LINES)]}
 
 
 def removed_axis(ax: Axes, nodes: int) -> None:

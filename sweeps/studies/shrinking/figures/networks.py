@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.figures import curves, style
 from sweeps.studies.shrinking.figures import looks
 from sweeps.studies.shrinking.measures.networks import Network
-from sweeps.studies.shrinking.names import in_order, method_name
+from sweeps.studies.shrinking.names import METHODS, in_order, method_name
 
 
 def optimum(data: xr.Dataset, label: str, gap_label: str) -> Figure:
@@ -20,7 +20,7 @@ def optimum(data: xr.Dataset, label: str, gap_label: str) -> Figure:
     Parameters
     ----------
     data : xarray.Dataset
-        What `measures.greedy_gaps` returns.
+        What `measures.optimum.greedy_gaps` returns.
     label, gap_label : str
         Labels of the axes of losses and of gaps, with their unit.
 
@@ -32,14 +32,17 @@ def optimum(data: xr.Dataset, label: str, gap_label: str) -> Figure:
     marker: dict[str, Any] = {"marker": "o", "markersize": 2.6}
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
-        axes[0].plot(step, data["best"], color=style.BLACK, linewidth=1.0, label="best mask of this size", zorder=4)
-        for method in in_order(data["ranked_by"].values.tolist()):
-            one = data.sel({"ranked_by": method, "ranking": "reranked"})
-            axes[0].plot(step, one["loss"], label=style.entry(method_name(method)), **looks.line(method), **marker)
-            axes[1].plot(step, one["gap"], **looks.line(method), **marker)
+        best: dict[str, Any] = {"color": style.BLACK, "linewidth": 0.9, "marker": "s", "markersize": 3.2, "zorder": 4}
+        curves.banded(axes[0], data["best"], "best mask of this size", alpha=0.15, **best)
+        chosen = [one for one in in_order(data["ranked_by"].values.tolist()) if one in METHODS]
+        for method in chosen:
+            one = data.sel({"ranked_by": method, "ranking": "reranked"}, drop=True)
+            label = style.entry(method_name(method))
+            curves.banded(axes[0], one["loss"], label, alpha=0.15, **looks.line(method), **marker)
+            curves.banded(axes[1], one["gap"], alpha=0.15, **looks.line(method), **marker)
         for ax in axes:
             looks.removed_axis(ax, int(step[-1]))
-        curves.loss_axis(axes[0], data["loss"], label)
+        curves.loss_axis(axes[0], data["loss"].mean("network"), label)
         axes[1].set_ylabel(gap_label)
         axes[1].set_ylim(bottom=0)
         looks.legend(figure, axes[0])
@@ -64,12 +67,11 @@ def depths(networks: Sequence[Network], label: str) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         losses = []
         for number, network in enumerate(networks):
-            one = network.paths.sel({"ranked_by": "brute_force", "ranking": "reranked"})
-            color = style.CYCLE[number % len(style.CYCLE)]
-            sizes = "-".join(map(str, network.hidden))
-            losses.append(one["loss"].values)
+            label = f"{network.name}: {'-'.join(map(str, network.hidden))}"
+            losses.append(network.curves("loss", "brute_force").mean("network").values)
             for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
-                ax.plot(one["step"], one[name], color=color, label=f"{network.name}: {sizes}")
+                values = network.curves(name, "brute_force").drop_vars(["ranked_by", "ranking"], errors="ignore")
+                curves.banded(ax, values, label, alpha=0.2, **looks.numbered(number))
         for ax in axes:
             looks.removed_axis(ax, max(network.nodes for network in networks))
         curves.loss_axis(axes[0], np.concatenate(losses), label)
@@ -85,18 +87,18 @@ def retraining(data: xr.Dataset) -> Figure:
     Parameters
     ----------
     data : xarray.Dataset
-        `test_accuracy` (ranked_by, every, step).
+        `test_accuracy` (network, every, ranked_by, step).
 
     Returns
     -------
     matplotlib.figure.Figure
-        Black without retraining; in colour after every so many removals.
+        Means over networks with their 95 % intervals: solid without retraining, dashed after every so many removals.
     """
     methods = in_order(data["ranked_by"].values.tolist())
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(methods), sharey=True)
         for method, ax in zip(methods, axes, strict=True):
-            _retrained(ax, data["test_accuracy"].sel({"ranked_by": method}))
+            _retrained(ax, data["test_accuracy"].sel({"ranked_by": method}, drop=True))
             ax.set_title(style.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         looks.legend(figure, axes[0])
@@ -105,13 +107,9 @@ def retraining(data: xr.Dataset) -> Figure:
 
 
 def _retrained(ax: Axes, accuracy: xr.DataArray) -> None:
-    colors = iter(style.CYCLE)
-    for every in sorted(int(one) for one in accuracy["every"].values):
-        values = accuracy.sel(every=every)
-        if every == 0:
-            ax.plot(values["step"], values, color=style.BLACK, linewidth=1.1, label="never retrained", zorder=3)
-        else:
-            label = "retrained after every " + ("removal" if every == 1 else f"{every} removals")
-            ax.plot(values["step"], values, color=next(colors, style.GREY), linewidth=1.1, label=label)
+    for number, every in enumerate(sorted(int(one) for one in accuracy["every"].values)):
+        after = "after every removal" if every == 1 else f"after every {every} removals"
+        label = f"retrained {after}" if every else "never retrained"
+        curves.banded(ax, accuracy.sel(every=every, drop=True), label, alpha=0.2, **looks.numbered(number))
     looks.removed_axis(ax, accuracy.sizes["step"] - 1)
     curves.accuracy_axis(ax, "test accuracy (%)")

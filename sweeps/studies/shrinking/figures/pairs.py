@@ -70,7 +70,7 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
     Parameters
     ----------
     pairs : xarray.Dataset
-        `correlation` and `interaction` (node, other), `change` (node,); the coordinate `layer` along `node`.
+        Of one network: `correlation` and `interaction` (node, other), `change` (node,); the coordinate `layer` (node,).
     unit : str
         Unit of the loss.
 
@@ -120,4 +120,5 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
         ]
         # Inside: above the axes it would push the matrices away from their colour bars.
         axes[2].legend(handles=entries, loc="upper left", handletextpad=0.2)
+        style.letter(axes)
     return figure

@@ -31,7 +31,7 @@ def surface(
     Parameters
     ----------
     surfaces : xarray.Dataset
-        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
+        Of one network: `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     method : str
         Which method chose.
     logarithmic : bool
@@ -88,7 +88,7 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
     Parameters
     ----------
     surfaces : xarray.Dataset
-        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
+        Of one network: `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     label : str
         Label of the axis of losses, with its unit.
 
@@ -135,7 +135,7 @@ def predictions(surfaces: xr.Dataset, label: str) -> Figure:
     Parameters
     ----------
     surfaces : xarray.Dataset
-        `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
+        Of one network: `loss`, `first_order` and `second_order` (ranked_by, removed, gain).
     label : str
         Label of the axis of losses, with its unit.
 
@@ -158,14 +158,15 @@ def predictions(surfaces: xr.Dataset, label: str) -> Figure:
                 ax.set_xlabel("gain")
         looks.legend(figure, axes[0])
         figure.supylabel(label, fontsize=9)
+        style.letter(axes)
     return figure
 
 
 def _prediction(ax: Axes, one: xr.Dataset) -> None:
     gain, loss = one["gain"].values, one["loss"].values
     ax.plot(gain, loss, color=style.BLACK, linewidth=1.3, label="measured")
-    ax.plot(gain, one["first_order"], color=style.VERMILLION, linewidth=1.0, linestyle=(0, (4, 2)), label="first order")
-    ax.plot(gain, one["second_order"], color=style.GREEN, linewidth=1.0, linestyle=(0, (4, 2)), label="second order")
+    for method in TAYLOR:
+        ax.plot(gain, one[method], **looks.line(method) | {"linewidth": 1.0}, label=method_name(method))
     _node_on(ax, gain)
     low, high = float(loss.min()), float(loss.max())
     room = 0.35 * (high - low) or 0.1 * abs(high) or 1.0

@@ -8,14 +8,14 @@ from analysis.errors import InputError
 from analysis.runs import Run
 from sweeps.studies.shrinking.measures.networks import Network
 from sweeps.studies.shrinking.measures.optimum import greedy_gaps
-from sweeps.studies.shrinking.measures.pairs import PairSummary, pair_summary
+from sweeps.studies.shrinking.measures.pairs import pair_summary
 from sweeps.studies.shrinking.measures.retraining import RetrainingSummary, retraining_summary
 from sweeps.studies.shrinking.names import PAPER
 
 
 @dataclass(frozen=True)
 class Results:
-    """Removal paths of several networks, and what was measured beside them.
+    """Removal paths of several kinds of networks, and what was measured beside them.
 
     Attributes
     ----------
@@ -25,9 +25,10 @@ class Results:
         By key, in the order of the page.
     surfaces, pairs : dict of str to xarray.Dataset
         By key of the network, of those of the paper.
-    pair_summaries : dict of str to PairSummary
+    pair_summaries : dict of str to xarray.Dataset
+        See `measures.pairs.pair_summary`.
     gaps : xarray.Dataset or None
-        Paths of the small network beside the best mask of every size; None where there is no small network.
+        Paths of the small networks beside the best mask of every size; None where there are none.
     retraining : xarray.Dataset or None
         None where nothing was retrained.
     retrained : RetrainingSummary or None
@@ -37,15 +38,19 @@ class Results:
     networks: dict[str, Network]
     surfaces: dict[str, xr.Dataset]
     pairs: dict[str, xr.Dataset]
-    pair_summaries: dict[str, PairSummary]
+    pair_summaries: dict[str, xr.Dataset]
     gaps: xr.Dataset | None
     retraining: xr.Dataset | None
     retrained: RetrainingSummary | None
 
     @property
     def paper(self) -> list[Network]:
-        """The networks that the paper reports on."""
+        """The kinds of networks that the paper reports on."""
         return [self.networks[key] for key in PAPER if key in self.networks]
+
+    def only(self, key: str) -> list[Network]:
+        """One kind of networks in a list, which is empty where the run has none."""
+        return [self.networks[key]] if key in self.networks else []
 
     @property
     def depths(self) -> list[Network]:
@@ -84,7 +89,7 @@ def measure(run: Run) -> Results:
     keys = [*sorted(filter(str.isdigit, inside), key=int), *sorted(key for key in inside if not key.isdigit())]
     if not keys:
         raise InputError(f"run must have removal paths in {run.folder}, got none")
-    networks = {key: Network(key, run.group(f"networks/{key}").attrs, run.group(f"paths/{key}")) for key in keys}
+    networks = {key: Network(key, run.group(f"networks/{key}"), run.group(f"paths/{key}")) for key in keys}
     surfaces, pairs = (
         {key: run.group(f"{name}/{key}") for key in sorted(_inside(run, name))} for name in ("surfaces", "pairs")
     )

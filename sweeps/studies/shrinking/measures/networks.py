@@ -1,46 +1,54 @@
-"""One network of the study: its paths and what they say."""
+"""One kind of networks of the study: their paths and what they say."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
+from analysis.intervals import Interval, interval
 from sweeps.studies.shrinking.measures.layers import preference
-from sweeps.studies.shrinking.measures.paths import DROPS, summary
+from sweeps.studies.shrinking.measures.paths import DROPS, Floats, summary
 from sweeps.studies.shrinking.names import macro_prefix, network_name
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network, its removal paths, and their numbers.
+    """Networks of one kind, which differ in the seed: their removal paths, and the numbers of these.
 
     Attributes
     ----------
     key : str
-        Number of its hidden layers, or "small", "cross_entropy", "regression".
-    attrs : dict
-        What the store says of it: sizes, criterion, unit, loss, accuracy, ...
-    paths : xarray.Dataset, (ranked_by, ranking, step or removal)
+        Number of hidden layers, or "small", "cross_entropy", "regression".
+    data : xarray.Dataset
+        What the store has of them: parameters, `loss`, `accuracy`, `test_loss`, `test_accuracy` (network,); sizes,
+        criterion, unit, ... as attributes.
+    paths : xarray.Dataset, (network, ranked_by, ranking, step or removal)
     """
 
     key: str
-    attrs: dict[str, Any]
+    data: xr.Dataset
     paths: xr.Dataset
 
     @cached_property
     def summary(self) -> xr.Dataset:
-        """Numbers of the paths, (ranked_by, ranking); see `measures.paths.summary`."""
+        """Numbers of the paths, (network, ranked_by, ranking); see `measures.paths.summary`."""
         return summary(self.paths)
 
     @cached_property
     def layers(self) -> xr.Dataset:
-        """Which layers go first, (ranked_by, ranking, layer); see `measures.layers.preference`."""
+        """Which layers go first, (network, ranked_by, ranking, layer); see `measures.layers.preference`."""
         return preference(self.paths)
 
     @property
+    def attrs(self) -> dict[str, Any]:
+        """What the store says of them: sizes, criterion, unit, ..."""
+        return self.data.attrs
+
+    @property
     def name(self) -> str:
-        """What it is called."""
+        """What the kind is called."""
         return network_name(self.key)
 
     @property
@@ -49,9 +57,19 @@ class Network:
         return macro_prefix(self.key)
 
     @property
+    def count(self) -> int:
+        """Number of networks of this kind."""
+        return int(self.paths.sizes["network"])
+
+    @property
     def methods(self) -> list[str]:
-        """The methods that its nodes were removed by."""
+        """The methods that nodes were removed by."""
         return [str(method) for method in self.paths["ranked_by"].values]
+
+    @property
+    def rankings(self) -> list[str]:
+        """The rankings that nodes were removed by."""
+        return [str(ranking) for ranking in self.paths["ranking"].values]
 
     @property
     def nodes(self) -> int:
@@ -73,20 +91,24 @@ class Network:
         """Numbers of nodes of the hidden layers."""
         return [int(size) for size in self.attrs["sizes"][1:-1]]
 
-    @property
-    def classes(self) -> bool:
-        """Whether it tells classes apart, and has an accuracy."""
-        return bool(self.attrs["accuracy"] >= 0)
+    def start(self, name: str) -> Interval:
+        """Return the mean over the networks of loss, accuracy, test loss or test accuracy with all nodes on."""
+        return interval(self.data[name].values)
 
-    def number(self, name: str, method: str, ranking: str = "reranked", **where: Any) -> float:
-        """Return one number of the summary."""
+    def values(self, name: str, method: str, ranking: str = "reranked", **where: Any) -> Floats:
+        """Return one number of the summary of each network."""
         # As a dict: `sel` has an argument of its own named method.
-        return float(self.summary[name].sel({"ranked_by": method, "ranking": ranking, **where}))
+        found = self.summary[name].sel({"ranked_by": method, "ranking": ranking, **where})
+        return found.values.astype(np.float64)
 
-    def p_value(self, method: str) -> float:
-        """Return the chance that a random order treats the layers as unequally as the re-ranked one of a method."""
-        return float(self.layers["p_value"].sel({"ranked_by": method, "ranking": "reranked"}))
+    def number(self, name: str, method: str, ranking: str = "reranked", **where: Any) -> Interval:
+        """Return the mean of one number of the summary over the networks."""
+        return interval(self.values(name, method, ranking, **where))
 
-    def removable(self, method: str, ranking: str = "reranked", fall: float = DROPS[0]) -> float:
-        """Count the removals before the accuracy falls by more than `fall`; NaN without an accuracy."""
-        return self.number("removable", method, ranking, fall=fall)
+    def removable(self, method: str, ranking: str = "reranked", fall: float = DROPS[0]) -> Floats:
+        """Return the share of the nodes that go before each network's accuracy falls by more than `fall`."""
+        return self.values("removable", method, ranking, fall=fall) / self.nodes
+
+    def curves(self, name: str, method: str, ranking: str = "reranked") -> xr.DataArray:
+        """Return loss, accuracy or test accuracy along the paths, (network, step)."""
+        return self.paths[name].sel({"ranked_by": method, "ranking": ranking}, drop=True).transpose("network", "step")

@@ -11,20 +11,27 @@ def greedy_gaps(loss: xr.DataArray, paths: xr.Dataset) -> xr.Dataset:
 
     Parameters
     ----------
-    loss : xarray.DataArray, (2**N,)
+    loss : xarray.DataArray, (network, 2**N)
         Loss of every mask; mask number m has node i on when bit i of m is 1.
     paths : xarray.Dataset
-        Removal paths of the same network, `order` (ranked_by, ranking, removal) among them.
+        Removal paths of the same networks, `order` (network, ranked_by, ranking, removal) among them.
 
     Returns
     -------
     xarray.Dataset
-        In the loss's unit: `best` (step,), the lowest loss of any mask with so many nodes off; `loss`
-        (ranked_by, ranking, step), that of the path's mask, from the same table; `gap`, their difference, 0 or above.
-        `is_optimal`: whether the path's mask is one of the best. `nested` (step,): whether the best mask can be reached
-        from the one before it by one removal; where it cannot, no path stays on the best masks, if they are the only
-        ones.
+        In the loss's unit: `best` (network, step), the lowest loss of any mask with so many nodes off; `loss`
+        (network, ranked_by, ranking, step), that of the path's mask, from the same table; `gap`, their difference, 0 or
+        above. `is_optimal`: whether the path's mask is one of the best. `nested` (network, step): whether the best mask
+        can be reached from the one before it by one removal; where it cannot, no path stays on the best masks, if they
+        are the only ones.
     """
+    loss = loss.transpose("network", ...)
+    return xr.concat(
+        [_of_network(loss[index], paths.isel(network=index)) for index in range(loss.sizes["network"])], "network"
+    )
+
+
+def _of_network(loss: xr.DataArray, paths: xr.Dataset) -> xr.Dataset:
     table, nodes = loss.values.astype(float), paths.sizes["removal"]
     best = hypercube.best_masks(table)
     off = np.cumsum(2 ** paths["order"].values.astype(np.int64), axis=-1)

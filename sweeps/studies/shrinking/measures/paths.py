@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from analysis import curves, ranks
@@ -16,7 +17,8 @@ TOLERATED = 1.1
 #: Methods whose scores are changes of the loss; scores of others can only be ranked.
 PREDICTING = ("brute_force", "first_order", "second_order", "shapley")
 
-_OVER = ("ranked_by", "ranking")
+Floats = npt.NDArray[np.float64]
+_OVER = ("network", "ranked_by", "ranking")
 
 
 def choices(paths: xr.Dataset) -> xr.Dataset:
@@ -25,11 +27,11 @@ def choices(paths: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `is_best`, `change` and `best_change` (ranked_by, ranking, removal), among others.
+        Removal paths: `is_best`, `change` and `best_change` (network, ranked_by, ranking, removal), among others.
 
     Returns
     -------
-    xarray.Dataset, (ranked_by, ranking, removal)
+    xarray.Dataset, (network, ranked_by, ranking, removal)
         `is_best`, 1 where no removal was cheaper, else 0; `share_best`, its mean so far; `regret`, what a removal cost
         more than the cheapest one would have, in the loss's unit; `total_regret`, its sum so far.
 
@@ -52,15 +54,16 @@ def summary(paths: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     paths : xarray.Dataset
-        Removal paths: `loss`, `accuracy` and `test_accuracy` (ranked_by, ranking, step); `predicted`, `change`,
-        `best_change` and `is_best` (ranked_by, ranking, removal).
+        Removal paths: `loss`, `accuracy` and `test_accuracy` (network, ranked_by, ranking, step); `predicted`,
+        `change`, `best_change` and `is_best` (network, ranked_by, ranking, removal).
 
     Returns
     -------
-    xarray.Dataset, (ranked_by, ranking)
-        - `removable`, `test_removable` (ranked_by, ranking, fall): removals before the accuracy first falls by more
+    xarray.Dataset, (network, ranked_by, ranking)
+        - `removable`, `test_removable` (..., fall): removals before the accuracy first falls by more
           than `fall`, on the examples of the ranking and on the test set
-        - `risen`: removals after which the loss is first above `RISEN` times its start, infinite for never
+        - `risen`: removals after which the loss is first above `RISEN` times its start; one more than
+          there are for never
         - `cheap`: removals before the loss is first above `TOLERATED` times its start
         - `mean_loss`, `mean_accuracy`: area under the curve over the number of nodes
         - `lowest_loss`, and `lowest_step`, after how many removals it is reached
@@ -70,10 +73,11 @@ def summary(paths: xr.Dataset) -> xr.Dataset:
         - `spearman`: rank correlation of score and true change; `sign_agreement`: the share of removals whose change
           has the predicted sign, NaN for scores that are no changes of the loss
     """
+    paths = paths.transpose(*_OVER, ...)
     chosen = choices(paths)
     loss, accuracy, test = (paths[name].values.astype(float) for name in ("loss", "accuracy", "test_accuracy"))
     found: dict[str, Any] = {
-        "risen": curves.first_above(loss, RISEN),
+        "risen": np.minimum(curves.first_above(loss, RISEN), loss.shape[-1]),
         "cheap": np.minimum(curves.first_above(loss, TOLERATED) - 1, loss.shape[-1] - 1),
         "mean_loss": curves.mean_height(loss),
         "mean_accuracy": curves.mean_height(accuracy),

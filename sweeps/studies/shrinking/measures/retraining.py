@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from analysis import curves
-from sweeps.studies.shrinking.measures.paths import DROPS
+from analysis.intervals import Interval, interval
+from sweeps.studies.shrinking.measures.paths import DROPS, Floats
 
 
 class RetrainingSummary(NamedTuple):
@@ -14,12 +15,12 @@ class RetrainingSummary(NamedTuple):
 
     Attributes
     ----------
-    data : xarray.Dataset, (every,)
-        `removable` (ranked_by, every, fall): removals before the test accuracy first falls by more than `fall`;
-        `mean_test_accuracy` and `wrong_way` (ranked_by, every); `spread`: distance of the best from the worst method in
-        test accuracy, mean over the steps; `agreement`: of all steps and pairs of methods that differ with and without
-        retraining, the share that differ in the same direction, 0.5 if the one said nothing of the other; `compared`:
-        the number of them.
+    data : xarray.Dataset, (network, every)
+        `removable` (network, every, ranked_by, fall): removals before the test accuracy first falls by more than
+        `fall`; `mean_test_accuracy` and `wrong_way` (network, every, ranked_by); `spread`: distance of the best from
+        the worst method in test accuracy, mean over the steps; `agreement`: of all steps and pairs of methods that
+        differ with and without retraining, the share that differ in the same direction, 0.5 if the one said nothing of
+        the other.
     often : int
         The smallest number of removals between two retrainings.
     """
@@ -28,15 +29,20 @@ class RetrainingSummary(NamedTuple):
     often: int
 
     @property
-    def spread_left(self) -> float:
+    def spread_left(self) -> Interval:
         """What retraining after every `often` removals leaves of the spread of the methods, as a share."""
-        never = float(self.data["spread"].sel(every=0))
-        return float(self.data["spread"].sel(every=self.often)) / never if never > 0 else float("nan")
+        never, often = (self.data["spread"].sel(every=every).values for every in (0, self.often))
+        return interval(np.divide(often, never, out=np.full(never.shape, np.nan), where=never > 0))
 
     @property
-    def agreement(self) -> float:
+    def agreement(self) -> Interval:
         """Agreement of retraining after every `often` removals with none."""
-        return float(self.data["agreement"].sel(every=self.often))
+        return interval(self.data["agreement"].sel(every=self.often).values)
+
+    def values(self, name: str, method: str, every: int, **where: float) -> Floats:
+        """Return one number of each network."""
+        found = self.data[name].sel({"ranked_by": method, "every": every, **where})
+        return found.values.astype(np.float64)
 
 
 def retraining_summary(retraining: xr.Dataset) -> RetrainingSummary:
@@ -45,7 +51,8 @@ def retraining_summary(retraining: xr.Dataset) -> RetrainingSummary:
     Parameters
     ----------
     retraining : xarray.Dataset
-        `test_accuracy` (ranked_by, every, step); `every` is the number of removals between retrainings, 0 for never.
+        `test_accuracy` (network, every, ranked_by, step); `every` is the number of removals between retrainings, 0 for
+        never.
 
     Returns
     -------
@@ -56,30 +63,27 @@ def retraining_summary(retraining: xr.Dataset) -> RetrainingSummary:
     Each method ranks anew after each removal, so with retraining it also removes other nodes: methods are compared,
     not fixed orders of nodes. The first and the last step are left out: there all methods are the same.
     """
-    data = retraining.transpose("ranked_by", "every", "step")
+    data = retraining.transpose("network", "every", "ranked_by", "step")
     accuracy = data["test_accuracy"].values.astype(np.float64)
     inner = accuracy[..., 1:-1]
-    agreement, compared = _agreement(inner, data["every"].values.tolist().index(0))
-    over = ("ranked_by", "every")
-    removable = np.stack([curves.removable(accuracy, drop) for drop in DROPS], axis=-1)
+    over = ("network", "every", "ranked_by")
     variables = {
-        "removable": ((*over, "fall"), removable),
+        "removable": ((*over, "fall"), np.stack([curves.removable(accuracy, drop) for drop in DROPS], axis=-1)),
         "mean_test_accuracy": (over, curves.mean_height(accuracy)),
         "wrong_way": (over, curves.wrong_way(accuracy, rising=False)),
-        "spread": ("every", np.ptp(inner, axis=0).mean(axis=-1)),
-        "agreement": ("every", agreement),
-        "compared": ("every", compared),
+        "spread": (over[:2], np.ptp(inner, axis=2).mean(axis=-1)),
+        "agreement": (over[:2], _agreement(inner, data["every"].values.tolist().index(0))),
     }
-    coords = {"ranked_by": data["ranked_by"].values, "every": data["every"].values, "fall": list(DROPS)}
+    coords = {name: data[name].values for name in over} | {"fall": list(DROPS)}
     return RetrainingSummary(xr.Dataset(variables, coords), min(int(count) for count in data["every"].values if count))
 
 
-def _agreement(accuracy: np.ndarray, never: int) -> tuple[np.ndarray, np.ndarray]:
-    """Compare the order of every two methods at each step with that without retraining, and count the comparisons."""
-    one, other = np.triu_indices(len(accuracy), 1)
-    better = np.sign(np.round(accuracy[one] - accuracy[other], 9))  # (pair, every, step)
+def _agreement(accuracy: Floats, never: int) -> Floats:
+    """Compare the order of every two methods at each step with that without retraining, (network, every)."""
+    one, other = np.triu_indices(accuracy.shape[2], 1)
+    better = np.sign(np.round(accuracy[:, :, one] - accuracy[:, :, other], 9))  # (network, every, pair, step)
     without = better[:, [never]]
     differ = (better != 0) & (without != 0)
-    compared = differ.sum(axis=(0, 2))
-    same = (differ & (better == without)).sum(axis=(0, 2))
-    return np.divide(same, compared, out=np.full(compared.shape, np.nan), where=compared > 0), compared
+    compared = differ.sum(axis=(2, 3))
+    same = (differ & (better == without)).sum(axis=(2, 3))
+    return np.divide(same, compared, out=np.full(compared.shape, np.nan), where=compared > 0)

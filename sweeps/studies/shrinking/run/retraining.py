@@ -83,7 +83,8 @@ def _paths(kind: Kind, methods: Sequence[str], every: int, settings: Shrinking) 
 def _measured(networks: Sequence[MLP], gates: np.ndarray, kind: Kind) -> np.ndarray:
     """Return what is kept of each network at each of some gate vectors, (kept, networks, vectors)."""
     masks = [masks_of_nodes(one, mask != 0) for one, mask in zip(networks, gates, strict=True)]
-    train, test = (evaluate(networks, masks, batch, kind.job.loss) for batch in (kind.job.task.train, kind.job.task.test))
+    batches = kind.job.task.train, kind.job.task.test
+    train, test = (evaluate(networks, masks, batch, kind.job.loss) for batch in batches)
     return np.stack([train.loss, train.accuracy, test.accuracy])
 
 
@@ -120,9 +121,9 @@ def _removed(
     ]
     batch = kind.job.task.train
     data = jnp.asarray(batch.inputs), jnp.asarray(batch.targets)
+    starts = jnp.asarray(gates), jnp.asarray(chance), ranked_by
     last = networks[0].output_activation
-    found = _walk(weights, jnp.asarray(gates), jnp.asarray(chance), ranked_by, data, methods=methods, steps=steps, last=last)
-    return np.asarray(found)
+    return np.asarray(_walk(weights, *starts, data, methods=methods, steps=steps, last=last))
 
 
 @partial(compiling.jit, static_argnames=("methods", "steps", "last"))
@@ -140,16 +141,18 @@ def _walk(
 
     def of_network(own: Any) -> Array:
         (first, first_bias, second, second_bias), start, luck, method = own
-        hidden = nnx.sigmoid(data[0] @ first + first_bias)
+        hidden = nnx.sigmoid(data[0] @ first + first_bias[None])
 
         def loss(outputs: Array) -> Array:
             return losses.LOSSES["squared_error"].each(ACTIVATIONS[last](outputs), data[1]).mean()
 
         def gone(gate: Array) -> Array:
-            return (hidden * gate) @ second + second_bias
+            return (hidden * gate[None]) @ second + second_bias[None]
+
+        by_method = [partial(_scores, name, loss, gone, hidden, second, luck) for name in methods]
 
         def step(gate: Array, _: None) -> tuple[Array, Array]:
-            scores = jax.lax.switch(method, [partial(_scores, name, loss, gone, hidden, second, luck) for name in methods], gate)
+            scores = jax.lax.switch(method, by_method, gate)
             node = jnp.argmin(jnp.where(gate > 0, scores, jnp.inf))
             return gate.at[node].set(0), gate
 
@@ -169,7 +172,7 @@ def _scores(
 
     def along(node: Array, change: Array) -> Array:
         # The sums of the outputs are affine in a gate of the last hidden layer.
-        return loss(here + change * hidden[:, node][:, None] * kernel[node])
+        return loss(here + change * hidden[:, node][:, None] * kernel[node][None])
 
     nodes = jnp.arange(len(gate))
     if method == "brute_force":

@@ -1,0 +1,1 @@
+"""Rules of the shrinking study: from its numbers to verdicts, a module a subject."""
