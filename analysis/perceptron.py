@@ -153,6 +153,17 @@ def outputs(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
     return ACTIVATIONS[network.output_activation][0](sums[-1])
 
 
+def activations(network: Perceptron, inputs: Any) -> list[Floats]:
+    """Evaluate the hidden layers; parameters and errors are those of `outputs`.
+
+    Returns
+    -------
+    list of numpy.ndarray of float64, (examples, nodes)
+        A layer each.
+    """
+    return _forward(network, inputs, None)[1]
+
+
 def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
     """Evaluate the softmax of the outputs; of one output, the sigmoid and its complement.
 

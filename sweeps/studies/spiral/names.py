@@ -8,6 +8,8 @@ RANDOM, CHOSEN = "random", "smallest deviation"
 NODES = {RANDOM: "random nodes", CHOSEN: "nodes of smallest deviation"}
 #: The pruned networks that verdicts, plots of weights and pictures are of: those with bias compensation.
 COMPENSATED, COMPENSATIONS = "with", ("without", "with")
+#: What kinds are called in the names of films.
+FILM_KINDS = ("random", "chosen")
 #: Networks with nodes removed, in short.
 ARMS = {"pruned": "pruned", "finetuned": "fine-tuned", "prune_first": "pruned first"}
 ARM_NAMES = {

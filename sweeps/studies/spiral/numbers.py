@@ -8,13 +8,14 @@ import xarray as xr
 from scipy import stats
 
 from analysis.claims import Claim, add_numbers
-from analysis.intervals import LEVEL, Interval, interval
+from analysis.intervals import LEVEL, Interval, interval, over_pairs
 from analysis.numbers import Numbers
 from sweeps.studies.spiral import claims, measures
-from sweeps.studies.spiral.measures import Results, adam, moves, rates
+from sweeps.studies.spiral.measures import Results, adam, idle, moves, rates, roles
 from sweeps.studies.spiral.measures.commuting import MARGINS, in_words, judge
 from sweeps.studies.spiral.measures.kernels import PAIRS
 from sweeps.studies.spiral.measures.outcomes import FAILED, mean, without_failures
+from sweeps.studies.spiral.measures.rates import Rates
 from sweeps.studies.spiral.names import ARMS, CHOSEN, COMPENSATED, COMPENSATIONS, NODES, RANDOM
 
 
@@ -38,8 +39,11 @@ def numbers(results: Results, judged: dict[str, Claim]) -> Numbers:
     _removed(found, results)
     _kernels(found, results)
     _distances(found, results)
+    _idle(found, results)
+    _roles(found, results.roles, results.strangers)
     if results.rates is not None:
-        _rates(found, results.rates)
+        _rates(found, results.rates.data)
+        _roles_by_rate(found, results.rates)
     add_numbers(found, judged)
     return found
 
@@ -144,18 +148,65 @@ def _distances(numbers: Numbers, results: Results) -> None:
         numbers.add("settled epoch", results.settled.checkpoint)
 
 
+def _idle(numbers: Numbers, results: Results) -> None:
+    """Add what trained networks and their constant nodes are, and how the weights that never moved are spread."""
+    for name, one in results.idle.items():
+        _add(numbers, f"idle {name}", interval(one.values))
+    for of in results.spread["of"].values:
+        _add(numbers, f"unmoved {of}", mean(results.spread, of=of, kind=RANDOM))
+    differ = 1 - results.outcomes["agreement"]
+    _add(numbers, "random space", mean(differ, arm="pruned", kind=RANDOM, compensation=COMPENSATED))
+    limits = {"confident above": idle.CONFIDENT, "small change": idle.SMALL, "rounding": claims.ROUNDING}
+    limits |= {"almost all": claims.ALMOST_ALL, "alike margin": claims.ALIKE, "beyond share": roles.BEYOND}
+    for name, limit in (limits | {"permutations": roles.PERMUTATIONS}).items():
+        numbers.add(name, limit, digits=None)
+
+
+def _roles(numbers: Numbers, found: xr.Dataset, strangers: xr.DataArray, **rate: Any) -> None:
+    for kind, pair in product(NODES, roles.PAIRS):
+        for name in roles.Roles._fields:
+            _add(numbers, f"{kind} {pair} role {name}", mean(found[name], pair=pair, kind=kind), **rate)
+        _add(numbers, f"{kind} {pair} role difference", claims.alike(found, pair, kind), **rate)
+        beyond = found["beyond"].sel(pair=pair, kind=kind)
+        numbers.add(f"{kind} {pair} role networks", int(np.isfinite(beyond).sum()), **rate)
+        numbers.add(f"{kind} {pair} role networks beyond", int((beyond == 1).sum()), **rate)
+    for kind in NODES:
+        alike = strangers.sel(kind=kind)
+        _add(numbers, f"{kind} strangers", over_pairs(roles.between(alike)), **rate)
+        _add(numbers, f"{kind} against strangers", over_pairs(roles.against_strangers(alike)), **rate)
+
+
+def _roles_by_rate(numbers: Numbers, found: Rates) -> None:
+    numbers.add("smallest rate", found.smallest, digits=None)
+    for place, rate in enumerate(found.data["learning_rate"].values):
+        some, apart = found.roles.isel(learning_rate=place), found.strangers.isel(learning_rate=place)
+        _roles(numbers, some, apart, rate=f"{float(rate):g}")
+
+
 def _rates(numbers: Numbers, data: xr.Dataset) -> None:
     numbers.add("rate networks", data.sizes["network"])
     numbers.add("rate standard errors", reach(data.sizes["network"]))
-    names = [f"{float(rate):g}" for rate in data["learning_rate"].values]
-    peaks = rates.peaks(data).values
-    for rate, constant, row in zip(names, rates.each(data["dead"].mean("layer")), peaks, strict=True):
+    names, peaks = [f"{float(rate):g}" for rate in data["learning_rate"].values], data["peak"].values
+    for rate, constant, trained, row in zip(
+        names, rates.each(data["constant"].mean("layer")), rates.each(data["trained"]), peaks, strict=True
+    ):
         _add(numbers, "constant nodes", constant, rate=rate)
+        _add(numbers, "trained accuracy", trained, rate=rate)
         _add(numbers, "peak in learning rates", interval(row), rate=rate)
         numbers.add("claim single gradient", claims.single_gradient(row)[0], rate=rate)
     for kind in NODES:
-        changes = rates.difference(data, "pruned_accuracy", "accuracy", kind)
-        orders = rates.difference(data, "pruned_accuracy", "first_accuracy", kind)
+        accuracy = data["accuracy"].sel(kind=kind)
+        pruned, first = (accuracy.sel(arm=arm, drop=True) for arm in ("pruned", "prune_first"))
+        for arm in ARMS:
+            for rate, one, alike in zip(
+                names,
+                rates.each(accuracy, arm=arm),
+                rates.each(data["agreement"], arm=arm, kind=kind),
+                strict=True,
+            ):
+                _add(numbers, f"{kind} {arm} accuracy", one, rate=rate)
+                _add(numbers, f"{kind} {arm} agreement", alike, rate=rate)
+        changes, orders = rates.each(pruned - data["trained"]), rates.each(pruned - first)
         for rate, change, order in zip(names, changes, orders, strict=True):
             _add(numbers, f"{kind} accuracy change", change, rate=rate)
             _add(numbers, f"{kind} accuracy difference", order, rate=rate)

@@ -43,7 +43,7 @@ def write(folder: str | PathLike[str]) -> Path:
     judged = all_claims(results)
     found = numbers(results, judged)
     made = [
-        claims.table(judged, "Claims of the publication, and one of ours, judged over all seeds."),
+        claims.table(judged, "Claims of the publication, and some of ours, judged over all seeds."),
         *tables.all_tables(results),
     ]
     drawn, films = figures.draw(results), figures.films(results)
@@ -73,11 +73,12 @@ def _facts(results: Results) -> dict[str, Any]:
     }
 
 
-def _rates(results: Results) -> dict[str, list[str]]:
+def _rates(results: Results) -> dict[str, Any]:
     """List the learning rates, and those at which enough nodes of every layer are constant."""
     if results.rates is None:
-        return {"rates": [], "enough": []}
-    share = results.rates["dead"].mean("network").min("layer")
-    values = results.rates["learning_rate"].values
+        return {"rates": [], "enough": [], "smallest": ""}
+    share = results.rates.data["constant"].mean("network").min("layer")
+    values = results.rates.data["learning_rate"].values
     enough = values[share.values >= results.run.config["share"]]
-    return {"rates": [f"{rate:g}" for rate in values], "enough": [f"{rate:g}" for rate in enough]}
+    names, smallest = [f"{rate:g}" for rate in values], f"{results.rates.smallest:g}"
+    return {"rates": names, "enough": [f"{rate:g}" for rate in enough], "smallest": smallest}

@@ -1,6 +1,6 @@
 """The spiral study: half of a network's nodes removed after its training, or before it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 from os import PathLike
@@ -17,11 +17,10 @@ from jaxtyping import Array, Bool, Float
 from sweeps import losses, pruning, tasks
 from sweeps.networks import MLP
 from sweeps.objective import Objective
+from sweeps.progress import Progress
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
-from sweeps.studies.spiral.measures.deviations import constant
-from sweeps.studies.spiral.measures.rates import KINDS
-from sweeps.studies.spiral.names import CHOSEN
+from sweeps.studies.spiral.names import CHOSEN, COMPENSATED, FILM_KINDS
 from sweeps.studies.spiral.settings import Spiral
 from sweeps.tasks import Batch, Task
 from sweeps.training import History, train_many
@@ -29,10 +28,8 @@ from sweeps.training import History, train_many
 COMPENSATION = {"without": False, "with": True}
 # The grid on which decisions are compared: the data reach radius 1, and a little noise.
 LIMIT, POINTS = 1.1, 101
-# Bins of how far weights moved, in learning rates.
-DISTANCES = np.linspace(0, 20, 201)
 # Networks that are trained together: both cores are busy, and the parameters by epoch fit in memory.
-TOGETHER = 80
+TOGETHER = 64
 
 
 def run(
@@ -52,7 +49,7 @@ def run(
     folder : the run folder
     command : the command that reproduces the run, for the record
     overwrite : whether an earlier run in the folder is removed
-    progress : taken, as every study does; there is a line a stage, and no bar
+    progress : whether to show a bar of the trainings
     say : called with a line at each stage
 
     Raises
@@ -71,28 +68,68 @@ def run(
 
     seeds = [settings.seed + index for index in range(settings.networks)]
     starts = [MLP((2, *settings.hidden, 2), "relu", seed) for seed in seeds]
-    say(f"training {len(seeds)} networks of {'-'.join(map(str, settings.hidden))} hidden nodes, twice each")
-    first, again = _trained(starts, seeds, task, settings)
-    full = {"initial": starts, "trained": first.networks, "reshuffled": again.networks}
-    store.write("full", _by_arm({arm: _measured(networks, task) for arm, networks in full.items()}, starts[0]))
-    store.write("films/trained", first.films[0])
-    nodes = _nodes(first.networks, task, seeds, settings)
-    store.write("nodes", nodes)
-
-    cases = _cases(nodes, settings)
-    later = _with_nodes_removed(first.networks, starts, cases, task, settings, say)
-    for arm, fit in later.items():
-        for kind, film in zip(KINDS.values(), fit.films, strict=True):
-            store.write(f"films/{arm}_{kind}", film)
-    arms = {"pruned": _without_nodes(first.networks, cases, task)} | {arm: one.networks for arm, one in later.items()}
-    keep = np.stack([case.keep for case in cases])
-    measured = {arm: _unravelled(_measured(networks, task, keep), nodes) for arm, networks in arms.items()}
-    store.write("pruned", _by_arm(measured, starts[0]))
-    history = {"trained": first, "reshuffled": again} | later
-    store.write("history", xr.merge([_by_epoch(arm, one.loss, nodes) for arm, one in history.items()]))
-    if settings.rates:
-        store.write("rates", _rates(starts, seeds, task, settings, say))
+    with Progress(_trainings(settings), progress, "trainings") as count:
+        say(f"training {len(seeds)} networks of {'-'.join(map(str, settings.hidden))} hidden nodes, and without nodes")
+        study = _study(starts, seeds, task, settings, COMPENSATION, count)
+        for name in ("full", "pruned", "nodes", "history"):
+            store.write(name, getattr(study, name))
+        for name, film in study.films.items():
+            store.write(f"films/{name}", film)
+        if settings.rates:
+            data = _rates(starts, seeds, task, settings, count, say)
+            for name in ("full", "pruned", "nodes"):
+                store.write(f"rates/{name}", data[name])
     return store
+
+
+def _trainings(settings: Spiral) -> int:
+    """Count the trainings: each network twice, and for each choice of nodes fine-tuned and pruned first."""
+    few = min(settings.networks, settings.rate_networks)
+    main = 2 * settings.networks * (1 + len(COMPENSATION) * (settings.choices + 1))
+    return main + len(settings.rates) * 2 * few * (1 + 2)
+
+
+class Study(NamedTuple):
+    """All networks of one learning rate.
+
+    Attributes
+    ----------
+    full, pruned, nodes, history : groups of the store
+    films : parameters of network 0 by epoch, by name
+    """
+
+    full: xr.Dataset
+    pruned: xr.Dataset
+    nodes: xr.Dataset
+    history: xr.Dataset
+    films: dict[str, xr.Dataset]
+
+
+def _study(
+    starts: Sequence[MLP],
+    seeds: Sequence[int],
+    task: Task,
+    settings: Spiral,
+    compensation: Mapping[str, bool],
+    count: Progress,
+) -> Study:
+    """Train, twice each; remove nodes, then train on; and remove the same nodes first, then train."""
+    first, again = _trained(starts, seeds, task, settings, count)
+    arms = {"initial": starts, "trained": first.networks, "reshuffled": again.networks}
+    full = _by_arm({arm: _measured(networks, task) for arm, networks in arms.items()}, starts[0])
+    nodes = _nodes(first.networks, task, seeds, settings)
+    cases = _cases(nodes, settings, compensation)
+    later = _with_nodes_removed(first.networks, starts, cases, task, settings, count)
+    removed = {"pruned": _without_nodes(first.networks, cases, task)}
+    removed |= {arm: one.networks for arm, one in later.items()}
+    keep = np.stack([case.keep for case in cases])
+    measured = {arm: _unravelled(_measured(one, task, keep), nodes, compensation) for arm, one in removed.items()}
+    history = {"trained": first, "reshuffled": again} | later
+    films = {"trained": first.films[0]}
+    for arm, fit in later.items():
+        films |= {f"{arm}_{kind}": film for kind, film in zip(FILM_KINDS, fit.films, strict=True)}
+    losses = xr.merge([_by_epoch(arm, one.loss, nodes, compensation) for arm, one in history.items()])
+    return Study(full, _by_arm(measured, starts[0]), nodes, losses, films)
 
 
 def _by_arm(measured: dict[str, xr.Dataset], network: MLP) -> xr.Dataset:
@@ -117,19 +154,21 @@ class Case(NamedTuple):
     keep: Bool[np.ndarray, " nodes"]
 
 
-def _cases(nodes: xr.Dataset, settings: Spiral) -> list[Case]:
+def _cases(nodes: xr.Dataset, settings: Spiral, compensation: Mapping[str, bool]) -> list[Case]:
     return [
         Case(compensated, choice, network, nodes.keep.values[network, choice])
-        for compensated in COMPENSATION.values()
+        for compensated in compensation.values()
         for choice in range(settings.choices + 1)
         for network in range(settings.networks)
     ]
 
 
-def _shown(settings: Spiral) -> list[int]:
+def _shown(cases: Sequence[Case]) -> list[int]:
     """Places among the cases of those with films: the first network, compensated, of one choice of either kind."""
-    start = (settings.choices + 1) * settings.networks
-    return [start, start + settings.choices * settings.networks]
+    choices = (0, max(case.choice for case in cases))
+    return [
+        place for place, case in enumerate(cases) if case.compensated and not case.network and case.choice in choices
+    ]
 
 
 def _nodes(networks: Sequence[MLP], task: Task, seeds: Sequence[int], settings: Spiral) -> xr.Dataset:
@@ -173,10 +212,22 @@ class Fit(NamedTuple):
     films: list[xr.Dataset]
 
 
-def _trained(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral) -> tuple[Fit, Fit]:
+def _trained(
+    starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral, count: Progress
+) -> tuple[Fit, Fit]:
     """Train from the same start twice, with the examples in another order: what differs, differs by chance alone."""
-    first = _fitted(starts, seeds, task, settings, settings.epochs, shown=[0])
-    return first, _fitted(starts, [seed + 2**31 for seed in seeds], task, settings, settings.epochs)
+    number = len(starts)
+    both = _fitted(
+        [*starts, *starts],
+        [*seeds, *(seed + 2**31 for seed in seeds)],
+        task,
+        settings,
+        settings.epochs,
+        count,
+        shown=[0],
+    )
+    first, again = slice(number), slice(number, None)
+    return Fit(both.networks[first], both.loss[first], both.films), Fit(both.networks[again], both.loss[again], [])
 
 
 def _with_nodes_removed(
@@ -185,7 +236,7 @@ def _with_nodes_removed(
     cases: Sequence[Case],
     task: Task,
     settings: Spiral,
-    say: Callable[[str], None],
+    count: Progress,
 ) -> dict[str, Fit]:
     """Remove nodes and train on, or remove the same nodes first and train."""
     keep, order = [case.keep for case in cases], [settings.seed + case.network for case in cases]
@@ -194,9 +245,8 @@ def _with_nodes_removed(
         ("finetuned", trained, settings.finetune_epochs),
         ("prune_first", starts, settings.epochs),
     ):
-        say(f"{arm.replace('_', ' ')}: training {len(cases)} networks with nodes removed")
         cut = _without_nodes(networks, cases, task)
-        found[arm] = _fitted(cut, order, task, settings, epochs, keep, _shown(settings))
+        found[arm] = _fitted(cut, order, task, settings, epochs, count, keep, _shown(cases))
     return found
 
 
@@ -206,6 +256,7 @@ def _fitted(
     task: Task,
     settings: Spiral,
     epochs: int,
+    count: Progress,
     keep: Sequence[Bool[np.ndarray, " nodes"]] | None = None,
     shown: Sequence[int] = (),
 ) -> Fit:
@@ -229,6 +280,7 @@ def _fitted(
         )
         fit += [one.zeroed() for one in masked]
         by_epoch.append(history.loss)
+        count.add(len(masked))
         for index in set(shown) & set(range(len(networks))[some]):
             films[index] = _film(history, index - start, masks[index])
     return Fit(fit, np.concatenate(by_epoch), [films[index] for index in shown])
@@ -304,74 +356,44 @@ def _measure_all(graph: Any, states: Any, test: Batch, train: Batch, grid: Array
     return jax.vmap(one)(states)
 
 
-def _unravelled(data: xr.Dataset, nodes: xr.Dataset) -> xr.Dataset:
+def _unravelled(data: xr.Dataset, nodes: xr.Dataset, compensation: Mapping[str, bool]) -> xr.Dataset:
     """Cases in a row as compensation, choice and network."""
-    shape = dict(compensation=len(COMPENSATION), choice=nodes.sizes["choice"], network=nodes.sizes["network"])
+    shape = dict(compensation=len(compensation), choice=nodes.sizes["choice"], network=nodes.sizes["network"])
     coordinates = {name: data[name] for name in data.coords if name != "network"}
     found = xr.Dataset(coords=coordinates | dict(choice=nodes.choice, network=range(shape["network"])))
     for name, values in data.data_vars.items():
         rest = values.dims[1:]
         shaped = values.values.reshape(*shape.values(), *values.shape[1:])
         found[name] = (("compensation", "choice", "network", *rest), shaped, values.attrs)
-    return found.assign_coords(compensation=datasets.names(COMPENSATION))
+    return found.assign_coords(compensation=datasets.names(compensation))
 
 
-def _by_epoch(arm: str, loss: Float[np.ndarray, "networks epochs"], nodes: xr.Dataset) -> xr.Dataset:
+def _by_epoch(
+    arm: str, loss: Float[np.ndarray, "networks epochs"], nodes: xr.Dataset, compensation: Mapping[str, bool]
+) -> xr.Dataset:
     """Training loss by epoch, after 1, 2, ... of them."""
     dim = "finetune_epoch" if arm == "finetuned" else "epoch"
     data = xr.Dataset({arm: (("network", dim), loss)}, {dim: np.arange(1, loss.shape[1] + 1)})
-    return data if len(loss) == nodes.sizes["network"] else _unravelled(data, nodes)
+    return data if len(loss) == nodes.sizes["network"] else _unravelled(data, nodes, compensation)
 
 
 def _rates(
-    starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral, say: Callable[[str], None]
-) -> xr.Dataset:
-    """Do a part of the study at other learning rates, with the first networks and one random choice."""
+    starts: Sequence[MLP],
+    seeds: Sequence[int],
+    task: Task,
+    settings: Spiral,
+    count: Progress,
+    say: Callable[[str], None],
+) -> dict[str, xr.Dataset]:
+    """Do the study at other learning rates, with the first networks, one random choice, and compensation."""
     few = replace(settings, networks=min(settings.networks, settings.rate_networks), choices=1)
     found, values = [], sorted(settings.rates)
     for rate in values:
-        say(f"learning rate {rate:g}: {few.networks} networks, trained, and with nodes removed first")
+        say(f"learning rate {rate:g}: {few.networks} networks, trained, and without nodes")
         some = slice(0, few.networks)
-        found.append(_at_rate(starts[some], seeds[some], task, replace(few, learning_rate=rate)))
-    return xr.concat(found, "learning_rate").assign_coords(learning_rate=values)
-
-
-def _at_rate(starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral) -> xr.Dataset:
-    """Measure how training at one learning rate moves weights and silences nodes, and what removing nodes then does."""
-    full, again = _trained(starts, seeds, task, settings)
-    nodes = _nodes(full.networks, task, seeds, settings)
-    cases = [case for case in _cases(nodes, settings) if case.compensated]
-    smaller, fewer = (_without_nodes(networks, cases, task) for networks in (full.networks, starts))
-    later = _fitted(fewer, [*seeds, *seeds], task, settings, settings.epochs, [case.keep for case in cases]).networks
-    start, trained, reshuffled = (_measured(networks, task) for networks in (starts, full.networks, again.networks))
-    pruned, first = (_by_kind(_measured(networks, task)) for networks in (smaller, later))
-    kernels = [data["layers.1.kernel"].values for data in (start, trained)]
-    moved = [np.abs(one[one != other] - other[one != other]) for one, other in zip(*kernels, strict=True)]
-    counts = [np.histogram(one / settings.learning_rate, DISTANCES)[0] for one in moved]
-    data = xr.Dataset(
-        {
-            "accuracy": trained.accuracy,
-            "reshuffled_agreement": _agreement(reshuffled, trained),
-            "unmoved": ("network", (kernels[0] == kernels[1]).mean((1, 2))),
-            "dead": constant(nodes).transpose("network", "layer"),
-            "moved": (("network", "distance"), np.array(counts)),
-            "mutual_agreement": _agreement(pruned, first),
-        },
-        dict(kind=datasets.names(KINDS.values()), distance=(DISTANCES[1:] + DISTANCES[:-1]) / 2),
-    )
-    for arm, measured in {"pruned": pruned, "first": first}.items():
-        data[f"{arm}_accuracy"] = measured.accuracy
-        data[f"{arm}_agreement"] = _agreement(measured, trained)
-    return data
-
-
-def _by_kind(data: xr.Dataset) -> xr.Dataset:
-    """Cases of two choices, those of the second after those of the first, side by side."""
-    number = data.sizes["network"] // 2
-    halves = [data.isel(network=slice(number)), data.isel(network=slice(number, None))]
-    return xr.concat([one.assign_coords(network=range(number)) for one in halves], "kind")
-
-
-def _agreement(one: xr.Dataset, other: xr.Dataset) -> xr.DataArray:
-    """Share of the plane on which the decisions of two networks agree."""
-    return (one.decision == other.decision).mean(("y", "x"))
+        at = replace(few, learning_rate=rate)
+        found.append(_study(starts[some], seeds[some], task, at, {COMPENSATED: True}, count))
+    return {
+        name: xr.concat([getattr(one, name) for one in found], "learning_rate").assign_coords(learning_rate=values)
+        for name in ("full", "pruned", "nodes")
+    }

@@ -25,7 +25,7 @@ class Spiral(Settings):
     """Share of each hidden layer that is removed."""
     networks: Count = 32
     """Networks trained from different seeds."""
-    choices: Count = 4
+    choices: Count = 3
     """Random choices of nodes, for each network."""
     epochs: Count = 50
     """Training epochs."""

@@ -1,15 +1,16 @@
 """The tables of the study "train first, or prune first?"."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from analysis.intervals import NO_INTERVAL, Interval
+from analysis.intervals import NO_INTERVAL, Interval, over_pairs
 from analysis.tables import Column, Table
-from sweeps.studies.spiral.measures import Results, rates
+from sweeps.studies.spiral.measures import Results, rates, roles
 from sweeps.studies.spiral.measures.commuting import MARGINS, ROUTES, in_words
 from sweeps.studies.spiral.measures.kernels import MOVED, PAIRS
 from sweeps.studies.spiral.measures.moves import SIGNS
 from sweeps.studies.spiral.measures.outcomes import mean
+from sweeps.studies.spiral.measures.rates import Rates
 from sweeps.studies.spiral.names import ARM_NAMES, ARMS, COMPENSATIONS, NODES
 
 _STILL = {arm: ARM_NAMES[arm] for arm in MOVED} | {"both": "trained and pruned first", "chance": "by chance"}
@@ -123,9 +124,9 @@ def peaks(results: Results) -> Table:
             "network", "network", [", ".join([names[arm], *kind]) for arm, *kind in (s.split(" ", 1) for s in sources)]
         )
     ]
-    for of, key in zip(SIGNS, ("networks", "networks_up", "networks_down"), strict=True):
+    for of in SIGNS:
         found = [mean(results.peaks, source=source, of=of) for source in sources]
-        columns += [_mean(of, of, found), Column(key, "networks", [one.networks for one in found])]
+        columns += [_mean(of, of, found), Column(f"networks_{of}", f"networks, {of}", [one.networks for one in found])]
     return Table(
         "peaks",
         "Preferred distance of the main kernel's weights from their start: where the density of the sizes peaks, mean "
@@ -177,23 +178,73 @@ def deviations(results: Results) -> Table:
     )
 
 
+def _roles_columns(found: Mapping[str, Sequence[Interval]]) -> list[Column]:
+    return [
+        _mean("nodes", "nodes", found["nodes"]),
+        _mean("constant", "constant, first (%)", found["constant"], 100),
+        _mean("constant_other", "constant, second (%)", found["constant_other"], 100),
+        _mean("same", "same node", found["same"]),
+        _mean("other", "other nodes", found["other"]),
+        _mean("difference", "difference", found["difference"]),
+        _ends("difference_interval", found["difference"], decimals=2),
+        _mean("own", "matched with itself (%)", found["own"], 100),
+        _mean("chance", "by chance (%)", found["chance"], 100),
+    ]
+
+
+def roles_of_nodes(results: Results) -> Table:
+    """Make the table of how alike the nodes of two networks are."""
+    rows = list(product(NODES, roles.PAIRS))
+    data = results.roles.assign(difference=results.roles["same"] - results.roles["other"])
+    found = {name: [mean(one, pair=pair, kind=kind) for kind, pair in rows] for name, one in data.items()}
+    return Table(
+        "roles",
+        "Nodes that stay, in two networks of one start: how many vary on the training data in both, how many of them "
+        "are constant in the first and in the second network, the mean correlation of activations of the same node, "
+        "and of other nodes of its layer, and how many nodes the best matching pairs with themselves.",
+        [
+            Column("removed", "nodes removed", [kind for kind, _ in rows]),
+            Column("pair", "pair", [roles.PAIRS[pair] for _, pair in rows]),
+            *_roles_columns({str(name): some for name, some in found.items()}),
+        ],
+    )
+
+
+def _roles_by_rate(found: Rates) -> Table:
+    data = found.roles.sel(pair="prune_first", drop=True)
+    data = data.assign(difference=data["same"] - data["other"])
+    rows = list(product(NODES, data["learning_rate"].values))
+    cells = {str(name): [mean(one, kind=kind, learning_rate=rate) for kind, rate in rows] for name, one in data.items()}
+    best = [found.strangers.sel(kind=kind, learning_rate=rate) for kind, rate in rows]
+    return Table(
+        "roles_rates",
+        "The same at each learning rate, of the trained network (first) and the one pruned first (second), and how "
+        "much higher the correlation of matched nodes is than for networks of two seeds.",
+        [
+            Column("removed", "nodes removed", [kind for kind, _ in rows]),
+            Column("learning_rate", "learning rate", [float(rate) for _, rate in rows], digits=None),
+            *_roles_columns(cells),
+            _mean("better", "match, above other seeds", [over_pairs(roles.against_strangers(one)) for one in best]),
+        ],
+    )
+
+
 def by_rate(results: Results) -> list[Table]:
-    """Make the table of what depends on the learning rate, where that was measured."""
-    data = results.rates
-    if data is None:
+    """Make the tables of what depends on the learning rate, where that was measured."""
+    if results.rates is None:
         return []
-    peaks = rates.each(rates.peaks(data))
+    data = results.rates.data
+    peaks = rates.each(data["peak"])
     columns = [
         Column("learning_rate", "learning rate", data["learning_rate"].values.tolist(), digits=None),
-        _mean("accuracy", "trained (%)", rates.each(data["accuracy"]), 100),
+        _mean("accuracy", "trained (%)", rates.each(data["trained"]), 100),
     ]
     for place, layer in enumerate(data["layer"].values, start=1):
-        found = rates.each(data["dead"], layer=layer)
+        found = rates.each(data["constant"], layer=layer)
         columns.append(_mean(f"constant_{place}", f"constant, layer {place} (%)", found, 100))
-    arms = {"pruned_accuracy": "pruned", "first_accuracy": "pruned first"}
-    for kind, name in product(rates.KINDS.values(), arms):
-        found = rates.each(data[name], kind=kind)
-        columns.append(_mean(f"{kind}_{name}", f"{kind}, {arms[name]} (%)", found, 100))
+    for kind, (arm, words) in product(NODES, ARMS.items()):
+        found = rates.each(data["accuracy"], arm=arm, kind=kind)
+        columns.append(_mean(f"{kind}_{arm}".replace(" ", "_"), f"{kind}, {words} (%)", found, 100))
     columns += [
         _mean("peak", "peak (rates)", peaks),
         Column("peak_networks", "with peak", [one.networks for one in peaks]),
@@ -201,15 +252,16 @@ def by_rate(results: Results) -> list[Table]:
     return [
         Table(
             "rates",
-            "By learning rate: test accuracy of the trained, the pruned and the pruned-first networks, share of "
+            "By learning rate: test accuracy of the trained networks and of those with nodes removed, share of "
             "constant nodes, and the preferred distance of the main kernel's weights, in learning rates, with the "
             "number of seeds that have one.",
             columns,
-        )
+        ),
+        _roles_by_rate(results.rates),
     ]
 
 
 def all_tables(results: Results) -> list[Table]:
     """Make every table of the study but that of the claims."""
-    made = [outcomes, commuting, correlations, unmoved, peaks, compensation, deviations]
+    made = [outcomes, commuting, correlations, unmoved, peaks, compensation, deviations, roles_of_nodes]
     return [make(results) for make in made] + by_rate(results)

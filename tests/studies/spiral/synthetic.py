@@ -8,8 +8,8 @@ from tests.analysis import synthetic_run
 SIZES = (2, 12, 12, 2)
 SIDE = np.linspace(-1.1, 1.1, 15, dtype=np.float32)
 RATE = 0.1
-#: Shares of the weights that stay, and that move by the distance below.
-STILL, PREFERRED, DISTANCE = 0.1, 0.6, 0.6
+#: Shares of the weights that stay, and that move by the distance below, in learning rates.
+STILL, PREFERRED, DISTANCE = 0.1, 0.6, 6.0
 ARMS = ("pruned", "finetuned", "prune_first")
 
 
@@ -37,12 +37,12 @@ def start(random, sizes):
     return found
 
 
-def moved(random, parameters):
+def moved(random, parameters, rate):
     """Another training: every weight stays, moves by the preferred distance, or goes somewhere."""
     found = {}
     for name, values in parameters.items():
         what, sign = random.random(values.shape), random.choice([-1, 1], values.shape)
-        far = np.where(what < STILL + PREFERRED, DISTANCE * sign, random.normal(size=values.shape))
+        far = np.where(what < STILL + PREFERRED, DISTANCE * rate * sign, random.normal(size=values.shape))
         found[name] = np.where(what < STILL, values, values + far).astype(np.float32)
     return found
 
@@ -118,21 +118,6 @@ def film(first, last, checkpoints):
     return stacked(steps, {"checkpoint": np.arange(checkpoints)})
 
 
-def rates(random, networks, layers, at=(0.01, 0.1)):
-    dims, kinds = ("learning_rate", "network"), ("random", "chosen")
-    distance = np.arange(0.05, 20, 0.1)
-    counts = np.zeros((len(at), networks, distance.size), int)
-    counts[..., 20] = 30  # two learning rates
-    counts[..., 59:61] = 100  # six of them
-    variables = {"accuracy": (dims, random.uniform(0.5, 1, (len(at), networks)))}
-    variables["dead"] = ((*dims, "layer"), random.uniform(size=(len(at), networks, len(layers))))
-    variables["moved"] = ((*dims, "distance"), counts)
-    for name in ("pruned_accuracy", "first_accuracy"):
-        variables[name] = (("learning_rate", "kind", "network"), random.uniform(size=(len(at), 2, networks)))
-    coords = {"learning_rate": list(at), "kind": names(kinds), "layer": layers, "distance": distance}
-    return xr.Dataset(variables, coords=coords)
-
-
 def history(random, dims, epochs):
     shape = [one if isinstance(one, int) else len(one) for one in dims.values()]
     full = (("network", "epoch"), random.uniform(size=(shape[-1], epochs)))
@@ -142,33 +127,43 @@ def history(random, dims, epochs):
     return xr.Dataset(variables, coords={dim: one for dim, one in dims.items() if not isinstance(one, int)})
 
 
-def make_tree(networks=3, choices=2, sizes=SIZES, with_rates=True, epochs=3):
-    random = np.random.default_rng(0)
-    of = task(random)
+def study(random, of, networks, choices, sizes, rate=RATE, compensation=("without", "with")):
+    """Groups "full", "pruned" and "nodes" of one learning rate, and the cases of "pruned"."""
     starts = [start(random, sizes) for _ in range(networks)]
-    trained, other = ([moved(random, one) for one in starts] for _ in range(2))
+    trained, other = ([moved(random, one, rate) for one in starts] for _ in range(2))
     nodes = nodes_of(random, trained, of, sizes, choices)
     full = [measured(one, of) for one in (*starts, *trained, *other)]
-    cases = {"compensation": names(["without", "with"]), "choice": nodes["choice"].values, "network": networks}
+    cases = {"compensation": names(compensation), "choice": nodes["choice"].values, "network": networks}
 
     def cut(arm, _, choice, network):
         source = starts[network] if arm == 2 else trained[network]
-        return without(moved(random, source) if arm else source, nodes["keep"].values[network, choice], sizes)
+        return without(moved(random, source, rate) if arm else source, nodes["keep"].values[network, choice], sizes)
 
-    pruned = [cut(*case) for case in np.ndindex(len(ARMS), 2, choices + 1, networks)]
+    pruned = [cut(*case) for case in np.ndindex(len(ARMS), len(compensation), choices + 1, networks)]
     attrs = {"sizes": list(sizes), "activation": "relu", "output_activation": "identity"}
-    arms = names(["initial", "trained", "reshuffled"])
+    arms = {"arm": names(["initial", "trained", "reshuffled"]), "network": networks}
+    cut_arms = {"arm": names(ARMS), **cases}
     groups = {
-        "/task": of,
-        "/nodes": nodes,
-        "/full": stacked(full, {"arm": arms, "network": networks}).assign_attrs(attrs),
-        "/pruned": stacked([measured(one, of) for one in pruned], {"arm": names(ARMS), **cases}).assign_attrs(attrs),
-        "/history": history(random, cases, epochs),
-        "/films/trained": film(starts[0], trained[0], epochs + 1),
+        "full": stacked(full, arms).assign_attrs(attrs),
+        "pruned": stacked([measured(one, of) for one in pruned], cut_arms).assign_attrs(attrs),
+        "nodes": nodes,
     }
+    return groups, cases
+
+
+def make_tree(networks=3, choices=2, sizes=SIZES, rates=(0.01, 0.1), epochs=3):
+    random = np.random.default_rng(0)
+    of = task(random)
+    main, cases = study(random, of, networks, choices, sizes)
+    first, last = (main["full"].sel(arm=arm).isel(network=0) for arm in ("initial", "trained"))
+    ends = [{name: one[name].values for name in one if name.startswith("layers")} for one in (first, last)]
+    groups = {"/task": of, "/history": history(random, cases, epochs), "/films/trained": film(*ends, epochs + 1)}
+    groups |= {f"/{name}": data for name, data in main.items()}
     for name in ("finetuned_random", "prune_first_random", "finetuned_chosen", "prune_first_chosen"):
-        groups[f"/films/{name}"] = film(starts[0], pruned[-1], 2)
-    if with_rates:
-        groups["/rates"] = rates(random, networks, list(dict.fromkeys(nodes["layer"].values)))
+        groups[f"/films/{name}"] = film(*ends, 2)
+    some = [study(random, of, networks, 1, sizes, rate, ["with"])[0] for rate in rates]
+    for name in main if rates else ():
+        joined = xr.concat([one[name] for one in some], "learning_rate").assign_coords(learning_rate=list(rates))
+        groups[f"/rates/{name}"] = joined
     config = {"hidden": list(sizes[1:-1]), "networks": networks, "share": 0.5, "learning_rate": RATE}
     return synthetic_run.tree_of(groups, "spiral", "sweeps study spiral --out runs/spiral", config)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.intervals import NO_INTERVAL, Interval, interval
 from sweeps.studies.spiral import claims
-from sweeps.studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes, rates
+from sweeps.studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes
 from tests.studies.spiral import synthetic
 
 
@@ -20,7 +20,7 @@ def between(low, high):
 @pytest.fixture(scope="module")
 def store():
     tree = synthetic.make_tree()
-    return {name: tree[name].to_dataset() for name in ("task", "nodes", "full", "pruned", "rates")}
+    return {name: tree[name].to_dataset() for name in ("task", "nodes", "full", "pruned")}
 
 
 @pytest.fixture(scope="module")
@@ -233,22 +233,51 @@ def test_every_claim_comes_out_either_way(good):
 
     small, large, lost, same = between(-0.001, 0.001), between(0.3, 0.4), between(-0.4, -0.3), between(0.995, 0.999)
     one = commuting.Commuting(small, pick(large, lost), small, pick("does not hold", "holds"))
-    unmoved = {"random": pick([0.3, 0.31, 0.3], [0.0, 0.001, 0.0])}
-    peaks = {"trained": pick([0.6, 0.59, 0.6], [0.1, 0.1, 0.1])}
+
+    def three(value, *dims, **labels):
+        """The same number everywhere, three networks with a little noise."""
+        array = xr.DataArray(value + np.array([-1e-10, 0, 1e-10]), dims="network")
+        return array.expand_dims({dim: [labels[dim]] if isinstance(labels[dim], str) else labels[dim] for dim in dims})
+
+    def roles_of(own, same):
+        where = dict(pair="prune_first", kind="smallest deviation")
+        return xr.Dataset({"own": three(own, *where, **where), "same": three(same, *where, **where)}).assign(
+            other=three(0.1, *where, **where)
+        )
+
+    arms = dict(arm=["pruned", "prune_first"], kind=["random", "smallest deviation"])
+    rated = xr.Dataset(
+        {
+            "accuracy": three(pick(0.99, 0.5), *arms, **arms),
+            "agreement": three(pick(1.0, 0.5), *arms, **arms),
+            "trained": three(1.0),
+        }
+    )
+    found_roles = roles_of(pick(0.8, 0.1), pick(0.9, 0.1))
+    shares = {"confident": 0.99, "constant": 0.5, "stays": 0.99} if good else dict(confident=0.5, constant=0, stays=0.1)
+    strange = pick(np.eye(4) + 1e-3 * np.arange(4), 1 - np.eye(4) + 1e-3 * np.arange(4))
+    kinds = dict(kind="random")
+    lost_plane = dict(arm="pruned", compensation="with", kind="random")
     results = SimpleNamespace(
         run=SimpleNamespace(config={"learning_rate": 0.1}),
-        against=lambda measure, arm, *rest: pick(lost, small) if arm == "pruned" else pick(small, lost),
+        against=lambda measure, arm, *rest: pick(small, lost) if arm == "prune_first" else pick(lost, small),
         outcome=lambda measure, arm, kind: pick(same, large) if arm == "pruned" else pick(large, same),
         commuting=defaultdict(lambda: one),
-        unmoved=xr.DataArray(
-            [list(unmoved.values())], {"arm": ["both"], "kind": list(unmoved)}, ("arm", "kind", "seed")
+        unmoved=three(pick(0.3, 0.0), "arm", "kind", arm="both", kind="random"),
+        peaks=three(pick(0.6, 0.1), "of", "source", of="all", source="trained"),
+        outcomes=xr.Dataset({"agreement": three(pick(0.5, 1.0), *lost_plane, **lost_plane)}),
+        spread=three(pick(0.5, 0.2), "of", "kind", of=["positive", "inner"], **kinds),
+        idle=xr.Dataset({name: three(share) for name, share in shares.items()}).assign(removed=three(pick(0.0, 0.1))),
+        roles=found_roles,
+        strangers=xr.DataArray([strange], {"kind": ["smallest deviation"]}, ("kind", "network", "other")),
+        rates=SimpleNamespace(
+            data=rated.expand_dims(learning_rate=[0.001]), roles=found_roles.expand_dims(learning_rate=[0.001])
         ),
-        peaks=xr.DataArray([list(peaks.values())], {"of": ["all"], "source": list(peaks)}, ("of", "source", "seed")),
     )
     found = claims.all_claims(results)
-    assert list(found) == list(claims.STATEMENTS) and len(found) == 11
+    assert list(found) == list(claims.STATEMENTS) and len(found) == 25
     assert {claim.verdict for claim in found.values()} == {pick("holds", "does not hold")}
-    assert [claim.statement.source for claim in found.values()].count("ours") == 1
+    assert [claim.statement.source for claim in found.values()].count("ours") == 6
     assert found["random_bad"].measured.mean == pytest.approx(pick(0.35, 0.0))
 
 
@@ -262,12 +291,3 @@ def test_every_claim_comes_out_either_way(good):
 )
 def test_order_matters_where_one_of_the_two_does_not_commute(accuracy, decisions, verdict):
     assert claims.opposite(claims.everywhere([accuracy, decisions])) == verdict
-
-
-def test_rates_find_the_peak_in_learning_rates(store):
-    data = store["rates"]
-    np.testing.assert_allclose(rates.peaks(data), 6.0, atol=0.05)
-    paired = (data["pruned_accuracy"] - data["accuracy"]).sel(learning_rate=0.1, kind="chosen").values
-    found = rates.difference(data, "pruned_accuracy", "accuracy", "smallest deviation")
-    assert found[1] == interval(paired)
-    assert rates.each(data["dead"], layer="layers/0")[0] == interval(data["dead"].values[0, :, 0])

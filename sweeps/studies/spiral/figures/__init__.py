@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sweeps.studies.spiral.figures import curves, deviations, graphs, kernels, outcomes, pictures, rates
+from sweeps.studies.spiral.figures import curves, deviations, graphs, kernels, outcomes, pictures, rates, roles
 from sweeps.studies.spiral.measures import Results
 
 
@@ -30,11 +30,12 @@ def draw(results: Results) -> dict[str, Figure]:
         "changes": kernels.changes(results),
         "compensation": outcomes.compensation(results),
         "deviations": deviations.deviations(results),
+        "roles": roles.roles(results),
         "training": curves.training(results),
         "graph": graphs.trained_and_pruned(results),
     }
     if results.rates is not None:
-        made["rates"] = rates.overview(results.rates)
+        made["rates"] = rates.overview(results.rates.data)
     return made
 
 

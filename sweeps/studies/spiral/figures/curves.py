@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
-from sweeps.studies.spiral.figures.looks import COLORS, DASHED
+from sweeps.studies.spiral.figures.looks import COLORS, DASHES, DOTTED
 from sweeps.studies.spiral.measures import Results
 from sweeps.studies.spiral.measures.outcomes import by_kind
 from sweeps.studies.spiral.names import ARM_NAMES, COMPENSATED, NODES
@@ -22,13 +22,13 @@ def training(results: Results) -> Figure:
     with style.context():
         figure, (first, later) = style.new_figure(style.DOUBLE, 2.7, 1, 2, sharey=True)
         _curve(first, history["trained"], ARM_NAMES["trained"], color=style.BLACK, linewidth=1.4)
-        _curve(first, history["reshuffled"], ARM_NAMES["reshuffled"], color=style.GREY, linewidth=1.0)
+        _curve(first, history["reshuffled"], ARM_NAMES["reshuffled"], color=style.GREY, linestyle=DOTTED)
         for kind, words in NODES.items():
             for ax, arm in ((first, "prune_first"), (later, "finetuned")):
                 # One label for both panels: the axes say which is which.
-                _curve(ax, cut[arm].sel(kind=kind), f"{words} removed", color=COLORS[kind], linewidth=1.2)
+                _curve(ax, cut[arm].sel(kind=kind), f"{words} removed", color=COLORS[kind], linestyle=DASHES[kind])
         level = float(results.full["train_loss"].sel(arm="trained").median())
-        later.axhline(level, color=style.BLACK, linewidth=0.8, linestyle=DASHED, label="trained, at end")
+        later.axhline(level, color=style.BLACK, linewidth=0.8, label="trained, at end")
         first.set(xlabel="epoch of training", ylabel="training loss (nats)", yscale="log")
         later.set(xlabel="epoch of fine-tuning")
         entries = {

@@ -20,9 +20,9 @@ from sweeps.studies.spiral.names import NODES
 #: The close-up reaches so many times the largest of what is to be seen in it.
 ZOOM = 1.15
 _GROUPS = {
-    "moved otherwise": style.SKY,
-    "moved by the preferred distance in both": style.VERMILLION,
-    "equal to the start in both": style.BLACK,
+    "moved otherwise": (style.SKY, "o"),
+    "moved by the preferred distance in both": (style.VERMILLION, "^"),
+    "equal to the start in both": (style.BLACK, "s"),
 }
 
 
@@ -60,8 +60,8 @@ def against(results: Results) -> Figure:
             whole.set_title(f"{NODES[kind]} removed")
             close.set_title("close up")
         handles = [
-            Line2D([], [], color=color, marker="o", markersize=3.5, linestyle="", label=label)
-            for label, color in reversed(_GROUPS.items())
+            Line2D([], [], color=color, marker=marker, markersize=3.5, linestyle="", label=label)
+            for label, (color, marker) in reversed(_GROUPS.items())
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=3, handletextpad=0.1, columnspacing=1.0)
         style.letter(axes)
@@ -80,8 +80,10 @@ def _scatter(ax: Axes, pair: Pair, limit: float, size: float) -> None:
     still = (pair.trained == pair.start) & (pair.first == pair.start)
     ax.plot([-limit, limit], [-limit, limit], color=style.GREY, linewidth=0.6, zorder=1)
     groups = (~still & ~pair.alike, pair.alike & ~still, still)
-    for zorder, (some, color) in enumerate(zip(groups, _GROUPS.values(), strict=True), start=2):
-        look: dict[str, Any] = {"s": size, "color": color, "alpha": 0.7, "linewidths": 0, "zorder": zorder}
+    for zorder, (some, (color, marker)) in enumerate(zip(groups, _GROUPS.values(), strict=True), start=2):
+        bigger = size if marker == "o" else 1.6 * size
+        look: dict[str, Any] = {"s": bigger, "color": color, "alpha": 0.7, "linewidths": 0, "zorder": zorder}
+        look["marker"] = marker
         ax.scatter(pair.trained[some], pair.first[some], rasterized=pair.trained.size > 1000, **look)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     ax.set(xlabel="weight, trained", ylabel="weight, pruned first")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 from analysis.figures.curves import SPAN
 from analysis.intervals import NO_INTERVAL, Interval
-from sweeps.studies.spiral.figures.looks import COLORS
+from sweeps.studies.spiral.figures.looks import COLORS, MARKERS
 from sweeps.studies.spiral.measures import Results
 from sweeps.studies.spiral.measures.kernels import PAIRS
 from sweeps.studies.spiral.measures.outcomes import mean
@@ -83,7 +83,7 @@ def correlations(results: Results) -> Figure:
         ]
         for of in ("weights", "changes")
     }
-    looks = {f"{NODES[kind]} removed": {"color": color} for kind, color in COLORS.items()}
+    looks = {f"{NODES[kind]} removed": {"color": color, "fmt": MARKERS[kind]} for kind, color in COLORS.items()}
     return panels(values, looks, zero=True)
 
 

@@ -1,25 +1,23 @@
 """What depends on the learning rate: constant nodes, accuracies, and how far weights go."""
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from analysis.figures.plane import CERTAINTY
 from analysis.intervals import Interval
-from sweeps.studies.spiral.figures.looks import COLORS, DASHED, SHORT
+from sweeps.studies.spiral.figures.looks import COLORS, DASHED
 from sweeps.studies.spiral.measures import adam, rates
+from sweeps.studies.spiral.names import ARM_NAMES, NODES
 
 #: Distances, in learning rates, that the histograms are drawn to.
 FAR = 12.0
 _LAYERS = ((style.BLACK, "o", "-"), (style.GREY, "s", "--"), (style.PINK, "^", ":"))
-_ARMS = {"pruned": ("pruned_accuracy", "o", "-"), "pruned first": ("first_accuracy", "s", "--")}
+_ARMS = {"pruned": ("o", ":"), "finetuned": ("^", "--"), "prune_first": ("s", "-.")}
 
 
 def overview(data: xr.Dataset) -> Figure:
@@ -28,7 +26,7 @@ def overview(data: xr.Dataset) -> Figure:
     Parameters
     ----------
     data : xarray.Dataset
-        A run's group ``rates``.
+        `measures.rates.Rates.data`.
 
     Returns
     -------
@@ -36,14 +34,18 @@ def overview(data: xr.Dataset) -> Figure:
         With 95 % intervals of the means; the distances are pooled over networks.
     """
     with style.context():
-        figure, (constant, accuracy, distances) = style.new_figure(style.DOUBLE, 3.0, 1, 3)
+        figure, axes = style.new_figure(style.DOUBLE, 4.6, 2, 2)
+        constant, distances, *accuracies = axes
         _constant(constant, data)
-        _accuracies(accuracy, data)
         _histograms(distances, data)
+        for ax, (kind, words) in zip(accuracies, NODES.items(), strict=True):
+            _accuracies(ax, data, kind)
+            ax.set_title(f"{words} removed")
+            ax.sharey(accuracies[0])
         constant.legend(loc="upper left")
-        handles, labels = accuracy.get_legend_handles_labels()
-        figure.legend(handles, labels, title="accuracy (b)", title_fontsize=8, loc="outside upper center", ncols=5)
-        style.letter((constant, accuracy, distances))
+        handles, labels = accuracies[0].get_legend_handles_labels()
+        figure.legend(handles, labels, title="(c), (d)", title_fontsize=8, loc="outside lower center", ncols=4)
+        style.letter(axes)
     return figure
 
 
@@ -56,16 +58,16 @@ def _constant(ax: Axes, data: xr.Dataset) -> None:
             "linestyle": dashes,
             "label": f"hidden layer {place + 1}",
         }
-        _line(ax, data, rates.each(data["dead"], layer=layer), **look)
+        _line(ax, data, rates.each(data["constant"], layer=layer), **look)
     ax.set(ylabel="share of constant nodes", ylim=(-0.03, 1.03))
 
 
-def _accuracies(ax: Axes, data: xr.Dataset) -> None:
+def _accuracies(ax: Axes, data: xr.Dataset, kind: str) -> None:
     full: dict[str, Any] = {"color": style.BLACK, "marker": "D", "linestyle": "-", "label": "trained"}
-    _line(ax, data, rates.each(data["accuracy"]), 0.9, **full)
-    for place, (kind, (words, (name, marker, dashes))) in enumerate(product(rates.KINDS, _ARMS.items())):
-        look = {"color": COLORS[kind], "marker": marker, "linestyle": dashes, "label": f"{SHORT[kind]}, {words}"}
-        _line(ax, data, rates.each(data[name], kind=rates.KINDS[kind]), 1 + 0.08 * place, **look)
+    _line(ax, data, rates.each(data["trained"]), 0.88, **full)
+    for place, (arm, (marker, dashes)) in enumerate(_ARMS.items()):
+        look = {"color": COLORS[kind], "marker": marker, "linestyle": dashes, "label": ARM_NAMES[arm]}
+        _line(ax, data, rates.each(data["accuracy"], arm=arm, kind=kind), 0.96 + 0.08 * place, **look)
     ax.set_ylabel("test accuracy")
 
 
@@ -82,18 +84,14 @@ def _line(ax: Axes, data: xr.Dataset, found: Sequence[Interval], shift: float = 
 
 
 def _histograms(ax: Axes, data: xr.Dataset) -> None:
-    distance, counts = data["distance"].values, data["moved"].sum("network").transpose("learning_rate", "distance")
-    width = float(distance[1] - distance[0])
-    colors = [to_hex(CERTAINTY(place)) for place in np.linspace(0.0, 0.9, len(counts))]
-    for rate, some, color in zip(data["learning_rate"].values, counts.values.astype(float), colors, strict=True):
-        if some.sum():
-            ax.plot(distance, some / (some.sum() * width), color=color, linewidth=1.0, label=f"{rate:g}")
+    """Draw a row for each learning rate, each as high as its highest bin."""
+    edges = np.append(0.0, data["distance"].values + np.diff(data["distance"].values).mean() / 2)
+    rows = data["moved"].sum("network").transpose("learning_rate", "distance").values
+    for place, some in enumerate(rows):
+        height = 0.85 * some / max(some.max(), 1)
+        ax.stairs(place + height, edges, baseline=place, color=style.BLUE, linewidth=0.9)
     once = adam.single_gradient()
-    look: dict[str, Any] = {"color": style.GREEN, "linewidth": 0.9, "linestyle": DASHED, "zorder": 0.5}
-    ax.axvline(once, label=f"one gradient: {once:.2f}", **look)
-    ax.set(xlim=(0, FAR), xlabel="distance (learning rates)", ylabel="density")
-    # Most distances are rare against the preferred one, at some rates.
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    ax.set_ylim(max(low, 0.003), high * 30)  # room for the legend
-    ax.legend(loc="upper right", ncols=2, columnspacing=0.8, handlelength=1.2, borderaxespad=0)
+    ax.axvline(once, color=style.GREEN, linewidth=0.9, linestyle=DASHED, zorder=0.5)
+    ax.text(once + 0.2, len(rows) - 0.05, f"one gradient: {once:.2f}", color=style.GREEN, fontsize=8, va="bottom")
+    ax.set_yticks(range(len(rows)), [f"{rate:g}" for rate in data["learning_rate"].values])
+    ax.set(xlim=(0, FAR), ylim=(-0.1, len(rows) + 0.35), xlabel="distance (learning rates)", ylabel="learning rate")

@@ -7,10 +7,13 @@ import xarray as xr
 
 from analysis import runs
 from analysis.intervals import Interval, over_pairs
-from sweeps.studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes
+from sweeps.studies.spiral.measures import adam, commuting, deviations, idle, kernels, moves, outcomes, rates, roles
 from sweeps.studies.spiral.measures.commuting import Commuting
 from sweeps.studies.spiral.measures.kernels import Kernels
+from sweeps.studies.spiral.measures.networks import Networks
 from sweeps.studies.spiral.measures.outcomes import mean
+from sweeps.studies.spiral.measures.rates import Rates
+from sweeps.studies.spiral.measures.roles import Likeness
 from sweeps.studies.spiral.names import COMPENSATED, kinds_of
 
 FILMS = ("trained", "finetuned_random", "prune_first_random", "finetuned_chosen", "prune_first_chosen")
@@ -25,8 +28,8 @@ class Results:
     run : analysis.runs.Run
     task, nodes, full, pruned, history : xarray.Dataset
         Groups of the store.
-    rates : xarray.Dataset or None
-        Group of the store; None where the settings name no other learning rates.
+    rates : rates.Rates or None
+        None where the settings name no other learning rates.
     films : dict of str to xarray.Dataset
         Parameters of network 0 by checkpoint.
     outcomes : xarray.Dataset, (arm, compensation, kind, network)
@@ -47,6 +50,14 @@ class Results:
     removed : xarray.Dataset, (kind, network)
         What `deviations.removed` returns, mean over the choices of a kind.
     constant : xarray.DataArray, (layer, network)
+    idle : xarray.Dataset, (network,)
+        What `idle.idle` returns.
+    spread : xarray.DataArray, (of, kind, network)
+        What `kernels.spread` returns, mean over the choices of a kind.
+    roles : xarray.Dataset, (pair, kind, network)
+        What `roles.roles` returns, mean over the choices of a kind.
+    strangers : xarray.DataArray, (kind, network, other)
+    likeness : roles.Likeness
     """
 
     run: runs.Run
@@ -55,7 +66,7 @@ class Results:
     full: xr.Dataset
     pruned: xr.Dataset
     history: xr.Dataset
-    rates: xr.Dataset | None
+    rates: Rates | None
     films: dict[str, xr.Dataset]
     outcomes: xr.Dataset
     references: xr.Dataset
@@ -69,6 +80,11 @@ class Results:
     settled: adam.Settled | None
     removed: xr.Dataset
     constant: xr.DataArray
+    idle: xr.Dataset
+    spread: xr.DataArray
+    roles: xr.Dataset
+    strangers: xr.DataArray
+    likeness: Likeness
 
     @property
     def networks(self) -> int:
@@ -130,6 +146,9 @@ def measure(run: runs.Run) -> Results:
     peaks = moves.peaks(changes, density_width(run))
     at = peaks.sel(source="trained", of="all").values
     films = {name: run.group(f"films/{name}") for name in FILMS}
+    inputs = task["train_inputs"].values
+    at_rates = _rates(run)
+    whole, cut = Networks(full, inputs), Networks(pruned.sel(compensation=COMPENSATED, drop=True), inputs)
     return Results(
         run=run,
         task=task,
@@ -137,7 +156,7 @@ def measure(run: runs.Run) -> Results:
         full=full,
         pruned=pruned,
         history=history,
-        rates=run.group("rates") if "rates" in run.tree.children else None,
+        rates=rates.measure(at_rates, task, inside) if at_rates else None,
         films=films,
         outcomes=outcomes.by_kind(outcomes.outcomes(full, pruned, inside)),
         references=outcomes.references(full, inside),
@@ -151,7 +170,18 @@ def measure(run: runs.Run) -> Results:
         settled=_settled(films["trained"], float(at[0])),
         removed=outcomes.by_kind(deviations.removed(nodes)),
         constant=deviations.constant(nodes),
+        idle=idle.idle(whole, task["train_targets"].values),
+        spread=outcomes.by_kind(kernels.spread(main), skipna=True),
+        roles=outcomes.by_kind(roles.roles(whole, cut, nodes), skipna=True),
+        strangers=roles.strangers(whole, cut, nodes),
+        likeness=roles.likeness(whole, cut, nodes),
     )
+
+
+def _rates(run: runs.Run) -> dict[str, xr.Dataset]:
+    """Read the groups of the learning rates, where there are any."""
+    found = run.tree["rates"].children if "rates" in run.tree.children else {}
+    return {name: run.group(f"rates/{name}") for name in rates.GROUPS} if set(rates.GROUPS) <= set(found) else {}
 
 
 def _settled(film: xr.Dataset, at: float) -> adam.Settled | None:

@@ -97,6 +97,13 @@ def correlations(kernels: Kernels) -> xr.DataArray:
     return xr.DataArray(found, coords, ("pair", "of", "choice", "network"))
 
 
+def _still(kernels: Kernels) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which of the weights that stay never moved, by arm, and in both "trained" and "prune_first"."""
+    start = kernels.full["initial"]
+    same = {arm: ((kernels.full | kernels.pruned)[arm] == start) & kernels.kept for arm in MOVED}
+    return same | {"both": same["trained"] & same["prune_first"]}
+
+
 def unmoved(kernels: Kernels) -> xr.DataArray:
     """Share of the weights that stay which equal their start bit for bit.
 
@@ -110,10 +117,29 @@ def unmoved(kernels: Kernels) -> xr.DataArray:
         `arm` as in `MOVED`; "both": in "trained" and in "prune_first"; "chance": the product of these two shares, which
         "both" would be if the two networks were independent.
     """
-    start, kept = kernels.full["initial"], kernels.kept
-    same = {arm: ((kernels.full | kernels.pruned)[arm] == start) & kept for arm in MOVED}
-    same["both"] = same["trained"] & same["prune_first"]
+    kept, same = kernels.kept, _still(kernels)
     shares = {arm: one.sum(axis=(2, 3)) / kept.sum(axis=(2, 3)) for arm, one in same.items()}
     shares["chance"] = shares["trained"] * shares["prune_first"]
     coords = {"arm": list(shares), "choice": np.array(kernels.choices, object)}
     return xr.DataArray(np.array(list(shares.values())), coords, ("arm", "choice", "network"))
+
+
+def spread(kernels: Kernels) -> xr.DataArray:
+    """Tell how the weights that moved in neither network are spread over the range of all initial weights.
+
+    Parameters
+    ----------
+    kernels : Kernels
+
+    Returns
+    -------
+    xarray.DataArray, (of, choice, network)
+        "positive": share above zero; "inner": share in the inner half of the range. Both are a half where weights are
+        spread evenly, as the initial ones are; NaN where no weight stayed.
+    """
+    start, still = kernels.full["initial"], _still(kernels)["both"]
+    inner = np.abs(start) < np.abs(start).max(axis=(1, 2), keepdims=True) / 2
+    count = still.sum(axis=(2, 3))
+    parts = [(still & one).sum(axis=(2, 3)) / np.where(count, count, np.nan) for one in (start > 0, inner)]
+    coords = {"of": ["positive", "inner"], "choice": np.array(kernels.choices, object)}
+    return xr.DataArray(np.array(parts), coords, ("of", "choice", "network"))
