@@ -3,15 +3,21 @@
 from sweeps.ranking.criteria import METHODS, scores
 from sweeps.ranking.paths import RemovalPath, masks_along, removal_path
 from sweeps.ranking.probes import GainCurve, activation_correlation, gain_curve, pair_interaction
+from sweeps.ranking.replacing import CHOICES, RIDGE, STAND_INS, ReplacementPaths, replacement_paths
 
 __all__ = [
+    "CHOICES",
     "METHODS",
+    "RIDGE",
+    "STAND_INS",
     "GainCurve",
     "RemovalPath",
+    "ReplacementPaths",
     "activation_correlation",
     "gain_curve",
     "masks_along",
     "pair_interaction",
     "removal_path",
+    "replacement_paths",
     "scores",
 ]

@@ -12,7 +12,7 @@ Environments.
 
 from analysis.claims import Claim
 from sweeps.studies.shrinking.measures import Results
-from sweeps.studies.shrinking.rules import choices, curves
+from sweeps.studies.shrinking.rules import choices, curves, further
 
 #: Every rule, in the order of the page.
 RULES = (
@@ -21,6 +21,7 @@ RULES = (
     *(choices.taylor_layers, choices.outer_layer, curves.deeper, curves.flat, choices.convexity, choices.accurate),
     *(choices.poor_choices, choices.closer, choices.cancelling, choices.uneven, choices.greedy),
     *(curves.cross_entropy, choices.smooth, choices.retraining),
+    *(further.correlated_choice, further.correlated_removal, further.taking_over, further.cascade),
 )
 
 

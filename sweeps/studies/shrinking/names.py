@@ -16,7 +16,19 @@ METHOD_NAMES = {
     "gradient": "size of gradient",
     "random": "random",
     "shapley": "Shapley value",
+    "correlation": "most correlated pair",
+    "contribution": "least contribution",
 }
+#: What takes over from a node that goes.
+STAND_IN_NAMES = {
+    "nothing": "nothing",
+    "bias": "the biases",
+    "partner": "the partner",
+    "rest": "all that remain",
+}
+#: What is equal where pruning and Cascade Correlation are compared, and what its outputs read.
+LEVEL_NAMES = {"loss": "training error", "accuracy": "training accuracy", "test_accuracy": "test accuracy"}
+READ_NAMES = {1: "inputs and nodes", 0: "nodes alone"}
 RANKING_NAMES = {"single_pass": "ranked once", "reranked": "re-ranked"}
 
 

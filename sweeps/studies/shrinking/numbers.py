@@ -6,6 +6,7 @@ from analysis.intervals import Interval, interval
 from analysis.numbers import Numbers
 from sweeps.studies.shrinking.measures import Network, Results
 from sweeps.studies.shrinking.measures.paths import DROPS
+from sweeps.studies.shrinking.measures.replacing import CORRELATED, PLAIN
 from sweeps.studies.shrinking.measures.surfaces import missed
 from sweeps.studies.shrinking.names import METHODS, TAYLOR
 
@@ -39,6 +40,8 @@ def make(results: Results, claims: dict[str, Claim]) -> Numbers:
     _choices(numbers, results)
     _retraining(numbers, results)
     _optimum(numbers, results)
+    _replacing(numbers, results)
+    _cascade(numbers, results)
     return numbers
 
 
@@ -112,3 +115,33 @@ def _optimum(numbers: Numbers, results: Results) -> None:
     for name, flags in (("greedy optimal sizes", one["is_optimal"]), ("nested sizes", data["nested"])):
         numbers.add_interval(name, interval(flags.isel(step=inner).sum("step").values), digits=3)
     numbers.add_interval("greedy worst ratio", interval((one["loss"] / one["best"]).max("step").values), digits=3)
+
+
+def _replacing(numbers: Numbers, results: Results) -> None:
+    """Add what every choice with everything that takes over can remove; nothing where there is none."""
+    found = results.replacing
+    if found is None:
+        return
+    for way in found.ways:
+        for name in ("removable", "test_removable", "mean_loss"):
+            key = f"replacing {way.choice} {way.stand_in} {name}"
+            numbers.add_interval(key, found.mean(way, name), digits=3)
+    numbers.add_interval("bias less nothing", found.difference(PLAIN._replace(stand_in="bias"), PLAIN), digits=3)
+    less = found.difference(CORRELATED._replace(choice="contribution"), CORRELATED._replace(choice="brute_force"))
+    numbers.add_interval("contribution less brute force", less, digits=3)
+
+
+def _cascade(numbers: Numbers, results: Results) -> None:
+    """Add the nodes and parameters at each level; nothing where there are none."""
+    for key, one in results.grown.items():
+        numbers.add(f"cascade {key} most nodes", one.most)
+        for name in one.names:
+            for direct, words in ((1, "published"), (0, "nodes alone")):
+                level = one.level(name, direct)
+                prefix = f"cascade {key} {name} {words}"
+                found: dict[str, Interval] = {"needed": level.nodes_needed, "ratio": level.ratio}
+                found["parameter ratio"] = level.parameter_ratio
+                for number, value in found.items():
+                    numbers.add_interval(f"{prefix} {number}", value, digits=3)
+                numbers.add(f"{prefix} reached", level.reached, comment="networks that came as far")
+        numbers.add_interval(f"cascade {key} pruned", one.level(one.names[0]).nodes_left, digits=3)

@@ -9,7 +9,7 @@ from sweeps.studies.shrinking import figures, numbers, tables
 from sweeps.studies.shrinking.claims import all_claims
 from sweeps.studies.shrinking.measures import measure
 from sweeps.studies.shrinking.measures.paths import DROPS, TOLERATED
-from sweeps.studies.shrinking.names import METHODS, TAYLOR, method_name
+from sweeps.studies.shrinking.names import LEVEL_NAMES, METHODS, TAYLOR, method_name
 
 
 def write(folder: str | PathLike[str]) -> Path:
@@ -57,4 +57,6 @@ def write(folder: str | PathLike[str]) -> Path:
         near=DROPS[0],
         far=DROPS[1],
         tolerated=TOLERATED,
+        grown=results.grown,
+        level_names=LEVEL_NAMES,
     )

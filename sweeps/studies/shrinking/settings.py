@@ -49,6 +49,10 @@ class Shrinking(Settings):
     """Numbers of removals after which the networks of one layer are trained again, a path for each; may be empty."""
     retrain_epochs: Count = 1
     """Epochs of each such training."""
+    correlations: bool = True
+    """Whether nodes of the networks of one layer also go with others taking over, by correlation and other choices."""
+    cascade_nodes: Annotated[int, Field(ge=0)] = 40
+    """Nodes that networks grow to by Cascade Correlation, on the images and in the regression; 0 leaves them out."""
     surface_every: Count = 10
     """Removals between two error surfaces."""
     seed: FirstSeed = 0

@@ -9,7 +9,15 @@ from analysis.intervals import NO_INTERVAL, Interval, interval
 from analysis.tables import Column, Table, pair
 from sweeps.studies.shrinking.measures import Network, Results
 from sweeps.studies.shrinking.measures.paths import DROPS, TOLERATED
-from sweeps.studies.shrinking.names import METHODS, RANKING_NAMES, method_name, network_name
+from sweeps.studies.shrinking.names import (
+    LEVEL_NAMES,
+    METHODS,
+    RANKING_NAMES,
+    READ_NAMES,
+    STAND_IN_NAMES,
+    method_name,
+    network_name,
+)
 
 
 class Row(NamedTuple):
@@ -217,6 +225,59 @@ def retraining(results: Results) -> Table | None:
     )
 
 
+def replacing(results: Results) -> Table | None:
+    """Make the table of every choice with everything that takes over; None where there is none."""
+    found = results.replacing
+    if found is None:
+        return None
+    near, far = (f"{100 * drop:g}\u00a0point{'s' if drop > 0.01 else ''}" for drop in DROPS)
+    numbers = (
+        ("removable", f"removable at {near}", "removable", DROPS[0], 1, 1.0),
+        ("removable_far", f"at {far}", "removable", DROPS[1], 1, 1.0),
+        ("test_removable", f"test, {near}", "test_removable", DROPS[0], 1, 1.0),
+        ("mean_loss", "mean loss", "mean_loss", DROPS[0], 3, 1.0),
+        ("mean_accuracy", "mean accuracy (%)", "mean_accuracy", DROPS[0], 1, 100.0),
+    )
+    columns = [
+        Column("stand_in", "takes over", [STAND_IN_NAMES.get(way.stand_in, way.stand_in) for way in found.ways]),
+        Column("choice", "goes next", [method_name(way.choice) for way in found.ways]),
+    ]
+    for key, header, name, fall, decimals, factor in numbers:
+        columns += pair(key, header, [found.mean(way, name, fall) for way in found.ways], decimals, factor)
+    return Table(
+        "replacing",
+        "What takes over from a node that goes, and which node goes next: nodes that go before the accuracy first "
+        "falls by so many percentage points, on the examples of the ranking and on the test set, and the means of loss "
+        "and accuracy over all removals. ±: half the 95 % interval over networks.",
+        columns,
+    )
+
+
+def cascade(results: Results) -> Table | None:
+    """Make the table of Cascade Correlation beside pruning; None where there is none."""
+    rows = [(one, name, direct) for one in results.grown.values() for name in one.names for direct in READ_NAMES]
+    if not rows:
+        return None
+    levels = [one.level(name, direct) for one, name, direct in rows]
+    return Table(
+        "cascade",
+        "Nodes that pruning by brute force leaves, and nodes that Cascade Correlation needs to come as far in training "
+        "error or accuracy, with outputs that read inputs and nodes, as published, or nodes alone. "
+        "Reached: networks that came as far; the others count with one node more than they were given. ±: half the "
+        "95 % interval over networks.",
+        [
+            Column("task", "task", [one.task for one, _, _ in rows]),
+            Column("equal", "equal", [LEVEL_NAMES[name] for _, name, _ in rows]),
+            Column("reads", "outputs read", [READ_NAMES[direct] for _, _, direct in rows]),
+            *pair("pruned", "nodes left", [level.nodes_left for level in levels]),
+            *pair("grown", "nodes needed", [level.nodes_needed for level in levels]),
+            Column("reached", "reached", [f"{level.reached} of {len(level.grown)}" for level in levels]),
+            *pair("ratio", "ratio", [level.ratio for level in levels], 2),
+            *pair("parameters", "ratio of parameters", [level.parameter_ratio for level in levels], 2),
+        ],
+    )
+
+
 _REMOVABLE = (
     "Nodes that can be removed before the accuracy first falls by more than one percentage point and five, on the "
     "examples of the ranking, and by one on the test set; removals before the loss is above {tolerated:g} times its "
@@ -246,6 +307,8 @@ def all_tables(results: Results, claims: Mapping[str, Claim]) -> list[Table]:
         optimum(results),
         pairs(results),
         retraining(results),
+        replacing(results),
+        cascade(results),
     ]
     if len(results.depths) > 1:
         made.append(removal("depths", f"{caption} Re-ranked.", _rows(results.depths, main=True, ranking="reranked")))

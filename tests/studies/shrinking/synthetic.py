@@ -9,6 +9,8 @@ from tests.analysis import synthetic_run
 
 METHODS = ("brute_force", "first_order", "second_order")
 RANKINGS = ("single_pass", "reranked")
+STAND_INS = ("nothing", "bias", "partner", "rest")
+CHOICES = ("brute_force", "second_order", "correlation", "contribution", "random")
 EXAMPLES, FEATURES, CLASSES = 80, 4, 3
 GAIN = (np.arange(-5, 26, 3) / 20).round(2)
 STEP = 1e-3
@@ -210,6 +212,34 @@ def hypercube(networks):
     )
 
 
+def replacing(of):
+    """Removals in which others take over: the path's own curves, with a loss that falls the more, the more do."""
+    plain = of.sel({"ranking": "reranked", "ranked_by": "brute_force"}, drop=True)
+    shares = np.array(
+        [[1 - 0.1 * row - 0.02 * column for column in range(len(CHOICES))] for row in range(len(STAND_INS))]
+    )
+    curves = {
+        "loss": plain["loss"].values * shares[..., None, None],
+        **{name: plain[name].values ** shares[..., None, None] for name in ("accuracy", "test_accuracy")},
+    }
+    dims = ("stand_in", "choice", "network", "step")
+    coords = {"stand_in": np.array(STAND_INS, object), "choice": np.array(CHOICES, object)}
+    coords |= {"network": plain["network"].values, "step": plain["step"].values}
+    return xr.Dataset({name: (dims, values) for name, values in curves.items()}, coords=coords)
+
+
+def cascade(of, sizes=5):
+    """Networks that grow: losses that halve with each node, from another start where outputs read nodes alone."""
+    count, grown = of.sizes["network"], np.arange(sizes)
+    start = np.array([[0.5], [2.0]])[:, None] * (1 + 0.1 * np.arange(count))[None, :, None]
+    loss = start * 0.5**grown
+    accuracy = 1 - loss / 8 if of["accuracy"].notnull().any() else np.full(loss.shape, np.nan)
+    dims = ("direct", "network", "size")
+    variables = {"loss": (dims, loss), "accuracy": (dims, accuracy), "test_accuracy": (dims, accuracy)}
+    variables["parameters"] = (("direct", "size"), np.array([[15], [3]]) + 6 * grown)
+    return xr.Dataset(variables, coords={"direct": [1, 0], "size": grown})
+
+
 def kind(sizes, seed=0, criterion="squared_error", count=2):
     return [Network(sizes, seed + 10 * index, criterion) for index in range(count)]
 
@@ -239,6 +269,8 @@ def make_tree(whole=True):
     if whole:
         groups["/sweeps/hypercube"] = hypercube(networks["small"])
         groups["/retraining"] = retraining(groups["/paths/1"])
+        groups["/replacing"] = replacing(groups["/paths/1"])
+        groups |= {f"/cascade/{key}": cascade(groups[f"/paths/{key}"]) for key in ("1", "regression")}
     config = {"task": "digits", "nodes": 6, "networks": count, "layers": [1, 2, 3], "small_nodes": 4}
     tree = synthetic_run.tree_of(groups, "shrinking", "sweeps study shrinking --out runs/shrinking", config)
     tree.attrs["seeds"] = json.dumps({"network": 0})

@@ -21,10 +21,13 @@ from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.shrinking import synthetic
 
-TABLES = ("claims", "networks", "removal", "depths", "criteria", "choices", "layers", "optimum", "pairs", "retraining")
+TABLES = (
+    *("claims", "networks", "removal", "depths", "criteria", "choices", "layers", "optimum", "pairs", "retraining"),
+    *("replacing", "cascade"),
+)
 FIGURES = (
     *("removal_1", "removal_2", "depths", "optimum", "retraining", "choices", "surfaces_1", "pairs_1"),
-    *("layers", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
+    *("replacing", "cascade", "layers", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
     *("removal_cross_entropy", "removal_regression"),
 )
 

@@ -23,6 +23,7 @@ SMALLEST = Shrinking(
     regression="none",
     epochs=2,
     retrain_every=(3,),
+    cascade_nodes=2,
     surface_every=3,
 )
 
@@ -105,6 +106,36 @@ def test_retraining(run):
         # Nothing is trained before the third removal: the walk of many networks chooses as each alone.
         np.testing.assert_allclose(data[name].sel(every=3)[..., :3], plain[..., :3], rtol=1e-5)
     assert (data.loss.sel(every=3)[..., 3] < data.loss.sel(every=0)[..., 3]).all()
+
+
+def test_others_that_take_over_are_those_of_the_stored_weights(run, few):
+    data, paths = run.read("replacing"), run.read("paths/1").transpose("network", "ranked_by", "ranking", ...)
+    plain = data.sel({"choice": "brute_force", "stand_in": "nothing"})
+    for name in ("loss", "accuracy", "test_accuracy"):
+        known = paths[name].sel({"ranked_by": "brute_force", "ranking": "reranked"})
+        np.testing.assert_allclose(plain[name], known, rtol=1e-5)
+    one = perceptron.from_dataset(run.read("networks/1").isel(network=1))
+    hidden = 1 / (1 + np.exp(-few.train.inputs @ one.kernels[0] - one.biases[0]))
+    path = data.isel(network=1).sel({"choice": "correlation", "stand_in": "partner"})
+    node = int(path.order[0])
+    alike = np.abs(np.corrcoef(hidden.T))
+    np.fill_diagonal(alike, 0)
+    partner = int(alike[node].argmax())
+    assert alike[node, partner] == alike.max()
+    slope, offset = np.polyfit(hidden[:, partner], hidden[:, node], 1)
+    kernel, bias = one.kernels[1].copy(), one.biases[1] + offset * one.kernels[1][node]
+    kernel[partner] += slope * kernel[node]
+    kernel[node] = 0
+    outputs = 1 / (1 + np.exp(-hidden @ kernel - bias))
+    loss = ((outputs - np.eye(10)[few.train.targets]) ** 2).sum(axis=1).mean()
+    np.testing.assert_allclose(path.loss[1], loss, rtol=1e-4)
+
+
+def test_cascades_have_a_network_a_seed(run):
+    data = run.read("cascade/1")
+    assert data.loss.dims == ("direct", "network", "size") and data.loss.shape == (2, 2, 3)
+    assert data.attrs["task"] == "digits" and (data.loss[..., -1] < data.loss[..., 0]).all()
+    assert data.parameters.values.tolist()[0] == [650, 725, 801] and data.parameters.values.tolist()[1][0] == 10
 
 
 def test_pairs(run):

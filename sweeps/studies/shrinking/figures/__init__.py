@@ -3,12 +3,12 @@
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from sweeps.studies.shrinking.figures import choices, layers, networks, pairs, removal, surfaces
+from sweeps.studies.shrinking.figures import cascade, choices, layers, networks, pairs, removal, replacing, surfaces
 from sweeps.studies.shrinking.measures import Network, Results
 from sweeps.studies.shrinking.measures.layers import left
 from sweeps.studies.shrinking.names import METHODS
 
-__all__ = ["choices", "draw", "layers", "networks", "pairs", "removal", "surfaces"]
+__all__ = ["cascade", "choices", "draw", "layers", "networks", "pairs", "removal", "replacing", "surfaces"]
 
 
 #: The network of a kind that is drawn where a picture holds only one.
@@ -51,6 +51,10 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["optimum"] = networks.optimum(results.gaps, _label(small), f"above the best ({style.as_is(small.unit)})")
     if results.retraining is not None:
         drawn["retraining"] = networks.retraining(results.retraining)
+    if results.replacing is not None:
+        drawn["replacing"] = replacing.overview(results.replacing, _label(one))
+    if "1" in results.grown:
+        drawn["cascade"] = cascade.overview(results.grown["1"], results.grown.get("regression"), _label(one))
     return drawn
 
 

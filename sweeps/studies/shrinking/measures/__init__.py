@@ -1,14 +1,16 @@
 """What removal paths say: how many nodes can go, by which criterion, from which layers, and how far from the best."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import xarray as xr
 
 from analysis.errors import InputError
 from analysis.runs import Run
+from sweeps.studies.shrinking.measures.cascade import Grown
 from sweeps.studies.shrinking.measures.networks import Network
 from sweeps.studies.shrinking.measures.optimum import greedy_gaps
 from sweeps.studies.shrinking.measures.pairs import pair_summary
+from sweeps.studies.shrinking.measures.replacing import Replacing
 from sweeps.studies.shrinking.measures.retraining import RetrainingSummary, retraining_summary
 from sweeps.studies.shrinking.names import PAPER
 
@@ -32,6 +34,10 @@ class Results:
     retraining : xarray.Dataset or None
         None where nothing was retrained.
     retrained : RetrainingSummary or None
+    replacing : Replacing or None
+        Removals in which others take over; None where there are none.
+    grown : dict of str to Grown
+        Networks of Cascade Correlation, by key of the pruned ones on the same task.
     """
 
     task: xr.Dataset
@@ -42,6 +48,8 @@ class Results:
     gaps: xr.Dataset | None
     retraining: xr.Dataset | None
     retrained: RetrainingSummary | None
+    replacing: Replacing | None = None
+    grown: dict[str, Grown] = field(default_factory=dict)
 
     @property
     def paper(self) -> list[Network]:
@@ -106,6 +114,8 @@ def measure(run: Run) -> Results:
         gaps=gaps,
         retraining=retraining,
         retrained=None if retraining is None else retraining_summary(retraining),
+        replacing=Replacing(run.group("replacing")) if "replacing" in run.tree.children else None,
+        grown={key: Grown(run.group(f"cascade/{key}"), networks[key]) for key in sorted(_inside(run, "cascade"))},
     )
 
 

@@ -15,9 +15,11 @@ from sweeps.progress import Progress
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
 from sweeps.studies.shrinking.names import METHODS, PAPER, RANKINGS
+from sweeps.studies.shrinking.run.cascade import Growth, cascades
 from sweeps.studies.shrinking.run.paths import pairs, removal_paths, surfaces
+from sweeps.studies.shrinking.run.replacing import WAYS, replaced
 from sweeps.studies.shrinking.run.retraining import retrained
-from sweeps.studies.shrinking.run.training import Job, Kind, described, trained
+from sweeps.studies.shrinking.run.training import Job, Kind, described, seeds_of, trained
 from sweeps.studies.shrinking.settings import Shrinking
 from sweeps.tasks import Task
 
@@ -25,6 +27,8 @@ from sweeps.tasks import Task
 RETRAINED = (*METHODS, "random")
 # Kinds of networks that are worked on at a time.
 AT_ONCE = 2
+# On the tasks of these Cascade Correlation grows networks.
+GROWN = ("1", "regression")
 ERROR = "squared_error"
 
 
@@ -76,7 +80,8 @@ def run(
 
     jobs = _jobs(settings, images, values)
     say(f"training {settings.networks} networks of each of {len(jobs)} kinds, removing their nodes by each criterion")
-    total = settings.networks * sum(len(job.methods) * len(job.rankings) for job in jobs)
+    paths = sum(len(job.methods) * len(job.rankings) for job in jobs) + WAYS * settings.correlations
+    total = settings.networks * paths
     # Compiling takes most of the time, and one core.
     with ThreadPoolExecutor(AT_ONCE) as pool, Progress(total, progress, "removal paths") as count:
         for job, found in pool.map(lambda job: (job, _measured(settings, job, count.add)), jobs):
@@ -115,6 +120,10 @@ def _measured(settings: Shrinking, job: Job, count: Callable[[int], None]) -> di
         found[f"pairs/{job.key}"] = pairs(kind)
     if job.key == "1" and settings.retrain_every:
         found["retraining"] = retrained(kind, paths, RETRAINED, settings)
+    if job.key == "1" and settings.correlations:
+        found["replacing"] = replaced(kind.networks, job.task, job.loss, settings.seed, count)
+    if job.key in GROWN and settings.cascade_nodes:
+        found[f"cascade/{job.key}"] = cascades(job.task, seeds_of(settings), Growth(settings.cascade_nodes))
     if job.key == "small":
         found["sweeps/hypercube"] = _hypercubes(kind)
     return found
