@@ -12,6 +12,8 @@ from analysis import checks
 from analysis.errors import InputError
 
 STYLES = ("plain", "latex", "html")
+#: A standard error below this share of its number is one of rounding, and is not shown.
+ROUNDING = 1e-12
 MISSING = {"plain": "--", "latex": "--", "html": "–"}
 
 _LATEX = {
@@ -146,7 +148,7 @@ def format_number(
     Returns
     -------
     str
-        A dash for NaN. An error that is NaN, infinite or 0 is not shown.
+        A dash for NaN. An error that is NaN, infinite, 0 or so small that it is one of rounding is not shown.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def format_number(
     if np.isinf(value):
         sign = "-" if value < 0 else ""
         return _scientific(sign + {"plain": "inf", "latex": r"\infty", "html": "∞"}[style], style)
-    if error is not None and np.isfinite(error) and error > 0:
+    if error is not None and np.isfinite(error) and error > ROUNDING * abs(value):
         text = _with_error(value, float(error))
     elif decimals is not None:
         text = f"{value:.{decimals}f}"

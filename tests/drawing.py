@@ -1,4 +1,4 @@
-"""Reports whose figures are drawn coarsely and once, for drawing is what takes their time, and their error bars."""
+"""Reports whose figures are drawn coarsely and once, for drawing is what takes their time, and what is wrong there."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from PIL import Image
 
 from analysis.figures import style
 from sweeps.studies import registry
+from tests import faults
 
 #: What the caption of a figure with error bars or bands says.
 PROMISE = re.compile(r"\bintervals?\b|\bstandard errors?\b")
@@ -37,29 +38,30 @@ def _area(x, y):
     return abs(np.sum(np.roll(x, 1) * y - x * np.roll(y, 1))) / 2
 
 
-def note_bars(figure, folder, name):
-    """Note, beside the folder of the figures, how long the longest bar of each set is, and how large each band."""
+def note(figure, folder, name):
+    """Note, beside the folder of the figures, extents of bars and bands, and what one cannot make out."""
     longest = [float(np.nan_to_num(one).max(initial=0)) for ax in figure.axes for one in bars(ax)]
     areas = [float(one) for ax in figure.axes for one in bands(ax)]
     (folder.parent / "bars").mkdir(exist_ok=True, parents=True)
-    (folder.parent / "bars" / f"{name}.json").write_text(json.dumps(longest + areas))
+    (folder.parent / "bars" / f"{name}.json").write_text(json.dumps([longest + areas, faults.of(figure)]))
 
 
-def without_bars(folder):
-    """Names of the figures of a report that have bars or bands without extent, or promise some and have none."""
+def faults_of(folder):
+    """List what is wrong with the figures and tables of a report: see `tests.faults`, and bars without extent."""
     page, found = (folder / "report.html").read_text("utf-8"), []
     for path in sorted((folder / "bars").iterdir()):
+        extents, others = json.loads(path.read_text())
+        found += [f"{path.stem}: {words}" for words in others]
         caption = re.search(rf'id="figure-{path.stem}".*?<figcaption>(.*?)</figcaption>', page, re.S)[1]
-        extents = json.loads(path.read_text())
         if not all(one > 0 for one in extents) or (PROMISE.search(caption) and not extents):
-            found.append(path.stem)
-    return found
+            found.append(f"{path.stem}: bars without extent")
+    return found + [f"table: {words}" for words in faults.in_tables(page)]
 
 
 def coarse(figure, folder, name):
     """Save a figure as a small PNG alone."""
     folder.mkdir(exist_ok=True)
-    note_bars(figure, folder, name)
+    note(figure, folder, name)
     path = folder / f"{name}.png"
     with style.context():
         figure.savefig(path, dpi=40)
@@ -68,7 +70,7 @@ def coarse(figure, folder, name):
 
 def fine(figure, folder, name, save=style.save):
     """Save a figure as the library does."""
-    note_bars(figure, folder, name)
+    note(figure, folder, name)
     return save(figure, folder, name)
 
 

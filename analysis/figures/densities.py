@@ -35,15 +35,16 @@ def _with_missing(label: str, missing: int) -> str:
     return f"{label} ({missing} left out)" if missing else label
 
 
-def _curve(ax: Axes, sample: Sample, width: float, color: str, label: str) -> None:
+def _curve(ax: Axes, sample: Sample, width: float, number: int, label: str) -> None:
+    look = style.marked(number, POINTS)
     if not sample.values.size:
-        ax.plot([], color=color, label=label)
+        ax.plot([], label=label, **look)
         return
     grid, height = density.kde(sample, width)
     # The points lie where the density is not negligible: a few far draws must not make the curve coarse.
     shown = np.flatnonzero(height > 1e-4 * height.max())
     x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
-    ax.plot(x, np.interp(x, grid, height), color=color, label=label)
+    ax.plot(x, np.interp(x, grid, height), label=label, **look)
 
 
 def _line(ax: Axes, x: float, label: str) -> None:
@@ -83,7 +84,7 @@ def loss(
         for number, (label, part) in enumerate(_parts(sweep)):
             sample = samples.losses(part)
             missing = sample.nonfinite + sample.below + sample.above
-            _curve(ax, sample, width, style.CYCLE[number % len(style.CYCLE)], _with_missing(label, missing))
+            _curve(ax, sample, width, number, _with_missing(label, missing))
         ax.set(xlabel=f"loss ({unit})", ylabel=f"probability density (1/{'nat' if unit == 'nats' else unit})")
         ax.set_ylim(bottom=0)
         _legend(ax)
@@ -127,13 +128,12 @@ def log_loss(
             _line(ax, float(np.log(full_loss)), "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
             sample = samples.log_losses(part)
-            color = style.CYCLE[number % len(style.CYCLE)]
             missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
-            _curve(ax, sample, width, color, _with_missing(label, missing))
+            _curve(ax, sample, width, number, _with_missing(label, missing))
             if sample.shape.sd > 0:
                 bell = stats.norm(sample.shape.mean, sample.shape.sd)
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
-                ax.plot(x, bell.pdf(x), color=color, **_BELL)
+                ax.plot(x, bell.pdf(x), color=style.CYCLE[number % len(style.CYCLE)], **_BELL)
         ax.plot([], color=style.GREY, label="normal, best fit", **_BELL)
         ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.as_is(style.unit_of(sweep))})")
         ax.set(ylabel="probability density")
@@ -175,7 +175,7 @@ def log_loss_against_exact(
         for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):
             sample = samples.log_losses(part)
             missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
-            _curve(ax, sample, width, style.CYCLE[number % len(style.CYCLE)], _with_missing(label, missing))
+            _curve(ax, sample, width, number, _with_missing(label, missing))
             # Bins of a tenth of the kernel: their error cannot be seen, and a million masks are drawn at once.
             exact = hypercube.distribution(values, float(p), width / 10)
             grid, height = density.kde(exact.values, width, weights=exact.weights)

@@ -96,7 +96,7 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
                 one["difference"],
                 place + 0.5 * ((count - 1) / 2 - index) / count,
                 xerr=2 * one["difference_error"],
-                fmt="o",
+                fmt=style.MARKERS[index % len(style.MARKERS)],
                 markersize=3,
                 capsize=2,
                 linewidth=1,

@@ -26,6 +26,7 @@ TALL = 2.0
 #: The kernel of one node is wider than that of all nodes, which has more entries, by this factor at most.
 WIDER = 2.0
 STATE_COLORS = {"on": style.BLUE, "off": style.VERMILLION}
+STATE_LINES: dict[str, Any] = {"on": "-", "off": (0, (5, 1, 1, 1))}
 _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 
@@ -98,14 +99,12 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
         _zero(ax)
         for index, p in enumerate(sweep["probability"].values):
             sample = samples.losses(gradients.entries(sweep, name, index)[0])
-            color = style.CYCLE[index % len(style.CYCLE)]
-            (lines[_with_missing(f"$p$ = {float(p):g}", sample.nonfinite)],) = ax.plot(
-                *_curve(sample, width), color=color
-            )
+            look = style.marked(index, POINTS)
+            (lines[_with_missing(f"$p$ = {float(p):g}", sample.nonfinite)],) = ax.plot(*_curve(sample, width), **look)
             if sample.shape.sd > 0:
                 bell = stats.norm(sample.shape.mean, sample.shape.sd)
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
-                ax.plot(x, bell.pdf(x), color=color, **_BELL)
+                ax.plot(x, bell.pdf(x), color=look["color"], **_BELL)
         (lines["normal, best fit"],) = ax.plot([], color=style.GREY, **_BELL)
         xlabel, ylabel = _texts(sweep, name)
         ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -159,7 +158,9 @@ def by_state(
         _zero(ax)
         for state, (sample,) in _by_state(sweep, name, probability).items():
             color = STATE_COLORS[state]
-            (lines[_with_missing(f"node {state}", sample.nonfinite)],) = ax.plot(*_curve(sample, width), color=color)
+            (lines[_with_missing(f"node {state}", sample.nonfinite)],) = ax.plot(
+                *_curve(sample, width), color=color, linestyle=STATE_LINES[state]
+            )
             if sample.values.size:
                 ax.axvline(sample.shape.mean, color=color, zorder=0.6, **_BELL)
         (lines["mean"],) = ax.plot([], color=style.GREY, **_BELL)
@@ -170,13 +171,14 @@ def by_state(
     return ax
 
 
-def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, top: float) -> None:
+def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, state: str, top: float) -> None:
     """Draw one curve of a panel; where it leaves the panel, say how high it goes."""
-    ax.plot(x, y, color=color, linewidth=1.0)
+    color = STATE_COLORS[state]
+    ax.plot(x, y, color=color, linewidth=1.0, linestyle=STATE_LINES[state])
     if y.size and y.max() > top:
         at = float(x[np.argmax(y)])
         ax.plot(at, 0.97 * top, "^", color=color, markersize=3)
-        left = color == STATE_COLORS["off"]
+        left = state == "off"
         ax.annotate(
             f"{y.max():.3g}",
             (at, 0.97 * top),
@@ -261,15 +263,19 @@ def by_node(
         for panel, (ax, node) in enumerate(zip(axes, shown, strict=False)):
             ax.set_title(labels[node], pad=2, fontsize=7 if several else None)
             _zero(ax)
-            for state, color in STATE_COLORS.items():
-                _panel_curve(ax, *curves[state][panel], color, top)
+            for state in STATE_COLORS:
+                _panel_curve(ax, *curves[state][panel], state, top)
             ax.tick_params(labelbottom=panel + columns >= len(shown))  # where no panel is below
         for ax in axes[len(shown) :]:
             ax.remove()
         axes[0].set_ylim(0, top)
         entries = {
             state: Line2D(
-                [], [], color=color, label=_with_missing(f"node {state}", sum(s.nonfinite for s in found[state]))
+                [],
+                [],
+                color=color,
+                linestyle=STATE_LINES[state],
+                label=_with_missing(f"node {state}", sum(s.nonfinite for s in found[state])),
             )
             for state, color in STATE_COLORS.items()
         }

@@ -124,7 +124,7 @@ def _values(ax: Axes, data: xr.Dataset, quantity: str, per: str) -> dict[str, An
             factor * one[key].values,
             place + (index - (len(chances) - 1) / 2) * step,
             xerr=COVERS * factor * np.nan_to_num(one[error].values),
-            fmt="o",
+            fmt=style.MARKERS[index % len(style.MARKERS)],
             markersize=3.2,
             elinewidth=1.0,
             color=style.CYCLE[index % len(style.CYCLE)],
@@ -164,4 +164,5 @@ def overview(data: xr.Dataset) -> Figure:
         legend = axes[1].get_legend()
         if legend is not None:
             legend.remove()
+        style.letter(axes)
     return figure

@@ -112,4 +112,5 @@ def overview(values: Any, labels: Sequence[Any] | None = None, quantity: str = "
         figure, axes = style.new_figure(style.DOUBLE, 2.8 + style.room_for(names), 1, 2)
         by_size(values, quantity, axes[0])
         node_values(values, labels, quantity, axes[1])
+        style.letter(axes)
     return figure

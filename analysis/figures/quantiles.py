@@ -40,7 +40,14 @@ def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, a
             ax.plot(ends, ends, color=style.GREY, linewidth=0.8, zorder=1)
             outside = (data.observed < data.lower) | (data.observed > data.upper)
             ax.plot(data.expected[~outside], data.observed[~outside], ".", color=color, markersize=2.2)
-            ax.plot(data.expected[outside], data.observed[outside], ".", color=style.BLACK, markersize=2.6)
+            ax.plot(
+                data.expected[outside],
+                data.observed[outside],
+                "x",
+                color=style.BLACK,
+                markersize=2.8,
+                markeredgewidth=0.5,
+            )
             reach = 1.05 * max(3.0, np.abs(data.expected).max(), np.abs(data.observed).max())
             ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
         else:

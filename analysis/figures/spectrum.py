@@ -172,4 +172,5 @@ def overview(log_loss: Any, loss: Any, sampled: xr.Dataset | None = None, unit: 
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
         variance_by_order(log_loss, ax=axes[0])
         against_probability(loss, sampled, f"loss ({style.as_is(unit)})", axes[1])
+        style.letter(axes)
     return figure

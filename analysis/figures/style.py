@@ -32,6 +32,8 @@ BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PINK, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 BLACK, GREY, LIGHT_GREY = "#000000", "#6B6B6B", "#D9D9D9"
 CYCLE = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
+#: A marker for each colour of the cycle.
+MARKERS = ("o", "s", "^", "D", "v", "P")
 #: Blue where a node helps, white where it does nothing, yellow where it hurts.
 HELPS = LinearSegmentedColormap.from_list("helps", [BLUE, "#A9CCE3", "#FBFBFB", "#F5E08A", "#C9A400"])
 
@@ -177,12 +179,31 @@ def unit_of(data: Any) -> str:
     return str(data.attrs.get("unit") or data.attrs.get("units") or "nats")
 
 
+_ABOVE = "above"
+
+
 def figure_of(ax: Axes) -> Figure:
     """Return the whole figure that `ax` belongs to."""
     figure = ax.get_figure(root=True)
     if figure is None:
         raise InputError("ax must be axes of a figure, got axes that were removed from theirs")
     return figure
+
+
+def marked(number: int, points: int) -> dict[str, Any]:
+    """Return how curve `number` of several looks: a colour, and markers apart, for those who cannot tell the colours.
+
+    Parameters
+    ----------
+    number : int
+        From 0.
+    points : int
+        Of the curve; a few of them, not those of the other curves, have a marker.
+    """
+    step = max(points // 8, 1)
+    every = (number * step // len(CYCLE)) % step, step
+    of_cycle = number % len(CYCLE)
+    return dict(color=CYCLE[of_cycle], marker=MARKERS[of_cycle], markevery=every, markersize=3.2, markeredgewidth=0)
 
 
 def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool = False) -> None:
@@ -201,7 +222,7 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool
     # matplotlib fills a legend column by column
     rows = [names[i : i + columns] for i in range(0, len(names), columns)]
     order = [row[c] for c in range(columns) for row in rows if c < len(row)]
-    ax.legend(
+    legend = ax.legend(
         [entries[name] for name in order],
         order,
         loc="lower right" if right else "lower left",
@@ -211,6 +232,7 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool
         borderpad=0,
         columnspacing=1.2,
     )
+    legend.set_gid(_ABOVE)
 
 
 def room_for(names: Sequence[str]) -> float:
@@ -236,10 +258,13 @@ def of_nodes(words: str, head: str) -> str:
 
 
 def letter(axes: Sequence[Axes]) -> None:
-    """Put (a), (b), ... in front of the titles of panels, for the caption to speak of."""
+    """Put (a), (b), ... in front of the titles of panels, for the caption to speak of; above legends above them."""
+    legends: list[Any] = [ax.get_legend() for ax in axes]
+    rows = [-(-len(one.get_texts()) // one._ncols) for one in legends if one is not None and one.get_gid() == _ABOVE]
+    pad = RC["axes.titlesize"] / 2 + 1.5 * RC["legend.fontsize"] * max(rows, default=0)
     for number, ax in enumerate(axes):
         mark = rf"({chr(ord('a') + number)})"
-        ax.set_title(f"{mark} {ax.get_title(loc='left')}".rstrip(), loc="left")
+        ax.set_title(f"{mark} {ax.get_title(loc='left')}".rstrip(), loc="left", pad=pad if rows else None)
 
 
 def save(figure: Figure, folder: str | Path, name: str) -> tuple[Path, Path]:

@@ -86,7 +86,7 @@ def masks(results: SweepResults) -> Table:
     columns = [*_first(results), Column("draws", "masks", data["draws"].values)]
     for key, header in (("distinct_masks", "distinct"), ("full_masks", "all on"), ("empty_masks", "all off")):
         columns.append(Column(key, header, data[key].values))
-        columns.append(Column(f"expected_{key}", "expected", data[f"expected_{key}"].values, digits=3))
+        columns.append(Column(f"expected_{key}", f"{header}: expected", data[f"expected_{key}"].values, digits=3))
     return Table(
         "masks",
         "Masks drawn at each p: how many were distinct, and how often every node was on or off, each beside "

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis.figures import densities, quantiles, removal, style, training
-from tests import drawing
+from tests import drawing, faults
 
 
 def groups(tree):
@@ -141,6 +141,7 @@ def test_analysis_needs_no_jax_no_sweeps_and_no_pyplot():
 def test_bars_and_bands_without_extent_are_told(tmp_path):
     def figure(half):
         made, (one, other) = style.new_figure(rows=1, columns=2)
+        style.letter([one, other])
         one.errorbar([1, 2], [1, 2], yerr=half)
         other.fill_between([0, 1], [1, 1], [1 + half[1], 1])
         return made
@@ -148,7 +149,35 @@ def test_bars_and_bands_without_extent_are_told(tmp_path):
     captions = {"fine": "95 % intervals", "short": "", "flat": "", "none": "standard errors", "no_promise": "a line"}
     drawn = dict(fine=figure([0, 0.1]), short=figure([0, 0]), flat=figure([0.1, 0]))
     for name, caption in captions.items():
-        drawing.note_bars(drawn.get(name, style.new_figure()[0]), tmp_path / "figures", name)
+        drawing.note(drawn.get(name, style.new_figure()[0]), tmp_path / "figures", name)
         captions[name] = f'<figure id="figure-{name}"><figcaption>{caption}</figcaption></figure>'
     (tmp_path / "report.html").write_text("".join(captions.values()))
-    assert drawing.without_bars(tmp_path) == ["flat", "none", "short"]
+    assert drawing.faults_of(tmp_path) == [f"{name}: bars without extent" for name in ("flat", "none", "short")]
+
+
+def test_what_one_cannot_make_out_is_told():
+    def figure(draw, panels=1):
+        made, axes = style.new_figure(rows=1, columns=panels)
+        draw(axes[0])
+        return faults.of(made)
+
+    def lines(ax, **other):
+        ax.plot([0, 1, 2], [1, 2, 3], color=style.BLUE)
+        ax.plot([0, 1, 2], [3, 2, 1], **{"color": style.VERMILLION} | other)
+
+    assert figure(lines) == [
+        f"panel 0: lines or points differ in colour alone: {style.BLUE}, {style.VERMILLION}".lower()
+    ]
+    for other in ({"linestyle": "--"}, {"marker": "s"}, {"linewidth": 3}, {"color": style.BLACK}):
+        assert figure(lambda ax, look=other: lines(ax, **look)) == []
+    dots = figure(lambda ax: [ax.scatter([0, 1], [0, 1], color=color) for color in (style.BLUE, style.GREEN)])
+    assert len(dots) == 1
+    assert figure(lambda ax: None, panels=2) == ["panels without letters or names of their own"]
+    values = np.eye(3)
+    assert figure(lambda ax: ax.imshow(values, cmap="viridis")) == ["no colour bar for viridis"]
+    assert figure(lambda ax: ax.figure.colorbar(ax.imshow(values, cmap="viridis"), ax=ax)) == []
+    heads = "<thead><tr><th>mean</th><th>±</th><th>mean</th><th>±</th></tr></thead>"
+    assert faults.in_tables(f"{heads}<td>1.0000000000000(31)</td><td>0.12345(67)</td>") == [
+        "1.0000000000000(31)",
+        "mean",
+    ]

@@ -300,7 +300,7 @@ def gaming(results: Results, numbers: xr.Dataset, claim: Claim) -> Table:
         columns += _in_percent(name, titles[name], values)
     for name in titles:
         found = [claim.values[key][name] if key in claim.values else NO_INTERVAL for key in results.trainings]
-        columns += pair(f"{name}_bound", "less bound", found, 1, 100)
+        columns += pair(f"{name}_bound", f"{titles[name].partition(' (')[0]}: less bound", found, 1, 100)
     columns.append(Column("gamed", "gamed", [claim.cases.get(key, "–") for key in results.trainings]))
     return Table(
         "gaming",
