@@ -46,16 +46,22 @@ def note(figure, folder, name):
     (folder.parent / "bars" / f"{name}.json").write_text(json.dumps([longest + areas, faults.of(figure)]))
 
 
-def faults_of(folder):
-    """List what is wrong with the figures and tables of a report: see `tests.faults`, and bars without extent."""
+def without_bars(folder):
+    """Names of the figures of a report that have bars or bands without extent, or promise some and have none."""
     page, found = (folder / "report.html").read_text("utf-8"), []
     for path in sorted((folder / "bars").iterdir()):
-        extents, others = json.loads(path.read_text())
-        found += [f"{path.stem}: {words}" for words in others]
         caption = re.search(rf'id="figure-{path.stem}".*?<figcaption>(.*?)</figcaption>', page, re.S)[1]
+        extents, _ = json.loads(path.read_text())
         if not all(one > 0 for one in extents) or (PROMISE.search(caption) and not extents):
-            found.append(f"{path.stem}: bars without extent")
-    return found + [f"table: {words}" for words in faults.in_tables(page)]
+            found.append(path.stem)
+    return found
+
+
+def unclear(folder):
+    """List what one cannot make out in the figures and tables of a report; see `tests.faults`."""
+    notes = {path.stem: json.loads(path.read_text())[1] for path in sorted((folder / "bars").iterdir())}
+    found = [f"{name}: {words}" for name, some in notes.items() for words in some]
+    return found + [f"table: {words}" for words in faults.in_tables((folder / "report.html").read_text("utf-8"))]
 
 
 def coarse(figure, folder, name):

@@ -241,7 +241,7 @@ def test_all_files_are_written(tmp_path):
     folder = synthetic_run.write_run(tmp_path, synthetic_run.configured_tree(SWEEPS["bernoulli summary"]()))
     assert drawing.write_report(folder) == folder / "report.html"
     made = [path for path in folder.rglob("*.*") if not {"run.zarr", "bars"} & set(path.parts) and path.is_file()]
-    assert drawing.faults_of(folder) == []
+    assert not drawing.without_bars(folder) and not drawing.unclear(folder)
     assert {path.relative_to(folder).as_posix() for path in made} == {
         *(
             f"figures/{name}.png"

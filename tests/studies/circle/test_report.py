@@ -69,7 +69,7 @@ def test_every_file_is_written(written_run):
     assert sorted(path.name for path in (written_run / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")
     )
-    assert drawing.faults_of(written_run) == []
+    assert not drawing.without_bars(written_run)
 
 
 def test_the_page_needs_nothing_but_itself(written_run):

@@ -65,7 +65,7 @@ def test_every_file_is_written_and_every_figure_stands_on_the_page(written):
     page = page_of(written)
     assert tuple(re.findall(r'id="figure-(\w+)"', page)) == FIGURES
     assert set(re.findall(r'id="table-(\w+)"', page)) == set(TABLES)
-    assert drawing.faults_of(written) == []
+    assert not drawing.without_bars(written)
 
 
 def test_the_page_has_every_claim_with_its_verdict_and_no_gaps(written, results):

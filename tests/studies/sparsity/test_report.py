@@ -86,7 +86,7 @@ def test_every_file_is_written(written):
         f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")
     }
     assert {path.stem for path in (written / "figures").iterdir()} == set(FIGURES)
-    assert drawing.faults_of(written) == []
+    assert not drawing.without_bars(written)
 
 
 def test_the_page_shows_everything_and_the_main_findings_first(written, judged):
