@@ -76,7 +76,7 @@ def run(
         for name, film in study.films.items():
             store.write(f"films/{name}", film)
         if settings.rates:
-            data = _rates(starts, seeds, task, settings, count, say)
+            data = _rates(study, starts, seeds, task, settings, count, say)
             for name in ("full", "pruned", "nodes"):
                 store.write(f"rates/{name}", data[name])
     return store
@@ -86,7 +86,7 @@ def _trainings(settings: Spiral) -> int:
     """Count the trainings: each network twice, and for each choice of nodes fine-tuned and pruned first."""
     few = min(settings.networks, settings.rate_networks)
     main = 2 * settings.networks * (1 + len(COMPENSATION) * (settings.choices + 1))
-    return main + len(settings.rates) * 2 * few * (1 + 2)
+    return main + len(set(settings.rates) - {settings.learning_rate}) * 2 * few * (1 + 2)
 
 
 class Study(NamedTuple):
@@ -378,6 +378,7 @@ def _by_epoch(
 
 
 def _rates(
+    main: Study,
     starts: Sequence[MLP],
     seeds: Sequence[int],
     task: Task,
@@ -389,6 +390,9 @@ def _rates(
     few = replace(settings, networks=min(settings.networks, settings.rate_networks), choices=1)
     found, values = [], sorted(settings.rates)
     for rate in values:
+        if rate == settings.learning_rate:
+            found.append(_part(main, few))
+            continue
         say(f"learning rate {rate:g}: {few.networks} networks, trained, and without nodes")
         some = slice(0, few.networks)
         at = replace(few, learning_rate=rate)
@@ -397,3 +401,13 @@ def _rates(
         name: xr.concat([getattr(one, name) for one in found], "learning_rate").assign_coords(learning_rate=values)
         for name in ("full", "pruned", "nodes")
     }
+
+
+def _part(main: Study, few: Spiral) -> Study:
+    """Take the networks of fewer seeds, and of one random choice, out of a study."""
+    network, choice = slice(0, few.networks), [0, -1]
+    return main._replace(
+        full=main.full.isel(network=network),
+        pruned=main.pruned.isel(network=network, choice=choice).sel(compensation=[COMPENSATED]),
+        nodes=main.nodes.isel(network=network, choice=choice),
+    )
