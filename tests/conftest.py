@@ -13,7 +13,7 @@ DEVICES = 1
 QUICK = "--xla_backend_optimization_level=0"
 # Later versions know no such flag, and refuse to start.
 if version("jaxlib").startswith("0.10."):
-    QUICK += " --xla_cpu_use_fusion_emitters=false"
+    QUICK += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 FLAGS = f"--xla_force_host_platform_device_count={DEVICES} {QUICK}"
 # Processes test side by side: more threads would wait for each other.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
