@@ -17,7 +17,7 @@ PLAIN = "Greys"
 def of(figure):
     """List what one cannot make out in a figure."""
     bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>"]
-    panels = [ax for ax in figure.axes if ax not in bars and ax.axison]
+    panels = [ax for ax in figure.axes if ax not in bars and ax.axison and ax.get_visible()]
     scales = {ax._colorbar.mappable.cmap.name: ax._colorbar.mappable.cmap for ax in bars}
     shades = {to_hex(color) for cmap in scales.values() for color in cmap(np.linspace(0, 1, cmap.N))}
     found = [f"panel {place}: {words}" for place, ax in enumerate(panels) for words in _of_axes(ax, shades)]

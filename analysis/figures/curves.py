@@ -81,7 +81,7 @@ def banded(
     place = found[along].values
     (mean,) = ax.plot(place, found["mean"], label=label or None, **line)
     options: dict[str, Any] = {"color": mean.get_color(), "linewidth": 0, "zorder": mean.get_zorder() - 0.5}
-    if np.isfinite(found["low"]).any():
+    if (found["high"] > found["low"]).any():
         if ranged:
             ax.fill_between(place, found["least"], found["most"], alpha=0.13, **options)
         ax.fill_between(place, found["low"], found["high"], alpha=alpha, **options)

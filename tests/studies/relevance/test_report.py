@@ -85,7 +85,7 @@ def test_every_file_is_written(written):
     files = {path.name for path in (written / "tables").iterdir()}
     assert files == {f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")}
     assert {path.stem for path in (written / "figures").iterdir()} == FIGURES
-    assert not drawing.without_bars(written)
+    assert not drawing.without_bars(written) and not drawing.unclear(written)
 
 
 def test_the_page_shows_every_figure_table_and_claim(written, results):

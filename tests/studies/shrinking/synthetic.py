@@ -139,6 +139,9 @@ def described(networks, task="digits", accuracy=True):
         values[f"{prefix}loss"] = "network", [one.loss(on, test) for one in networks]
         shares = [one.accuracy(on, test) if accuracy else float("nan") for one in networks]
         values[f"{prefix}accuracy"] = "network", shares
+    for layer, kernels in enumerate(zip(*([*one.kernels, one.output[:-1]] for one in networks), strict=True)):
+        name = f"layers.{layer}"
+        values[f"{name}.kernel"] = ("network", f"{name}.inputs", f"{name}.outputs"), np.stack(kernels)
     return xr.Dataset(values, {"network": range(len(networks))}, attrs)
 
 

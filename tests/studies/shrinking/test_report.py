@@ -27,7 +27,7 @@ TABLES = (
 )
 FIGURES = (
     *("removal_1", "removal_2", "depths", "optimum", "retraining", "choices", "surfaces_1", "pairs_1"),
-    *("replacing", "cascade", "layers", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
+    *("replacing", "cascade", "layers", "graph", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
     *("removal_cross_entropy", "removal_regression"),
 )
 
@@ -65,7 +65,7 @@ def test_every_file_is_written_and_every_figure_stands_on_the_page(written):
     page = page_of(written)
     assert tuple(re.findall(r'id="figure-(\w+)"', page)) == FIGURES
     assert set(re.findall(r'id="table-(\w+)"', page)) == set(TABLES)
-    assert not drawing.without_bars(written)
+    assert not drawing.without_bars(written) and not drawing.unclear(written)
 
 
 def test_the_page_has_every_claim_with_its_verdict_and_no_gaps(written, results):

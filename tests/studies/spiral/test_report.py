@@ -100,7 +100,7 @@ def test_every_file_is_written_and_placed(written):
     assert files == {f"{name}.png" for name in FIGURES} | {f"{name}.gif" for name in films}
     page = page_of(written)
     assert set(ids(page, "figure")) == FIGURES | films and set(ids(page, "table")) == TABLES
-    assert not drawing.without_bars(written)
+    assert not drawing.without_bars(written) and not drawing.unclear(written)
 
 
 def test_the_page_holds_every_claim_and_its_numbers(written, tree, results):

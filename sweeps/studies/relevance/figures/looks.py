@@ -40,7 +40,7 @@ MARKS: tuple[dict[str, Any], ...] = (
 )
 TRAININGS: dict[str, dict[str, Any]] = {
     "plain": {"color": style.BLACK, "linestyle": "-"},
-    "gradient_penalty": {"color": style.GREY, "linestyle": (0, (5, 1.5))},
+    "gradient_penalty": {"color": style.GREY, "linestyle": (0, (2.5, 1, 2.5, 2.5))},
     "replaced": {"color": style.BLACK, "linestyle": (0, (1, 1.2))},
 }
 

@@ -74,7 +74,7 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
         if len(x) > 1:
             ax.plot(x[1:].ravel(), y[1:].ravel(), "o", color=style.GREY, markersize=2.6, alpha=0.35,
                     markeredgewidth=0, linestyle="", label="other networks", zorder=2)  # fmt: skip
-        ax.plot(x[0], y[0], "o", color=style.BLUE, markersize=3.4, linestyle="", markeredgewidth=0,
+        ax.plot(x[0], y[0], "D", color=style.BLUE, markersize=3.2, linestyle="", markeredgewidth=0,
                 label="first network", zorder=3)  # fmt: skip
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.yaxis.set_major_locator(MaxNLocator(4))

@@ -3,12 +3,23 @@
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from sweeps.studies.shrinking.figures import cascade, choices, layers, networks, pairs, removal, replacing, surfaces
+from sweeps.studies.shrinking.figures import (
+    cascade,
+    choices,
+    graphs,
+    layers,
+    networks,
+    pairs,
+    removal,
+    replacing,
+    surfaces,
+)
 from sweeps.studies.shrinking.measures import Network, Results
 from sweeps.studies.shrinking.measures.layers import left
+from sweeps.studies.shrinking.measures.paths import DROPS
 from sweeps.studies.shrinking.names import METHODS
 
-__all__ = ["cascade", "choices", "draw", "layers", "networks", "pairs", "removal", "replacing", "surfaces"]
+__all__ = ["cascade", "choices", "draw", "graphs", "layers", "networks", "pairs", "removal", "replacing", "surfaces"]
 
 
 #: The network of a kind that is drawn where a picture holds only one.
@@ -36,6 +47,7 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["criteria_1"] = removal.overview(one.paths, _label(one), ("brute_force", *others))
     drawn["choices"] = choices.overview(one.paths, one.unit)
     drawn["changes"] = choices.predictions(one.paths.isel(network=SHOWN), one.unit)
+    drawn["graph"] = graphs.before_and_after(one, SHOWN, DROPS[0])
     for key, data in results.surfaces.items():
         shown, label = data.isel(network=SHOWN), _label(results.networks[key])
         drawn[f"surfaces_{key}"] = surfaces.overview(shown, label)
