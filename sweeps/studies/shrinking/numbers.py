@@ -126,15 +126,21 @@ def _replacing(numbers: Numbers, results: Results) -> None:
         for name in ("removable", "test_removable", "mean_loss"):
             key = f"replacing {way.choice} {way.stand_in} {name}"
             numbers.add_interval(key, found.mean(way, name), digits=3)
-    numbers.add_interval("bias less nothing", found.difference(PLAIN._replace(stand_in="bias"), PLAIN), digits=3)
-    less = found.difference(CORRELATED._replace(choice="contribution"), CORRELATED._replace(choice="brute_force"))
-    numbers.add_interval("contribution less brute force", less, digits=3)
+    bias, correlated = PLAIN._replace(stand_in="bias"), CORRELATED
+    for name in ("removable", "test_removable"):
+        numbers.add_interval(f"bias less nothing {name}", found.difference(bias, PLAIN, name), digits=3)
+    pairs = {"contribution less brute_force": ("contribution", "brute_force")}
+    pairs |= {f"correlation less {other}": ("correlation", other) for other in ("random", "brute_force")}
+    for name, pair in pairs.items():
+        ways = [correlated._replace(choice=one) for one in pair]
+        numbers.add_interval(name, found.difference(ways[0], ways[1]), digits=3)
 
 
 def _cascade(numbers: Numbers, results: Results) -> None:
     """Add the nodes and parameters at each level; nothing where there are none."""
     for key, one in results.grown.items():
-        numbers.add(f"cascade {key} most nodes", one.most)
+        for name in ("candidates", "steps"):
+            numbers.add(f"cascade {key} {name}", int(one.data.attrs[name]))
         for name in one.names:
             for direct, words in ((1, "published"), (0, "nodes alone")):
                 level = one.level(name, direct)

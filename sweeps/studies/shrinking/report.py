@@ -57,6 +57,7 @@ def write(folder: str | PathLike[str]) -> Path:
         near=DROPS[0],
         far=DROPS[1],
         tolerated=TOLERATED,
+        replacing=results.replacing,
         grown=results.grown,
         level_names=LEVEL_NAMES,
     )

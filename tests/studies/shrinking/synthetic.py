@@ -228,7 +228,7 @@ def replacing(of):
     dims = ("stand_in", "choice", "network", "step")
     coords = {"stand_in": np.array(STAND_INS, object), "choice": np.array(CHOICES, object)}
     coords |= {"network": plain["network"].values, "step": plain["step"].values}
-    return xr.Dataset({name: (dims, values) for name, values in curves.items()}, coords=coords)
+    return xr.Dataset({name: (dims, values) for name, values in curves.items()}, coords, {"ridge": 1e-4})
 
 
 def cascade(of, sizes=5):
@@ -240,7 +240,7 @@ def cascade(of, sizes=5):
     dims = ("direct", "network", "size")
     variables = {"loss": (dims, loss), "accuracy": (dims, accuracy), "test_accuracy": (dims, accuracy)}
     variables["parameters"] = (("direct", "size"), np.array([[15], [3]]) + 6 * grown)
-    return xr.Dataset(variables, coords={"direct": [1, 0], "size": grown})
+    return xr.Dataset(variables, {"direct": [1, 0], "size": grown}, {"candidates": 8, "steps": 100})
 
 
 def kind(sizes, seed=0, criterion="squared_error", count=2):
