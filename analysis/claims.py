@@ -26,6 +26,8 @@ NOT_COMPARABLE = "not comparable"
 #: The run has no numbers for it.
 NOT_MEASURED = "not measured"
 VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_MEASURED)
+#: Of more parts, the table of the claims shows the lowest and the highest number only.
+MOST_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Claim:
     cases : mapping of str to str
         Verdicts of the parts, by name.
     values : mapping of str to mapping
-        The numbers behind each part; intervals under "measured" stand in the table of the claims.
+        The numbers behind each part; intervals under "measured" stand in the table of the claims, in the unit of the
+        claim or in that under "unit".
     """
 
     statement: Statement
@@ -227,12 +230,19 @@ def measured(claim: Claim) -> str:
     '0.123 ± 0.004'
     >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(8.0, float("nan"), 1), "flips")).replace("\u00a0", " ")
     '8 flips'
+    >>> parts = {str(mean): (HOLDS, {"measured": Interval(mean, 0.5, 8)}) for mean in (1, 3, 2, 5, 4)}
+    >>> measured(judged(Statement("t", "r"), parts)).replace("\u00a0", " ")
+    '1.0 ± 0.5 to 5.0 ± 0.5 (5 parts)'
     """
     if claim.measured is not None:
         return _with_unit(claim.measured, claim.unit)
-    parts = [part.get("measured") for part in claim.values.values()]
-    if claim.known and parts and all(isinstance(one, Interval) for one in parts):
-        return ", ".join(_with_unit(one, claim.unit) for one in parts if isinstance(one, Interval))
+    parts = [(part.get("measured"), part.get("unit", claim.unit)) for part in claim.values.values()]
+    found = [(one, unit) for one, unit in parts if isinstance(one, Interval)]
+    if claim.known and parts and len(found) == len(parts):
+        if len(parts) <= MOST_PARTS:
+            return ", ".join(_with_unit(one, unit) for one, unit in found)
+        ends = (pick(found, key=lambda pair: pair[0].mean) for pick in (min, max))
+        return " to ".join(_with_unit(one, unit) for one, unit in ends) + f" ({len(parts)} parts)"
     if len(claim.cases) < 2 or not claim.known:
         return ""
     return f"{sum(one == HOLDS for one in claim.cases.values())} of {len(claim.cases)} parts hold"

@@ -56,7 +56,7 @@ STUDIES = {
         Study(
             "sparsity",
             Sparsity,
-            "How sparse a network can get: weights and units pruned, before and after fine-tuning, on digits or MNIST.",
+            "How sparse a network can get: weights and nodes pruned, before and after fine-tuning, on digits or MNIST.",
         ),
         Study(
             "spiral",

@@ -14,6 +14,7 @@ import xarray as xr
 from analysis.claims import (
     FAILS,
     HOLDS,
+    NOT_COMPARABLE,
     NOT_MEASURED,
     UNDECIDED,
     Claim,
@@ -26,6 +27,7 @@ from analysis.claims import (
 )
 from analysis.curves import wrong_way
 from analysis.intervals import Interval, interval
+from sweeps.studies.sparsity import cost_claims, further_claims
 from sweeps.studies.sparsity.measures import (
     DROPS,
     KINDS,
@@ -38,6 +40,7 @@ from sweeps.studies.sparsity.measures import (
     paired,
     spread_ratio,
 )
+from sweeps.studies.sparsity.measures import summary as summary_of
 
 #: "Around 70-75 %" and "just under 50 %": the published ends, and the zone in which ours has to lie.
 PUBLISHED_ENDS = {"weights": (70.0, 75.0), "units": (50.0, 50.0)}
@@ -48,13 +51,12 @@ PUBLISHED_SIZES = (784, 1000, 1000, 500, 200, 10)
 PUBLISHED_PERCENT = (0, 25, 50, 60, 70, 80, 90, 95, 97, 99)
 #: "Not too different": accuracies within so much, as a share, and ends of plateaus within so many per cent.
 LITTLE_ACCURACY, LITTLE_END = 0.01, 5.0
+#: A plateau is longer than so many per cent.
+SOME = 10.0
 #: A curve falls consistently where at most so much of its movement is upwards.
 UPWARDS = 0.1
 #: So much mean accuracy, as a share, is no better and no worse.
 MINOR = 0.01
-#: Zeroed nodes save nothing where the time stays within so much of that of the whole network, as a share.
-SAME_TIME = 0.1
-
 Parts = dict[str, tuple[str, Mapping[str, Any]]]
 
 
@@ -72,7 +74,8 @@ def points(drop: float) -> str:
 def _zone(kind: str) -> str:
     low, high = ZONES[kind]
     return (
-        f"it holds where the 95\u00a0% interval of the end of the plateau, at {points(MAIN_DROP)}, lies within {low:g} "
+        "it can be compared for the published task and network only: there it holds where the 95\u00a0% interval of "
+        f"the end of the plateau, at {points(MAIN_DROP)}, lies within {low:g} "
         f"to {high:g}\u00a0%, and does not hold where the interval lies wholly outside, after each length of training"
     )
 
@@ -84,6 +87,12 @@ _TWO = (
 )
 
 STATEMENTS = {
+    "plateau": Statement(
+        "Some weights, and some nodes, can go at no cost",
+        f"it holds where the interval of the end of the plateau, at {points(MAIN_DROP)}, lies above {SOME:g}\u00a0%, "
+        "for weights and for nodes, and does not hold where it lies below",
+        "“there should be some plateau before the decrease”",
+    ),
     "weights_plateau": Statement(
         "Weight pruning costs nothing up to 70 to 75 %", _zone("weights"), "around 70-75\u00a0%"
     ),
@@ -136,19 +145,21 @@ STATEMENTS = {
         "lies wholly outside",
         source="ours",
     ),
-    "zeroed": Statement(
-        "Zeroed nodes save neither time nor memory",
-        f"it holds where at every sparsity the median time is within {100 * SAME_TIME:g}\u00a0% of that of the whole "
-        "network and no byte less is stored; it does not hold where all repeats at the highest sparsity are faster by "
-        "more than that",
-        source="ours",
+    "criteria": Statement(
+        "Magnitudes, gradients and whole nodes tell what matters",
+        "it holds where the intervals of the paired differences in mean accuracy to random choice lie above zero for "
+        "weights of the smallest magnitudes, weights of the smallest gradients and nodes of the lowest norms, and does "
+        "not hold where all lie below",
+        "“importance scores”",
     ),
-    "removed": Statement(
-        "Removed nodes save time",
-        "it holds where at the highest sparsity all repeats are faster than all of the zeroed network, and does not "
-        "hold where all are slower",
-        source="ours",
+    "logits": Statement(
+        "The weights to the outputs should not be pruned",
+        "it holds where the interval of the mean accuracy lost by pruning the smallest of them, too, at equal sparsity "
+        "of each layer, lies above zero, and does not hold where it lies below",
+        "“should not be pruned”",
     ),
+    **cost_claims.STATEMENTS,
+    **further_claims.STATEMENTS,
 }
 
 
@@ -161,18 +172,28 @@ def _claim(
 ) -> Claim:
     """Judge a claim from its parts; `alone` is the number that decides where there is one part."""
     claim = judged(STATEMENTS[name], parts, join(verdict for verdict, _ in parts.values()))
-    return replace(claim, measured=alone, unit=unit) if len(parts) == 1 else claim
+    return replace(claim, measured=alone if len(parts) == 1 else None, unit=unit)
 
 
-def plateau(summary: xr.Dataset, kind: str) -> Claim:
-    """Judge where the plateau of one kind ends, after each length of training, by `ZONES`."""
+def has_plateau(summary: xr.Dataset) -> Claim:
+    """Judge whether there is a plateau after the longest training."""
+    end = at_last(summary)["end"].sel(fall=MAIN_DROP)
+    found = {kind: interval(end.sel({"pruned_by": PUBLISHED[kind]}).values) for kind in KINDS}
+    return _claim(
+        "plateau", {kind: (above(one, SOME), {"measured": one.times(0.01)}) for kind, one in found.items()}, unit="%"
+    )
+
+
+def plateau(summary: xr.Dataset, kind: str, comparable: bool = True) -> Claim:
+    """Judge where the plateau of one kind ends, after each length of training, by `ZONES`, where that is comparable."""
     parts: Parts = {}
     for epochs in summary["epochs"].values:
         one = summary["end"].sel({"pruned_by": PUBLISHED[kind], "epochs": epochs})
         ends = {drop: interval(one.sel(fall=drop).values) for drop in DROPS}
-        verdicts = {drop: within(end, *ZONES[kind]) for drop, end in ends.items()}
-        parts[f"{epochs}"] = (verdicts[MAIN_DROP], {"ends": ends, "verdicts": verdicts})
-    return _claim(f"{kind}_plateau", parts, alone=ends[MAIN_DROP].times(0.01), unit="%")
+        verdicts = {drop: within(end, *ZONES[kind]) if comparable else NOT_COMPARABLE for drop, end in ends.items()}
+        measured = ends[MAIN_DROP].times(0.01)
+        parts[f"{epochs}"] = (verdicts[MAIN_DROP], {"measured": measured, "ends": ends, "verdicts": verdicts})
+    return _claim(f"{kind}_plateau", parts, alone=measured, unit="%")
 
 
 def better_at_equal_percent(summary: xr.Dataset) -> Claim:
@@ -182,7 +203,7 @@ def better_at_equal_percent(summary: xr.Dataset) -> Claim:
     def less(values: xr.DataArray) -> Interval:
         return paired(values, PUBLISHED["weights"], PUBLISHED["units"])
 
-    return _claim("equal_percent", _two(last, less))
+    return _claim("equal_percent", _two(last, less), unit="points")
 
 
 def better_at_equal_weights(equal: EqualWeights) -> Claim:
@@ -191,15 +212,18 @@ def better_at_equal_weights(equal: EqualWeights) -> Claim:
     def less(values: xr.DataArray) -> Interval:
         return interval(values.sel(kind="weights").values - values.sel(kind="units").values)
 
-    return _claim("equal_weights", _two(equal.numbers, less))
+    return _claim("equal_weights", _two(equal.numbers, less), unit="points")
 
 
 def _two(numbers: xr.Dataset, less: Callable[[xr.DataArray], Interval]) -> Parts:
     ends, mean = {drop: less(numbers["end"].sel(fall=drop)) for drop in DROPS}, less(numbers["mean_accuracy"])
     verdicts = {drop: above(end) for drop, end in ends.items()}
     return {
-        "end": (verdicts[MAIN_DROP], {"differences": ends, "verdicts": verdicts}),
-        "mean": (above(mean), {"difference": mean}),
+        "end": (
+            verdicts[MAIN_DROP],
+            {"measured": ends[MAIN_DROP].times(0.01), "differences": ends, "verdicts": verdicts},
+        ),
+        "mean": (above(mean), {"measured": mean}),
     }
 
 
@@ -207,7 +231,7 @@ def epochs_accuracy(summary: xr.Dataset) -> Claim:
     """Judge whether training for longer changes the accuracy of the unpruned network little."""
     found = _less_last(summary["start"].sel({"pruned_by": PUBLISHED["weights"]}))
     parts: Parts = {
-        key: (within(one, -LITTLE_ACCURACY, LITTLE_ACCURACY), {"difference": one}) for key, one in found.items()
+        key: (within(one, -LITTLE_ACCURACY, LITTLE_ACCURACY), {"measured": one}) for key, one in found.items()
     }
     return _claim("epochs_accuracy", parts, everywhere, next(iter(found.values()), None), "points")
 
@@ -218,8 +242,8 @@ def epochs_end(summary: xr.Dataset) -> Claim:
     for kind in KINDS:
         end = summary["end"].sel({"pruned_by": PUBLISHED[kind], "fall": MAIN_DROP})
         for key, one in _less_last(end).items():
-            parts[f"{kind} {key}"] = (within(one, -LITTLE_END, LITTLE_END), {"difference": one})
-    return _claim("epochs_end", parts, everywhere)
+            parts[f"{kind} {key}"] = (within(one, -LITTLE_END, LITTLE_END), {"measured": one.times(0.01)})
+    return _claim("epochs_end", parts, everywhere, unit="points")
 
 
 def _less_last(values: xr.DataArray) -> dict[str, Interval]:
@@ -234,8 +258,8 @@ def falling(curves: xr.Dataset) -> Claim:
     parts: Parts = {}
     for kind, accuracy in _published(data).items():
         one = interval(wrong_way(accuracy, rising=False))
-        parts[kind] = (within(one, -np.inf, UPWARDS), {"upwards": one})
-    return _claim("falling", parts)
+        parts[kind] = (within(one, -np.inf, UPWARDS), {"measured": one})
+    return _claim("falling", parts, unit="%")
 
 
 def variable(curves: xr.Dataset) -> Claim:
@@ -243,9 +267,11 @@ def variable(curves: xr.Dataset) -> Claim:
     weights, units = _published(curves).values()
     ratio = spread_ratio(weights, units)
     along = interval(wrong_way(units, rising=False) - wrong_way(weights, rising=False))
-    return _claim(
-        "variable", {"networks": (above(ratio), {"log_ratio": ratio}), "along": (above(along), {"difference": along})}
-    )
+    parts: Parts = {
+        "networks": (above(ratio), {"measured": ratio, "unit": "(ln of a ratio)"}),
+        "along": (above(along), {"measured": along, "unit": "points"}),
+    }
+    return _claim("variable", parts)
 
 
 def _published(curves: xr.Dataset) -> dict[str, np.ndarray]:
@@ -257,11 +283,10 @@ def _published(curves: xr.Dataset) -> dict[str, np.ndarray]:
 def alternative(summary: xr.Dataset) -> Claim:
     """Judge whether another heuristic prunes nodes better than the lowest norm."""
     found = differences(at_last(summary)["mean_accuracy"], "units")
-    parts: Parts = {key: (above(one), {"difference": one}) for key, one in found.items()}
-    if any(verdict == HOLDS for verdict, _ in parts.values()):
-        return judged(STATEMENTS["alternative"], parts, HOLDS)
+    parts: Parts = {key: (above(one), {"measured": one}) for key, one in found.items()}
     clear = all(one.known and one.high < MINOR for one in found.values())
-    return judged(STATEMENTS["alternative"], parts, FAILS if clear else UNDECIDED)
+    some = any(verdict == HOLDS for verdict, _ in parts.values())
+    return _claim("alternative", parts, lambda _: HOLDS if some else FAILS if clear else UNDECIDED, unit="points")
 
 
 def evened(finetuned: xr.Dataset | None) -> Claim:
@@ -270,33 +295,24 @@ def evened(finetuned: xr.Dataset | None) -> Claim:
     if finetuned is not None:
         for kind in KINDS:
             for key, one in differences(finetuned["mean_accuracy"], kind).items():
-                parts[key] = (within(one, -MINOR, MINOR), {"difference": one})
-    return _claim("evened", parts, everywhere)
+                parts[key] = (within(one, -MINOR, MINOR), {"measured": one})
+    return _claim("evened", parts, everywhere, unit="points")
 
 
-def zeroed(cost: xr.Dataset) -> Claim:
-    """Judge that zeroed nodes save no time and no bytes."""
-    if cost.sizes["percent"] < 2:
-        return Claim(STATEMENTS["zeroed"], NOT_MEASURED)
-    one = cost.sel(how="zeroed")
-    ratio, whole = one["of_full"].values[1:], one.isel(percent=0)
-    if (np.abs(ratio - 1) <= SAME_TIME).all():
-        time = HOLDS
-    else:
-        time = FAILS if float(one["most"][-1]) < (1 - SAME_TIME) * float(whole["least"]) else UNDECIDED
-    size = HOLDS if (one["bytes"].values >= float(whole["bytes"])).all() else FAILS
-    return _claim("zeroed", {"time": (time, {}), "bytes": (size, {})}, everywhere)
+def criteria(mean: xr.DataArray) -> Claim:
+    """Judge whether each criterion is better than random choice."""
+    chosen = {PUBLISHED["weights"]: "weights", "weights_gradient_layer": "weights", PUBLISHED["units"]: "units"}
+    found = {key: paired(mean, key, f"{kind}_random_layer") for key, kind in chosen.items()}
+    return _claim("criteria", {key: (above(one), {"measured": one}) for key, one in found.items()}, unit="points")
 
 
-def removed(cost: xr.Dataset) -> Claim:
-    """Judge that removed nodes save time, at the highest sparsity."""
-    if cost.sizes["percent"] < 2:
-        return Claim(STATEMENTS["removed"], NOT_MEASURED)
-    there, gone = (cost.isel(percent=-1).sel(how=how) for how in ("zeroed", "removed"))
-    ratio = Interval(float(gone["median"] / there["median"]), float("nan"), 1)
-    faster, slower = bool(gone["most"] < there["least"]), bool(gone["least"] > there["most"])
-    verdict = HOLDS if faster else FAILS if slower else UNDECIDED
-    return Claim(STATEMENTS["removed"], verdict, ratio, "%")
+def logits(outputs: xr.Dataset | None, numbers: xr.Dataset) -> Claim:
+    """Judge whether pruning the weights to the outputs, too, costs accuracy."""
+    if outputs is None:
+        return Claim(STATEMENTS["logits"], NOT_MEASURED)
+    with_them = summary_of(outputs)["mean_accuracy"].values
+    lost = interval(numbers["mean_accuracy"].sel({"pruned_by": PUBLISHED["weights"]}).values - with_them)
+    return Claim(STATEMENTS["logits"], above(lost), lost, "points")
 
 
 def all_claims(results: Results) -> dict[str, Claim]:
@@ -311,10 +327,12 @@ def all_claims(results: Results) -> dict[str, Claim]:
     dict of str to Claim
         By name, in the order of the page.
     """
-    summary, finetuned = results.summary, results.finetuned
+    summary, finetuned, last = results.summary, results.finetuned, results.numbers
+    there = results.task.attrs["name"] == "mnist" and results.sizes == list(PUBLISHED_SIZES)
     return {
-        "weights_plateau": plateau(summary, "weights"),
-        "units_plateau": plateau(summary, "units"),
+        "plateau": has_plateau(summary),
+        "weights_plateau": plateau(summary, "weights", there),
+        "units_plateau": plateau(summary, "units", there),
         "equal_percent": better_at_equal_percent(summary),
         "equal_weights": better_at_equal_weights(results.equal),
         "falling": falling(results.curves),
@@ -323,6 +341,13 @@ def all_claims(results: Results) -> dict[str, Claim]:
         "epochs_end": epochs_end(summary),
         "alternative": alternative(summary),
         "evened": evened(None if finetuned is None else finetuned.after),
-        "zeroed": zeroed(results.cost),
-        "removed": removed(results.cost),
+        "criteria": criteria(last["mean_accuracy"]),
+        "logits": logits(results.outputs, last),
+        "zeroed": cost_claims.zeroed(results.cost),
+        "removed": cost_claims.removed(results.cost),
+        "same": cost_claims.same(results.cost),
+        "training_time": cost_claims.training_time(results.cost),
+        **further_claims.of_connections(results.connections, last["mean_accuracy"]),
+        **further_claims.of_overfitting(results.overfitting),
+        **further_claims.of_reactivated(results.reactivated),
     }

@@ -7,6 +7,7 @@ import numpy as np
 from analysis.claims import Claim, add_numbers
 from analysis.intervals import interval
 from analysis.numbers import Numbers
+from sweeps.studies.sparsity import further_numbers
 from sweeps.studies.sparsity.claims import PUBLISHED_ENDS, PUBLISHED_SIZES
 from sweeps.studies.sparsity.measures import (
     DROPS,
@@ -47,6 +48,7 @@ def all_numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     _add_layers(numbers, results)
     _add_finetuned(numbers, results)
     _add_cost(numbers, results)
+    further_numbers.add(numbers, results)
     return numbers
 
 
@@ -107,17 +109,23 @@ def _add_claims(numbers: Numbers, claims: Mapping[str, Claim]) -> None:
         for drop, one in parts["end"]["differences"].items():
             at = "" if drop == MAIN_DROP else f" {1000 * drop:g} permille"
             numbers.add_interval(f"{name} end difference{at}", one)
-        numbers.add_interval(f"{name} mean difference", parts["mean"]["difference"].times(100))
+        numbers.add_interval(f"{name} mean difference", parts["mean"]["measured"].times(100))
     for kind, values in claims["falling"].values.items():
-        numbers.add_interval(f"{kind} movement upwards", values["upwards"].times(100))
-    along = claims["variable"].values["along"]["difference"]
+        numbers.add_interval(f"{kind} movement upwards", values["measured"].times(100))
+    along = claims["variable"].values["along"]["measured"]
     numbers.add_interval("movement upwards difference", along.times(100))
-    ratio = claims["variable"].values["networks"]["log_ratio"]
+    ratio = claims["variable"].values["networks"]["measured"]
     for name, value in (("", ratio.mean), (" low", ratio.low), (" high", ratio.high)):
         numbers.add(f"spread ratio{name}", float(np.exp(value)), digits=3)
-    for name, factor in (("epochs_accuracy", 100), ("epochs_end", 1)):
+    for name in ("epochs_accuracy", "epochs_end"):
         for part, values in claims[name].values.items():
-            numbers.add_interval(f"{name} difference {part}", values["difference"].times(factor))
+            numbers.add_interval(f"{name} difference {part}", values["measured"].times(100))
+    for part, values in claims["criteria"].values.items():
+        numbers.add_interval(f"criteria {part}", values["measured"].times(100))
+    for values in claims["largest"].values.values():
+        numbers.add_interval("largest less norm", values["measured"].times(100))
+    if claims["logits"].measured is not None:
+        numbers.add_interval("accuracy lost with the outputs pruned", claims["logits"].measured.times(100))
 
 
 def _add_equal_weights(numbers: Numbers, results: Results, claims: Mapping[str, Claim]) -> None:
@@ -174,5 +182,12 @@ def _add_cost(numbers: Numbers, results: Results) -> None:
     if rest.size:
         numbers.add("least time zeroed over whole", float(rest.min()), digits=3)
         numbers.add("most time zeroed over whole", float(rest.max()), digits=3)
+    if "difference" in results.cost:
+        numbers.add("largest difference of an output", float(results.cost["difference"].max()), digits=2)
+    if "training_seconds" in results.cost:
+        seconds = results.cost["training_seconds"].median("repeat")
+        whole, gone = (float(seconds.sel(network=name)) for name in ("whole", "removed"))
+        numbers.add("training time removed over whole", gone / whole, digits=2)
+        numbers.add("sparsity of timed training", int(results.cost.attrs["trained"]))
     numbers.add("timed examples", int(results.cost.attrs["examples"]))
     numbers.add("timed repeats", int(results.cost.attrs["repeats"]))

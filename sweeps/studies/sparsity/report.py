@@ -12,8 +12,8 @@ from sweeps.studies.sparsity.measures import DROPS, KIND_NAMES, MAIN_DROP, PUBLI
 
 TEMPLATE = "sweeps.studies.sparsity:report.md.jinja"
 CAPTION = (
-    "Claims and whether they hold here. Published: “Sparsifying Neural Networks”, one network on MNIST; ours: what "
-    "that leaves open."
+    "Claims and whether they hold here. Published: “Sparsifying Neural Networks”, one network on MNIST, and “Pruning "
+    "in Neural Networks”, without an experiment; ours: what those leave open."
 )
 
 
@@ -83,6 +83,10 @@ def facts(results: Results) -> dict[str, Any]:
         "layer_name": measures.layer_name,
         "finetuned_percents": [] if finetuned is None else finetuned.curves["percent"].values.tolist(),
         "still_apart": [] if finetuned is None else _still_apart(finetuned),
+        "unit": results.unit,
+        "ways": measures.ways.WAYS,
+        "cases": list(measures.overfitting.cases()),
+        "noisy_cases": [case for case in measures.overfitting.cases() if case.labels == "noisy"],
         "device": results.cost.attrs["device"],
     }
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Natural, Settings
+from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Natural, Settings, Share
 
 
 def _with_none(sparsity: tuple[int, ...]) -> tuple[int, ...]:
@@ -42,5 +42,11 @@ class Sparsity(Settings):
     """Percent between two points of the curves; by default 1 for digits and 5 for MNIST."""
     finetune_epochs: Natural | None = None
     """Epochs of training under the masks; 0 leaves it out; by default 2 for digits and 1 for MNIST."""
+    rounds: Natural = 3
+    """Rounds of fine-tuning in which what was pruned stays off, or may come back; 0 leaves the comparison out."""
+    small_examples: Natural = 300
+    """Examples of the small training sets that networks overfit before they are pruned; 0 leaves this out."""
+    flipped: Share = 0.2
+    """Share of the labels of such a set that are flipped to another class."""
     seed: FirstSeed = 0
     """Seed of the first network and its order of training; the others have the next ones."""

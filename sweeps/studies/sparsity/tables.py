@@ -8,9 +8,11 @@ import xarray as xr
 from analysis.intervals import NO_INTERVAL, Interval, interval
 from analysis.reports.wording import counted
 from analysis.tables import Column, Table, pair
+from sweeps.studies.sparsity import further_tables
 from sweeps.studies.sparsity.claims import PUBLISHED_PERCENT, points
 from sweeps.studies.sparsity.measures import (
     DROPS,
+    KIND_NAMES,
     KINDS,
     MAIN_DROP,
     PUBLISHED,
@@ -31,7 +33,7 @@ LAYERS_AT = (50, 80, 95)
 
 def all_tables(results: Results) -> list[Table]:
     """Make every table of the study but that of the claims."""
-    makers = (curves, plateaus, equal, epochs, heuristics, scopes, layers, finetuned, cost)
+    makers = (curves, plateaus, equal, epochs, heuristics, scopes, layers, finetuned, cost, *further_tables.MAKERS)
     return [table for make in makers if (table := make(results)) is not None]
 
 
@@ -46,15 +48,16 @@ def curves(results: Results) -> Table:
     of = {kind: data.sel({"pruned_by": PUBLISHED[kind]}, drop=True) for kind in KINDS}
     columns = [Column("percent", "sparsity (%)", data["percent"].values)]
     for kind, one in of.items():
-        columns += pair(f"{kind}_accuracy", f"{kind}: accuracy (%)", each(one["accuracy"]), 2, 100)
-        columns += pair(f"{kind}_loss", f"loss ({results.unit})", each(one["loss"]), 3)
+        name = KIND_NAMES[kind]
+        columns += pair(f"{kind}_accuracy", f"{name}: accuracy (%)", each(one["accuracy"]), 2, 100)
+        columns += pair(f"{kind}_loss", f"{name}: loss ({results.unit})", each(one["loss"]), 3)
     difference = of["weights"]["accuracy"] - of["units"]["accuracy"]
-    columns += pair("difference", "weights less units (points)", each(difference), 2, 100)
+    columns += pair("difference", "weights less nodes (points)", each(difference), 2, 100)
     left = [100 * one.mean for one in each(of["units"]["left"])]
-    columns.append(Column("weights_left", "weights that stay under unit pruning (%)", left, decimals=1))
+    columns.append(Column("weights_left", "weights that stay under node pruning (%)", left, decimals=1))
     return Table(
         "curves",
-        f"Weight and unit pruning as published, after {counted(results.epochs[-1], 'epoch')}, on the test set: means "
+        f"Weight and node pruning as published, after {counted(results.epochs[-1], 'epoch')}, on the test set: means "
         f"over {counted(results.networks, 'network')} and half-widths of their 95 % t-intervals (±).",
         columns,
     )
@@ -95,7 +98,7 @@ def plateaus(results: Results) -> Table:
 
 def named(found: Sequence[Method], by: bool = True, scope: bool = True) -> list[Column]:
     """Make the columns that name ways of pruning."""
-    columns = [Column("kind", "kind", [one.kind for one in found])]
+    columns = [Column("kind", "kind", [one.kind_name for one in found])]
     if by:
         columns.append(Column("by", "by", [one.by_name for one in found]))
     if scope:
@@ -125,7 +128,7 @@ def epochs(results: Results) -> Table | None:
         f"at {points(MAIN_DROP)}, how far it is from that after {last} epochs (paired by network), and the largest "
         "difference of the mean accuracies at any sparsity, with where it is; ± is half of a 95 % t-interval.",
         [
-            Column("kind", "kind", [kind for kind, _ in rows]),
+            Column("kind", "kind", [KIND_NAMES[kind] for kind, _ in rows]),
             Column("epochs", "epochs", [count for _, count in rows]),
             *pair("accuracy", "unpruned (%)", start, 2, 100),
             *pair("end", "end (%)", end),
@@ -151,10 +154,10 @@ def equal(results: Results) -> Table:
                 found[key].append(interval(one).times(factor))
     columns = [Column("against", "against", against), Column("number", "number", number)]
     for key, intervals in found.items():
-        columns += pair(key, key, intervals)
+        columns += pair(key, KIND_NAMES.get(key, key), intervals)
     return Table(
         "equal_weights",
-        "Weight against unit pruning, at equal sparsity (per cent of the weights, per cent of the units) and at equal "
+        "Weight against node pruning, at equal sparsity (per cent of the weights, per cent of the nodes) and at equal "
         f"shares of the prunable weights gone (up to {results.equal.until:.1f} %): means over networks, ± half of "
         "95 % t-intervals; differences are paired by network.",
         columns,
@@ -206,9 +209,9 @@ def _compared(results: Results, name: str, caption: str, across: str) -> Table:
         [
             *named(rows, by=across == "by", scope=across == "scope"),
             *pair("mean", "mean accuracy (%)", [mean_of(mean, one.key) for one in rows], 2, 100),
-            *pair("mean_gap", "less the published", less(mean), 2, 100),
+            *pair("mean_gap", "mean less the published", less(mean), 2, 100),
             *pair("end", f"end at {points(MAIN_DROP)} (%)", [mean_of(end, one.key) for one in rows]),
-            *pair("end_gap", "less the published", less(end)),
+            *pair("end_gap", "end less the published", less(end)),
         ],
     )
 
@@ -263,11 +266,11 @@ def finetuned(results: Results) -> Table | None:
         [
             *named(found, scope=len({one.scope for one in found}) > 1),
             *pair("end_before", "end before (%)", each(before["end"].sel(fall=MAIN_DROP))),
-            *pair("end_after", "after", each(after["end"].sel(fall=MAIN_DROP))),
+            *pair("end_after", "end after (%)", each(after["end"].sel(fall=MAIN_DROP))),
             *pair("mean_after", "mean accuracy after (%)", each(now), 2, 100),
             *pair("gained", "gained (points)", each(now - was), 2, 100),
-            *pair("gap_before", "less the published, before", less(was), 2, 100),
-            *pair("gap_after", "after", less(now), 2, 100),
+            *pair("gap_before", "mean less the published, before", less(was), 2, 100),
+            *pair("gap_after", "and after", less(now), 2, 100),
         ],
     )
 
@@ -279,13 +282,13 @@ def cost(results: Results) -> Table:
 
     def times(one: xr.Dataset, how: str) -> list[Column]:
         return [
-            Column(f"{how}_{name}", header, (1e3 * one[name]).values, digits=3)
-            for name, header in (("median", f"{how}: ms"), ("least", "least"), ("most", "most"))
+            Column(f"{how}_{name}", f"{how}: {header}", (1e3 * one[name]).values, digits=3)
+            for name, header in (("median", "ms"), ("least", "least"), ("most", "most"))
         ]
 
     return Table(
         "cost",
-        f"Units zeroed and removed, one network: parameters, bytes, and the time of a forward pass over "
+        f"Nodes zeroed and removed, one network: parameters, bytes, and the time of a forward pass over "
         f"{data.attrs['examples']} examples, median and range of {data.attrs['repeats']} repeats.",
         [
             Column("percent", "sparsity (%)", data["percent"].values),

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from sweeps.studies.sparsity.measures.ways import WAYS
 from tests.analysis import synthetic_run
 
 SIZES = (12, 20, 20, 10, 10)
@@ -16,6 +17,7 @@ METHODS = (
     ("weights", "magnitude", "global_raw", 93),
     ("weights", "magnitude", "global_normalised", 91),
     ("units", "norm", "layer", 65),
+    ("units", "largest", "layer", 64),
     ("units", "activation", "layer", 68),
     ("units", "gradient", "layer", 66),
     ("units", "first_order", "layer", 60),
@@ -133,9 +135,12 @@ def cost(repeats=7, seed=2):
             "parameters": (over, parameters),
             "nonzero": (over, np.stack([parameters[1], parameters[1]])),
             "bytes": (over, 4 * parameters),
+            "difference": ("percent", np.full(len(TEN), 1e-7)),
+            "training_seconds": (("network", "repeat"), [[0.3] * repeats, [0.1] * repeats]),
         },
-        coords={"how": np.array(["zeroed", "removed"], object), "percent": list(TEN), "repeat": np.arange(repeats)},
-        attrs={"examples": 540, "device": "1 CPU device"},
+        coords={"how": np.array(["zeroed", "removed"], object), "percent": list(TEN), "repeat": np.arange(repeats)}
+        | {"network": np.array(["whole", "removed"], object)},
+        attrs={"examples": 540, "device": "1 CPU device", "trained": 80},
     )
 
 
@@ -156,18 +161,104 @@ def training(networks=6, epochs=20):
     )  # fmt: skip
 
 
+def kernels(shape, seed=3):
+    """Weights of networks, by name, with leading axes; all nodes of a layer have nearly the same norm."""
+    random = np.random.default_rng(seed)
+    lead, found = ("epochs", "network")[2 - len(shape) :], {}
+    for at, ends in enumerate(zip(SIZES[:-1], SIZES[1:], strict=True)):
+        kernel = random.normal(size=(*shape, *ends))
+        kernel *= 1.5 * random.uniform(0.9, 1, (*shape, 1, ends[1])) / np.linalg.norm(kernel, axis=-2, keepdims=True)
+        name = f"layers.{at}"
+        found[f"{name}.kernel"] = ((*lead, f"{name}.inputs", f"{name}.outputs"), kernel.astype(np.float32))
+    return found
+
+
+STRUCTURE = {"sizes": list(SIZES), "activation": "relu", "output_activation": "identity", "use_bias": 0}
+
+
+def connections(networks=6, seed=4):
+    """Changes of the loss that are unlike the weights, predicted twice what was measured."""
+    random = np.random.default_rng(seed)
+    own = {
+        f"layers.{at}.change": (
+            ("network", f"layers.{at}.inputs", f"layers.{at}.outputs"),
+            random.normal(0, 1e-3, (networks, *ends)),
+        )
+        for at, ends in enumerate(zip(SIZES[:-2], SIZES[1:-1], strict=True))
+    }
+    some = random.normal(0, 1e-3, (networks, 9))
+    both = {"predicted": (("network", "weight"), 2 * some), "measured": (("network", "weight"), some)}
+    return xr.Dataset({**own, **both}, attrs={"examples": 540, "unit": "nats"})
+
+
+def overfitting(networks=6, seed=5):
+    """Fine-tuned networks lose what they memorised at 60 %, and gain on the test set where labels are noisy."""
+    random = np.random.default_rng(seed)
+    rows = [row for row in METHODS if "_".join(row[:3]) in MAIN]
+    shape = (2, 2, 2, networks, len(TEN))
+    fall = np.array([logistic(TEN, 85 + shift, top=1.0) for shift in random.normal(0, 1, networks)])
+    found = {name: np.broadcast_to(fall, shape).copy() for name in ("train", "right", "test", "flipped")}
+    found["test"] *= np.array([0.95, 0.8])[:, None, None]
+    found["flipped"][:] = [logistic(TEN, 60 + shift, top=1.0) for shift in random.normal(0, 1, networks)]
+    found["flipped"][:, :, 0] = np.nan
+    found["train"][:, :, 1] = 0.8 * found["right"][:, :, 1] + 0.2 * found["flipped"][:, :, 1]
+    found["test"][1, :, 1] += 0.1 * (found["right"] - found["flipped"])[1, :, 1]
+    dims = ("tuned", "pruned_by", "labels", "network", "percent")
+    return xr.Dataset(
+        {name: (dims, values) for name, values in found.items()},
+        {**coords(rows), "tuned": [0, 1], "labels": ["right", "noisy"], "network": np.arange(networks)}
+        | {"percent": list(TEN)},
+        {"examples": 60, "flipped": 12, "epochs": 100, "finetune_epochs": 10},
+    )
+
+
+def reactivated(networks=6, seed=6):
+    """Ways that differ from what is off for good by 0, 2 points more, and 10 less; a tenth comes back in one."""
+    random = np.random.default_rng(seed)
+    gained = {"for_good": 0.0, "anew": 0.02, "freed": 0.0, "outgoing": -0.1, "late": -0.2}
+    each = np.array([gained[way.partition("_")[2]] for way in WAYS])[:, None, None]
+    accuracy = 0.8 + each + random.normal(0, 1e-3, (len(WAYS), networks, 2))
+    share = np.array([{"outgoing": 0.1, "late": 0.02}.get(way.partition("_")[2], 0.0) for way in WAYS])[:, None, None]
+    back = share * random.uniform(0.9, 1.1, accuracy.shape)
+    dims = ("way", "network", "percent")
+    return xr.Dataset(
+        {"accuracy": (dims, accuracy), "loss": (dims, 1 - accuracy), "back": (dims, back)},
+        {"way": np.array(list(WAYS), object), "network": np.arange(networks), "percent": [80, 90]},
+        {**STRUCTURE, "rounds": 3, "epochs": 6},
+    )
+
+
+def further(networks=6):
+    """The groups of single connections, outputs, overfitting and retraining."""
+    last = curves(networks).isel(epochs=-1, drop=True).sel({"pruned_by": MAIN[0]}, drop=True)[["accuracy", "loss"]]
+    return {
+        "/networks": xr.Dataset(
+            kernels((len(EPOCHS), networks)), {"epochs": list(EPOCHS), "network": np.arange(networks)}, STRUCTURE
+        ),
+        "/connections": connections(networks),
+        "/outputs": last.assign(accuracy=0.9 * last["accuracy"]),
+        "/overfitting": overfitting(networks),
+        "/reactivated": reactivated(networks),
+    }
+
+
 def make_tree(networks=6, step=5, fine_tuned=True):
-    """The whole store, or that of a run without fine-tuning."""
-    inputs = np.zeros((540, SIZES[0]), np.float32)
+    """The whole store, or an older one, without fine-tuning and what came later."""
+    random = np.random.default_rng(7)
+    inputs = random.random((540, SIZES[0])).astype(np.float32)
+    targets = random.integers(SIZES[-1], size=540)
     groups = {
-        "/task": xr.Dataset({"test_inputs": (("test_example", "feature"), inputs)}, attrs={"name": "digits"}),
+        "/task": xr.Dataset(
+            {"test_inputs": (("test_example", "feature"), inputs), "test_targets": ("test_example", targets)},
+            attrs={"name": "digits"},
+        ),
         "/training": training(networks),
         "/curves": curves(networks, step),
         "/layers": layers(networks, step),
         "/cost": cost(),
     }
     if fine_tuned:
-        groups["/finetuned"] = finetuned(networks)
+        groups |= {"/finetuned": finetuned(networks), **further(networks)}
     config = {"task": "digits", "hidden": list(SIZES[1:-1]), "networks": networks, "epochs": list(EPOCHS), "step": step}
     config |= {"sparsity": list(TEN), "finetune_epochs": 5 if fine_tuned else 0, "seed": 0}
     return synthetic_run.tree_of(groups, "sparsity", "sweeps study sparsity --out runs/sparsity", config)

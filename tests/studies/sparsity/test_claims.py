@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY, UNDECIDED
-from sweeps.studies.sparsity import claims
+from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED
+from sweeps.studies.sparsity import claims, cost_claims, further_claims
 from sweeps.studies.sparsity import measures as sparsity
 from tests.studies.sparsity import synthetic
 
@@ -103,7 +103,7 @@ def test_nodes_more_variable_and_less(factors, verdict):
     data["accuracy"] = data["accuracy"] + np.reshape(factors, (2, 1, 1, 1)) * noise
     claim = claims.variable(data)
     assert claim.cases == {"networks": verdict, "along": verdict} and claim.verdict == verdict
-    assert abs(claim.values["networks"]["log_ratio"].mean) == pytest.approx(np.log(10), rel=1e-6)
+    assert abs(claim.values["networks"]["measured"].mean) == pytest.approx(np.log(10), rel=1e-6)
 
 
 def test_the_spread_over_networks_needs_two_of_them():
@@ -173,19 +173,98 @@ def test_heuristics_after_fine_tuning(end, verdict):
 
 def test_cost_either_way():
     data = synthetic.cost()
-    assert claims.zeroed(sparsity.cost_summary(data)).verdict == HOLDS
-    assert claims.removed(sparsity.cost_summary(data)).verdict == HOLDS
+    assert cost_claims.zeroed(sparsity.cost_summary(data)).verdict == HOLDS
+    assert cost_claims.removed(sparsity.cost_summary(data)).verdict == HOLDS
     sparse = data.copy(deep=True)
     sparse["seconds"][:] = sparse["seconds"].values[::-1]
     sparse["bytes"][:] = sparse["bytes"].values[::-1]
-    assert claims.zeroed(sparsity.cost_summary(sparse)).cases == {"time": FAILS, "bytes": FAILS}
-    assert claims.removed(sparsity.cost_summary(sparse)).verdict == FAILS
+    assert cost_claims.zeroed(sparsity.cost_summary(sparse)).cases == {"time": FAILS, "bytes": FAILS}
+    assert cost_claims.removed(sparsity.cost_summary(sparse)).verdict == FAILS
     noisy = data.copy(deep=True)
     noisy["seconds"][:, :, 0] *= 30
     noisy["seconds"][:, -1, 1] /= 30
-    assert claims.removed(sparsity.cost_summary(noisy)).verdict == UNDECIDED
+    assert cost_claims.removed(sparsity.cost_summary(noisy)).verdict == UNDECIDED
     uneven = data.copy(deep=True)
     uneven["seconds"].loc[{"how": "zeroed", "percent": 50}] *= 1.3
-    assert claims.zeroed(sparsity.cost_summary(uneven)).verdict == UNDECIDED
+    assert cost_claims.zeroed(sparsity.cost_summary(uneven)).verdict == UNDECIDED
     whole = sparsity.cost_summary(data.isel(percent=[0]))
-    assert claims.zeroed(whole).verdict == claims.removed(whole).verdict == NOT_MEASURED
+    assert cost_claims.zeroed(whole).verdict == cost_claims.removed(whole).verdict == NOT_MEASURED
+
+
+def crucial(held, implied=0.24, harm=0.0, networks=5):
+    """Connections with shares of crucial weights in weak nodes, and so much more loss with those nodes off."""
+    noise = 1e-3 * np.arange(networks)
+    layer = xr.Dataset({name: (("network", "layer"), (value + noise)[:, None]) for name, value in
+                        (("magnitude", held), ("loss", held), ("implied", implied))})  # fmt: skip
+    both = np.stack([0.3 + harm + noise, 0.3 - noise])
+    worse = xr.Dataset({"loss": (("nodes", "network"), both), "accuracy": (("nodes", "network"), 1 - both)},
+                       {"nodes": ["with", "without"]})  # fmt: skip
+    return sparsity.Connections(layer, layer, worse, layer)
+
+
+@pytest.mark.parametrize(
+    ("held", "harm", "verdicts"),
+    [
+        (0.4, 0.1, (HOLDS, HOLDS, HOLDS)),
+        (0.01, -0.1, (FAILS, FAILS, FAILS)),
+        (0.24, -2e-3, (HOLDS, UNDECIDED, UNDECIDED)),
+    ],
+)
+def test_crucial_connections_either_way(held, harm, verdicts):
+    others = [("units", "largest", "layer", 47 + 100 * harm)]
+    mean = sparsity.at_last(sparsity.summary(made(others=others)))["mean_accuracy"]
+    judged = further_claims.of_connections(crucial(held, 0.24 + 1e-3 * (held == 0.24), harm), mean)
+    assert (judged["hidden"].verdict, judged["missed"].verdict) == (verdicts[0], verdicts[1])
+    # Shares that are alike to a thousandth in every network differ by exactly that.
+    assert judged["beyond_norm"].verdict == (FAILS if held < 0.3 else HOLDS)
+    assert judged["largest"].verdict == (HOLDS if harm > 0 else FAILS)
+    assert judged["missed"].values["loss"]["unit"] == "nats"
+
+
+def test_overfitting_either_way():
+    data = synthetic.overfitting()
+    judged = further_claims.of_overfitting(data)
+    gains = {case for case, verdict in judged["overfit_test"].cases.items() if verdict == HOLDS}
+    assert gains == {"weights noisy tuned", "units noisy tuned"} and judged["overfit_test"].verdict == PARTLY
+    # The test accuracy falls with the others' gap; nothing is gained where the labels are right.
+    assert judged["overfit_gap"].cases["units noisy tuned"] == HOLDS
+    assert judged["memorised"].verdict == HOLDS and len(judged["memorised"].cases) == 8
+    first = data.assign(flipped=data["right"], right=data["flipped"])
+    assert further_claims.of_overfitting(first)["memorised"].cases["units noisy right"] == FAILS
+    worse = data.assign(test=data["test"] - 0.1 * (data["percent"] > 0), train=data["train"])
+    assert set(further_claims.of_overfitting(worse)["overfit_gap"].cases.values()) == {FAILS}
+    alone = further_claims.of_overfitting(data.isel(network=[0]))
+    assert {one.verdict for one in alone.values()} == {UNDECIDED}
+
+
+def test_retraining_either_way():
+    judged = further_claims.of_reactivated(synthetic.reactivated())
+    assert judged["back"].cases == {"units_anew": FAILS, "units_freed": FAILS, "units_outgoing": HOLDS}
+    assert judged["for_a_time"].cases == {"units_anew": HOLDS, "units_freed": FAILS, "units_outgoing": FAILS}
+    assert judged["weights_for_a_time"].verdict == PARTLY
+    assert {one.verdict for one in further_claims.of_reactivated(None).values()} == {NOT_MEASURED}
+    assert {one.verdict for one in further_claims.of_overfitting(None).values()} == {NOT_MEASURED}
+
+
+def test_outputs_sizes_and_training_times_either_way():
+    cost = sparsity.cost_summary(synthetic.cost())
+    assert cost_claims.same(cost).verdict == HOLDS and cost_claims.training_time(cost).verdict == HOLDS
+    turned = cost.assign(difference=cost["difference"] + 1e-3, training_seconds=1 / cost["training_seconds"])
+    assert cost_claims.same(turned).verdict == FAILS and cost_claims.training_time(turned).verdict == FAILS
+    data = made(
+        others=[("weights", "gradient", "layer", 60), *((kind, "random", "layer", 30) for kind in sparsity.KINDS)]
+    )
+    numbers = sparsity.at_last(sparsity.summary(data))
+    assert claims.criteria(numbers["mean_accuracy"]).verdict == HOLDS
+    assert claims.criteria(1 - numbers["mean_accuracy"]).verdict == FAILS
+    same = data.isel(epochs=0, pruned_by=0, drop=True)
+    worse = same.assign(accuracy=same["accuracy"] - 0.1 * (data["percent"] > 0))
+    assert claims.logits(worse, numbers).verdict == HOLDS and claims.logits(same + 0.01, numbers).verdict == FAILS
+    assert claims.has_plateau(sparsity.summary(data)).verdict == HOLDS
+    assert claims.has_plateau(sparsity.summary(made(4, 5))).verdict == FAILS
+
+
+def test_published_values_are_compared_for_the_published_network_alone():
+    summary = sparsity.summary(made())
+    found = claims.plateau(summary, "units", comparable=False)
+    assert found.verdict == NOT_COMPARABLE and found.measured.mean == pytest.approx(0.47, abs=1e-3)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from sweeps.studies.sparsity import measures as sparsity
 from sweeps.studies.sparsity.figures import looks
-from sweeps.studies.sparsity.measures import plateaus
+from sweeps.studies.sparsity.measures import connections, overfitting, plateaus
 from tests.studies.sparsity import synthetic
 
 
@@ -91,7 +91,7 @@ def test_what_was_not_evaluated_is_not_known_and_what_never_falls_ends_last(summ
 
 def test_methods_in_order_and_by_name(curves):
     found = sparsity.methods(curves, "units")
-    assert found[0].published and found[-1].by == "random" and len(found) == 9
+    assert found[0].published and found[-1].by == "random" and len(found) == 10
     assert [one.scope for one in sparsity.methods(curves, "weights", "global_raw")] == ["global_raw"]
     assert found[0].name == "nodes, norm of incoming weights" and found[0].key == "units_norm_layer"
     by, scope = (sparsity.compared(curves, "weights", across) for across in ("by", "scope"))
@@ -116,7 +116,7 @@ def test_heuristics_are_ranked(summary):
     mean = sparsity.at_last(summary)["mean_accuracy"]
     weights, units = (sparsity.ranking(mean, kind) for kind in sparsity.KINDS)
     assert weights.best.published and not weights.alike and not weights.worse
-    assert units.best.by == "brute_force" and len(units.less_random) == 6
+    assert units.best.by == "brute_force" and len(units.less_random) == 7
     turned = sparsity.ranking(mean.copy(data=-mean.values), "weights")
     assert turned.best.by == "random" and [one.by for one in turned.worse] == ["magnitude", "gradient"]
 
@@ -193,3 +193,71 @@ def test_the_cost_is_a_median_with_its_range():
     one = found.sel(how="removed", percent=90)
     assert [float(one[name]) for name in ("least", "median", "most")] == [seconds[0], seconds[3], seconds[-1]]
     assert float(found["of_full"].sel(how="zeroed", percent=0)) == 1 and found.attrs["repeats"] == 7
+
+
+def test_norms_imply_what_dealing_out_relative_sizes_gives():
+    random = np.random.default_rng(0)
+    kernel = random.standard_t(4, (60, 12)) * np.linspace(0.5, 2, 12)
+    norms = np.linalg.norm(kernel, axis=0)
+    pool, found = (np.abs(kernel) / norms).ravel(), np.zeros(12)
+    for _ in range(400):
+        dealt = random.choice(pool, kernel.shape) * norms
+        bound = np.sort(dealt.ravel())[-7]
+        found += (dealt >= bound).sum(axis=0)
+    counts = connections.implied(kernel)
+    # 1 % of 720 is 7. The error of a mean of 400 such counts is below sqrt(7 / 400) = 0.13.
+    assert counts.sum() == pytest.approx(7, abs=0.5) and np.abs(counts - found / 400).max() < 0.5
+    # Equal norms imply equal counts, up to one weight of the pool.
+    assert np.ptp(connections.implied(kernel / norms)) < 0.1
+
+
+def test_crucial_connections_and_the_nodes_of_equal_norm_without(tmp_path):
+    tree = synthetic.make_tree(networks=1)
+    network, task = tree["networks"].to_dataset().isel(epochs=-1), tree["task"].to_dataset()
+    found = sparsity.crucial(network, tree["connections"].to_dataset(), task)
+    kernels = [network[f"layers.{at}.kernel"].values[0].astype(float) for at in range(4)]
+    shares, gates = [], {"with": [], "without": []}
+    for kernel in kernels[:-1]:
+        norms, size = np.linalg.norm(kernel, axis=0), kernel.shape[1]
+        weak = np.argsort(norms)[: size // 2]
+        cut = sorted(np.abs(kernel).ravel())[-round(0.01 * kernel.size)]
+        strong = [(np.abs(kernel[:, node]) >= cut).sum() for node in range(size)]
+        shares.append(sum(strong[node] for node in weak) / sum(strong))
+        on = {name: np.ones(size) for name in gates}
+        for one, other in connections.pairs(norms, np.array(strong) > 0, weak):
+            assert strong[one] and not strong[other] and abs(norms[one] / norms[other] - 1) < 0.06
+            on["with"][one] = on["without"][other] = 0
+        for name, own in on.items():
+            gates[name].append(own)
+    assert found.layers["magnitude"].values[0] == pytest.approx(shares)
+    assert found.shares["magnitude"].sel(gone=50).item() == pytest.approx(np.mean(shares))
+    for name, own in gates.items():
+        assert own[0].sum() + own[1].sum() + own[2].sum() == 50 - found.harm["pairs"].item() < 50
+        values = task["test_inputs"].values.astype(float)
+        for kernel, gate in zip(kernels[:-1], own, strict=True):
+            values = np.maximum(values @ kernel, 0) * gate
+        right = (values @ kernels[-1]).argmax(axis=1) == task["test_targets"].values
+        assert found.harm["accuracy"].sel(nodes=name).item() == pytest.approx(right.mean())
+    assert found.check["correlation"].item() == pytest.approx(1)
+
+
+def test_changes_of_networks_that_overfit_are_paired_with_the_unpruned():
+    data = synthetic.overfitting(networks=3)
+    case = overfitting.Case("units", "noisy", True)
+    (change,) = (one for one in overfitting.changes(data, case) if one.percent == 60)
+    own = data.sel(tuned=1, labels="noisy", percent=[0, 60]).sel({"pruned_by": "units_norm_layer"})
+    test = own["test"].values[:, 1] - own["test"].values[:, 0]
+    gap = (own["train"] - own["test"]).values
+    assert (
+        change.test.mean == pytest.approx(test.mean()) and change.test.half > sparsity.overfitting.interval(test).half
+    )
+    assert change.gap.mean == pytest.approx((gap[:, 1] - gap[:, 0]).mean())
+    flipped = data["flipped"].sel(tuned=1, labels="noisy").sel({"pruned_by": "units_norm_layer"}).values
+    ends = [plain_end(data["percent"].values, row, 0.1) for row in flipped]
+    assert overfitting.lost(data, case, "flipped") == pytest.approx(ends)
+
+
+def test_figures_show_four_heuristics_at_most(summary):
+    mean = sparsity.at_last(summary)["mean_accuracy"]
+    assert [one.by for one in sparsity.shown(mean, "units")] == ["norm", "brute_force", "activation", "random"]
+    assert [one.by for one in sparsity.shown(mean, "weights")] == ["magnitude", "gradient", "random"]

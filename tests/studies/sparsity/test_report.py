@@ -8,10 +8,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.claims import NOT_MEASURED, UNDECIDED
+from analysis import claims as claims_of_any
+from analysis.claims import NOT_COMPARABLE, NOT_MEASURED, UNDECIDED
 from analysis.reports.page import Page
 from analysis.runs import Run
-from sweeps.studies.sparsity import claims, measures, numbers, report, tables
+from sweeps.studies.sparsity import claims, further_claims, measures, numbers, report, tables
 from sweeps.studies.sparsity.figures import curves, finetuned, looks, plateaus, weights
 from tests import drawing
 from tests.analysis import synthetic_run
@@ -20,9 +21,11 @@ from tests.studies.sparsity import synthetic
 TABLES = {
     *("claims", "curves", "plateaus", "equal_weights", "epochs"),
     *("heuristics", "scopes", "layers", "finetuned", "cost"),
+    *("connections", "overfitting", "reactivated"),
 }
-FIRST = ["curves", "plateaus", "equal_weights", "heuristics", "finetuned", "epochs", "cost"]
-FIGURES = [*FIRST, "scopes", "layers", "training"]
+LATER = {"finetuned", "connections", "overfitting", "reactivated"}
+FIRST = ["curves", "plateaus", "equal_weights", "heuristics", "connections", "overfitting", "finetuned", "reactivated"]
+FIGURES = [*FIRST, "epochs", "cost", "scopes", "layers", "training"]
 
 
 def results_of(tree, folder):
@@ -86,7 +89,7 @@ def test_every_file_is_written(written):
         f"{name}.{kind}" for name in TABLES for kind in ("csv", "tex")
     }
     assert {path.stem for path in (written / "figures").iterdir()} == set(FIGURES)
-    assert not drawing.without_bars(written)
+    assert not drawing.without_bars(written) and not drawing.unclear(written)
 
 
 def test_the_page_shows_everything_and_the_main_findings_first(written, judged):
@@ -111,10 +114,12 @@ def test_every_claim_is_judged_and_said(results, judged, n):
     assert list(judged) == list(claims.STATEMENTS)
     assert all(one.statement is claims.STATEMENTS[name] and one.known for name, one in judged.items())
     ours = {name for name, one in claims.STATEMENTS.items() if one.source == "ours"}
-    assert ours == {"equal_weights", "evened", "zeroed", "removed"}
+    assert ours == {"equal_weights", "evened", "beyond_norm", "largest", "weights_for_a_time"}
     assert claims.STATEMENTS["weights_plateau"].published == "around 70-75\u00a0%"
     assert all(n(f"claim {name}").value == one.verdict for name, one in judged.items())
-    assert judged["removed"].unit == "%" and 0 < judged["removed"].measured.mean < 1
+    assert judged["removed"].unit == "%" and 0 < judged["removed"].values["time"]["measured"].mean < 1
+    shown = [claims_of_any.measured(one) for one in judged.values()]
+    assert all(shown) and not any("parts hold" in text for text in shown)
 
 
 def test_numbers_are_those_of_the_store(results, n):
@@ -138,14 +143,14 @@ def test_tables_hold_the_numbers_of_the_store(results):
     assert ends["end"][0] == pytest.approx(mine.mean()) and ends["least"][0] == mine.min()
     assert len(ends["end"]) == len(synthetic.METHODS)
     ranked = [row for row in zip(*(made["heuristics"][key] for key in ("kind", "by", "mean")), strict=True)]
-    nodes = [(mean, by) for kind, by, mean in ranked if kind == "units"]
+    nodes = [(mean, by) for kind, by, mean in ranked if kind == "nodes"]
     assert nodes == sorted(nodes, reverse=True) and nodes[0][1] == "brute force"
 
 
 def test_a_run_without_fine_tuning(tmp_path):
     results = results_of(synthetic.make_tree(networks=2, step=25, fine_tuned=False), tmp_path)
-    _, judged, made, page = page_of(results, [one for one in FIGURES if one != "finetuned"])
-    assert set(made) == TABLES - {"claims", "finetuned"} and 'id="after-fine-tuning"' not in page
+    _, judged, made, page = page_of(results, [one for one in FIGURES if one not in LATER])
+    assert set(made) == TABLES - {"claims"} - LATER and 'id="after-fine-tuning"' not in page
     assert judged["evened"].verdict == NOT_MEASURED and 'id="claim-evened"' in page
 
 
@@ -156,14 +161,19 @@ def test_fine_tuning_of_the_published_ways_alone(tmp_path):
     _, judged, made, page = page_of(results)
     assert judged["evened"].verdict == NOT_MEASURED and 'id="after-fine-tuning"' in page
     assert len(made["finetuned"].columns[0].values) == 2
-    assert finetuned.overview(results.last, results.finetuned.curves).axes
+    assert finetuned.overview(results.last, results.finetuned.curves, results.numbers["mean_accuracy"]).axes
 
 
 def test_one_network_has_no_intervals_and_no_verdicts_on_networks(tmp_path):
     results = results_of(synthetic.make_tree(networks=1, step=25), tmp_path)
     n, judged, made, page = page_of(results)
-    about_networks = {claim.verdict for name, claim in judged.items() if name not in ("zeroed", "removed")}
-    assert about_networks == {UNDECIDED} and not n.weights_end.interval.known and "(no interval)" in page
+    about_one = {"zeroed", "removed", "same", "training_time", "weights_plateau", "units_plateau"}
+    assert {claim.verdict for name, claim in judged.items() if name not in about_one} == {UNDECIDED}
+    assert (
+        judged["units_plateau"].verdict == NOT_COMPARABLE
+        and not n.weights_end.interval.known
+        and "(no interval)" in page
+    )
     assert "distance left at equal weights" not in n and "weights ahead at equal weights" not in n
     assert set(made) == TABLES - {"claims"}
     # One line a kind, no bands.
@@ -175,10 +185,11 @@ def test_one_length_of_training_and_one_timed_sparsity(tmp_path):
     tree["curves"] = tree["curves"].to_dataset().sel(epochs=[20])
     tree["cost"] = tree["cost"].to_dataset().sel(percent=[0])
     results = results_of(tree, tmp_path)
-    drawn = set(FIGURES) - {"finetuned", "epochs"}
+    drawn = set(FIGURES) - LATER - {"epochs"}
     n, judged, made, page = page_of(results, drawn)
     assert "epochs" not in made and 'id="training-for-longer"' not in page
-    unknown = {"epochs_accuracy", "epochs_end", "evened", "zeroed", "removed"}
+    unknown = {"epochs_accuracy", "epochs_end", "evened", "zeroed", "removed", "logits"}
+    unknown |= set(further_claims.STATEMENTS) - {"largest"}
     assert {name for name, one in judged.items() if not one.known} == unknown
     assert judged["weights_plateau"].measured.mean == pytest.approx(n.weights_end.value / 100)
 
@@ -189,7 +200,7 @@ def test_curves_that_never_fall_and_that_recover_are_counted(tmp_path):
     data["accuracy"].loc[{"pruned_by": "weights_magnitude_layer", "network": 0}] = 0.97
     data["accuracy"].loc[{"pruned_by": "units_norm_layer", "network": 1, "percent": 10}] = 0.5
     tree["curves"] = data
-    n, _, made, page = page_of(results_of(tree, tmp_path), [one for one in FIGURES if one != "finetuned"])
+    n, _, made, page = page_of(results_of(tree, tmp_path), [one for one in FIGURES if one not in LATER])
     assert n.weights_networks_that_never_fall.value == 1 and "1 of 6 networks never fall" in page
     assert n.units_networks_that_recover.value == 1 and "1 of 6 networks recovers" in page
     assert {column.key for column in made["plateaus"].columns} >= {"never", "recover"}
@@ -237,5 +248,5 @@ def test_curves_hold_the_means_of_the_store(results):
 def test_fine_tuning_without_any_error_is_drawn(results):
     perfect = results.finetuned.curves.copy(deep=True)
     perfect["accuracy"][:] = 1.0
-    figure = finetuned.overview(results.last, perfect)
+    figure = finetuned.overview(results.last, perfect, results.numbers["mean_accuracy"])
     assert figure.axes[2].get_yscale() == "log" and looks.shade(0, 5) != looks.shade(4, 5)

@@ -6,13 +6,17 @@ import pytest
 from flax import nnx
 
 import sweeps
+from analysis import perceptron
 from sweeps import pruning, tasks
 from sweeps.studies.sparsity import run as sparsity
+from sweeps.studies.sparsity.measures.ways import WAYS
+from sweeps.studies.sparsity.run import costs, overfitting
 from sweeps.studies.sparsity.settings import Sparsity
 
 SETTINGS = Sparsity(
-    hidden=(7, 5), networks=2, epochs=(1, 3), batch_size=20, learning_rate=0.01, sparsity=(0, 60), step=50, seed=3
-)
+    hidden=(7, 5), networks=2, epochs=(1, 3), batch_size=20, learning_rate=0.01, sparsity=(0, 60), step=50, seed=3,
+    rounds=2, small_examples=20, flipped=0.25,
+)  # fmt: skip
 PERCENTS = [0, 50, 60]
 
 
@@ -108,14 +112,14 @@ def test_every_method_is_there_and_begins_with_the_whole_network(run, few, netwo
     curves = run.read("curves")
     names = set(curves.pruned_by.values)
     assert {"weights_gradient_layer", "weights_random_layer", "units_brute_force_layer", "units_random_layer"} < names
-    assert len(names) == 14
+    assert len(names) == 15
     assert curves.kind.sel({"pruned_by": "units_first_order_layer"}) == "units"
     assert list(curves.percent.values) == PERCENTS and list(curves.epochs.values) == [1, 3]
     for index in range(2):
         loss, accuracy = measured(networks[3, index], few.test)
         whole = curves.sel(epochs=3, network=index, percent=0)
-        np.testing.assert_allclose(whole.loss, np.full(14, loss), rtol=1e-4)
-        np.testing.assert_allclose(whole.accuracy, np.full(14, accuracy), atol=1e-6)
+        np.testing.assert_allclose(whole.loss, np.full(15, loss), rtol=1e-4)
+        np.testing.assert_allclose(whole.accuracy, np.full(15, accuracy), atol=1e-6)
     main = [name in ("weights_magnitude_layer", "units_norm_layer") for name in curves.pruned_by.values]
     np.testing.assert_array_equal(np.isfinite(curves.accuracy.sel(epochs=1)).all(("network", "percent")), main)
 
@@ -150,14 +154,75 @@ def test_costs(run):
     assert removed.parameters.values.tolist() == [64 * 7 + 7 * 5 + 5 * 10, 64 * 3 + 3 * 2 + 2 * 10]
     np.testing.assert_array_equal(data.bytes, 4 * data.parameters)
     assert int(zeroed.nonzero.sel(percent=60)) == 64 * 3 + 7 * 2 + 5 * 10
-    assert (data.seconds > 0).all()
+    assert (data.seconds > 0).all() and (data.training_seconds > 0).all() and (data.difference < 1e-6).all()
+
+
+def stored(data, **at):
+    return [data[f"layers.{layer}.kernel"].sel(at).values.astype(np.float64) for layer in range(3)]
+
+
+def test_numbers_come_again_from_the_stored_weights(run, few, networks):
+    """With NumPy alone: of the trained networks, of those that overfit, and of those that were retrained."""
+    weights, curves = run.read("networks"), run.read("curves")
+    for (epoch, index), kernels in networks.items():
+        own = stored(weights, epochs=epoch, network=index)
+        for one, other in zip(own, kernels, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+        left_over, _, _ = pruned(own, "weights_magnitude_layer", 50)
+        at = {"pruned_by": "weights_magnitude_layer", "epochs": epoch, "network": index, "percent": 50}
+        assert curves.accuracy.sel(at).item() == pytest.approx(measured(left_over, few.test)[1], abs=1e-6)
+    assert perceptron.from_dataset(weights.sel(epochs=3, network=1)).nodes == 12
+    small, back = run.read("overfitting"), run.read("reactivated")
+    for index in range(2):
+        for labels in ("right", "noisy"):
+            one = small.sel(labels=labels, network=index, percent=0, tuned=0).isel(pruned_by=0)
+            assert one.test.item() == pytest.approx(measured(stored(one), few.test)[1], abs=1e-6)
+    assert back.percent.values.tolist() == [60] and back.attrs["epochs"] == 4 and list(back.way.values) == list(WAYS)
+    for way in WAYS:
+        one = back.sel(way=way, network=1, percent=60)
+        assert one.accuracy.item() == pytest.approx(measured(stored(one), few.test)[1], abs=1e-6)
+        gone = [
+            (kernel == 0).all(axis=0).sum() if "units" in way else (kernel == 0).sum() for kernel in stored(one)[:2]
+        ]
+        assert gone == ([4, 3] if "units" in way else [64 * 7 * 6 // 10, 7 * 5 * 6 // 10])
+
+
+def test_nodes_whose_incoming_weights_are_zeroed_never_come_back(run):
+    data = run.read("reactivated").sel(percent=60)
+    good, freed = (data.sel(way=f"units_{way}") for way in ("for_good", "freed"))
+    assert (freed.back == 0).all() and (good.back == 0).all() and (data.back <= 1).all()
+    # No gradient reaches them: they are as good as removed, and all else is trained alike.
+    np.testing.assert_allclose(freed.loss, good.loss, rtol=1e-4)
+    assert (data.back > 0).any()
+
+
+def test_small_training_sets_have_so_many_flipped_labels(few):
+    own = overfitting.small(few, 20, 5, 4)
+    rows = [np.flatnonzero((few.train.inputs == image).all(axis=1))[0] for image in own.task.train.inputs]
+    assert len(set(rows)) == 20
+    np.testing.assert_array_equal(own.task.train.targets != few.train.targets[rows], np.arange(20) < 5)
+    assert len(own.flipped.targets) == 5 and len(own.right.targets) == 15
+
+
+def test_changes_of_single_weights_are_measured_and_predicted(run, few, networks):
+    data, kernels = run.read("connections"), networks[3, 0]
+    whole, _ = measured(kernels, few.train)
+    for layer, change in ((0, data["layers.0.change"][0]), (1, data["layers.1.change"][0])):
+        for place in [np.unravel_index(at, change.shape) for at in np.argsort(-np.abs(change.values), axis=None)[:5]]:
+            without = [kernel.copy() for kernel in kernels]
+            without[layer][place] = 0
+            # Second order, in networks of a dozen nodes whose weights are large: within a tenth of the largest.
+            exact = measured(without, few.train)[0] - whole
+            assert change.values[place] == pytest.approx(exact, abs=0.1 * float(np.abs(change).max()))
+    assert np.corrcoef(data.predicted[0], data.measured[0])[0, 1] > 0.99
 
 
 def test_networks_are_timed_by_turns(few, monkeypatch):
     timed, nothing = [], pruning.Cost(0, 0, 0, 0.0)
     monkeypatch.setattr(pruning, "cost", lambda net, inputs: timed.append(net.sizes[1]) or nothing)
-    sparsity._costs(sweeps.MLP((64, 7, 10), use_bias=False), [0, 60], few)
-    assert timed == [7, 7, 7, 3] * sparsity.ROUNDS
+    monkeypatch.setattr(costs, "_training_seconds", lambda networks, task: [[1.0] * costs.ROUNDS] * 2)
+    costs.costs(sweeps.MLP((64, 7, 10), use_bias=False), [0, 60], few)
+    assert timed == [7, 7, 7, 3] * costs.ROUNDS
 
 
 @pytest.mark.parametrize(
@@ -169,6 +234,8 @@ def test_networks_are_timed_by_turns(few, monkeypatch):
         (dict(networks=0), "networks must be at least 1, got 0"),
         (dict(epochs=()), "epochs must have at least 1 item"),
         (dict(finetune_epochs=-1), "finetune_epochs must be at least 0, got -1"),
+        (dict(small_examples=1439), "small_examples must be at most the 1438 training examples, got 1439"),
+        (dict(flipped=1.5), "flipped must be at most 1.0, got 1.5"),
     ],
 )
 def test_settings_out_of_range_are_refused_before_any_work(setting, message, tmp_path):

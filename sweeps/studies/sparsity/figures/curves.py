@@ -1,7 +1,5 @@
 """Accuracy and loss against sparsity: the published ways, lengths of training, heuristics, scopes."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -11,7 +9,7 @@ from analysis.figures import style
 from analysis.figures.curves import accuracy_axis, banded, chance, loss_axis
 from sweeps.studies.sparsity.claims import PUBLISHED_PERCENT
 from sweeps.studies.sparsity.figures import looks
-from sweeps.studies.sparsity.measures import KIND_NAMES, KINDS, PUBLISHED, Method, compared
+from sweeps.studies.sparsity.measures import KIND_NAMES, KINDS, PUBLISHED, Method, compared, shown
 
 
 def curve(data: xr.DataArray, ax: Axes | None = None) -> Axes:
@@ -33,10 +31,10 @@ def curve(data: xr.DataArray, ax: Axes | None = None) -> Axes:
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         for kind, marker in zip(KINDS, "os", strict=True):
             one = data.sel({"pruned_by": PUBLISHED[kind]}).transpose("network", "percent")
-            color = looks.KIND_COLORS[kind]
-            banded(ax, one, KIND_NAMES[kind], ranged=True, color=color, zorder=3)
+            look = looks.KINDS[kind]
+            banded(ax, one, KIND_NAMES[kind], ranged=True, zorder=3, **look)
             marked = one.sel(percent=[p for p in one["percent"].values if p in PUBLISHED_PERCENT]).mean("network")
-            ax.plot(marked["percent"], marked, marker, color=color, markersize=3.2, zorder=3.1)
+            ax.plot(marked["percent"], marked, marker, color=look["color"], markersize=3.2, zorder=3.1)
         looks.sparsity_axis(ax)
     return ax
 
@@ -89,11 +87,14 @@ def lengths(data: xr.Dataset) -> Figure:
         for column, kind in enumerate(KINDS):
             each = data["accuracy"].sel({"pruned_by": PUBLISHED[kind]}).transpose("epochs", "network", "percent")
             for place, count in enumerate(epochs):
-                color = looks.shade(place, len(epochs))
-                banded(axes[column], each.isel(epochs=place), f"{count} epochs", color=color, zorder=3 + place)
+                look = {
+                    "color": looks.shade(place, len(epochs)),
+                    "linestyle": looks.DASHES[(len(epochs) - 1 - place) % len(looks.DASHES)],
+                }
+                banded(axes[column], each.isel(epochs=place), f"{count} epochs", zorder=3 + place, **look)
                 if place < len(epochs) - 1:
                     difference = each.isel(epochs=place) - each.isel(epochs=-1)
-                    banded(axes[2 + column], difference, f"{count} less {epochs[-1]}", color=color)
+                    banded(axes[2 + column], difference, f"{count} less {epochs[-1]}", **look)
             axes[column].set_title(KIND_NAMES[kind])
             looks.sparsity_axis(axes[2 + column])
         accuracy_axis(axes[0])
@@ -105,47 +106,47 @@ def lengths(data: xr.Dataset) -> Figure:
     return figure
 
 
-def heuristics(data: xr.Dataset) -> Figure:
-    """Draw every heuristic within each layer, and how far each is from the published one.
+def heuristics(data: xr.Dataset, mean: xr.DataArray) -> Figure:
+    """Draw heuristics within each layer, and how far each is from the published one.
 
     Parameters
     ----------
     data : xarray.Dataset
         `accuracy` (pruned_by, network, percent) after one length of training.
+    mean : xarray.DataArray, (pruned_by, network)
+        Mean accuracies, by which `measures.shown` chooses the heuristics.
 
     Returns
     -------
     matplotlib.figure.Figure
         Weights left, nodes right; below, the differences, paired by network, without random choice.
     """
-    return _compared(data, "by")
+    return _compared(data, {kind: shown(mean, kind) for kind in KINDS}, "by")
 
 
 def scopes(data: xr.Dataset) -> Figure:
     """Draw the published heuristics by what is ranked together; as `heuristics` otherwise."""
-    return _compared(data, "scope")
+    return _compared(data, {kind: compared(data, kind, "scope") for kind in KINDS}, "scope")
 
 
-def _line(one: Method, across: str) -> dict[str, Any]:
-    return looks.heuristic(one.by) if across == "by" else looks.SCOPES[one.scope]
-
-
-def _compared(data: xr.Dataset, across: str) -> Figure:
+def _compared(data: xr.Dataset, found: dict[str, list[Method]], across: str) -> Figure:
     accuracy = data["accuracy"].transpose("pruned_by", "network", "percent")
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, 4.9, 2, 2, sharey="row", sharex=True)
-        for column, kind in enumerate(KINDS):
-            found = compared(data, kind, across)
+        figure, axes = style.new_figure(style.DOUBLE, 4.6, 2, 2, sharey="row", sharex=True)
+        for column, (kind, several) in enumerate(found.items()):
             published = accuracy.sel({"pruned_by": PUBLISHED[kind]}, drop=True)
-            for one in found:
+            for one in several:
                 values = accuracy.sel({"pruned_by": one.key}, drop=True)
-                options = _line(one, across) | {"alpha": looks.alpha_of(len(found))}
+                look = looks.heuristic(one.by) if across == "by" else looks.SCOPES[one.scope]
+                options = look | {"alpha": looks.alpha_of(len(several))}
                 banded(axes[column], values, one.by_name if across == "by" else one.scope_name, **options)
                 if not one.published and one.by != "random":
                     banded(axes[2 + column], values - published, **options)
-            style.legend_above(axes[column], looks.entries(axes[column]), columns=2)
+            axes[column].set_title(KIND_NAMES[kind])
+            axes[column].legend(loc="lower left", fontsize=7, handlelength=2.8)
             looks.sparsity_axis(axes[2 + column], f"sparsity, {KIND_NAMES[kind]} (%)")
         accuracy_axis(axes[0])
         looks.points_axis(axes[2], "less the published (points)")
         looks.points_axis(axes[3], "")
+        style.letter(axes)
     return figure

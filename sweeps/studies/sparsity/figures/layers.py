@@ -37,7 +37,11 @@ def overview(layers: xr.Dataset, sizes: list[int]) -> Figure:
             ax.plot([0, 100], [1, 0], color=style.GREY, linewidth=0.7, linestyle=(0, (1.2, 1.2)))
             for place, layer in enumerate(layers["layer"].values):
                 label = style.entry(layer_name(str(layer), one.kind, sizes))
-                banded(ax, left.isel(layer=place), label, color=style.CYCLE[place % len(style.CYCLE)])
+                look = {
+                    "color": style.CYCLE[place % len(style.CYCLE)],
+                    "linestyle": looks.DASHES[place % len(looks.DASHES)],
+                }
+                banded(ax, left.isel(layer=place), label, **look)
             looks.sparsity_axis(ax, f"sparsity, {one.kind_name} (%)")
             ax.set_ylim(0, 1.02)
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
@@ -46,6 +50,6 @@ def overview(layers: xr.Dataset, sizes: list[int]) -> Figure:
                 ax.set_ylabel(f"{one.kind_name} that stay (%)")
             # Under the last scope, normalised, all lines are near the diagonal, so there is room below it.
             if one.scope == scopes[-1]:
-                ax.legend(loc="lower left", fontsize=7)
+                ax.legend(loc="lower left", fontsize=7, handlelength=3.2)
         style.letter(axes)
     return figure

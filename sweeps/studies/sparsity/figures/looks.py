@@ -9,29 +9,35 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 
 from analysis.figures import style
 
+#: Lines that differ in more than their colour, in the order of a list.
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (3, 1, 1, 1)), (0, (8, 2, 1, 2)), (0, (2.5, 2.5)))
 KIND_COLORS = {"weights": style.BLUE, "units": style.VERMILLION}
-SCOPES: dict[str, dict[str, Any]] = {
-    "layer": {"color": style.BLACK, "linestyle": "-"},
-    "global_raw": {"color": style.BLUE, "linestyle": (0, (5, 1.5))},
-    "global_normalised": {"color": style.VERMILLION, "linestyle": (0, (3, 1, 1, 1))},
+KINDS: dict[str, dict[str, Any]] = {
+    "weights": {"color": style.BLUE, "linestyle": DASHES[0]},
+    "units": {"color": style.VERMILLION, "linestyle": DASHES[1]},
 }
-_COLORS = {
-    "activation": style.PINK,
-    "gradient": style.SKY,
-    "first_order": style.VERMILLION,
-    "second_order": style.GREEN,
-    "brute_force": style.BLUE,
+SCOPES: dict[str, dict[str, Any]] = {
+    "layer": {"color": style.BLACK, "linestyle": DASHES[0]},
+    "global_raw": {"color": style.BLUE, "linestyle": DASHES[1]},
+    "global_normalised": {"color": style.VERMILLION, "linestyle": DASHES[3]},
+}
+_HEURISTICS = {
+    "activation": (style.PINK, DASHES[1]),
+    "gradient": (style.SKY, DASHES[3]),
+    "first_order": (style.VERMILLION, DASHES[5]),
+    "second_order": (style.GREEN, DASHES[1]),
+    "brute_force": (style.BLUE, DASHES[3]),
+    "largest": (style.ORANGE, DASHES[4]),
+    "random": (style.GREY, DASHES[2]),
 }
 
 
 def heuristic(by: str) -> dict[str, Any]:
-    """Return the options of a heuristic's line: the published one black, random choice grey and dotted."""
+    """Return the options of a heuristic's line: the published one black and solid, random choice grey and dotted."""
     if by in ("magnitude", "norm"):
         return {"color": style.BLACK, "linewidth": 1.6, "zorder": 4}
-    if by == "random":
-        return {"color": style.GREY, "linestyle": (0, (1.2, 1.2)), "zorder": 2}
-    dashes = {"second_order": (0, (5, 1.5)), "gradient": (0, (3, 1, 1, 1))}
-    return {"color": _COLORS[by], "linestyle": dashes.get(by, "-"), "zorder": 3}
+    color, dashes = _HEURISTICS[by]
+    return {"color": color, "linestyle": dashes, "zorder": 2 if by == "random" else 3}
 
 
 def shade(place: int, count: int) -> str:
@@ -78,9 +84,3 @@ def error_axis(ax: Axes, least: float, label: str = "test error (%)") -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel(label)
-
-
-def entries(ax: Axes) -> dict[str, Any]:
-    """Return the labelled artists of axes by label, for a legend."""
-    handles, labels = ax.get_legend_handles_labels()
-    return dict(zip(labels, handles, strict=True))

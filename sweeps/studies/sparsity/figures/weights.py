@@ -57,7 +57,7 @@ def overview(equal: EqualWeights) -> Figure:
         law(equal, axes[0])
         for kind in KINDS:
             one = curves["accuracy"].sel(kind=kind, drop=True).transpose("network", "gone")
-            banded(axes[1], one, KIND_NAMES[kind], ranged=True, color=looks.KIND_COLORS[kind], zorder=3)
+            banded(axes[1], one, KIND_NAMES[kind], ranged=True, zorder=3, **looks.KINDS[kind])
         banded(axes[2], curves["difference"].transpose("network", "gone"), ranged=True, color=style.BLACK)
         accuracy_axis(axes[1])
         axes[1].legend(loc="lower left")

@@ -1,5 +1,7 @@
 """How much of a network can be pruned: where accuracy starts to fall, by which choice, and at what saving."""
 
+from sweeps.studies.sparsity.measures import overfitting, ways
+from sweeps.studies.sparsity.measures.connections import Connections, crucial
 from sweeps.studies.sparsity.measures.cost import cost_summary
 from sweeps.studies.sparsity.measures.layers import emptied, extremes, left_at
 from sweeps.studies.sparsity.measures.methods import KIND_NAMES, KINDS, PUBLISHED, Method, compared, layer_name, methods
@@ -15,6 +17,7 @@ from sweeps.studies.sparsity.measures.summary import (
     mean_of,
     paired,
     ranking,
+    shown,
     summary,
     told_apart,
 )
@@ -26,6 +29,7 @@ __all__ = [
     "KIND_NAMES",
     "MAIN_DROP",
     "PUBLISHED",
+    "Connections",
     "EqualWeights",
     "Finetuned",
     "Method",
@@ -34,6 +38,7 @@ __all__ = [
     "at_last",
     "compared",
     "cost_summary",
+    "crucial",
     "differences",
     "emptied",
     "extremes",
@@ -44,11 +49,14 @@ __all__ = [
     "mean_of",
     "measure",
     "methods",
+    "overfitting",
     "paired",
     "ranking",
+    "shown",
     "spread_ratio",
     "square_law",
     "summary",
     "told_apart",
+    "ways",
     "weights_gone",
 ]

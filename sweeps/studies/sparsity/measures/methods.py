@@ -11,6 +11,7 @@ KIND_NAMES = {"weights": "weights", "units": "nodes"}
 BY_NAMES = {
     "magnitude": "magnitude",
     "norm": "norm of incoming weights",
+    "largest": "largest incoming weight",
     "activation": "activation s.d.",
     "gradient": "size of gradient",
     "first_order": "first order",
@@ -33,7 +34,7 @@ class Method(NamedTuple):
     kind : {"weights", "units"}
         What goes, a key of `KIND_NAMES`.
     by : str
-        The heuristic, a key of `BY_NAMES` and a criterion of ``sweeps.pruning``.
+        The heuristic, a key of `BY_NAMES`: a criterion of ``sweeps.pruning``, or "largest" in place of the norm.
     scope : str
         What is ranked together, a key of `SCOPE_NAMES` and one of ``sweeps.pruning.SCOPES``.
     """

@@ -7,6 +7,7 @@ import xarray as xr
 
 from analysis import runs
 from analysis.errors import InputError
+from sweeps.studies.sparsity.measures.connections import Connections, crucial
 from sweeps.studies.sparsity.measures.cost import cost_summary
 from sweeps.studies.sparsity.measures.summary import at_last, summary
 from sweeps.studies.sparsity.measures.weights import EqualWeights, at_equal_weights
@@ -46,6 +47,11 @@ class Results:
         None where nothing was fine-tuned.
     layers, cost : xarray.Dataset
         What is left of each layer; the cost, medians and ranges.
+    connections : Connections or None
+        Crucial connections in weak nodes; None where the store has no weights.
+    outputs, reactivated, overfitting : xarray.Dataset or None
+        Accuracies with the weights to the outputs pruned, too; of networks retrained in every way; of networks that
+        overfit. None where they were not measured.
     """
 
     run: runs.Run
@@ -57,6 +63,10 @@ class Results:
     finetuned: Finetuned | None
     layers: xr.Dataset
     cost: xr.Dataset
+    connections: Connections | None
+    outputs: xr.Dataset | None
+    reactivated: xr.Dataset | None
+    overfitting: xr.Dataset | None
 
     @property
     def last(self) -> xr.Dataset:
@@ -106,7 +116,7 @@ def measure(run: runs.Run) -> Results:
     ValueError
         If the store lacks a group, or the networks were pruned to one sparsity only.
     """
-    curves = run.group("curves")
+    curves, there = run.group("curves"), run.tree.children
     if curves.sizes["percent"] < 2:
         raise InputError(f"curves must have two percentages or more, got {curves['percent'].values.tolist()}")
     return Results(
@@ -116,12 +126,19 @@ def measure(run: runs.Run) -> Results:
         curves=curves,
         summary=summary(curves),
         equal=at_equal_weights(at_last(curves)),
-        finetuned=_finetuned(run.group("finetuned"), curves) if "finetuned" in run.tree.children else None,
+        finetuned=_finetuned(run.group("finetuned"), curves) if "finetuned" in there else None,
         layers=run.group("layers"),
         cost=cost_summary(run.group("cost")),
+        connections=_connections(run) if {"networks", "connections"} <= there.keys() else None,
+        **{name: run.group(name) if name in there else None for name in ("outputs", "reactivated", "overfitting")},
     )
 
 
 def _finetuned(data: xr.Dataset, curves: xr.Dataset) -> Finetuned:
     same = {"pruned_by": data["pruned_by"].values, "percent": data["percent"].values}
     return Finetuned(data, summary(at_last(curves).sel(same)), summary(data))
+
+
+def _connections(run: runs.Run) -> Connections:
+    networks = run.group("networks")
+    return crucial(at_last(networks), run.group("connections"), run.group("task"))

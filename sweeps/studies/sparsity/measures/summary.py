@@ -159,6 +159,20 @@ def ranking(mean: xr.DataArray, kind: str) -> Ranking:
     )
 
 
+def shown(mean: xr.DataArray, kind: str) -> list[Method]:
+    """List at most four heuristics for a figure: the published one, the two best of the others, and random choice.
+
+    Parameters
+    ----------
+    mean : xarray.DataArray, (pruned_by, network)
+        Mean accuracies.
+    kind : {"weights", "units"}
+    """
+    own, *others = compared(mean, kind)
+    ranked = sorted(others, key=lambda one: (one.by == "random", -mean_of(mean, one.key).mean))
+    return [own, *(one for at, one in enumerate(ranked) if at < 2 or one.by == "random")]
+
+
 def told_apart(difference: Interval) -> bool:
     """Whether the whole interval of a difference lies on one side of zero."""
     return difference.low > 0 or difference.high < 0
