@@ -1,6 +1,7 @@
 """Figures: one module a kind, each function takes data and an optional axes, and returns the axes."""
 
 from analysis.figures import (
+    balance,
     cube,
     curves,
     densities,
@@ -22,6 +23,7 @@ from analysis.figures import (
 )
 
 __all__ = [
+    "balance",
     "cube",
     "curves",
     "densities",

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from functools import cache
 
 import numpy as np
 import xarray as xr
@@ -9,8 +10,11 @@ from scipy import special
 
 from analysis import runs, seals
 from analysis.reports.results import measure
+from sweeps.studies.circle.measures import cubes, gradients
 
 NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20
+#: Networks of which there are gradients and masks; the others are like one of them.
+DISTINCT = 3
 SWEPT = {
     "seed": 17,
     "loss": "cross_entropy",
@@ -130,6 +134,48 @@ def spread(random, networks=NETWORKS, draws=DRAWS):
     )
 
 
+@cache
+def _of_networks(nodes, networks, points):
+    """What the circle study keeps of many networks, by its own reductions: they are tested elsewhere."""
+    random, dims = np.random.default_rng(5), ("boundary", "network")
+    kernels = random.standard_normal((2, networks, 2, nodes))
+    biases = np.full((2, networks, nodes), -0.3)
+    biases[..., :2] = 4.0  # active on the whole square
+    kernels[..., :2] *= 0.3
+    out = np.stack([np.zeros(nodes), np.where(np.arange(nodes) < 2, -1.0, 1.5)], axis=-1)
+    weights = xr.Dataset(
+        {
+            "layers.0.kernel": ((*dims, "layers.0.inputs", "layers.0.outputs"), kernels),
+            "layers.0.bias": ((*dims, "layers.0.outputs"), biases),
+            "layers.1.kernel": ((*dims, "layers.1.inputs", "layers.1.outputs"), np.tile(out, (2, networks, 1, 1))),
+            "layers.1.bias": ((*dims, "layers.1.outputs"), np.zeros((2, networks, 2))),
+            "radius": ("boundary", [0.798, 0.893]),
+        },
+        coords={"boundary": ["text", "code"], "network": np.arange(networks)},
+        attrs={"sizes": [2, nodes, 2], "activation": "relu", "output_activation": "identity"},
+    )
+    whole, held = hypercube(nodes), {"cubes": [], "gradients": []}
+    for index in range(min(networks, DISTINCT)):
+        draws, of = bernoulli(random, nodes, 60), weights.isel(boundary=0, network=index)
+        for name in ("loss_gradient", "log_loss_gradient"):
+            draws[name] = draws[name] + random.standard_normal(draws[name].shape)
+        pairs = 0.1 * random.standard_normal(nodes) * (masks(nodes) ^ np.roll(masks(nodes), 1, axis=1))
+        log_loss = whole["log_loss"] + pairs.sum(axis=1)
+        cube = whole.assign(log_loss=log_loss, loss=np.exp(log_loss))
+        held["cubes"].append(cubes.of_network(cube, draws, of, np.array(points)))
+        held["gradients"].append(gradients.of_network(draws))
+    again = np.arange(networks) % DISTINCT
+    joined = {key: xr.concat(parts, "network").isel(network=again) for key, parts in held.items()}
+    joined = {key: one.assign_coords(network=weights["network"]) for key, one in joined.items()}
+    joined["gradients"] = joined["gradients"].expand_dims(boundary=weights["boundary"].values)
+    return {f"/networks/{name}": data for name, data in {"weights": weights, **joined}.items()}
+
+
+def of_networks(nodes, networks, task):
+    points = tuple(map(tuple, task["test_inputs"].values.tolist()))
+    return {name: data.copy(deep=True) for name, data in _of_networks(nodes, networks, points).items()}
+
+
 def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
     """The whole store; `bad` puts in zero, NaN and infinite losses."""
     random = np.random.default_rng(seed)
@@ -148,6 +194,9 @@ def make_tree(seed=0, nodes=NODES, draws=DRAWS, networks=NETWORKS, bad=True):
         "/sweeps/hypercube": hypercube(nodes),
         "/spread": many,
     }
+    groups |= of_networks(nodes, networks, groups["/task"])
+    own = groups["/networks/weights"].isel(boundary=0, network=0, drop=True).drop_vars("radius")
+    groups["/network"] = own.astype(np.float32).assign_attrs(groups["/network"].attrs)
     config = {"epochs": EPOCHS, "batch_size": 32, "optimizer": {"name": "adam", "rate": 0.01}}
     return tree_of(groups, "circle", "sweeps study circle --out runs/circle", config)
 

@@ -1,10 +1,13 @@
-"""What was published on the circle study, and whether it holds for our networks."""
+"""Whether what was published on the circle study holds for our networks: every claim judged by its rule."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from analysis.balance import BIAS, SLICING
 from analysis.claims import (
     FAILS,
     HOLDS,
@@ -12,145 +15,121 @@ from analysis.claims import (
     NOT_MEASURED,
     UNDECIDED,
     Claim,
-    Statement,
     above,
     by_share,
     everywhere,
     judged,
     within,
 )
-from analysis.intervals import Interval, interval
+from analysis.intervals import NO_INTERVAL, Interval, interval
 from analysis.lognormal import ks_distance_by_chance
+from sweeps.studies.circle import published
 from sweeps.studies.circle.measures import Results
-from sweeps.studies.circle.measures.gradients import CLEAR
 from sweeps.studies.circle.measures.networks import chance_outside
-
-#: A published number outside the range of our networks counts if one of them would lie there this rarely.
-RARE = 0.1
-#: Largest difference of distribution functions at which a law is called a good approximation.
-CLOSE = 0.1
-#: Share of the full network's loss that is called barely noticeable.
-BARELY = 0.05
-#: Part of the change by which its prediction may be off and still be called close.
-NEAR = 1 / 3
-#: Level of the test that a log-normal sample fails one time in twenty; the shares of networks that decide.
-MOST, HALF = 0.9, 0.5
-
-_RANGE = (
-    "a published number holds if it lies within the range of our networks with the same circle as this run's, and does "
-    "not hold outside; with fewer than 19 networks, whose range one more network leaves more than one time in ten, a "
-    "number outside decides nothing"
+from sweeps.studies.circle.statements import (
+    ACCURATE,
+    BARELY,
+    CLOSE,
+    COUNTS,
+    HALF,
+    MOST,
+    NEAR,
+    RARE,
+    SOMETIMES,
+    STATEMENTS,
 )
-_CLEAR = f"by more than {CLEAR:g} standard errors of the masks drawn, of this run's network alone"
 
-STATEMENTS = {
-    "full_loss": Statement("With every node on, the loss is 0.117", _RANGE, "0.117"),
-    "mean_loss": Statement(
-        "The mean loss with nodes removed at random",
-        f"at each p {_RANGE}",
-        "1.028, 0.878, 0.584 at p = 0.25, 0.5, 0.75",
-    ),
-    "log_loss": Statement(
-        "The mean and the standard deviation of the log loss",
-        f"for each mean and each standard deviation, {_RANGE}",
-        "means −0.080, −0.285, −0.729; standard deviations 0.448, 0.554, 0.613",
-    ),
-    "more_nodes": Statement(
-        "Networks with more nodes missing have a higher loss",
-        "it holds if the mean loss falls from each p to the next, by an interval over our networks above 0, and fails "
-        "if one interval is below 0",
-        "networks with more nodes missing generally have higher loss",
-    ),
-    "skewed": Statement(
-        "The loss is skewed to the right",
-        "it holds if the skewness, by its interval over our networks, is above 0 at every p",
-        "the data looks rightward skewed",
-    ),
-    "noise": Statement(
-        "The log loss departs from a bell curve by noise only",
-        "over networks and p, the share of samples that lie as close to the normal law of best fit as 95 of 100 normal "
-        f"samples do: it holds from {100 * MOST:g} % on, and fails at {100 * HALF:g} % or less",
-        "the variation could well be written off as noise",
-    ),
-    "approximation": Statement(
-        "A log-normal law is a good approximation",
-        "it holds if the largest difference of the distribution functions, at the p where it is largest, has an "
-        f"interval over our networks below {CLOSE:g}",
-        "assuming a log-normal distribution is a reasonably good approximation",
-    ),
-    "harmless": Statement(
-        "One node can go at hardly any cost",
-        f"it holds if one node of this run's network changes the loss by less than {100 * BARELY:g} % of it",
-        "0.119 without node 14, 0.117 with it: barely noticeable",
-    ),
-    "mean_gradients": Statement(
-        "The mean gate gradients",
-        "one network stands against one network, and how far networks differ is not known: undecided",
-        "loss −0.0693, −0.0475, 0.0270; log loss −0.0747, −0.0584, −0.0467",
-    ),
-    "tails": Statement(
-        "The loss gradient has heavier tails than a normal law",
-        f"it holds if the excess kurtosis is above 0 at every p, {_CLEAR}",
-        "more pointy topped and heavy tailed than their bell curves",
-    ),
-    "check": Statement(
-        "Ten times the mean loss gradient at p = 0.5 is close to the change of the mean loss",
-        f"it holds if the prediction is off by less than a third of the change, with {1.96:g} standard errors of the "
-        "masks drawn, of this run's network alone",
-        "−0.475 against −0.443",
-    ),
-    "trough": Statement(
-        "The density of the log-loss gradient has a trough at 0",
-        f"it holds if, at every p, the density at 0 is below the lower of the maxima on both sides, {_CLEAR}; it fails "
-        "where there is no minimum",
-        "consistent trough at 0",
-    ),
-    "states": Statement(
-        "The log-loss gradient is below 0 for nodes that are off, above 0 for nodes that are on",
-        f"it holds if both means are so, {_CLEAR}",
-        "off −0.1726, on 0.0558 at p = 0.5",
-    ),
-    "decay": Statement(
-        "After 5 or 6 flips a network is no longer correlated with the start",
-        "more paths resolve smaller correlations, and the source does not say how many it has: not comparable",
-        "around 5 or 6 flips",
-    ),
-    "opposite": Statement(
-        "A mask and its opposite have positively correlated log losses",
-        "it holds if the correlation is above 0, exactly where all masks were evaluated, otherwise by 1.96 standard "
-        "errors of the paths; of this run's network alone",
-        "significant positive correlation",
-    ),
-    "edge": Statement(
-        "Most of the loss lies around the edge of the circle",
-        "it holds if more than half of the loss over the square lies where the network is uncertain, the probability "
-        "of either class above 0.05",
-        "most of the predictive loss occurs around the edge",
-    ),
-}
+Parts = dict[str, tuple[str, dict[str, Any]]]
 
 
 def judge(results: Results) -> dict[str, Claim]:
     """Judge every claim, by name."""
     judges: Mapping[str, Callable[[Results], Claim]] = {
+        "accurate": lambda of: _over("accurate", of.alike["full_accuracy"], ACCURATE, "%"),
         "full_loss": _full_loss,
+        "which_nodes": lambda of: _over("which_nodes", _cubes(of, "within_sizes"), HALF, "%"),
+        "one_flip": _one_flip,
         "mean_loss": lambda of: _in_range("mean_loss", of, ["mean_loss"]),
         "log_loss": lambda of: _in_range("log_loss", of, ["mean_log_loss", "sd_log_loss"]),
         "more_nodes": _more_nodes,
-        "skewed": _skewed,
+        "rises": _rises,
+        "first_nodes": _first_nodes,
+        "wiggles": _wiggles,
+        "full_masks": _full_masks,
+        "distinct_masks": _distinct_masks,
+        "skewed": lambda of: _at_each("skewed", of.alike["skewness"]),
         "noise": _noise,
         "approximation": _approximation,
         "harmless": _harmless,
-        "mean_gradients": _mean_gradients,
-        "tails": _tails,
+        "mean_gradients": lambda of: _gradients_in_range("mean_gradients", of, "mean"),
+        "sd_gradients": lambda of: _gradients_in_range("sd_gradients", of, "sd"),
+        "negative": lambda of: _at_each("negative", _gradients(of, "loss_gradient", "mean"), negative=True),
+        "tails": lambda of: _at_each("tails", _gradients(of, "loss_gradient", "excess_kurtosis")),
         "check": _check,
-        "trough": _trough,
+        "trough": lambda of: _at_each("trough", _missing(of, "trough")),
         "states": _states,
+        "two_laws": _two_laws,
+        "unequal": _unequal,
+        "reversal": _reversal,
         "decay": _decay,
         "opposite": _opposite,
-        "edge": _edge,
+        "good_opposites": lambda of: _over("good_opposites", _cubes(of, "good_opposites"), HALF, "%"),
+        "balance": _balance,
+        "whole_balance": _whole_balance,
+        "explains": _explains,
+        "bias_nodes": _bias_nodes,
+        "slices": _slices,
+        "edge": lambda of: _over("edge", None if of.many.plane is None else of.many.plane["loss"], HALF, "%"),
+        "confident": lambda of: _over(
+            "confident", None if of.many.plane is None else of.many.plane["gradient"], HALF, "%"
+        ),
     }
     return {name: judges[name](results) for name in STATEMENTS}
+
+
+def _cubes(results: Results, name: str, **at: Any) -> xr.DataArray | None:
+    cubes = results.many.cubes
+    return None if cubes is None else cubes[name].sel(at)
+
+
+def _gradients(results: Results, quantity: str, name: str) -> xr.DataArray | None:
+    data = results.many.gradients
+    return None if data is None else data[name].sel(quantity=quantity)
+
+
+def _shown(results: Results, data: xr.DataArray | None) -> xr.DataArray | None:
+    """Return what is known at the p at which states and nodes are shown."""
+    return None if data is None else data.sel(probability=results.gradients.shown)
+
+
+def _missing(results: Results, name: str) -> xr.DataArray | None:
+    """Return the share of the density of the log-loss gradient that is missing at 0."""
+    trough = _gradients(results, "log_loss_gradient", name)
+    return None if trough is None else 1 - trough
+
+
+def _over(name: str, values: xr.DataArray | None, bound: float = 0.0, unit: str = "") -> Claim:
+    """Judge that the mean over our networks is above a bound."""
+    found = NO_INTERVAL if values is None else interval(values.values)
+    return Claim(STATEMENTS[name], above(found, bound), found if found.networks else None, unit)
+
+
+def _part(found: Interval, bound: float = 0.0, below: bool = False) -> tuple[str, dict[str, Any]]:
+    """Judge that a number of one part is above a bound, or below it."""
+    return above(found.negated(), -bound) if below else above(found, bound), {"measured": found}
+
+
+def _parts(name: str, parts: Parts, unit: str) -> Claim:
+    return replace(judged(STATEMENTS[name], parts), unit=unit)
+
+
+def _at_each(name: str, values: xr.DataArray | None, negative: bool = False) -> Claim:
+    """Judge that a number is above 0, or below, at every p, by intervals over our networks."""
+    if values is None:
+        return Claim(STATEMENTS[name], NOT_MEASURED)
+    at = {float(p): interval(values.sel(probability=p).values) for p in values["probability"]}
+    parts = {f"p = {p:g}": _part(found, below=negative) for p, found in at.items()}
+    return judged(STATEMENTS[name], parts)
 
 
 def inside(networks: int, within_range: bool) -> str:
@@ -160,6 +139,12 @@ def inside(networks: int, within_range: bool) -> str:
     if within_range and networks > 1:
         return HOLDS
     return UNDECIDED if chance_outside(networks) > RARE else FAILS
+
+
+def _by_range(values: xr.DataArray, theirs: float) -> str:
+    """Judge a published number by the range of our networks."""
+    known = values.values[np.isfinite(values.values)]
+    return inside(known.size, bool(known.size and known.min() <= theirs <= known.max()))
 
 
 def _rows(results: Results, quantity: str) -> Any:
@@ -185,24 +170,77 @@ def _in_range(name: str, results: Results, quantities: list[str]) -> Claim:
     return judged(STATEMENTS[name], parts)
 
 
+def _gradients_in_range(name: str, results: Results, key: str) -> Claim:
+    parts: Parts = {}
+    for quantity in results.gradients.statistics:
+        data = _gradients(results, quantity, key)
+        for p, theirs in zip(results.probabilities, results.gradients.theirs(quantity, key), strict=True):
+            if data is not None and np.isfinite(theirs):
+                values = data.sel(probability=p)
+                parts[f"{quantity} p = {p:g}"] = _by_range(values, theirs), {"measured": interval(values.values)}
+    return judged(STATEMENTS[name], parts)
+
+
+def _one_flip(results: Results) -> Claim:
+    flips = _cubes(results, "significant_flips")
+    if flips is None:
+        return Claim(STATEMENTS["one_flip"], NOT_MEASURED)
+    explained = results.many.correlation.sel(distance=1) ** 2
+    parts = {
+        "matters": _part(interval(flips.values), SOMETIMES),
+        "does not change all": _part(interval(explained.values), HALF),
+    }
+    return _parts("one_flip", parts, "%")
+
+
 def _more_nodes(results: Results) -> Claim:
     losses = results.alike["mean_loss"].sortby("probability")
     falls = -losses.diff("probability")
+    parts = {f"up to p = {float(p):g}": _part(interval(falls.sel(probability=p).values)) for p in falls["probability"]}
+    return judged(STATEMENTS["more_nodes"], parts, everywhere([verdict for verdict, _ in parts.values()]))
+
+
+def _rises(results: Results) -> Claim:
+    alone = _cubes(results, "alone_on")
+    return _over("rises", None if alone is None else alone.mean("node", skipna=False), unit="nats")
+
+
+def _first_nodes(results: Results) -> Claim:
     parts = {
-        f"up to p = {float(p):g}": _part(above, interval(falls.sel(probability=p).values)) for p in falls["probability"]
+        role: _part(interval(results.many.alone_by_role(role).values), below=role == SLICING)
+        for role in (BIAS, SLICING)
+        if results.many.nodes is not None and results.many.cubes is not None
     }
-    cases = [verdict for verdict, _ in parts.values()]
-    return judged(STATEMENTS["more_nodes"], parts, everywhere(cases))
+    return _parts("first_nodes", parts, "nats")
 
 
-def _part(rule: Callable[[Interval], str], found: Interval) -> tuple[str, dict[str, Any]]:
-    return rule(found), {"measured": found}
+def _wiggles(results: Results) -> Claim:
+    exact, drawn = (_cubes(results, name) for name in ("maxima", "drawn_maxima"))
+    if exact is None or drawn is None:
+        return Claim(STATEMENTS["wiggles"], NOT_MEASURED)
+    found = interval((exact.sum("probability", skipna=False) / drawn.sum("probability", skipna=False)).values)
+    return Claim(STATEMENTS["wiggles"], above(found.negated(), -HALF), found)
 
 
-def _skewed(results: Results) -> Claim:
-    skewness = results.alike["skewness"]
-    parts = {f"p = {p:g}": _part(above, interval(skewness.sel(probability=p).values)) for p in results.probabilities}
-    return judged(STATEMENTS["skewed"], parts)
+def _full_masks(results: Results) -> Claim:
+    return judged(STATEMENTS["full_masks"], _drawn_again(results, "full_masks", "node_14_masks"))
+
+
+def _distinct_masks(results: Results) -> Claim:
+    return judged(STATEMENTS["distinct_masks"], _drawn_again(results, "distinct_masks"))
+
+
+def _drawn_again(results: Results, *names: str) -> Parts:
+    found = published.drawn_again()
+    return {
+        name: (HOLDS if found[name] == int(results.published[name]) else FAILS, {"measured": _exact(found[name])})
+        for name in names
+    }
+
+
+def _exact(value: float) -> Interval:
+    """Return a number that stands alone: an exact one, or that of one network."""
+    return Interval(float(value), float("nan"), int(np.isfinite(value)))
 
 
 def _noise(results: Results) -> Claim:
@@ -221,89 +259,138 @@ def _approximation(results: Results) -> Claim:
 
 
 def _harmless(results: Results) -> Claim:
-    change = np.abs(results.nodes["change"].values)
-    if not np.isfinite(change).any() or not results.full_loss > 0:
-        return Claim(STATEMENTS["harmless"], NOT_MEASURED)
-    least = float(np.nanmin(change)) / results.full_loss
-    return Claim(STATEMENTS["harmless"], HOLDS if least < BARELY else FAILS, _alone(least), "%")
-
-
-def _alone(value: float, half: float = float("nan")) -> Interval:
-    """Return a number of one network, with the half-width that its masks give it."""
-    return Interval(value, half, int(np.isfinite(value)))
-
-
-def _at_each(results: Results, name: str, rule: Callable[[float, float], str], key: str) -> Claim:
-    data = results.gradients.statistics
-    quantity = "log_loss_gradient" if name == "trough" else "loss_gradient"
-    values, errors = (data[quantity][f"{key}{end}"].values for end in ("", "_error"))
-    parts = {
-        f"p = {p:g}": (rule(float(value), float(error)), {"value": float(value), "error": float(error)})
-        for p, value, error in zip(results.probabilities, values, errors, strict=True)
-    }
-    return judged(STATEMENTS[name], parts)
-
-
-def _clear(value: float, error: float) -> Interval:
-    """Return a number of one network; masks that give it no error say nothing of it."""
-    return _alone(value, CLEAR * error if error > 0 else float("nan"))
-
-
-def _mean_gradients(results: Results) -> Claim:
-    return Claim(STATEMENTS["mean_gradients"], UNDECIDED if results.published_probabilities else NOT_MEASURED)
-
-
-def _tails(results: Results) -> Claim:
-    return _at_each(results, "tails", lambda value, error: above(_clear(value, error)), "excess_kurtosis")
-
-
-def _trough(results: Results) -> Claim:
-    def rule(depth: float, error: float) -> str:
-        return FAILS if depth == 1 else above(_clear(1 - depth, error))
-
-    return _at_each(results, "trough", rule, "trough")
+    """Judge over our networks, or, where they lack it, say what it is of this run's network alone."""
+    many = _cubes(results, "alone_off")
+    if many is not None:
+        found = interval((abs(many).min("node", skipna=False) / results.alike["full_loss"]).values)
+    else:
+        change = np.abs(results.nodes["change"].values)
+        known = np.isfinite(change).any() and results.full_loss > 0
+        found = _exact(float(np.nanmin(change)) / results.full_loss) if known else NO_INTERVAL
+    return Claim(STATEMENTS["harmless"], above(found.negated(), -BARELY), found if found.networks else None, "%")
 
 
 def _check(results: Results) -> Claim:
-    data = results.gradients.slope
-    if data is None or not float(data["change"]):
+    means, at = _gradients(results, "loss_gradient", "mean"), results.gradients.slope
+    if means is None or at is None:
         return Claim(STATEMENTS["check"], NOT_MEASURED)
-    predicted, change = float(data["predicted"]), float(data["change"])
-    error = float(np.hypot(data["predicted_error"], data["change_error"]))
-    off = _alone(predicted / change - 1, 1.96 * error / abs(change))
-    return Claim(STATEMENTS["check"], within(off, -NEAR, NEAR), off, "%")
+    low, middle, high = (at.attrs[name] for name in ("low", "middle", "high"))
+    loss = results.alike["mean_loss"]
+    change = loss.sel(probability=high) - loss.sel(probability=low)
+    predicted = at.attrs["nodes"] * (high - low) * means.sel(probability=middle)
+    found = interval((predicted / change.where(change != 0) - 1).values)
+    return Claim(STATEMENTS["check"], within(found, -NEAR, NEAR), found if found.networks else None, "%")
 
 
 def _states(results: Results) -> Claim:
-    data = results.gradients.at_shown("log_loss_gradient")
-    off, on = (_clear(float(data["state_mean"][state]), float(data["state_mean_error"][state])) for state in (0, 1))
-    parts = {"off": (above(off.negated()), {"value": off.mean}), "on": (above(on), {"value": on.mean})}
-    return judged(STATEMENTS["states"], parts, None if off.networks and on.networks else NOT_MEASURED)
+    means = _shown(results, _gradients(results, "log_loss_gradient", "state_mean"))
+    if means is None:
+        return Claim(STATEMENTS["states"], NOT_MEASURED)
+    found = {state: interval(means.sel(state=state).values) for state in ("off", "on")}
+    return judged(STATEMENTS["states"], {state: _part(one, below=state == "off") for state, one in found.items()})
+
+
+def _two_laws(results: Results) -> Claim:
+    missing = _shown(results, _missing(results, "state_trough"))
+    if missing is None:
+        return Claim(STATEMENTS["two_laws"], NOT_MEASURED)
+    found = {state: interval(missing.sel(state=state).values) for state in ("off", "on")}
+    return _parts("two_laws", {state: _part(one) for state, one in found.items()}, "%")
+
+
+def _unequal(results: Results) -> Claim:
+    weakest = _shown(results, _gradients(results, "log_loss_gradient", "weakest"))
+    found = NO_INTERVAL if weakest is None else interval(weakest.values)
+    return Claim(STATEMENTS["unequal"], above(found.negated(), -HALF), found if found.networks else None, "%")
+
+
+def _reversal(results: Results) -> Claim:
+    paths = results.hypercube.paths
+    p_value = float("nan") if paths is None else float(paths.sampled["reversal_p_value"])
+    if np.isnan(p_value):
+        return Claim(STATEMENTS["reversal"], NOT_MEASURED)
+    return Claim(STATEMENTS["reversal"], HOLDS if p_value >= 0.05 else FAILS, _exact(p_value), "(p-value)")
 
 
 def _decay(results: Results) -> Claim:
-    paths = results.hypercube.paths
-    if paths is None:
+    if results.many.cubes is None:
         return Claim(STATEMENTS["decay"], NOT_MEASURED)
-    first = float(paths.sampled["first_insignificant"])
-    return Claim(STATEMENTS["decay"], NOT_COMPARABLE, _alone(first) if np.isfinite(first) else None, "flips")
+    found = results.many.decayed
+    return Claim(STATEMENTS["decay"], NOT_COMPARABLE, interval(found), "flips")
 
 
 def _opposite(results: Results) -> Claim:
-    statement, cube, paths = STATEMENTS["opposite"], results.hypercube.cube, results.hypercube.paths
+    """Judge over our networks, or, where they lack it, say what the paths say of this run's network alone."""
+    if results.many.cubes is not None:
+        return _over("opposite", results.many.cubes["correlation"])
+    cube, paths = results.hypercube.cube, results.hypercube.paths
     if cube is not None:
-        exact = cube.opposite.correlation
-        verdict = NOT_MEASURED if np.isnan(exact) else HOLDS if exact > 0 else FAILS
-        return Claim(statement, verdict, _alone(exact))
-    if paths is None:
-        return Claim(statement, NOT_MEASURED)
-    value, error = (float(paths.sampled[f"opposite_correlation{end}"]) for end in ("", "_error"))
-    found = _alone(value, 1.96 * error)
-    return Claim(statement, above(found), found)
+        found = _exact(cube.opposite.correlation)
+    else:
+        found = NO_INTERVAL if paths is None else _exact(float(paths.sampled["opposite_correlation"]))
+    return Claim(STATEMENTS["opposite"], above(found), found if found.networks else None)
 
 
-def _edge(results: Results) -> Claim:
-    share = None if results.plane is None else results.plane.loss_where_uncertain
-    if share is None:
-        return Claim(STATEMENTS["edge"], NOT_MEASURED)
-    return Claim(STATEMENTS["edge"], HOLDS if share > HALF else FAILS, _alone(share), "%")
+def _balance(results: Results) -> Claim:
+    cubes = results.many.cubes
+    if cubes is None:
+        return Claim(STATEMENTS["balance"], NOT_MEASURED)
+    explained = cubes["r_squared"]
+    whole = explained.sel(part="imbalance")
+    parts = {
+        "explained": _part(interval(whole.values), HALF),
+        "by the imbalance": _part(interval((whole - explained.sel(part="products")).values), COUNTS),
+        "slope": _part(interval(cubes["slope"].values)),
+    }
+    return judged(STATEMENTS["balance"], parts)
+
+
+def _whole_balance(results: Results) -> Claim:
+    cubes = results.many.cubes
+    if cubes is None:
+        return Claim(STATEMENTS["whole_balance"], NOT_MEASURED)
+    found = interval((cubes["whole_imbalance"] / cubes["mean_imbalance"]).values)
+    return Claim(STATEMENTS["whole_balance"], above(found.negated(), -HALF), found, "%")
+
+
+def _explains(results: Results) -> Claim:
+    cubes = results.many.cubes
+    if cubes is None:
+        return Claim(STATEMENTS["explains"], NOT_MEASURED)
+    carried = cubes["carried"]
+    products, directions = (carried.sel(source=source) for source in ("products", "imbalance"))
+    parts = {
+        "products": _part(interval(products.values)),
+        "imbalance": _part(interval(directions.values)),
+        "without both": _part(interval((cubes["correlation"] - products - directions).values), below=True),
+    }
+    return judged(STATEMENTS["explains"], parts)
+
+
+def _share_of(chosen: xr.DataArray, among: xr.DataArray) -> tuple[str, dict[str, Any]]:
+    """Judge that nearly all of some nodes of all networks are as claimed."""
+    count = int(among.sum())
+    share = float((chosen & among).sum()) / count if count else float("nan")
+    return by_share(share, MOST, HALF), {"share": share, "nodes": count}
+
+
+def _bias_nodes(results: Results) -> Claim:
+    nodes = results.many.nodes
+    if nodes is None:
+        return Claim(STATEMENTS["bias_nodes"], NOT_MEASURED)
+    bias = nodes["role"] == BIAS
+    number = bias.sum("node")
+    parts: Parts = {
+        "number": (_by_range(number, 4), {"bias nodes": interval(number.values)}),
+        "inside": _share_of(nodes["effect"] < 0, bias),
+    }
+    return judged(STATEMENTS["bias_nodes"], parts)
+
+
+def _slices(results: Results) -> Claim:
+    nodes = results.many.nodes
+    if nodes is None:
+        return Claim(STATEMENTS["slices"], NOT_MEASURED)
+    others = nodes["role"] != BIAS
+    verdict, numbers = _share_of((nodes["effect"] > 0) & (nodes["active"] < HALF) & (nodes["active"] > 0), others)
+    return Claim(STATEMENTS["slices"], verdict, _exact(numbers["share"]), "%")

@@ -7,12 +7,16 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import checks, figures
+from analysis import checks, figures, hypercube
+from analysis.balance import BIAS, SLICING
 from analysis.errors import InputError
 from analysis.figures import style
+from analysis.intervals import interval
 from analysis.reports import sweep
 from sweeps.studies.circle.measures import Results
 from sweeps.studies.circle.measures.gradients import LABELS, GradientResults
+from sweeps.studies.circle.measures.many import CHANCES, ManyResults
+from sweeps.studies.circle.measures.parts import contributions
 
 #: Statistics with a panel each, and their axis labels.
 PANELS = {
@@ -21,7 +25,7 @@ PANELS = {
     "sd_log_loss": "sd of log loss",
     "full_loss": "full-network loss (nats)",
 }
-_COLORS = (style.BLUE, style.ORANGE)
+_LOOKS = ((style.BLUE, "o"), (style.ORANGE, "^"))
 _PUBLISHED: dict[str, Any] = {"marker": "D", "markersize": 4.2, "color": style.BLACK, "linestyle": "none"}
 
 
@@ -30,13 +34,13 @@ def _jitter(count: int) -> np.ndarray:
     return (np.arange(1, count + 1) * 0.6180339887498949) % 1 - 0.5
 
 
-def _strip(ax: Axes, place: float, values: np.ndarray, width: float, color: str, label: str) -> None:
+def _strip(ax: Axes, place: float, values: np.ndarray, width: float, color: str, marker: str, label: str) -> None:
     known = values[np.isfinite(values)]
     if not known.size:
         return
     low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
     x = place + 0.6 * width * _jitter(known.size)
-    ax.plot(x, known, "o", color=color, markersize=2.4, alpha=0.55, markeredgewidth=0, label=label)
+    ax.plot(x, known, marker, color=color, markersize=2.4, alpha=0.55, markeredgewidth=0, label=label)
     ax.bar(place, high - low, width, low, facecolor="none", edgecolor=color, linewidth=0.9, zorder=3)
     ax.plot([place - width / 2, place + width / 2], [middle, middle], color=color, linewidth=1.6, zorder=3)
 
@@ -78,7 +82,7 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
                 values = (one.isel(probability=place) if "probability" in data.dims else one).values
                 at = place + (number - (len(rules) - 1) / 2) * width
                 label = f"ours, circle as in {rule}" if place == 0 else "_"
-                _strip(ax, at, values, 0.82 * width, _COLORS[number % len(_COLORS)], label)
+                _strip(ax, at, values, 0.82 * width, *_LOOKS[number % len(_LOOKS)], label)
         if published is not None and name in published:
             marks = published[name]
             if "probability" in data.dims:
@@ -129,7 +133,66 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["families"] = figures.families.overview(losses, results.families, results.log_loss_width)
     drawn["log_loss_quantiles"] = figures.quantiles.panels(results.sweep["loss"])
     drawn["spread"] = networks(results.spread, results.published)
-    return drawn | _gradients(results.gradients, results.sweep) | _hypercube(results)
+    return drawn | _gradients(results.gradients, results.sweep) | _hypercube(results) | _many(results)
+
+
+def _many(results: Results) -> dict[str, Figure]:
+    """Draw what all masks of many networks say: the rise of the mean loss, and the balance of the nodes."""
+    cube, cubes, own = results.hypercube.cube, results.many.cubes, results.balance
+    if cubes is None or cube is None or own is None or results.many.nodes is None:
+        return {}
+    found = {key: interval(values) for key, values in contributions(cubes).items()}
+    one = {key: float(value) for key, value in contributions(own).items()}
+    return {
+        "rise": rise(results.many, cube.loss, results.unit),
+        "balance": figures.balance.overview(cube.log_loss, results.roles, found, one),
+    }
+
+
+def rise(many: ManyResults, loss: Any, unit: str) -> Figure:
+    """Draw how the mean loss rises and falls with p, and what the first node does.
+
+    Parameters
+    ----------
+    many : ManyResults
+        With nodes and cubes.
+    loss : numpy.ndarray, (2**N,)
+        Of every mask of this run's network.
+    unit : str
+        Of the loss.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2, gridspec_kw={"width_ratios": [1.5, 1]})
+        ax, curves = axes[0], many.curves
+        lines = ax.plot(CHANCES, curves.T, color=style.GREY, linewidth=0.5, alpha=0.5)
+        (mean,) = ax.plot(CHANCES, curves.mean(axis=0), color=style.BLACK, linewidth=1.6, linestyle=(0, (4, 2)))
+        own = hypercube.moments(loss, CHANCES).mean
+        (this,) = ax.plot(CHANCES, own, color=style.BLUE)
+        top = int(np.argmax(own))
+        (peak,) = ax.plot(CHANCES[top], own[top], "v", color=style.BLUE, markersize=5, markeredgecolor=style.BLACK)
+        entries = {
+            "networks": lines[0],
+            "their mean": mean,
+            "this network": this,
+            f"peak, p = {CHANCES[top]:.3g}": peak,
+        }
+        style.legend_above(ax, entries, columns=2)
+        ax.set_xlim(0, 1)
+        ax.set(xlabel="probability $p$ that a node is on", ylabel=f"mean loss ({style.as_is(unit)})")
+        for place, (role, color) in enumerate(((BIAS, style.VERMILLION), (SLICING, style.BLUE))):
+            _strip(axes[1], place, many.alone_by_role(role).values, 0.6, color, "o", role)
+        axes[1].axhline(0, color=style.BLACK, linewidth=0.6)
+        axes[1].set_xticks([0, 1], ["bias", "slicing"])
+        axes[1].set_xlim(-0.6, 1.6)
+        axes[1].set(
+            xlabel="the one node that is on", ylabel=f"loss less that of\nthe empty network ({style.as_is(unit)})"
+        )
+        style.letter(axes)
+    return figure
 
 
 def _gradients(results: GradientResults, draws: xr.Dataset) -> dict[str, Figure]:
@@ -141,6 +204,7 @@ def _gradients(results: GradientResults, draws: xr.Dataset) -> dict[str, Figure]
         both, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
     for ax, (name, width) in zip(axes, widths.items(), strict=True):
         figures.gradients.by_state(draws, name, results.shown, width, ax)
+    style.letter(axes)
     drawn["gradient_states"] = both
     for name in LABELS:
         most = figures.gradients.MOST

@@ -6,18 +6,22 @@ import numpy as np
 import xarray as xr
 
 from analysis import claims as claims_module
-from analysis import ranks
+from analysis import hypercube, ranks
+from analysis.balance import BIAS, DEAD, SLICING
 from analysis.claims import Claim
-from analysis.formatting import short_labels
+from analysis.formatting import enumerate_words, short_labels
 from analysis.gradients import STATES
 from analysis.intervals import interval
 from analysis.numbers import Numbers
 from analysis.reports import numbers
+from sweeps.studies.circle import published
 from sweeps.studies.circle.measures import Results
 from sweeps.studies.circle.measures.gradients import GradientResults
 from sweeps.studies.circle.measures.hypercube import CubeResults, HypercubeResults, PathResults
+from sweeps.studies.circle.measures.many import CHANCES, ManyResults
 from sweeps.studies.circle.measures.networks import LABELS as STATISTICS
 from sweeps.studies.circle.measures.networks import chance_outside, published_at
+from sweeps.studies.circle.measures.parts import contributions
 from sweeps.studies.circle.tables.hypercube import inside
 
 
@@ -29,6 +33,10 @@ def collect(results: Results, claims: dict[str, Claim]) -> Numbers:
     _add_networks(n, results)
     add_gradients(n, results.gradients)
     add_hypercube(n, results.hypercube, results.probabilities)
+    _add_roles(n, results.roles)
+    if results.balance is not None:
+        _add_balance(n, results.balance)
+    _add_many(n, results.many)
     claims_module.add_numbers(n, claims)
     return n
 
@@ -37,6 +45,9 @@ def _add_published(n: Numbers, results: Results) -> None:
     theirs = results.published
     for key in ("distinct_masks", "full_masks"):
         n.add(f"published {key.replace('_', ' ')}", int(theirs[key]), comment="at p = 0.75")
+    again = published.drawn_again()
+    for key, count in again.items():
+        n.add(f"drawn again {key.replace('_', ' ')}", count, comment="at p = 0.75, as the source's code draws")
     n.add("published nodes", int(theirs.attrs["nodes"]))
     n.add("published full loss", float(theirs["full_loss"]), digits=None, comment="nats")
     cost = float(theirs["smallest_single_removal_loss"] - theirs["full_loss"])
@@ -84,6 +95,79 @@ def _add_alike(n: Numbers, results: Results) -> None:
         for key in (*(key for key in STATISTICS if key != "full_loss"), "skewness", "ks_distance"):
             found = interval(alike[key].sel(probability=p).values)
             n.add_interval(f"networks {key.replace('_', ' ')}", found, p=p)
+
+
+def _add_roles(n: Numbers, roles: xr.Dataset) -> None:
+    """Name the nodes of each role."""
+    names, _ = short_labels([str(label) for label in roles["node"].values])
+    for role in (BIAS, SLICING, DEAD):
+        chosen = np.flatnonzero(roles["role"].values == role)
+        n.add(f"{role} nodes", len(chosen))
+        if chosen.size:
+            n.add(f"{role} nodes named", enumerate_words([names[node] for node in chosen]))
+    slicing = roles["active"].values[roles["role"].values == SLICING]
+    if slicing.size:
+        n.add("slicing nodes active least", float(slicing.min()), digits=2, comment="share of the test points")
+        n.add("slicing nodes active most", float(slicing.max()), digits=2, comment="share of the test points")
+
+
+def _add_balance(n: Numbers, own: xr.Dataset) -> None:
+    """Add what the balance of this network's nodes explains, over all masks."""
+    for part in own["part"].values:
+        n.add(f"balance explained by {part}", float(own["r_squared"].sel(part=part)), digits=3, comment="R squared")
+    n.add("balance explained by any numbers", float(own["any_numbers"]), digits=3, comment="R squared")
+    for source, value in contributions(own).items():
+        n.add(f"opposites {source}", float(value), digits=3, comment="of their correlation")
+    for name in ("whole_imbalance", "mean_imbalance"):
+        n.add(name.replace("_", " "), float(own[name]), digits=2)
+    n.add("imbalance slope", float(own["slope"]), digits=3, comment="log loss, from no imbalance to all of it")
+
+
+def _add_many(n: Numbers, many: ManyResults) -> None:
+    """Add what the networks that learned this circle say together."""
+    if many.nodes is not None:
+        n.add_interval("networks bias nodes", interval((many.nodes["role"] == BIAS).sum("node").values))
+        n.add_interval("networks dead nodes", interval((many.nodes["role"] == DEAD).sum("node").values))
+    if many.plane is not None:
+        for name in many.plane.data_vars:
+            n.add_interval(f"networks uncertain {name}", interval(many.plane[name].values))
+    if many.both is not None:
+        for key in ("mean", "sd"):
+            for at in many.both[key].stack(at=("boundary", "quantity", "probability"))["at"].values:
+                rule, quantity, p = at
+                found = interval(many.both[key].sel(boundary=rule, quantity=quantity, probability=p).values)
+                n.add_interval(f"networks {rule} {quantity.replace('_', ' ')} {key}", found, p=float(p))
+    if many.cubes is None:
+        return
+    _add_cubes(n, many, many.cubes)
+    if many.nodes is not None:
+        for role in (BIAS, SLICING):
+            n.add_interval(f"networks {role} node alone", interval(many.alone_by_role(role).values))
+
+
+def _add_cubes(n: Numbers, many: ManyResults, cubes: xr.Dataset) -> None:
+    """Add what all masks of these networks say."""
+    for part in cubes["part"].values:
+        n.add_interval(f"networks explained by {part}", interval(cubes["r_squared"].sel(part=part).values))
+    n.add_interval("networks explained by any numbers", interval(cubes["any_numbers"].values))
+    for source, value in contributions(cubes).items():
+        n.add_interval(f"networks opposites {source}", interval(value))
+    for name in ("within_sizes", "good_opposites", "significant_flips", "slope", "whole_imbalance", "mean_imbalance"):
+        n.add_interval(f"networks {name.replace('_', ' ')}", interval(cubes[name].values))
+    n.add_interval("networks correlation after one flip", interval(many.correlation.sel(distance=1).values))
+    for flips in (5, 6):
+        if flips < cubes.sizes["distance"]:
+            after = interval(many.correlation.sel(distance=flips).values)
+            n.add_interval("networks correlation", after, flips=flips)
+    n.add_interval("networks flips until insignificant", interval(many.decayed))
+    whole, directions = cubes["whole_imbalance"].values, cubes["carried"].sel(source="imbalance").values
+    n.add("imbalance rank correlation", float(ranks.correlation(whole, directions)), digits=2, comment="over networks")
+    curves = many.curves
+    for name, values in (("empty", curves[:, 0]), ("peak", curves.max(axis=1)), ("peak p", many.peaks)):
+        n.add_interval(f"networks mean loss {name}", interval(values))
+    # Those with no peak inside fall from p = 0 on.
+    n.add("networks whose mean loss rises", int(np.count_nonzero(many.peaks > 0)))
+    n.add("networks with all masks", int(np.count_nonzero(np.isfinite(curves[:, 0]))))
 
 
 def add_gradients(n: Numbers, results: GradientResults) -> None:
@@ -216,6 +300,9 @@ def _add_cube(n: Numbers, cube: CubeResults, probabilities: list[float]) -> None
         shares = cube.shares(p)
         for order in range(1, min(3, cube.nodes) + 1):
             n.add(f"order {order} share", float(shares[order]), digits=3, p=p)
+    curve = hypercube.moments(cube.loss, CHANCES).mean
+    for name, value in (("empty", curve[0]), ("peak", curve.max()), ("peak p", CHANCES[np.argmax(curve)])):
+        n.add(f"cube mean loss {name}", float(value), digits=3, comment="exact")
     _add_optimum(n, cube)
     _add_worth(n, cube)
 

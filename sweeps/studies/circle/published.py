@@ -1,5 +1,7 @@
 """The numbers that the circle study was published with."""
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 SOURCE = "Neural Networks, More than you wanted to Show: Exploring toy neural nets under node removal"
@@ -18,8 +20,9 @@ def circle() -> xr.Dataset:
         `mean_loss` (nats), `mean_log_loss`, `sd_log_loss`, from one network and 1,000 masks at each
         probability. The scalars `full_loss` (nats, given to three digits), `distinct_masks` (out of 1,000)
         and `full_masks` (how often the full mask came) at probability 0.75 and `expected_full_masks`
-        there, and `smallest_single_removal_loss` (nats): the loss with only node 14 missing, called barely
-        noticeable. The attributes `source`, `nodes` and `draws`.
+        there; `smallest_single_removal_loss` (nats): the loss with only node `smallest_single_removal_node` missing,
+        called barely noticeable, and `node_14_masks`, how often that came at 0.75. The attributes `source`, `nodes` and
+        `draws`.
 
     References
     ----------
@@ -36,10 +39,32 @@ def circle() -> xr.Dataset:
             "full_masks": 5,
             "expected_full_masks": 3.17,
             "smallest_single_removal_loss": 0.119,
+            "smallest_single_removal_node": 14,
+            "node_14_masks": 3,
         },
         coords={over: [0.25, 0.5, 0.75]},
         attrs={"source": SOURCE, "nodes": 20, "draws": 1000},
     )
+
+
+def masks() -> dict[float, npt.NDArray[np.bool_]]:
+    """Draw the masks of the published study again, as its code does: NumPy's generator, one p after the other.
+
+    Returns
+    -------
+    dict of float to numpy.ndarray of bool, (1000, 20)
+        By the probability that a node is on.
+    """
+    random = np.random.RandomState(17)
+    return {p: np.array([random.rand(20) < p for _ in range(1000)]) for p in (0.25, 0.5, 0.75)}
+
+
+def drawn_again() -> dict[str, int]:
+    """Count, at p = 0.75, what the source counts, by its names in `circle`, among the masks of `masks`."""
+    drawn = masks()[0.75]
+    alone = (drawn.sum(axis=1) == 19) & ~drawn[:, int(circle()["smallest_single_removal_node"])]
+    found = dict(full_masks=drawn.all(axis=1).sum(), node_14_masks=alone.sum())
+    return {"distinct_masks": len(np.unique(drawn, axis=0))} | {key: int(count) for key, count in found.items()}
 
 
 def circle_gradients() -> xr.Dataset:

@@ -3,7 +3,7 @@
 from os import PathLike
 from pathlib import Path
 
-from analysis import claims, runs
+from analysis import claims, explorer, runs
 from analysis.reports import plane, sweep
 from analysis.reports.writing import publish
 from sweeps.studies.circle import figures, published
@@ -16,7 +16,7 @@ from sweeps.studies.circle.tables import all_tables
 
 
 def write(folder: str | PathLike[str]) -> Path:
-    r"""Write tables, macros, figures and the page of a circle study.
+    r"""Write tables, macros, figures, the page and the interactive page of a circle study.
 
     Parameters
     ----------
@@ -35,7 +35,9 @@ def write(folder: str | PathLike[str]) -> Path:
     ValueError
         If the store cannot be read or is no circle study.
     """
-    return write_results(measure(runs.open_run(folder, study="circle")))
+    results = measure(runs.open_run(folder, study="circle"))
+    explorer.write(folder)
+    return write_results(results)
 
 
 def write_results(results: Results) -> Path:
@@ -54,6 +56,7 @@ def write_results(results: Results) -> Path:
         quantities=LABELS,
         statistics=STATISTICS,
         source=published.SOURCE,
+        explorer=(results.run.folder / "explorer.html").exists(),
         split=published.split_quantity(results.gradients.published),
         families=None if results.families is None else ranked_families(results.families),
     )

@@ -13,11 +13,16 @@ from sweeps.engine.runner import sweep
 from sweeps.masks.designs import Bernoulli, FlipPaths, Hypercube, LeaveOneOut
 from sweeps.networks import MLP
 from sweeps.objective import Objective
+from sweeps.progress import Progress
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
+from sweeps.studies.circle.measures import cubes, gradients
 from sweeps.studies.circle.settings import Circle
 from sweeps.tasks import Task, circle
 from sweeps.training import train, train_many
+
+#: Both circles: that of the published text, and that of the published code.
+BOUNDARIES = ("text", "code")
 
 
 def run(
@@ -69,7 +74,7 @@ def run(
         say(f"evaluating all {2**settings.nodes:,} masks")
         whole = sweep(objective, Hypercube(), gradients=False, progress=progress)
     say(f"training and sweeping {settings.networks} networks from other seeds")
-    spread = _spread(settings, design, training)
+    many = _many(settings, design, training, progress)
 
     store = Run(
         folder,
@@ -88,30 +93,64 @@ def run(
     store.write("sweeps/flip_paths", paths)
     if whole is not None:
         store.write("sweeps/hypercube", whole)
-    store.write("spread", spread)
+    for name, data in many.items():
+        store.write(name, data)
     return store
 
 
-def _spread(settings: Circle, design: Bernoulli, training: dict[str, Any]) -> xr.Dataset:
-    """Losses of many networks, each with its own initial network, training set and order, under both circles."""
+def _many(settings: Circle, design: Bernoulli, training: dict[str, Any], progress: bool) -> dict[str, xr.Dataset]:
+    """Measure many networks, each with its own initial network, training set and order, under both circles.
+
+    The groups of the store: losses, weights and gate gradients under both, and what all masks say of the networks that
+    learned this run's circle.
+    """
     seeds = [settings.seed + index for index in range(settings.networks)]
-    variants = []
-    for boundary in ("text", "code"):
-        tasks = [_task(settings, seed, boundary) for seed in seeds]
-        networks = [_network(settings, seed) for seed in seeds]
-        train_many(networks, tasks, **training, seeds=seeds)
-        objectives = [Objective(network, task.test) for network, task in zip(networks, tasks, strict=True)]
-        losses = [sweep(one, design, seed=settings.mask_seed, gradients=False) for one in objectives]
-        accuracies = [float(one.accuracy(np.ones(settings.nodes))) for one in objectives]
-        variants.append(
-            xr.concat([data[["loss"]] for data in losses], "network").assign(
-                full_loss=("network", [data.attrs["full_loss"] for data in losses]),
-                full_accuracy=("network", accuracies),
-            )
-        )
-    spread = xr.concat(variants, "boundary")
-    spread.attrs = dict(seed=settings.mask_seed, unit="nats")
-    return spread.assign_coords(network=seeds, boundary=np.asarray(["text", "code"], object))
+    found: dict[str, list[xr.Dataset]] = {}
+    with Progress(len(BOUNDARIES) * len(seeds), progress, "networks") as count:
+        for boundary in BOUNDARIES:
+            tasks = [_task(settings, seed, boundary) for seed in seeds]
+            networks = [_network(settings, seed) for seed in seeds]
+            train_many(networks, tasks, **training, seeds=seeds)
+            parameters = datasets.of_parameters(networks).assign_attrs(datasets.structure(networks[0]))
+            rows = []
+            for index, (network, task) in enumerate(zip(networks, tasks, strict=True)):
+                of = parameters.isel(network=index) if boundary == settings.boundary else None
+                rows.append(_one_of_many(settings, design, Objective(network, task.test), of, task))
+                count.add(1)
+            parts = {name: xr.concat([row[name] for row in rows], "network") for name in rows[0]}
+            parts["networks/weights"] = parameters.assign(radius=tasks[0].settings["radius"])
+            for name, data in parts.items():
+                found.setdefault(name, []).append(data.assign_coords(network=seeds))
+    rules = dict(boundary=datasets.names(BOUNDARIES))
+    groups = {
+        name: (xr.concat(parts, "boundary").assign_coords(rules) if len(parts) == len(BOUNDARIES) else parts[0])
+        for name, parts in found.items()
+    }
+    groups["spread"].attrs = dict(seed=settings.mask_seed, unit="nats")
+    return {name: _with_names(data) for name, data in groups.items()}
+
+
+def _one_of_many(
+    settings: Circle, design: Bernoulli, objective: Objective, parameters: xr.Dataset | None, task: Task
+) -> dict[str, xr.Dataset]:
+    """Measure one network; all its masks, too, where its parameters are given and it is not too large."""
+    data = sweep(objective, design, seed=settings.mask_seed)
+    accuracy = float(objective.accuracy(np.ones(settings.nodes)))
+    found = {
+        "spread": data[["loss"]].assign(full_loss=data.attrs["full_loss"], full_accuracy=accuracy),
+        "networks/gradients": gradients.of_network(data),
+    }
+    if parameters is not None and settings.nodes <= min(settings.networks_cube_nodes, settings.cube_nodes):
+        cube = sweep(objective, Hypercube(), gradients=False)
+        inputs = np.asarray(task.test.inputs, np.float64)
+        found["networks/cubes"] = cubes.of_network(cube, data, parameters, inputs)
+    return found
+
+
+def _with_names(data: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with its names as objects: Zarr has no standard for texts of fixed length."""
+    texts = {name: one for name, one in data.coords.items() if one.dtype.kind in "UT"}
+    return data.assign_coords({name: (one.dims, datasets.names(map(str, one.values))) for name, one in texts.items()})
 
 
 def _task(settings: Circle, seed: int, boundary: str) -> Task:

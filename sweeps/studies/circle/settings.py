@@ -33,7 +33,9 @@ class Circle(Settings):
     cube_nodes: Annotated[int, Field(ge=0, le=30)] = 24
     """Most hidden nodes for which every mask is evaluated as well."""
     networks: Count = 32
-    """Networks trained from different seeds, to show the spread that one network hides."""
+    """Networks trained from different seeds: verdicts are on all of them."""
+    networks_cube_nodes: Annotated[int, Field(ge=0, le=30)] = 20
+    """Most hidden nodes for which every mask of each of these networks is evaluated as well."""
     boundary: Literal["text", "code"] = "text"
     """Circle of the published text, or of the published code, which compares the squared radius."""
     seed: FirstSeed = 0

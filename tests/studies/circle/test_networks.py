@@ -153,8 +153,9 @@ def test_bad_spreads_are_named():
 def test_the_figure_shows_every_network_and_the_published_values(clean_tree):
     statistics = networks.statistics(clean_tree["spread"].to_dataset())
     ax = figures.statistic(statistics, "sd_log_loss", published.circle())
-    dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    dots = [line for line in ax.get_lines() if line.get_marker() in ("o", "^")]
     assert [len(line.get_ydata()) for line in dots] == [6] * 6
+    assert [line.get_marker() for line in dots] == ["o"] * 3 + ["^"] * 3  # each circle its own, colour or not
     np.testing.assert_array_equal(dots[0].get_ydata(), statistics["sd_log_loss"].sel(boundary="text", probability=0.25))
     diamonds = [line for line in ax.get_lines() if line.get_marker() == "D"]
     np.testing.assert_array_equal(diamonds[0].get_ydata(), published.circle()["sd_log_loss"])

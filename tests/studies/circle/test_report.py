@@ -1,5 +1,6 @@
 """The report of the circle study: its files, the structure of its page, and what it says of unusual stores."""
 
+import csv
 import re
 from dataclasses import replace
 
@@ -22,23 +23,38 @@ TABLES = (
     *("gradient_moments", "gradient_shape", "gradient_slopes", "gradient_states"),
     *("log_loss_gradient_nodes", "loss_gradient_nodes"),
     "claims",
-    *("families", "leave_one_out", "log_loss", "loss", "masks", "published", "spread"),
+    *("balance", "families", "leave_one_out", "log_loss", "loss", "masks", "published", "roles", "spread"),
 )
 FIGURES = (
     *("cube_path", "exact_density", "exact_masks", "flip_paths", "spectrum"),
     *("families", "plane", "plane_masks", "plane_nodes"),
     *("gradient_states", "log_loss_gradient_density", "loss_gradient_density"),
     *("log_loss_gradient_nodes", "loss_gradient_nodes"),
-    *("leave_one_out", "log_loss_density", "log_loss_quantiles", "loss_density", "spread", "training"),
+    *(
+        "balance",
+        "leave_one_out",
+        "log_loss_density",
+        "log_loss_quantiles",
+        "loss_density",
+        "rise",
+        "spread",
+        "training",
+    ),
 )
 
 
 SECTIONS = (
     *("in-short", "the-loss", "the-log-loss", "beside-the-published-numbers", "one-node-at-a-time"),
+    "what-nodes-do-and-whether-they-balance",
     *("across-the-hypercube", "all-masks-without-sampling-error"),
 )
 FOLDED = (
-    *("the-claims-one-by-one", "gate-gradients", "the-cube-and-the-density-over-all-masks"),
+    *(
+        "the-claims-one-by-one",
+        "the-best-masks-and-what-nodes-are-worth",
+        "gate-gradients",
+        "the-cube-and-the-density-over-all-masks",
+    ),
     *("which-law-fits-best", "the-input-plane", "training", "settings"),
 )
 
@@ -103,6 +119,24 @@ def test_the_page_tells_settings_seeds_versions_and_counts(written_run):
         "among 6 networks trained from different seeds",
     ):
         assert expected in text, expected
+
+
+def test_no_two_columns_of_a_table_have_one_name_and_errors_have_a_size(written_run):
+    for path in (written_run / "tables").glob("*.csv"):
+        header = next(csv.reader([path.read_text(encoding="utf-8").splitlines()[0]]))
+        assert len(set(header)) == len(header), path.name
+    text = drawing.text_of(written_run / "report.html")
+    for table in re.findall("<thead>(.*?)</thead>", text):
+        names = re.findall(r"<th[^>]*>([^<]+)</th>", table)
+        assert len(set(names)) == len(names), names
+    assert not re.search(r"\d\.\d{9,}", text)
+
+
+def test_the_page_leads_to_the_interactive_page(written_run):
+    assert (written_run / "explorer.html").exists()
+    assert (
+        re.findall('<li>.?<a href="([^"]+)">', drawing.text_of(written_run / "report.html")).count("explorer.html") == 1
+    )
 
 
 def test_macros_are_distinct_and_hold_letters_only(written_run):
@@ -183,9 +217,9 @@ def test_a_sweep_with_one_value_everywhere_still_gives_a_report(tmp_path, monkey
 
 
 def test_stores_of_other_settings_have_a_page(text_of):
-    """No cube, two paths, two probabilities, one network, none of what was published."""
+    """No cube, two paths, two probabilities, one network and nothing else of it, none of what was published."""
     tree = synthetic_run.make_tree(networks=1, bad=False)
-    del tree["sweeps"]["hypercube"]
+    del tree["sweeps"]["hypercube"], tree["networks"]
     tree["sweeps/flip_paths"] = xr.DataTree(tree["sweeps/flip_paths"].to_dataset().isel(draw=slice(2)))
     for group in ("sweeps/bernoulli", "spread"):
         data = tree[group].to_dataset().isel(probability=slice(2)).assign_coords(probability=[0.1, 1.0])

@@ -1,6 +1,7 @@
 """The circle study: what its store holds, against the oracle, and that a run can be repeated."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,7 +41,8 @@ def problem(tree):
 def test_groups(tree):
     groups = {"/task", "/network", "/training", "/sweeps/bernoulli", "/sweeps/leave_one_out", "/spread"}
     groups |= {"/sweeps/flip_paths", "/sweeps/hypercube"}
-    assert set(tree.groups) == groups | {"/", "/sweeps"}
+    groups |= {"/networks/weights", "/networks/gradients", "/networks/cubes"}
+    assert set(tree.groups) == groups | {"/", "/sweeps", "/networks"}
 
 
 def test_attributes(tree):
@@ -103,6 +105,46 @@ def test_the_spread_begins_with_the_network_itself(tree):
     others = spread.loss.stack(one=("boundary", "network")).transpose("one", ...).values
     distances = np.abs(others[:, None] - others[None]).max(axis=(2, 3, 4))
     assert distances[~np.eye(4, dtype=bool)].min() > 1e-2, "four networks, none like another"
+
+
+def of_spread(tree, boundary, network):
+    """A network of the spread, from its stored weights, on the points and by the rule of its circle."""
+    weights = tree["networks/weights"].to_dataset().sel(boundary=boundary, network=network)
+    inputs = tree["task"].test_inputs.values.astype(float)
+    parts = [(weights[f"layers.{i}.kernel"].values, weights[f"layers.{i}.bias"].values) for i in range(2)]
+    layers = tuple((kernel.astype(float), bias.astype(float)) for kernel, bias in parts)
+    outside = (inputs**2).sum(axis=1) > float(weights.radius) ** 2
+    return reference.Problem(layers, "relu", inputs, outside.astype(int), "cross_entropy")
+
+
+def test_numbers_of_the_spread_follow_from_the_stored_weights(tree):
+    spread, gates = tree["spread"], tree["sweeps/bernoulli"].gates.sel(probability=0.5).values[0, :5]
+    for boundary in ("text", "code"):
+        for network in (0, 1):
+            one = of_spread(tree, boundary, network)
+            found = spread.sel(boundary=boundary, network=network)
+            of_loss, _ = helpers.rounding(one, np.ones(NODES))
+            assert float(found.full_loss) == pytest.approx(reference.loss(one, np.ones(NODES)), abs=of_loss)
+            wanted = [reference.loss(one, mask) for mask in gates]
+            np.testing.assert_allclose(found.loss.sel(probability=0.5).values[0, :5], wanted, rtol=0, atol=of_loss)
+
+
+def test_what_all_masks_of_the_spread_say_follows_from_the_stored_weights(tree):
+    cubes, one = tree["networks/cubes"].to_dataset().sel(network=1), of_spread(tree, "text", 1)
+    alone = [reference.loss(one, mask) for mask in np.eye(NODES)]
+    np.testing.assert_allclose(cubes.alone_on, np.array(alone) - reference.loss(one, np.zeros(NODES)), atol=1e-5)
+    np.testing.assert_allclose(
+        cubes.mean_loss[[0, 1]], [reference.loss(one, np.zeros(NODES)), np.mean(alone)], atol=1e-5
+    )
+    assert list(cubes.part.values) == ["numbers", "products", "imbalance"] and cubes.sizes["on"] == NODES + 1
+
+
+def test_masks_of_other_networks_are_left_out_where_there_are_too_many(tree, tmp_path):
+    few = replace(SETTINGS, nodes=3, networks_cube_nodes=2, draws=4, paths=3, networks=1, epochs=1)
+    stored = circle.run(few, tmp_path / "few")
+    with xr.open_datatree(stored.path, engine="zarr", consolidated=False) as opened:
+        assert set(opened["networks"].children) == {"weights", "gradients"}
+        assert "hypercube" in opened["sweeps"].children
 
 
 def test_a_run_repeats_itself(tree, tmp_path):

@@ -7,13 +7,14 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from analysis import density, families, lognormal, removal, runs, samples
+from analysis import balance, density, families, lognormal, perceptron, removal, runs, samples
 from analysis.reports import plane
 from analysis.reports.results import SweepResults
 from sweeps.studies.circle import published
-from sweeps.studies.circle.measures import gradients, hypercube, networks
+from sweeps.studies.circle.measures import gradients, hypercube, many, networks
 from sweeps.studies.circle.measures.gradients import GradientResults
 from sweeps.studies.circle.measures.hypercube import CubeResults, HypercubeResults
+from sweeps.studies.circle.measures.many import ManyResults
 from sweeps.studies.circle.measures.networks import Place
 
 #: A difference of scores of families counts from so many standard errors on.
@@ -40,6 +41,12 @@ class Results(SweepResults):
         Distributions of the gate gradients.
     hypercube : HypercubeResults
         Flip paths and the whole cube.
+    many : ManyResults
+        What the networks of the spread say that learned the same circle.
+    roles : xarray.Dataset, (node,)
+        What `analysis.balance.roles` says of this network's nodes.
+    balance : xarray.Dataset or None
+        What `analysis.balance.explain` says of its log loss; None where not all masks are known.
     """
 
     nodes: xr.Dataset
@@ -49,6 +56,9 @@ class Results(SweepResults):
     families: xr.Dataset | None
     gradients: GradientResults
     hypercube: HypercubeResults
+    many: ManyResults
+    roles: xr.Dataset
+    balance: xr.Dataset | None
 
     @property
     def boundary(self) -> str:
@@ -94,11 +104,12 @@ def measure(run: runs.Run) -> Results:
         If the store lacks a group or a variable.
     """
     sweep = run.group("sweeps/bernoulli", on_disk=("loss_gradient", "log_loss_gradient"))
-    many = networks.statistics(run.group("spread"))
+    spread = networks.statistics(run.group("spread"))
     losses, fits = removal.statistics(sweep), lognormal.fit_each(sweep)
     task, network, training = (run.group(name) for name in ("task", "network", "training"))
     walked = hypercube.measure(run, sweep, losses, fits)
     labels = [str(label) for label in sweep["node"].values]
+    roles = balance.roles(perceptron.from_dataset(network), task["test_inputs"].values)
     return Results(
         run=run,
         task=task,
@@ -115,11 +126,14 @@ def measure(run: runs.Run) -> Results:
         log_loss_width=density.WIDTH,
         plane=plane.measure(network, task, training, labels, chosen(sweep, walked.cube)),
         published=published.circle(),
-        spread=many,
-        comparison=networks.compare(many),
+        spread=spread,
+        comparison=networks.compare(spread),
         families=compared_families(sweep),
         gradients=gradients.measure(sweep, None if walked.cube is None else walked.cube.loss),
         hypercube=walked,
+        many=many.measure(run, task, str(task.attrs["boundary"])),
+        roles=roles,
+        balance=None if walked.cube is None else balance.explain(walked.cube.log_loss, roles),
     )
 
 
@@ -157,13 +171,13 @@ def compared_families(sweep: xr.Dataset) -> xr.Dataset | None:
 
 
 def chosen(sweep: xr.Dataset, cube: CubeResults | None) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return masks worth a picture: the best and the greedy one of half the size, if known, and a draw."""
+    """Return masks worth a picture: the best one of half the size and its opposite, if known, and a draw."""
     nodes = sweep.sizes["node"]
     found: dict[str, npt.NDArray[np.bool_]] = {}
     if cube is not None:
         half = nodes // 2
-        numbers = {f"best {half} on": cube.best.mask[half], f"greedy, {half} on": cube.greedy.mask[nodes - half]}
-        found |= {name: (int(mask) >> np.arange(nodes)) & 1 == 1 for name, mask in numbers.items()}
+        best = (int(cube.best.mask[half]) >> np.arange(nodes)) & 1 == 1
+        found |= {f"best {half} on": best, "its opposite": ~best}
     drawn = sweep["gates"].isel({dim: 0 for dim in sweep["loss"].dims if dim != "probability"})
     nearest = int(np.abs(sweep["probability"].values - 0.5).argmin())
     gates = drawn.isel(probability=nearest).values.astype(bool)

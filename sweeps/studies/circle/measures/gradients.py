@@ -146,3 +146,38 @@ def measure(sweep: xr.Dataset, cube_loss: Any = None, resamples: int = RESAMPLES
         unit=style.unit_of(sweep),
         convex=str(sweep.attrs["plan"]).startswith(("fused", "affine")),
     )
+
+
+def of_network(sweep: xr.Dataset) -> xr.Dataset:
+    """Reduce the gate gradients of one of many networks to a few numbers.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        A Bernoulli sweep with its gradients.
+
+    Returns
+    -------
+    xarray.Dataset, (quantity, probability)
+        `mean`, `sd`, `excess_kurtosis` and `trough` as `analysis.gradients.statistics` has them, and with a dimension
+        `state` `state_mean`, and `state_trough` from the entries of nodes in that state alone; `weakest`, the root
+        mean square of the weakest node as a share of that of the strongest.
+    """
+    return xr.concat([_of_quantity(sweep, name) for name in LABELS], "quantity").assign_coords(quantity=list(LABELS))
+
+
+def _of_quantity(sweep: xr.Dataset, name: str) -> xr.Dataset:
+    found = gradients.statistics(sweep, name)
+    states = [
+        gradients.statistics(sweep.assign({name: sweep[name].where(sweep["gates"] == on)}), name, found.attrs["width"])
+        for on in (False, True)
+    ]
+    square = (found["node_mean"] ** 2 + found["node_sd"] ** 2).mean("state")
+    strongest = square.max("node")
+    return xr.Dataset(
+        {
+            **{key: found[key] for key in ("mean", "sd", "excess_kurtosis", "trough", "state_mean")},
+            "state_trough": xr.concat([one["trough"] for one in states], "state").transpose("probability", "state"),
+            "weakest": np.sqrt(square.min("node") / strongest.where(strongest > 0)),
+        }
+    ).drop_vars("node", errors="ignore")

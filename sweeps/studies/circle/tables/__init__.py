@@ -7,7 +7,7 @@ from analysis.reports import tables
 from analysis.tables import Column, Table
 from sweeps.studies.circle.measures import Results
 from sweeps.studies.circle.measures.networks import LABELS, published_at
-from sweeps.studies.circle.tables import gradients, hypercube
+from sweeps.studies.circle.tables import balance, gradients, hypercube
 
 
 def published_beside_ours(results: Results) -> Table:
@@ -33,7 +33,7 @@ def published_beside_ours(results: Results) -> Table:
         [
             Column("quantity", "quantity", [LABELS[key] for key in quantity_]),
             Column("probability", "p", p_, digits=None),
-            Column("published", "published", theirs_, digits=None),
+            Column("published", "published", theirs_, decimals=4),
             Column("ours", "this network", ours, errors),
         ],
     )
@@ -95,5 +95,5 @@ def all_tables(results: Results) -> list[Table]:
     made = [*tables.all_tables(results), published_beside_ours(results), spread(results)]
     if results.families is not None:
         made.append(families(results.families))
-    made += gradients.all_tables(results.gradients)
+    made += [*gradients.all_tables(results.gradients), *balance.all_tables(results)]
     return made + hypercube.all_tables(results.hypercube, results.probabilities)

@@ -37,9 +37,9 @@ def moments(results: GradientResults) -> Table:
         columns.append(Column(key, key, _rows(results, key), _rows(results, f"{key}_error")))
         for bound in ("low", "high"):
             ends = [value for data in results.intervals.values() for value in data[key].sel(bound=bound).values]
-            columns.append(Column(f"{key}_{bound}", bound, ends, decimals=4))
+            columns.append(Column(f"{key}_{bound}", f"{key}: {bound}", ends, decimals=4))
         theirs = [value for name in results.statistics for value in results.theirs(name, key)]
-        columns.append(Column(f"published_{key}", "published", theirs, digits=None))
+        columns.append(Column(f"published_{key}", f"published {key}", theirs, digits=None))
     return Table(
         "gradient_moments",
         f"Gate gradients of all nodes and draws. {_ERRORS}; low and high are the ends of {100 * LEVEL:g} % bootstrap "
@@ -101,7 +101,7 @@ def states(results: GradientResults) -> Table:
     ]
     for key in ("mean", "sd"):
         columns.append(Column(key, key, column(key), column(f"{key}_error")))
-        columns.append(Column(f"published_{key}", "published", column(f"published_{key}"), digits=None))
+        columns.append(Column(f"published_{key}", f"published {key}", column(f"published_{key}"), digits=None))
     return Table("gradient_states", f"Gate gradients where the node is off and where it is on. {_ERRORS}.", columns)
 
 

@@ -16,7 +16,9 @@ def flip_paths(paths: PathResults, cube: CubeResults | None) -> Table:
     data = paths.sampled
 
     def both(name: str, header: str) -> Column:
-        return Column(name, header, data[name].values, data[f"{name}_error"].values)
+        # That of a mask with itself is 1: its error is that of rounding.
+        known = data[f"{name}_error"].values
+        return Column(name, header, data[name].values, [error if error > 1e-9 else None for error in known])
 
     columns = [
         Column("flips", "flips", data["distance"].values),

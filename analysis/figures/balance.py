@@ -1,0 +1,154 @@
+"""Whether nodes balance: the log loss by numbers of nodes and by imbalance, and what makes opposites alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis import balance
+from analysis.figures import style
+from analysis.intervals import Interval
+
+#: What the parts of `analysis.balance.explain` are called.
+PARTS = {
+    "numbers": "numbers on",
+    "products": "bias against slices",
+    "imbalance": "directions",
+    "rest": "rest",
+    "together": "together",
+}
+
+
+def by_numbers(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+    """Draw the mean by the numbers of slicing and of bias nodes that are on, as a heat map.
+
+    Parameters
+    ----------
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask.
+    of : xarray.Dataset, (node,)
+        What `analysis.balance.roles` returns.
+    quantity : str
+        What the values are.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The dashed line joins the masks that keep the whole network's proportion.
+    """
+    mean = balance.mean_by_numbers(values, of)
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        image = ax.imshow(mean.values, origin="lower", aspect="auto", cmap="cividis")
+        bar = style.figure_of(ax).colorbar(image, ax=ax, fraction=0.06, pad=0.03)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label(f"mean {quantity}")
+        last = mean.sizes["slicing"] - 1, mean.sizes["bias"] - 1
+        ax.plot([0, last[0]], [0, last[1]], color="white", linewidth=1.2, linestyle=(0, (4, 2)))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.set(xlim=(-0.5, last[0] + 0.5), ylim=(-0.5, last[1] + 0.5))
+        ax.set(xlabel="slicing nodes on", ylabel="bias nodes on")
+    return ax
+
+
+def along_imbalance(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+    """Draw how the values go with the imbalance, once the numbers of nodes are allowed for.
+
+    Parameters
+    ----------
+    values, of, quantity, ax : as for `by_numbers`
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Means over the masks of a bin with a band of one standard deviation, and the line that was fitted.
+    """
+    found = balance.along_imbalance(values, of)
+    x, mean, sd = (found[name].values for name in ("imbalance", "mean", "sd"))
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        band = ax.fill_between(x, mean - sd, mean + sd, color=style.BLUE, alpha=0.18, linewidth=0)
+        (entries["mean"],) = ax.plot(x, mean, "o-", markersize=2.6, color=style.BLUE)
+        entries["± sd"] = band
+        (entries["fit"],) = ax.plot(x, found["fitted"], color=style.BLACK, linewidth=1.0, linestyle=(0, (4, 2)))
+        style.legend_above(ax, entries, columns=3)
+        ax.set_xlim(left=0)
+        ax.set(xlabel="imbalance of the directions", ylabel=f"{quantity}, numbers\nallowed for")
+    return ax
+
+
+def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes | None = None) -> Axes:
+    """Draw what each part contributes to the correlation of a mask with its opposite.
+
+    Parameters
+    ----------
+    found : mapping of str to Interval
+        Over many networks, by keys of `PARTS`.
+    one : mapping of str to float
+        Of one network.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    place = np.arange(len(PARTS))[::-1]
+    mean, half = (np.array([getattr(found[key], name) for key in PARTS]) for name in ("mean", "half"))
+    colors = [
+        style.BLACK if key == "together" else style.BLUE if mean[i] > 0 else style.VERMILLION
+        for i, key in enumerate(PARTS)
+    ]
+    entries: dict[str, Any] = {}
+    with style.context():
+        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        bars = ax.barh(place, mean, 0.6, color=colors, alpha=0.75)
+        ax.errorbar(mean, place, xerr=np.nan_to_num(half), fmt="none", ecolor=style.BLACK, capsize=2.5)
+        entries["networks"] = bars
+        (entries["this network"],) = ax.plot(
+            [one[key] for key in PARTS],
+            place,
+            "D",
+            markersize=3.6,
+            color=style.ORANGE,
+            markeredgecolor=style.BLACK,
+            markeredgewidth=0.5,
+        )
+        ax.axvline(0, color=style.BLACK, linewidth=0.6)
+        ax.axhline(0.5, color=style.LIGHT_GREY, linewidth=0.8)
+        ax.set_yticks(place, list(PARTS.values()))
+        ax.tick_params(axis="y", length=0)
+        style.legend_above(ax, entries, columns=1)
+        ax.set(xlabel="part of the correlation\nof opposites")
+    return ax
+
+
+def overview(
+    values: Any, of: xr.Dataset, found: Mapping[str, Interval], one: Mapping[str, float], quantity: str = "log loss"
+) -> Figure:
+    """Draw the three side by side.
+
+    Parameters
+    ----------
+    values, of, quantity : as for `by_numbers`
+    found, one : as for `opposites`
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style.context():
+        figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 3)
+        by_numbers(values, of, quantity, axes[0])
+        along_imbalance(values, of, quantity, axes[1])
+        opposites(found, one, axes[2])
+        style.letter(axes)
+    return figure
