@@ -233,10 +233,11 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     place = np.floor(table / width)
     if np.abs(place).max() > 1 / np.finfo(np.float64).eps:
         raise InputError(f"width must be more than the rounding of the values, got {width:g}")
-    first, last = place.min(), place.max()
+    first, last = float(place.min()), float(place.max())
     if last - first < 8 * place.size:
-        held = np.bincount((place - first).astype(np.int64), weight)
+        held = np.bincount((place - first).astype(np.int64), weight).astype(np.float64)
         bins = np.flatnonzero(held)
         return Distribution((first + bins + 0.5) * width, held[bins], width)
     bins, index = np.unique(place, return_inverse=True)  # slow, but of any reach
-    return Distribution((bins + 0.5) * width, np.bincount(index, weight, bins.size).astype(np.float64), width)
+    centres = ((bins + 0.5) * width).astype(np.float64)
+    return Distribution(centres, np.bincount(index, weight, bins.size).astype(np.float64), width)
