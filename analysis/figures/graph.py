@@ -9,10 +9,11 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
-from matplotlib.colors import Colormap, Normalize, to_rgb
+from matplotlib.colors import BoundaryNorm, Colormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from analysis import checks, perceptron
@@ -25,6 +26,8 @@ from analysis.perceptron import Perceptron
 NODES, EDGES = 20, 40
 #: Widths of an edge of no size and of the strongest edge of a figure, in points.
 WIDTHS = (0.3, 2.2)
+#: Steps of a scale of colours, at most.
+STEPS = 8
 #: Shapes of roles, and their sizes.
 SHAPES = {"o": 1.0, "s": 0.86, "D": 0.74, "h": 1.05, "p": 1.05, "8": 1.0}
 COLORS = (style.SKY, style.ORANGE, style.GREEN, style.PINK, style.BLUE, style.VERMILLION)
@@ -87,15 +90,16 @@ def _read(panel: Panel) -> _Read:
 
 
 def _scale(values: Sequence[np.ndarray], cmap: Colormap | None) -> ScalarMappable | None:
-    """One scale of colours for the numbers of all panels, with 0 in the middle if they lie on both sides of it."""
+    """One scale of colours for the numbers of all panels, in steps, with 0 in the middle if it lies between them."""
     numbers = [one for one in values if one.dtype.kind != "U"]
     if not numbers:
         return None
     low, high = min(one.min() for one in numbers), max(one.max() for one in numbers)
     if low < 0 < high:
-        high = max(-low, high)
-        return ScalarMappable(Normalize(-high, high), cmap or style.HELPS.reversed())
-    return ScalarMappable(Normalize(low, high), cmap or colormaps["cividis_r"])
+        low, high, cmap = -max(-low, high), max(-low, high), cmap or style.HELPS.reversed()
+    ends = MaxNLocator(STEPS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    cmap = cmap or colormaps["cividis_r"]
+    return ScalarMappable(BoundaryNorm(ends, cmap.N), cmap)
 
 
 def _ends(names: Sequence[Sequence[str] | None], panel: _Read) -> tuple[Sequence[str], Sequence[str]]:
@@ -196,7 +200,7 @@ def _nodes(ax: Axes, panel: _Read, looks: _Looks, layer: int, diameter: float) -
         size = diameter * (0.58 if node < 100 else 0.46)
         ax.text(layer, y, str(node), ha="center", va="center_baseline", fontsize=size, color=color, zorder=5)
     if len(column.rest):
-        _rest(ax, column, level, faces, layer)
+        _rest(ax, looks, level, faces, layer)
     for side, names in zip((0, -1), looks.names, strict=True):
         if names and layer == range(len(panel.levels))[side]:
             _names(ax, looks, names, layer, diameter)
@@ -211,13 +215,16 @@ def _names(ax: Axes, looks: _Looks, names: Sequence[str], layer: int, diameter: 
         ax.annotate(style.as_is(names[node], 16), (layer, y), at, textcoords="offset points", **look)
 
 
-def _rest(ax: Axes, column: Column, level: Floats, faces: np.ndarray, layer: int) -> None:
+def _rest(ax: Axes, looks: _Looks, level: Floats, faces: np.ndarray, layer: int) -> None:
     """Draw the nodes that have no place of their own as small squares, and count them."""
+    column = looks.columns[layer]
     rest, bottom = column.rest, -height(column) / 2
     off = np.count_nonzero(level[rest] == 0)
     words = f"and {len(rest):,} more" + (f",\n{off:,} off" if off else "")
     top = bottom + height(column) - len(column.drawn) - 0.3
-    ax.text(layer, bottom + 0.7, words, va="center", linespacing=0.9, **_SMALL)
+    # Long words would run into those of the next of many columns.
+    small = _SMALL if len(looks.columns) < 6 else _SMALL | {"fontsize": 5.2}
+    ax.text(layer, bottom + 0.7, words, va="center", linespacing=0.9, **small)
     if len(rest) > SQUARES:
         return
     across, pitch = squares(len(rest))
