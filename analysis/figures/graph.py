@@ -12,14 +12,13 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import BoundaryNorm, Colormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from analysis import checks, perceptron
 from analysis.errors import InputError
 from analysis.figures import graph_layout, style
-from analysis.figures.graph_layout import SLOT, SQUARES, Column, Floats, height, places, squares
+from analysis.figures.graph_layout import SLOT, SQUARES, Column, Floats, curve, height, places, squares
 from analysis.perceptron import Perceptron
 
 #: Nodes of a layer that are drawn one by one, and edges between two layers, at most.
@@ -125,13 +124,6 @@ def _looks(panels: Sequence[_Read], cmap: Colormap | None, inputs: Any, outputs:
     return _Looks(columns, most, float(largest) or 1.0, roles, scale, _ends((inputs, outputs), panels[0]))
 
 
-def _curve(left: tuple[float, float], right: tuple[float, float]) -> Path:
-    """Leave and arrive level, so that edges of one node fan out slowly."""
-    middle = (left[0] + right[0]) / 2
-    corners = [left, (middle, left[1]), (middle, right[1]), right]
-    return Path(corners, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
-
-
 def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
     """Draw the strongest edges between two layers: those that a gate cuts first, in grey."""
     rows, columns = looks.columns[layer].drawn, looks.columns[layer + 1].drawn
@@ -145,7 +137,7 @@ def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
         if not left.size:
             continue
         found = weights[left, right]
-        paths = [_curve((layer, heights[0][i]), (layer + 1, heights[1][j])) for i, j in zip(left, right, strict=True)]
+        paths = [curve((layer, heights[0][i]), (layer + 1, heights[1][j])) for i, j in zip(left, right, strict=True)]
         share = np.abs(found) / looks.largest
         ax.add_collection(
             PathCollection(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.path import Path
 
 from analysis.perceptron import Perceptron
 
@@ -147,3 +148,10 @@ def places(columns: Sequence[Column]) -> list[Floats]:
         top = height(one) / 2 - 0.5 if len(one.rest) else step * (len(one.drawn) - 1) / 2
         found.append((top - step * np.arange(len(one.drawn))).astype(np.float64))
     return found
+
+
+def curve(left: tuple[float, float], right: tuple[float, float]) -> Path:
+    """Path of an edge, level at both ends, so that edges of one node fan out slowly."""
+    middle = (left[0] + right[0]) / 2
+    corners = [left, (middle, left[1]), (middle, right[1]), right]
+    return Path(corners, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])

@@ -23,9 +23,9 @@ TABLES = {
     *("heuristics", "scopes", "layers", "finetuned", "cost"),
     *("connections", "overfitting", "reactivated"),
 }
-LATER = {"finetuned", "connections", "overfitting", "reactivated"}
+LATER = {"finetuned", "connections", "overfitting", "reactivated", "graph"}
 FIRST = ["curves", "plateaus", "equal_weights", "heuristics", "connections", "overfitting", "finetuned", "reactivated"]
-FIGURES = [*FIRST, "epochs", "cost", "scopes", "layers", "training"]
+FIGURES = [*FIRST, "epochs", "cost", "scopes", "layers", "graph", "training"]
 
 
 def results_of(tree, folder):

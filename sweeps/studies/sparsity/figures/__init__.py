@@ -9,6 +9,7 @@ from sweeps.studies.sparsity.figures import (
     cost,
     curves,
     finetuned,
+    graphs,
     layers,
     overfitting,
     plateaus,
@@ -18,7 +19,7 @@ from sweeps.studies.sparsity.figures import (
 from sweeps.studies.sparsity.measures import PUBLISHED, Results, mean_of, methods
 
 __all__ = [
-    *("connections", "cost", "curves", "draw", "finetuned", "layers"),
+    *("connections", "cost", "curves", "draw", "finetuned", "graphs", "layers"),
     *("overfitting", "plateaus", "reactivated", "weights"),
 ]
 
@@ -51,6 +52,7 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["finetuned"] = finetuned.overview(last, results.finetuned.curves, numbers["mean_accuracy"])
     if results.connections is not None:
         drawn["connections"] = connections.overview(results.connections, last)
+        drawn["graph"] = graphs.pruned_both_ways(results.run.group("networks"))
     if results.overfitting is not None:
         drawn["overfitting"] = overfitting.overview(results.overfitting)
     if results.reactivated is not None:
