@@ -230,6 +230,8 @@ def _printed(text: str, comment: str) -> Number:
     if "." not in shown and match["power"] is None and match["error"] is None:
         return Number(int(shown), comment=comment)
     decimals = len(shown.partition(".")[2])
-    error = match["error"] and float(match["error"]) * 10.0 ** (power if "." in match["error"] else power - decimals)
+    error = None
+    if match["error"]:
+        error = float(match["error"]) * 10.0 ** (power if "." in match["error"] else power - decimals)
     digits = len(shown.replace(".", "").lstrip("-0")) or decimals + 1
     return Number(float(f"{shown}e{power}"), error, digits, comment)

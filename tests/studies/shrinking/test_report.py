@@ -130,7 +130,7 @@ def test_the_least_store_gives_a_page(tmp_path, monkeypatch):
     page = page_of(report.write(synthetic_run.write_run(tmp_path, synthetic.make_tree(whole=False))).parent)
     assert set(re.findall(r'id="table-(\w+)"', page)) == {"claims", "networks", "removal", "choices", "pairs"}
     assert re.findall(r'id="figure-(\w+)"', page) == [
-        *("removal_1", "choices", "surfaces_1", "pairs_1", "predictions_1", "changes")
+        *("removal_1", "choices", "surfaces_1", "pairs_1", "graph", "predictions_1", "changes")
     ]
     assert "not measured" in page and "This run has no retraining." in page
     assert "one trained network of each kind" in page and "no claim is decided" in page

@@ -77,7 +77,7 @@ def _of_network(pairs: xr.Dataset) -> dict[str, float]:
     above = np.triu_indices(len(change), 1)
     costly: npt.NDArray[np.bool_] = change > 0
     cost = np.sort(np.maximum(change, 0))[::-1]
-    found = cancels(pairs).any(axis=1)
+    found = np.asarray(cancels(pairs).any(axis=1))
     # A node of constant activation has no correlations, and its pairs are left out.
     alike, beyond = correlation[above].astype(float), interaction[above].astype(float)
     return {
