@@ -44,6 +44,11 @@ _SIMILAR = (
     f"it holds where activations of the same node correlate by more than {ALIKE:g} above those of other nodes of its "
     "layer, with the whole interval; the number is the difference"
 )
+_BEYOND = (
+    "it holds where, once what follows linearly from its activation at the start is taken out of a node in both "
+    "networks, the same node still correlates more than other nodes do, with the whole interval; the number is the "
+    "difference"
+)
 _OFTEN = (
     f"it holds where more than {100 * OFTEN:g} % of the nodes that vary in both networks are matched with themselves, "
     "where the sum of correlations is largest, with the whole interval"
@@ -148,6 +153,7 @@ STATEMENTS = {
     "chosen_kernels": Statement("The kernels correlate (nodes of smallest deviation)", _CORRELATED, "correlated"),
     "roles": Statement("The nodes that stay end up in similar roles", _SIMILAR, "similar roles"),
     "roles_often": Statement("And that they do so often", _OFTEN, "often"),
+    "roles_beyond": Statement("That likeness goes beyond what both keep of their start", _BEYOND, source="ours"),
     "roles_start": Statement(
         "Their networks match better than networks of other starts",
         "it holds where the mean correlation of matched nodes of the trained network and the one pruned first is above "
@@ -166,6 +172,9 @@ STATEMENTS = {
     ),
     "small_roles": Statement(
         "At the smallest learning rate, the nodes that stay end up in similar roles", _SIMILAR, source="ours"
+    ),
+    "small_roles_beyond": Statement(
+        "At that rate, that likeness goes beyond what both keep of their start", _BEYOND, source="ours"
     ),
     "small_roles_often": Statement("And that they do so often, at that rate", _OFTEN, source="ours"),
 }
@@ -266,10 +275,12 @@ def all_claims(results: Results) -> dict[str, Claim]:
 
 def _roles(results: Results) -> dict[str, tuple[str, Interval, str]]:
     closer, own = alike(results.roles), mean(results.roles["own"], pair="prune_first", kind=CHOSEN)
+    further = alike(results.roles, "beyond_start")
     better = over_pairs(against_strangers(results.strangers.sel(kind=CHOSEN)))
     return {
         "roles": (above(closer, ALIKE), closer, ""),
         "roles_often": (above(own, OFTEN), own, "%"),
+        "roles_beyond": (above(further), further, ""),
         "roles_start": (above(better), better, ""),
     }
 
@@ -287,9 +298,11 @@ def _at_the_smallest_rate(rates: Rates | None) -> dict[str, tuple[str, Interval,
     gained = mean(data["accuracy"] - data["trained"], arm="prune_first", kind=RANDOM)
     same = mean(data["agreement"], arm="pruned", kind=CHOSEN)
     own, closer = mean(roles["own"], pair="prune_first", kind=CHOSEN), alike(roles)
+    further = alike(roles, "beyond_start")
     return {
         "small_prune_first": (above(gained, -BAD), gained, "points"),
         "small_chosen_same": (above(same, SAME), same, "%"),
         "small_roles": (above(closer, ALIKE), closer, ""),
+        "small_roles_beyond": (above(further), further, ""),
         "small_roles_often": (above(own, OFTEN), own, "%"),
     }

@@ -68,6 +68,19 @@ def test_a_network_is_like_itself_and_its_permutation_matches_as_well():
     assert whole.best == pytest.approx(1.0) and shuffled.best == pytest.approx(1.0)
 
 
+def test_what_follows_from_the_start_is_taken_out():
+    random = np.random.default_rng(3)
+    start, values = random.normal(size=(40, 3)), random.normal(size=(40, 3))
+    values[:, 1] = 2 * start[:, 1] + 1  # nothing but its start
+    start[:, 2] = 0  # off at the start
+    found = roles.without_start(values, start)
+    design = np.stack([np.ones(40), start[:, 0]], axis=1)
+    expected = values[:, 0] - design @ np.linalg.lstsq(design, values[:, 0], rcond=None)[0]
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-12)
+    assert not found[:, 1].any()
+    np.testing.assert_allclose(found[:, 2], values[:, 2] - values[:, 2].mean())
+
+
 def test_networks_without_varying_nodes_have_no_roles():
     found = roles.compare([np.zeros((9, 3))], [np.arange(27.0).reshape(9, 3)])
     assert np.isnan([found.same, found.own, found.best, found.beyond]).all() and found.nodes == 0

@@ -19,11 +19,14 @@ from sweeps.studies.spiral.names import CHOSEN, RANDOM
 PAIRS = {
     "prune_first": "trained against pruned, then trained",
     "pruned": "trained, then pruned, against pruned, then trained",
+    "beyond_start": "the first pair, without what follows from the start",
     "reshuffled": "trained against trained in another order",
     "initial": "trained against its start",
 }
 #: Permutations of the nodes of a layer, and which share of them a likeness has to exceed.
 PERMUTATIONS, BEYOND = 199, 0.95
+#: What is smaller than so much of an activation is rounding: activations are kept in single precision.
+ROUNDING = 1e-5
 
 
 class Roles(NamedTuple):
@@ -115,6 +118,26 @@ def compare(one: Sequence[Floats], other: Sequence[Floats]) -> Roles:
     )
 
 
+def without_start(activations: Floats, start: Floats) -> Floats:
+    """Take out of each node's activation what follows linearly from its own activation at the start.
+
+    Parameters
+    ----------
+    activations, start : numpy.ndarray, (examples, nodes)
+
+    Returns
+    -------
+    numpy.ndarray, (examples, nodes)
+        With means of zero; zero where no more than rounding is left.
+    """
+    centred, first = activations - activations.mean(axis=0), start - start.mean(axis=0)
+    square = (first**2).sum(axis=0)
+    rest = centred - first * ((centred * first).sum(axis=0) / np.where(square > 0, square, 1))
+    left = np.linalg.norm(rest, axis=0) > ROUNDING * np.linalg.norm(activations, axis=0)
+    found: Floats = np.where(left, rest, 0)
+    return found
+
+
 def _staying(activations: list[Floats], keep: npt.NDArray[np.bool_]) -> list[Floats]:
     return [one[:, mask] for one, mask in zip(activations, by_layer(keep, activations), strict=True)]
 
@@ -125,7 +148,12 @@ def sides(full: Networks, cut: Networks) -> dict[str, Callable[[int, int], tuple
     def trained(choice: int, network: int) -> list[Floats]:
         return full.activations("trained", network)
 
+    def rest(activations: list[Floats], network: int) -> list[Floats]:
+        start = full.activations("initial", network)
+        return [without_start(one, first) for one, first in zip(activations, start, strict=True)]
+
     return {
+        "beyond_start": lambda c, n: (rest(trained(c, n), n), rest(cut.activations("prune_first", c, n), n)),
         "prune_first": lambda c, n: (trained(c, n), cut.activations("prune_first", c, n)),
         "pruned": lambda c, n: (cut.activations("pruned", c, n), cut.activations("prune_first", c, n)),
         "reshuffled": lambda c, n: (trained(c, n), full.activations("reshuffled", n)),
@@ -150,7 +178,8 @@ def roles(full: Networks, cut: Networks, nodes: xr.Dataset) -> xr.Dataset:
     """
     keep = nodes["keep"].transpose("choice", "network", "node").values
     found = np.empty((len(PAIRS), *keep.shape[:2], len(Roles._fields)))
-    for row, of in enumerate(sides(full, cut).values()):
+    pairs = sides(full, cut)
+    for row, of in enumerate(pairs[name] for name in PAIRS):
         for place in np.ndindex(*keep.shape[:2]):
             found[(row, *place)] = compare(*[_staying(side, keep[place]) for side in of(*place)])
     dims = ("pair", "choice", "network")
