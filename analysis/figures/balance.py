@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis import balance
@@ -110,9 +111,9 @@ def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes 
     entries: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
-        bars = ax.barh(place, mean, 0.6, color=colors, alpha=0.75)
+        ax.barh(place, mean, 0.6, color=colors, alpha=0.75)
         ax.errorbar(mean, place, xerr=np.nan_to_num(half), fmt="none", ecolor=style.BLACK, capsize=2.5)
-        entries["networks"] = bars
+        entries["networks"] = Patch(facecolor=style.GREY, alpha=0.75)
         (entries["this network"],) = ax.plot(
             [one[key] for key in PARTS],
             place,

@@ -237,7 +237,7 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     if last - first < 8 * place.size:
         held = np.bincount((place - first).astype(np.int64), weight).astype(np.float64)
         bins = np.flatnonzero(held)
-        return Distribution((first + bins + 0.5) * width, held[bins], width)
+        return Distribution(((first + bins + 0.5) * width).astype(np.float64), held[bins], width)
     bins, index = np.unique(place, return_inverse=True)  # slow, but of any reach
     centres = ((bins + 0.5) * width).astype(np.float64)
     return Distribution(centres, np.bincount(index, weight, bins.size).astype(np.float64), width)

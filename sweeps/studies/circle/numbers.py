@@ -20,7 +20,7 @@ from sweeps.studies.circle.measures.gradients import GradientResults
 from sweeps.studies.circle.measures.hypercube import CubeResults, HypercubeResults, PathResults
 from sweeps.studies.circle.measures.many import CHANCES, ManyResults
 from sweeps.studies.circle.measures.networks import LABELS as STATISTICS
-from sweeps.studies.circle.measures.networks import chance_outside, published_at
+from sweeps.studies.circle.measures.networks import between, chance_outside, published_at
 from sweeps.studies.circle.measures.parts import contributions
 from sweeps.studies.circle.tables.hypercube import inside
 
@@ -73,6 +73,11 @@ def _add_networks(n: Numbers, results: Results) -> None:
         n.add(f"spread {place.boundary} published numbers", place.total)
         n.add(f"spread {place.boundary} published numbers inside", place.inside)
         n.add(f"spread {place.boundary} published farthest", place.farthest, digits=2, comment="standard deviations")
+    for word, count in zip(("between circles", "beside circles"), between(frame), strict=True):
+        n.add(f"published losses {word}", count)
+    if results.many.both is not None:
+        for word, count in zip(("between circles", "beside circles"), _gradients_between(results), strict=True):
+            n.add(f"published gradients {word}", count)
     fewest = int(frame["networks"].min())
     n.add("fewest networks compared", fewest)
     if fewest:
@@ -82,6 +87,19 @@ def _add_networks(n: Numbers, results: Results) -> None:
     n.add("spread losses", int(many["draws"].sum()))
     n.add("spread losses left out", int(many["nonpositive"].sum() + many["nonfinite"].sum()))
     _add_alike(n, results)
+
+
+def _gradients_between(results: Results) -> tuple[int, int]:
+    """Count published means and standard deviations of gradients between the means of the networks of both circles."""
+    inside, known = 0, 0
+    for key in ("mean", "sd"):
+        for quantity in results.gradients.statistics:
+            of = results.many.both[key].sel(quantity=quantity).mean("network")  # type: ignore[index]
+            low, high = (bound.values for bound in (of.min("boundary"), of.max("boundary")))
+            theirs = np.array(results.gradients.theirs(quantity, key))
+            inside += int(np.count_nonzero((low <= theirs) & (theirs <= high)))
+            known += int(np.isfinite(theirs).sum())
+    return inside, known
 
 
 def _add_alike(n: Numbers, results: Results) -> None:
@@ -133,8 +151,7 @@ def _add_many(n: Numbers, many: ManyResults) -> None:
             n.add_interval(f"networks uncertain {name}", interval(many.plane[name].values))
     if many.both is not None:
         for key in ("mean", "sd"):
-            for at in many.both[key].stack(at=("boundary", "quantity", "probability"))["at"].values:
-                rule, quantity, p = at
+            for rule, quantity, p in many.both[key].stack(at=("boundary", "quantity", "probability"))["at"].values:
                 found = interval(many.both[key].sel(boundary=rule, quantity=quantity, probability=p).values)
                 n.add_interval(f"networks {rule} {quantity.replace('_', ' ')} {key}", found, p=float(p))
     if many.cubes is None:

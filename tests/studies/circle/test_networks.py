@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -162,3 +163,15 @@ def test_the_figure_shows_every_network_and_the_published_values(clean_tree):
     assert len(figures.networks(statistics).axes) == 4
     with pytest.raises(ValueError, match="name.* one of .*, got 'mode'"):
         figures.statistic(statistics, "mode")
+
+
+def test_published_numbers_between_both_circles_are_counted():
+    frame = pd.DataFrame(
+        {
+            "quantity": ["mean_loss"] * 4 + ["full_loss"] * 2,
+            "probability": [0.25, 0.5, 0.25, 0.5, np.nan, np.nan],
+            "published": [2.0, 5.0, 2.0, 5.0, 0.1, 0.1],
+            "median": [1.0, 1.0, 3.0, 3.0, 0.2, 0.05],
+        }
+    )
+    assert networks.between(frame) == (2, 3)

@@ -184,6 +184,13 @@ def places(comparison: pd.DataFrame) -> list[Place]:
     return found
 
 
+def between(comparison: pd.DataFrame) -> tuple[int, int]:
+    """Count the published numbers between the medians of the networks of both circles, and all of them."""
+    groups = comparison.groupby(["quantity", "probability"], dropna=False)
+    low, high, theirs = groups["median"].min(), groups["median"].max(), groups["published"].first()
+    return int(((low <= theirs) & (theirs <= high)).sum()), len(theirs)
+
+
 def chance_outside(networks: int) -> float:
     """Give the probability that one more network of the same population falls outside our range.
 
