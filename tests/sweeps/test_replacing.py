@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import ranking
 from sweeps.ranking import CHOICES, STAND_INS, replacement_paths
 from tests.reference import ACTIVATIONS, Problem, forward, per_example
 
@@ -125,22 +124,15 @@ def test_second_order_knows_losses_whose_outputs_depend_on_each_other():
 def test_weights_at_each_step_make_networks_of_the_loss_that_is_told():
     found = replacement_paths(NETWORKS, BATCH, "random", "partner", "squared_error", TEST)
     assert not np.array_equal(*found.order)
-    for step in (0, 3, 6):
-        changed = network(1)
-        changed.layers[-1].kernel[...] = jnp.asarray(found.kernels[1, step])
-        changed.layers[-1].bias[...] = jnp.asarray(found.biases[1, step])
-        objective = sweeps.Objective(changed, BATCH, loss="squared_error")
-        on = np.ones(SIZES[1])
-        np.testing.assert_allclose(found.loss[1, step], objective.evaluate(on, gradients=False).loss, rtol=1e-5)
-        np.testing.assert_allclose(found.accuracy[1, step], objective.accuracy(on), rtol=1e-6)
-        assert not found.kernels[1, step][found.order[1, :step]].any()
-
-
-def test_where_nothing_takes_over_the_path_is_that_of_gates():
-    found = replacement_paths(NETWORKS, BATCH, "brute_force", "nothing", "squared_error", TEST)
-    path = ranking.removal_path(sweeps.Objective(NETWORKS[0], BATCH, loss="squared_error"))
-    np.testing.assert_array_equal(found.order[0], path.order)
-    np.testing.assert_allclose(found.loss[0], path.loss, rtol=1e-5)
+    for prefix, batch in (("", BATCH), ("test_", TEST)):
+        plain = Oracle(NETWORKS[1], batch, "squared_error")
+        for step in (0, 3, 6):
+            weights = found.kernels[1, step].astype(float), found.biases[1, step].astype(float)
+            right = (plain.hidden @ weights[0] + weights[1]).argmax(axis=1) == batch.targets
+            loss, accuracy = getattr(found, f"{prefix}loss"), getattr(found, f"{prefix}accuracy")
+            np.testing.assert_allclose(loss[1, step], plain.losses(*weights).mean(), rtol=1e-5)
+            np.testing.assert_allclose(accuracy[1, step], right.mean(), rtol=1e-6)
+            assert not found.kernels[1, step][found.order[1, :step]].any()
 
 
 @pytest.mark.parametrize(("stand_in", "left"), [("partner", 1e-6), ("rest", 1e-3)])
