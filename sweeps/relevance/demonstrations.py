@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from sweeps.relevance.matrices import Gradient, Normalised
 from sweeps.relevance.maxima import MAXIMUM, MaximumRule, Radial, ReluForm, SoftmaxLimit
 from sweeps.relevance.methods import METHODS, Rules
 from sweeps.relevance.nonlinearities import NONLINEARITY, NonlinearityRule, Slope
+from sweeps.relevance.numbers import blip
 
 # The rules without a baseline.
 _MAXIMA = ("gradient", "radial", "relu_form")
@@ -146,6 +147,159 @@ def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> 
     """
     a = constant / np.asarray(ratio)
     return np.stack([np.asarray(_factor_beside(Slope(), a, constant)), _share_beside(Radial(), a, (constant,))])
+
+
+def nonlinear() -> dict[str, float]:
+    """Return how far each nonlinearity rule is from linear in relevance: R(1) + R(-1) less R(0), through a relu.
+
+    Examples
+    --------
+    >>> nonlinear()
+    {'ignore': 0.0, 'gradient': 0.0, 'slope': 0.0, 'repeat': 1.0}
+    """
+    unit = jnp.ones((1, 1))
+
+    def at(rule: NonlinearityRule, relevance: float) -> float:
+        return float(rule(jax.nn.relu, 2 * unit, 0 * unit, relevance * unit)[0, 0])
+
+    return {
+        name: at(NONLINEARITY[name], 1.0) + at(NONLINEARITY[name], -1.0) - at(NONLINEARITY[name], 0.0)
+        for name in _NONLINEARITIES
+    }
+
+
+def doubled_constants(constant: float = -1.0, points: int = 400) -> dict[str, float]:
+    """Return how much the share of a in max(a, c) and in max(a, c, c) differ at most, by each maximum rule.
+
+    Both are one function, so a rule that is to be consistent has to give a the same.
+
+    Parameters
+    ----------
+    constant : c, not positive
+    points : number of values of a, from -4 to 4, none of them at a kink
+
+    Examples
+    --------
+    >>> {name: round(gap, 2) for name, gap in doubled_constants().items()}
+    {'gradient': 0.0, 'radial': 0.17, 'relu_form': 0.0}
+    """
+    a = np.linspace(-4, 4, points + 1)[:-1] + 4 / points
+    return {
+        name: float(np.abs(np.subtract(*(_share_beside(MAXIMUM[name], a, [constant] * n) for n in (1, 2)))).max())
+        for name in _MAXIMA
+    }
+
+
+class Solutions(NamedTuple):
+    """What the two ways to treat biases promise, as the largest difference over the largest relevance.
+
+    Attributes
+    ----------
+    inputs, biases : relevance of inputs, and of all biases of a layer, less those in the network whose biases are ones
+        among the inputs, which pass through unaffected until they are used up
+    swapped : relevance against a baseline, plus that of the baseline against the input
+    """
+
+    inputs: float
+    biases: float
+    swapped: float
+
+
+def solutions(method: str = "lrp", seed: int = 0) -> Solutions:
+    """Compare a small network with the same one whose biases are inputs, and inputs and baseline with each other.
+
+    Parameters
+    ----------
+    method : by which biases have relevance of their own
+    seed : of the network, of two layers of random numbers
+
+    Examples
+    --------
+    >>> max(solutions()) < 1e-5
+    True
+    """
+    random = np.random.default_rng(seed)
+    first, second = random.normal(size=(4, 6)), random.normal(size=(6, 1))
+    bias, last = random.normal(size=6), random.normal(size=1)
+    x, x0 = random.normal(size=(2, 8, 4))
+    plain = _state((first, bias), (second, last))
+    # The first one is used up by the first layer; the second passes through relu(1) = 1 to the second layer.
+    through = np.zeros((6, 7))
+    through[:4, :6], through[4, :6], through[5, 6] = first, bias, 1
+    augmented = _state((through, np.zeros(7)), (np.concatenate([second, last[None]]), np.zeros(1)))
+    ones = np.concatenate([x, np.ones((8, 2))], axis=1)
+    own = attribute_function(_two_layers, plain, _single(x), method=method)
+    other = np.asarray(attribute_function(_two_layers, augmented, _single(ones), method=method).inputs)
+    biases = np.stack([np.asarray(own.bias[f"layers/{at}"]).reshape(8, -1).sum(axis=1) for at in (0, 1)], axis=1)
+    there, back = (
+        np.asarray(attribute_function(_two_layers, plain, _single(a), method="deeplift", baseline=_single(b)).inputs)
+        for a, b in ((x, x0), (x0, x))
+    )
+    size, change = np.abs(other).max(), np.abs(there).max()
+    return Solutions(
+        float(np.abs(np.asarray(own.inputs) - other[:, :4]).max() / size),
+        float(np.abs(biases - other[:, 4:]).max() / size),
+        float(np.abs(there + back).max() / change),
+    )
+
+
+def _single(values: Float[np.ndarray, "*any"]) -> Array:
+    return jnp.asarray(values, jnp.float32)
+
+
+def _state(*layers: tuple[Float[np.ndarray, "inputs outputs"], Float[np.ndarray, " outputs"]]) -> dict[str, Any]:
+    return {"layers": [dict(kernel=_single(kernel), bias=_single(bias)) for kernel, bias in layers]}
+
+
+def _two_layers(state: dict[str, Any], inputs: Array) -> Array:
+    first, last = state["layers"]
+    return jnp.maximum(inputs @ first["kernel"] + first["bias"][None], 0) @ last["kernel"] + last["bias"][None]
+
+
+class Drawn(NamedTuple):
+    """What the source draws: the blip, and the shares of a maximum of two objects.
+
+    Attributes
+    ----------
+    eps : of the blip
+    blip : b + eps sign(b)
+    plane : share of the first by the radial maximum, at all pairs (second, first)
+    around : share of the first at (cos, sin) of angles, by the radial maximum and by the gradient's rule
+    """
+
+    eps: float
+    blip: Float[np.ndarray, " points"]
+    plane: Float[np.ndarray, "second first"]
+    around: Float[np.ndarray, "rules angles"]
+
+
+def drawn(
+    line: Float[np.ndarray, " points"],
+    plane: Float[np.ndarray, " points"],
+    degrees: Float[np.ndarray, " angles"],
+    eps: float = 0.2,
+) -> Drawn:
+    """Return the blip on a line, and shares of two objects in a plane and around a circle, by the rules themselves.
+
+    Parameters
+    ----------
+    line : values of b
+    plane : values of both objects
+    degrees : angles of pairs of objects about zero
+    eps : of the blip, large enough to be seen
+
+    Examples
+    --------
+    >>> found = drawn(np.array([-1.0, 0.0, 1.0]), np.array([-1.0, 2.0]), np.array([45.0, 225.0]))
+    >>> print(found.blip.round(3), found.plane.round(3).tolist(), found.around.round(3).tolist())
+    [-1.2  0.2  1.2] [[0.5, 1.0], [0.0, 0.5]] [[0.5, 0.5], [1.0, 1.0]]
+    """
+    first, second = np.meshgrid(plane, plane)
+    share = np.asarray(_shares(Radial(), np.stack([first, second])))[0]
+    turned = np.radians(degrees)
+    circle = np.stack([np.cos(turned), np.sin(turned)]).round(12)
+    around = np.stack([np.asarray(_shares(rule, circle))[0] for rule in (Radial(), MAXIMUM["gradient"])])
+    return Drawn(eps, np.asarray(blip(jnp.asarray(line), eps)), share, around)
 
 
 class Forms(NamedTuple):

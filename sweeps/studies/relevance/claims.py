@@ -1,112 +1,30 @@
-"""What was published about relevance, and what that leaves open: each claim with its rule, and how it is judged."""
+"""The claims of the relevance study: how each statement is judged from what was measured."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY, UNDECIDED, Claim, Statement, above, everywhere, judged
-from analysis.intervals import Interval
-from analysis.reports.wording import number
+from analysis.claims import FAILS, HOLDS, NOT_MEASURED, UNDECIDED, Claim, above, everywhere, judged
+from analysis.intervals import LEVEL, Interval
 from sweeps.studies.relevance.measures import deletion, demonstrations, heat, ledger, nodes, supervised
+from sweeps.studies.relevance.measures import gamed as gaming
 from sweeps.studies.relevance.results import Results
+from sweeps.studies.relevance.statements import (
+    ALIKE,
+    HIDDEN,
+    INFLATED,
+    MATCH,
+    MINOR,
+    STABLE,
+    STATEMENTS,
+    UNSTABLE,
+)
 
-#: Two curves or shares match where they are nowhere farther apart than this.
-MATCH = 0.01
-#: Unstable where the largest relevance grows so many times; stable where it grows less than so many times.
-UNSTABLE, STABLE = 10.0, 2.0
-#: Two replacements rank alike where the interval of the rank correlation lies above this.
-ALIKE = 0.8
-#: Most of something is gone where no more than this is left of plain training's.
-HALF = 0.5
-#: So much accuracy, as a share, is no gain.
-MINOR = 0.02
 #: Pairs of methods that were published as one and the same.
 ONE_METHOD = (("lrp", "slope"), ("slope", "gradient_x_input"))
-
-_ENOUGH = (
-    "it holds where for one training or more the interval of the paired difference, at the chosen strengths, lies "
-    f"above zero; it does not hold where all intervals end below {100 * MINOR:g} points (Bonferroni over the trainings)"
-)
-_SAME = number(demonstrations.SAME, digits=None)
-STATEMENTS = {
-    "conserved": Statement(
-        "Nothing disappears: inputs, biases and what is absorbed add up to the output",
-        "it holds where the largest error of any step and any image is at most "
-        f"{number(ledger.TOLERANCE, digits=None)} of the output, for every method that promises it; one method above "
-        "that is enough for it not to hold",
-    ),
-    "one_method": Statement(
-        "With biases as inputs, LRP is the slope rule, and this gradient × input",
-        f"two methods are the same where no pixel of any stored image differs by more than {heat.SAME:g} of the "
-        "largest relevance of both",
-    ),
-    "scaling": Statement(
-        "Under scaling, gradient goes with gradient, slope and repeat; normalised with ignore",
-        "for every matrix rule beside every nonlinearity rule, the factors through b = αa agree where that was "
-        f"published, and differ where it was not (within {_SAME}); it holds partly where some pairs do otherwise",
-    ),
-    "constants": Statement(
-        "Under maxima with constants, gradient goes with gradient alone",
-        f"gradient agrees with gradient (within {_SAME}), and no other pair agrees; the relu form is the gradient rule "
-        "in other steps and does not count as another",
-    ),
-    "radial": Statement(
-        "The radial maximum matches the slope for two objects", f"the shares differ by at most {MATCH:g} at every ratio"
-    ),
-    "forms": Statement(
-        "Softmax limit and relu form of a maximum disagree", f"the share of an object differs by more than {MATCH:g}"
-    ),
-    "unstable": Statement(
-        "The normalised rule with biases left out is unstable, the slope rule is not",
-        f"from the largest stabiliser (difference) to the smallest, the largest relevance grows {UNSTABLE:g}-fold or "
-        f"more, while that of the slope rule grows less than {STABLE:g}-fold; it does not hold where the first grows "
-        f"less than {STABLE:g}-fold or the second {UNSTABLE:g}-fold or more, and is undecided between",
-    ),
-    "blamed": Statement(
-        "With biases as inputs the normalised rule is stable, too",
-        f"the largest relevance grows less than {STABLE:g}-fold; it does not hold where it grows {UNSTABLE:g}-fold or "
-        "more, and is undecided between",
-        source="ours",
-    ),
-    "beats_random": Statement(
-        "Every method finds relevant regions better than chance",
-        "it holds where the interval of the area between, less that of random order, image by image, lies above zero "
-        "for all methods and replacements; it does not hold where one lies below (Bonferroni over the methods)",
-        source="ours",
-    ),
-    "same_ranking": Statement(
-        "The ranking of the methods does not depend on the replacement",
-        "it does not hold where two methods are told apart in opposite ways (Bonferroni over all pairs); it holds "
-        f"where no two are, and the interval of the rank correlation lies above {ALIKE:g}",
-        source="ours",
-    ),
-    "node_relevance": Statement(
-        "A relevance ranks hidden nodes better than the gate gradient does",
-        "it holds where for one relevance or more the interval of the paired difference of rank correlations lies "
-        "above zero; it does not hold where for all it lies below (Bonferroni over the relevances)",
-        source="ours",
-    ),
-    "helps": Statement("Training relevance into the region helps where the patch misleads", _ENOUGH, source="ours"),
-    "beats_penalty": Statement("It helps more than a gradient penalty", _ENOUGH, source="ours"),
-    "gamed": Statement(
-        "At the chosen strength the network games the trained measure",
-        f"no more than {100 * HALF:g}\u00a0% of three numbers of plain training is to be left, network by network: of "
-        "the share outside of the region by the trained measure; of the same by the other measure; and of the reliance "
-        "on the patch, which is the accuracy where the patch tells the class less that where it misleads. The measure "
-        "is gamed where the interval of what is left lies below the bound for the first and above it for the other "
-        "two; it is not gamed where all three lie below, or not even the first does; it is partly gamed where the "
-        "other two differ",
-        "“rampantly”, without numbers",
-    ),
-    "gamed_somewhere": Statement(
-        "There are strengths at which the network games it",
-        "the same at every strength that was tried; it holds where a training is gamed at one of them. The intervals "
-        "are not corrected for the number of strengths, but three have to agree",
-        "“rampantly”, without numbers",
-    ),
-}
 
 #: Parts of a claim by name: the verdict of each, and the numbers behind it.
 Parts = dict[str, tuple[str, Mapping[str, Any]]]
@@ -129,6 +47,51 @@ def one_method(maps: xr.Dataset) -> Claim:
         key: (HOLDS if value <= heat.SAME else FAILS, {"difference": value}) for key, value in found.items()
     }
     return judged(STATEMENTS["one_method"], parts)
+
+
+def _small(values: Mapping[str, float], bound: float) -> Parts:
+    return {key: (HOLDS if abs(value) <= bound else FAILS, {"difference": value}) for key, value in values.items()}
+
+
+def blip(drawn: xr.Dataset) -> Claim:
+    """Judge that the blip is what was drawn."""
+    return judged(STATEMENTS["blip"], _small({"blip": demonstrations.blip_error(drawn)}, demonstrations.SAME))
+
+
+def radial_cases(drawn: xr.Dataset) -> Claim:
+    """Judge that the radial maximum has the published cases."""
+    return judged(STATEMENTS["radial_cases"], _small(demonstrations.radial_errors(drawn), 1e-5))
+
+
+def repeat(data: xr.Dataset) -> Claim:
+    """Judge that no nonlinearity rule but "repeat" is not linear."""
+    found = dict(zip(map(str, data["nonlinearity"].values), map(float, data["nonlinear"].values), strict=True))
+    parts: Parts = {
+        key: (HOLDS if (abs(gap) > demonstrations.SAME) == (key == "repeat") else FAILS, {"difference": gap})
+        for key, gap in found.items()
+    }
+    return judged(STATEMENTS["repeat"], parts)
+
+
+def doubled(data: xr.Dataset) -> Claim:
+    """Judge that a constant given twice changes the shares of every maximum rule but the gradient's."""
+    found = dict(zip(map(str, data["maximum"].values), map(float, data["doubled"].values), strict=True))
+    parts: Parts = {
+        key: (HOLDS if (gap > MATCH) != (key in ("gradient", "relu_form")) else FAILS, {"difference": gap})
+        for key, gap in found.items()
+    }
+    return judged(STATEMENTS["doubled"], parts)
+
+
+def ones(data: xr.Dataset) -> Claim:
+    """Judge that biases as inputs have the relevance of the biases."""
+    found = {name: float(data.attrs[name]) for name in ("inputs", "biases")}
+    return judged(STATEMENTS["ones"], _small(found, ledger.TOLERANCE))
+
+
+def swapped(data: xr.Dataset) -> Claim:
+    """Judge that input and baseline can be swapped."""
+    return judged(STATEMENTS["swapped"], _small({"swapped": float(data.attrs["swapped"])}, ledger.TOLERANCE))
 
 
 def scaling(consistency: xr.Dataset) -> Claim:
@@ -241,41 +204,64 @@ def gamed(numbers: xr.Dataset, trainings: list[str]) -> Claim:
     """Judge that, by the trained measure, most of what lies outside is gone, and the patch decides nevertheless."""
     parts: Parts = {}
     for key in trainings:
-        one = supervised.gaming(numbers, key, HALF)
+        one = supervised.gaming(numbers, key, gaming.HALF)
         if one.trained.networks:
-            parts[key] = (_gamed(one), one._asdict())
+            parts[key] = (gaming.verdict(one), one._asdict())
     return judged(STATEMENTS["gamed"], parts)
 
 
 def gamed_somewhere(data: xr.Dataset) -> Claim:
     """Judge that there are strengths at which the network games the measure."""
-    parts: Parts = {}
-    plain = supervised.chosen(data)[supervised.PLAIN]
-    for key in supervised.relevance_trainings(data):
-        verdicts = {}
-        for strength in supervised.tried(data, key):
-            one = supervised.gaming(supervised.at(data, {supervised.PLAIN: plain, key: strength}), key, HALF)
-            if one.trained.networks:
-                verdicts[strength] = _gamed(one)
-        if verdicts:
-            parts[key] = (_any(verdicts.values()), {"verdicts": verdicts})
+    parts: Parts = {key: (_any(each.values()), {"verdicts": each}) for key, each in gaming.verdicts(data).items()}
     return judged(STATEMENTS["gamed_somewhere"], parts, _any(verdict for verdict, _ in parts.values()))
+
+
+def mechanism(data: xr.Dataset, strengths: Mapping[str, float]) -> dict[str, Claim]:
+    """Judge how the measure is gamed.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        All strengths.
+    strengths : mapping of str to float
+        The strongest at which each training is gamed, see `measures.gamed.strongest`.
+
+    Returns
+    -------
+    dict of str to Claim
+        By name; none is measured where no training is gamed.
+    """
+    at = dict(strengths) | {supervised.PLAIN: supervised.chosen(data)[supervised.PLAIN]}
+    whole, level = supervised.at(data, at), 1 - (1 - LEVEL) / max(len(strengths), 1)
+    numbers, parts = gaming.seen(whole), dict[str, Parts]()
+    for key in strengths:
+        more = {name: gaming.rise(numbers, name, key, level) for name in ("cancelling", "others", "biases")}
+        own = {name: gaming.level_of(numbers, name, key, level) for name in ("others", "alone")}
+        hidden = gaming.hidden(whole, key, level)
+        amount = gaming.times(numbers, key, level)
+        both = _every(above(own["others"], gaming.HALF), above(more["others"]))
+        verdicts: Parts = {
+            "inflated": (_every(above(amount, INFLATED), above(more["cancelling"])), {"times": amount, "more": more}),
+            "other_outputs": (both, {"measured": own["others"]}),
+            "to_biases": (above(more["biases"]), {"measured": more["biases"]}),
+            "alone": (above(own["alone"], gaming.HALF), {"measured": own["alone"]}),
+            "hidden": (above(hidden, HIDDEN), {"measured": hidden}),
+        }
+        for name, part in verdicts.items():
+            parts.setdefault(name, {})[key] = part
+    units = {"to_biases": "points", "hidden": "points"}
+    return {name: replace(judged(STATEMENTS[name], each), unit=units.get(name, "%")) for name, each in parts.items()}
+
+
+def _every(*verdicts: str) -> str:
+    """Join verdicts on what is claimed of one case, all of which have to hold."""
+    return FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else UNDECIDED
 
 
 def _any(verdicts: Any) -> str:
     """Join verdicts on what is claimed of one case at least."""
     known = set(verdicts)
     return HOLDS if HOLDS in known else FAILS if known == {FAILS} else UNDECIDED if known else NOT_MEASURED
-
-
-def _gamed(one: supervised.Gaming) -> str:
-    """Judge from what is left, see the rule of the claim "gamed"."""
-    if above(one.trained) != FAILS:
-        return FAILS if above(one.trained) == HOLDS else UNDECIDED
-    both = {above(one.other), above(one.reliance)}
-    if len(both) == 1:
-        return both.pop()
-    return PARTLY if both == {HOLDS, FAILS} else UNDECIDED
 
 
 def judge(results: Results) -> dict[str, Claim]:
@@ -294,6 +280,8 @@ def judge(results: Results) -> dict[str, Claim]:
     found = {
         "conserved": conserved(results["conservation"]),
         "one_method": one_method(results["heat"]),
+        **{one.__name__: one(results["drawn"]) for one in (blip, radial_cases)},
+        **{one.__name__: one(results["sentences"]) for one in (repeat, doubled, ones, swapped)},
         "scaling": scaling(results["consistency"]),
         "constants": constants(results["constants"]),
         "radial": radial(results["two_objects"]),
@@ -309,4 +297,5 @@ def judge(results: Results) -> dict[str, Claim]:
         names = supervised.relevance_trainings(results.chosen)
         found |= {one.__name__: one(results.chosen, names) for one in (helps, beats_penalty, gamed)}
         found["gamed_somewhere"] = gamed_somewhere(results["supervised"])
+        found |= mechanism(results["supervised"], results.gamed)
     return {name: found.get(name, Claim(statement, NOT_MEASURED)) for name, statement in STATEMENTS.items()}

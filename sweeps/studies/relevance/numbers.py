@@ -6,10 +6,10 @@ from analysis import claims as claims_module
 from analysis.claims import FAILS, HOLDS, Claim
 from analysis.intervals import interval
 from analysis.numbers import Numbers
-from sweeps.studies.relevance.claims import MATCH
-from sweeps.studies.relevance.measures import deletion, demonstrations, heat, ledger, nodes, supervised
+from sweeps.studies.relevance.measures import deletion, demonstrations, gamed, heat, ledger, nodes, supervised
 from sweeps.studies.relevance.names import keys
 from sweeps.studies.relevance.results import Results
+from sweeps.studies.relevance.statements import MATCH
 
 #: Unit of shares that are given in per cent.
 PERCENT = 100
@@ -40,7 +40,35 @@ def numbers(results: Results, claims: dict[str, Claim]) -> Numbers:
     if results.chosen is not None:
         _add_trainings(found, results, results.chosen)
         _add_gains(found, results.chosen, claims)
+        _add_gamed(found, results)
     return found
+
+
+def _add_gamed(found: Numbers, results: Results) -> None:
+    """Add what is seen at the strongest strength at which each training is gamed, and in plain training."""
+    data, plain = results["supervised"], {supervised.PLAIN: results.strengths[supervised.PLAIN]}
+    found.add("trainings gamed", len(results.gamed))
+    found.add("even share", float(data.attrs["chance"]), comment="of a patch that leaves the mean of all outputs alone")
+    seen = gamed.seen(data)
+    shares = {name: seen[name] for name in ("cancelling", "others", "biases", "alone")}
+    shares |= {"outside": 1 - data[supervised.TRAINED], "occlusion": data["outside_occlusion_margin"]}
+    shares |= {"reliance": supervised.reliance(data)}
+    for key, strength in (plain | results.gamed).items():
+        at = {"training": key, "strength": strength}
+        for name, values in shares.items():
+            found.add_interval(f"{key} gamed {name}", interval(values.sel(at).values).times(PERCENT))
+        found.add_interval(f"{key} gamed amount", interval(seen["amount"].sel(at).values))
+    for key, strength in results.gamed.items():
+        numbers = supervised.at(data, plain | {key: strength})
+        found.add(f"{key} gamed strength", strength)
+        found.add_interval(f"{key} gamed hidden", gamed.hidden(numbers, key).times(PERCENT))
+        found.add_interval(
+            f"{key} gamed outside before", interval(supervised.plains(numbers, key)["trained"]).times(PERCENT)
+        )
+        found.add_interval(f"{key} gamed times inside", gamed.times(gamed.seen(numbers), key))
+        for name in ("cancelling", "biases"):
+            more = gamed.rise(gamed.seen(numbers), name, key)
+            found.add_interval(f"{key} gamed {name} more", more.times(PERCENT))
 
 
 def _add_network(found: Numbers, results: Results, claims: dict[str, Claim]) -> None:
@@ -94,6 +122,13 @@ def _add_rules(found: Numbers, results: Results) -> None:
     found.add("radial share there", gap.radial)
     found.add("radial matches slope", gap.near, comment=f"share of the ratios, within {MATCH:g}")
     found.add("forms difference", demonstrations.forms(results["forms"]))
+    for key, value in zip(keys(results["sentences"], "maximum"), results["sentences"]["doubled"].values, strict=True):
+        found.add(f"{key} doubled", float(value), digits=2, comment="share of a in max(a, c) less that in max(a, c, c)")
+    found.add("eps drawn", float(results["drawn"].attrs["eps"]), digits=None)
+    worst = max(demonstrations.radial_errors(results["drawn"]).values())
+    found.add("radial cases difference", worst, digits=2, comment="of shares, from what was published")
+    for name in ("inputs", "biases", "swapped"):
+        found.add(f"solutions {name}", float(results["sentences"].attrs[name]), digits=2, comment="of the largest")
 
 
 def _add_instability(found: Numbers, results: Results) -> None:

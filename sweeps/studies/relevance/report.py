@@ -79,13 +79,14 @@ def _of_nodes(results: Results) -> dict[str, Any]:
 
 def _of_trainings(results: Results) -> dict[str, Any]:
     if results.chosen is None:
-        return {"ranked": []}
+        return {"ranked": [], "gamed": {}}
     data, ranked = results["supervised"], supervised.ranked(results.chosen)
     best = supervised.best_misleading(data)
     return {
         "patch": data.attrs["patch"],
         "notes": dict(zip(keys(data, "training"), map(str, data["note"].values), strict=True)),
         "ranked": ranked,
+        "gamed": results.gamed,
         "by_relevance": [key for key in ranked if key in supervised.relevance_trainings(data)],
         "edges": supervised.at_the_edge(data, results.strengths),
         "better": [key for key, strength in best.items() if strength != results.strengths[key]],

@@ -9,21 +9,21 @@ import numpy as np
 import xarray as xr
 
 from analysis import runs
-from sweeps.studies.relevance.measures import deletion, heat, nodes, supervised
+from sweeps.studies.relevance.measures import deletion, gamed, heat, nodes, supervised
 from sweeps.studies.relevance.names import keys, name_of, names_of
 
 #: Groups of every store.
 GROUPS = (
     *("task", "network", "heat", "ledger", "conservation", "instability", "instability_toy"),
-    *("consistency", "constants", "two_objects", "forms"),
+    *("consistency", "constants", "two_objects", "forms", "drawn", "sentences"),
 )
 #: Groups of parts that a setting leaves out.
 OPTIONAL = (
     *("deletion", "nodes", "supervised", "supervised_measures"),
-    *("supervised_examples", "supervised_history"),
+    *("supervised_examples", "supervised_history", "supervised_maps"),
 )
 #: Lines of the deletion figures beside random order.
-LINES = 6
+LINES = 4
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,11 @@ class Results:
             return None
         return supervised.at(self["supervised"], self.strengths)
 
+    @cached_property
+    def gamed(self) -> dict[str, float]:
+        """The strongest strength at which each training games its measure; without those that do not."""
+        return gamed.strongest(gamed.verdicts(self["supervised"])) if self.chosen is not None else {}
+
 
 def measure(run: runs.Run) -> Results:
     """Read a relevance study.
@@ -153,5 +158,6 @@ def measure(run: runs.Run) -> Results:
     there = [*GROUPS, *(name for name in OPTIONAL if name in run.tree.children)]
     groups = {name: run.group(name) for name in there}
     if "supervised" in groups:
-        groups["supervised"] = groups["supervised"].sortby("strength")
+        data = supervised.with_plains(groups["supervised"], groups["supervised_measures"])
+        groups["supervised"] = data.sortby("strength")
     return Results(run, groups)

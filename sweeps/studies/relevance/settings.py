@@ -25,7 +25,7 @@ class Relevance(Settings):
     hidden: Count = 64
     """Nodes of the dense hidden layer."""
     epochs: Count | None = None
-    """Training epochs; by default 20 for digits and 2 for MNIST."""
+    """Training epochs; by default 12 for digits and 2 for MNIST."""
     batch_size: Count = 32
     """Examples in a training batch."""
     learning_rate: LearningRate = 0.003
@@ -41,20 +41,21 @@ class Relevance(Settings):
     orders: Count = 5
     """Random orders of removal."""
     networks: Natural = 8
-    """Networks on the circle whose nodes are compared; 0 leaves it out."""
+    """Networks on the circle, whose nodes are compared, and of each training and strength under supervision; 0 leaves
+    both out."""
     nodes: CubeNodes = 20
     """Hidden nodes of each of these."""
     circle_epochs: Count = 20
     """Their training epochs."""
-    supervised_networks: Natural = 3
-    """Networks of each relevance-supervised training and strength; 0 leaves it out."""
+    supervised: bool = True
+    """Whether networks are trained with their relevance in a region."""
     supervised_hidden: Counts = (64, 32)
     """Nodes of their hidden layers."""
     supervised_examples: Annotated[Count, Field(ge=10)] = 1500
     """Most training images of these, a fifth of them for validation."""
-    supervised_epochs: Count = 40
+    supervised_epochs: Count = 20
     """Their training epochs."""
-    strengths: Strengths = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    strengths: Strengths = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
     """Weights of the penalties."""
     seed: FirstSeed = 0
     """Seed of the first network of each kind, its order of training and all drawings; others have the next ones."""

@@ -1,6 +1,6 @@
 """Tables of the relevance study."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from analysis import claims as claims_module
 from analysis.claims import Claim
 from analysis.intervals import NO_INTERVAL, Interval, interval
 from analysis.tables import Column, Table, pair
-from sweeps.studies.relevance.measures import deletion, demonstrations, ledger, nodes, supervised
+from sweeps.studies.relevance.measures import deletion, demonstrations, gamed, ledger, nodes, supervised
 from sweeps.studies.relevance.names import keys, name_of, names_of
 from sweeps.studies.relevance.results import Results
 
@@ -43,6 +43,7 @@ def all_tables(results: Results, claims: dict[str, Claim]) -> list[Table]:
     if results.chosen is not None:
         made += [at_chosen(results, results.chosen), gains(results, results.chosen), inside(results, results.chosen)]
         made += [every_measure(results), gaming(results, results.chosen, claims["gamed"]), strengths(results)]
+        made += gamed_tables(results, claims["gamed_somewhere"])
     return made
 
 
@@ -310,6 +311,63 @@ def gaming(results: Results, numbers: xr.Dataset, claim: Claim) -> Table:
         "95 % t-intervals.",
         columns,
     )
+
+
+#: What shows how a measure is gamed: heading, decimals and factor, by variable of `measures.gamed.seen`.
+_SEEN = {
+    "amount": ("relevance inside (logits)", 1, 1),
+    "cancelling": ("of it cancels (%)", 0, 100),
+    "others": ("patch through other outputs (%)", 0, 100),
+    "biases": ("in biases (%)", 1, 100),
+    "alone": ("right without the digit (%)", 0, 100),
+}
+
+
+def gamed_tables(results: Results, claim: Claim) -> list[Table]:
+    """Make the tables of how the measure is gamed: at the strongest strengths at which it is, and at all."""
+    data, chosen = results["supervised"], supervised.chosen(results["supervised"])[supervised.PLAIN]
+    verdicts = {key: part["verdicts"] for key, part in claim.values.items()}
+    plain = [(supervised.PLAIN, chosen)]
+    every = plain + [(key, strength) for key, each in verdicts.items() for strength in each]
+    caption = (
+        "on test images with the right patch; means over networks, ± half of 95 % t-intervals, each by itself. "
+        "Outside: share of the trained measure outside of the region, and of what the margin loses without each pixel. "
+        "Relevance inside is the right output’s by the slope rule, in size. Through other outputs: of what the patch "
+        "adds to the margin, the part that it takes from the mean of the other outputs. Right without the digit: "
+        "accuracy with background in its place."
+    )
+    words = f"All trainings by relevance at every strength, {caption}"
+    made = [_seen("gamed_strengths", words, results, every, verdicts)]
+    if results.gamed:
+        rows = plain + list(results.gamed.items())
+        words = f"Trainings at the strongest strength at which they game their measure, {caption}"
+        made.append(_seen("gamed", words, results, rows, {}))
+    return made
+
+
+def _seen(
+    name: str,
+    caption: str,
+    results: Results,
+    rows: list[tuple[str, float]],
+    verdicts: Mapping[str, Mapping[float, str]],
+) -> Table:
+    data, found = results["supervised"], gamed.seen(results["supervised"])
+
+    def of(values: xr.DataArray) -> list[Interval]:
+        return [interval(values.sel(training=key, strength=strength).values) for key, strength in rows]
+
+    columns = [
+        Column("training", "training", [results.trainings[key] for key, _ in rows]),
+        Column("strength", "λ", [strength for _, strength in rows], digits=None),
+        *pair("outside", "outside, trained (%)", of(1 - data[supervised.TRAINED]), 1, 100),
+        *pair("occlusion", "outside, occlusion (%)", of(data["outside_occlusion_margin"]), 1, 100),
+    ]
+    for key, (title, decimals, factor) in _SEEN.items():
+        columns += pair(key, title, of(found[key]), decimals, factor)
+    if verdicts:
+        columns.append(Column("gamed", "gamed", [verdicts.get(key, {}).get(strength, "–") for key, strength in rows]))
+    return Table(name, caption, columns)
 
 
 def every_measure(results: Results) -> Table:

@@ -174,6 +174,42 @@ def rules():
             },
             coords={"form": text(["softmax_limit", "relu_form"]), "object": [1, 2, 3]},
         ),
+        **drawn(),
+    }
+
+
+def drawn(points=5):
+    """The blip and the radial shares as they are to be, and what is said in passing."""
+    line, plane = np.linspace(-1, 1, points), np.linspace(-1, 1, points)
+    first, second = np.meshgrid(plane, plane)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        both = np.where(first > 0, first / (first + second), (1 / first) / (1 / first + 1 / second))
+    share = np.where((first > 0) == (second > 0), both, (first > 0).astype(float))
+    angle = np.array([0.0, 90.0, 180.0, 360.0])
+    return {
+        "drawn": xr.Dataset(
+            {
+                "blip": ("value", line + 0.2 * np.where(line >= 0, 1, -1)),
+                "share": (("second", "first"), share),
+                "around": (("rule", "angle"), [[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]),
+            },
+            coords={
+                **{"value": line, "first": plane, "second": plane, "angle": angle},
+                "rule": text(["radial", "gradient"]),
+            },
+            attrs={"eps": 0.2},
+        ),
+        "sentences": xr.Dataset(
+            {
+                "nonlinear": ("nonlinearity", [0.0, 0.0, 0.0, 1.0]),
+                "doubled": ("maximum", [0.0, 0.17, 0.0]),
+            },
+            coords={
+                "nonlinearity": text(["ignore", "gradient", "slope", "repeat"]),
+                "maximum": text(["gradient", "radial", "relu_form"]),
+            },
+            attrs={"inputs": 1e-7, "biases": 1e-7, "swapped": 0.0},
+        ),
     }
 
 
@@ -195,11 +231,17 @@ def nodes(networks=5, count=10):
     )
 
 
+SEEN = (
+    *("accuracy_alone", "outside_occlusion_margin", "slope_inside", "slope_outside"),
+    *("cancelling", "biases", "patch_right", "patch_others"),
+)
+
+
 def supervised(networks=4, gamed=True):
     """Relevance training raises the trained measure; gamed, neither the other measure nor the accuracy follows."""
     random = np.random.default_rng(3)
     shape, sets = (len(TRAININGS), len(STRENGTHS), networks), ("train", "right", "clean", "misleading")
-    names = [*(f"{name}_{of}" for name in ("accuracy", "inside") for of in sets), "other_inside"]
+    names = [*(f"{name}_{of}" for name in ("accuracy", "inside") for of in sets), "other_inside", *SEEN]
     data = {name: np.full(shape, np.nan) for name in names}
     for place, key in enumerate(TRAININGS):
         for at, strength in enumerate(STRENGTHS):
@@ -210,11 +252,17 @@ def supervised(networks=4, gamed=True):
             level = {"accuracy_train": 0.99, "accuracy_right": 0.99, "accuracy_misleading": 0.2 + 0.7 * real}
             level |= {"accuracy_clean": 0.7 + 0.1 * push - 0.03 * (strength > 5), "other_inside": 0.4 + 0.45 * real}
             level |= {f"inside_{of}": 0.4 + 0.5 * push for of in sets}
+            # Gamed, the patch acts through the other outputs, and relevance inside is five times as large.
+            hides = push - real
+            level |= {"accuracy_alone": 0.95 - 0.8 * real, "outside_occlusion_margin": 0.6 - 0.5 * real}
+            level |= {"slope_inside": 6 * (1 + 4 * hides), "slope_outside": 6.0, "cancelling": 0.7 + 0.1 * hides}
+            level |= {"biases": 0.1, "patch_right": 2 * (1 - hides), "patch_others": 0.2 + 2 * hides}
             for name in names:
                 data[name][place, at] = level[name] + 0.004 * random.normal(size=networks)
+    plain = np.tile(data["inside_right"][0, 0], (len(TRAININGS), 1))
     return xr.Dataset(
         {name: (("training", "strength", "network"), values) for name, values in data.items()}
-        | {"chosen": ("training", [0.0, 1.0, 1.0, 1.0])},
+        | {"chosen": ("training", [0.0, 1.0, 1.0, 1.0]), "plain_inside": (("training", "network"), plain)},
         coords={
             "training": text(TRAININGS),
             "strength": list(STRENGTHS),
@@ -234,6 +282,8 @@ def supervised(networks=4, gamed=True):
 def supervised_measures(networks=4):
     random, measures = np.random.default_rng(5), ("gradients", "lrp", "slope")
     inside = random.random((len(measures), len(TRAININGS), networks))
+    # Plain training by all of them, as by the trained ones.
+    inside[:, 0] = 0.4
     own = text(["slope", "gradients", "lrp", "slope"])
     return xr.Dataset(
         {"inside": (("measure", "training", "network"), inside)},
@@ -252,6 +302,21 @@ def supervised_examples(side=8):
             "relevance": (("training", "which", "row", "column"), random.normal(size=(4, *region.shape))),
         },
         coords={"which": text(which), "training": text(TRAININGS)},
+    )
+
+
+def supervised_maps(side=8):
+    random, maps = np.random.default_rng(6), ("slope", "slope_margin", "occlusion", "occlusion_margin")
+    region = np.zeros((side, side))
+    region[2:6, 3:7] = 1
+    values = random.normal(size=(len(TRAININGS), len(STRENGTHS), len(maps), side, side))
+    return xr.Dataset(
+        {
+            "relevance": (("training", "strength", "map", "row", "column"), values),
+            "pixel": (("row", "column"), random.random(region.shape)),
+            "region": (("row", "column"), region),
+        },
+        coords={"training": text(TRAININGS), "strength": list(STRENGTHS), "map": text(maps)},
     )
 
 
@@ -292,7 +357,7 @@ def make_tree(whole=True, networks=4, gamed=True):
         groups |= {
             "/deletion": deletion(), "/nodes": nodes(networks + 1), "/supervised": supervised(networks, gamed),
             "/supervised_measures": supervised_measures(networks), "/supervised_examples": supervised_examples(),
-            "/supervised_history": supervised_history(),
+            "/supervised_history": supervised_history(), "/supervised_maps": supervised_maps(),
         }  # fmt: skip
     config = {"task": "digits", "channels": [8, 16], "images": 4, "networks": networks + 1, "seed": 0}
     return synthetic_run.tree_of(groups, "relevance", "sweeps study relevance --out runs/relevance", config)

@@ -6,7 +6,7 @@ import pytest
 from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY, UNDECIDED
 from analysis.runs import Run
 from sweeps.studies.relevance import claims
-from sweeps.studies.relevance.measures import deletion, nodes, supervised
+from sweeps.studies.relevance.measures import deletion, gamed, nodes, supervised
 from sweeps.studies.relevance.results import measure
 from tests.studies.relevance import synthetic
 
@@ -121,15 +121,15 @@ def test_relevance_of_nodes():
 
 
 def test_supervised_training_that_is_gamed_and_that_helps():
-    gamed, real = (chosen_of(synthetic.supervised(gamed=which)) for which in (True, False))
+    games, real = (chosen_of(synthetic.supervised(gamed=which)) for which in (True, False))
     for claim, verdicts in (
         (claims.helps, (FAILS, HOLDS)),
         (claims.beats_penalty, (FAILS, HOLDS)),
         (claims.gamed, (HOLDS, FAILS)),
     ):
-        assert tuple(claim(data, TRAINED).verdict for data in (gamed, real)) == verdicts
-        assert claim(gamed * np.nan, TRAINED).verdict == NOT_MEASURED
-        assert claim(gamed.isel(network=[0]), TRAINED).verdict == UNDECIDED
+        assert tuple(claim(data, TRAINED).verdict for data in (games, real)) == verdicts
+        assert claim(games * np.nan, TRAINED).verdict == NOT_MEASURED
+        assert claim(games.isel(network=[0]), TRAINED).verdict == UNDECIDED
 
 
 def test_gamed_only_in_part():
@@ -150,6 +150,42 @@ def test_strengths_at_which_the_measure_is_gamed():
     assert claims.gamed_somewhere(synthetic.supervised(1)).verdict == UNDECIDED
 
 
+def test_how_the_measure_is_gamed():
+    data = synthetic.supervised(gamed=True)
+    strengths = gamed.strongest(gamed.verdicts(data))
+    assert strengths == {"relevance_lrp": 10.0, "relevance_slope": 10.0}
+    found = claims.mechanism(data, strengths)
+    verdicts = {name: claim.cases["relevance_lrp"] for name, claim in found.items()}
+    holding = dict.fromkeys(["inflated", "other_outputs", "alone", "hidden"], HOLDS)
+    assert verdicts == holding | {"to_biases": UNDECIDED}
+    # A network of which nothing of that is seen: as plain training.
+    still = data.copy(deep=True)
+    for name in synthetic.SEEN:
+        still[name].loc[{"strength": 10.0}] = data[name].sel(training="plain", strength=0.0).values
+    still["accuracy_alone"].loc[{"strength": 10.0}] = 0.1
+    still["outside_occlusion_margin"].loc[{"strength": 10.0}] = 0.01
+    found = claims.mechanism(still, strengths)
+    assert {found[name].cases["relevance_lrp"] for name in holding} == {FAILS}
+    assert claims.mechanism(data, {}) == {}
+
+
+def test_what_the_source_says_in_passing():
+    made = synthetic.drawn()
+    for claim in (claims.blip(made["drawn"]), claims.radial_cases(made["drawn"])):
+        assert claim.verdict == HOLDS
+    passing = (claims.repeat, claims.doubled, claims.ones, claims.swapped)
+    assert {claim(made["sentences"]).verdict for claim in passing} == {HOLDS}
+    # Half a blip; shares of the larger alone; a rule that is linear; biases that are lost.
+    made["drawn"]["blip"][:] = made["drawn"]["value"].values + 0.1
+    made["drawn"]["share"][:] = (made["drawn"]["first"] > made["drawn"]["second"]).transpose("second", "first")
+    made["sentences"]["nonlinear"][:] = 0.0
+    made["sentences"]["doubled"][:] = 0.0
+    made["sentences"].attrs.update(biases=0.1, swapped=0.1)
+    assert claims.blip(made["drawn"]).verdict == FAILS
+    assert claims.radial_cases(made["drawn"]).cases["positive"] == FAILS
+    assert {claim(made["sentences"]).verdict for claim in passing} == {PARTLY, FAILS}
+
+
 def test_parts_that_settings_leave_out_are_not_measured(tmp_path):
     tree = synthetic.make_tree(whole=False)
     found = claims.judge(measure(Run(tmp_path, tree, "relevance", "command", "1 CPU device", {}, {}, {})))
@@ -158,4 +194,5 @@ def test_parts_that_settings_leave_out_are_not_measured(tmp_path):
     assert left_out == {
         *("beats_random", "same_ranking", "node_relevance"),
         *("helps", "beats_penalty", "gamed", "gamed_somewhere"),
+        *("inflated", "other_outputs", "to_biases", "alone", "hidden"),
     }

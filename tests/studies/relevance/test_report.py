@@ -24,14 +24,26 @@ from tests.studies.relevance import synthetic
 TABLES = {
     *("claims", "ledger", "ledger_shown", "deletion_zeros", "deletion_mean", "deletion_pairs", "consistency"),
     *("constants", "nodes", "node_gaps", "supervised", "gains", "inside", "measures", "gaming", "strengths"),
+    *("gamed", "gamed_strengths"),
 }
 FIGURES = {
-    *("heat", "ledger", "deletion", "maxima", "instability", "nodes", "supervised", "examples"),
-    *("classes", "alike", "conservation", "ranking", "pairs", "node_pairs", "history"),
+    *("heat", "ledger", "deletion", "drawn", "instability", "nodes", "supervised", "gamed"),
+    *(
+        "maxima",
+        "examples",
+        "mechanism",
+        "classes",
+        "alike",
+        "conservation",
+        "ranking",
+        "pairs",
+        "node_pairs",
+        "history",
+    ),
 }
 #: What every store has tables and figures of.
 ALWAYS_TABLES = {"claims", "ledger", "ledger_shown", "consistency", "constants"}
-ALWAYS_FIGURES = {"heat", "classes", "alike", "ledger", "conservation", "instability", "maxima"}
+ALWAYS_FIGURES = {"heat", "classes", "alike", "ledger", "conservation", "instability", "drawn", "maxima"}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +158,7 @@ def test_a_store_without_what_settings_leave_out_gives_a_page(tmp_path, monkeypa
     assert {table.name for table in all_tables(results, judge(results))} == ALWAYS_TABLES
     assert set(figures.draw(results)) == ALWAYS_FIGURES
     page = page_of(tree, tmp_path, monkeypatch, ALWAYS_FIGURES)
-    assert "7 were not measured" in page and not re.search(r"\bnan\b|\bNone\b|± ?n", page)
+    assert "12 were not measured" in page and not re.search(r"\bnan\b|\bNone\b|± ?n", page)
     for anchor in ("deletion", "relevance-of-hidden-nodes", "training-relevance-into-the-region", "the-trainings"):
         assert f'id="{anchor}' not in page
 
@@ -163,8 +175,8 @@ def test_one_network_and_one_image_have_no_intervals(tree, tmp_path, monkeypatch
     claims = judge(results)
     about = ("beats_random", "same_ranking", "node_relevance", "helps", "beats_penalty", "gamed", "gamed_somewhere")
     assert {claims[name].verdict for name in about} == {UNDECIDED}
-    assert {table.name for table in all_tables(results, claims)} == TABLES
-    page = page_of(alone, tmp_path, monkeypatch)
+    assert {table.name for table in all_tables(results, claims)} == TABLES - {"gamed"}
+    page = page_of(alone, tmp_path, monkeypatch, FIGURES - {"gamed"})
     assert "(no interval)" in page and "One image tells no two methods apart" in page
     assert not re.search(r"\bnan\b|\bNone\b|± ?n", page)
 
@@ -186,13 +198,14 @@ def test_gaming_is_told_by_the_strengths_at_which_it_is_seen(gamed, tree, tmp_pa
     data = synthetic.supervised(gamed=False)
     if gamed:
         data = data.copy(deep=True)
-        for name in set(data.data_vars) - {"chosen"}:
+        for name in set(data.data_vars) - {"chosen", "plain_inside"}:
             data[name].loc[{"strength": 10.0}] = synthetic.supervised(gamed=True)[name].sel(strength=10.0)
     edge = data.assign(chosen=("training", [0.0, 0.1, 1.0, 1.0]))
     changed_tree = changed(tree, supervised=edge)
     claims = judge(results_of(changed_tree, tmp_path))
     assert claims["gamed"].verdict == FAILS and claims["gamed_somewhere"].verdict == (HOLDS if gamed else FAILS)
-    page = page_of(changed_tree, tmp_path, monkeypatch)
+    page = page_of(changed_tree, tmp_path, monkeypatch, FIGURES if gamed else FIGURES - {"gamed"})
+    assert ('id="how-the-measure-is-gamed"' in page) is gamed
     assert ("relevance (LRP): gamed at λ = 10" in page) is gamed
     assert ("depends on how strongly" in page) is gamed and ("not seen here" in page) is not gamed
     assert "the weakest of those tried for gradient penalty" in page and "the strongest of those" not in page

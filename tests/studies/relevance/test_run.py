@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import sweeps
+from analysis import perceptron
 from sweeps import tasks
 from sweeps.program import of_nnx
 from sweeps.relevance import attribute, demonstrations
@@ -27,7 +28,6 @@ SETTINGS = Relevance(
     networks=2,
     nodes=4,
     circle_epochs=2,
-    supervised_networks=2,
     supervised_hidden=(7,),
     supervised_examples=90,
     supervised_epochs=2,
@@ -50,6 +50,10 @@ DEMONSTRATED = dict(
     two_objects=np.full((2, 81), 0.5),
     maximum_forms=demonstrations.Forms(softmax=[1.0, 1.0, 1.0], softmax_bias=-2.0, relu=[1.0, 0.0, 0.0]),
     instability=[demonstrations.Instability(0.1, 11.0, 1.0, 0.9)],
+    nonlinear=dict(ignore=0.0, repeat=1.0),
+    doubled_constants=dict(gradient=0.0, radial=0.25),
+    solutions=demonstrations.Solutions(1e-7, 2e-7, 0.0),
+    drawn=demonstrations.Drawn(0.5, np.linspace(-1.5, 1.5, 401), np.full((81, 81), 0.25), np.zeros((2, 361))),
 )
 
 
@@ -181,6 +185,10 @@ def test_the_demonstrations_are_stored(run):
     assert rules["kind"].values.tolist() == ["matrix", "nonlinearity"]
     assert dict(zip(rules["name"].values.tolist(), rules.factor.values.tolist(), strict=True))["ignore"] == 1
     assert float(run.read("constants").difference.sel(maximum="radial", nonlinearity="slope")) == 0.5
+    passing, drawn = run.read("sentences"), run.read("drawn")
+    assert float(passing.nonlinear.sel(nonlinearity="repeat")) == 1 and passing.attrs["biases"] == 2e-7
+    assert float(passing.doubled.sel(maximum="radial")) == 0.25
+    assert drawn.attrs["eps"] == 0.5 and float(drawn.blip.sel(value=1.0)) == 1.5 and (drawn.share == 0.25).all()
     forms = run.read("forms")
     np.testing.assert_array_equal(forms.share, [[1, 1, 1], [1, 0, 0]])
     np.testing.assert_array_equal(forms.share.sum("object") + forms.bias, [1, 1])
@@ -331,6 +339,61 @@ def test_penalties_have_finite_gradients_where_nothing_is_relevant(training, net
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope(scaled)))
 
 
+def test_numbers_follow_from_the_stored_networks(run, sets, task):
+    data = run.read("supervised")
+    for training, strengths in {"plain": [0.0], "relevance_slope": [0.5, 2.0]}.items():
+        stored = run.read(f"supervised_networks/{training}")
+        assert stored.strength.values.tolist() == strengths
+        for strength in strengths:
+            for number in range(2):
+                network = perceptron.from_dataset(stored.sel(strength=strength).isel(network=number))
+                one = data.sel(training=training, strength=strength).isel(network=number)
+                for name in ("misleading", "alone"):
+                    said = perceptron.outputs(network, getattr(sets, name).images).argmax(axis=1)
+                    right = (said == sets.right.targets).mean()
+                    assert float(one[f"accuracy_{name}"]) == pytest.approx(right)
+    heat, weights = run.read("heat"), run.read("network")
+    images = heat.pixel.values.astype(float)[..., None]
+    first = np.maximum(convolved(images, weights, "conv_1"), 0)
+    pooled = first.reshape(len(images), 4, 2, 4, 2, -1).max(axis=(2, 4))
+    values = np.maximum(convolved(pooled, weights, "conv_2"), 0).reshape(len(images), -1)
+    for name in ("dense_1", "dense_2"):
+        values = np.maximum(values, 0) @ weights[f"{name}.kernel"].values + weights[f"{name}.bias"].values
+    np.testing.assert_allclose(values.max(axis=1), heat.output, rtol=1e-4)
+
+
+def convolved(images, weights, name):
+    """A 3 x 3 convolution with zeros around the images."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    return np.einsum("eijcyx,yxco->eijo", windows, weights[f"{name}.kernel"].values) + weights[f"{name}.bias"].values
+
+
+def test_what_shows_gaming_follows_from_the_networks(run, sets):
+    data, maps = run.read("supervised"), run.read("supervised_maps")
+    network = perceptron.from_dataset(run.read("supervised_networks/relevance_slope").isel(strength=1, network=0))
+    parameters = list(zip(network.kernels, network.biases, strict=True))
+    one = data.sel(training="relevance_slope", strength=2.0).isel(network=0)
+    images, targets = sets.right.images.astype(float), sets.right.targets
+    outputs, slopes = forward(parameters, images)
+    rows = np.arange(len(images))
+    relevance = images * slopes[rows, :, targets]
+    inside = (relevance * sets.right.regions).sum(axis=1)
+    sizes = (np.abs(relevance) * sets.right.regions).sum(axis=1)
+    assert float(one.cancelling) == pytest.approx(1 - (np.abs(inside) / sizes).mean(), rel=1e-3)
+    # What ignoring the biases leaves of the output is theirs; of two layers, both have some.
+    change = outputs - forward(parameters, sets.clean.images.astype(float))[0]
+    assert float(one.patch_right) == pytest.approx(change[rows, targets].mean(), rel=1e-3, abs=1e-4)
+    others = (change.sum(axis=1) - change[rows, targets]).mean() / 9
+    assert float(one.patch_others) == pytest.approx(-others, rel=1e-3, abs=1e-4)
+    shown = maps.sel(training="relevance_slope", strength=2.0)
+    np.testing.assert_allclose(shown.relevance.sel(map="slope").values.ravel(), relevance[0], rtol=1e-3, atol=1e-4)
+    lost = [outputs[0] - forward(parameters, np.where(np.arange(144) == at, 0, images[:1]))[0][0] for at in range(144)]
+    weights = np.where(np.arange(10) == targets[0], 1, -1 / 9)
+    occluded = shown.relevance.sel(map="occlusion_margin").values.ravel()
+    np.testing.assert_allclose(occluded, np.array(lost) @ weights, rtol=1e-3, atol=1e-4)
+
+
 def test_examples_and_history_are_of_the_chosen_strength(run, sets):
     examples, history, data = (run.read(f"supervised{name}") for name in ("_examples", "_history", ""))
     assert list(examples.which.values) == ["training", "clean", "misleading", "region"]
@@ -352,7 +415,7 @@ def test_examples_and_history_are_of_the_chosen_strength(run, sets):
         (dict(channels=(0, 4)), "channels must be at least 1, got 0"),
         (dict(strengths=()), r"strengths must have at least 1 item, got \(\)"),
         (dict(region=0), "region must be at least 1, got 0"),
-        (dict(supervised_networks=-1), "supervised_networks must be at least 0, got -1"),
+        (dict(networks=-1), "networks must be at least 0, got -1"),
         (dict(supervised_examples=9), "supervised_examples must be at least 10, got 9"),
         (dict(seed=-1), "seed must be at least 0, got -1"),
     ],

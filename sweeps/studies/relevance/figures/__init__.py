@@ -3,14 +3,15 @@
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from sweeps.studies.relevance.figures import deletion, heat, ledger, nodes, rules, supervised
+from sweeps.studies.relevance.figures import deletion, gamed, heat, ledger, nodes, rules, supervised
 from sweeps.studies.relevance.measures import heat as maps
 from sweeps.studies.relevance.measures import ledger as ledgers
 from sweeps.studies.relevance.measures.nodes import REMOVALS, extremes
+from sweeps.studies.relevance.measures.supervised import PLAIN, relevance_trainings
 from sweeps.studies.relevance.names import names_of
 from sweeps.studies.relevance.results import Results
 
-__all__ = ["deletion", "draw", "heat", "ledger", "nodes", "rules", "supervised"]
+__all__ = ["deletion", "draw", "gamed", "heat", "ledger", "nodes", "rules", "supervised"]
 
 
 def draw(results: Results) -> dict[str, Figure]:
@@ -35,6 +36,7 @@ def draw(results: Results) -> dict[str, Figure]:
         "conservation": style.figure_of(ledger.conservation(results["conservation"], names)),
         **_draw_deletion(results),
         "instability": rules.instability(results["instability"], results["instability_toy"]),
+        "drawn": rules.drawn(results["drawn"]),
         "maxima": rules.maxima(results["two_objects"], results["forms"]),
         **_draw_nodes(results),
         **_draw_supervised(results),
@@ -69,9 +71,16 @@ def _draw_nodes(results: Results) -> dict[str, Figure]:
 def _draw_supervised(results: Results) -> dict[str, Figure]:
     if results.chosen is None:
         return {}
-    names = results.trainings
-    return {
-        "supervised": supervised.overview(results["supervised"], names, results.strengths),
+    names, data, strongest = results.trainings, results["supervised"], results.gamed
+    drawn = {}
+    if strongest:
+        at = {PLAIN: results.strengths[PLAIN]} | strongest
+        drawn["gamed"] = gamed.maps(results["supervised_maps"], names, at)
+    # Of trainings that do the same, the one that counts biases as outside is left to the table.
+    shown = [key for key in relevance_trainings(data) if key != "relevance_biases"]
+    return drawn | {
+        "mechanism": gamed.mechanism(data, names, strongest, shown),
+        "supervised": supervised.overview(data, names, results.strengths),
         "examples": supervised.examples(results["supervised_examples"], names),
         "history": supervised.history(results["supervised_history"], names),
     }

@@ -25,7 +25,7 @@ LINES: tuple[dict[str, Any], ...] = (
     {"color": style.BLUE, "linestyle": "-"},
     {"color": style.VERMILLION, "linestyle": (0, (5, 1.5))},
     {"color": style.GREEN, "linestyle": (0, (3, 1, 1, 1))},
-    {"color": style.PINK, "linestyle": "-"},
+    {"color": style.PINK, "linestyle": (0, (7, 1.5, 1, 1.5, 1, 1.5))},
     {"color": style.ORANGE, "linestyle": (0, (5, 1.5))},
     {"color": style.SKY, "linestyle": (0, (3, 1, 1, 1))},
     # P. Tol (2021), Colour schemes: two of the muted ones that are told apart from the six.

@@ -18,6 +18,9 @@ from sweeps.studies.relevance.figures import looks
 from sweeps.studies.relevance.measures.supervised import OTHER, PLAIN, TRAINED, relevance_trainings, reliance
 from sweeps.studies.relevance.names import keys
 
+#: Trainings that have lines; the others stand in the tables.
+LINES = (PLAIN, "gradient_penalty", "relevance_slope", "relevance_all_amount", "replaced")
+
 
 def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float], ax: Axes | None = None) -> Axes:
     """Draw a share against the strength of the added term, a line for each training.
@@ -85,6 +88,7 @@ def overview(data: xr.Dataset, names: Mapping[str, str], chosen: Mapping[str, fl
     matplotlib.figure.Figure
         Three rows; in the second and third, the right panel is against the trained measure, at every strength.
     """
+    data = data.sel(training=[key for key in keys(data, "training") if key in LINES])
     trained, other, relied = data[TRAINED], data[OTHER], reliance(data)
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 6.65, 3, 2)
@@ -101,22 +105,22 @@ def overview(data: xr.Dataset, names: Mapping[str, str], chosen: Mapping[str, fl
         against(data, trained, relied, chosen, axes[5]).set_title("reliance on the patch")
         for ax in axes[4:6]:
             ax.set_ylabel("reliance (points)")
-        figure.legend(*_entries(data, names), loc="outside upper center", ncols=4, columnspacing=1.2)
+        handles, labels = entries(data, names)
+        handles.append(Line2D([], [], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2))))
+        figure.legend(handles, [*labels, "chance"], loc="outside upper center", ncols=4, columnspacing=1.2)
         style.letter(axes)
     return figure
 
 
-def _entries(data: xr.Dataset, names: Mapping[str, str]) -> tuple[list[Line2D], list[str]]:
+def entries(data: xr.Dataset, names: Mapping[str, str], ring: str = "chosen") -> tuple[list[Line2D], list[str]]:
+    """Return the entries of a legend: the trainings, and what a ring is."""
     others = relevance_trainings(data)
-    entries = {
+    found = {
         style.as_is(names[key], style.PHRASE): Line2D([], [], **looks.training(key, others))
         for key in keys(data, "training")
     }
-    entries["chosen"] = Line2D(
-        [], [], marker="o", markersize=6.5, markerfacecolor="none", color=style.BLACK, linestyle=""
-    )
-    entries["chance"] = Line2D([], [], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)))
-    return list(entries.values()), list(entries)
+    found[ring] = Line2D([], [], marker="o", markersize=6.5, markerfacecolor="none", color=style.BLACK, linestyle="")
+    return list(found.values()), list(found)
 
 
 def against(
@@ -197,12 +201,12 @@ def examples(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
                 looks.heat_map(ax, one["relevance"].sel(training=key), pixel)
                 ax.set_title("" if row else looks.wrapped(names[key], letters), fontsize=size)
             for ax in (first, *others):
-                _region(ax, one["region"].values.astype(float))
+                region(ax, one["region"].values.astype(float))
         looks.scale_bar(figure, axes)
     return figure
 
 
-def _region(ax: Axes, inside: npt.NDArray[np.float64]) -> None:
+def region(ax: Axes, inside: npt.NDArray[np.float64]) -> None:
     """Draw the border of the marked region."""
     # Borders run between pixels: a blown-up mask has them there.
     fine = np.pad(np.kron(inside, np.ones((8, 8))), 1)
@@ -232,7 +236,7 @@ def history(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, len(labels))
         for ax, (name, label) in zip(axes, labels.items(), strict=True):
-            for key in keys(data, "training"):
+            for key in (key for key in keys(data, "training") if key in LINES):
                 ax.plot(data["epoch"], data[name].sel(training=key), label=style.entry(names[key]),
                         **looks.training(key, others))  # fmt: skip
             if name == "loss":

@@ -146,3 +146,45 @@ class Growth(NamedTuple):
 def growths(data: xr.Dataset) -> dict[str, Growth]:
     """Return how the largest relevance grows, by rule."""
     return {rule: Growth(float(values[0]), float(values[-1])) for rule, values in largest(data).items()}
+
+
+def blip_error(drawn: xr.Dataset) -> float:
+    """Return how far the blip is from x + eps sign(x) at most; sign(0) is 1.
+
+    Parameters
+    ----------
+    drawn : xarray.Dataset
+        `blip` (value,) and the attribute `eps`.
+    """
+    value = drawn["value"].values.astype(float)
+    sign = np.where(value >= 0, 1.0, -1.0)
+    return float(np.abs(drawn["blip"].values - (value + drawn.attrs["eps"] * sign)).max())
+
+
+def radial_errors(drawn: xr.Dataset) -> dict[str, float]:
+    """Return how far the radial shares are from what was published at most, in each of its cases.
+
+    Parameters
+    ----------
+    drawn : xarray.Dataset
+        `share` (second, first), of the first, over one and the same values of both.
+
+    Returns
+    -------
+    dict of str to float
+        "one negative", "positive", "negative": the three cases; "sum": of both shares, from 1, and any share below 0.
+        Pairs in which an object is zero are left out.
+    """
+    share = drawn["share"].transpose("second", "first").values.astype(float)
+    first, second = np.meshgrid(drawn["first"].values.astype(float), drawn["second"].values.astype(float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cases = {
+            "one negative": ((first > 0) != (second > 0), (first > 0).astype(float)),
+            "positive": ((first > 0) & (second > 0), first / (first + second)),
+            "negative": ((first < 0) & (second < 0), (1 / first) / (1 / first + 1 / second)),
+        }
+    known = (np.abs(first) > SAME) & (np.abs(second) > SAME)
+    found = {name: float(np.abs(share - value)[where & known].max()) for name, (where, value) in cases.items()}
+    # Both axes have the same values, so the share of the second is that of the first, turned.
+    total = np.abs(share + share.T - 1)[known].max()
+    return found | {"sum": float(max(total, -share[known].min()))}

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from analysis.intervals import LEVEL, Interval, interval
@@ -10,6 +12,8 @@ from sweeps.studies.relevance.names import keys
 PLAIN, PENALTY = "plain", "gradient_penalty"
 #: Trainings that use no relevance; "replaced" trains the aim itself, by images whose outside is another's.
 OTHERS = (PLAIN, PENALTY, "replaced")
+#: What the trained measure of each training says of plain training.
+PLAINS = "plain_inside"
 #: Variables of the trained measure and of a measure that was not trained, on the same images.
 TRAINED, OTHER = "inside_right", "other_inside"
 
@@ -74,7 +78,31 @@ def at(data: xr.Dataset, strengths: dict[str, float]) -> xr.Dataset:
     numbers = data[[name for name in data.data_vars if data[name].dims == ("training", "strength", "network")]]
     which, places = (xr.DataArray(list(values), dims="training") for values in (strengths.keys(), strengths.values()))
     found: xr.Dataset = numbers.sel(training=which, strength=places).drop_vars("strength")
+    if PLAINS in data:
+        found[PLAINS] = data[PLAINS].sel(training=which)
     return found.assign_coords(at=("training", list(strengths.values())))
+
+
+def with_plains(data: xr.Dataset, measures: xr.Dataset) -> xr.Dataset:
+    """Add what each training's measure says of plain training, which is what it has to be compared with.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        The trainings.
+    measures : xarray.Dataset
+        `inside` (measure, training, network), and `trained_measure` (training,).
+
+    Returns
+    -------
+    xarray.Dataset
+        With `plain_inside` (training, network).
+    """
+    inside = measures["inside"].sel(training=PLAIN).transpose("measure", "network")
+    own = [
+        inside.sel(measure=str(key)).values for key in measures["trained_measure"].sel(training=data["training"]).values
+    ]
+    return data.assign({PLAINS: (("training", "network"), own)})
 
 
 def gains(numbers: xr.Dataset, name: str, base: str, trainings: list[str], level: float = LEVEL) -> dict[str, Interval]:
@@ -128,6 +156,12 @@ def left_outside(numbers: xr.Dataset) -> dict[str, xr.DataArray]:
     return {"trained": 1 - numbers[TRAINED], "other": 1 - numbers[OTHER], "reliance": reliance(numbers)}
 
 
+def plains(numbers: xr.Dataset, training: str) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the same three numbers of plain training, the first by the measure of a training."""
+    found = {name: one.sel(training=PLAIN).values for name, one in left_outside(numbers).items()}
+    return found | {"trained": 1 - numbers[PLAINS].sel(training=training).values}
+
+
 def gaming(numbers: xr.Dataset, training: str, share: float) -> Gaming:
     """Compare what a training took away of what lies outside with what it took of the network's reliance on it.
 
@@ -143,10 +177,7 @@ def gaming(numbers: xr.Dataset, training: str, share: float) -> Gaming:
     -------
     Gaming
     """
-    found = left_outside(numbers).items()
+    own, plain = left_outside(numbers), plains(numbers, training)
     return Gaming(
-        **{
-            name: interval(one.sel(training=training).values - share * one.sel(training=PLAIN).values)
-            for name, one in found
-        }
+        **{name: interval(one.sel(training=training).values - share * plain[name]) for name, one in own.items()}
     )

@@ -24,7 +24,7 @@ from sweeps.tasks import Batch, Task
 from sweeps.training import train
 
 # By task: training epochs, and pixels along a side of a region.
-DEFAULTS = {"digits": (20, 1), "mnist": (2, 2)}
+DEFAULTS = {"digits": (12, 1), "mnist": (2, 2)}
 # Images that are put through the network at a time.
 PIECE = 2000
 # One and the same object for each learning rate: training compiles anew for another.
@@ -77,7 +77,7 @@ def run(
     folder : the run folder
     command : the command that reproduces the run, for the record
     overwrite : whether an earlier run in the folder is removed
-    progress : taken, as every study does; there is a line a stage, and no bar
+    progress : whether bars show how far the longest work is
     say : called with a line at each stage
 
     Raises
@@ -126,8 +126,8 @@ def run(
     if settings.networks:
         say(f"comparing the nodes of {settings.networks} networks on the circle")
         store.write("nodes", node_relevance.of_circle(settings))
-    if settings.supervised_networks:
-        for group, data in supervised.measured(task, settings, say).items():
+    if settings.networks and settings.supervised:
+        for group, data in supervised.measured(task, settings, progress, say).items():
             store.write(group, data)
     return store
 
@@ -163,7 +163,7 @@ def _described(network: Images, task: Task, outputs: dict[str, np.ndarray], sett
     for prefix, part in {"": "train", "test_": "test"}.items():
         said, targets = jnp.asarray(outputs[part]), jnp.asarray(getattr(task, part).targets)
         attributes[f"{prefix}loss"], attributes[f"{prefix}accuracy"] = map(float, _quality(said, targets))
-    return xr.Dataset(attrs=attributes)
+    return datasets.of_parameters([network]).squeeze("network").assign_attrs(attributes)
 
 
 @jax.jit

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from sweeps.relevance import METHODS, Gamma, Normalised, Relevance, Rules, ZBox, attribute, demonstrations
 from sweeps.store import datasets
 
-EPS = (1e-1, 1e-3, 1e-6, 1e-9)
+EPS = (1e-1, 1e-4, 1e-9)
 # Pieces of the path of integrated gradients.
 STEPS = 32
 # Methods that are compiled at a time.
@@ -226,7 +226,41 @@ def rules() -> dict[str, xr.Dataset]:
     ratio = np.geomspace(0.1, 10, 81)
     share = demonstrations.two_objects(ratio)
     two = xr.Dataset({"share": (("rule", "ratio"), share)}, dict(rule=datasets.names(["slope", "radial"]), ratio=ratio))
-    return dict(consistency=consistency, constants=constants, two_objects=two, forms=_forms())
+    return dict(
+        consistency=consistency,
+        constants=constants,
+        two_objects=two,
+        forms=_forms(),
+        drawn=_drawn(),
+        sentences=_sentences(),
+    )
+
+
+def _sentences() -> xr.Dataset:
+    """What the source says in passing: rules that are not linear, constants given twice, and its two solutions."""
+    nonlinear, doubled = demonstrations.nonlinear(), demonstrations.doubled_constants()
+    return xr.Dataset(
+        dict(nonlinear=("nonlinearity", list(nonlinear.values())), doubled=("maximum", list(doubled.values()))),
+        dict(nonlinearity=datasets.names(nonlinear), maximum=datasets.names(doubled)),
+        demonstrations.solutions()._asdict(),
+    )
+
+
+def _drawn() -> xr.Dataset:
+    """The blip; shares of a maximum of two by the radial rule and by the gradient, in the plane and around zero."""
+    line = np.linspace(-1.0, 1.0, 401)
+    plane = np.linspace(-1.0, 1.0, 81)
+    angle = np.linspace(0.0, 360.0, 361)
+    found = demonstrations.drawn(line, plane, angle)
+    return xr.Dataset(
+        dict(
+            blip=("value", found.blip),
+            share=(("second", "first"), found.plane),
+            around=(("rule", "angle"), found.around),
+        ),
+        dict(value=line, first=plane, second=plane, angle=angle, rule=datasets.names(["radial", "gradient"])),
+        dict(eps=found.eps),
+    )
 
 
 def _forms() -> xr.Dataset:

@@ -13,6 +13,7 @@ from sweeps import ranking, tasks
 from sweeps.networks import MLP
 from sweeps.objective import Objective
 from sweeps.relevance import attribute
+from sweeps.store import datasets
 from sweeps.studies.relevance.settings import Relevance
 from sweeps.training import train_many
 
@@ -59,7 +60,9 @@ def of_circle(settings: Relevance) -> xr.Dataset:
         dict(convention=CONVENTION, relevance_of=OF),
     )
     on = np.ones(settings.nodes)
-    return data.assign(
+    # Of each network all is stored that the numbers follow from.
+    weights = datasets.of_parameters(networks).assign_attrs(datasets.structure(networks[0]))
+    return xr.merge([data, weights], combine_attrs="no_conflicts").assign(
         accuracy=("network", [float(one.accuracy(on)) for one in objectives]),
         loss=("network", [float(one.evaluate(on, gradients=False).loss) for one in objectives]),
     )

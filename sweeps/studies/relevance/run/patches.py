@@ -39,6 +39,7 @@ class Sets(NamedTuple):
     validation : not trained on; what is outside of the known regions, the patch too, is background again
     right, clean, misleading : the same test images with a patch of the right class, none, and of a wrong class
     outside, inside : ``right`` with the pixels outside of the region, or within, replaced by those of another image
+    alone : ``right`` with background in place of the digit
     canvas, words : pixels along a side, and what the patch is
     """
 
@@ -49,6 +50,7 @@ class Sets(NamedTuple):
     misleading: Patched
     outside: Patched
     inside: Patched
+    alone: Patched
     canvas: int
     words: str
 
@@ -109,6 +111,8 @@ def of_task(task: Task, examples: int, seed: int) -> Sets:
     clean = Patched(images, regions, targets, np.full_like(targets, NONE))
     right, misleading = (_with_patch(clean._replace(told=told), canvas) for told in (targets, wrong))
     outside, inside = _replaced(right, canvas, random)
+    background = random.uniform(0, NOISE, right.images.shape).astype(np.float32)
+    alone = right._replace(images=np.where(right.regions, background, right.images))
     rows = f"{canvas.strip} × {canvas.width} pixels"
     words = f"a white bar of {rows} at the top of a canvas of {canvas.side} × {canvas.side}; its column tells the class"
     first, last = slice(cut), slice(cut, None)
@@ -120,6 +124,7 @@ def of_task(task: Task, examples: int, seed: int) -> Sets:
         misleading,
         outside,
         inside,
+        alone,
         canvas.side,
         words,
     )

@@ -13,9 +13,10 @@ from jaxtyping import Array
 
 from sweeps.networks import MLP
 from sweeps.program import OfNnx, of_nnx
+from sweeps.progress import Progress
 from sweeps.relevance import attribute_function
 from sweeps.store import datasets
-from sweeps.studies.relevance.run import patches
+from sweeps.studies.relevance.run import mechanism, patches
 from sweeps.studies.relevance.run.patches import Patched, Sets
 from sweeps.studies.relevance.run.supervision import MEASURES, TRAININGS, Fitted, accuracy, fitted, share_inside
 from sweeps.studies.relevance.settings import Relevance
@@ -28,24 +29,25 @@ CHOSEN_BY = (
     "outside of their known regions painted over; a mean over the networks, and the weaker of equals"
 )
 # By variable: the set whose accuracy, or share of relevance inside, it is.
-ACCURACY = ("train", "validation", "right", "clean", "misleading")
+ACCURACY = ("train", "validation", "right", "clean", "misleading", "alone")
 INSIDE = ("train", "right", "clean", "misleading")
 WHICH = ("training", "clean", "misleading", "region")
 
 
-def measured(task: Task, settings: Relevance, say: Callable[[str], None]) -> dict[str, xr.Dataset]:
+def measured(task: Task, settings: Relevance, progress: bool, say: Callable[[str], None]) -> dict[str, xr.Dataset]:
     """Train networks in every way and strength, and return the groups of the store that say what came of it.
 
     Parameters
     ----------
     task : images
     settings : of the study
+    progress : whether a bar shows how many networks are trained and measured
     say : called with a line at each stage
     """
     sets = patches.of_task(task, settings.supervised_examples, settings.seed)
     sets = _on_device(sets)
     sizes = (sets.canvas**2, *settings.supervised_hidden, task.classes or 1)
-    seeds = [settings.seed + index for index in range(settings.supervised_networks)]
+    seeds = [settings.seed + index for index in range(settings.networks)]
     networks = [MLP(sizes, "relu", seed) for seed in seeds]
     number = len(seeds) * (len(TRAININGS) - 1) * len(settings.strengths) + len(seeds)
     say(f"training {number} networks, in {len(TRAININGS)} ways, on digits with a patch that gives them away")
@@ -53,10 +55,12 @@ def measured(task: Task, settings: Relevance, say: Callable[[str], None]) -> dic
     def work(name: str) -> tuple[Fitted, xr.Dataset]:
         strengths = [0.0] if TRAININGS[name].penalty == "none" else list(settings.strengths)
         found = fitted(name, networks, seeds, strengths, settings.supervised_epochs, sets.train, sets.right, sets.clean)
-        return found, _measured(network, name, found, strengths, sets)
+        data = _measured(network, name, found, strengths, sets)
+        bar.add(len(strengths) * len(seeds))
+        return found, data
 
     network, _ = of_nnx(networks[0])
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with Progress(number, progress, "networks") as bar, ThreadPoolExecutor(AT_ONCE) as pool:
         done = dict(zip(TRAININGS, pool.map(work, TRAININGS), strict=True))
     data = xr.concat([one for _, one in done.values()], "training", join="outer")
     data = data.assign_coords(_coordinates()).assign_attrs(
@@ -70,6 +74,13 @@ def measured(task: Task, settings: Relevance, say: Callable[[str], None]) -> dic
         supervised_measures=_cross_measured(network, chosen, sets),
         supervised_examples=_examples(network, chosen, sets),
         supervised_history=_history({name: (one, best[name]) for name, (one, _) in done.items()}),
+        supervised_maps=_maps(network, {name: (one.states, data.strength) for name, (one, data) in done.items()}, sets),
+        **{
+            f"supervised_networks/{name}": datasets.of_state(one.states["params"], "strength", "network")
+            .assign_coords(strength=data.strength)
+            .assign_attrs(datasets.structure(networks[0]))
+            for name, (one, data) in done.items()
+        },
     )
 
 
@@ -100,7 +111,7 @@ def _numbers_of(network: OfNnx, measure: str, state: Any, sets: Sets) -> dict[st
     """What each set says about one network, in programs that all networks share."""
     found = {f"accuracy_{one}": _accuracy(network, state, getattr(sets, one)) for one in ACCURACY}
     found |= {f"inside_{one}": _share(network, measure, state, getattr(sets, one)) for one in INSIDE}
-    found["slope_inside"], found["slope_outside"] = _amounts(network, "slope", state, sets.right)
+    found |= mechanism.numbers_of(network, state, sets.right, sets.clean)
     found["effect_outside"], found["effect_inside"] = _effects(network, state, sets.right, sets.outside, sets.inside)
     return {name: float(value) for name, value in found.items()}
 
@@ -120,12 +131,6 @@ _accuracy = jax.jit(accuracy, static_argnums=0)
 @partial(jax.jit, static_argnums=(0, 1))
 def _share(network: OfNnx, measure: str, state: Any, batch: Any) -> Array:
     return share_inside(network, measure, state, batch, jax.random.key(0, impl="threefry2x32")).mean()
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _amounts(network: OfNnx, measure: str, state: Any, batch: Any) -> tuple[Array, Array]:
-    inside, outside = MEASURES[measure](network, state, batch, jax.random.key(0, impl="threefry2x32"))
-    return inside.mean(), outside.mean()
 
 
 @partial(jax.jit, static_argnums=0)
@@ -184,6 +189,20 @@ def _examples(network: Any, chosen: dict[str, Any], sets: Sets) -> xr.Dataset:
     return data
 
 
+def _maps(network: OfNnx, found: dict[str, tuple[Any, xr.DataArray]], sets: Sets) -> xr.Dataset:
+    """Heat maps of a test image with the right patch, by the first network of each training and strength."""
+    each = [
+        mechanism.shown(network, states, sets.right, sets.canvas).assign_coords(strength=strength)
+        for states, strength in found.values()
+    ]
+    side = (sets.canvas, sets.canvas)
+    data = xr.concat(each, "training", join="outer").assign_coords(_coordinates())
+    return data.assign(
+        pixel=(("row", "column"), np.asarray(sets.right.images[0]).reshape(side)),
+        region=(("row", "column"), np.asarray(sets.right.regions[0], np.float32).reshape(side)),
+    )
+
+
 def _regions(sets: Sets) -> np.ndarray:
     return np.stack([np.asarray(one.regions[0]) for one in (sets.train, sets.clean, sets.misleading, sets.train)])
 
@@ -204,13 +223,17 @@ def _with_words(data: xr.Dataset) -> xr.Dataset:
         words = dict(
             accuracy="share of right classes",
             inside="share of the training's own measure inside of the region",
+            outside="share of a map outside of the region",
             other="share of the effect on the logits inside of the region",
             slope="sum of the right logit's relevance in size",
+            cancelling="share of the relevance inside that cancels",
+            biases="share of the relevance that biases have",
+            patch="what the patch adds to the right logit, or takes from the mean of the others",
             effect="change of the logits",
             loss="cross-entropy of the last epoch",
             chosen="chosen strength",
         )
-        units = dict(slope="logit", effect="logit", loss="nats")
+        units = dict(slope="logit", effect="logit", patch="logit", loss="nats")
         values.attrs.update(long_name=words[start], units=units.get(start, "1"))
     return data
 

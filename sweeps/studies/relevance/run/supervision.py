@@ -25,15 +25,13 @@ _ADAM = optax.adam(3e-3)
 Measure = Callable[[OfNnx, Any, Patched, Array], tuple[Array, Array]]
 
 
-def _relevance(method: str, mixed: bool = False, biases: bool = False, compared: bool = False) -> Measure:
-    """Size of relevance inside and outside of the region, of each example.
+def _relevance(mixed: bool = False, biases: bool = False) -> Measure:
+    """Size of relevance inside and outside of the region, of each example, by the slope rule.
 
     Parameters
     ----------
-    method : of ``sweeps.relevance.attribute``
     mixed : of a random mixture of all logits; otherwise of the right one
     biases : whether relevance of biases counts as outside
-    compared : whether the baseline is another example of the batch; otherwise zeros, where there is one
     """
 
     def measure(network: Any, state: Any, batch: Any, key: Array) -> tuple[Array, Array]:
@@ -43,9 +41,8 @@ def _relevance(method: str, mixed: bool = False, biases: bool = False, compared:
             target = jax.random.normal(key, (len(batch.targets), classes))
             # A number added to all logits changes nothing.
             target = target - target.mean(axis=1, keepdims=True)
-        baseline = jnp.roll(batch.images, 1, axis=0) if compared else None
-        found = attribute_function(network, state, batch.images, target, method, baseline=baseline)
-        inside, outside = _parts(jnp.abs(found.inputs), batch.regions)
+        found = attribute_function(network, state, batch.images, target, "slope")
+        inside, outside = parts(jnp.abs(found.inputs), batch.regions)
         if biases:
             outside = outside + sum(jnp.abs(one).reshape(len(one), -1).sum(axis=1) for one in found.bias.values())
         return inside, outside
@@ -59,21 +56,20 @@ def _gradients(network: OfNnx, state: Any, batch: Any, key: Array) -> tuple[Arra
     def total(images: Array) -> Array:
         return jax.nn.log_softmax(network(state, images)).sum()
 
-    return _parts(jnp.square(jax.grad(total)(batch.images)), batch.regions)
+    return parts(jnp.square(jax.grad(total)(batch.images)), batch.regions)
 
 
-def _parts(sizes: Array, regions: Array) -> tuple[Array, Array]:
+def parts(sizes: Array, regions: Array) -> tuple[Array, Array]:
+    """Sums inside and outside of the regions."""
     inside = jnp.where(regions, sizes, 0).sum(axis=1)
     return inside, jnp.where(regions, 0, sizes).sum(axis=1)
 
 
 MEASURES: dict[str, Measure] = {
     "gradients": _gradients,
-    "lrp": _relevance("lrp"),
-    "slope": _relevance("slope"),
-    "slope_biases": _relevance("slope", biases=True),
-    "slope_all": _relevance("slope", mixed=True),
-    "compared": _relevance("deeplift", mixed=True, compared=True),
+    "slope": _relevance(),
+    "slope_biases": _relevance(biases=True),
+    "slope_all": _relevance(mixed=True),
 }
 
 
@@ -102,11 +98,11 @@ TRAININGS = {
         "gradients",
         "amount",
     ),
-    "relevance_lrp": Training(
-        "relevance, LRP", "Share outside of the right logit's relevance, by LRP's eps rule.", "lrp", "share"
-    ),
     "relevance_slope": Training(
-        "relevance, slope", "Share outside of the right logit's relevance, by the slope rule.", "slope", "share"
+        "relevance, share",
+        "Share outside of the right logit's relevance, by the slope rule, which is LRP's with biases as inputs.",
+        "slope",
+        "share",
     ),
     "relevance_amount": Training(
         "relevance, amount",
@@ -130,12 +126,6 @@ TRAININGS = {
         "relevance, all classes, amount",
         "Amount outside, by the slope rule, of random mixtures of all logits: both mends at once.",
         "slope_all",
-        "amount",
-    ),
-    "relevance_compared": Training(
-        "relevance, compared, amount",
-        "Amount outside, by DeepLIFT from another training image, of random mixtures of all logits.",
-        "compared",
         "amount",
     ),
     "replaced": Training(
