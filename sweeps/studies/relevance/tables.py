@@ -325,9 +325,8 @@ _SEEN = {
 
 def gamed_tables(results: Results, claim: Claim) -> list[Table]:
     """Make the tables of how the measure is gamed: at the strongest strengths at which it is, and at all."""
-    data, chosen = results["supervised"], supervised.chosen(results["supervised"])[supervised.PLAIN]
     verdicts = {key: part["verdicts"] for key, part in claim.values.items()}
-    plain = [(supervised.PLAIN, chosen)]
+    plain = [(supervised.PLAIN, results.strengths[supervised.PLAIN])]
     every = plain + [(key, strength) for key, each in verdicts.items() for strength in each]
     caption = (
         "on test images with the right patch; means over networks, ± half of 95 % t-intervals, each by itself. "

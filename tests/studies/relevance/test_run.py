@@ -380,8 +380,7 @@ def test_what_shows_gaming_follows_from_the_networks(run, sets):
     relevance = images * slopes[rows, :, targets]
     inside = (relevance * sets.right.regions).sum(axis=1)
     sizes = (np.abs(relevance) * sets.right.regions).sum(axis=1)
-    assert float(one.cancelling) == pytest.approx(1 - (np.abs(inside) / sizes).mean(), rel=1e-3)
-    # What ignoring the biases leaves of the output is theirs; of two layers, both have some.
+    assert float(one.cancelling) == pytest.approx(1 - np.abs(inside).mean() / sizes.mean(), rel=1e-3)
     change = outputs - forward(parameters, sets.clean.images.astype(float))[0]
     assert float(one.patch_right) == pytest.approx(change[rows, targets].mean(), rel=1e-3, abs=1e-4)
     others = (change.sum(axis=1) - change[rows, targets]).mean() / 9

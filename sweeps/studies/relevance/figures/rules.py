@@ -240,8 +240,8 @@ def maxima(pair: xr.Dataset, several: xr.Dataset) -> Figure:
     """Draw `two_objects`, and `forms` of both sets of objects, side by side."""
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, 3)
-        two_objects(pair, axes[0])
-        forms(several, "", axes[1])
-        forms(several, "_tied", axes[2])
+        two_objects(pair, axes[0]).set_title("two objects")
+        forms(several, "", axes[1]).set_title("all below zero")
+        forms(several, "_tied", axes[2]).set_title("two of them tied")
         style.letter(axes)
     return figure

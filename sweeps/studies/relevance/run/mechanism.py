@@ -54,8 +54,8 @@ def _numbers(network: Any, state: Any, plain: Any, clean: Any) -> dict[str, Arra
     return dict(
         slope_inside=sizes[0].mean(),
         slope_outside=sizes[1].mean(),
-        cancelling=1 - (net / jnp.maximum(sizes[0], 1e-9)).mean(),
-        biases=(biases / jnp.maximum(biases + sizes[0] + sizes[1], 1e-9)).mean(),
+        cancelling=1 - net.mean() / jnp.maximum(sizes[0].mean(), 1e-9),
+        biases=biases.mean() / jnp.maximum((biases + sizes[0] + sizes[1]).mean(), 1e-9),
         patch_right=(right * change).sum(axis=1).mean(),
         patch_others=-((1 - right) * change).sum(axis=1).mean() / (change.shape[1] - 1),
     )
