@@ -98,6 +98,7 @@ def overview(shares: xr.DataArray, names: Mapping[str, str], conserving: list[st
         )  # fmt: skip
         for ax, part in zip(axes, found, strict=True):
             bars(shares.sel({"attributed_by": part}), names, colors, ax)
+            ax.set_title("promise to conserve" if part is conserving else "promise nothing")
         entries = {
             part: Patch(facecolor=colors[part], edgecolor="white", hatch="////" if part == "not conserved" else None)
             for part in used

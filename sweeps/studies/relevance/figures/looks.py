@@ -42,6 +42,12 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "plain": {"color": style.BLACK, "linestyle": "-"},
     "gradient_penalty": {"color": style.GREY, "linestyle": (0, (2.5, 1, 2.5, 2.5))},
     "replaced": {"color": style.BLACK, "linestyle": (0, (1, 1.2))},
+    # The same in every figure, whichever of them it shows.
+    "relevance_slope": LINES[0],
+    "relevance_all_amount": LINES[1],
+    "relevance_all": LINES[2],
+    "relevance_amount": LINES[3],
+    "relevance_biases": LINES[4],
 }
 
 

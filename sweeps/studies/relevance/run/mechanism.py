@@ -48,7 +48,8 @@ def _numbers(network: Any, state: Any, plain: Any, clean: Any) -> dict[str, Arra
     found = attribute_function(network, state, plain.images, plain.targets, "slope")
     sizes = parts(jnp.abs(found.inputs), plain.regions)
     net = jnp.abs(parts(found.inputs, plain.regions)[0])
-    biases = sum(jnp.abs(one).reshape(len(one), -1).sum(axis=1) for one in found.bias.values())
+    taken = [jnp.abs(one).reshape(len(one), -1).sum(axis=1) for one in found.bias.values()]
+    biases = jnp.stack(taken).sum(axis=0)
     change = network(state, plain.images) - network(state, clean.images)
     right = jax.nn.one_hot(plain.targets, change.shape[1])
     return dict(
