@@ -11,7 +11,7 @@ from flax import linen, nnx
 import sweeps
 from sweeps import program, relevance
 from sweeps.relevance import METHODS, Normalised, Rules, attribute
-from tests.sweeps import helpers
+from tests.sweeps import helpers, models
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 NET = helpers.network(helpers.problem((3, 5, 4, 2), "tanh", "cross_entropy", 2, seed=3))
@@ -306,11 +306,8 @@ USERS = {
 def users(name):
     """A network with random numbers in all parameters, as a function, and two examples."""
     make, shape, _ = USERS[name]
-    random = np.random.default_rng(0)
-    net = make(rngs=nnx.Rngs(0))
-    state = nnx.state(net, nnx.Param)
-    nnx.update(net, jax.tree.map(lambda leaf: jnp.asarray(random.normal(size=leaf.shape), jnp.float32), state))
-    return *program.of_nnx(net), random.normal(size=(2, *shape)).astype(np.float32)
+    net = models.filled(lambda: make(rngs=nnx.Rngs(0)), np.float32)
+    return *program.of_nnx(net), np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
 
 
 @pytest.mark.parametrize(

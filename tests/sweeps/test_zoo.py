@@ -76,47 +76,43 @@ class Gated:
         return flat(reference(Gates(zip(paths, map(Mix, pieces, values), strict=True))), np)
 
 
-def measured(gated, apply, params, inputs, vectors, weights, derivative):
-    """Outputs at each vector, the slopes of their weighted sum there, and the network's own outputs."""
+def measured(gated, model, apply, params, inputs, vectors, weights, mixed):
+    """What the reader makes of a network, by one program, as NumPy arrays.
 
-    def outputs(vectors, params, inputs):
+    Returns outputs at each vector, the slopes of their weighted sum there, the network's own outputs, and outputs where
+    the nodes that ``mixed``, gates and numbers, says are off are these numbers, or, if there is no loop of an unknown
+    number of steps, what they are with all nodes on.
+    """
+    derivative = jax.jacfwd if model.forward else jax.grad
+    has_while = "while" in str(gated.network.first.program.jaxpr)
+
+    def outputs(vectors, vector, off, params, inputs):
         def weighted(vector):
             values = gated(vector, params, inputs)
             return values @ weights, values
 
         slopes, values = jax.vmap(derivative(weighted, has_aux=True))(vectors)
-        return values, slopes, flat(apply(params, inputs), jnp)
-
-    return jax.jit(outputs)(vectors, params, inputs)
-
-
-def hold_off(gated, model, params, inputs, reference, largest):
-    """Hold values to a pass in NumPy where nodes that are off are numbers, or what they are with all nodes on."""
-    random = np.random.default_rng(3)
-    vector, off = random.uniform(0, 1, gated.nodes).round(1), random.normal(size=gated.nodes)
-    has_while = "while" in str(gated.network.first.program.jaxpr)
-
-    def both(vector, off, params, inputs):
         own = [] if has_while else [gated(vector, params, inputs, reference=inputs)]
-        return [gated(vector, params, inputs, off=off), *own]
+        by_off = [gated(vector, params, inputs, off=off), *own]
+        return values, slopes, flat(apply(params, inputs), jnp), by_off
 
-    found = jax.jit(both)(vector, off, params, inputs)
-    right = [gated.by_hand(reference, vector, kind) for kind in (off, "own")]
-    largest = max(largest, abs(right[0]).max())
-    for values, wanted in zip(found, right, strict=False):
-        np.testing.assert_allclose(values, wanted, rtol=0, atol=model.tolerance * largest)
+    # An index into an array of JAX's is a program of its own for each shape.
+    return jax.tree.map(np.asarray, jax.jit(outputs)(vectors, *mixed, params, inputs))
 
 
 def hold(gated, model, apply, params, inputs, reference):
-    """Hold values and gradients to a pass in NumPy: all nodes on, each node off, and gates between."""
+    """Hold values and gradients to a pass in NumPy: all nodes on, each node off, gates between, and off values."""
     between = np.random.default_rng(0).uniform(0.3, 1.5, gated.nodes)
     vectors = np.concatenate([np.ones((1, gated.nodes)), 1 - np.eye(gated.nodes), between[None]])
     right = np.array([gated.by_hand(reference, vector) for vector in vectors])
     weights = np.random.default_rng(1).normal(size=right.shape[1])
-    derivative = jax.jacfwd if model.forward else jax.grad
-    values, slopes, itself = measured(gated, apply, params, inputs, vectors, weights, derivative)
+    random = np.random.default_rng(3)
+    mixed = random.uniform(0, 1, gated.nodes).round(1), random.normal(size=gated.nodes)
+    values, slopes, itself, by_off = measured(gated, model, apply, params, inputs, vectors, weights, mixed)
     largest = abs(right).max()
-    hold_off(gated, model, params, inputs, reference, largest)
+    wanted = [gated.by_hand(reference, mixed[0], kind) for kind in (mixed[1], "own")]
+    for found, one in zip(by_off, wanted, strict=False):
+        np.testing.assert_allclose(found, one, rtol=0, atol=model.tolerance * max(largest, abs(wanted[0]).max()))
     np.testing.assert_allclose(values, right, rtol=0, atol=model.tolerance * largest)
     rounding = 1e-13 if model.tolerance < 1e-8 else model.tolerance
     np.testing.assert_allclose(values[0], itself, rtol=0, atol=rounding * largest)
