@@ -144,7 +144,7 @@ def places(columns: Sequence[Column]) -> list[Floats]:
     found = []
     for one in columns:
         gaps = max(len(one.drawn) - 1, 1)
-        step = 1.0 if len(one.rest) else min(0.9 * (tallest - 1) / gaps, APART)
+        step = 1.0 if len(one.rest) else max(min(0.9 * (tallest - 1) / gaps, APART), 1.0)
         top = height(one) / 2 - 0.5 if len(one.rest) else step * (len(one.drawn) - 1) / 2
         found.append((top - step * np.arange(len(one.drawn))).astype(np.float64))
     return found

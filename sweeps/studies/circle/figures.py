@@ -13,6 +13,7 @@ from analysis.errors import InputError
 from analysis.figures import style
 from analysis.intervals import interval
 from analysis.reports import sweep
+from sweeps.studies.circle import graphs
 from sweeps.studies.circle.measures import Results
 from sweeps.studies.circle.measures.gradients import LABELS, GradientResults
 from sweeps.studies.circle.measures.many import CHANCES, ManyResults
@@ -133,6 +134,7 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["families"] = figures.families.overview(losses, results.families, results.log_loss_width)
     drawn["log_loss_quantiles"] = figures.quantiles.panels(results.sweep["loss"])
     drawn["spread"] = networks(results.spread, results.published)
+    drawn["roles"] = graphs.roles(results)
     return drawn | _gradients(results.gradients, results.sweep) | _hypercube(results) | _many(results)
 
 
@@ -183,8 +185,8 @@ def rise(many: ManyResults, loss: Any, unit: str) -> Figure:
         style.legend_above(ax, entries, columns=2)
         ax.set_xlim(0, 1)
         ax.set(xlabel="probability $p$ that a node is on", ylabel=f"mean loss ({style.as_is(unit)})")
-        for place, (role, color) in enumerate(((BIAS, style.VERMILLION), (SLICING, style.BLUE))):
-            _strip(axes[1], place, many.alone_by_role(role).values, 0.6, color, "o", role)
+        for place, (role, color, marker) in enumerate(((BIAS, style.VERMILLION, "^"), (SLICING, style.BLUE, "o"))):
+            _strip(axes[1], place, many.alone_by_role(role).values, 0.6, color, marker, role)
         axes[1].axhline(0, color=style.BLACK, linewidth=0.6)
         axes[1].set_xticks([0, 1], ["bias", "slicing"])
         axes[1].set_xlim(-0.6, 1.6)
