@@ -12,7 +12,7 @@ Environments.
 
 from analysis.claims import Claim
 from sweeps.studies.shrinking.measures import Results
-from sweeps.studies.shrinking.rules import choices, curves, further
+from sweeps.studies.shrinking.rules import choices, curves, further, sizes
 
 #: Every rule, in the order of the page.
 RULES = (
@@ -20,7 +20,8 @@ RULES = (
     *(curves.removable, curves.harder, curves.single_pass, curves.proxy, curves.clearer, curves.taylor_beyond),
     *(choices.taylor_layers, choices.outer_layer, curves.deeper, curves.flat, choices.convexity, choices.accurate),
     *(choices.poor_choices, choices.closer, choices.cancelling, choices.uneven, choices.greedy),
-    *(curves.cross_entropy, choices.smooth, choices.retraining),
+    *(sizes.early_worse, sizes.early_error, sizes.early_accuracy, sizes.larger, sizes.larger_trained_on),
+    *(sizes.memory, sizes.tradeoff, curves.cross_entropy, choices.smooth, choices.retraining),
     *(further.correlated_choice, further.correlated_removal, further.taking_over, further.cascade),
 )
 

@@ -7,6 +7,9 @@ RANKINGS = ("single_pass", "reranked")
 #: Keys of the networks that the paper reports on: one hidden layer, and two.
 PAPER = ("1", "2")
 
+#: Keys of networks of one layer whose training ended early begin with this, and end with the number of epochs.
+EARLY = "early_"
+
 METHOD_NAMES = {
     "brute_force": "brute force",
     "first_order": "first order",
@@ -66,9 +69,11 @@ def network_name(key: str) -> str:
 
     Examples
     --------
-    >>> network_name("2"), network_name("cross_entropy")
-    ('2 layers', 'cross-entropy')
+    >>> network_name("2"), network_name("cross_entropy"), network_name("early_3")
+    ('2 layers', 'cross-entropy', '3 epochs')
     """
+    if key.startswith(EARLY):
+        return f"{key.removeprefix(EARLY)} epoch{'' if key == f'{EARLY}1' else 's'}"
     if key.isdigit():
         return f"{key} layer{'' if key == '1' else 's'}"
     return key.replace("_", "-")

@@ -5,6 +5,8 @@ from analysis.claims import Claim
 from analysis.intervals import Interval, interval
 from analysis.numbers import Numbers
 from sweeps.studies.shrinking.measures import Network, Results
+from sweeps.studies.shrinking.measures.budgets import sources
+from sweeps.studies.shrinking.measures.early import FIRST, accuracy_change, error_change
 from sweeps.studies.shrinking.measures.paths import DROPS
 from sweeps.studies.shrinking.measures.replacing import CORRELATED, PLAIN
 from sweeps.studies.shrinking.measures.surfaces import missed
@@ -42,6 +44,7 @@ def make(results: Results, claims: dict[str, Claim]) -> Numbers:
     _optimum(numbers, results)
     _replacing(numbers, results)
     _cascade(numbers, results)
+    _sizes(numbers, results)
     return numbers
 
 
@@ -61,7 +64,7 @@ def _network(numbers: Numbers, network: Network) -> None:
                 numbers.add_interval(f"{path} {name}", network.number(name, method, ranking, **where), digits=3)
     for name in ("lowest_loss", "lowest_step", "cheap"):
         numbers.add_interval(f"{prefix} {name}", network.number(name, "brute_force"), digits=3)
-    for method in TAYLOR:
+    for method in [one for one in TAYLOR if one in network.methods]:
         numbers.add_interval(f"{prefix} {method} sign_agreement", network.number("sign_agreement", method), digits=3)
 
 
@@ -102,6 +105,25 @@ def _retraining(numbers: Numbers, results: Results) -> None:
         numbers.add_interval(f"{name} brute force removable", interval(found), digits=3)
         found = one.values("wrong_way", "brute_force", every)
         numbers.add_interval(f"{name} brute force wrong way", interval(found), digits=3)
+
+
+def _sizes(numbers: Numbers, results: Results) -> None:
+    for network in results.early:
+        for method in METHODS:
+            for share in FIRST:
+                found = interval(error_change(network, method, share))
+                numbers.add_interval(f"{network.prefix} {method} error change", found, digits=3, share=share)
+            found = interval(accuracy_change(network, method, FIRST[1]))
+            numbers.add_interval(f"{network.prefix} {method} accuracy change", found, digits=3)
+    data = results.budgets
+    if data is None:
+        return
+    numbers.add("budgets epochs", int(data.attrs["epochs"]))
+    for place, name in enumerate(("", " trained on")):
+        for source in ("trained", *sources(data)):
+            for one in data["test_accuracy"].isel(trained_on=place).sel(source=source).transpose("budget", "network"):
+                prefix = f"{source} {int(one['nodes'])} nodes{name} test accuracy"
+                numbers.add_interval(prefix, interval(one.values), digits=3)
 
 
 def _optimum(numbers: Numbers, results: Results) -> None:

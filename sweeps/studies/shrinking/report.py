@@ -8,6 +8,8 @@ from analysis.reports.writing import publish
 from sweeps.studies.shrinking import figures, numbers, tables
 from sweeps.studies.shrinking.claims import all_claims
 from sweeps.studies.shrinking.measures import measure
+from sweeps.studies.shrinking.measures.budgets import sources
+from sweeps.studies.shrinking.measures.early import FIRST
 from sweeps.studies.shrinking.measures.paths import DROPS, TOLERATED
 from sweeps.studies.shrinking.names import LEVEL_NAMES, METHODS, TAYLOR, method_name
 
@@ -35,7 +37,7 @@ def write(folder: str | PathLike[str]) -> Path:
     run = runs.open_run(folder, study="shrinking")
     results = measure(run)
     claims = all_claims(results)
-    made, first = numbers.make(results, claims), results.networks["1"]
+    made, first, data = numbers.make(results, claims), results.networks["1"], results.budgets
     return publish(
         run,
         "sweeps.studies.shrinking:report.md.jinja",
@@ -60,4 +62,8 @@ def write(folder: str | PathLike[str]) -> Path:
         replacing=results.replacing,
         grown=results.grown,
         level_names=LEVEL_NAMES,
+        early=results.early,
+        first=FIRST,
+        budgets=[] if data is None else [{"bytes": int(one), "nodes": int(one["nodes"])} for one in data["budget"]],
+        sources=[] if data is None else sources(data),
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Settings
+from sweeps.settings import Count, Counts, Distinct, FirstSeed, LearningRate, Natural, Settings
 
 Criterion = Literal["magnitude", "activation", "gradient"]
 
@@ -15,6 +15,20 @@ def _fit(layers: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
     if 1 not in layers or max(layers) > nodes:
         raise ValueError(f"must be numbers from 1 to {nodes}, 1 among them")
     return layers
+
+
+def _before(early: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+    epochs = info.data.get("epochs", 0)
+    if any(one >= epochs for one in early):
+        raise ValueError(f"must be numbers below epochs, {epochs}")
+    return early
+
+
+def _wider(wide: int | None, info: ValidationInfo) -> int | None:
+    nodes = info.data.get("nodes", 0)
+    if wide and wide <= nodes:
+        raise ValueError(f"must be 0 or above nodes, {nodes}")
+    return wide
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,7 @@ class Shrinking(Settings):
     nodes: Count = 100
     """Hidden nodes of each network, in all its layers."""
     networks: Count = 8
-    """Networks of each kind, trained from different seeds."""
+    """Networks of each kind, trained from different seeds; half as many with three layers and more."""
     layers: Annotated[Counts, Distinct, AfterValidator(_fit)] = (1, 2, 3, 4, 5)
     """Numbers of hidden layers, a kind of network for each; 1 has to be among them."""
     small_nodes: Annotated[int, Field(ge=0, le=20)] = 14
@@ -41,6 +55,13 @@ class Shrinking(Settings):
     """A regression task beside the images; California housing where scikit-learn has it already."""
     epochs: Count = 80
     """Training epochs."""
+    early: Annotated[tuple[Count, ...], Distinct, AfterValidator(_before)] = (3, 4)
+    """Epochs after which the networks of one layer are pruned too, far from perfect; may be empty."""
+    budgets: Annotated[tuple[Count, ...], Distinct] | None = None
+    """Bytes of memory to which the networks of one layer are pruned, beside networks trained at that size; by default a
+    half, a quarter, an eighth and a sixteenth of their own; empty leaves it out."""
+    wide_nodes: Annotated[Natural | None, AfterValidator(_wider)] = None
+    """Hidden nodes of wider networks pruned to the same budgets, by default twice as many; 0 leaves them out."""
     batch_size: Count = 32
     """Examples in a training batch."""
     learning_rate: LearningRate = 0.01

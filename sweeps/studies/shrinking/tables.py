@@ -18,6 +18,7 @@ from sweeps.studies.shrinking.names import (
     method_name,
     network_name,
 )
+from sweeps.studies.shrinking.size_tables import size_tables
 
 
 class Row(NamedTuple):
@@ -314,4 +315,4 @@ def all_tables(results: Results, claims: Mapping[str, Claim]) -> list[Table]:
         made.append(removal("depths", f"{caption} Re-ranked.", _rows(results.depths, main=True, ranking="reranked")))
     if results.others:
         made.append(removal("criteria", caption, _rows(results.others, main=True)))
-    return [table for table in made if table is not None]
+    return [table for table in made if table is not None] + size_tables(results)

@@ -243,6 +243,19 @@ def cascade(of, sizes=5):
     return xr.Dataset(variables, {"direct": [1, 0], "size": grown}, {"candidates": 8, "steps": 100})
 
 
+def budgets(of, nodes=(1, 3)):
+    """Networks of each size that are a little better the larger they are, and no better pruned than trained."""
+    random = np.random.default_rng(1)
+    over = ("network", "source", "trained_on", "budget")
+    shape = (of.sizes["network"], 3, 2, len(nodes))
+    accuracy = np.reshape(nodes, (1, 1, 1, -1)) / 10 + 0.01 * random.random(shape)
+    names = ("loss", "accuracy", "test_loss", "test_accuracy")
+    size = [4 * ((FEATURES + 1) * one + (one + 1) * CLASSES) for one in nodes]
+    coords = {"source": np.array(["trained", "6", "9"], object), "budget": size, "nodes": ("budget", list(nodes))}
+    coords |= {"network": of["network"].values, "trained_on": [0, 5]}
+    return xr.Dataset({name: (over, accuracy) for name in names}, coords, {"epochs": 5, "learning_rate": 0.01})
+
+
 def kind(sizes, seed=0, criterion="squared_error", count=2):
     return [Network(sizes, seed + 10 * index, criterion) for index in range(count)]
 
@@ -253,6 +266,7 @@ def make_tree(whole=True):
     networks = {"1": kind((6,), count=count)}
     if whole:
         networks |= {"2": kind((4, 3), 1), "3": kind((2, 2, 2), 2), "small": kind((4,), 3)}
+        networks |= {"early_2": kind((6,), 7), "wide": kind((9,), 8)}
         networks |= {"cross_entropy": kind((5,), 0, "cross_entropy"), "regression": kind((4,), 5)}
     random = np.random.default_rng(0)
     inputs = random.normal(size=(EXAMPLES, FEATURES))
@@ -261,8 +275,9 @@ def make_tree(whole=True):
         groups[f"/networks/{key}"] = described(
             own, "diabetes" if key == "regression" else "digits", key != "regression"
         )
-        rankings = RANKINGS[1:] if key in ("3", "small") else RANKINGS
-        found = paths(own, (*METHODS, "random") if key == "1" else METHODS, rankings)
+        rankings = RANKINGS[1:] if key in ("3", "small", "early_2", "wide") else RANKINGS
+        methods = (*METHODS, "random") if key == "1" else METHODS[:1] if key == "wide" else METHODS
+        found = paths(own, methods, rankings)
         if key == "regression":
             found["accuracy"][:], found["test_accuracy"][:] = np.nan, np.nan
         groups[f"/paths/{key}"] = found
@@ -274,6 +289,7 @@ def make_tree(whole=True):
         groups["/retraining"] = retraining(groups["/paths/1"])
         groups["/replacing"] = replacing(groups["/paths/1"])
         groups |= {f"/cascade/{key}": cascade(groups[f"/paths/{key}"]) for key in ("1", "regression")}
+        groups["/budgets"] = budgets(groups["/paths/1"])
     config = {"task": "digits", "nodes": 6, "networks": count, "layers": [1, 2, 3], "small_nodes": 4}
     tree = synthetic_run.tree_of(groups, "shrinking", "sweeps study shrinking --out runs/shrinking", config)
     tree.attrs["seeds"] = json.dumps({"network": 0})

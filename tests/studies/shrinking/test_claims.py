@@ -7,7 +7,7 @@ import xarray as xr
 from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED
 from sweeps.studies.shrinking.claims import all_claims
 from sweeps.studies.shrinking.measures import Network, Results, retraining_summary
-from sweeps.studies.shrinking.rules import choices, curves
+from sweeps.studies.shrinking.rules import choices, curves, sizes
 from tests.studies.shrinking import synthetic
 
 NODES = 40
@@ -226,6 +226,37 @@ def test_nodes_that_cancel_and_uneven_ones(share, cancel, spread):
     summary = xr.Dataset({name: ("network", [share] * 3) for name in ("cancelling", "concentrated")})
     kinds = results({"1": network()}, pair_summaries={"1": summary})
     assert choices.cancelling(kinds).verdict == cancel and choices.uneven(kinds).verdict == spread
+
+
+@pytest.mark.parametrize(
+    ("early", "error", "verdicts"),
+    [
+        (falling_after(5), np.where(STEP < 10, 0.2 - STEP / 100, 0.2), [HOLDS, HOLDS, HOLDS]),
+        (np.where(STEP < 30, 0.5 + STEP / 100, 0.2), PLAIN, [FAILS, FAILS, FAILS]),
+    ],
+)
+def test_networks_stopped_early(early, error, verdicts):
+    whole = network(accuracy=dict.fromkeys(METHODS, falling_after(20)))
+    part = network(dict.fromkeys(METHODS, error), dict.fromkeys(METHODS, early), key="early_3")
+    kinds = results({"1": whole, "early_3": part})
+    found = [rule(kinds).verdict for rule in (sizes.early_worse, sizes.early_error, sizes.early_accuracy)]
+    assert found == verdicts
+
+
+@pytest.mark.parametrize(("more", "larger", "tradeoff"), [(0.05, FAILS, HOLDS), (-0.05, HOLDS, FAILS)])
+def test_networks_within_budgets(more, larger, tradeoff):
+    """Networks pruned to a size are as much better, or worse, than those trained at it; the others not."""
+    accuracy = np.full((3, 2, 2, 2), 0.9) * NOISE[:, :, None, None]
+    accuracy[:, 1, 0] += more
+    over = ("network", "source", "trained_on", "budget")
+    coords = {"source": ["trained", "40"], "budget": [400, 800], "nodes": ("budget", [12, 24])}
+    data = xr.Dataset({"test_accuracy": (over, accuracy)}, coords)
+    slow = {method: falling_after(4) for method in METHODS[1:]} | {"brute_force": falling_after(30)}
+    kinds = results({"1": network(accuracy=slow)}, budgets=data)
+    assert sizes.larger(kinds).verdict == larger and sizes.tradeoff(kinds).verdict == tradeoff
+    assert sizes.larger_trained_on(kinds).verdict == HOLDS and sizes.memory(kinds).verdict == HOLDS
+    worse = network(accuracy={"brute_force": falling_after(4), "first_order": falling_after(35)})
+    assert sizes.memory(results({"1": worse}, budgets=data)).verdict == FAILS
 
 
 @pytest.mark.parametrize(

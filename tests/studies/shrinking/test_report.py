@@ -23,11 +23,12 @@ from tests.studies.shrinking import synthetic
 
 TABLES = (
     *("claims", "networks", "removal", "depths", "criteria", "choices", "layers", "optimum", "pairs", "retraining"),
-    *("replacing", "cascade"),
+    *("early", "larger", "memory", "replacing", "cascade"),
 )
 FIGURES = (
-    *("removal_1", "removal_2", "depths", "optimum", "retraining", "choices", "surfaces_1", "pairs_1"),
-    *("replacing", "cascade", "layers", "graph", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
+    *("removal_1", "removal_2", "depths", "memory", "larger", "early", "optimum", "retraining"),
+    *("choices", "surfaces_1", "pairs_1", "replacing", "cascade"),
+    *("layers", "graph", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
     *("removal_cross_entropy", "removal_regression"),
 )
 

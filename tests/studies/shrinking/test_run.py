@@ -9,6 +9,8 @@ import sweeps
 from analysis import perceptron
 from sweeps import ranking, tasks
 from sweeps.studies.shrinking import run as shrinking
+from sweeps.studies.shrinking.measures.budgets import bytes_along, within_budget
+from sweeps.studies.shrinking.measures.networks import Network
 from sweeps.studies.shrinking.names import METHODS
 from sweeps.studies.shrinking.run.retraining import KEPT
 from sweeps.studies.shrinking.settings import Shrinking
@@ -22,6 +24,8 @@ SMALLEST = Shrinking(
     cross_entropy=False,
     regression="none",
     epochs=2,
+    early=(1,),
+    budgets=(400, 700),
     retrain_every=(3,),
     cascade_nodes=2,
     surface_every=3,
@@ -138,6 +142,38 @@ def test_cascades_have_a_network_a_seed(run):
     assert data.parameters.values.tolist()[0] == [650, 725, 801] and data.parameters.values.tolist()[1][0] == 10
 
 
+def test_networks_stopped_early_are_those_of_the_same_training(run):
+    early, late = run.read("networks/early_1"), run.read("networks/1")
+    assert early.attrs["epochs"] == 1 and run.read("paths/early_1").sizes["ranked_by"] == 3
+    assert (early["loss"] > late["loss"]).all()
+    network = perceptron.from_dataset(early.isel(network=1))
+    task = run.read("task")
+    right = perceptron.outputs(network, task.train_inputs.values).argmax(axis=1) == task.train_targets.values
+    assert float(early["accuracy"][1]) == pytest.approx(right.mean())
+
+
+def test_networks_within_budgets(run):
+    """Pruned networks are those of the paths at that size, and take no more bytes than they may."""
+    data, paths = run.read("budgets"), run.read("paths/1")
+    assert data["nodes"].values.tolist() == [1, 2] and list(data["source"].values) == ["trained", "4", "8"]
+    path = paths.sel({"ranked_by": "brute_force", "ranking": "reranked"})
+    for nodes, budget in ((1, 400), (2, 700)):
+        pruned = data.sel(source="4", budget=budget).isel(trained_on=0)
+        np.testing.assert_allclose(pruned.loss, path.loss.sel(step=4 - nodes), rtol=1e-5)
+        np.testing.assert_allclose(pruned.test_accuracy, path.test_accuracy.sel(step=4 - nodes))
+        stored = run.read(f"pruned/{nodes}")
+        assert 4 * sum(one.size for one in stored.isel(network=0).data_vars.values()) <= budget
+        assert stored.sizes["network"] == 3 * 2
+    assert (data.loss.isel(trained_on=1) < data.loss.isel(trained_on=0)).all()
+    kind = Network("1", run.read("networks/1"), paths)
+    sizes = bytes_along(kind)[0, 0, 0]
+    smaller = sweeps.pruning.remove_nodes(sweeps.MLP((64, 4, 10)), [1, 0, 1, 0])
+    assert sizes[2] == sweeps.pruning.cost(smaller, np.zeros((1, 64), np.float32), repeats=1).bytes
+    found = within_budget(kind, [700, 399]).sel({"ranked_by": "brute_force", "ranking": "reranked"})
+    np.testing.assert_allclose(found.sel(budget=700), path.test_accuracy.sel(step=2))
+    np.testing.assert_allclose(found.sel(budget=399), path.test_accuracy.sel(step=3))
+
+
 def test_pairs(run):
     data = run.read("pairs/1")
     np.testing.assert_allclose(data.interaction, data.interaction.values.swapaxes(1, 2))
@@ -152,6 +188,9 @@ def test_pairs(run):
         (dict(layers=(2, 3)), "layers must be numbers from 1 to 100, 1 among them"),
         (dict(small_nodes=21), "small_nodes must be at most 20, got 21"),
         (dict(retrain_every=(0,)), "retrain_every must be at least 1, got 0"),
+        (dict(epochs=4), r"early must be numbers below epochs, 4"),
+        (dict(wide_nodes=50), "wide_nodes must be 0 or above nodes, 100"),
+        (dict(budgets=(100,)), "budgets must be from 340 to 30039 bytes for 100 nodes, got 100"),
         (dict(epochs=0), "epochs must be at least 1, got 0"),
     ],
 )

@@ -12,6 +12,7 @@ from sweeps.studies.shrinking.figures import (
     pairs,
     removal,
     replacing,
+    sizes,
     surfaces,
 )
 from sweeps.studies.shrinking.measures import Network, Results
@@ -19,7 +20,10 @@ from sweeps.studies.shrinking.measures.layers import left
 from sweeps.studies.shrinking.measures.paths import DROPS
 from sweeps.studies.shrinking.names import METHODS
 
-__all__ = ["cascade", "choices", "draw", "graphs", "layers", "networks", "pairs", "removal", "replacing", "surfaces"]
+__all__ = [
+    *("cascade", "choices", "draw", "graphs", "layers", "networks", "pairs", "removal", "replacing", "sizes"),
+    "surfaces",
+]
 
 
 #: The network of a kind that is drawn where a picture holds only one.
@@ -61,6 +65,11 @@ def draw(results: Results) -> dict[str, Figure]:
     if results.gaps is not None:
         small = results.networks["small"]
         drawn["optimum"] = networks.optimum(results.gaps, _label(small), f"above the best ({style.as_is(small.unit)})")
+    if results.early:
+        drawn["early"] = sizes.early([*results.early, one])
+    if results.budgets is not None:
+        drawn["larger"] = sizes.larger(results.budgets)
+        drawn["memory"] = sizes.memory([one, *results.only("wide"), *results.only("2")], results.budgets)
     if results.retraining is not None:
         drawn["retraining"] = networks.retraining(results.retraining)
     if results.replacing is not None:

@@ -12,7 +12,7 @@ from sweeps.studies.shrinking.measures.optimum import greedy_gaps
 from sweeps.studies.shrinking.measures.pairs import pair_summary
 from sweeps.studies.shrinking.measures.replacing import Replacing
 from sweeps.studies.shrinking.measures.retraining import RetrainingSummary, retraining_summary
-from sweeps.studies.shrinking.names import PAPER
+from sweeps.studies.shrinking.names import EARLY, PAPER
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Results:
         Removals in which others take over; None where there are none.
     grown : dict of str to Grown
         Networks of Cascade Correlation, by key of the pruned ones on the same task.
+    budgets : xarray.Dataset or None
+        Networks pruned to budgets of memory beside networks trained at that size; None where there are none.
     """
 
     task: xr.Dataset
@@ -50,6 +52,7 @@ class Results:
     retrained: RetrainingSummary | None
     replacing: Replacing | None = None
     grown: dict[str, Grown] = field(default_factory=dict)
+    budgets: xr.Dataset | None = None
 
     @property
     def paper(self) -> list[Network]:
@@ -64,6 +67,12 @@ class Results:
     def depths(self) -> list[Network]:
         """The networks of one criterion, by their number of hidden layers."""
         return [network for key, network in self.networks.items() if key.isdigit()]
+
+    @property
+    def early(self) -> list[Network]:
+        """The networks whose training ended early, by its length."""
+        found = [key for key in self.networks if key.startswith(EARLY)]
+        return [self.networks[key] for key in sorted(found, key=lambda key: int(key.removeprefix(EARLY)))]
 
     @property
     def several(self) -> list[Network]:
@@ -104,7 +113,7 @@ def measure(run: Run) -> Results:
     gaps = None
     if "small" in networks:
         gaps = greedy_gaps(run.group("sweeps/hypercube")["loss"], networks["small"].paths)
-    retraining = run.group("retraining") if "retraining" in run.tree.children else None
+    retraining, budgets = (run.group(name) if name in run.tree.children else None for name in ("retraining", "budgets"))
     return Results(
         task=run.group("task"),
         networks=networks,
@@ -116,6 +125,7 @@ def measure(run: Run) -> Results:
         retrained=None if retraining is None else retraining_summary(retraining),
         replacing=Replacing(run.group("replacing")) if "replacing" in run.tree.children else None,
         grown={key: Grown(run.group(f"cascade/{key}"), networks[key]) for key in sorted(_inside(run, "cascade"))},
+        budgets=budgets,
     )
 
 

@@ -14,12 +14,13 @@ from sweeps.masks.designs import Hypercube
 from sweeps.progress import Progress
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
-from sweeps.studies.shrinking.names import METHODS, PAPER, RANKINGS
+from sweeps.studies.shrinking.names import EARLY, METHODS, PAPER, RANKINGS
+from sweeps.studies.shrinking.run.budgets import in_budgets, sizes_of, wide_of
 from sweeps.studies.shrinking.run.cascade import Growth, cascades
 from sweeps.studies.shrinking.run.paths import pairs, removal_paths, surfaces
 from sweeps.studies.shrinking.run.replacing import WAYS, replaced
 from sweeps.studies.shrinking.run.retraining import retrained
-from sweeps.studies.shrinking.run.training import Job, Kind, described, seeds_of, trained
+from sweeps.studies.shrinking.run.training import Job, Kind, after, described, trained
 from sweeps.studies.shrinking.settings import Shrinking
 from sweeps.tasks import Task
 
@@ -30,6 +31,8 @@ AT_ONCE = 2
 # On the tasks of these Cascade Correlation grows networks.
 GROWN = ("1", "regression")
 ERROR = "squared_error"
+# Of networks deeper than the paper's there are so many times fewer: their paths take the longest.
+DEEPER = 2
 
 
 def run(
@@ -76,12 +79,14 @@ def run(
     check_folder(folder, overwrite)
     images = datasets.images(settings.task, settings.data)
     values = None if settings.regression == "none" else getattr(tasks, settings.regression)()
+    budgets = sizes_of(settings, images)  # refuses budgets that cannot be met
     store = datasets.open_run("shrinking", folder, asdict(settings), images, command, overwrite)
 
     jobs = _jobs(settings, images, values)
     say(f"training {settings.networks} networks of each of {len(jobs)} kinds, removing their nodes by each criterion")
-    paths = sum(len(job.methods) * len(job.rankings) for job in jobs) + WAYS * settings.correlations
-    total = settings.networks * paths
+    total = sum(len(job.seeds) * len(job.methods) * len(job.rankings) for job in jobs)
+    further = len(METHODS) * len(settings.early) + bool(budgets and wide_of(settings)) + WAYS * settings.correlations
+    total += settings.networks * further
     # Compiling takes most of the time, and one core.
     with ThreadPoolExecutor(AT_ONCE) as pool, Progress(total, progress, "removal paths") as count:
         for job, found in pool.map(lambda job: (job, _measured(settings, job, count.add)), jobs):
@@ -93,28 +98,35 @@ def run(
 
 
 def _jobs(settings: Shrinking, images: Task, values: Task | None) -> list[Job]:
-    whole = (settings.nodes,)
+    whole, seeds = (settings.nodes,), [settings.seed + index for index in range(settings.networks)]
     jobs = []
     for layers in sorted(settings.layers):
         hidden = tuple(len(part) for part in np.array_split(np.arange(settings.nodes), layers))
         methods = (*METHODS, "random", *settings.comparison) if layers == 1 else METHODS
         # Of what the paper has no network for, the better of the two rankings is enough.
         rankings = RANKINGS if str(layers) in PAPER else RANKINGS[1:]
-        jobs.append(Job(str(layers), hidden, images, ERROR, methods, rankings))
+        own = seeds if str(layers) in PAPER else seeds[: -(-len(seeds) // DEEPER)]
+        jobs.append(Job(str(layers), hidden, images, ERROR, methods, rankings, own))
     if settings.cross_entropy:
-        jobs.append(Job("cross_entropy", whole, images, "cross_entropy", METHODS, RANKINGS))
+        jobs.append(Job("cross_entropy", whole, images, "cross_entropy", METHODS, RANKINGS, seeds))
     if values is not None:
-        jobs.append(Job("regression", whole, values, ERROR, METHODS, RANKINGS))
+        jobs.append(Job("regression", whole, values, ERROR, METHODS, RANKINGS, seeds))
     if settings.small_nodes:
-        jobs.append(Job("small", (settings.small_nodes,), images, ERROR, (*METHODS, "shapley"), RANKINGS[1:]))
+        jobs.append(Job("small", (settings.small_nodes,), images, ERROR, (*METHODS, "shapley"), RANKINGS[1:], seeds))
     return jobs
 
 
 def _measured(settings: Shrinking, job: Job, count: Callable[[int], None]) -> dict[str, xr.Dataset]:
     """Train the networks of a kind, remove their nodes, and return what the store keeps of them, by group."""
-    kind = trained(settings, job)
+    kind = trained(settings, job, keep_parameters=job.key == "1" and bool(settings.early))
     paths = removal_paths(kind, settings.seed, count)
     found = {f"networks/{job.key}": described(kind, settings.epochs), f"paths/{job.key}": paths}
+    if job.key == "1":
+        for epochs in settings.early:
+            early = after(kind, epochs, job._replace(key=f"{EARLY}{epochs}", methods=METHODS, rankings=RANKINGS[1:]))
+            found[f"networks/{early.job.key}"] = described(early, epochs)
+            found[f"paths/{early.job.key}"] = removal_paths(early, settings.seed, count)
+        found |= in_budgets(kind, paths, settings, count)
     if job.key in PAPER:
         found[f"surfaces/{job.key}"] = surfaces(kind, paths, settings.surface_every)
         found[f"pairs/{job.key}"] = pairs(kind)
@@ -123,7 +135,7 @@ def _measured(settings: Shrinking, job: Job, count: Callable[[int], None]) -> di
     if job.key == "1" and settings.correlations:
         found["replacing"] = replaced(kind.networks, job.task, job.loss, settings.seed, count)
     if job.key in GROWN and settings.cascade_nodes:
-        found[f"cascade/{job.key}"] = cascades(job.task, seeds_of(settings), Growth(settings.cascade_nodes))
+        found[f"cascade/{job.key}"] = cascades(job.task, job.seeds, Growth(settings.cascade_nodes))
     if job.key == "small":
         found["sweeps/hypercube"] = _hypercubes(kind)
     return found

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, Int
 
 from sweeps import compiling, losses
 from sweeps.networks import ACTIVATIONS, MLP
-from sweeps.pruning import Masked, evaluate, masks_of_nodes
-from sweeps.studies.shrinking.run.training import Kind, seeds_of
+from sweeps.pruning import Masked, masks_of_nodes
+from sweeps.studies.shrinking.run.training import Kind
 from sweeps.studies.shrinking.settings import Shrinking
 from sweeps.training import train_many
 
@@ -57,7 +57,6 @@ def _paths(kind: Kind, methods: Sequence[str], every: int, settings: Shrinking) 
     """Remove every node of each network by each method, with training after every so many removals."""
     count, nodes = len(kind.networks), kind.job.hidden[0]
     networks = [nnx.clone(one) for one in kind.networks for _ in methods]
-    ranked_by = jnp.tile(jnp.arange(len(methods)), count)
     gates = np.ones((len(networks), nodes), np.float32)
     random = np.stack([np.random.default_rng(settings.seed + index).random(nodes) for index in range(count)])
     chance = np.repeat(random.astype(np.float32), len(methods), axis=0)
@@ -67,25 +66,15 @@ def _paths(kind: Kind, methods: Sequence[str], every: int, settings: Shrinking) 
     for start in range(0, nodes, every):
         if start:
             _train_on(networks, gates, kind, optimizer, settings, settings.seed + start, len(methods))
-        masks = _removed(networks, kind, gates, chance, ranked_by, tuple(methods), every)
-        found.append(_measured(networks, masks[:, :every], kind))
+        masks, values = _removed(networks, kind, gates, chance, tuple(methods), every)
         gates = masks[:, every]
-    # The last stretch may remove more than there is.
-    values = np.concatenate(found, axis=2)[:, :, :nodes]
-    last = _measured(networks, np.zeros((len(networks), every, nodes), np.float32), kind)[:, :, :1]
-    values = np.concatenate([values, last], axis=2).reshape(len(KEPT), count, len(methods), nodes + 1)
+        found.append(values[..., :every] if start + every < nodes else values)
+    # The last stretch may go on after the last node.
+    values = np.concatenate(found, axis=-1)[..., : nodes + 1].reshape(len(KEPT), count, len(methods), nodes + 1)
     return xr.Dataset(
         {name: (("network", "ranked_by", "step"), one) for name, one in zip(KEPT, values, strict=True)},
         dict(network=range(count), ranked_by=np.asarray(methods, object), step=np.arange(nodes + 1)),
     )
-
-
-def _measured(networks: Sequence[MLP], gates: np.ndarray, kind: Kind) -> np.ndarray:
-    """Return what is kept of each network at each of some gate vectors, (kept, networks, vectors)."""
-    masks = [masks_of_nodes(one, mask != 0) for one, mask in zip(networks, gates, strict=True)]
-    batches = kind.job.task.train, kind.job.task.test
-    train, test = (evaluate(networks, masks, batch, kind.job.loss) for batch in batches)
-    return np.stack([train.loss, train.accuracy, test.accuracy])
 
 
 def _train_on(
@@ -98,32 +87,37 @@ def _train_on(
     methods: int,
 ) -> None:
     """Train networks in place; the nodes that are off stay off."""
-    masked = [Masked(one, masks_of_nodes(one, mask != 0)) for one, mask in zip(networks, gates, strict=True)]
+    # The networks are alike: reading the structure of one of them is enough.
+    masks = masks_of_nodes(networks[0], gates != 0)
+    own = [{path: mask[index] for path, mask in masks.items()} for index in range(len(networks))]
+    masked = [Masked(one, mask) for one, mask in zip(networks, own, strict=True)]
     tasks = [kind.job.task] * len(masked)
-    seeds = [seed + one for one in range(len(seeds_of(settings))) for _ in range(methods)]
+    seeds = [seed + one for one in range(len(kind.networks)) for _ in range(methods)]
     train_many(masked, tasks, optimizer, settings.retrain_epochs, settings.batch_size, seeds, kind.job.loss)
 
 
 def _removed(
-    networks: Sequence[MLP],
-    kind: Kind,
-    gates: np.ndarray,
-    chance: np.ndarray,
-    ranked_by: Array,
-    methods: tuple[str, ...],
-    steps: int,
-) -> np.ndarray:
-    """Return the gates before and after each of so many removals, (networks, steps + 1, nodes)."""
+    networks: Sequence[MLP], kind: Kind, gates: np.ndarray, chance: np.ndarray, methods: tuple[str, ...], steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Remove so many nodes, network by network.
+
+    Returns
+    -------
+    gates : numpy.ndarray, (networks, steps + 1, nodes)
+    kept : numpy.ndarray, (3, networks, steps + 1)
+        Loss, accuracy and test accuracy at these gates.
+    """
     weights = [
         jnp.stack([getattr(one.layers[layer], name)[...] for one in networks])
         for layer in (0, 1)
         for name in ("kernel", "bias")
     ]
-    batch = kind.job.task.train
-    data = jnp.asarray(batch.inputs), jnp.asarray(batch.targets)
+    ranked_by = jnp.tile(jnp.arange(len(methods)), len(networks) // len(methods))
+    batches = [(jnp.asarray(one.inputs), jnp.asarray(one.targets)) for one in (kind.job.task.train, kind.job.task.test)]
     starts = jnp.asarray(gates), jnp.asarray(chance), ranked_by
     last = networks[0].output_activation
-    return np.asarray(_walk(weights, *starts, data, methods=methods, steps=steps, last=last))
+    masks, kept = _walk(weights, *starts, batches, methods=methods, steps=steps, last=last)
+    return np.asarray(masks), np.stack(kept)
 
 
 @partial(compiling.jit, static_argnames=("methods", "steps", "last"))
@@ -132,32 +126,37 @@ def _walk(
     gates: Float[Array, "networks nodes"],
     chance: Float[Array, "networks nodes"],
     ranked_by: Int[Array, " networks"],
-    data: tuple[Array, Array],
+    batches: list[tuple[Array, Array]],
     methods: tuple[str, ...],
     steps: int,
     last: str,
-) -> Float[Array, "networks steps nodes"]:
+) -> Any:
     """Remove the node of the lowest score so many times, network by network."""
+    (inputs, targets), (others, other_targets) = batches
 
-    def of_network(own: Any) -> Array:
+    def of_network(own: Any) -> Any:
         (first, first_bias, second, second_bias), start, luck, method = own
-        hidden = nnx.sigmoid(data[0] @ first + first_bias[None])
+        hidden, unseen = (nnx.sigmoid(values @ first + first_bias[None]) for values in (inputs, others))
 
         def loss(outputs: Array) -> Array:
-            return losses.LOSSES["squared_error"].each(ACTIVATIONS[last](outputs), data[1]).mean()
+            return losses.LOSSES["squared_error"].each(ACTIVATIONS[last](outputs), targets).mean()
 
-        def gone(gate: Array) -> Array:
-            return (hidden * gate[None]) @ second + second_bias[None]
+        def gone(values: Array, gate: Array) -> Array:
+            return (values * gate[None]) @ second + second_bias[None]
 
-        by_method = [partial(_scores, name, loss, gone, hidden, second, luck) for name in methods]
+        def right(outputs: Array, targets: Array) -> Array:
+            return (outputs.argmax(axis=1) == targets).mean(dtype=outputs.dtype)
 
-        def step(gate: Array, _: None) -> tuple[Array, Array]:
-            scores = jax.lax.switch(method, by_method, gate)
-            node = jnp.argmin(jnp.where(gate > 0, scores, jnp.inf))
-            return gate.at[node].set(0), gate
+        outputs = partial(gone, hidden)
+        by_method = [partial(_scores, name, loss, outputs, hidden, second, luck) for name in methods]
 
-        end, path = jax.lax.scan(step, start, None, length=steps)
-        return jnp.concatenate([path, end[None]])
+        def step(gate: Array, _: None) -> tuple[Array, Any]:
+            here = outputs(gate)
+            kept = loss(here), right(here, targets), right(gone(unseen, gate), other_targets)
+            node = jnp.argmin(jnp.where(gate > 0, jax.lax.switch(method, by_method, gate), jnp.inf))
+            return gate.at[node].set(0), (gate, kept)
+
+        return jax.lax.scan(step, start, None, length=steps + 1)[1]
 
     return jax.lax.map(of_network, (weights, gates, chance, ranked_by))
 

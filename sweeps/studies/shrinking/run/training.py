@@ -1,10 +1,14 @@
 """Training: all networks of a kind at once, and what the store keeps of them."""
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
+from flax import nnx
 
 from sweeps.networks import MLP
 from sweeps.objective import Objective
@@ -29,6 +33,8 @@ class Job(NamedTuple):
         By which they are trained, and their nodes are ranked.
     methods, rankings : tuple of str
         By which nodes are removed.
+    seeds : list of int
+        One a network.
     """
 
     key: str
@@ -37,6 +43,7 @@ class Job(NamedTuple):
     loss: str
     methods: tuple[str, ...]
     rankings: tuple[str, ...]
+    seeds: list[int]
 
 
 class Kind(NamedTuple):
@@ -58,17 +65,12 @@ class Kind(NamedTuple):
     history: History
 
 
-def seeds_of(settings: Shrinking) -> list[int]:
-    """Return the seed of each network of a kind."""
-    return [settings.seed + index for index in range(settings.networks)]
-
-
-def untrained(settings: Shrinking, hidden: tuple[int, ...], task: Task, loss: str) -> list[MLP]:
-    """Return the networks of a kind before training."""
+def untrained(job: Job, hidden: tuple[int, ...]) -> list[MLP]:
+    """Return networks of one layer or more for the task of a kind, before training."""
     # As published for classes; cross-entropy adds its softmax, and values have no bounds.
-    last = "sigmoid" if task.classes and loss == "squared_error" else "identity"
-    sizes = (task.train.inputs.shape[1], *hidden, task.classes or 1)
-    return [MLP(sizes, "sigmoid", seed, output_activation=last) for seed in seeds_of(settings)]
+    last = "sigmoid" if job.task.classes and job.loss == "squared_error" else "identity"
+    sizes = (job.task.train.inputs.shape[1], *hidden, job.task.classes or 1)
+    return [MLP(sizes, "sigmoid", seed, output_activation=last) for seed in job.seeds]
 
 
 def kind_of(job: Job, networks: list[MLP], history: History) -> Kind:
@@ -79,13 +81,24 @@ def kind_of(job: Job, networks: list[MLP], history: History) -> Kind:
     return Kind(job, networks, objectives, tests, history)
 
 
-def trained(settings: Shrinking, job: Job) -> Kind:
-    """Train the networks of a kind together."""
-    networks = untrained(settings, job.hidden, job.task, job.loss)
-    tasks, seeds = [job.task] * len(networks), seeds_of(settings)
+def trained(settings: Shrinking, job: Job, keep_parameters: bool = False) -> Kind:
+    """Train the networks of a kind together; the history keeps the parameters of each epoch if asked."""
+    networks = untrained(job, job.hidden)
+    tasks = [job.task] * len(networks)
     optimizer = optax.adam(settings.learning_rate)
-    history = train_many(networks, tasks, optimizer, settings.epochs, settings.batch_size, seeds, job.loss)
+    history = train_many(
+        networks, tasks, optimizer, settings.epochs, settings.batch_size, job.seeds, job.loss, keep_parameters
+    )
     return kind_of(job, networks, history)
+
+
+def after(kind: Kind, epochs: int, job: Job) -> Kind:
+    """Return the networks of a kind as they were after some epochs of their training."""
+    networks = [nnx.clone(network) for network in kind.networks]
+    for index, network in enumerate(networks):
+        at = partial(jax.tree.map, lambda leaf, index=index: jnp.asarray(leaf[index, epochs]))
+        nnx.update(network, at(kind.history.parameters))
+    return kind_of(job, networks, kind.history)
 
 
 def described(kind: Kind, epochs: int) -> xr.Dataset:
