@@ -92,8 +92,8 @@ def memory(results: Results) -> Table | None:
         rows[words] = [interval(column) for column in one.transpose("budget", "network").values]
     columns = [Column("way", "network", list(rows))]
     for place, budget in enumerate(budgets):
-        found = [row[place] for row in rows.values()]
-        columns += pair(f"bytes_{int(budget)}", f"{int(budget):,} bytes (%)", found, 1, 100)
+        own = [row[place] for row in rows.values()]
+        columns += pair(f"bytes_{int(budget)}", f"{int(budget):,} bytes (%)", own, 1, 100)
     return Table(
         "memory",
         "Test accuracy of the largest network of each path, re-ranked, that fits into so many bytes, four a parameter; "

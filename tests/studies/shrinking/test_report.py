@@ -26,10 +26,9 @@ TABLES = (
     *("early", "larger", "memory", "replacing", "cascade"),
 )
 FIGURES = (
-    *("removal_1", "removal_2", "depths", "memory", "larger", "early", "optimum", "retraining"),
-    *("choices", "surfaces_1", "pairs_1", "replacing", "cascade"),
-    *("layers", "graph", "predictions_1", "changes", "surfaces_2", "predictions_2", "pairs_2"),
-    *("removal_cross_entropy", "removal_regression"),
+    *("removal_1", "removal_2", "depths", "memory", "larger", "early", "retraining", "surfaces_1"),
+    *("optimum", "choices", "pairs_1", "replacing", "cascade", "layers", "graph", "predictions_1", "changes"),
+    *("surfaces_2", "predictions_2", "pairs_2", "removal_cross_entropy", "removal_regression"),
 )
 
 
@@ -77,7 +76,7 @@ def test_the_page_has_every_claim_with_its_verdict_and_no_gaps(written, results)
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]", text)
     assert not re.search(r"\b1 (removals|nodes|epochs)\b|never removals", text)
     assert "arXiv 2412.00143" in text and "2 trained networks of each kind" in text
-    assert page.index('id="figure-pairs_1"') < page.index('<details class="section"') < page.index("claim-proxy")
+    assert page.index('id="figure-surfaces_1"') < page.index('<details class="section"') < page.index("claim-proxy")
 
 
 def test_macros_are_distinct_and_hold_letters_only(written):
@@ -131,7 +130,7 @@ def test_the_least_store_gives_a_page(tmp_path, monkeypatch):
     page = page_of(report.write(synthetic_run.write_run(tmp_path, synthetic.make_tree(whole=False))).parent)
     assert set(re.findall(r'id="table-(\w+)"', page)) == {"claims", "networks", "removal", "choices", "pairs"}
     assert re.findall(r'id="figure-(\w+)"', page) == [
-        *("removal_1", "choices", "surfaces_1", "pairs_1", "graph", "predictions_1", "changes")
+        *("removal_1", "surfaces_1", "choices", "pairs_1", "graph", "predictions_1", "changes")
     ]
     assert "not measured" in page and "This run has no retraining." in page
     assert "one trained network of each kind" in page and "no claim is decided" in page

@@ -75,7 +75,7 @@ def pair_summary(pairs: xr.Dataset) -> xr.Dataset:
 def _of_network(pairs: xr.Dataset) -> dict[str, float]:
     correlation, interaction, change = (pairs[name].values for name in ("correlation", "interaction", "change"))
     above = np.triu_indices(len(change), 1)
-    costly: npt.NDArray[np.bool_] = change > 0
+    costly = change > 0
     cost = np.sort(np.maximum(change, 0))[::-1]
     found = np.asarray(cancels(pairs).any(axis=1))
     # A node of constant activation has no correlations, and its pairs are left out.
