@@ -67,11 +67,11 @@ def depths(networks: Sequence[Network], label: str) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
         losses = []
         for number, network in enumerate(networks):
-            label = f"{network.name}: {'-'.join(map(str, network.hidden))}"
+            sizes = f"{network.name}: {'-'.join(map(str, network.hidden))}"
             losses.append(network.curves("loss", "brute_force").mean("network").values)
             for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
                 values = network.curves(name, "brute_force").drop_vars(["ranked_by", "ranking"], errors="ignore")
-                curves.banded(ax, values, label, alpha=0.2, **looks.numbered(number))
+                curves.banded(ax, values, sizes, alpha=0.2, **looks.numbered(number))
         for ax in axes:
             looks.removed_axis(ax, max(network.nodes for network in networks))
         curves.loss_axis(axes[0], np.concatenate(losses), label)

@@ -130,7 +130,7 @@ def tradeoff(results: Results) -> Claim:
         source = sources(results.budgets)[0]
         gap = -pruned_less_trained(results.budgets, source, False)
         parts = {
-            f"{int(one['budget'])} bytes, {int(one['nodes'])} nodes": interval(one.values)
+            f"{int(one['budget'])} bytes ({int(one['nodes'])} of {source} nodes)": interval(one.values)
             for one in gap.transpose("budget", "network")
         }
     return claim_of(statement, parts, lambda one: within(one, -np.inf, ADVANTAGE), unit="points")
