@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import partial
 from os import PathLike
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import xarray as xr
 from flax import nnx
 from jaxtyping import Array, Bool, Float
@@ -21,15 +20,13 @@ from sweeps.progress import Progress
 from sweeps.store import datasets
 from sweeps.store.folder import Run, check_folder
 from sweeps.studies.spiral.names import CHOSEN, COMPENSATED, FILM_KINDS
+from sweeps.studies.spiral.run.fitting import Fit, fitted
 from sweeps.studies.spiral.settings import Spiral
 from sweeps.tasks import Batch, Task
-from sweeps.training import History, train_many
 
 COMPENSATION = {"without": False, "with": True}
 # The grid on which decisions are compared: the data reach radius 1, and a little noise.
 LIMIT, POINTS = 1.1, 101
-# Networks that are trained together: both cores are busy, and the parameters by epoch fit in memory.
-TOGETHER = 64
 
 
 def run(
@@ -197,27 +194,12 @@ def _without_nodes(networks: Sequence[MLP], cases: Sequence[Case], task: Task) -
     return [pruning.zero_nodes(networks[case.network], case.keep, inputs, case.compensated) for case in cases]
 
 
-class Fit(NamedTuple):
-    """Trained networks.
-
-    Attributes
-    ----------
-    networks : new ones
-    loss : by network and epoch
-    films : parameters after each epoch of those that are to be shown
-    """
-
-    networks: list[MLP]
-    loss: Float[np.ndarray, "networks epochs"]
-    films: list[xr.Dataset]
-
-
 def _trained(
     starts: Sequence[MLP], seeds: Sequence[int], task: Task, settings: Spiral, count: Progress
 ) -> tuple[Fit, Fit]:
     """Train from the same start twice, with the examples in another order: what differs, differs by chance alone."""
     number = len(starts)
-    both = _fitted(
+    both = fitted(
         [*starts, *starts],
         [*seeds, *(seed + 2**31 for seed in seeds)],
         task,
@@ -246,59 +228,8 @@ def _with_nodes_removed(
         ("prune_first", starts, settings.epochs),
     ):
         cut = _without_nodes(networks, cases, task)
-        found[arm] = _fitted(cut, order, task, settings, epochs, count, keep, _shown(cases))
+        found[arm] = fitted(cut, order, task, settings, epochs, count, keep, _shown(cases))
     return found
-
-
-def _fitted(
-    networks: Sequence[MLP],
-    seeds: Sequence[int],
-    task: Task,
-    settings: Spiral,
-    epochs: int,
-    count: Progress,
-    keep: Sequence[Bool[np.ndarray, " nodes"]] | None = None,
-    shown: Sequence[int] = (),
-) -> Fit:
-    """Train copies of networks, some of whose nodes may be gone for good."""
-    everything = np.ones(sum(settings.hidden), bool)
-    # They depend on what stays alone.
-    whole = pruning.masks_of_nodes(networks[0], [everything] * len(networks) if keep is None else keep)
-    masks = [{path: mask[index] for path, mask in whole.items()} for index in range(len(networks))]
-    fit, by_epoch, films = [], [], {}
-    for start in range(0, len(networks), TOGETHER):
-        some = slice(start, start + TOGETHER)
-        masked = [pruning.Masked(nnx.clone(one), mask) for one, mask in zip(networks[some], masks[some], strict=True)]
-        history = train_many(
-            masked,
-            [task] * len(masked),
-            _adam(settings.learning_rate),
-            epochs,
-            settings.batch_size,
-            seeds[some],
-            keep_parameters=True,
-        )
-        fit += [one.zeroed() for one in masked]
-        by_epoch.append(history.loss)
-        count.add(len(masked))
-        for index in set(shown) & set(range(len(networks))[some]):
-            films[index] = _film(history, index - start, masks[index])
-    return Fit(fit, np.concatenate(by_epoch), [films[index] for index in shown])
-
-
-@cache
-def _adam(learning_rate: float) -> optax.GradientTransformation:
-    """Return the same object at each call with one learning rate: training compiles anew for another object."""
-    return optax.adam(learning_rate)
-
-
-def _film(history: History, index: int, masks: dict[str, Bool[np.ndarray, "..."]]) -> xr.Dataset:
-    """Parameters of one network after each epoch, those of removed nodes zero."""
-    one = jax.tree.map(lambda leaf: leaf[index], history)
-    film = datasets.of_history(one._replace(parameters=one.parameters["network"]))
-    for path, mask in masks.items():
-        film[path.replace("/", ".")] = film[path.replace("/", ".")] * mask
-    return film
 
 
 def _measured(
