@@ -250,7 +250,8 @@ def _noise(results: Results) -> Claim:
         return Claim(STATEMENTS["noise"], NOT_MEASURED)
     close = (distance <= ks_distance_by_chance(draws)).where(known)
     share = interval(close.mean("probability").values)
-    return Claim(STATEMENTS["noise"], by_share(float(close.mean()), MOST, HALF), share, "%")
+    verdict = by_share(float(close.mean()), MOST, HALF) if share.known else UNDECIDED
+    return Claim(STATEMENTS["noise"], verdict, share, "%")
 
 
 def _approximation(results: Results) -> Claim:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,12 +140,16 @@ def test_what_all_masks_of_the_spread_say_follows_from_the_stored_weights(tree):
     assert list(cubes.part.values) == ["numbers", "products", "imbalance"] and cubes.sizes["on"] == NODES + 1
 
 
-def test_masks_of_other_networks_are_left_out_where_there_are_too_many(tree, tmp_path):
-    few = replace(SETTINGS, nodes=3, networks_cube_nodes=2, draws=4, paths=3, networks=1, epochs=1)
-    stored = circle.run(few, tmp_path / "few")
-    with xr.open_datatree(stored.path, engine="zarr", consolidated=False) as opened:
-        assert set(opened["networks"].children) == {"weights", "gradients"}
-        assert "hypercube" in opened["sweeps"].children
+@pytest.mark.parametrize(("limit", "whole"), [(NODES, True), (NODES - 1, False)])
+def test_masks_of_other_networks_are_evaluated_up_to_a_number_of_nodes(tree, monkeypatch, limit, whole):
+    designs, data = [], tree["sweeps/bernoulli"].to_dataset()
+    monkeypatch.setattr(circle, "sweep", lambda objective, design, *_, **options: designs.append(design) or data)
+    monkeypatch.setattr(circle.cubes, "of_network", lambda *_: data)
+    settings, batch = replace(SETTINGS, networks_cube_nodes=limit), SimpleNamespace(inputs=np.zeros((1, 2)))
+    objective, task = SimpleNamespace(accuracy=lambda gates: 1.0), SimpleNamespace(test=batch)
+    found = circle._one_of_many(settings, "draws", objective, data, task)
+    assert ("networks/cubes" in found, len(designs)) == (whole, 1 + whole)
+    assert "networks/cubes" not in circle._one_of_many(settings, "draws", objective, None, task)
 
 
 def test_a_run_repeats_itself(tree, tmp_path):
