@@ -24,6 +24,12 @@ WORTH, MINOR = 0.005, 0.01
 
 Parts = dict[str, tuple[str, Mapping[str, Any]]]
 
+_FOR_A_TIME = (
+    "it holds where the interval of the paired difference in test accuracy, at equal sparsity after equal epochs, mean "
+    f"over the sparsities, lies above {100 * WORTH:g} points, and does not hold where it lies below, for each way of "
+    "letting them come back"
+)
+
 STATEMENTS = {
     "hidden": Statement(
         "Weak nodes hold crucial connections",
@@ -56,8 +62,8 @@ STATEMENTS = {
         "on small training sets, pruned with and without fine-tuning, it holds where at one sparsity or more the "
         "training accuracy comes closer to the test accuracy (interval of the change of the gap below zero) and the "
         f"test accuracy falls by no more than {100 * MINOR:g} point (its interval above that); it does not hold where "
-        "at every sparsity one of the two intervals excludes this; the intervals of all sparsities hold together "
-        "(Bonferroni)",
+        f"at every sparsity the gap closes by less than {100 * MINOR:g} point or the test accuracy falls by more; the "
+        "intervals of all sparsities hold together (Bonferroni)",
         "“less likely to memorize noise”",
     ),
     "overfit_test": Statement(
@@ -81,14 +87,12 @@ STATEMENTS = {
     ),
     "for_a_time": Statement(
         "Switching nodes off for a time is better than for good",
-        "it holds where the interval of the paired difference in test accuracy, at equal sparsity after equal epochs, "
-        f"mean over the sparsities, lies above {100 * WORTH:g} points, and does not hold where it lies below, for each "
-        "way of letting them come back",
+        _FOR_A_TIME,
         "“often preferable”",
     ),
     "weights_for_a_time": Statement(
         "Zeroing weights for a time is better than for good",
-        "as for nodes",
+        _FOR_A_TIME,
         source="ours",
     ),
 }

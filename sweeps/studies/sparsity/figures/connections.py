@@ -53,9 +53,7 @@ def overview(found: Connections, last: xr.Dataset) -> Figure:
 
 def _shares(shares: xr.Dataset, ax: Axes) -> None:
     ax.plot([0, 100], [0, 1], color=style.GREY, linewidth=0.7, linestyle=looks.DASHES[2])
-    ax.annotate(
-        "chance", (62, 0.62), xytext=(-3, 3), textcoords="offset points", ha="right", fontsize=7, color=style.GREY
-    )
+    ax.annotate("chance", (40, 0.4), xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7)
     for name, (label, look) in _LINES.items():
         banded(ax, shares[name].transpose("network", "gone"), label, **look)
     ax.axvline(100 * WEAK, color=style.LIGHT_GREY, linewidth=0.7, zorder=0)
@@ -76,7 +74,7 @@ def _pairs(harm: xr.Dataset, ax: Axes) -> None:
         ax.errorbar(place, one.mean, yerr=one.half if one.known else None, fmt="D", color=style.BLACK, markersize=4,
                     elinewidth=1.2, capsize=2.5, zorder=3)  # fmt: skip
     ax.set_xlim(-0.5, 1.5)
-    ax.set_xticks([0, 1], ["without crucial\nconnections", "with"])
-    ax.set_xlabel("weak nodes off")
+    ax.set_xticks([0, 1], ["without crucial", "with crucial"])
+    ax.set_xlabel("connections of the weak nodes off")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
     ax.set_ylabel("accuracy (%)" if np.isfinite(both).any() else "accuracy (no pairs)")
