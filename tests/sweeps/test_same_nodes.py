@@ -29,11 +29,12 @@ def randomised(module):
     def other(leaf):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             return leaf
-        return jnp.asarray(
-            random.uniform(0.5, 1.5, leaf.shape) if (leaf == 1).all() else random.normal(size=leaf.shape)
-        )
+        # By NumPy: JAX would compile a program for each shape.
+        is_one = (np.asarray(leaf) == 1).all()
+        values = random.uniform(0.5, 1.5, leaf.shape) if is_one else random.normal(size=leaf.shape)
+        return jnp.asarray(values.astype(leaf.dtype))
 
-    nnx.update(module, jax.tree.map(lambda leaf: other(leaf).astype(leaf.dtype), nnx.state(module)))
+    nnx.update(module, jax.tree.map(other, nnx.state(module)))
     return module
 
 
