@@ -144,7 +144,8 @@ def test_what_all_masks_of_the_spread_say_follows_from_the_stored_weights(tree):
 def test_masks_of_other_networks_are_evaluated_up_to_a_number_of_nodes(tree, monkeypatch, limit, whole):
     designs, data = [], tree["sweeps/bernoulli"].to_dataset()
     monkeypatch.setattr(circle, "sweep", lambda objective, design, *_, **options: designs.append(design) or data)
-    monkeypatch.setattr(circle.cubes, "of_network", lambda *_: data)
+    for part in (circle.cubes, circle.gradients):
+        monkeypatch.setattr(part, "of_network", lambda *_: data)
     settings, batch = replace(SETTINGS, networks_cube_nodes=limit), SimpleNamespace(inputs=np.zeros((1, 2)))
     objective, task = SimpleNamespace(accuracy=lambda gates: 1.0), SimpleNamespace(test=batch)
     found = circle._one_of_many(settings, "draws", objective, data, task)
