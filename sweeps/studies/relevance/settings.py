@@ -55,7 +55,7 @@ class Relevance(Settings):
     """Most training images of these, a fifth of them for validation."""
     supervised_epochs: Count = 20
     """Their training epochs."""
-    strengths: Strengths = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    strengths: Strengths = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
     """Weights of the penalties."""
     seed: FirstSeed = 0
     """Seed of the first network of each kind, its order of training and all drawings; others have the next ones."""
