@@ -90,8 +90,9 @@ def _choices(numbers: Numbers, results: Results) -> None:
             numbers.add_interval(f"{results.networks[key].prefix} pairs {name}", interval(pair[name].values), digits=3)
     for network in results.several:
         for method in METHODS:
-            place = network.layers["place"].isel(layer=-1).sel({"ranked_by": method, "ranking": "reranked"})
-            numbers.add_interval(f"{network.prefix} {method} outer place", interval(place.values), digits=3)
+            outer = network.layers.isel(layer=-1).sel({"ranked_by": method, "ranking": "reranked"})
+            for name in ("place", "early"):
+                numbers.add_interval(f"{network.prefix} {method} outer {name}", interval(outer[name].values), digits=3)
 
 
 def _retraining(numbers: Numbers, results: Results) -> None:

@@ -55,7 +55,7 @@ class Shrinking(Settings):
     """A regression task beside the images; California housing where scikit-learn has it already."""
     epochs: Count = 80
     """Training epochs."""
-    early: Annotated[tuple[Count, ...], Distinct, AfterValidator(_before)] = (3, 4)
+    early: Annotated[tuple[Count, ...], Distinct, AfterValidator(_before)] = (2, 3)
     """Epochs after which the networks of one layer are pruned too, far from perfect; may be empty."""
     budgets: Annotated[tuple[Count, ...], Distinct] | None = None
     """Bytes of memory to which the networks of one layer are pruned, beside networks trained at that size; by default a

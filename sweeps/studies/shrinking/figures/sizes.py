@@ -82,6 +82,8 @@ def larger(budgets: xr.Dataset) -> Figure:
             curves.accuracy_axis(ax, "test accuracy (%)" if not place else "")
             _sizes_axis(ax, budgets["nodes"].values, "nodes left")
             ax.set_title(title)
+        # What differs is small beside the way to zero.
+        axes[0].set_ylim(bottom=max(0.0, float(budgets["test_accuracy"].mean("network").min()) - 0.15))
         looks.legend(figure, axes[0])
         style.letter(axes)
     return figure
