@@ -319,7 +319,7 @@ def test_a_study_refuses_by_the_settings_name(study):
             value is default
             or free_text
             or (value in (-1, -0.5) and name == "turns")
-            or (value == [] and name in ("comparison", "retrain_every", "rates"))
+            or (value == [] and name in ("comparison", "retrain_every", "rates", "early", "budgets"))
             or (value is True and isinstance(default, bool))
         ), (name, value)
 

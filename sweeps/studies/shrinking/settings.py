@@ -17,9 +17,9 @@ def _fit(layers: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
     return layers
 
 
-def _before(early: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+def _before(early: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
     epochs = info.data.get("epochs", 0)
-    if any(one >= epochs for one in early):
+    if any(one >= epochs for one in early or ()):
         raise ValueError(f"must be numbers below epochs, {epochs}")
     return early
 
@@ -55,8 +55,9 @@ class Shrinking(Settings):
     """A regression task beside the images; California housing where scikit-learn has it already."""
     epochs: Count = 80
     """Training epochs."""
-    early: Annotated[tuple[Count, ...], Distinct, AfterValidator(_before)] = (2, 3)
-    """Epochs after which the networks of one layer are pruned too, far from perfect; may be empty."""
+    early: Annotated[Annotated[tuple[Count, ...], Distinct] | None, AfterValidator(_before)] = None
+    """Epochs after which the networks of one layer are pruned too, far from perfect; by default 2 and 3, where training
+    goes on after them; empty leaves it out."""
     budgets: Annotated[tuple[Count, ...], Distinct] | None = None
     """Bytes of memory to which the networks of one layer are pruned, beside networks trained at that size; by default a
     half, a quarter, an eighth and a sixteenth of their own; empty leaves it out."""

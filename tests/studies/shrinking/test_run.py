@@ -188,7 +188,7 @@ def test_pairs(run):
         (dict(layers=(2, 3)), "layers must be numbers from 1 to 100, 1 among them"),
         (dict(small_nodes=21), "small_nodes must be at most 20, got 21"),
         (dict(retrain_every=(0,)), "retrain_every must be at least 1, got 0"),
-        (dict(epochs=4), r"early must be numbers below epochs, 4"),
+        (dict(epochs=4, early=(4,)), "early must be numbers below epochs, 4"),
         (dict(wide_nodes=50), "wide_nodes must be 0 or above nodes, 100"),
         (dict(budgets=(100,)), "budgets must be from 340 to 30039 bytes for 100 nodes, got 100"),
         (dict(epochs=0), "epochs must be at least 1, got 0"),

@@ -31,6 +31,8 @@ AT_ONCE = 2
 # On the tasks of these Cascade Correlation grows networks.
 GROWN = ("1", "regression")
 ERROR = "squared_error"
+# Epochs after which networks of digits have accuracies of about 75 and 90 %.
+EARLY_EPOCHS = (2, 3)
 # Of networks deeper than the paper's there are so many times fewer: their paths take the longest.
 DEEPER = 2
 
@@ -85,7 +87,7 @@ def run(
     jobs = _jobs(settings, images, values)
     say(f"training {settings.networks} networks of each of {len(jobs)} kinds, removing their nodes by each criterion")
     total = sum(len(job.seeds) * len(job.methods) * len(job.rankings) for job in jobs)
-    further = len(METHODS) * len(settings.early) + bool(budgets and wide_of(settings)) + WAYS * settings.correlations
+    further = len(METHODS) * len(_early(settings)) + bool(budgets and wide_of(settings)) + WAYS * settings.correlations
     total += settings.networks * further
     # Compiling takes most of the time, and one core.
     with ThreadPoolExecutor(AT_ONCE) as pool, Progress(total, progress, "removal paths") as count:
@@ -118,11 +120,11 @@ def _jobs(settings: Shrinking, images: Task, values: Task | None) -> list[Job]:
 
 def _measured(settings: Shrinking, job: Job, count: Callable[[int], None]) -> dict[str, xr.Dataset]:
     """Train the networks of a kind, remove their nodes, and return what the store keeps of them, by group."""
-    kind = trained(settings, job, keep_parameters=job.key == "1" and bool(settings.early))
+    kind = trained(settings, job, keep_parameters=job.key == "1" and bool(_early(settings)))
     paths = removal_paths(kind, settings.seed, count)
     found = {f"networks/{job.key}": described(kind, settings.epochs), f"paths/{job.key}": paths}
     if job.key == "1":
-        for epochs in settings.early:
+        for epochs in _early(settings):
             early = after(kind, epochs, job._replace(key=f"{EARLY}{epochs}", methods=METHODS, rankings=RANKINGS[1:]))
             found[f"networks/{early.job.key}"] = described(early, epochs)
             found[f"paths/{early.job.key}"] = removal_paths(early, settings.seed, count)
@@ -139,6 +141,11 @@ def _measured(settings: Shrinking, job: Job, count: Callable[[int], None]) -> di
     if job.key == "small":
         found["sweeps/hypercube"] = _hypercubes(kind)
     return found
+
+
+def _early(settings: Shrinking) -> list[int]:
+    """Return after how many epochs networks are pruned before the end of their training."""
+    return sorted([one for one in EARLY_EPOCHS if one < settings.epochs] if settings.early is None else settings.early)
 
 
 def _hypercubes(kind: Kind) -> xr.Dataset:
