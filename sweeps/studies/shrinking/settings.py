@@ -73,7 +73,7 @@ class Shrinking(Settings):
     """Epochs of each such training."""
     correlations: bool = True
     """Whether nodes of the networks of one layer also go with others taking over, by correlation and other choices."""
-    cascade_nodes: Annotated[int, Field(ge=0)] = 40
+    cascade_nodes: Natural = 40
     """Nodes that networks grow to by Cascade Correlation, on the images and in the regression; 0 leaves them out."""
     surface_every: Count = 10
     """Removals between two error surfaces."""
