@@ -1,7 +1,7 @@
 """Record what the studies found: the numbers of their runs, pictures, and the texts that quote them.
 
 ``python docs/studies/record.py runs`` takes the reports in ``runs/circle``, ``runs/shrinking`` and so on, which were
-made with default settings, and writes ``docs/studies/*.tex``, pictures of the README, ``docs/studies.md`` and the
+made with default settings, and writes ``docs/studies/*.tex`` and ``*.png``, ``docs/studies.md`` and the
 README's section on the studies anew. ``make studies`` runs them all before.
 """
 
@@ -18,7 +18,7 @@ from analysis.reports import wording
 
 HERE = Path(__file__).parent
 TOP = HERE.parents[1]
-#: Studies, with the figure that the README shows of each.
+#: Studies, with the figure of each that is shown.
 PICTURES = {
     "circle": "log_loss_density",
     "shrinking": "removal_1",
@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
     """Copy numbers and pictures of the runs in a folder, and write the texts."""
     for study, picture in PICTURES.items():
         shutil.copyfile(folder / study / "numbers.tex", HERE / f"{study}.tex")
-        shutil.copyfile(folder / study / "figures" / f"{picture}.png", TOP / ".readme" / f"{study}.png")
+        shutil.copyfile(folder / study / "figures" / f"{picture}.png", HERE / f"{study}.png")
     for template, path in TEXTS.items():
         path.write_text(expected(template)[1], "utf-8")
 
