@@ -43,9 +43,12 @@ def render(template: str) -> str:
 
 
 def _wrapped(paragraph: str) -> str:
-    if paragraph.startswith(("#", "|", "!", "```", "<", "    ")):
+    if paragraph.startswith(("#", "|", "!")):
         return paragraph
-    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
+    lines = paragraph.splitlines() if paragraph.startswith("- ") else [paragraph]
+    wrap = textwrap.TextWrapper(120, break_long_words=False, break_on_hyphens=False)
+    wrap.subsequent_indent = "  " if paragraph.startswith("- ") else ""
+    return "\n".join(map(wrap.fill, lines))
 
 
 def expected(template: str) -> tuple[str, str]:
