@@ -25,7 +25,7 @@ FACTS = (
     "p = 0.5",
     "after 5, 10 and 20 epochs",
     "784-1000-1000-500-200-10",
-    "70 to 75 % and just under 50 %",
+    "read 70 to 75 % and just under 50 % off",
     "1 - (1 - k)^2",
     "2-50-50-2",
 )
