@@ -115,7 +115,7 @@ def test_figures_of_studies_take_any_name_of_a_method(name):
     ax = of.ledger.conservation(conservation, {})
     assert style.entry(name) in [text.get_text() for text in ax.get_legend().get_texts()]
     drawn(ax.figure)
-    paths = synthetic_shrinking.paths(synthetic_shrinking.Network((4,)), ("brute_force",))
+    paths = synthetic_shrinking.paths([synthetic_shrinking.Network((4,))], ("brute_force",))
     drawn(shrinking_figures.removal.overview(paths.assign_coords(ranked_by=[name]), "loss"))
     cells = synthetic_sparsity.layers()
     drawn(
