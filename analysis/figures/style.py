@@ -72,6 +72,8 @@ RC: dict[str, Any] = {
     "savefig.facecolor": "white",
     "savefig.dpi": DPI,
     "svg.hashsalt": "gatesweep",
+    # Letters are as wide in pictures as in PDF files, so that one layout serves for both.
+    "text.hinting": "none",
     **EMBEDDED,
 }
 

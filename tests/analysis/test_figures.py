@@ -5,6 +5,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from scipy import stats
 
 from analysis.figures import densities, quantiles, removal, style, training
@@ -102,6 +103,14 @@ def test_a_removal_without_a_finite_loss_is_marked(tree):
     ax = removal.leave_one_out(one_out)
     assert len(ax.patches) == 7
     assert [text.get_text() for text in ax.texts] == ["×"]
+
+
+def test_long_names_are_whole_in_the_picture(tmp_path):
+    figure, (ax,) = style.new_figure(style.SINGLE, 1.0)
+    ax.set_yticks([0, 1], ["nodes, norm of incoming weights (global)", "weights, magnitude"])
+    _, png = style.save(figure, tmp_path, "long")
+    edges = np.asarray(Image.open(png).convert("L"))
+    assert edges[:, [0, -1]].min() == 255 and edges[[0, -1]].min() == 255
 
 
 def test_saved_figures_are_reproducible_with_text_as_text(tree, tmp_path):
