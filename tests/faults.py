@@ -61,7 +61,10 @@ def _of_axes(ax, shades):
         for one, other in zip(colors, colors[1:], strict=False)
         if _lightness(other) - _lightness(one) < LIGHTNESS
     ]
-    return [f"lines or points differ in colour alone: {one}, {other}" for one, other in near]
+    names = {line.get_label() for line in [*ax.lines, *ax.collections]}
+    taken = sorted(names & {ax.get_xlabel(), ax.get_ylabel()} - {""})
+    found = [f"an axis and a curve share the name {name}" for name in taken]
+    return found + [f"lines or points differ in colour alone: {one}, {other}" for one, other in near]
 
 
 def _lightness(color):

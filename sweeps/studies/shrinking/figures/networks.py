@@ -37,8 +37,8 @@ def optimum(data: xr.Dataset, label: str, gap_label: str) -> Figure:
         chosen = [one for one in in_order(data["ranked_by"].values.tolist()) if one in METHODS]
         for method in chosen:
             one = data.sel({"ranked_by": method, "ranking": "reranked"}, drop=True)
-            label = style.entry(method_name(method))
-            curves.banded(axes[0], one["loss"], label, alpha=0.15, **looks.line(method), **marker)
+            named = style.entry(method_name(method))
+            curves.banded(axes[0], one["loss"], named, alpha=0.15, **looks.line(method), **marker)
             curves.banded(axes[1], one["gap"], alpha=0.15, **looks.line(method), **marker)
         for ax in axes:
             looks.removed_axis(ax, int(step[-1]))
