@@ -136,7 +136,7 @@ class Numbers:
         comment = f"mean over {found.networks} {over}"
         self.add(name, found.mean, None, digits=digits, comment=comment, interval=found, **parameters)
         half = "half of the 95 % t-interval"
-        self.add(f"{name} half width", found.half, None, digits=2, comment=half, interval=None, **parameters)
+        self.add(f"{name} half width", found.half, None, digits=3, comment=half, interval=None, **parameters)
 
     def __call__(self, name: str, **parameters: float | str) -> Number:
         """Return a number by the words and parameters that it was added with; raise KeyError where there is none."""

@@ -40,7 +40,7 @@ def test_what_was_written_is_read_again(written, tmp_path):
 def test_an_interval_is_read_again(written, tmp_path):
     read = numbers.read(written.write(tmp_path / "numbers.tex"), "study")
     found = read("accuracy", layer=1).interval
-    assert (found.mean, found.half, found.networks) == (0.85, 0.12, 3)
+    assert (found.mean, found.half, found.networks) == (0.85, 0.124, 3)
     assert read.loss.interval is None
 
 
