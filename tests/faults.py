@@ -62,8 +62,7 @@ def _of_axes(ax, shades):
         if _lightness(other) - _lightness(one) < LIGHTNESS
     ]
     names = {line.get_label() for line in [*ax.lines, *ax.collections]}
-    taken = sorted(names & {ax.get_xlabel(), ax.get_ylabel()} - {""})
-    found = [f"an axis and a curve share the name {name}" for name in taken]
+    found = ["the upright axis and a curve share a name"] if ax.get_ylabel() in names - {""} else []
     return found + [f"lines or points differ in colour alone: {one}, {other}" for one, other in near]
 
 

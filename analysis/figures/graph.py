@@ -30,7 +30,7 @@ STEPS = 8
 #: Shapes of roles, and their sizes.
 SHAPES = {"o": 1.0, "s": 0.86, "D": 0.74, "h": 1.05, "p": 1.05, "8": 1.0}
 COLORS = (style.SKY, style.ORANGE, style.GREEN, style.PINK, style.BLUE, style.VERMILLION)
-PLAIN, OFF = "#E4E4E4", "#B5B5B5"
+PLAIN, OFF = "#D0D0D0", "#B5B5B5"
 _SIGNS: dict[bool, Any] = {True: (style.BLUE, "-"), False: (style.VERMILLION, (0, (3, 1.2)))}
 _SMALL: Any = {"ha": "center", "fontsize": 6.5}
 

@@ -247,7 +247,7 @@ def _single(values: Float[np.ndarray, "*any"]) -> Array:
     return jnp.asarray(values, jnp.float32)
 
 
-def _state(*layers: tuple[Float[np.ndarray, "inputs outputs"], Float[np.ndarray, " outputs"]]) -> dict[str, Any]:
+def _state(*layers: tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, " _"]]) -> dict[str, Any]:
     return {"layers": [dict(kernel=_single(kernel), bias=_single(bias)) for kernel, bias in layers]}
 
 
@@ -275,7 +275,7 @@ class Drawn(NamedTuple):
 
 def drawn(
     line: Float[np.ndarray, " points"],
-    plane: Float[np.ndarray, " points"],
+    plane: Float[np.ndarray, " values"],
     degrees: Float[np.ndarray, " angles"],
     eps: float = 0.2,
 ) -> Drawn:

@@ -135,7 +135,8 @@ def test_partial_gains_are_evaluated_by_the_affine_plan(gradients):
     plan = interpreted(5, 20)
     gates = jnp.asarray(helpers.partial_gains(5))
     found, wanted = (evaluated(one, gates, gradients) for one in (plan, plan.affine))
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+    # Two programs of one formula: their compiler may round sums in another order.
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=0, atol=4 * SINGLE), found, wanted)
 
 
 def test_a_batch_is_cut_for_the_affine_plan(monkeypatch):
