@@ -1,3 +1,4 @@
+from . import balance as balance
 from . import best as best
 from . import claims as claims
 from . import density as density
@@ -12,6 +13,7 @@ from . import hypercube as hypercube
 from . import intervals as intervals
 from . import layers as layers
 from . import lognormal as lognormal
+from . import numbers as numbers
 from . import paths as paths
 from . import perceptron as perceptron
 from . import plane as plane
