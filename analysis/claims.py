@@ -209,9 +209,11 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
 def _with_unit(found: Interval, unit: str) -> str:
     found = found.times(100) if unit in ("%", "points") else found
     if not found.known:
+        if not found.networks:
+            return "not known"
         # A number of one network, or an exact one, stands alone.
         digits = None if float(found.mean).is_integer() else 3
-        alone = format_number(found.mean, digits=digits, style="html") if found.networks else "not known"
+        alone = format_number(found.mean, digits=digits, style="html")
         return f"{alone}\u00a0{unit}".rstrip()
     decimals = -int(np.floor(np.log10(found.half))) if found.half > 0 else 1 if unit else 3
     return found.text(max(1, min(decimals, 4)), unit)

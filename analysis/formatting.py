@@ -191,7 +191,8 @@ def format_number(
 
 def _with_error(value: float, error: float) -> str:
     # The library writes an exponent as (1.23(45))e-05 or 1.23(45)e-05; one form is enough here.
-    return re.sub(r"^\((.*)\)(e.*)$", r"\1\2", f"{ufloat(value, error):.2uS}")
+    text = re.sub(r"^\((.*)\)(e.*)$", r"\1\2", f"{ufloat(value, error):.2uS}")
+    return re.sub(r"^-(?=[0.]+\()", "", text)  # what is rounded to zero has no sign
 
 
 def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:

@@ -26,7 +26,7 @@ from analysis.claims import (
     tally,
     within,
 )
-from analysis.intervals import Interval, interval
+from analysis.intervals import NO_INTERVAL, Interval, interval
 from analysis.numbers import Numbers
 
 SAID = Statement("It falls", "it holds where it falls", "0.59")
@@ -69,6 +69,7 @@ def test_a_claim_of_parts_keeps_their_numbers():
     assert measured(claim) == "1 of 2 parts hold"
     assert judged(SAID, {"a": (HOLDS, {})}, FAILS).verdict == FAILS
     assert not judged(SAID, {}).known
+    assert measured(Claim(SAID, UNDECIDED, NO_INTERVAL, "nats")) == "not known"
 
 
 def test_the_table_says_what_was_published_and_measured():
