@@ -47,9 +47,7 @@ def by_numbers(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
         image = ax.imshow(mean.values, origin="lower", aspect="auto", cmap="cividis")
-        bar = style.figure_of(ax).colorbar(image, ax=ax, fraction=0.06, pad=0.03)
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label(f"mean {quantity}")
+        style.colour_bar(image, ax, f"mean {quantity}", fraction=0.06, pad=0.03)
         last = mean.sizes["slicing"] - 1, mean.sizes["bias"] - 1
         ax.plot([0, last[0]], [0, last[1]], color="white", linewidth=1.2, linestyle=(0, (4, 2)))
         for axis in (ax.xaxis, ax.yaxis):

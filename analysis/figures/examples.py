@@ -52,10 +52,8 @@ def heat_map(effects: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.set_facecolor(style.LIGHT_GREY)
         limits: dict[str, Any] = dict(vmin=-(limit or 1.0), vmax=limit or 1.0)
         image = ax.imshow(table, cmap=style.HELPS, aspect="auto", interpolation="nearest", **limits)
-        bar = style.figure_of(ax).colorbar(image, ax=ax, location="top", aspect=40, pad=0.03, extend="both")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar = style.colour_bar(image, ax, _of_change(effects), location="top", aspect=40, pad=0.03, extend="both")
         bar.ax.tick_params(labelsize=7)
-        bar.set_label(_of_change(effects))
         every = -(-len(names) // NAMED)
         shown = [style.as_is(name) for name in names[::every]]
         ax.set_yticks(range(0, len(names), every), shown, fontsize=7 if len(names) > 12 else 8)

@@ -340,7 +340,7 @@ def network(
         ax = style.axes_or_new(ax, style.SINGLE + 0.4, _inches(looks))
         _draw(ax, panel, looks)
         ax.legend(handles=_key([panel], looks), loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3, fontsize=7)
-        _bar(style.figure_of(ax), [ax], looks, label)
+        _bar([ax], looks, label)
     return ax
 
 
@@ -349,10 +349,9 @@ def _inches(looks: _Looks) -> float:
     return max(map(height, looks.columns)) * SLOT + 1.3
 
 
-def _bar(figure: Figure, axes: Sequence[Axes], looks: _Looks, label: str) -> None:
+def _bar(axes: Sequence[Axes], looks: _Looks, label: str) -> None:
     if looks.scale is not None:
-        bar = figure.colorbar(looks.scale, ax=list(axes), fraction=0.03, pad=0.01, aspect=30, shrink=0.8, label=label)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        style.colour_bar(looks.scale, axes, label, fraction=0.03, pad=0.01, aspect=30, shrink=0.8)
 
 
 def overview(
@@ -393,6 +392,6 @@ def overview(
             _draw(ax, one, looks)
             ax.set_title(title)
         style.letter(axes)
-        _bar(figure, axes, looks, label)
+        _bar(axes, looks, label)
         figure.legend(handles=_key(read, looks), loc="outside lower center", ncols=6)
     return figure

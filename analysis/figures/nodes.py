@@ -276,12 +276,10 @@ def grid(
         )
         if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= CELL * columns and rows <= 30:
             _write(ax, table, limit)
-        bar = style.figure_of(ax).colorbar(
-            image, ax=ax, location="top", aspect=40, pad=0.03, extend="both" if clipped else "neither"
-        )
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        label = _scaled(of_change(quantity, sweep), power)
+        extend = "both" if clipped else "neither"
+        bar = style.colour_bar(image, ax, label, location="top", aspect=40, pad=0.03, extend=extend)
         bar.ax.tick_params(labelsize=7)
-        bar.set_label(_scaled(of_change(quantity, sweep), power))
         every = -(-rows // 40)
         ax.set_yticks(range(0, rows, every), [style.as_is(name) for name in names[::every]])
         ax.xaxis.set_major_locator(MaxNLocator(min(columns, 32), integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))

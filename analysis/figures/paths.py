@@ -46,10 +46,8 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
         # An image of one square a pair of steps; the colours are even about 0, so that white means none.
         image = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
         low = min(0.0, float(values.min()))
-        bar = style.figure_of(ax).colorbar(image, ax=ax, fraction=0.05, pad=0.03)
+        bar = style.colour_bar(image, ax, f"covariance of the {quantity}", fraction=0.05, pad=0.03)
         bar.ax.set_ylim(low, float(values.max()) or limit)
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label(f"covariance of the {quantity}")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.spines[:].set_visible(False)

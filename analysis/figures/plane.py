@@ -56,9 +56,7 @@ def _truth(ax: Axes, task: xr.Dataset | None, data: bool, color: str = "white") 
 
 
 def _bar(ax: Axes, image: Any, label: str, **options: Any) -> None:
-    bar = style.figure_of(ax).colorbar(image, ax=ax, fraction=0.05, pad=0.03, **options)
-    bar.outline.set_visible(False)
-    bar.set_label(label)
+    style.colour_bar(image, ax, label, fraction=0.05, pad=0.03, **options)
 
 
 def _decision(ax: Axes, maps: xr.Dataset) -> Any:
@@ -186,9 +184,7 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
             ax.set_title(title)
         for ax in axes[len(maps) :]:
             ax.set_axis_off()
-        bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("probability of class 1")
+        style.colour_bar(image, axes, "probability of class 1", fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
     return figure
 
 
@@ -238,9 +234,8 @@ def nodes(
             image = _image(ax, gradient[index], cmap=style.HELPS, vmin=-limit, vmax=limit)
             _truth(ax, task, data=False, color=style.GREY)
             ax.set_title(f"node {style.as_is(names[index], 16)}")
-        bar = figure.colorbar(image, ax=list(axes), fraction=0.02, pad=0.01, extend="both")
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("d loss / d gate (nats): helps below 0, hurts above")
+        label = "d loss / d gate (nats): helps below 0, hurts above"
+        style.colour_bar(image, axes, label, fraction=0.02, pad=0.01, extend="both")
     return figure
 
 

@@ -11,6 +11,7 @@ from cycler import cycler
 from matplotlib import rc_context, rcParams
 from matplotlib import style as mpl_style
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
@@ -190,6 +191,31 @@ def figure_of(ax: Axes) -> Figure:
     if figure is None:
         raise InputError("ax must be axes of a figure, got axes that were removed from theirs")
     return figure
+
+
+def colour_bar(image: Any, axes: Axes | Sequence[Axes], label: str, **options: Any) -> Colorbar:
+    """Put a colour bar without an outline beside axes of one figure.
+
+    Parameters
+    ----------
+    image : matplotlib.cm.ScalarMappable
+        Whose colours it explains.
+    axes : matplotlib.axes.Axes or sequence of them
+        From which it takes its room.
+    label : str
+        What the colours say, with the unit.
+    **options
+        Passed on to `matplotlib.figure.Figure.colorbar`.
+
+    Returns
+    -------
+    matplotlib.colorbar.Colorbar
+    """
+    beside = [axes] if isinstance(axes, Axes) else list(axes)
+    bar = figure_of(beside[0]).colorbar(image, ax=beside, label=label, **options)
+    outline: Any = bar.outline
+    outline.set_visible(False)
+    return bar
 
 
 def marked(number: int, points: int) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """How good single choices are: whether they are the best, what they cost, and what was predicted."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -132,9 +134,8 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
         shown = [ax for ax in axes if ax.get_visible()]
         style.letter(shown)
         shades = ScalarMappable(Normalize(0, paths.sizes["removal"] - 1), "cividis")
-        bar = figure.colorbar(shades, ax=list(axes), location="right", aspect=40, pad=0.015, fraction=0.03)
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("nodes removed before")
+        options: dict[str, Any] = dict(location="right", aspect=40, pad=0.015, fraction=0.03)
+        style.colour_bar(shades, axes, "nodes removed before", **options)
         figure.supxlabel(f"true change of the loss ({style.as_is(unit)})", fontsize=9)
         figure.supylabel(f"predicted change ({style.as_is(unit)})", fontsize=9)
     return figure

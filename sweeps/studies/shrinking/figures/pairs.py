@@ -51,13 +51,10 @@ def _matrix(ax: Axes, values: np.ndarray, limit: float, label: str, ends: list[i
     for end in ends:
         ax.axhline(end - 0.5, color=style.BLACK, linewidth=0.5)
         ax.axvline(end - 0.5, color=style.BLACK, linewidth=0.5)
-    bar = style.figure_of(ax).colorbar(
-        image, ax=ax, location="top", aspect=25, pad=0.03, extend="both" if clipped else "neither"
-    )
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    extend = "both" if clipped else "neither"
+    bar = style.colour_bar(image, ax, label, location="top", aspect=25, pad=0.03, extend=extend)
     bar.ax.tick_params(labelsize=7)
     bar.ax.locator_params(nbins=5)
-    bar.set_label(label)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set(xlabel="node", ylabel="node")

@@ -108,13 +108,10 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
                     ax.set_xlabel("")
         ends = np.append(removed, 2 * removed[-1] - removed[-2] if removed.size > 1 else removed[-1] + 1)
         shades = [_shade(float(one), removed) for one in removed]
-        bar = figure.colorbar(
-            _mappable(shades, ends), ax=list(axes), location="right", aspect=50, pad=0.015, fraction=0.03
-        )
+        options: dict[str, Any] = dict(location="right", aspect=50, pad=0.015, fraction=0.03)
+        bar = style.colour_bar(_mappable(shades, ends), axes, "nodes removed before", **options)
         bar.set_ticks((ends[1:] + ends[:-1]) / 2, labels=[f"{int(one)}" for one in removed])
         bar.ax.tick_params(length=0, labelsize=7)
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("nodes removed before")
         entries = [
             Line2D([], [], color=style.GREY, linewidth=1.2, label="measured"),
             Line2D([], [], color=style.GREY, linewidth=0.8, linestyle=(0, (3, 1.5)), label="predicted by the method"),

@@ -168,9 +168,7 @@ def gallery(rows: Sequence[Sequence[Panel]], task: xr.Dataset | None = None) -> 
         style.letter(axes)
         for ax in axes:
             ax.title.set_fontsize(8)
-        bar = figure.colorbar(images[0], ax=list(axes), fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("probability of class 1")
+        style.colour_bar(images[0], axes, "probability of class 1", fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
         figure.supxlabel("first input", fontsize=9)
         figure.supylabel("second input", fontsize=9)
     return figure

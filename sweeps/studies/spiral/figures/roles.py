@@ -33,9 +33,8 @@ def roles(results: Results) -> Figure:
                 ax.set_title(f"rate {rate:g}, layer {number}")
             _distributions(some[-1], found)
             some[-1].set_title(f"rate {rate:g}, all seeds")
-        bar = figure.colorbar(image, ax=axes[:: layers + 1], location="left", fraction=0.06, pad=0.02, ticks=[-1, 0, 1])
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("correlation of activations")
+        options: dict[str, Any] = dict(location="left", fraction=0.06, pad=0.02, ticks=[-1, 0, 1])
+        style.colour_bar(image, axes[:: layers + 1], "correlation of activations", **options)
         style.letter(axes)
     return figure
 
