@@ -1,13 +1,13 @@
 from . import balance as balance
 from . import best as best
 from . import claims as claims
+from . import curves as curves
 from . import density as density
 from . import examples as examples
 from . import explorer as explorer
 from . import export as export
 from . import families as families
 from . import figures as figures
-from . import formatting as formatting
 from . import gradients as gradients
 from . import hypercube as hypercube
 from . import intervals as intervals
@@ -21,7 +21,6 @@ from . import qq as qq
 from . import removal as removal
 from . import reports as reports
 from . import runs as runs
-from . import samples as samples
 from . import tables as tables
-from .errors import InputError as InputError
+from ._errors import InputError as InputError
 from .reports import report as report

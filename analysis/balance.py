@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import checks, perceptron
-from analysis.errors import InputError
-from analysis.hypercube import table
+from analysis import _checks, perceptron
+from analysis._errors import InputError
+from analysis.hypercube import _table
 from analysis.perceptron import Perceptron
 
 Floats = npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ def roles(network: Perceptron, inputs: Any) -> xr.Dataset:
             "network must have one hidden layer of relu nodes and two classes, "
             f"got {layers} of {network.activation} nodes and {classes} classes"
         )
-    points = checks.real_numbers("inputs", inputs)
+    points = _checks.real_numbers("inputs", inputs)
     if points.ndim != 2 or points.shape[1] != len(network.kernels[0]) or not len(points):
         raise InputError(f"inputs must have shape (examples, {len(network.kernels[0])}), got {points.shape}")
     active = (points @ network.kernels[0] + network.biases[0] > 0).mean(axis=0)
@@ -86,7 +86,7 @@ def sums(weights: Any) -> Floats:
     [0.0, 1.0, 10.0, 11.0]
     """
     found = np.zeros(1)
-    for weight in checks.real_numbers("weights", weights):
+    for weight in _checks.real_numbers("weights", weights):
         found = np.concatenate([found, found + weight])
     return found
 
@@ -152,10 +152,10 @@ def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
     >>> [round(float(found["r_squared"].sel(part=part)), 3) for part in PARTS], round(float(found["correlation"]), 3)
     ([0.0, 1.0, 1.0], 1.0)
     """
-    target = table.checked(values)
+    target = _table.checked(values)
     if target.size != 2 ** of.sizes["node"]:
         raise InputError(f"values must be 2**{of.sizes['node']} numbers, one for each mask, got {target.size}")
-    constant = np.var(target) <= table.rounding(target) ** 2
+    constant = np.var(target) <= _table.rounding(target) ** 2
     target -= target.mean()
     variance = np.nan if constant else float(np.mean(target**2))
     numbers, unbalanced = _numbers(of), imbalance(of)
@@ -199,7 +199,7 @@ def along_imbalance(values: Any, of: xr.Dataset, bins: int = 20) -> xr.Dataset:
     TypeError, ValueError
         As `explain` does, and if `bins` is below 1.
     """
-    target, count = table.checked(values), checks.whole("bins", bins, 1)
+    target, count = _table.checked(values), _checks.whole("bins", bins, 1)
     unbalanced = imbalance(of)
     target -= target.mean()
     fits, slope = _fits(target, [*_numbers(of), unbalanced])
@@ -240,7 +240,7 @@ def mean_by_numbers(values: Any, of: xr.Dataset) -> xr.DataArray:
     TypeError, ValueError
         As `analysis.hypercube.walsh` does.
     """
-    target = table.checked(values)
+    target = _table.checked(values)
     slicing, bias = (number.astype(np.int64) for number in _numbers(of))
     shape = bias[-1] + 1, slicing[-1] + 1
     cells = bias * shape[1] + slicing

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import checks, samples
-from analysis.errors import InputError
+from analysis import _checks, _samples
+from analysis._errors import InputError
 
 #: Draws that are sorted at a time, from the lowest loss on, until there are enough distinct masks.
 BLOCK = 4096
@@ -41,11 +41,11 @@ def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.
     ValueError
         If `count` is not positive, a variable or a dimension is missing, or the gates are not known.
     """
-    count = checks.whole("count", count, 1)
-    held = samples.is_summary(sweep)
-    checks.dataset_with("sweep", sweep, ("best_loss", "best_gates") if held else ("loss",), ("node",))
+    count = _checks.whole("count", count, 1)
+    held = _samples.is_summary(sweep)
+    _checks.dataset_with("sweep", sweep, ("best_loss", "best_gates") if held else ("loss",), ("node",))
     find = _of_summary if held else _of_draws
-    found = [find(part, count) for part in samples.parts(sweep, dim, "sweep")]
+    found = [find(part, count) for part in _samples.parts(sweep, dim, "sweep")]
     nodes = sweep.sizes["node"]
     loss = np.full((len(found), count), np.nan)
     gates = np.zeros((len(found), count, nodes), found[0][1].dtype)
@@ -70,7 +70,7 @@ def _of_summary(part: xr.Dataset, count: int) -> Found:
 
 def _of_draws(part: xr.Dataset, count: int) -> Found:
     over = part["loss"].dims
-    loss = checks.real_numbers("sweep.loss", part["loss"]).ravel()
+    loss = _checks.real_numbers("sweep.loss", part["loss"]).ravel()
     if "gates" in part:
         masks = np.asarray(part["gates"].transpose(*over, "node")).reshape(loss.size, -1)
     elif over == ("mask",) and loss.size == 2 ** part.sizes["node"]:

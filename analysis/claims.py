@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.formatting import enumerate_words, format_number
+from analysis._formatting import enumerate_words, format_number
 from analysis.intervals import Interval
 from analysis.numbers import Numbers
 from analysis.tables import Column, Table

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis import checks
+from analysis import _checks
 
 Floats = npt.NDArray[np.float64]
 #: Differences of shares below this are rounding: shares are multiples of one example.
@@ -38,7 +38,7 @@ def removable(accuracy: Any, drop: float) -> Floats:
     >>> float(removable([1.0, 0.99, 0.995, 0.9, 1.0], 0.01))
     2.0
     """
-    values, drop = checks.real_numbers("accuracy", accuracy), checks.number("drop", drop, 0)
+    values, drop = _checks.real_numbers("accuracy", accuracy), _checks.number("drop", drop, 0)
     fallen = ~(values >= values[..., :1] - drop - ROUNDING)  # NaN counts as fallen, and is sorted out below
     first = np.where(fallen.any(axis=-1), fallen.argmax(axis=-1), values.shape[-1])
     at = np.minimum(first, values.shape[-1] - 1)[..., None]
@@ -71,7 +71,7 @@ def first_above(loss: Any, factor: float) -> Floats:
     >>> float(first_above([0.1, 0.15, 0.3, 0.1], 2))
     2.0
     """
-    values, factor = checks.real_numbers("loss", loss), checks.positive("factor", factor)
+    values, factor = _checks.real_numbers("loss", loss), _checks.positive("factor", factor)
     above = values > factor * values[..., :1]
     first = np.where(above.any(axis=-1), above.argmax(axis=-1).astype(float), np.inf)
     return np.where(np.isnan(values[..., 0]), np.nan, first)
@@ -105,10 +105,10 @@ def mean_height(curve: Any, along: Any = None) -> Floats:
     >>> float(mean_height([1.0, 1.0, 0.0], [0, 50, 100]))
     0.75
     """
-    values = checks.real_numbers("curve", curve)
+    values = _checks.real_numbers("curve", curve)
     if along is None:
         return np.asarray((values[..., 1:] + values[..., :-1]).mean(axis=-1) / 2)
-    place = checks.real_numbers("along", along)
+    place = _checks.real_numbers("along", along)
     area, length = np.trapezoid(values, place, axis=-1), place[..., -1] - place[..., 0]
     return np.divide(area, length, out=np.full(np.shape(area), np.nan), where=length > 0)
 
@@ -137,7 +137,7 @@ def wrong_way(curve: Any, rising: bool) -> Floats:
     >>> float(wrong_way([1.0, 0.5, 0.75, 0.0], rising=False))
     0.16666666666666666
     """
-    steps = np.diff(checks.real_numbers("curve", curve), axis=-1)
+    steps = np.diff(_checks.real_numbers("curve", curve), axis=-1)
     total = np.abs(steps).sum(axis=-1)
     wrong = np.maximum(-steps if rising else steps, 0).sum(axis=-1)
     return np.divide(wrong, total, out=np.full_like(total, np.nan), where=total > 0)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis import checks
-from analysis.errors import InputError, InputTypeError
-from analysis.samples import Sample
+from analysis import _checks
+from analysis._errors import InputError, InputTypeError
+from analysis._samples import Sample
 
 #: Standard deviation of the kernel, in the unit of the values, unless another is asked for.
 WIDTH = 0.03
@@ -38,7 +38,7 @@ class Density(NamedTuple):
 
 
 def _clean_values(values: Any) -> npt.NDArray[np.float64]:
-    cleaned = checks.real_numbers("values", values).ravel()
+    cleaned = _checks.real_numbers("values", values).ravel()
     if cleaned.size == 0:
         raise InputError("values must be one or more numbers, got none")
     bad = int(np.count_nonzero(~np.isfinite(cleaned)))
@@ -53,7 +53,7 @@ def _clean_values(values: Any) -> npt.NDArray[np.float64]:
 def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
     if weights is None:
         return np.full(count, 1 / count)
-    cleaned = checks.real_numbers("weights", weights).ravel()
+    cleaned = _checks.real_numbers("weights", weights).ravel()
     if cleaned.size != count:
         raise InputError(f"weights must be one for each of the {count} values, got {cleaned.size}")
     if not (np.all(np.isfinite(cleaned)) and np.all(cleaned >= 0) and cleaned.sum() > 0):
@@ -80,7 +80,7 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
 
     Parameters
     ----------
-    values : array_like, xarray.DataArray or analysis.samples.Sample
+    values : array_like, xarray.DataArray or analysis._samples.Sample
         Finite real numbers of any shape; all dimensions are pooled. Non-finite ones are refused rather than
         dropped, because the caller has to say how many there were. Or a sample of draws or of a summary.
     width : float
@@ -130,7 +130,7 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
     >>> bool(abs(density.sum() * (grid[1] - grid[0]) - 1) < 1e-9)
     True
     """
-    width = checks.positive("width", width)
+    width = _checks.positive("width", width)
     inside = 1.0
     if isinstance(values, Sample):
         if weights is not None:
@@ -158,7 +158,7 @@ def kernel_width(samples: Iterable[Sample]) -> float:
 
     Parameters
     ----------
-    samples : iterable of analysis.samples.Sample
+    samples : iterable of analysis._samples.Sample
 
     Returns
     -------
@@ -170,7 +170,7 @@ def kernel_width(samples: Iterable[Sample]) -> float:
     samples = list(samples) if isinstance(samples, Iterable) else [samples]
     for one in samples:
         if not isinstance(one, Sample):
-            raise InputTypeError(f"samples must be those of analysis.samples, got {type(one).__name__}")
+            raise InputTypeError(f"samples must be those of analysis._samples, got {type(one).__name__}")
     spreads = [sample.shape.sd for sample in samples if sample.shape.sd > 0]
     smallest = min(spreads, default=10 * WIDTH)
     width = WIDTH if smallest / 50 <= WIDTH <= smallest / 3 else float(f"{smallest / 10:.1g}")

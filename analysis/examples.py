@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import checks, samples
-from analysis.errors import InputError
+from analysis import _checks, _samples
+from analysis._errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,12 +49,12 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     with the variances s1**2 and s0**2 (divisors n1 and n0) of the losses in the two groups. Changes at flips have
     their variance over paths, divided by the number of paths: masks of a path depend on each other.
     """
-    checks.dataset_with("sweep", sweep, ("loss", "example_loss", "full_example_loss"), ("node", "example"))
+    _checks.dataset_with("sweep", sweep, ("loss", "example_loss", "full_example_loss"), ("node", "example"))
     if "probability" in sweep.dims:
-        parts = samples.parts(sweep, "probability", "sweep")
+        parts = _samples.parts(sweep, "probability", "sweep")
         return xr.concat([node_effects(one) for one in parts], "probability", data_vars="all", coords="minimal")
     if "draw" in sweep.dims:
-        checks.dataset_with("sweep", sweep, ("gates",), ("chain",))
+        _checks.dataset_with("sweep", sweep, ("gates",), ("chain",))
         found = _of_flips(sweep) if "step" in sweep.dims else _of_masks(sweep)
     else:
         found = _of_masks(sweep) if "mask" in sweep.dims else _left_out(sweep)
@@ -83,7 +83,7 @@ def _parts(sweep: xr.Dataset) -> Parts:
     """Yield gates (draws, steps, nodes) of 0 and 1, and losses (draws, steps, examples + 1), the mean loss last."""
     along, nodes = "mask" if "mask" in sweep.dims else "draw", sweep.sizes["node"]
     most = max(1, BLOCK // (sweep["example_loss"].size // sweep.sizes[along] + 1))
-    for chain in samples.parts(sweep, "chain" if along == "draw" else None, "sweep"):
+    for chain in _samples.parts(sweep, "chain" if along == "draw" else None, "sweep"):
         for start in range(0, sweep.sizes[along], most):
             part = chain.isel({along: slice(start, start + most)})
             number = part.sizes[along]

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis import checks, derived, runs
-from analysis.errors import InputError
+from analysis import _checks, _derived, runs
+from analysis._errors import InputError
 
 #: Most rows of a CSV file that are written at a time, and most numbers in them.
 ROWS, CELLS = 2**16, 2**23
@@ -129,7 +129,7 @@ def _rows(data: xr.Dataset, dims: tuple[Any, ...], inner: Any, labels: list[str]
     }
     if "node" in dims and "layer" in part.coords:
         columns["layer"] = part["layer"].values
-    metrics = [name for name, one in part.data_vars.items() if one.dims == ("row",) and name not in derived.NAMES]
+    metrics = [name for name, one in part.data_vars.items() if one.dims == ("row",) and name not in _derived.NAMES]
     for name in ("loss", "log_loss", *metrics):
         columns[str(name)] = part[name].values
     for variable, values in part.data_vars.items():
@@ -174,7 +174,7 @@ def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataA
     >>> to_arviz(data).posterior["loss"].values.tolist()
     [[1.0, 2.0]]
     """
-    checks.dataset_with("data", data, (), ("chain", "draw"))
+    _checks.dataset_with("data", data, (), ("chain", "draw"))
     import arviz  # here, because it imports pyplot, which analysis is to leave alone
 
     groups: dict[str, Any] = {"posterior": data.drop_dims("example", errors="ignore")}

@@ -9,8 +9,8 @@ from scipy import special, stats
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from analysis import checks, samples
-from analysis.errors import InputError, InputTypeError
+from analysis import _checks, _samples
+from analysis._errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Law(NamedTuple):
 
     def draw(self, count: int, random: np.random.Generator) -> Floats:
         """Draw `count` losses from the law."""
-        count = checks.whole("count", count)
+        count = _checks.whole("count", count)
         if self.family != "log-normal mixture":
             return np.asarray(_LAWS[self.family](**self.parameters).rvs(count, random_state=random))
         weights, means, sds = (np.asarray(self.parameters[name]) for name in ("weights", "means", "sds"))
@@ -93,12 +93,12 @@ def fit(loss: Any, family: str, seed: int = 0) -> Law:
 
 
 def _seed(value: int) -> int:
-    return checks.whole("seed", value, 0, 2**32 - 1)  # what the fit of the mixture takes
+    return _checks.whole("seed", value, 0, 2**32 - 1)  # what the fit of the mixture takes
 
 
 def comparable(loss: Any, folds: int = FOLDS) -> bool:
     """Tell whether there are losses enough for `compare`, whose arguments these are."""
-    return _enough(_above_zero(loss), FEWEST * checks.whole("folds", folds, 2))
+    return _enough(_above_zero(loss), FEWEST * _checks.whole("folds", folds, 2))
 
 
 def _enough(values: Floats, fewest: int) -> bool:
@@ -106,9 +106,9 @@ def _enough(values: Floats, fewest: int) -> bool:
 
 
 def _above_zero(loss: Any) -> Floats:
-    if samples.is_summary(loss):
+    if _samples.is_summary(loss):
         raise InputTypeError("loss must be draws, got a summary, which keeps none")
-    values = samples.losses(loss).values
+    values = _samples.losses(loss).values
     return values[values > 0]
 
 
@@ -172,7 +172,7 @@ def compare(loss: Any, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
     T. Gneiting, A. E. Raftery (2007), Strictly proper scoring rules, prediction, and estimation,
     doi:10.1198/016214506000001437.
     """
-    folds, seed = checks.whole("folds", folds, 2), _seed(seed)
+    folds, seed = _checks.whole("folds", folds, 2), _seed(seed)
     values = _usable(loss, FEWEST * folds)
     fold = np.random.default_rng(seed).permutation(np.arange(values.size) % folds)
     scores = np.empty((len(FAMILIES), values.size))

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import checks, jackknife
-from analysis.errors import InputError, InputTypeError
-from analysis.formatting import format_number
+from analysis import _checks, _jackknife
+from analysis._errors import InputError, InputTypeError
+from analysis._formatting import format_number
 
 #: Probability that an interval is to cover.
 LEVEL = 0.95
@@ -144,8 +144,8 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     >>> found.mean, round(found.half, 3), found.networks
     (2.0, 2.484, 3)
     """
-    level = checks.level(level)
-    numbers = checks.real_numbers("values", values)
+    level = _checks.level(level)
+    numbers = _checks.real_numbers("values", values)
     if numbers.ndim != 1:
         raise InputError(f"values must be one number a network, got shape {numbers.shape}")
     known = numbers[np.isfinite(numbers)]
@@ -207,7 +207,7 @@ def over_pairs(matrix: Any) -> Interval:
     The standard error is the jackknife's: with :math:`m_i` the mean over the pairs without network i,
     :math:`\sqrt{(n - 1) / n \sum_i (m_i - \bar m)^2}`. The pairs themselves are not independent.
     """
-    values = checks.real_numbers("matrix", matrix)
+    values = _checks.real_numbers("matrix", matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         raise InputError(f"matrix must have shape (networks, networks), got {values.shape}")
     count, nan = len(values), float("nan")
@@ -219,7 +219,7 @@ def over_pairs(matrix: Any) -> Interval:
     if count < 3:
         return _student(mean, nan, values[apart], count, LEVEL)
     without = (off.sum() - off.sum(axis=0) - off.sum(axis=1)) / ((count - 1) * (count - 2))
-    error = float(jackknife.error([without - without.mean()], count))
+    error = float(_jackknife.error([without - without.mean()], count))
     return _student(mean, error, values[apart], count, LEVEL)
 
 

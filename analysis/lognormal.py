@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
-from analysis import checks, samples
+from analysis import _checks, _samples
 
 #: Draws that the goodness-of-fit test looks at, at most.
 SAMPLE = 1000
@@ -147,9 +147,9 @@ def fit(
     >>> round(result.mu, 6), round(result.sigma, 6), result.count
     (0.5, 1.118034, 4)
     """
-    population, seed = checks.flag("population", population), checks.whole("seed", seed)
-    sample, resamples = checks.whole("sample", sample, 3), checks.whole("resamples", resamples)
-    logs = samples.log_losses(loss)
+    population, seed = _checks.flag("population", population), _checks.whole("seed", seed)
+    sample, resamples = _checks.whole("sample", sample, 3), _checks.whole("resamples", resamples)
+    logs = _samples.log_losses(loss)
     nan = float("nan")
     mu, sigma, skewness, kurtosis = logs.shape
     mu_error = sigma_error = distance = resolution = p_value = nan
@@ -206,7 +206,7 @@ def ks_distance_by_chance(count: int) -> float:
     M. A. Stephens (1974), EDF statistics for goodness of fit and some comparisons,
     doi:10.1080/01621459.1974.10480196, table 1A.
     """
-    root = float(np.sqrt(checks.whole("count", count, 5)))
+    root = float(np.sqrt(_checks.whole("count", count, 5)))
     return 0.895 / (root - 0.01 + 0.85 / root)
 
 
@@ -234,7 +234,7 @@ def fit_each(loss: xr.DataArray | xr.Dataset, dim: str | None = "probability", *
     TypeError
         If the losses are not real numbers.
     """
-    fits = [fit(part, **options) for part in samples.parts(loss, dim, "loss")]
+    fits = [fit(part, **options) for part in _samples.parts(loss, dim, "loss")]
     if dim is None:
         return xr.Dataset(fits[0]._asdict())
     variables = {field: (dim, [getattr(one, field) for one in fits]) for field in LogNormalFit._fields}

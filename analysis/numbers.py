@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.errors import InputError
-from analysis.formatting import format_number, unescape_latex
+from analysis._errors import InputError
+from analysis._formatting import format_number, unescape_latex
 from analysis.intervals import Interval
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")

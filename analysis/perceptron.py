@@ -8,8 +8,8 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import special
 
-from analysis import checks
-from analysis.errors import InputError, InputTypeError
+from analysis import _checks
+from analysis._errors import InputError, InputTypeError
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def from_dataset(data: xr.Dataset) -> Perceptron:
         If a kernel is missing or a nonlinearity unknown.
     """
     layers = len(np.atleast_1d(data.attrs.get("sizes", [0]))) - 1 if isinstance(data, xr.Dataset) else 0
-    checks.dataset_with("data", data, [f"layers.{index}.kernel" for index in range(max(layers, 1))], ())
+    _checks.dataset_with("data", data, [f"layers.{index}.kernel" for index in range(max(layers, 1))], ())
     kernels = [data[f"layers.{index}.kernel"].values.astype(np.float64) for index in range(layers)]
     biases = [
         data[f"layers.{index}.bias"].values.astype(np.float64)
@@ -110,14 +110,14 @@ def check(network: Any) -> None:
 
 def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
     """Cut a gate vector by layers."""
-    vector = np.ones(network.nodes) if gates is None else checks.gates("gates", gates, network.nodes)
+    vector = np.ones(network.nodes) if gates is None else _checks.gates("gates", gates, network.nodes)
     return np.split(vector, np.cumsum([len(kernel) for kernel in network.kernels[1:]])[:-1])
 
 
 def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats], list[Floats]]:
     """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
     check(network)
-    values = checks.real_numbers("inputs", inputs)
+    values = _checks.real_numbers("inputs", inputs)
     if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
         raise InputError(f"inputs must have shape (examples, {len(network.kernels[0])}), got {values.shape}")
     hidden, _ = ACTIVATIONS[network.activation]

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import checks, perceptron
-from analysis.errors import InputError
+from analysis import _checks, perceptron
+from analysis._errors import InputError
 from analysis.perceptron import Perceptron
 
 #: Half the side of the grid, and its points along a side.
@@ -34,7 +34,7 @@ def grid(limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
     ValueError
         If the limit is not above 0 or there are fewer than 2 points a side.
     """
-    limit, points = checks.positive("limit", limit), checks.whole("points", points, 2)
+    limit, points = _checks.positive("limit", limit), _checks.whole("points", points, 2)
     side = np.linspace(-limit, limit, points)
     return xr.Dataset(coords={"y": side, "x": side})
 
@@ -63,8 +63,8 @@ def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
     ValueError
         If the task has no rule for every point of the plane; the circle has: class 1 outside its radius.
     """
-    checks.dataset_with("task", task, (), ())
-    checks.dataset_with("plane", plane, (), ("y", "x"))
+    _checks.dataset_with("task", task, (), ())
+    _checks.dataset_with("plane", plane, (), ("y", "x"))
     if task.attrs.get("name") != "circle":
         raise InputError(
             f"task must be the circle, whose rule holds in the whole plane, got {task.attrs.get('name')!r}"
@@ -99,7 +99,7 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
         If the network has not two inputs and one or two outputs, or the gates have another shape.
     """
     perceptron.check(network)
-    checks.dataset_with("plane", plane, (), ("y", "x"))
+    _checks.dataset_with("plane", plane, (), ("y", "x"))
     if len(network.kernels[0]) != 2 or network.kernels[-1].shape[1] > 2:
         raise InputError(
             "network must have two inputs and one or two outputs, "

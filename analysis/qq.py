@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from analysis import checks, samples
-from analysis.errors import InputTypeError
+from analysis import _checks, _samples
+from analysis._errors import InputTypeError
 
 #: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
 SAMPLE = 1000
@@ -81,7 +81,7 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
     S. Aldor-Noiman, L. D. Brown, A. Buja, W. Rolke, R. A. Stine (2013), The power to see: a new graphical
     test of normality, doi:10.1080/00031305.2013.847865.
     """
-    return _band(checks.whole("count", count, 3), checks.level(level), checks.whole("resamples", resamples, 1))
+    return _band(_checks.whole("count", count, 3), _checks.level(level), _checks.whole("resamples", resamples, 1))
 
 
 @lru_cache(maxsize=32)
@@ -122,10 +122,10 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     ValueError
         If `level` is not between 0 and 1.
     """
-    level = checks.level(level)
-    if samples.is_summary(loss):
+    level = _checks.level(level)
+    if _samples.is_summary(loss):
         raise InputTypeError("loss must be draws, got a summary, which holds none")
-    sample = samples.log_losses(loss)
+    sample = _samples.log_losses(loss)
     logs, usable, missing = sample.values, sample.count, (sample.nonpositive, sample.nonfinite)
     if usable > SAMPLE:
         logs = np.random.default_rng(0).choice(logs, size=SAMPLE, replace=False)

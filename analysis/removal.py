@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from analysis import checks, samples
-from analysis.errors import InputError, InputTypeError
+from analysis import _checks, _samples
+from analysis._errors import InputError, InputTypeError
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -37,7 +37,7 @@ def distinct_masks(gates: Any) -> int:
     >>> distinct_masks([[True, False], [True, False], [True, True]])
     2
     """
-    masks = checks.array("gates", gates)
+    masks = _checks.array("gates", gates)
     if masks.dtype != np.bool_:
         raise InputTypeError(f"gates must be boolean masks, got dtype {masks.dtype}")
     if not masks.ndim:
@@ -81,8 +81,8 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     >>> expected_distinct_masks(nodes=1, probability=0.5, draws=2)
     1.5
     """
-    nodes, draws = checks.whole("nodes", nodes), checks.whole("draws", draws)
-    probability = checks.number("probability", probability, 0, 1)
+    nodes, draws = _checks.whole("nodes", nodes), _checks.whole("draws", draws)
+    probability = _checks.number("probability", probability, 0, 1)
     on = np.arange(nodes + 1)
     chance = probability**on * (1 - probability) ** (nodes - on)
     with np.errstate(divide="ignore"):  # a mask that is certain gives log(0), and exp(-inf) = 0 is right
@@ -92,14 +92,14 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
 
 def checked_quantiles(quantiles: Any) -> list[float]:
     """Return quantiles as a list, checked to be numbers between 0 and 1."""
-    found = checks.finite_numbers("quantiles", quantiles, 0, 1)
+    found = _checks.finite_numbers("quantiles", quantiles, 0, 1)
     if found.ndim != 1:
         raise InputError(f"quantiles must be a sequence of numbers, got shape {found.shape}")
     return [float(one) for one in found]
 
 
 def _of_losses(data: Any, quantiles: Sequence[float], population: bool) -> dict[str, Any]:
-    sample = samples.losses(data, "sweep")
+    sample = _samples.losses(data, "sweep")
     count, shape = sample.count, sample.shape
     sd = shape.sd if population else shape.sd * np.sqrt(count / max(count - 1, 1))
     return {
@@ -158,9 +158,9 @@ def losses(
     is :math:`s / \sqrt n`. It says how well these masks determine the mean for this one network; it says
     nothing about other networks.
     """
-    checks.dataset_with("sweep", sweep, () if samples.is_summary(sweep) else ("loss",), ())
-    quantiles, population = checked_quantiles(quantiles), checks.flag("population", population)
-    rows = [_of_losses(part, quantiles, population) for part in samples.parts(sweep, dim, "sweep")]
+    _checks.dataset_with("sweep", sweep, () if _samples.is_summary(sweep) else ("loss",), ())
+    quantiles, population = checked_quantiles(quantiles), _checks.flag("population", population)
+    rows = [_of_losses(part, quantiles, population) for part in _samples.parts(sweep, dim, "sweep")]
     variables: dict[str, Any] = {}
     for key in rows[0]:
         over = ([] if dim is None else [dim]) + (["quantile"] if key == "loss_quantile" else [])
@@ -201,8 +201,8 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
     The draws are independent and identically distributed. The full mask is expected :math:`n p^N` times among
     n draws of N nodes.
     """
-    held = samples.is_summary(sweep)
-    checks.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
+    held = _samples.is_summary(sweep)
+    _checks.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
     data = losses(sweep, "probability", quantiles)
     nodes = sweep.sizes["node"]
     chances = [float(p) for p in sweep["probability"]]
@@ -213,7 +213,7 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
         "empty_masks": [n * (1 - p) ** nodes for p, n in zip(chances, drawn, strict=True)],
     }
     if not held:
-        counts = [_of_masks(part["gates"].transpose(..., "node")) for part in samples.parts(sweep, "probability")]
+        counts = [_of_masks(part["gates"].transpose(..., "node")) for part in _samples.parts(sweep, "probability")]
         data = data.assign({key: ("probability", [one[key] for one in counts]) for key in expected})
     return data.assign({f"expected_{key}": ("probability", values) for key, values in expected.items()})
 
@@ -252,13 +252,13 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
     ValueError
         If a variable is missing, or there is no full loss.
     """
-    checks.dataset_with("sweep", sweep, ("loss",), ("node",))
+    _checks.dataset_with("sweep", sweep, ("loss",), ("node",))
     if full_loss is None:
         full_loss = sweep.attrs.get("full_loss")
     if full_loss is None:
         raise InputError("full_loss must be a number, or an attribute 'full_loss' of the sweep, got neither")
-    loss = checks.real_numbers("sweep.loss", sweep["loss"])
-    full = checks.number("full_loss", full_loss, finite=False)
+    loss = _checks.real_numbers("sweep.loss", sweep["loss"])
+    full = _checks.number("full_loss", full_loss, finite=False)
     change = loss - full
     # A loss of 0 has no logarithm, so there is no change of the logarithm.
     log_change = np.log(np.where(loss > 0, loss, np.nan)) - np.log(full if full > 0 else np.nan)

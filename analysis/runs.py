@@ -11,8 +11,8 @@ from typing import Any
 
 import xarray as xr
 
-from analysis import derived, seals
-from analysis.errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
+from analysis import _derived, _seals
+from analysis._errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
 
 #: The version of the store's layout that this package reads and ``sweeps`` writes.
 FORMAT = 3
@@ -137,8 +137,8 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
     _check(store)
     tree = xr.open_datatree(store, engine="zarr", consolidated=False)
     for node in tree.subtree:
-        node.attrs = seals.attributes_of(dict(attributes=node.attrs))
-        node.dataset = derived.opened(node.to_dataset(inherit=False))
+        node.attrs = _seals.attributes_of(dict(attributes=node.attrs))
+        node.dataset = _derived.opened(node.to_dataset(inherit=False))
     for node in list(tree.subtree):
         if _is_begun_only(node):
             # Zarr reads chunks that are not written yet as zeros.
@@ -167,12 +167,12 @@ def _is_begun_only(node: xr.DataTree) -> bool:
 def _check(store: Path) -> None:
     """Raise if a store is of another format, or is not what was written."""
     try:
-        attributes = seals.document(store / seals.DOCUMENT).get("attributes", {})
+        attributes = _seals.document(store / _seals.DOCUMENT).get("attributes", {})
     except DamagedError as error:
         raise DamagedError(f"{error}; {_remedy(store)}") from error
-    bad = seals.damage_below(store)
+    bad = _seals.damage_below(store)
     found = attributes.get("format")
-    if found != FORMAT and (not bad or seals.SEAL not in attributes):
+    if found != FORMAT and (not bad or _seals.SEAL not in attributes):
         raise InputError(f"folder must be a store of format {FORMAT} in {store.parent}, got format {found}")
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
@@ -181,9 +181,9 @@ def _check(store: Path) -> None:
 
 def _remedy(store: Path, otherwise: str = "restore it from a copy, or") -> str:
     """What mends a store, in words; the run's own command, where its document or the copy tells it."""
-    for path in (store / seals.DOCUMENT, store.parent / RECORD):
+    for path in (store / _seals.DOCUMENT, store.parent / RECORD):
         with suppress(DamagedError):
-            known = seals.sealed(path)["attributes"].get("remedy")
+            known = _seals.sealed(path)["attributes"].get("remedy")
             if known is not None:
                 return f"{otherwise} {known}"
     return f"{otherwise} run the command again that made it"

@@ -11,8 +11,8 @@ import pandas as pd
 from markupsafe import Markup, escape
 from pandas.io.formats.style import Styler
 
-from analysis.errors import InputError
-from analysis.formatting import escape_latex, format_number
+from analysis._errors import InputError
+from analysis._formatting import escape_latex, format_number
 from analysis.intervals import Interval
 
 Values = Sequence[Any] | npt.NDArray[Any]

@@ -12,7 +12,7 @@ from benchmarks.in_c import CubeLoop
 from benchmarks.problems import Problem
 from benchmarks.report import Report, Table, Target, timing_table
 from benchmarks.timing import Answer, Contender, Timing, evidence, fastest, gathered, in_turn
-from sweeps import device
+from sweeps import _device
 
 # Masks, spread over the cube, whose answers are compared with float64.
 SOME = 16
@@ -30,7 +30,7 @@ def run(quick: bool = False) -> Report:
     quick : 2^12 masks in place of 2^20
     """
     nodes, repeats = (12, 2) if quick else (20, 15)
-    problem, is_cpu = problems.circle((2, nodes, 2)), device.here().is_cpu
+    problem, is_cpu = problems.circle((2, nodes, 2)), _device.here().is_cpu
     contenders, skipped = gathered(
         {
             "loss": lambda: ours(problem, gradients=False),

@@ -7,7 +7,7 @@ from benchmarks.machine import rates
 from benchmarks.report import Report, Table, against, timing_table
 from benchmarks.sampled import SOME, evaluated, swept
 from benchmarks.timing import evidence, gathered, in_turn
-from sweeps import device
+from sweeps import _device
 
 SIZES = (2, 50, 50, 2)
 
@@ -19,7 +19,7 @@ def run(quick: bool = False) -> Report:
     ----------
     quick : smaller sizes and fewer repeats
     """
-    is_cpu = device.here().is_cpu
+    is_cpu = _device.here().is_cpu
     masks, few, repeats = (2**7, 2**7, 2) if quick else (2**11, 2**11, 9) if is_cpu else (2**17, 2**12, 9)
     batches = [16, 64] if quick else [2**power for power in (range(9) if is_cpu else range(4, 13, 2))]
     problem = problems.circle(SIZES, plan="dense")

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.compiled import CUDA_FLAGS, Unavailable, cuda_library, source
 from benchmarks.problems import Problem
 from benchmarks.timing import Answer, Contender
-from sweeps import device
-from sweeps.masks import bits
+from sweeps import _device
+from sweeps._masks import bits
 
 # Threads of a block, masks of a thread, and blocks that a multiprocessor holds: 167 registers a thread, none spilled.
 SIZES = dict(THREADS=128, MASKS=4, BLOCKS=3)
@@ -55,7 +55,7 @@ def evaluated(problem: Problem, gates: np.ndarray, some: int) -> Contender:
 def _launcher(nodes: int) -> tuple[Launch, str]:
     """Return what runs the kernel until it is done, and who compiled it."""
     capability = str(getattr(jax.local_devices()[0], "compute_capability", ""))
-    if device.here().platform != "gpu" or not re.fullmatch(r"\d+\.\d+", capability):
+    if _device.here().platform != "gpu" or not re.fullmatch(r"\d+\.\d+", capability):
         raise Unavailable("no NVIDIA GPU")
     macros = tuple(f"-D{name}={value}" for name, value in dict(SIZES, NODES=nodes).items())
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.compiled import Unavailable
 from benchmarks.problems import Problem
 from benchmarks.timing import Answer, Contender, best_batch, best_of
-from sweeps import device
+from sweeps import _device
 
 
 def imported() -> tuple[Any, str]:
@@ -26,7 +26,7 @@ def imported() -> tuple[Any, str]:
         raise Unavailable("PyTorch is not installed") from None
     # It would be TF32 on a GPU after "high".
     torch.set_float32_matmul_precision("highest")
-    return torch, "cuda" if device.here().platform == "gpu" and torch.cuda.is_available() else "cpu"
+    return torch, "cuda" if _device.here().platform == "gpu" and torch.cuda.is_available() else "cpu"
 
 
 class TorchLoss:

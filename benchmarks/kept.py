@@ -13,7 +13,7 @@ from benchmarks.machine import rates
 from benchmarks.problems import TOLERANCE, Problem
 from benchmarks.report import Report, Table, Target, against, timing_table
 from benchmarks.timing import Answer, Contender, Timing, evidence, gathered, in_turn
-from sweeps import device
+from sweeps import _device
 
 # Answers that are compared with float64.
 SOME = 8
@@ -44,7 +44,7 @@ def run(quick: bool = False) -> Report:
     ----------
     quick : fewer masks and repeats
     """
-    masks, repeats = (2**13, 2) if quick else (2**17, 25) if device.here().is_cpu else (2**24, 10)
+    masks, repeats = (2**13, 2) if quick else (2**17, 25) if _device.here().is_cpu else (2**24, 10)
     problem = problems.circle()
     tables, targets, stored, notes = [], [], {}, []
     for name, gradients in {"loss and gate gradients": True, "loss only": False}.items():
@@ -54,7 +54,7 @@ def run(quick: bool = False) -> Report:
         tables.append(timing_table(title, timings.values(), timings["evaluate"]))
         targets += _targets(name, timings, gradients)
         stored[name], notes = evidence(contenders, timings), [*notes, *skipped]
-        if gradients and not device.here().is_cpu:
+        if gradients and not _device.here().is_cpu:
             tables.append(_bus_table(problem, [timings["sweep"], timings["everything"]]))
     notes += [
         "`evaluate` has its masks given and leaves its results on the device; sweeps draw theirs, and bring draws that "
@@ -132,7 +132,7 @@ def _checked(problem: Problem, expected: Means, answer: Answer | Means) -> float
 
 def _targets(name: str, timings: dict[str, Timing], gradients: bool) -> list[Target]:
     """Return the targets of the device at hand."""
-    if not device.here().is_cpu:
+    if not _device.here().is_cpu:
         return [
             Target(f"{timings[one].name}, {name}", timings[one].rate / 1e6, wanted, unit="M masks/s")
             for one, wanted in WANTED.items()

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.compiled import Unavailable, library
 from benchmarks.report import Table
 from benchmarks.timing import fastest
-from sweeps import device
+from sweeps import _device
 
 PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "numpy", "torch", "keras", "tensorflow-cpu", "cupy-cuda13x")
 # Elements of the arrays for elementwise functions, which fit in a CPU's cache; and of those that check them.
@@ -71,7 +71,7 @@ class Rates(NamedTuple):
 def describe() -> dict[str, Any]:
     """Return device, versions and date, which are stored with every result."""
     name = jax.devices()[0].device_kind
-    if device.here().is_cpu:
+    if _device.here().is_cpu:
         name = f"{_processor()}, {os.cpu_count()} cores"
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -80,7 +80,7 @@ def describe() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return dict(device=name, slug=slug, backend=device.here().platform, versions=versions, date=str(date.today()))
+    return dict(device=name, slug=slug, backend=_device.here().platform, versions=versions, date=str(date.today()))
 
 
 def load() -> float | None:
@@ -109,7 +109,7 @@ def rates() -> Rates:
 
 
 def _gemm_table() -> Table:
-    here = device.here()
+    here = _device.here()
     batch = 4096 if here.is_cpu else 2**17
     shapes = {
         "margins, 20 nodes": (1000, 20, batch),
@@ -170,14 +170,14 @@ def _element_table() -> Table:
     ]
     rows: list[list[Any]] = []
     for name, in_jax, check, in_numpy, in_c in functions:
-        others = [_numpy_rate(in_numpy), _c_rate(in_c)] if device.here().is_cpu else [None, None]
+        others = [_numpy_rate(in_numpy), _c_rate(in_c)] if _device.here().is_cpu else [None, None]
         rows.append([name, *(rate and rate / 1e9 for rate in (_jax_rate(in_jax, check), *others))])
     return Table("Elementwise functions of float32 in cache, 10^9 a second", ["function", "JAX", "NumPy", "C"], rows)
 
 
 def _jax_rate(operation: Callable[[Any], Any], check: Callable[[Any], Any]) -> float | None:
     """Return elements a second, the better of storing and summing the results, if they are right."""
-    elements = CPU_ELEMENTS if device.here().is_cpu else ACCELERATOR_ELEMENTS
+    elements = CPU_ELEMENTS if _device.here().is_cpu else ACCELERATOR_ELEMENTS
     values = jnp.linspace(0.0, 1.0, elements)
 
     def several(values: Any, operation: Callable[[Any], Any]) -> Any:
@@ -217,7 +217,7 @@ def _c_rate(name: str) -> float | None:
 
 def _bandwidth() -> float:
     """Return bytes a second of passes that read and write an array larger than any cache."""
-    elements = 2**26 if device.here().is_cpu else 2**29
+    elements = 2**26 if _device.here().is_cpu else 2**29
     # In place, since the system takes time to hand out new memory.
     step = jax.jit(lambda values: values + 1, donate_argnums=0)
     held = [jnp.ones(elements, jnp.float32)]
@@ -237,7 +237,7 @@ def _memory_table(bandwidth: float, buses: dict[str, float]) -> Table:
 
 def _bus_rates() -> dict[str, float]:
     """Return bytes a second to each kind of host memory in which results land; none on a CPU."""
-    here = device.here()
+    here = _device.here()
     if here.is_cpu:
         return {}
     kinds = {"pageable": None} | ({here.landing: here.landing} if here.landing else {})

@@ -23,8 +23,8 @@ from benchmarks.timing import (
     in_turn,
     seconds,
 )
-from sweeps import device
-from sweeps.plans import walk
+from sweeps import _device
+from sweeps._plans import walk
 
 # Answers of each contender, spread over all paths and steps, that are compared with float64.
 SOME = 16
@@ -41,7 +41,7 @@ def run(quick: bool = False) -> Report:
     quick : smaller sizes and fewer repeats
     """
     tables, targets, notes, stored = [], [], [], {}
-    sizes = (20, 100) if quick else (20, 100, 300, 1000) if device.here().is_cpu else (20, 1000)
+    sizes = (20, 100) if quick else (20, 100, 300, 1000) if _device.here().is_cpu else (20, 1000)
     for nodes in sizes:
         timings, aimed, said, stored[str(nodes)] = _timed(nodes, quick)
         title = f"{nodes} nodes, in turn, in one run (`sweep` against each)"
@@ -69,7 +69,7 @@ def run(quick: bool = False) -> Report:
 
 def _timed(nodes: int, quick: bool) -> tuple[dict[str, Timing], list[Target], list[str], dict[str, Any]]:
     """Time all contenders in a network of some nodes; return timings, targets, notes, and what is stored."""
-    masks, repeats = (2**13, 2) if quick else (2**16, 9) if device.here().is_cpu else (2**22, 9)
+    masks, repeats = (2**13, 2) if quick else (2**16, 9) if _device.here().is_cpu else (2**22, 9)
     # Fewer of the longer paths; a power of two, so that batches are full.
     paths = 1 << ((masks // (nodes + 1)).bit_length() - 1)
     design = sweeps.FlipPaths(paths=paths)
@@ -95,7 +95,7 @@ def _timed(nodes: int, quick: bool) -> tuple[dict[str, Timing], list[Target], li
 
 
 def _targets(nodes: int, timings: dict[str, Timing], plan: str) -> list[Target]:
-    if device.here().is_cpu:
+    if _device.here().is_cpu:
         walked = [timings["products"]] if plan.startswith("walk") else []
         return against(f"{nodes} nodes: sweep against the same by full products", timings["sweep"], walked, 1.3)
     if nodes < 1000:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from benchmarks.problems import Problem
 from benchmarks.timing import Answer, Contender, best_batch, best_of, fastest
-from sweeps import compiling
+from sweeps import _compiling
 
 
 def loss_of(problem: Problem) -> Callable[[Float[Array, " nodes"]], Float[Array, ""]]:
@@ -70,7 +70,7 @@ def mapped(problem: Problem, gates: np.ndarray, some: int) -> Contender:
 
 def compilers() -> list[dict[str, Any]]:
     """Return the compiler's options to try: none, and those of the engine if it sets any."""
-    return [{}, ours] if (ours := compiling.options()) else [{}]
+    return [{}, ours] if (ours := _compiling.options()) else [{}]
 
 
 def _said(options: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from benchmarks import in_torch
 from benchmarks.problems import TOLERANCE
 from benchmarks.report import Report, Table, timing_table
 from benchmarks.timing import Answer, Contender, Timing, evidence, fastest, gathered, in_turn
-from sweeps import compiling, losses, pruning, training
+from sweeps import _compiling, _losses, _training, pruning
 
 HIDDEN = (200, 200, 100, 40)
 RATE, BATCH = 1e-3, 32
@@ -84,7 +84,7 @@ def problem_of(hidden: tuple[int, ...], networks: int, sparsities: int) -> Probl
     """Train networks without biases on digits and choose masks at even sparsities from 0 on."""
     task = sweeps.tasks.digits()
     made = [sweeps.MLP((64, *hidden, 10), seed=seed, use_bias=False) for seed in range(networks)]
-    training.train_many(made, [task] * networks, optax.adam(RATE), 5, BATCH)
+    _training.train_many(made, [task] * networks, optax.adam(RATE), 5, BATCH)
     shares = np.arange(sparsities) / sparsities
     return Problem(task, made, [pruning.weight_masks(one, shares) for one in made])
 
@@ -97,9 +97,9 @@ def _evaluated(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[
     def answer(values: Any) -> Answer:
         return Answer(np.arange(number), np.asarray(values, np.float64).reshape(-1))
 
-    @compiling.jit
+    @_compiling.jit
     def one(kernels: list[Any]) -> Any:
-        return losses.LOSSES["cross_entropy"].each(_forward(kernels, batch.inputs), targets).mean()
+        return _losses.LOSSES["cross_entropy"].each(_forward(kernels, batch.inputs), targets).mean()
 
     on_device = jax.tree.map(jnp.asarray, [kernels for kernels, _ in pairs])
 
@@ -186,7 +186,7 @@ def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[st
         seeds = [number for number, *_ in some]
         # A GPU would multiply in TF32, and PyTorch does not.
         with jax.default_matmul_precision("highest"):
-            return training.train_many(masked, [task] * len(some), optimizer, 1, BATCH, seeds).loss[:, 0]
+            return _training.train_many(masked, [task] * len(some), optimizer, 1, BATCH, seeds).loss[:, 0]
 
     def answer(values: Any) -> Answer:
         return Answer(np.arange(len(cases)), np.asarray(values, np.float64).reshape(-1))

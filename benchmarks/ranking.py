@@ -12,7 +12,7 @@ from benchmarks import in_torch
 from benchmarks.problems import TOLERANCE, images
 from benchmarks.report import Report, Table, against, timing_table
 from benchmarks.timing import Answer, Contender, Timing, evidence, fastest, gathered, in_turn
-from sweeps import device, ranking
+from sweeps import _device, ranking
 from sweeps.tasks import Batch, Task
 
 # Target of the speed relative to PyTorch for the network of the paper.
@@ -82,7 +82,7 @@ def run(quick: bool = False) -> Report:
         timings, said, stored[str(case)] = _beside(problem_of(case, data, trained=not quick), repeats)
         tables.append(timing_table(f"{case}: {case.removals:,} removals", timings.values(), timings["ours"]))
         notes += said
-        if case == cases[0] and device.here().is_cpu:
+        if case == cases[0] and _device.here().is_cpu:
             others = [timings[name] for name in {"least"} & {*timings}]
             targets += against(f"{case}: against PyTorch's fastest evaluation", timings["ours"], others, WANTED)
     tables.append(_methods(problem_of(cases[0], data, trained=not quick)))

@@ -13,7 +13,7 @@ from benchmarks.machine import rates
 from benchmarks.problems import Problem
 from benchmarks.report import Report, Table, Target, against, timing_table
 from benchmarks.timing import Answer, Contender, Timing, evidence, gathered, in_turn
-from sweeps import device
+from sweeps import _device
 
 # Answers of each contender that are compared with float64.
 SOME = 8
@@ -56,7 +56,7 @@ def sizes(quick: bool) -> Sizes:
     """Choose sizes for the device."""
     if quick:
         return Sizes(2**13, 2**9, 2**9, 2**8, 32, 8, [16, 256], 2)
-    if device.here().is_cpu:
+    if _device.here().is_cpu:
         return Sizes(2**17, 2**12, 2**12, 2**11, 512, 32, [2**power for power in range(13)], 25)
     return Sizes(2**24, 2**15, 2**11, 2**15, 512, 32, [2**power for power in range(7, 16, 2)], 15)
 
@@ -131,7 +131,7 @@ def _by_products(problem: Problem, gates: np.ndarray) -> dict[str, Callable[[], 
 
 def _targets(problem: Problem, timings: dict[str, Timing]) -> list[Target]:
     """Return the speeds of ours relative to alternatives; on a CPU also to the machine's limit."""
-    ours, is_cpu = ("sweep", "evaluate"), device.here().is_cpu
+    ours, is_cpu = ("sweep", "evaluate"), _device.here().is_cpu
     targets = []
     for one in ours if is_cpu else ours[1:]:
         for what, (names, wanted) in (WANTED_OF_CPU if is_cpu else WANTED_OF_ACCELERATOR).items():

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import sweeps
-from analysis.errors import TooLargeError
+from analysis._errors import TooLargeError
 from benchmarks import problems
 from benchmarks.machine import rates
 from benchmarks.report import Report, Table, Target
 from benchmarks.timing import seconds
-from sweeps import device
+from sweeps import _device
 
 # The common point of the axes.
 EXAMPLES, NODES = 1000, 20
@@ -81,7 +81,7 @@ def axes(quick: bool) -> list[Axis]:
     return [
         Axis("examples", [100, 300, 1000, 3000, 10_000, 30_000, 100_000], lambda size: enough(size, NODES)),
         Axis("nodes", [10, 30, 100, 300, 1000], lambda size: enough(EXAMPLES, size)),
-        Axis("masks", [10**power for power in range(3, 8 if device.here().is_cpu else 9)], lambda masks: masks),
+        Axis("masks", [10**power for power in range(3, 8 if _device.here().is_cpu else 9)], lambda masks: masks),
     ]
 
 

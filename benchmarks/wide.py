@@ -14,7 +14,7 @@ from benchmarks.problems import Problem
 from benchmarks.report import Report, Table, Target, timing_table
 from benchmarks.sampled import evaluated
 from benchmarks.timing import Answer, Contender, Timing, evidence, gathered, in_turn
-from sweeps import device
+from sweeps import _device
 
 # Answers of each contender that are compared with float64.
 SOME = 16
@@ -30,7 +30,7 @@ def run(quick: bool = False) -> Report:
     ----------
     quick : smaller sizes and fewer repeats
     """
-    is_cpu = device.here().is_cpu
+    is_cpu = _device.here().is_cpu
     sizes, examples = ((784, 100, 10), 200) if quick else (SIZES, 2000)
     masks, few, repeats = (2**7, 2**5, 2) if quick else (2**10, 2**5, 9) if is_cpu else (2**18, 2**10, 9)
     problem = problems.digits(sizes, examples, plan="affine")
@@ -74,7 +74,7 @@ def run(quick: bool = False) -> Report:
 def in_float32(problem: Problem, gates: np.ndarray) -> Contender:
     """Return margins and gradients as two plain float32 products a batch, in a jitted ``lax.map``."""
     masks, (offsets, slopes) = jnp.asarray(gates, jnp.float32), _margins(problem)
-    fitting = max(1, device.here().batch // offsets.size)
+    fitting = max(1, _device.here().batch // offsets.size)
     batch = min(len(gates), 1 << (fitting.bit_length() - 1))
 
     def evaluate(offsets: Array, slopes: Array, gates: Float[Array, "masks nodes"]) -> tuple[Array, Array]:

@@ -23,7 +23,7 @@ import scipy.special
 
 from benchmarks.report import aligned
 from benchmarks.zoo_networks import NETWORKS, Case, NotRun, Wanted, by_path
-from sweeps import program
+from sweeps import _program
 
 PACKAGES = ("jax", "flax", "transformers", "flaxmodels", "jraph", "dm-haiku", "equinox", "keras")
 # Nodes with an effect that are switched off at each site, nodes that are tried for that, and nodes whose slopes are
@@ -149,7 +149,7 @@ class Checked:
         """Return the time to trace the network and read its nodes, without caches."""
         jax.clear_caches()
         start = time.perf_counter()
-        program.read(lambda params, inputs: self.function(params, inputs), self.case.params, self.case.batch[0])
+        _program.read(lambda params, inputs: self.function(params, inputs), self.case.params, self.case.batch[0])
         return time.perf_counter() - start
 
     def outputs_error(self) -> float:

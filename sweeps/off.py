@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from analysis.errors import InputError, InputTypeError, UnsupportedError
-from sweeps import checks, program
-from sweeps.examples import Examples, as_array, checked, checked_inputs, examples_in
+from analysis._errors import InputError, InputTypeError, UnsupportedError
+from sweeps import _checks, _program
+from sweeps._examples import Examples, as_array, checked, checked_inputs, examples_in
+from sweeps._plans import separable
 from sweeps.gating import GatedNetwork
-from sweeps.plans import separable
 
 NAMES = ("zero", "mean", "resample")
 # Most bytes of activations that are in memory together while means are taken, and most examples.
@@ -91,11 +91,11 @@ def given(off: Any, network: GatedNetwork, data: Examples) -> tuple[GatedNetwork
         told apart.
     """
     if isinstance(off, str):
-        checks.one_of("off", off, NAMES)
+        _checks.one_of("off", off, NAMES)
         off = {"mean": Mean(), "resample": Resample()}.get(off)
     if off is None:
         return network, data, "zero"
-    if not isinstance(network.network, program.Network):
+    if not isinstance(network.network, _program.Network):
         raise InputError("off must be zero for a function of (gates, inputs), which applies its gates itself")
     if isinstance(off, Mean):
         return _with_means(off, network, data)
@@ -114,7 +114,7 @@ def given(off: Any, network: GatedNetwork, data: Examples) -> tuple[GatedNetwork
 
 
 def _with_means(off: Mean, network: GatedNetwork, data: Examples) -> tuple[GatedNetwork, Examples, str]:
-    positions, mask = checks.flag("off: positions", off.positions), data.mask
+    positions, mask = _checks.flag("off: positions", off.positions), data.mask
     if off.data is None and off.mask is not None:
         raise InputError("off: a mask belongs to data of its own; that of the batch counts where data is left out")
     inputs = data.inputs
@@ -122,10 +122,10 @@ def _with_means(off: Mean, network: GatedNetwork, data: Examples) -> tuple[Gated
         inputs = _like(data.inputs, off.data)
         mask = checked((inputs, np.zeros(examples_in(inputs), np.float32), off.mask)).mask
     read, number = network.network, examples_in(inputs)
-    assert isinstance(read, program.Network)
+    assert isinstance(read, _program.Network)
     size = separable.together(read, network.params, inputs, max(1, min(MOST, BYTES // (4 * network.floats))))
     with _naming():
-        means = program.averages(
+        means = _program.averages(
             *(read, network.params, inputs, network.wiring.sites, size),
             None if mask is None else np.asarray(mask),
             positions,
@@ -139,7 +139,7 @@ def _with_means(off: Mean, network: GatedNetwork, data: Examples) -> tuple[Gated
 
 
 def _resampled(off: Resample, network: GatedNetwork, data: Examples) -> tuple[GatedNetwork, Examples, str]:
-    random = np.random.default_rng(checks.seed("off: seed", off.seed))
+    random = np.random.default_rng(_checks.seed("off: seed", off.seed))
     if off.data is not None:
         inputs = _like(data.inputs, off.data)
         number = examples_in(inputs)
@@ -181,7 +181,7 @@ def _numbers(off: Any, network: GatedNetwork) -> Array:
     if values.dtype.kind not in "biuf":
         raise InputTypeError(
             f"off must be one of {', '.join(NAMES)}, numbers (nodes,), a batch, or one of sweeps.off's, got "
-            f"{checks.shown(off)}"
+            f"{_checks.shown(off)}"
         )
     if values.shape != (network.nodes,):
         raise InputError(f"off must hold one number a node, shape ({network.nodes},), got {values.shape}")

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from analysis.errors import InputError, InputTypeError, UnavailableError
-from sweeps import checks
-from sweeps import mnist as files
+from analysis._errors import InputError, InputTypeError, UnavailableError
+from sweeps import _checks
+from sweeps import _mnist as files
 
 MNIST_FILES = files.FILES
 
@@ -92,7 +92,7 @@ def circle(
     """
     radii = {"text": np.sqrt(2 / np.pi), "code": (2 / np.pi) ** 0.25}
     sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
-    radius = float(radii[checks.one_of("boundary", boundary, radii)])  # type: ignore[arg-type]
+    radius = float(radii[_checks.one_of("boundary", boundary, radii)])  # type: ignore[arg-type]
 
     def sample(examples: int, seed: int) -> Batch:
         points = np.random.default_rng(seed).uniform(-1, 1, size=(examples, 2)).astype(np.float32)
@@ -133,8 +133,8 @@ def spiral(
         out of range.
     """
     sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
-    turns = checks.number("turns", turns, -checks.TURNS, checks.TURNS)
-    noise = checks.number("noise", noise, 0, checks.NOISE)
+    turns = _checks.number("turns", turns, -_checks.TURNS, _checks.TURNS)
+    noise = _checks.number("noise", noise, 0, _checks.NOISE)
 
     def sample(examples: int, seed: int) -> Batch:
         random = np.random.default_rng(seed)
@@ -151,10 +151,10 @@ def spiral(
 def _sizes(train_examples: Any, test_examples: Any, train_seed: Any, test_seed: Any) -> dict[str, int]:
     """Return the sizes and seeds of the two sets, checked."""
     return dict(
-        train_examples=checks.whole("train_examples", train_examples, 1),
-        test_examples=checks.whole("test_examples", test_examples, 1),
-        train_seed=checks.seed("train_seed", train_seed),
-        test_seed=checks.seed("test_seed", test_seed),
+        train_examples=_checks.whole("train_examples", train_examples, 1),
+        test_examples=_checks.whole("test_examples", test_examples, 1),
+        train_seed=_checks.seed("train_seed", train_seed),
+        test_seed=_checks.seed("test_seed", test_seed),
     )
 
 
@@ -306,7 +306,7 @@ def mnist(folder: str | Path | None = None) -> Task:
 
 def _path(folder: Any) -> Path:
     if not isinstance(folder, str | os.PathLike):
-        raise InputTypeError(f"folder must be a path, got {checks.shown(folder)}")
+        raise InputTypeError(f"folder must be a path, got {_checks.shown(folder)}")
     return Path(folder)
 
 
@@ -329,7 +329,7 @@ def _regression(name: str, inputs: np.ndarray, targets: np.ndarray, settings: di
 def _split_settings(test_fraction: Any, split_seed: Any) -> dict[str, Any]:
     """Return the arguments of a split, checked."""
     return dict(
-        test_fraction=checks.number("test_fraction", test_fraction), split_seed=checks.seed("split_seed", split_seed)
+        test_fraction=_checks.number("test_fraction", test_fraction), split_seed=_checks.seed("split_seed", split_seed)
     )
 
 

@@ -33,13 +33,13 @@ if os.environ.get("SHAPE_CHECKS", "1") != "0":
     shapes.install("sweeps")
 
 if jax.default_backend() != "cpu":
-    from sweeps import device
+    from sweeps import _device
 
     # Products that tests make themselves are of float32; the package asks for what it needs. The fused kernel, which is
     # chosen wherever it fits, has tests of its own; all others are of the plans that any device has.
     jax.config.update("jax_default_matmul_precision", "highest")
-    without_triton = replace(device.here(), has_triton=False)
-    device.here = lambda: without_triton
+    without_triton = replace(_device.here(), has_triton=False)
+    _device.here = lambda: without_triton
 
 # Programs are traced and compiled by the thousand, and nearly all that they hold stays: looking through it for what may
 # be freed takes a share of the time.

@@ -10,7 +10,7 @@ from matplotlib.container import ErrorbarContainer
 from PIL import Image
 
 from analysis.figures import style
-from sweeps.studies import registry
+from sweeps._studies import registry
 from tests import faults
 
 #: What the caption of a figure with error bars or bands says.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.studies import registry
+from sweeps._studies import registry
 from tests.sweeps.conftest import without_jax
 
 ROOT = Path(__file__).parents[1]
@@ -38,25 +38,25 @@ def test_analysis_imports_neither_jax_nor_sweeps_and_knows_no_study():
 
 
 def test_nothing_but_the_command_line_uses_studies():
-    assert importing("sweeps", "sweeps.studies.registry.") == {"sweeps.cli"}
-    outside = {name for name in importing("sweeps", "sweeps.studies.") if not name.startswith("sweeps.studies.")}
-    assert outside == {"sweeps.cli"}
+    assert importing("sweeps", "sweeps._studies.registry.") == {"sweeps._cli"}
+    outside = {name for name in importing("sweeps", "sweeps._studies.") if not name.startswith("sweeps._studies.")}
+    assert outside == {"sweeps._cli"}
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_no_study_uses_another(study):
-    others = [importing(f"sweeps.studies.{study}", f"sweeps.studies.{other}.") for other in STUDIES if other != study]
+    others = [importing(f"sweeps._studies.{study}", f"sweeps._studies.{other}.") for other in STUDIES if other != study]
     assert not set().union(*others)
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_room_is_complete(study):
-    room = ROOT / "sweeps" / "studies" / study
+    room = ROOT / "sweeps" / "_studies" / study
     assert {"settings.py", "claims.py", "report.py", "report.md.jinja"} <= {file.name for file in room.iterdir()}
     assert (room / "run.py").exists() or (room / "run" / "__init__.py").exists()
 
 
 def test_only_the_run_of_a_study_needs_jax():
-    names = [name for name in modules("sweeps.studies") if ".run" not in name]
+    names = [name for name in modules("sweeps._studies") if ".run" not in name]
     assert len(names) > 40
-    without_jax("\n".join(f"import {name}" for name in ["sweeps.cli", *names]))
+    without_jax("\n".join(f"import {name}" for name in ["sweeps._cli", *names]))

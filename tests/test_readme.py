@@ -35,7 +35,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 @pytest.mark.parametrize("code", BLOCKS, ids=["circle", "digits", "transformer"])
 def test_python_of_the_readme_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweeps.training, "train", short(sweeps.train))
+    monkeypatch.setattr(sweeps._training, "train", short(sweeps.train))
     monkeypatch.setattr(sweeps, "train", short(sweeps.train), raising=False)
     # Fewer sequences too.
     code = code.replace("repeats(4000", "repeats(64").replace("repeats(500", "repeats(32")

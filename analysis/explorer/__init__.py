@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from analysis import runs
 from analysis._templates import environment
-from analysis.explorer.data import Explorable, collect
+from analysis.explorer._data import Explorable, collect
 
 #: The page's script, in this order one module.
 SCRIPTS = ("network.js", "maps.js", "distribution.js", "explorer.js")

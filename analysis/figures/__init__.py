@@ -3,7 +3,6 @@
 from analysis.figures import (
     balance,
     cube,
-    curves,
     densities,
     examples,
     families,

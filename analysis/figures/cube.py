@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from analysis import checks
-from analysis.errors import InputError
+from analysis import _checks
+from analysis._errors import InputError
 from analysis.figures import style
 
 #: Where each node's edge leads in the plane: right, up, and to the back.
@@ -60,7 +60,7 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
     >>> [text.get_text() for text in path().texts][3:6]
     ['000', '100', '010']
     """
-    gates, nodes = (checks.real_numbers(name, some) for name, some in (("start", start), ("order", order)))
+    gates, nodes = (_checks.real_numbers(name, some) for name, some in (("start", start), ("order", order)))
     if gates.shape != (3,) or not set(gates.tolist()) <= {0, 1}:
         raise InputError(f"start must be three gates, each 0 or 1, got {start}")
     if sorted(nodes.ravel().tolist()) != [0, 1, 2]:

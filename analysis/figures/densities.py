@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy import stats
 
-from analysis import checks, density, hypercube, samples
-from analysis.errors import InputError
+from analysis import _checks, _samples, density, hypercube
+from analysis._errors import InputError
+from analysis._samples import Sample
 from analysis.figures import style
-from analysis.samples import Sample
 
 #: Points of a drawn curve; more cannot be told apart in print.
 POINTS = 1200
@@ -18,9 +18,9 @@ _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 
 def _checked(sweep: Any, full_loss: float | None, width: float) -> tuple[float | None, float]:
-    checks.labelled("sweep", sweep)
-    full = None if full_loss is None else checks.number("full_loss", full_loss, finite=False)
-    return full, checks.positive("width", width)
+    _checks.labelled("sweep", sweep)
+    full = None if full_loss is None else _checks.number("full_loss", full_loss, finite=False)
+    return full, _checks.positive("width", width)
 
 
 def _parts(sweep: xr.DataArray | xr.Dataset) -> list[tuple[str, xr.DataArray | xr.Dataset]]:
@@ -28,7 +28,7 @@ def _parts(sweep: xr.DataArray | xr.Dataset) -> list[tuple[str, xr.DataArray | x
     if "probability" not in sweep.dims:
         return [("masks", sweep)]
     labels = [f"$p$ = {float(p):g}" for p in sweep["probability"].values]
-    return list(zip(labels, samples.parts(sweep, "probability"), strict=True))
+    return list(zip(labels, _samples.parts(sweep, "probability"), strict=True))
 
 
 def _with_missing(label: str, missing: int) -> str:
@@ -82,7 +82,7 @@ def loss(
         if full_loss is not None and np.isfinite(full_loss):
             _line(ax, full_loss, "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
-            sample = samples.losses(part)
+            sample = _samples.losses(part)
             missing = sample.nonfinite + sample.below + sample.above
             _curve(ax, sample, width, number, _with_missing(label, missing))
         ax.set(xlabel=f"loss ({unit})", ylabel=f"probability density (1/{'nat' if unit == 'nats' else unit})")
@@ -127,7 +127,7 @@ def log_loss(
         if full_loss is not None and np.isfinite(full_loss) and full_loss > 0:
             _line(ax, float(np.log(full_loss)), "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
-            sample = samples.log_losses(part)
+            sample = _samples.log_losses(part)
             missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
             _curve(ax, sample, width, number, _with_missing(label, missing))
             if sample.shape.sd > 0:
@@ -173,7 +173,7 @@ def log_loss_against_exact(
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):
-            sample = samples.log_losses(part)
+            sample = _samples.log_losses(part)
             missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
             _curve(ax, sample, width, number, _with_missing(label, missing))
             # Bins of a tenth of the kernel: their error cannot be seen, and a million masks are drawn at once.

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis import checks
-from analysis.errors import InputError
+from analysis import _checks
+from analysis._errors import InputError
+from analysis._formatting import off_of, short_labels
 from analysis.figures import style
-from analysis.formatting import off_of, short_labels
 
 #: The largest values, a share of all, have the last colour, so that few do not pale the rest.
 CLIPPED = 0.005
@@ -92,11 +92,11 @@ def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | No
     ValueError
         If it has no such node, or as `heat_map` does.
     """
-    table, errors, count = _table(effects, "effect"), _table(effects, "effect_error"), checks.whole("count", count, 1)
+    table, errors, count = _table(effects, "effect"), _table(effects, "effect_error"), _checks.whole("count", count, 1)
     labels = list(map(str, effects["node"].values))
-    place = checks.whole("node", node, 0, len(labels) - 1) if not isinstance(node, str) else None
+    place = _checks.whole("node", node, 0, len(labels) - 1) if not isinstance(node, str) else None
     if place is None:
-        place = labels.index(checks.one_of("node", node, labels))
+        place = labels.index(_checks.one_of("node", node, labels))
     change = table[place]
     chosen = np.argsort(np.where(np.isfinite(change), -np.abs(change), np.inf), kind="stable")
     chosen = chosen[: min(count, int(np.isfinite(change).sum()))]
@@ -117,7 +117,7 @@ def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | No
 
 
 def _table(effects: xr.Dataset, name: str) -> np.ndarray:
-    checks.dataset_with("effects", effects, (name, "node_effect"), ("node", "example"))
+    _checks.dataset_with("effects", effects, (name, "node_effect"), ("node", "example"))
     if effects[name].ndim > 2:
         raise InputError("effects must be of one probability: select one, such as effects.isel(probability=0)")
     return effects[name].transpose("node", "example").values

@@ -7,8 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import checks, density, families, samples
-from analysis.errors import InputError
+from analysis import _checks, _samples, density, families
+from analysis._errors import InputError
 from analysis.families import FAMILIES, Law
 from analysis.figures import style
 
@@ -41,8 +41,8 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     matplotlib.axes.Axes
         Titled with the family.
     """
-    width, seed = checks.positive("width", width), checks.whole("seed", seed)
-    log = samples.log_losses(loss).values
+    width, seed = _checks.positive("width", width), _checks.whole("seed", seed)
+    log = _samples.log_losses(loss).values
     if not log.size:
         raise InputError("loss must be finite losses above 0, got none")
     random = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    checks.dataset_with("comparison", comparison, ("difference", "difference_error"), ("family",))
+    _checks.dataset_with("comparison", comparison, ("difference", "difference_error"), ("family",))
     rows = comparison if "probability" in comparison.dims else comparison.expand_dims(probability=[np.nan])
     names = [str(name) for name in rows["family"].values[1:]]
     place = np.arange(len(names))[::-1]

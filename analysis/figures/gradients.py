@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from analysis import checks, gradients, layers, samples
+from analysis import _checks, _samples, gradients, layers
 from analysis import density as kernel
-from analysis.errors import InputError
+from analysis._errors import InputError
+from analysis._formatting import short_labels
+from analysis._samples import Sample
 from analysis.figures import style
-from analysis.formatting import short_labels
-from analysis.samples import Sample
 
 #: Points of a drawn curve; more cannot be told apart in print.
 POINTS = 1200
@@ -40,7 +40,7 @@ def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
 
 
 def _index_of(sweep: xr.Dataset, probability: float) -> int:
-    chances, probability = sweep["probability"].values, checks.number("probability", probability)
+    chances, probability = sweep["probability"].values, _checks.number("probability", probability)
     found = np.flatnonzero(np.isclose(chances, probability))
     if not found.size:
         raise InputError(f"probability must be one of {chances.tolist()}, got {probability}")
@@ -92,13 +92,13 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
     -----
     The bell curve has the mean and the standard deviation of the entries. It is not widened by the kernel.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else checks.positive("width", width)
+    width = gradients.kernel_width(sweep, name) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
         _zero(ax)
         for index, p in enumerate(sweep["probability"].values):
-            sample = samples.losses(gradients.entries(sweep, name, index)[0])
+            sample = _samples.losses(gradients.entries(sweep, name, index)[0])
             look = style.marked(index, POINTS)
             (lines[_with_missing(f"$p$ = {float(p):g}", sample.nonfinite)],) = ax.plot(*_curve(sample, width), **look)
             if sample.shape.sd > 0:
@@ -117,9 +117,9 @@ def _by_state(sweep: xr.Dataset, name: str, probability: float, nodes: Any = sli
     """Samples of the nodes that are on and of those that are off: of all nodes together, or of each."""
     values, on = gradients.entries(sweep, name, _index_of(sweep, probability))
     if isinstance(nodes, slice):
-        return {"on": [samples.losses(values[on])], "off": [samples.losses(values[~on])]}
+        return {"on": [_samples.losses(values[on])], "off": [_samples.losses(values[~on])]}
     return {
-        state: [samples.losses(values[chosen[:, node], node]) for node in nodes]
+        state: [_samples.losses(values[chosen[:, node], node]) for node in nodes]
         for state, chosen in (("on", on), ("off", ~on))
     }
 
@@ -151,7 +151,7 @@ def by_state(
     ValueError
         As it does, or if the sweep has no such probability.
     """
-    width = gradients.kernel_width(sweep, name) if width is None else checks.positive("width", width)
+    width = gradients.kernel_width(sweep, name) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.5)
@@ -240,14 +240,14 @@ def by_node(
     ValueError
         As it does, or if the sweep has no such probability, or there is no such node.
     """
-    count = checks.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
+    count = _checks.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
     width = (
         min(count**0.2, WIDER) * gradients.kernel_width(sweep, name)
         if width is None
-        else checks.positive("width", width)
+        else _checks.positive("width", width)
     )
-    given = range(min(count, MOST)) if nodes is None else np.atleast_1d(checks.array("nodes", nodes))
-    shown = [checks.whole("nodes", one, 0, count - 1) for one in given]
+    given = range(min(count, MOST)) if nodes is None else np.atleast_1d(_checks.array("nodes", nodes))
+    shown = [_checks.whole("nodes", one, 0, count - 1) for one in given]
     if not shown:
         raise InputError(f"nodes must be one or more of 0 to {count - 1}, got none")
     found = _by_state(sweep, name, probability, shown)

@@ -15,10 +15,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from analysis import checks, perceptron
-from analysis.errors import InputError
-from analysis.figures import graph_layout, style
-from analysis.figures.graph_layout import SLOT, SQUARES, Column, Floats, curve, height, places, squares
+from analysis import _checks, perceptron
+from analysis._errors import InputError
+from analysis.figures import _graph_layout, style
+from analysis.figures._graph_layout import SLOT, SQUARES, Column, Floats, curve, height, places, squares
 from analysis.perceptron import Perceptron
 
 #: Nodes of a layer that are drawn one by one, and edges between two layers, at most.
@@ -75,17 +75,17 @@ class _Looks(NamedTuple):
 def _read(panel: Panel) -> _Read:
     net = perceptron.from_dataset(panel.net) if isinstance(panel.net, xr.Dataset) else panel.net
     perceptron.check(net)
-    gates = np.ones(net.nodes) if panel.gates is None else checks.gates("gates", panel.gates, net.nodes)
-    checks.finite_numbers("gates", gates, 0, 1)
-    levels = [np.ones(len(net.kernels[0])), *graph_layout.by_layer(net, gates), np.ones(net.kernels[-1].shape[1])]
+    gates = np.ones(net.nodes) if panel.gates is None else _checks.gates("gates", panel.gates, net.nodes)
+    _checks.finite_numbers("gates", gates, 0, 1)
+    levels = [np.ones(len(net.kernels[0])), *_graph_layout.by_layer(net, gates), np.ones(net.kernels[-1].shape[1])]
     if panel.values is None:
         return _Read(net, levels, None)
     values = np.asarray(panel.values)
     if values.dtype.kind != "U":
-        values = checks.finite_numbers("values", values)
+        values = _checks.finite_numbers("values", values)
     if values.shape != (net.nodes,):
         raise InputError(f"values must have shape ({net.nodes},), one value a node, got {values.shape}")
-    return _Read(net, levels, graph_layout.by_layer(net, values))
+    return _Read(net, levels, _graph_layout.by_layer(net, values))
 
 
 def _scale(values: Sequence[np.ndarray], cmap: Colormap | None) -> ScalarMappable | None:
@@ -104,12 +104,12 @@ def _scale(values: Sequence[np.ndarray], cmap: Colormap | None) -> ScalarMappabl
 def _ends(names: Sequence[Sequence[str] | None], panel: _Read) -> tuple[Sequence[str], Sequence[str]]:
     found = []
     for side, given, level in zip(("inputs", "outputs"), names, (panel.levels[0], panel.levels[-1]), strict=True):
-        found.append([] if given is None else checks.names(side, given, len(level)))
+        found.append([] if given is None else _checks.names(side, given, len(level)))
     return found[0], found[1]
 
 
 def _looks(panels: Sequence[_Read], cmap: Colormap | None, inputs: Any, outputs: Any, shown: int, most: int) -> _Looks:
-    shown, most = checks.whole("shown", shown, 1), checks.whole("most", most, 1)
+    shown, most = _checks.whole("shown", shown, 1), _checks.whole("most", most, 1)
     if len({tuple(map(len, one.levels)) for one in panels}) > 1:
         raise InputError("panels must be networks of one structure; draw others in figures of their own")
     values = [layer for one in panels if one.values is not None for layer in one.values]
@@ -117,8 +117,8 @@ def _looks(panels: Sequence[_Read], cmap: Colormap | None, inputs: Any, outputs:
     roles = [] if scale else list(dict.fromkeys(role for layer in values for role in layer.tolist()))
     if len(roles) > len(SHAPES):
         raise InputError(f"values must be {len(SHAPES)} roles or fewer, got {len(roles)}")
-    columns = graph_layout.columns(
-        [graph_layout.importance(one.net, one.values if scale else None) for one in panels], shown
+    columns = _graph_layout.columns(
+        [_graph_layout.importance(one.net, one.values if scale else None) for one in panels], shown
     )
     largest = max(np.abs(kernel).max() for one in panels for kernel in one.net.kernels)
     return _Looks(columns, most, float(largest) or 1.0, roles, scale, _ends((inputs, outputs), panels[0]))
@@ -133,7 +133,7 @@ def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
     carried = kernel * panel.levels[layer][:, None] * (panel.levels[layer + 1] > 0)
     drawn = np.ix_(rows, columns)
     for weights, cut in ((np.where(carried == 0, kernel, 0)[drawn], True), (carried[drawn], False)):
-        left, right = graph_layout.edges(np.abs(weights), looks.most // 2 if cut else looks.most)
+        left, right = _graph_layout.edges(np.abs(weights), looks.most // 2 if cut else looks.most)
         if not left.size:
             continue
         found = weights[left, right]

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis import checks
-from analysis.errors import InputError
+from analysis import _checks
+from analysis._errors import InputError
 from analysis.figures import style
 from analysis.figures.nodes import layer_axis, of_change, rows_height
 
@@ -55,9 +55,9 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
     ValueError
         If `quantity` is not in the summary, `per` is unknown, or the summary lacks a quantile.
     """
-    checks.dataset_with("data", data, ("nodes",), ("layer",))
+    _checks.dataset_with("data", data, ("nodes",), ("layer",))
     quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
-    checks.one_of("per", per, ("node", "layer"))
+    _checks.one_of("per", per, ("node", "layer"))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, rows_height(len(sizes)))
         if quantity in ("change", "log_change"):
@@ -77,7 +77,7 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
 
 def _known(data: xr.Dataset, quantity: str | None) -> str:
     there = [name for name, variable in QUANTITIES.items() if variable in data]
-    return there[0] if there and quantity is None else checks.one_of("quantity", quantity, there)
+    return there[0] if there and quantity is None else _checks.one_of("quantity", quantity, there)
 
 
 def _text(data: xr.Dataset, quantity: str, per: str) -> str:
@@ -151,7 +151,7 @@ def overview(data: xr.Dataset) -> Figure:
     TypeError, ValueError
         As `summary` does.
     """
-    quantity = _known(checks.dataset_with("data", data, ("nodes",), ("layer",)), None)
+    quantity = _known(_checks.dataset_with("data", data, ("nodes",), ("layer",)), None)
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, rows_height(data.sizes.get("layer", 1)), 1, 2, sharey=True)
         if quantity == "change":

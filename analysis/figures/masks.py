@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import checks, hypercube
+from analysis import _checks, hypercube
+from analysis._formatting import short_labels
 from analysis.figures import style
-from analysis.formatting import short_labels
 
 
 def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
@@ -74,7 +74,7 @@ def node_values(
         If there is not one label a node.
     """
     shapley, banzhaf = hypercube.shapley(values), hypercube.banzhaf(values)
-    names, head = short_labels(checks.names("labels", labels, shapley.size))
+    names, head = short_labels(_checks.names("labels", labels, shapley.size))
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import checks, samples
+from analysis import _checks, _samples
 from analysis.figures import style
 
 #: Masks that are drawn in one colour, at most.
@@ -45,9 +45,9 @@ def against_loss(sweep: xr.Dataset, metrics: Sequence[str], labels: Sequence[str
     -------
     matplotlib.figure.Figure
     """
-    checks.dataset_with("sweep", sweep, ("loss", *metrics), ())
+    _checks.dataset_with("sweep", sweep, ("loss", *metrics), ())
     several = "probability" in sweep.dims and sweep.sizes["probability"] > 1
-    parts = samples.parts(sweep, "probability" if several else None)
+    parts = _samples.parts(sweep, "probability" if several else None)
     with style.context():
         figure, axes = _panels(len(metrics))
         for ax, name, label in zip(axes, metrics, labels or metrics, strict=True):
@@ -83,7 +83,7 @@ def by_probability(metrics: xr.Dataset, labels: Sequence[str] | None = None) -> 
     -------
     matplotlib.figure.Figure
     """
-    checks.dataset_with("metrics", metrics, ("mean", "sd"), ("metric", "probability"))
+    _checks.dataset_with("metrics", metrics, ("mean", "sd"), ("metric", "probability"))
     metrics = metrics.sortby("probability")
     p = metrics["probability"].values
     with style.context():
@@ -115,7 +115,7 @@ def examples(data: xr.Dataset, unit: str = "nats", ax: Axes | None = None) -> Ax
     -------
     matplotlib.axes.Axes
     """
-    checks.dataset_with("data", data, ("full", "mean"), ("example",))
+    _checks.dataset_with("data", data, ("full", "mean"), ("example",))
     full, mean = data["full"].values, data["mean"].values
     known = np.concatenate([full, mean])
     known = known[np.isfinite(known)]

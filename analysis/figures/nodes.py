@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis import checks, layers, removal
+from analysis import _checks, layers, removal
+from analysis._formatting import off_of, short_paths
 from analysis.figures import style
-from analysis.formatting import off_of, short_paths
 
 #: More nodes than this are points in a strip for each layer, fewer are bars with their names.
 NAMED = 40
@@ -76,7 +76,7 @@ def effects(
 
 
 def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
-    checks.one_of("quantity", quantity, ("loss", "log_loss"))
+    _checks.one_of("quantity", quantity, ("loss", "log_loss"))
     nodes = removal.leave_one_out(sweep, full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
@@ -253,7 +253,7 @@ def grid(
     found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     kinds = list(dict.fromkeys(found.kinds))
     if kind is not None or len(kinds) != 1:
-        checks.one_of("kind", kind, kinds)
+        _checks.one_of("kind", kind, kinds)
     is_shown = np.array([kind in (None, its) for its in found.kinds])
     chosen, sizes = np.unique(found.layer[is_shown], return_counts=True)
     table = np.full((len(chosen), max(sizes)), np.nan)

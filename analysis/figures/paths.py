@@ -9,9 +9,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import checks
-from analysis.errors import InputError
-from analysis.figures import curves, style
+from analysis import _checks
+from analysis._errors import InputError
+from analysis.figures import _curves, style
 
 #: Below 0 vermillion, 0 white, above 0 blue.
 DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#F7F7F7", style.BLUE])
@@ -37,7 +37,7 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
         Its figure has a second one, the colour bar.
     """
     matrix = result["covariance"] if isinstance(result, xr.Dataset) else result
-    values = checks.real_numbers("result", matrix)
+    values = _checks.real_numbers("result", matrix)
     if values.ndim != 2 or not values.size:
         raise InputError(f"result must have shape (steps, steps), got {values.shape}")
     limit = float(np.abs(values).max()) or 1.0
@@ -78,8 +78,8 @@ def ends(
     matplotlib.axes.Axes
     """
     needed = [f"{name}{part}" for name in ("from_start", "from_end") for part in ("", "_error")]
-    checks.dataset_with("sampled", sampled, needed, ("distance",))
-    flips, band = sampled["distance"].values, checks.number("band", band, 0)
+    _checks.dataset_with("sampled", sampled, needed, ("distance",))
+    flips, band = sampled["distance"].values, _checks.number("band", band, 0)
     entries: dict[str, Any] = {}
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.4)
@@ -92,7 +92,7 @@ def ends(
             ax.fill_between(flips, line - band * error, line + band * error, color=color, alpha=0.25, linewidth=0)
             (entries[label],) = ax.plot(flips, line, marker=marker, markersize=2.8, color=color)
         if exact is not None:
-            wanted = checks.real_numbers("exact", exact)
+            wanted = _checks.real_numbers("exact", exact)
             (entries["exact"],) = ax.plot(
                 np.arange(wanted.size), wanted, color=style.BLACK, linewidth=1.0, linestyle=(0, (4, 2))
             )
@@ -150,7 +150,7 @@ def along(steps: xr.Dataset, full_loss: float | None = None, unit: str = "nats",
     -------
     matplotlib.axes.Axes
     """
-    checks.dataset_with("steps", steps, ("mean", "low", "middle", "high"), ("step",))
+    _checks.dataset_with("steps", steps, ("mean", "low", "middle", "high"), ("step",))
     step = steps["step"].values
     entries: dict[str, Any] = {}
     with style.context():
@@ -162,7 +162,7 @@ def along(steps: xr.Dataset, full_loss: float | None = None, unit: str = "nats",
         (entries["median"],) = ax.plot(step, steps["middle"], color=style.BLUE, linestyle=(0, (1, 1.5)))
         if full_loss is not None and np.isfinite(full_loss):
             entries["every node on"] = ax.axhline(full_loss, color=style.GREY, linewidth=1.0, zorder=0.5)
-        curves.loss_axis(ax, [*steps["low"].values, *steps["high"].values], f"loss ({style.as_is(unit)})")
+        _curves.loss_axis(ax, [*steps["low"].values, *steps["high"].values], f"loss ({style.as_is(unit)})")
         style.legend_above(ax, entries, columns=2)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.set_xlim(0, max(step[-1], 1))

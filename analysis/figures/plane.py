@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from PIL import Image
 
-from analysis import checks
-from analysis.errors import InputError
+from analysis import _checks
+from analysis._errors import InputError
+from analysis._formatting import short_labels
 from analysis.figures import style
-from analysis.formatting import short_labels
 
 #: Navy to yellow, even in lightness, the same to all kinds of colour vision.
 CERTAINTY = colormaps["cividis"]
@@ -86,7 +86,7 @@ def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = Tru
     -------
     matplotlib.axes.Axes
     """
-    checks.dataset_with("maps", maps, ("certainty",), ("y", "x"))
+    _checks.dataset_with("maps", maps, ("certainty",), ("y", "x"))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.7)
         image = _image(ax, maps["certainty"], cmap=CERTAINTY.reversed(), vmin=0, vmax=1)
@@ -113,7 +113,7 @@ def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = Non
     -------
     matplotlib.axes.Axes
     """
-    checks.dataset_with("maps", maps, ("loss",), ("y", "x"))
+    _checks.dataset_with("maps", maps, ("loss",), ("y", "x"))
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.7)
         values = maps["loss"].clip(min=LOWEST_LOSS)
@@ -170,7 +170,7 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
     """
     if not maps:
         raise InputError("maps must be one mask or more, got none")
-    columns = min(checks.whole("columns", columns, 1), len(maps))
+    columns = min(_checks.whole("columns", columns, 1), len(maps))
     rows = -(-len(maps) // columns)
     with style.context():
         width = style.DOUBLE / columns
@@ -214,12 +214,12 @@ def nodes(
     ValueError
         If there is not one label a node.
     """
-    checks.dataset_with("maps", maps, ("gate_gradient",), ("node", "y", "x"))
+    _checks.dataset_with("maps", maps, ("gate_gradient",), ("node", "y", "x"))
     gradient = maps["gate_gradient"]
     count = gradient.sizes["node"]
-    names, _ = short_labels(checks.names("labels", labels, count))
+    names, _ = short_labels(_checks.names("labels", labels, count))
     limit = float(np.quantile(np.abs(gradient.values), 1 - CLIPPED)) or 1.0
-    columns = min(checks.whole("columns", columns, 1), count)
+    columns = min(_checks.whole("columns", columns, 1), count)
     rows = -(-count // columns)
     with style.context():
         width = style.DOUBLE / columns

@@ -5,8 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import checks, qq
-from analysis.errors import InputError
+from analysis import _checks, qq
+from analysis._errors import InputError
 from analysis.figures import style
 
 
@@ -72,7 +72,7 @@ def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    checks.labelled("losses", losses)
+    _checks.labelled("losses", losses)
     if "probability" not in losses.dims:
         raise InputError(f"losses must have the dimension 'probability', got {tuple(losses.dims)}")
     with style.context():

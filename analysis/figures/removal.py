@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from analysis import checks, removal
+from analysis import _checks, removal
+from analysis._formatting import off_of, short_labels
 from analysis.figures import style
-from analysis.formatting import off_of, short_labels
 
 
 def leave_one_out(
@@ -39,7 +39,7 @@ def leave_one_out(
     ValueError
         If `order` is unknown.
     """
-    checks.one_of("order", order, ("loss", "node"))
+    _checks.one_of("order", order, ("loss", "node"))
     nodes = removal.leave_one_out(sweep, full_loss)
     full = nodes.attrs["full_loss"]
     # A node without a finite loss (rank 0) has no bar; it comes last and is marked.

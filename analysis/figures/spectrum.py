@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from analysis import checks, hypercube
+from analysis import _checks, hypercube
 from analysis.figures import style
 
 #: Orders are shown up to the one at which this share of the variance is reached.
@@ -142,7 +142,7 @@ def against_probability(
             chance, exact.mean - sd, exact.mean + sd, color=style.BLUE, alpha=0.18, linewidth=0
         )
         if sampled is not None:
-            checks.dataset_with("sampled", sampled, ("mean", "sd"), ("probability",))
+            _checks.dataset_with("sampled", sampled, ("mean", "sd"), ("probability",))
             entries["sampled"] = ax.errorbar(
                 sampled["probability"], sampled["mean"], sampled["sd"], fmt="o", color=style.VERMILLION, **_DOTS
             )

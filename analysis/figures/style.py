@@ -18,8 +18,8 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from analysis.errors import InputError, InputTypeError
-from analysis.formatting import cut_middle, visible
+from analysis._errors import InputError, InputTypeError
+from analysis._formatting import cut_middle, visible
 
 #: Widths of one and of two columns of a journal page, in inches.
 SINGLE, DOUBLE = 3.4, 7.0

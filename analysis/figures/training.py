@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import checks
+from analysis import _checks
 from analysis.figures import style
 
 #: What can be drawn.
@@ -45,10 +45,10 @@ def curve(
     ValueError
         If `name` is unknown.
     """
-    checks.one_of("name", name, NAMES)
-    checks.dataset_with("training", training, (name,), ("epoch",))
+    _checks.one_of("name", name, NAMES)
+    _checks.dataset_with("training", training, (name,), ("epoch",))
     if test_value is not None:
-        test_value = checks.number("test_value", test_value, finite=False)
+        test_value = _checks.number("test_value", test_value, finite=False)
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, 2.2)
         ax.plot(training["epoch"], training[name], "o-", markersize=2.8, label="training, during the epoch")
@@ -86,7 +86,7 @@ def overview(
     -------
     matplotlib.figure.Figure
     """
-    checks.dataset_with("training", training, ("loss",), ("epoch",))
+    _checks.dataset_with("training", training, ("loss",), ("epoch",))
     with style.context():
         if "accuracy" not in training or training["accuracy"].isnull().all():
             return style.figure_of(curve(training, "loss", test_loss, unit))

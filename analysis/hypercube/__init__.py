@@ -4,7 +4,7 @@ The submodule `estimates` has those that can be estimated from sampled masks, fo
 """
 
 from analysis.hypercube import estimates as estimates  # not in __all__, which lists functions of a table
-from analysis.hypercube.moments import (
+from analysis.hypercube._moments import (
     Distribution,
     Moments,
     distribution,
@@ -12,8 +12,8 @@ from analysis.hypercube.moments import (
     mean_derivative,
     moments,
 )
-from analysis.hypercube.optimum import GreedyRemoval, MaskOfEachSize, best_masks, greedy_removal, worst_masks
-from analysis.hypercube.spectrum import (
+from analysis.hypercube._optimum import GreedyRemoval, MaskOfEachSize, best_masks, greedy_removal, worst_masks
+from analysis.hypercube._spectrum import (
     Opposite,
     additive_share,
     covariance_by_distance,
@@ -22,8 +22,8 @@ from analysis.hypercube.spectrum import (
     variance_by_order,
     weight_by_order,
 )
-from analysis.hypercube.transform import biased, inverse_biased, inverse_walsh, walsh
-from analysis.hypercube.values import Sobol, banzhaf, interaction, shapley, sobol
+from analysis.hypercube._transform import biased, inverse_biased, inverse_walsh, walsh
+from analysis.hypercube._values import Sobol, banzhaf, interaction, shapley, sobol
 
 __all__ = [
     "Distribution",

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import checks, jackknife
-from analysis.errors import InputError
-from analysis.hypercube import sampled
-from analysis.hypercube.table import Floats, checked_probability
+from analysis import _checks, _jackknife
+from analysis._errors import InputError
+from analysis.hypercube import _sampled
+from analysis.hypercube._table import Floats, checked_probability
 
 #: Deviations of the values (rows,) and of the basis functions (rows, nodes), a part of the draws at a time.
 Pieces = Iterator[tuple[Floats, Floats]]
@@ -86,14 +86,14 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     chance = checked_probability(probability, inside=True)
     if chance.ndim:
         raise InputError(f"probability must be one number, got shape {chance.shape}")
-    values, gates, nodes = sampled.paired(values, gates, ())
-    loss = checks.real_numbers("values", values).ravel()
-    finite = sampled.finite(loss, 4, "draws")
+    values, gates, nodes = _sampled.paired(values, gates, ())
+    loss = _checks.real_numbers("values", values).ravel()
+    finite = _sampled.finite(loss, 4, "draws")
     n, on, kept_on = int(np.count_nonzero(finite)), 0, np.zeros(gates.shape[-1], np.int64)
-    for rows, bits in sampled.parts(gates, 1):
+    for rows, bits in _sampled.parts(gates, 1):
         on += int(np.count_nonzero(bits))
         kept_on += np.count_nonzero(bits[finite[rows]], axis=0)
-    sampled.check_share(on, gates.size, float(chance))
+    _sampled.check_share(on, gates.size, float(chance))
     share = kept_on / n
 
     # Measured from one of the draws, a constant has deviations of exactly 0.
@@ -102,7 +102,7 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     spread = np.sqrt(chance * (1 - chance))
 
     def pieces() -> Pieces:
-        for rows, bits in sampled.parts(gates, 1):
+        for rows, bits in _sampled.parts(gates, 1):
             kept = finite[rows]
             yield deviation[rows][kept], (bits[kept] - share) / spread
 
@@ -116,7 +116,7 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     error = np.sqrt((n - 1) / n * falls)
     variance = float(np.sum(deviation[finite] ** 2)) / (n - 1)
     sobol = (coefficient**2 - error**2) / (variance if variance > 0 else np.nan)
-    by_jackknife = jackknife.error(_share_changes(pieces(), coefficient, falls, variance, sobol, n), n)
+    by_jackknife = _jackknife.error(_share_changes(pieces(), coefficient, falls, variance, sobol, n), n)
     chance_alone = 2 * np.append(error**4, np.sum(error**4)) / variance**2 if variance > 0 else np.nan
     shares_error = np.sqrt(np.maximum(by_jackknife**2 - chance_alone, chance_alone))
     by_node = {
@@ -143,7 +143,7 @@ def _share_changes(
         fall = scale * (d[:, np.newaxis] * phi) - coefficient / (n - 2)
         falls_without = (scale_without / scale) ** 2 * (falls - n / (n - 1) * fall**2)
         square_without = (coefficient - fall) ** 2 - (n - 2) / (n - 1) * falls_without
-        change = square_without / sampled.variance_without(d**2, variance, n)[:, np.newaxis] - sobol
+        change = square_without / _sampled.variance_without(d**2, variance, n)[:, np.newaxis] - sobol
         yield np.column_stack([change, change.sum(axis=1)])
 
 
@@ -197,9 +197,9 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
     >>> along_paths(gates @ [1.0, 2.0], gates)["banzhaf"].values.tolist()
     [1.0, 2.0]
     """
-    values, gates, nodes = sampled.paired(values, gates, ("step",))
-    loss, effects, start, left_out = sampled.effects(values, gates, 3)
-    sampled.check_share(
+    values, gates, nodes = _sampled.paired(values, gates, ("step",))
+    loss, effects, start, left_out = _sampled.effects(values, gates, 3)
+    _sampled.check_share(
         int(np.count_nonzero(start)), start.size, 0.5, " at the start; sweep FlipPaths(probability=0.5)"
     )
     n = len(loss)
@@ -209,16 +209,16 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
     variance = path.sum() / (n - 1)
     square = np.mean(effects**2, axis=0)
     sobol = square / (4 * variance if variance > 0 else np.nan)
-    variance_without = sampled.variance_without(path, variance, n)
+    variance_without = _sampled.variance_without(path, variance, n)
 
     def changes() -> Iterator[Floats]:
-        for rows in sampled.slices(n, effects.shape[1]):
+        for rows in _sampled.slices(n, effects.shape[1]):
             square_without = (n * square - effects[rows] ** 2) / (n - 1)
             yield square_without / (4 * variance_without[rows, np.newaxis]) - sobol
 
-    mean, error = sampled.mean(effects)
+    mean, error = _sampled.mean(effects)
     by_node = {"banzhaf": mean, "banzhaf_error": error, "sobol_total": sobol}
-    by_node["sobol_total_error"] = jackknife.error(changes(), n)
+    by_node["sobol_total_error"] = _jackknife.error(changes(), n)
     return _dataset(by_node, nodes, {"paths": n, "left_out": left_out})
 
 
@@ -263,15 +263,15 @@ def shapley(values: Any, gates: Any) -> xr.Dataset:
     >>> shapley([[0.0, 1.0, 5.0], [0.0, 2.0, 5.0]], gates)["shapley"].values.tolist()
     [2.0, 3.0]
     """
-    values, gates, nodes = sampled.paired(values, gates, ("step",))
-    loss, effects, start, left_out = sampled.effects(values, gates, 2)
+    values, gates, nodes = _sampled.paired(values, gates, ("step",))
+    loss, effects, start, left_out = _sampled.effects(values, gates, 2)
     mixed = int(np.count_nonzero((start != start[:, :1]).any(axis=1)))
     if mixed:
         raise InputError(
             f"gates must be paths that start with every node off, or every node on, got {mixed} of {len(start)} that "
             "do not; sweep FlipPaths(probability=0)"
         )
-    mean, error = sampled.mean(effects)
+    mean, error = _sampled.mean(effects)
     return _dataset({"shapley": mean, "shapley_error": error}, nodes, {"paths": len(loss), "left_out": left_out})
 
 

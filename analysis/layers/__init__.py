@@ -1,9 +1,9 @@
 """Summaries by layer: what the nodes of each layer, of each convolution or of each attention block are worth."""
 
-from analysis.layers.draws import gradients, slopes
-from analysis.layers.groups import Groups, groups
-from analysis.layers.removals import removals
-from analysis.layers.summary import summary
-from analysis.layers.tables import layer_table, node_table
+from analysis.layers._draws import gradients, slopes
+from analysis.layers._groups import Groups, groups
+from analysis.layers._removals import removals
+from analysis.layers._summary import summary
+from analysis.layers._tables import layer_table, node_table
 
 __all__ = ["Groups", "gradients", "groups", "layer_table", "node_table", "removals", "slopes", "summary"]

@@ -1,7 +1,7 @@
 """Covariance along flip paths: estimated from sampled paths with its errors, exact from the whole cube, compared."""
 
-from analysis.paths.cube import compare, exact
-from analysis.paths.products import JointTest
-from analysis.paths.sampled import covariance
+from analysis.paths._cube import compare, exact
+from analysis.paths._products import JointTest
+from analysis.paths._sampled import covariance
 
 __all__ = ["JointTest", "compare", "covariance", "exact"]

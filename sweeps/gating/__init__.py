@@ -2,15 +2,15 @@
 
 A node's gate multiplies the node's own value, once: after its activation (a gate before a ReLU would have no gradient
 at zero, and before a sigmoid would not switch the node off), and before the first reader, sum or product with
-something else. ``sweeps.program`` reads the network as a traced program.
+something else. ``sweeps._program`` reads the network as a traced program.
 """
 
-from sweeps.gating.attaching import GatedNetwork, attach, of_function, output_shape
-from sweeps.gating.choosing import Selection
-from sweeps.gating.table import Table, sites
-from sweeps.gating.tying import Tied
-from sweeps.gating.wiring import Gates, Wiring
-from sweeps.program import Site
+from sweeps._program import Site
+from sweeps.gating._attaching import GatedNetwork, attach, of_function, output_shape
+from sweeps.gating._choosing import Selection
+from sweeps.gating._table import Table, sites
+from sweeps.gating._tying import Tied
+from sweeps.gating._wiring import Gates, Wiring
 
 __all__ = [
     "GatedNetwork",

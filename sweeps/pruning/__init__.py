@@ -1,15 +1,15 @@
 """Pruning: removes weights and nodes of a network, or masks them."""
 
-from sweeps.pruning.choosing import prune_units, prune_weights, unit_masks, weight_masks
-from sweeps.pruning.costs import Cost, cost
-from sweeps.pruning.evaluation import Evaluated, evaluate
-from sweeps.pruning.gradual import Gradual, gradually
-from sweeps.pruning.masked import Mask, Masked, resting
-from sweeps.pruning.parameters import zeroed
-from sweeps.pruning.reading import mean_activations
-from sweeps.pruning.removing import masks_of_nodes, remove_nodes, zero_nodes
-from sweeps.pruning.scoring import UNIT_CRITERIA, WEIGHT_CRITERIA, unit_scores, weight_scores
-from sweeps.pruning.sparsities import SCOPES
+from sweeps.pruning._choosing import prune_units, prune_weights, unit_masks, weight_masks
+from sweeps.pruning._costs import Cost, cost
+from sweeps.pruning._evaluation import Evaluated, evaluate
+from sweeps.pruning._gradual import Gradual, gradually
+from sweeps.pruning._masked import Mask, Masked, resting
+from sweeps.pruning._parameters import zeroed
+from sweeps.pruning._reading import mean_activations
+from sweeps.pruning._removing import masks_of_nodes, remove_nodes, zero_nodes
+from sweeps.pruning._scoring import UNIT_CRITERIA, WEIGHT_CRITERIA, unit_scores, weight_scores
+from sweeps.pruning._sparsities import SCOPES
 
 __all__ = [
     "SCOPES",

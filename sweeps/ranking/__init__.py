@@ -1,9 +1,9 @@
 """Ranking: which node to remove next, by brute force, to first or second order, or by cheaper criteria."""
 
-from sweeps.ranking.criteria import METHODS, scores
-from sweeps.ranking.paths import RemovalPath, masks_along, removal_path
-from sweeps.ranking.probes import GainCurve, activation_correlation, gain_curve, pair_interaction
-from sweeps.ranking.replacing import CHOICES, RIDGE, STAND_INS, ReplacementPaths, replacement_paths
+from sweeps.ranking._criteria import METHODS, scores
+from sweeps.ranking._paths import RemovalPath, masks_along, removal_path
+from sweeps.ranking._probes import GainCurve, activation_correlation, gain_curve, pair_interaction
+from sweeps.ranking._replacing import CHOICES, RIDGE, STAND_INS, ReplacementPaths, replacement_paths
 
 __all__ = [
     "CHOICES",

@@ -7,10 +7,10 @@ from unittest import mock
 import pytest
 
 from analysis import explorer, runs
-from analysis.explorer.data import collect
+from analysis.explorer._data import collect
 from analysis.figures import style
-from analysis.reports import sweep
-from sweeps.studies import registry
+from analysis.reports import _sweep
+from sweeps._studies import registry
 from tests import drawing, once, reference
 from tests.analysis import synthetic_explorer, synthetic_run
 
@@ -76,7 +76,7 @@ def html(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "save", drawing.blank)
 
     def make(data, *arguments):
-        text = drawing.text_of(sweep.write_results(synthetic_run.results_of(data, *arguments, folder=tmp_path)))
+        text = drawing.text_of(_sweep.write_results(synthetic_run.results_of(data, *arguments, folder=tmp_path)))
         assert not re.search(r"\bnan\b|\bNone\b|\{|\}|\\\\", text)
         return text
 

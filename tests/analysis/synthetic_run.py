@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from analysis import runs, seals
-from analysis.reports.results import measure
-from sweeps.studies.circle.measures import cubes, gradients
+from analysis import _seals, runs
+from analysis.reports._results import measure
+from sweeps._studies.circle.measures import cubes, gradients
 
 NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20
 #: Networks of which there are gradients and masks; the others are like one of them.
@@ -281,7 +281,7 @@ def write_run(folder, tree):
 
 def seal(store):
     """Seal a store, as the engine does when a group is finished."""
-    documents = [path for path in store.rglob("zarr.json") if seals.document(path)["attributes"].get("complete")]
+    documents = [path for path in store.rglob("zarr.json") if _seals.document(path)["attributes"].get("complete")]
     for path in documents:
-        seals.seal(path.parent, seals.sums_of_group(path.parent))
-    seals.seal(store, seals.sums(store, documents))
+        _seals.seal(path.parent, _seals.sums_of_group(path.parent))
+    _seals.seal(store, _seals.sums(store, documents))

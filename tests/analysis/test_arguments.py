@@ -5,11 +5,12 @@ import pytest
 import xarray as xr
 
 from analysis import (
+    _formatting,
+    _samples,
     best,
     density,
     families,
     figures,
-    formatting,
     gradients,
     hypercube,
     intervals,
@@ -20,10 +21,9 @@ from analysis import (
     plane,
     qq,
     removal,
-    samples,
 )
-from analysis.errors import InputError
-from sweeps.studies.spiral.measures import adam
+from analysis._errors import InputError
+from sweeps._studies.spiral.measures import adam
 from tests.analysis import synthetic_model
 
 LOSS = np.exp(np.random.default_rng(0).normal(size=60))
@@ -74,7 +74,7 @@ CALLS = {
     "population": (lambda x: removal.losses(SWEEP, population=x), FLAG, "population", (np.False_,)),
     "removals": (lambda x: layers.removals(SINGLE, quantiles=[x]), CHANCE, "quantiles", (0.5,)),
     "best": (lambda x: best.best_masks(SWEEP, count=x), COUNT, "count", (np.int64(3),)),
-    "sample": (lambda x: samples.losses(LOSS).quantile([x]), CHANCE, "levels", (0.5, np.float32(1))),
+    "sample": (lambda x: _samples.losses(LOSS).quantile([x]), CHANCE, "levels", (0.5, np.float32(1))),
     "grid": (plane.grid, NUMBER, "limit", (np.float32(2),)),
     "points": (lambda x: plane.grid(1.0, x), COUNT, "points", (np.int64(3),)),
     "krawtchouk": (hypercube.krawtchouk, COUNT, "nodes", (np.int64(3),)),
@@ -127,7 +127,7 @@ def test_wrong_arguments_are_refused_by_name(name):
         (lambda: density.kde([1.0, np.nan]), "values must be finite numbers, got 1 of 2 that are not"),
         (lambda: density.kde([[1.0], []]), r"values must be an array of numbers, got \[\[1.0\], \[\]\]"),
         (lambda: density.kde(xr.Dataset()), "values must be numbers, got an xarray.Dataset"),
-        (lambda: density.kernel_width([LOSS]), "samples must be those of analysis.samples, got ndarray"),
+        (lambda: density.kernel_width([LOSS]), "samples must be those of analysis._samples, got ndarray"),
         (lambda: families.fit(LOSS, "normal", 2**32), "seed must be at most 4294967295, got 4294967296"),
         (lambda: lognormal.fit_each([1.0, 2.0]), "loss must be an xarray.DataArray or Dataset, got list"),
         (lambda: intervals.over_pairs([1.0, 2.0]), r"matrix must have shape \(networks, networks\), got \(2,\)"),
@@ -147,7 +147,7 @@ def test_wrong_arguments_are_refused_by_name(name):
         (lambda: paths.covariance([[1.0], []]), r"log_loss must be an array of numbers, got \[\[1.0\], \[\]\]"),
         (lambda: hypercube.estimates.shapley([[1], []], 3), "values must be an array of numbers"),
         (lambda: gradients.slope_check(SWEEP, [1.0, np.nan]), "cube_loss must be finite numbers, got 1 of 2"),
-        (lambda: formatting.format_number(1j), r"value must be a number, got 1j"),
+        (lambda: _formatting.format_number(1j), r"value must be a number, got 1j"),
         (lambda: figures.densities.loss([1.0]), "sweep must be an xarray.DataArray or Dataset, got list"),
         (lambda: figures.quantiles.panels(SINGLE["loss"]), "losses must have the dimension 'probability', got"),
         (lambda: figures.masks.by_size(TABLE, ax="axes"), "ax must be matplotlib axes, got str"),

@@ -10,7 +10,7 @@ import xarray as xr
 import analysis
 from analysis import reports
 from analysis.figures import style
-from analysis.reports import examples
+from analysis.reports import _examples
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_run import results_of
@@ -32,7 +32,7 @@ def with_metrics(data, examples=9):
 
 @pytest.mark.parametrize("name", ["bernoulli", "leave one out", "flip paths", "hypercube"])
 def test_metrics_and_losses_of_examples(name, html, tmp_path, monkeypatch):
-    monkeypatch.setattr(examples, "BLOCK", 100)  # a few masks at a time
+    monkeypatch.setattr(_examples, "BLOCK", 100)  # a few masks at a time
     data = with_metrics(SWEEPS[name]())
     text = html(data)
     assert "Metrics" in text and "Examples" in text and 'id="figure-metrics"' in text and 'id="figure-examples"' in text

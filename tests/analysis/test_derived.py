@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis import derived
+from analysis import _derived
 
 RANDOM = np.random.default_rng(0)
 LOSS = np.array([[0.5, 2.0, 0.0], [-1.0, np.nan, np.inf]], np.float32)
@@ -28,11 +28,11 @@ def kept():
     data = xr.Dataset(
         dict(loss=(DIMS[:2], LOSS, dict(units="nats")), loss_gradient=(DIMS, GRADIENT)), attrs=dict(seed=3)
     )
-    return data.assign(gates=derived.masks(words_of(GATES), DIMS, 35))
+    return data.assign(gates=_derived.masks(words_of(GATES), DIMS, 35))
 
 
 def whole():
-    return derived.with_logs(kept())
+    return _derived.with_logs(kept())
 
 
 def plain():
@@ -48,15 +48,15 @@ def plain():
 
 def test_values_types_order_and_labels():
     found, wanted = whole(), plain()
-    assert list(found.data_vars) == list(wanted.data_vars) == list(derived.NAMES)
-    for name in derived.NAMES:
+    assert list(found.data_vars) == list(wanted.data_vars) == list(_derived.NAMES)
+    for name in _derived.NAMES:
         assert found[name].dtype == wanted[name].dtype and found[name].dims == wanted[name].dims
         np.testing.assert_array_equal(found[name].values, wanted[name].values)
     assert found.log_loss.attrs["units"] == "log nats" and found.log_loss_gradient.attrs["units"] == "1"
     assert found.attrs["seed"] == 3
 
 
-@pytest.mark.parametrize("name", derived.NAMES)
+@pytest.mark.parametrize("name", _derived.NAMES)
 @pytest.mark.parametrize(
     "index",
     [
@@ -84,7 +84,7 @@ def test_any_part_is_the_part_of_the_whole(name, index):
     np.testing.assert_array_equal(part.values, wanted.isel(index).values)
 
 
-@pytest.mark.parametrize("name", derived.NAMES)
+@pytest.mark.parametrize("name", _derived.NAMES)
 @pytest.mark.parametrize(
     "first", [dict(draw=[2, 0], node=[0, 5]), dict(chain=[1], draw=slice(None, None, -1))], ids=str
 )
@@ -106,7 +106,7 @@ def test_parts_of_parts_whatever_their_order(name, first):
 
 def test_nothing_is_computed_before_it_is_read_and_once_it_is_read_it_is_kept(monkeypatch):
     calls = []
-    monkeypatch.setattr(derived, "log", lambda loss: calls.append(loss.shape) or np.zeros_like(loss))
+    monkeypatch.setattr(_derived, "log", lambda loss: calls.append(loss.shape) or np.zeros_like(loss))
     data = whole()
     assert data.sizes == dict(chain=2, draw=3, node=35) and "log_loss" in repr(data) and calls == []
     data.log_loss.isel(chain=0).values  # noqa: B018
@@ -132,8 +132,8 @@ def test_datasets_are_changed_copied_and_sent_as_any():
 
 def test_what_is_there_stays():
     changed = whole().assign(log_loss=whole().log_loss + 1)
-    xr.testing.assert_identical(derived.with_logs(changed).log_loss, changed.log_loss)
-    assert set(derived.with_logs(kept().drop_vars("loss_gradient"))) == {"gates", "loss", "log_loss"}
+    xr.testing.assert_identical(_derived.with_logs(changed).log_loss, changed.log_loss)
+    assert set(_derived.with_logs(kept().drop_vars("loss_gradient"))) == {"gates", "loss", "log_loss"}
 
 
 @pytest.mark.parametrize("name", ["data.zarr", "data.nc"])
@@ -149,17 +149,17 @@ def test_a_dataset_is_written_whole_by_xarray(name, tmp_path):
 
 
 def test_a_store_leaves_out_the_largest_that_follows(tmp_path):
-    left = derived.stored(whole())
+    left = _derived.stored(whole())
     assert set(left) == {"gates", "loss", "log_loss", "loss_gradient"}
     left.to_zarr(tmp_path / "data.zarr", consolidated=False)
     with xr.open_zarr(tmp_path / "data.zarr", consolidated=False) as data:
-        found = derived.opened(data).load()
+        found = _derived.opened(data).load()
     xr.testing.assert_equal(found, plain())
-    assert found.attrs == dict(seed=3) and derived.stored(found).attrs == left.attrs
+    assert found.attrs == dict(seed=3) and _derived.stored(found).attrs == left.attrs
 
 
 def test_other_groups_are_stored_and_opened_as_they_are():
     other = xr.Dataset(
         dict(loss=("epoch", [1.0, 2.0]), loss_gradient=("epoch", [1.0, 2.0])), attrs=dict(derived_from="x")
     )
-    assert derived.opened(other) is other and derived.stored(other).identical(other)
+    assert _derived.opened(other) is other and _derived.stored(other).identical(other)

@@ -9,8 +9,8 @@ import xarray as xr
 from matplotlib.colors import to_rgb
 
 from analysis import explorer, figures, hypercube, perceptron, plane, runs
-from analysis.errors import InputError
-from analysis.explorer.data import collect
+from analysis._errors import InputError
+from analysis.explorer._data import collect
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_explorer import with_network
 

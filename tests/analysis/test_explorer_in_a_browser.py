@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from analysis import explorer, perceptron
-from analysis.explorer import scales
+from analysis.explorer import _scales
 from tests import browser, reference
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_explorer import random_layers
@@ -276,7 +276,7 @@ class TestInABrowser:
         page.value("explorer.select(2)")
         colours = pixels_of(page, canvas)
         kind = {"loss-map": "loss"}.get(canvas, canvas)
-        shades = np.array([to_rgb(colour) for colour in scales.palette(2)[kind]]) * 255
+        shades = np.array([to_rgb(colour) for colour in _scales.palette(2)[kind]]) * 255
         cells = np.linspace(-1, 1, 5) * 4 / page.value("explorer.side")
         places = np.random.default_rng(0).uniform(-1.9, 1.9, (60, 2))
         # Beside the lines: the circle, and the rectangle around inputs between -1 and 1.

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import integrate, stats
 
 from analysis import families
-from analysis.errors import InputError
+from analysis._errors import InputError
 from analysis.families import FAMILIES
 from analysis.figures import families as figures
 

@@ -7,12 +7,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import perceptron
-from analysis.figures import graph, graph_layout, style
+from analysis.figures import _graph_layout, graph, style
 from analysis.figures.graph import Panel
 from tests.analysis.synthetic_network import stored
 
 NET = perceptron.from_dataset(stored())  # 2-4-3-2
-COLUMNS = [graph_layout.Column(np.arange(size), np.arange(0)) for size in (2, 4, 3, 2)]
+COLUMNS = [_graph_layout.Column(np.arange(size), np.arange(0)) for size in (2, 4, 3, 2)]
 
 
 def edges(ax):
@@ -36,7 +36,7 @@ def words(ax):
 
 
 def ends_of(layer, left, right, columns=COLUMNS):
-    heights = graph_layout.places(columns)
+    heights = _graph_layout.places(columns)
     return float(layer), float(heights[layer][left]), layer + 1.0, float(heights[layer + 1][right])
 
 
@@ -80,10 +80,10 @@ def test_gates_scale_what_leaves_a_node_and_turn_it_grey_with_its_edges():
 
 def test_each_node_keeps_its_strongest_edge_before_any_gets_a_second():
     strength = np.array([[9.0, 8.0, 7.0], [1.0, 2.0, 3.0], [0.5, 0.0, 0.4]])
-    left, right = graph_layout.edges(strength, 5)
+    left, right = _graph_layout.edges(strength, 5)
     assert set(zip(left.tolist(), right.tolist(), strict=True)) == {(0, 0), (0, 1), (0, 2), (1, 2), (2, 0)}
     assert (np.diff(strength[left, right]) >= 0).all()  # the strongest is drawn last, on top
-    assert len(graph_layout.edges(strength, 99)[0]) == 8  # a zero is no edge
+    assert len(_graph_layout.edges(strength, 99)[0]) == 8  # a zero is no edge
     ax = graph.network(NET, most=4)
     assert sum(len(one.get_paths()) for one in edges(ax)) == 3 * 4
     assert "4 of\n12\nedges" in words(ax)
@@ -106,12 +106,12 @@ def test_long_layers_show_the_nodes_that_matter_most_and_count_the_others():
 def test_without_values_the_largest_weights_in_and_out_decide():
     kernels = np.ones((1, 3)), np.array([[1.0], [9.0], [5.0]])
     net = perceptron.Perceptron(kernels, (np.zeros(3), np.zeros(1)), "relu", "identity")
-    (_, hidden, _) = graph_layout.columns([graph_layout.importance(net)], 2)
+    (_, hidden, _) = _graph_layout.columns([_graph_layout.importance(net)], 2)
     assert hidden.drawn.tolist() == [1, 2] and hidden.rest.tolist() == [0]
 
 
 def test_layers_are_columns_with_the_first_node_on_top():
-    for column in graph_layout.places(COLUMNS):
+    for column in _graph_layout.places(COLUMNS):
         assert (np.diff(column) < 0).all()
         assert column.mean() == pytest.approx(0)
 

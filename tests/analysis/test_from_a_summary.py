@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from analysis import density, lognormal, qq, removal, samples
+from analysis import _samples, density, lognormal, qq, removal
 from analysis.figures import densities
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_summary import summary_of
@@ -71,7 +71,7 @@ def worst(width, kernel):
     return width / kernel / (2 * np.sqrt(np.e)) / (kernel * np.sqrt(2 * np.pi))
 
 
-@pytest.mark.parametrize("view", [samples.losses, samples.log_losses])
+@pytest.mark.parametrize("view", [_samples.losses, _samples.log_losses])
 def test_densities_are_within_the_error_of_the_bins(sweep, summary, view):
     draws, held = view(sweep), view(summary)
     exact, binned = density.kde(draws), density.kde(held)
@@ -87,7 +87,7 @@ def test_the_bound_on_a_density_from_bins_is_reached_by_draws_at_the_end_of_a_bi
     data = xr.Dataset(
         {"loss": (("probability", "chain", "draw"), loss)}, coords={"node": ["a"]}, attrs={"unit": "nats"}
     )
-    held = samples.losses(summary_of(data, np.zeros((1, 1, 50, 1), bool)))
+    held = _samples.losses(summary_of(data, np.zeros((1, 1, 50, 1), bool)))
     for kernel in (0.03, 0.0078):  # the second is four bins wide, the least that kernel_width gives
         grid, got = density.kde(held, kernel)
         error = np.abs(got - stats.norm.pdf(grid, loss[0, 0, 0], kernel)).max()
@@ -95,7 +95,7 @@ def test_the_bound_on_a_density_from_bins_is_reached_by_draws_at_the_end_of_a_bi
 
 
 def test_a_density_leaves_out_what_lies_outside_the_histogram(sweep):
-    held = samples.losses(summary_of(sweep, top=1.0))
+    held = _samples.losses(summary_of(sweep, top=1.0))
     inside = held.counts.sum() / held.count
     assert 0.5 < inside < 0.95
     grid, got = density.kde(held)
@@ -107,7 +107,7 @@ def test_a_density_leaves_out_what_lies_outside_the_histogram(sweep):
 
 
 def normal(sd, seed=0):
-    return samples.losses(10 + sd * np.random.default_rng(seed).standard_normal(1000))
+    return _samples.losses(10 + sd * np.random.default_rng(seed).standard_normal(1000))
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_kernel_width_follows_the_narrowest_sample(spreads, width):
 
 
 def test_kernel_width_is_never_too_small_for_the_bins_or_for_the_grid(summary):
-    held = samples.losses(summary)
+    held = _samples.losses(summary)
     narrow = replace(held, shape=held.shape._replace(sd=1e-4))
     assert density.kernel_width([narrow]) == density.BINS_PER_WIDTH * held.width
-    spread = samples.losses([0.0, 1e4])
+    spread = _samples.losses([0.0, 1e4])
     far = replace(spread, shape=spread.shape._replace(sd=0.1))
     density.kde(far, density.kernel_width([far]))  # does not refuse the width
     with pytest.raises(ValueError, match="width must be 0.238 or more"):
         density.kde(far, 0.01)
-    assert density.kernel_width([samples.losses([2.0, 2.0])]) == 0.03
+    assert density.kernel_width([_samples.losses([2.0, 2.0])]) == 0.03
 
 
 def test_figures_are_the_same_within_the_error_of_the_bins(sweep, summary):

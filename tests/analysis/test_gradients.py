@@ -206,7 +206,7 @@ def test_bootstrap_agrees_with_the_jackknife_and_is_reproducible(dirty):
 def test_bundles_of_draws_bootstrap_as_draws_do(monkeypatch):
     data = skewed(draws=640)
     one = gradients.bootstrap(data)
-    monkeypatch.setattr("analysis.gradients.intervals.BUNDLES", 160)
+    monkeypatch.setattr("analysis.gradients._intervals.BUNDLES", 160)
     other = gradients.bootstrap(data)
     widths = [float(found["mean"].diff("bound").mean()) for found in (one, other)]
     assert widths[0] != widths[1]

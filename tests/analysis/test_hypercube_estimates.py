@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from analysis import hypercube
-from analysis.hypercube import estimates, sampled
+from analysis.hypercube import _sampled, estimates
 
 NODES = 5
 REPEATS, DRAWS = 300, 200
@@ -264,7 +264,7 @@ def test_reading_in_parts_changes_nothing(monkeypatch):
     gates, paths = draws(300, 14), flip_paths(50, 14)
     values, along = at(table(), gates), at(table(), paths)
     whole = estimates.first_order(values, gates), estimates.along_paths(along, paths)
-    monkeypatch.setattr(sampled, "CELLS", 64)
+    monkeypatch.setattr(_sampled, "CELLS", 64)
     same(whole[0], estimates.first_order(values, gates))
     same(whole[1], estimates.along_paths(along, paths))
 

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from analysis import layers
-from analysis.formatting import cut_middle, listed_nodes, short_paths
+from analysis._formatting import cut_middle, listed_nodes, short_paths
 from tests.analysis import synthetic_model
 
 NETWORK = (("stem", "channel", 3), ("blocks_1/attention", "head", 2), ("a", "unit", 7))

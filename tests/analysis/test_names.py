@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 
 from analysis import explorer, figures, layers, reports
 from analysis.figures import style
-from sweeps.studies.relevance import figures as relevance_figures
-from sweeps.studies.relevance.names import names_of
-from sweeps.studies.shrinking import figures as shrinking_figures
-from sweeps.studies.sparsity import figures as sparsity_figures
+from sweeps._studies.relevance import figures as relevance_figures
+from sweeps._studies.relevance.names import names_of
+from sweeps._studies.shrinking import figures as shrinking_figures
+from sweeps._studies.sparsity import figures as sparsity_figures
 from tests.analysis import synthetic_model, synthetic_run
 from tests.analysis.test_tables import read_latex
 from tests.studies.relevance import synthetic as synthetic_relevance

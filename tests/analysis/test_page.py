@@ -13,7 +13,7 @@ from analysis.claims import HOLDS, NOT_MEASURED, Claim, Statement
 from analysis.claims import table as table_of
 from analysis.intervals import interval
 from analysis.numbers import Numbers
-from analysis.reports.page import MOST_FIGURES, MOST_ROWS, Page
+from analysis.reports._page import MOST_FIGURES, MOST_ROWS, Page
 from analysis.tables import Column, Table
 
 NAME = "<b>my_net_*1*</b> [x](y) `z` & co.'s"

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from analysis import hypercube, paths
-from analysis.paths import products
+from analysis.paths import _products
 
 
 def table(nodes, seed=0):
@@ -100,7 +100,7 @@ def test_labels_chains_and_the_size_of_a_part_do_not_matter(monkeypatch):
     flat = sample(table(3), 60, 4)
     labelled = xr.DataArray(flat.reshape(3, 20, 4), dims=("chain", "draw", "step"))
     want = paths.covariance(flat)
-    monkeypatch.setattr(products, "ROWS", 7)
+    monkeypatch.setattr(_products, "ROWS", 7)
     for same in (labelled, labelled.transpose("step", "draw", "chain"), flat.reshape(3, 20, 4), flat.tolist()):
         xr.testing.assert_allclose(paths.covariance(same), want, rtol=1e-9, atol=1e-12)
     assert dict(want.sizes) == {"step": 4, "step_other": 4, "distance": 4, "distance_other": 4}
@@ -240,7 +240,7 @@ def test_memory_is_that_of_a_part():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # 16 arrays of one part in float64 at most, against 17 MB for all paths in float64
-    assert peak < 16 * products.ROWS * 21 * 8 < 100_000 * 21 * 8
+    assert peak < 16 * _products.ROWS * 21 * 8 < 100_000 * 21 * 8
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from analysis import samples
+from analysis import _samples
 from tests.analysis.synthetic_summary import summary_of
 
 ANY_LOSS = st.one_of(st.floats(-100, 10000, width=32), st.sampled_from([np.nan, np.inf, -np.inf]))
@@ -24,7 +24,7 @@ def swept(loss, **attributes):
 
 @given(arrays(np.float32, st.integers(1, 40), elements=ANY_LOSS), st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_a_sample_of_draws_is_what_numpy_and_scipy_say(loss, levels):
-    sample = samples.losses(loss)
+    sample = _samples.losses(loss)
     finite = loss[np.isfinite(loss)].astype(np.float64)
     assert (sample.count, sample.nonfinite) == (finite.size, loss.size - finite.size)
     assert sample.nonpositive == np.count_nonzero(finite <= 0)
@@ -39,14 +39,14 @@ def test_a_sample_of_draws_is_what_numpy_and_scipy_say(loss, levels):
 
 def test_moments_of_draws_are_those_of_scipy():
     loss = np.random.default_rng(0).lognormal(size=500)
-    for view, values in ((samples.losses, loss), (samples.log_losses, np.log(loss))):
+    for view, values in ((_samples.losses, loss), (_samples.log_losses, np.log(loss))):
         expected = (values.mean(), values.std(), stats.skew(values), stats.kurtosis(values))
         np.testing.assert_allclose(view(loss).shape, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
 def test_a_sample_knows_values_that_differ_from_those_that_are_equal_at_any_scale(scale):
-    equal, different = samples.losses([scale, scale * (1 + 2e-16)]), samples.losses([scale, scale * 1.001])
+    equal, different = _samples.losses([scale, scale * (1 + 2e-16)]), _samples.losses([scale, scale * 1.001])
     assert equal.shape == pytest.approx((scale, 0.0, np.nan, np.nan), rel=1e-15, abs=0, nan_ok=True)
     assert different.shape.sd == pytest.approx(0.0005 * scale, rel=1e-9, abs=0)
 
@@ -61,7 +61,7 @@ def test_chains_of_a_summary_are_merged_as_if_drawn_together(loss, odd, random):
     places = random.sample(range(loss.size), len(odd))
     loss.ravel()[places] = odd
     sweep = swept(loss)
-    for view in (samples.losses, samples.log_losses):
+    for view in (_samples.losses, _samples.log_losses):
         whole, merged = view(sweep), view(summary_of(sweep))
         assert (merged.count, merged.nonpositive, merged.nonfinite) == (whole.count, whole.nonpositive, whole.nonfinite)
         # sums of at most 36 terms in double precision; a shape is a ratio of powers of the spread
@@ -72,7 +72,7 @@ def test_chains_of_a_summary_are_merged_as_if_drawn_together(loss, odd, random):
 @pytest.mark.parametrize("row", [[[2.0] * 4] * 2, [[2.0]], [[np.nan, 0.0]]])
 def test_a_summary_of_equal_or_too_few_draws_leaves_open_what_its_draws_leave_open(row):
     sweep = swept(row)
-    for view in (samples.losses, samples.log_losses):
+    for view in (_samples.losses, _samples.log_losses):
         np.testing.assert_equal(view(summary_of(sweep)).shape, view(sweep).shape)
 
 
@@ -80,13 +80,13 @@ def test_equal_losses_summed_up_in_single_precision_have_no_shape():
     summary = summary_of(swept([[2.0] * 4]))
     summary["log_loss_variance"][:] = np.float32(1e-14)
     summary["log_loss_skewness"][:] = 0.3
-    assert samples.log_losses(summary).shape[1:] == pytest.approx((0.0, np.nan, np.nan), nan_ok=True)
+    assert _samples.log_losses(summary).shape[1:] == pytest.approx((0.0, np.nan, np.nan), nan_ok=True)
 
 
 def test_a_quantile_of_a_summary_is_within_half_a_bin_or_not_known():
     loss = np.random.default_rng(1).uniform(0, 16, size=(2, 101))
     loss[0, :3], loss[1, :9] = -0.5, 40.0  # below and above the histogram
-    sample = samples.losses(summary_of(swept(loss)))
+    sample = _samples.losses(summary_of(swept(loss)))
     levels = np.linspace(0, 1, 203)
     expected, got = np.quantile(loss, levels), sample.quantile(levels)
     known = (expected >= 0) & (expected < 16) & ~np.isnan(got)
@@ -103,7 +103,7 @@ def test_the_distance_of_a_histogram_is_low_by_one_bin_of_the_law_at_most():
     found = []
     for shift in (1e-6, 0.5 / 256, 1 / 256 - 1e-6):  # the same bins, the draws at either end of each
         logs = edges + shift
-        summary = samples.log_losses(summary_of(swept(np.exp(logs)[None])))
+        summary = _samples.log_losses(summary_of(swept(np.exp(logs)[None])))
         exact = stats.ks_1samp(logs, law, method="asymp").statistic
         gap = exact - summary.distance(law)
         found.append(gap)
@@ -114,17 +114,17 @@ def test_the_distance_of_a_histogram_is_low_by_one_bin_of_the_law_at_most():
 
 def test_parts_are_cut_along_a_dimension():
     data = swept(np.arange(6.0).reshape(2, 3))
-    assert [part["loss"].values.tolist() for part in samples.parts(data, "chain")] == [[0, 1, 2], [3, 4, 5]]
-    assert samples.parts(data, None) == [data]
+    assert [part["loss"].values.tolist() for part in _samples.parts(data, "chain")] == [[0, 1, 2], [3, 4, 5]]
+    assert _samples.parts(data, None) == [data]
     with pytest.raises(ValueError, match=r"dim must be one of .*, got 'path'"):
-        samples.parts(data, "path")
+        _samples.parts(data, "path")
 
 
 def test_what_is_neither_a_sweep_nor_a_summary_is_named():
     summary = summary_of(swept([[1.0, 2.0]]))
     with pytest.raises(ValueError, match=r"loss must have the variable 'loss', got \['gates'\]"):
-        samples.losses(swept([[1.0]]).drop_vars("loss"))
+        _samples.losses(swept([[1.0]]).drop_vars("loss"))
     with pytest.raises(ValueError, match="loss must have the variable 'loss_mean', got"):
-        samples.losses(summary.drop_vars("loss_mean"))
+        _samples.losses(summary.drop_vars("loss_mean"))
     with pytest.raises(ValueError, match="loss must have 2 bins or more in log_loss_bin, got 1"):
-        samples.log_losses(summary.isel(log_loss_bin=[0]))
+        _samples.log_losses(summary.isel(log_loss_bin=[0]))

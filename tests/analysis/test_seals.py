@@ -5,37 +5,37 @@ import math
 
 import pytest
 
-from analysis import InputError, seals
+from analysis import InputError, _seals
 
 ATTRIBUTES = {"loss": math.inf, "other": -math.inf, "none": math.nan, "name": "NaN", "list": [1, math.inf], "seed": 3}
 
 
 @pytest.fixture
 def group(tmp_path):
-    seals.begin(tmp_path, **ATTRIBUTES)
+    _seals.begin(tmp_path, **ATTRIBUTES)
     for name in ("loss/c/0", "loss/zarr.json"):
-        seals.write_whole(tmp_path / name, name.encode())
-    seals.seal(tmp_path, seals.sums_of_group(tmp_path), complete=True)
+        _seals.write_whole(tmp_path / name, name.encode())
+    _seals.seal(tmp_path, _seals.sums_of_group(tmp_path), complete=True)
     return tmp_path
 
 
 def test_a_sealed_group_is_whole_and_its_attributes_what_they_were(group):
-    assert seals.is_sealed(group) and seals.damage(group) == []
+    assert _seals.is_sealed(group) and _seals.damage(group) == []
     content = json.loads((group / "zarr.json").read_text(), parse_constant=pytest.fail)
-    found = seals.attributes_of(content)
+    found = _seals.attributes_of(content)
     assert found.pop("none") != found.get("none") and found.pop("complete") is True
     assert found == {**{n: v for n, v in ATTRIBUTES.items() if n != "none"}, "list": [1, "Infinity"]}
 
 
 def test_every_bit_counts(group):
-    for path in seals.whole_files(group):
+    for path in _seals.whole_files(group):
         whole = path.read_bytes()
         for bit in range(8 * len(whole)):
             changed = bytearray(whole)
             changed[bit // 8] ^= 1 << bit % 8
             path.write_bytes(changed)
             same = path.name == "zarr.json" and path.parent == group and _reads_the_same(changed, whole)
-            assert seals.damage(group) == ([] if same else [path])
+            assert _seals.damage(group) == ([] if same else [path])
         path.write_bytes(whole)
 
 
@@ -48,25 +48,25 @@ def _reads_the_same(changed, whole):
 
 
 def test_what_is_missing_or_cut_is_seen(group):
-    for path in seals.whole_files(group):
+    for path in _seals.whole_files(group):
         whole = path.read_bytes()
         path.write_bytes(whole[:-1])
-        assert seals.damage(group) == [path]
+        assert _seals.damage(group) == [path]
         path.unlink()
-        assert seals.damage(group) == [path]
+        assert _seals.damage(group) == [path]
         path.write_bytes(whole)
 
 
 def test_what_a_kill_left_is_no_part_of_a_group(group):
     (group / f"loss/c/1.{'0' * 32}.partial").write_bytes(b"half")
-    assert seals.damage(group) == [] and len(seals.whole_files(group)) == 3
+    assert _seals.damage(group) == [] and len(_seals.whole_files(group)) == 3
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "loss/notes.txt", "loss/c/0.bak", "c1"])
 def test_somebody_elses_file_is_no_part_of_a_group(group, name):
     (group / name).write_bytes(b"something")
-    seals.seal(group, seals.sums_of_group(group))
-    assert seals.files_of(group).keys() == {"loss/zarr.json", "loss/c/0"}
+    _seals.seal(group, _seals.sums_of_group(group))
+    assert _seals.files_of(group).keys() == {"loss/zarr.json", "loss/c/0"}
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_a_document_that_cannot_be_read_is_named(tmp_path, content, message):
     if content is not None:
         (tmp_path / "zarr.json").write_text(content, encoding="latin-1")
     with pytest.raises(InputError, match=f"{tmp_path}/zarr.json .*{message}"):
-        seals.files_of(tmp_path)
+        _seals.files_of(tmp_path)

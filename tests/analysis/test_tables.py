@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from uncertainties import ufloat_fromstr
 
-from analysis.formatting import escape_latex, format_number
+from analysis._formatting import escape_latex, format_number
 from analysis.intervals import NO_INTERVAL, Interval
 from analysis.numbers import Numbers, macro_name
 from analysis.tables import Column, Table, pair

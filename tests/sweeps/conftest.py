@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import zarr.storage._local
 
-from analysis import seals
-from sweeps import cli
-from sweeps.engine import runner
-from sweeps.studies import registry
+from analysis import _seals
+from sweeps import _cli
+from sweeps._engine import runner
+from sweeps._studies import registry
 from tests import once
 
 SIZES = dict(nodes=12, draws=50, paths=40, networks=2, train_examples=64, test_examples=64, epochs=2)
@@ -46,7 +46,7 @@ def circle_run(tmp_path_factory):
     def make(folder):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(registry, "write_report", report)
-            cli.main(["study", "circle", "--out", str(folder / "circle"), *SMALLEST])
+            _cli.main(["study", "circle", "--out", str(folder / "circle"), *SMALLEST])
 
     return once.folder(tmp_path_factory, "runs", make) / "circle"
 
@@ -73,7 +73,7 @@ def run_configured(file, out, *flags):
     """Run ``sweeps run`` without its report."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "write_report", lambda out: out)
-        cli.main(["run", str(file), "--out", str(out), *flags])
+        _cli.main(["run", str(file), "--out", str(out), *flags])
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +113,7 @@ class Disk:
 def writes(monkeypatch):
     made = Disk()
     monkeypatch.setattr(zarr.storage._local, "_put", made.counting(zarr.storage._local._put))
-    monkeypatch.setattr(seals, "write_whole", made.counting(seals.write_whole))
+    monkeypatch.setattr(_seals, "write_whole", made.counting(_seals.write_whole))
     return made
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from flax import nnx
 
 import sweeps
-from sweeps import device
-from sweeps.engine.summaries import BEST
+from sweeps import _device
+from sweeps._engine.summaries import BEST
 from tests import reference
 
 SINGLE = float(np.finfo(np.float32).eps)
@@ -17,7 +17,7 @@ SINGLE = float(np.finfo(np.float32).eps)
 
 def set_device(monkeypatch, **changes):
     """Let the package believe that it computes on a device that differs from a CPU in these attributes."""
-    monkeypatch.setattr(device, "here", lambda: replace(device.CPU, **changes))
+    monkeypatch.setattr(_device, "here", lambda: replace(_device.CPU, **changes))
 
 
 def problem(sizes, activation, loss, targets, examples=12, seed=0):

@@ -7,8 +7,8 @@ import pytest
 from flax import nnx
 
 import sweeps
-from analysis.errors import InputError, InputTypeError
-from sweeps.training import train_many
+from analysis._errors import InputError, InputTypeError
+from sweeps._training import train_many
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SMALL

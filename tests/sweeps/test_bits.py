@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sweeps.masks import bits
+from sweeps._masks import bits
 
 
 def unpacked(words, nodes):

@@ -8,7 +8,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import InputError
-from sweeps.store import checkpoints
+from sweeps._store import checkpoints
 from tests.sweeps import helpers
 
 INPUTS = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)

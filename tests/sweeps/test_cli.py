@@ -12,18 +12,18 @@ import pytest
 import tyro
 import xarray as xr
 
-from analysis.errors import InputError
-from sweeps import cli
-from sweeps.config import settings as config
-from sweeps.studies import registry
-from sweeps.studies.circle.settings import Circle
+from analysis._errors import InputError
+from sweeps import _cli
+from sweeps._config import settings as config
+from sweeps._studies import registry
+from sweeps._studies.circle.settings import Circle
 from tests.sweeps.conftest import SMALLEST, without_jax
 
 
 def refused(capsys, *arguments):
     """The one line on standard error of a command that exits with status 2."""
     with pytest.raises(SystemExit) as stopped:
-        cli.main(list(arguments))
+        _cli.main(list(arguments))
     assert stopped.value.code == 2
     error = capsys.readouterr().err
     assert error.endswith("\n") and error.count("\n") == 1, f"one line, not {error!r}"
@@ -39,7 +39,7 @@ class TestHelp:
     @pytest.mark.parametrize("arguments", [["--help"], [], ["study", "circle", "--help"], ["study"]])
     def test_it_says_what_there_is(self, arguments, capsys):
         with pytest.raises(SystemExit) as stopped:
-            cli.main(arguments)
+            _cli.main(arguments)
         assert not stopped.value.code
         printed = capsys.readouterr().out
         assert "usage: sweeps" in printed
@@ -50,8 +50,8 @@ class TestHelp:
     )
     def test_neither_help_nor_a_refusal_imports_jax(self, arguments):
         done = python(
-            "import sys\nfrom sweeps import cli\n"
-            f"try: cli.main({arguments})\nexcept SystemExit: pass\n"
+            "import sys\nfrom sweeps import _cli\n"
+            f"try: _cli.main({arguments})\nexcept SystemExit: pass\n"
             "print('heavy', sorted({'jax', 'flax', 'optax', 'matplotlib.pyplot'} & set(sys.modules)))"
         )
         assert done.returncode == 0 and "heavy []" in done.stdout, done.stdout + done.stderr
@@ -110,7 +110,7 @@ class TestRefusals:
     @pytest.mark.parametrize("flags", ["--draws many", "--colour red", "--boundary square", "--draws"])
     def test_flags_that_do_not_parse(self, flags, capsys):
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["study", "circle", *flags.split()])
+            _cli.main(["study", "circle", *flags.split()])
         assert stopped.value.code == 2
         error = capsys.readouterr().err
         assert flags.split()[0] in error and error.startswith("sweeps: error: ") and error.count("\n") == 1
@@ -133,7 +133,7 @@ class TestRefusals:
 
         monkeypatch.setattr(registry, "write_report", fail)
         with pytest.raises(type(error)) as found:
-            cli.main(["report", "run"])
+            _cli.main(["report", "run"])
         assert found.value is error and not capsys.readouterr().err
 
     @pytest.mark.parametrize("command", ["explore", "export"])
@@ -163,7 +163,7 @@ class TestRefusals:
 
     def test_a_traceback_is_shown_when_asked_for(self):
         with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
-            cli.main(["study", "circle", "--draws", "0", "--traceback"])
+            _cli.main(["study", "circle", "--draws", "0", "--traceback"])
 
 
 class TestRuns:
@@ -177,7 +177,7 @@ class TestRuns:
     def test_pages_and_exports_need_no_jax_and_the_report_had_none(self, circle_run, tmp_path):
         shutil.copytree(circle_run / "run.zarr", tmp_path / "run.zarr")
         commands = "".join(f"main([{name!r}, {str(tmp_path)!r}])\n" for name in ("explore", "export"))
-        without_jax(f"from sweeps.cli import main\n{commands}")
+        without_jax(f"from sweeps._cli import main\n{commands}")
         for name in ("explorer.html", "run.nc", "csv/bernoulli.csv"):
             assert (tmp_path / name).stat().st_size > 1000, name
 

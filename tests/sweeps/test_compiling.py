@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import compiling
+from sweeps import _compiling
 
 VALUES = np.linspace(0, 1, 4096, dtype=np.float32)
 RIGHT = (np.log1p(VALUES.astype(float)) + np.log1p(1.5 * VALUES.astype(float))).sum()
 
 
-@partial(compiling.jit, static_argnames=("power",))
+@partial(_compiling.jit, static_argnames=("power",))
 def summed(values, *, power=1):
     return (jnp.log1p(values) + jnp.log1p(1.5 * values)).sum() ** power
 
@@ -52,7 +52,7 @@ def test_the_library_is_used_where_it_makes_no_mistake(compiled):
         first = jnp.log1p(values)
         return ((first + jnp.log1p(1.5 * values)) if several else jnp.tanh(first)).sum()
 
-    jitted = compiling.jit(logs, static_argnames=("several",), gains=lambda *args, **kwargs: True)
+    jitted = _compiling.jit(logs, static_argnames=("several",), gains=lambda *args, **kwargs: True)
     jitted(VALUES, several=False)  # what this machine's compiler knows is found out once
     right = np.tanh(np.log1p(VALUES.astype(float))).sum()
     compiled.clear()
@@ -78,7 +78,7 @@ def test_mistakes_are_read_in_compiled_programs(lines, is_right):
     body = f"%part (x: f32[4]) -> f32[] {{\n  {lines}\n}}\n\n"
     call = "ENTRY %main (x: f32[4]) -> f32[] {\n  ROOT %r = f32[] fusion(%x), kind=kCustom, calls=%NAME, MORE\n}\n"
     by_library, by_xla = 'backend_config={"kind":"__ynn_fusion"}', "metadata={}"
-    assert compiling.is_right(body + call.replace("NAME", "part").replace("MORE", by_library)) == is_right
-    assert compiling.is_right(body + call.replace("NAME", "part").replace("MORE", by_xla))
+    assert _compiling.is_right(body + call.replace("NAME", "part").replace("MORE", by_library)) == is_right
+    assert _compiling.is_right(body + call.replace("NAME", "part").replace("MORE", by_xla))
     # What is not found is not trusted.
-    assert not compiling.is_right(body + call.replace("NAME", "other").replace("MORE", by_library))
+    assert not _compiling.is_right(body + call.replace("NAME", "other").replace("MORE", by_library))

@@ -11,13 +11,13 @@ import pytest
 import xarray as xr
 
 import sweeps
-from analysis.errors import InputError
-from sweeps import cli, losses, metrics, networks, objective, off, tasks
-from sweeps.config import run as configured
-from sweeps.config import settings as config
-from sweeps.config import values
-from sweeps.store.folder import Run
-from sweeps.studies import registry
+from analysis._errors import InputError
+from sweeps import _cli, _losses, _metrics, _networks, _objective, off, tasks
+from sweeps._config import run as configured
+from sweeps._config import settings as config
+from sweeps._config import values
+from sweeps._store.folder import Run
+from sweeps._studies import registry
 from tests.sweeps.test_cli import refused
 
 DEFAULT = config.Configuration()
@@ -122,10 +122,10 @@ class TestChecks:
             made(**config.SweepSettings(design=design).check().of_design())
 
     def test_tables_written_without_jax_are_those_of_the_library(self):
-        assert set(get_args(config.Activation)) == set(networks.ACTIVATIONS)
-        assert set(get_args(config.Precision)) == set(objective.PRECISIONS)
-        assert set(config.LOSSES) == set(losses.LOSSES)
-        assert set(values.METRICS) == set(metrics.NAMED) and {"zero", *values.OFF} == set(off.NAMES)
+        assert set(get_args(config.Activation)) == set(_networks.ACTIVATIONS)
+        assert set(get_args(config.Precision)) == set(_objective.PRECISIONS)
+        assert set(config.LOSSES) == set(_losses.LOSSES)
+        assert set(values.METRICS) == set(_metrics.NAMED) and {"zero", *values.OFF} == set(off.NAMES)
         for name, options in config.TASKS.items():
             assert set(options) == set(inspect.signature(getattr(tasks, name)).parameters)
 
@@ -218,7 +218,7 @@ class TestCommand:
 
         def of(text, *flags):
             file.write_text(text)
-            cli.main(["run", str(file), "--out", str(file.parent / "run"), *flags])
+            _cli.main(["run", str(file), "--out", str(file.parent / "run"), *flags])
             return got[-1]
 
         of.got = got
@@ -235,7 +235,7 @@ class TestCommand:
     def test_the_file_may_stand_behind_flags(self, settings, file):
         settings("[sweep]\ndraws = 30\nchains = 2")
         before = ["run", "--out", str(file.parent / "run"), "--sweep.chains", "3", str(file)]
-        cli.main(before)
+        _cli.main(before)
         assert (settings.got[-1].sweep.draws, settings.got[-1].sweep.chains) == (30, 3)
 
     def test_without_flags_the_file_decides(self, settings):

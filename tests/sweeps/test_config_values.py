@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 
 import sweeps
-from sweeps.config import making
-from sweeps.config import settings as config
+from sweeps._config import making
+from sweeps._config import settings as config
 from tests.sweeps.conftest import run_configured
 
 BASE = """

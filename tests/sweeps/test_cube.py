@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.engine import runner
-from sweeps.plans import blocks, choosing, cube
-from sweeps.plans.affine import NEVER_WRONG, AffineMargins
+from sweeps._engine import runner
+from sweeps._plans import blocks, choosing, cube
+from sweeps._plans.affine import NEVER_WRONG, AffineMargins
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import AFFINE, SINGLE, SMALL

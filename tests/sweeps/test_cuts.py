@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sweeps import program
-from sweeps.program import cuts, tracing
+from sweeps import _program
+from sweeps._program import cuts, tracing
 
 X = np.zeros((2, 3))
 SEQUENCES = np.zeros((2, 5, 3))
@@ -18,7 +18,7 @@ def shape(*sizes):
 
 def found(apply, params, inputs=X):
     """By path of the site, what its nodes are made of: role, path, numbers of nodes of all entries."""
-    network = program.read(apply, params, inputs.astype(np.float32))
+    network = _program.read(apply, params, inputs.astype(np.float32))
     names = [path or "" for path in tracing.parameter_paths(params)]
     return {one.site.path: one for one in cuts.of(network, names)}
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 import sweeps
 from analysis import runs
-from sweeps import InputError, cli
-from sweeps.config import run as configured
-from sweeps.config import settings as config
-from sweeps.store.record import Record
+from sweeps import InputError, _cli
+from sweeps._config import run as configured
+from sweeps._config import settings as config
+from sweeps._store.record import Record
 from tests.sweeps.conftest import CONFIG, run_configured
 
 SMALL = CONFIG.replace("draws = 40", "draws = 5").replace("gradients = false", "")
@@ -88,7 +88,7 @@ def flipped(path):
 def refused(capsys, *words):
     """Standard error of a command that is refused in one line."""
     with pytest.raises(SystemExit) as stopped:
-        cli.main(list(map(str, words)))
+        _cli.main(list(map(str, words)))
     said = capsys.readouterr().err
     assert stopped.value.code == 2 and said.count("\n") == 1, said
     return said
@@ -246,7 +246,7 @@ class TestFolders:
         ],
     )
     def test_are_not_made_for_what_fails(self, flags, message, made, tmp_path, capsys, monkeypatch):
-        monkeypatch.setattr("sweeps.store.disk.free_space", lambda path: 10**9)
+        monkeypatch.setattr("sweeps._store.disk.free_space", lambda path: 10**9)
         file = tmp_path / "sweep.toml"
         file.write_text("[task]\ntrain_examples = 64\ntest_examples = 20\n[network]\nsizes = [2, 5, 2]\n")
         if "dense" in flags:
@@ -255,7 +255,7 @@ class TestFolders:
         assert message in said and os.listdir(tmp_path) == ["sweep.toml"]
 
     def test_a_run_that_had_finished_nothing_is_replaced(self, made, tmp_path):
-        from sweeps.store.folder import Run
+        from sweeps._store.folder import Run
 
         begun = dict(study="sweep", config={"other": 1}, seeds={}, command="", device="", resume=True)
         Run(tmp_path / "run", **begun)
@@ -309,12 +309,12 @@ class TestIdentity:
 
     def test_an_error_of_the_users_own_is_theirs(self, here, tmp_path):
         with pytest.raises(KeyError, match="the user's own"):
-            cli.main(["run", "sweep.toml", "--out", "run", "--task.load", "tasks_of_damage:broken"])
+            _cli.main(["run", "sweep.toml", "--out", "run", "--task.load", "tasks_of_damage:broken"])
         assert not (tmp_path / "run").exists()
 
 
 def test_a_second_process_on_one_folder_is_told(copy, made, capsys):
-    program = f"import pathlib, sys\nfrom sweeps.store import disk\nlock = disk.Lock(pathlib.Path({str(copy)!r}))\n"
+    program = f"import pathlib, sys\nfrom sweeps._store import disk\nlock = disk.Lock(pathlib.Path({str(copy)!r}))\n"
     program += "print('locked', flush=True)\nsys.stdin.read()"
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with subprocess.Popen([sys.executable, "-c", program], **pipes) as other:

@@ -11,7 +11,7 @@ from flax import nnx
 from scipy import special
 
 import sweeps
-from analysis.errors import InputError
+from analysis._errors import InputError
 from tests import reference
 from tests.sweeps import helpers
 

@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps.examples import Examples
-from sweeps.plans import separable
+from sweeps._examples import Examples
+from sweeps._plans import separable
 from tests import reference
 from tests.sweeps import helpers
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sweeps
-from analysis.errors import InputError
-from sweeps import seeds
+from analysis._errors import InputError
+from sweeps import _seeds
 from tests import reference
 from tests.sweeps import helpers
 
@@ -41,7 +41,7 @@ def draw_many(sampler, key, streams, draws):
 
 def drawn(design, nodes, numbers, seed=0, stream=0):
     """Gate vectors by draw number, straight from the sampler."""
-    key = jnp.asarray(seeds.words(seed))
+    key = jnp.asarray(_seeds.words(seed))
     numbers = jnp.asarray(numbers, jnp.uint32)
     return np.asarray(draw_many(design.sampler(nodes), key, jnp.full_like(numbers, stream), numbers))
 

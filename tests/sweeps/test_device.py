@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import device
-from sweeps.plans import preferred_batch
+from sweeps import _device
+from sweeps._plans import preferred_batch
 from tests.sweeps import helpers
 
 
 def test_this_process_computes_on_what_jax_says():
-    assert device.here().platform == jax.default_backend()
+    assert _device.here().platform == jax.default_backend()
 
 
 def test_nobody_else_asks_what_the_backend_is():
@@ -29,13 +29,13 @@ def test_nobody_else_asks_what_the_backend_is():
     ids=["Hopper", "Ampere", "Turing", "another maker"],
 )
 def test_tensor_cores_by_the_capability(capability, is_fast):
-    found = device.accelerator("gpu", 80 * 10**9, capability, {"device", "pinned_host"})
+    found = _device.accelerator("gpu", 80 * 10**9, capability, {"device", "pinned_host"})
     assert found.has_tensor_cores is is_fast and found.has_triton is is_fast
     assert not found.is_cpu and found.landing == "pinned_host"
 
 
 def test_memory_decides_how_much_is_held_and_where_results_land():
-    small, large = (device.accelerator("gpu", gigabytes * 2**30, None, {"device"}) for gigabytes in (8, 128))
+    small, large = (_device.accelerator("gpu", gigabytes * 2**30, None, {"device"}) for gigabytes in (8, 128))
     assert large.batch == 16 * small.batch == 2**28
     assert small.landing is None
 
@@ -52,11 +52,11 @@ class Reports:
 
 
 def test_what_a_device_reports_is_read():
-    assert device._memory(Reports(dict(bytes_limit=7))) == 7
-    assert device._memory(Reports(None)) == device._memory(Reports({})) == device.UNKNOWN_MEMORY
-    assert device._capability(Reports({}, compute_capability="8.6")) == 8.6
-    assert device._capability(Reports({}, compute_capability="gfx90a")) is None
-    assert device._capability(Reports({})) is None
+    assert _device._memory(Reports(dict(bytes_limit=7))) == 7
+    assert _device._memory(Reports(None)) == _device._memory(Reports({})) == _device.UNKNOWN_MEMORY
+    assert _device._capability(Reports({}, compute_capability="8.6")) == 8.6
+    assert _device._capability(Reports({}, compute_capability="gfx90a")) is None
+    assert _device._capability(Reports({})) is None
 
 
 def test_batches_grow_with_the_memory(monkeypatch):

@@ -12,8 +12,8 @@ import xarray as xr
 from matplotlib import pyplot
 
 import sweeps
-from analysis import derived
-from sweeps.engine import runner
+from analysis import _derived
+from sweeps._engine import runner
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -209,7 +209,7 @@ class TestStore:
         with xr.open_zarr(path, consolidated=False) as opened:
             stored = opened.load()
         assert set(stored) == {*swept(name)} - {"log_loss_gradient"}, "it follows, and is as large as the rest"
-        for data in (returned.load(), derived.opened(stored)):
+        for data in (returned.load(), _derived.opened(stored)):
             assert_same(data, swept(name), gates_of(name))
             assert data.loss.dims == swept(name).loss.dims and set(data) == set(swept(name))
             assert set(data.coords) == set(swept(name).coords)

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import sweeps
-from sweeps import examples
+from sweeps import _examples
 from tests import reference
 from tests.sweeps import helpers
 
@@ -46,7 +46,7 @@ class TestCutting:
     @pytest.mark.parametrize(("number", "size"), [(5, 1), (5, 2), (5, 4), (5, 5), (5, 9), (1, 1)])
     def test_every_example_is_there_once_and_counts_once(self, number, size):
         values = np.arange(number)[:, None]
-        parts = examples.Examples(values, values, None).micro_batches(size)
+        parts = _examples.Examples(values, values, None).micro_batches(size)
         if size >= number:
             assert parts.mask is None and parts.inputs.shape == (1, number, 1)
             return
@@ -57,7 +57,7 @@ class TestCutting:
 
     def test_a_mask_over_positions_is_cut_too(self):
         mask = jnp.asarray(RANDOM.random((5, 3)) < 0.5)
-        parts = examples.Examples(jnp.zeros((5, 3)), jnp.zeros((5, 3)), mask).micro_batches(2)
+        parts = _examples.Examples(jnp.zeros((5, 3)), jnp.zeros((5, 3)), mask).micro_batches(2)
         np.testing.assert_array_equal(parts.mask.reshape(6, 3), np.pad(mask, [(0, 1), (0, 0)]))
 
 

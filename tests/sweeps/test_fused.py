@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from jax.experimental import pallas as pl
 
 import sweeps
-from sweeps import device
-from sweeps.plans import affine, choosing, cube, fused
-from sweeps.plans.affine import AffineMargins
-from sweeps.ranking import criteria
+from sweeps import _device
+from sweeps._plans import affine, choosing, cube, fused
+from sweeps._plans.affine import AffineMargins
+from sweeps.ranking import _criteria
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SINGLE, SMALL
@@ -153,7 +153,7 @@ def test_a_batch_is_cut_for_the_affine_plan(monkeypatch):
 def test_derivatives_are_those_of_the_affine_plan():
     plan = interpreted(5, 20)
     gates = jnp.ones(5)
-    found, wanted = (criteria.second_derivatives(one, gates, jnp.arange(5)) for one in (plan, plan.affine))
+    found, wanted = (_criteria.second_derivatives(one, gates, jnp.arange(5)) for one in (plan, plan.affine))
     np.testing.assert_array_equal(found, wanted)
 
 
@@ -251,7 +251,7 @@ def test_the_code_for_a_gpu(nodes, gradients, products, monkeypatch, capsys):
 
 @pytest.mark.parametrize(("nodes", "examples", "number"), [*SHAPES, (20, 3000, 200)])
 def test_the_compiled_kernel(nodes, examples, number):
-    if not device._of(jax.default_backend()).has_triton:
+    if not _device._of(jax.default_backend()).has_triton:
         pytest.skip("no GPU here that runs kernels written in Triton")
     plan = fused.build(margins(nodes, examples))
     assert_right(plan, masks(plan, number))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import objective as objectives
-from sweeps.engine import batches, runner
-from sweeps.plans import hoisting
+from sweeps import _objective as objectives
+from sweeps._engine import batches, runner
+from sweeps._plans import hoisting
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from analysis.errors import InputError
-from sweeps import cli, importing
+from analysis._errors import InputError
+from sweeps import _cli, _importing
 from tests.sweeps.test_cli import refused
 
 MODULE = """
@@ -56,7 +56,7 @@ def here(tmp_path, monkeypatch):
 
 
 def run(*flags):
-    cli.main(["run", "sweep.toml", "--out", "run", *flags])
+    _cli.main(["run", "sweep.toml", "--out", "run", *flags])
 
 
 class TestLoad:
@@ -65,24 +65,24 @@ class TestLoad:
     )
     def test_references_that_are_none(self, reference):
         with pytest.raises(InputError, match=re.escape(f"task must be package.module:function, got {reference!r}")):
-            importing.load(reference, "task")
+            _importing.load(reference, "task")
 
     @pytest.mark.parametrize("reference", ["nowhere:f", "theirs.more:f", "a b:f", "/tmp:f", "a:b:c", "\0:f"])
     def test_modules_that_are_not_there(self, reference):
         with pytest.raises(InputError, match="^task: there is no module "):
-            importing.load(reference, "task")
+            _importing.load(reference, "task")
 
     def test_a_module_that_misses_another_is_shown_as_it_is(self, tmp_path):
         # Its name begins with that of the module that is missing.
         (tmp_path / "lonely.py").write_text("import lone\n")
         with pytest.raises(ModuleNotFoundError, match="No module named 'lone'") as found:
-            importing.load("lonely:f", "task")
+            _importing.load("lonely:f", "task")
         assert not isinstance(found.value, InputError)
 
     def test_a_module_that_cannot_be_read_is_shown_as_it_is(self, tmp_path):
         (tmp_path / "broken.py").write_text("def f(:\n")
         with pytest.raises(SyntaxError):
-            importing.load("broken:f", "task")
+            _importing.load("broken:f", "task")
 
 
 class TestCalled:
@@ -96,17 +96,17 @@ class TestCalled:
     )
     def test_options_that_a_function_does_not_take(self, reference, options, message):
         with pytest.raises(InputError, match=message):
-            importing.called(reference, "task", options)
+            _importing.called(reference, "task", options)
 
     def test_options_reach_functions_of_any_kind(self):
-        assert importing.called("theirs:Model", "task", dict(width=3)).width == 3
-        assert importing.called("theirs:keyword", "task", dict(seed=1, b=2, a=3)) == ["a", "b"]
-        assert importing.called("builtins:dict", "task", dict(a=1)) == dict(a=1)  # dict tells no signature
+        assert _importing.called("theirs:Model", "task", dict(width=3)).width == 3
+        assert _importing.called("theirs:keyword", "task", dict(seed=1, b=2, a=3)) == ["a", "b"]
+        assert _importing.called("builtins:dict", "task", dict(a=1)) == dict(a=1)  # dict tells no signature
 
     @pytest.mark.parametrize(("name", "message"), [("of_type", "^mine$"), ("c_type", "has no len")])
     def test_a_type_error_inside_is_not_about_the_options(self, name, message):
         with pytest.raises(TypeError, match=message) as found:
-            importing.called(f"theirs:{name}", "task", dict(seed=1))
+            _importing.called(f"theirs:{name}", "task", dict(seed=1))
         assert not isinstance(found.value, InputError)
 
 

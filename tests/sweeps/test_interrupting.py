@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from sweeps import cli
+from sweeps import _cli
 
-PROGRAM = "from sweeps import cli, interrupting; interrupting.PATIENCE = 0.5; cli.main()"
+PROGRAM = "from sweeps import _cli, _interrupting; _interrupting.PATIENCE = 0.5; _cli.main()"
 
 
 def python(code, *arguments, **options):
@@ -85,9 +85,9 @@ def test_it_waits_for_no_import_of_jax():
     ],
 )
 def test_what_to_do_next(arguments, said, tmp_path, monkeypatch, capsys):
-    from sweeps.config import run as configured
-    from sweeps.studies import registry
-    from sweeps.studies.circle import run as circle
+    from sweeps._config import run as configured
+    from sweeps._studies import registry
+    from sweeps._studies.circle import run as circle
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -97,15 +97,15 @@ def test_what_to_do_next(arguments, said, tmp_path, monkeypatch, capsys):
     for module, name in ((registry, "write_report"), (circle, "run"), (configured, "run")):
         monkeypatch.setattr(module, name, interrupted)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(arguments)
+        _cli.main(arguments)
     assert stopped.value.code == 130
     error = capsys.readouterr().err
     assert error.startswith(f"sweeps: stopped; {said}") and error.count("\n") == 1
 
 
 def test_a_study_that_was_measured_only_needs_its_report(tmp_path, monkeypatch, capsys):
-    from sweeps.studies import registry
-    from sweeps.studies.circle import run as circle
+    from sweeps._studies import registry
+    from sweeps._studies.circle import run as circle
 
     def interrupted(out):
         raise KeyboardInterrupt
@@ -113,5 +113,5 @@ def test_a_study_that_was_measured_only_needs_its_report(tmp_path, monkeypatch, 
     monkeypatch.setattr(circle, "run", lambda *_, **__: None)
     monkeypatch.setattr(registry, "write_report", interrupted)
     with pytest.raises(SystemExit):
-        cli.main(["study", "circle", "--out", str(tmp_path / "a run")])
+        _cli.main(["study", "circle", "--out", str(tmp_path / "a run")])
     assert capsys.readouterr().err.endswith(f"all is measured, and sweeps report '{tmp_path}/a run' goes on\n")

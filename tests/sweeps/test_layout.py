@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.engine.layout import Layout
+from sweeps._engine.layout import Layout
 
 NAMES = ("probability", "chain", "draw")
 sizes = st.lists(st.integers(1, 4), max_size=2).flatmap(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.logarithms import exp_of_negative, log1p_of_positive, log_of_sum
+from sweeps._logarithms import exp_of_negative, log1p_of_positive, log_of_sum
 from tests.sweeps.helpers import SINGLE
 
 # Everything from where float32 numbers begin to have all their digits to one, and to the last power of two allowed.

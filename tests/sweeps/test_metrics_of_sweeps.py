@@ -6,9 +6,9 @@ import scipy.stats
 import xarray as xr
 
 import sweeps
-from sweeps import InputError, metrics
-from sweeps.engine import runner
-from sweeps.store import disk
+from sweeps import InputError, _metrics
+from sweeps._engine import runner
+from sweeps._store import disk
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -91,7 +91,7 @@ def test_all_names_of_a_dataset_are_taken():
             moments = [f"_{part}" for part in ("count", "mean", "variance", "skewness", "excess_kurtosis")]
             moments += ["_histogram", "_below", "_above"]
             for found in {*map(str, data.variables), *map(str, data.dims)}:
-                assert any(found.removesuffix(part) in metrics.TAKEN for part in ("", *moments)), found
+                assert any(found.removesuffix(part) in _metrics.TAKEN for part in ("", *moments)), found
 
 
 def test_another_order_of_the_examples_is_another_sweep(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import networks
+from sweeps import _networks
 from tests import reference
 from tests.sweeps import helpers
 
@@ -18,7 +18,7 @@ def test_forward_pass(activation, x64):
     np.testing.assert_allclose(found, reference.outputs(problem, np.ones(7)), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("activation", networks.ACTIVATIONS)
+@pytest.mark.parametrize("activation", _networks.ACTIVATIONS)
 def test_activations_keep_shapes_and_have_finite_values(activation):
     network = sweeps.MLP((2, 3, 1), activation=activation)
     outputs = network(jnp.linspace(-100, 100, 12).reshape(6, 2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.program import running
+from sweeps._program import running
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sweeps
-from sweeps import device
-from sweeps import objective as objectives
+from sweeps import _device
+from sweeps import _objective as objectives
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -172,7 +172,7 @@ def test_new_gates_compile_nothing_and_a_new_shape_compiles_once(plan, compiled)
     objective.evaluate(gates)
     assert programs() == 1, "all masks, loss, log loss and both gradients are one program"
     objective.evaluate(1 - gates)
-    if device.here().is_cpu:
+    if _device.here().is_cpu:
         objective.evaluate(gates < 0.5)
     moved = SMALL._replace(inputs=SMALL.inputs + 1)
     helpers.objective(moved, plan=plan).evaluate(gates)

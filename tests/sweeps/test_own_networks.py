@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps import importing
-from sweeps.store import checkpoints
+from sweeps import _importing
+from sweeps._store import checkpoints
 from tests.sweeps.conftest import run_configured
 
 PACKAGE = '''
@@ -117,9 +117,9 @@ def test_what_a_run_writes(run):
 
 
 def test_losses_are_those_of_the_checkpoint_where_the_mask_counts(run):
-    network = importing.load("own_networks:build", "network")(0)
+    network = _importing.load("own_networks:build", "network")(0)
     checkpoints.restore(network, run / "checkpoint")
-    batch = importing.load("own_networks:load", "task")().test
+    batch = _importing.load("own_networks:load", "task")().test
     hidden = np.maximum(batch.inputs["tokens"] @ np.asarray(network.hidden.kernel) + np.asarray(network.hidden.bias), 0)
     data = group(run, "sweeps/main")
     for gates, loss in zip(data.gates.values[0, 0], data.loss.values[0, 0], strict=True):
@@ -194,7 +194,7 @@ def test_refusals_come_before_any_work(flags, message, tmp_path, capsys):
 def test_a_fault_inside_the_users_module_is_shown_as_it_is(tmp_path):
     Path("faulty.py").write_text("import no_such_package\n")
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'"):
-        importing.load("faulty:build", "network")
+        _importing.load("faulty:build", "network")
     Path("failing.py").write_text("def build():\n    return len(3)\n")
     with pytest.raises(TypeError, match="object of type 'int' has no len"):
-        importing.called("failing:build", "network", {})
+        _importing.called("failing:build", "network", {})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps import patterns
+from sweeps import _patterns
 
 FIT = [
     ("blocks/0/up", "blocks/*/up"),
@@ -36,16 +36,16 @@ DO_NOT = [
 
 @pytest.mark.parametrize(("path", "pattern"), FIT)
 def test_paths_that_fit(path, pattern):
-    assert patterns.fits(path, pattern)
+    assert _patterns.fits(path, pattern)
 
 
 @pytest.mark.parametrize(("path", "pattern"), DO_NOT)
 def test_paths_that_do_not_fit(path, pattern):
-    assert not patterns.fits(path, pattern)
+    assert not _patterns.fits(path, pattern)
 
 
 def test_the_hint_is_a_pattern_that_fits():
-    assert patterns.hint("*/up", ["blocks/0/up"]).endswith("did you mean '**/up'?")
-    assert patterns.hint("blocks/0", ["blocks/0/up"]) == "; did you mean 'blocks/0/**'?"
-    assert patterns.hint("up", ["blocks/0/up"]) == "; did you mean '**/up'?"
-    assert patterns.hint("*/down", ["blocks/0/up"]) == patterns.hint("**/up", ["blocks/0/up"]) == ""
+    assert _patterns.hint("*/up", ["blocks/0/up"]).endswith("did you mean '**/up'?")
+    assert _patterns.hint("blocks/0", ["blocks/0/up"]) == "; did you mean 'blocks/0/**'?"
+    assert _patterns.hint("up", ["blocks/0/up"]) == "; did you mean '**/up'?"
+    assert _patterns.hint("*/down", ["blocks/0/up"]) == _patterns.hint("**/up", ["blocks/0/up"]) == ""

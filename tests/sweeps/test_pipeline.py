@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 import sweeps
-from sweeps.engine import runner
-from sweeps.engine.layout import Layout
-from sweeps.engine.pipeline import Pipeline, Whole
+from sweeps._engine import runner
+from sweeps._engine.layout import Layout
+from sweeps._engine.pipeline import Pipeline, Whole
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SMALL
 

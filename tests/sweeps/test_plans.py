@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import device
-from sweeps.plans import margins, preferred_batch
+from sweeps import _device
+from sweeps._plans import margins, preferred_batch
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import AFFINE, LAYERED, PROBLEMS, SMALL
@@ -293,7 +293,7 @@ def test_batches_are_powers_of_two_that_fit_the_budget(name):
     for gradients in (False, True):
         size = preferred_batch(plan, gradients)
         assert size.bit_count() == 1
-        assert size * plan.floats_per_mask(gradients) <= device.here().batch
+        assert size * plan.floats_per_mask(gradients) <= _device.here().batch
     assert preferred_batch(plan, True) <= preferred_batch(plan, False)
 
 

@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import losses
-from sweeps.training import train_many
+from sweeps import _losses
+from sweeps._training import train_many
 from tests.sweeps import helpers
 
 EXAMPLES = 70_000
@@ -72,22 +72,22 @@ class TestObjective:
 def test_losses_are_taken_in_single_precision(name):
     outputs = np.random.default_rng(0).normal(scale=8, size=(50, 1 if name.startswith("binary") else 2))
     half, labels = jnp.asarray(outputs, jnp.bfloat16), jnp.arange(50) % 2
-    found = losses.LOSSES[name].each(half, labels)
-    np.testing.assert_array_equal(found, losses.LOSSES[name].each(half.astype(jnp.float32), labels))
+    found = _losses.LOSSES[name].each(half, labels)
+    np.testing.assert_array_equal(found, _losses.LOSSES[name].each(half.astype(jnp.float32), labels))
     assert found.dtype == jnp.float32
 
 
 def test_sums_of_halves_neither_end_nor_stall():
     # float16 ends at 65,504; bfloat16 stalls at 256.
     for half in HALVES:
-        total, number = losses.summed(jnp.ones(EXAMPLES, half), None)
+        total, number = _losses.summed(jnp.ones(EXAMPLES, half), None)
         assert (float(total), float(number)) == (EXAMPLES, EXAMPLES) and total.dtype == jnp.float32
 
 
 def test_answers_are_counted_in_whole_numbers():
     # A sum of ones in float32 stalls at 2^24.
     number = 2**24 + 3
-    found = losses.answers(jnp.ones((number, 1), jnp.float16), jnp.ones(number, jnp.int32), None)
+    found = _losses.answers(jnp.ones((number, 1), jnp.float16), jnp.ones(number, jnp.int32), None)
     assert (int(found.right), int(found.none), int(found.all)) == (number, 0, number)
     several = jax.tree.map(lambda one: jnp.stack([one, one - one, one]).sum(), found)
     assert int(several.right) == 2 * number

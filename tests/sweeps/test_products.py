@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sweeps.plans import products
+from sweeps._plans import products
 from tests import reference
 from tests.sweeps import helpers
 

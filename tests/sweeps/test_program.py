@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import program
-from sweeps.program import graph, rules, tracing
-from sweeps.program.running import Part, gated
-from sweeps.program.values import EXIT, Value
+from sweeps import _program
+from sweeps._program import graph, rules, tracing
+from sweeps._program.running import Part, gated
+from sweeps._program.values import EXIT, Value
 from tests.sweeps.small_programs import TWO, X, listed, normal, site, two_layers
 
 # Rules, held to JAX itself: an operation on the numbers is the same operation on values that are the numbers.
@@ -68,7 +68,7 @@ def test_moves_of_numbers_are_moves_of_values(move):
 
 
 def test_numbers_keep_the_length_one_along_axes_of_examples():
-    network = program.read(
+    network = _program.read(
         lambda p, x: jax.nn.relu(x @ p["a"]).reshape(6, 5, 2, 2)[:, ::-1].swapaxes(2, 3).sum((1, 2)) @ p["o"],
         {"a": normal(3, 4), "o": normal(2, 2)},
         normal(6, 5, 3),
@@ -153,7 +153,7 @@ PROGRAMS = {"two layers": (two_layers, TWO), "scan and remat": (scanned, BLOCKS)
 def test_without_gates_the_network_is_itself_bit_for_bit_and_with_all_gates_on_but_for_the_fusions_of_loops(
     apply, params
 ):
-    network = program.read(apply, params, X)
+    network = _program.read(apply, params, X)
     right = jax.jit(apply)(params, X)
     on = {one: np.ones((*one.stack, one.nodes), np.float32) for one in network.sites}
     np.testing.assert_array_equal(jax.jit(lambda p, x: network.run(p, x, {}))(params, X), right)
@@ -164,7 +164,7 @@ def test_without_gates_the_network_is_itself_bit_for_bit_and_with_all_gates_on_b
 @pytest.mark.parametrize(("apply", "params"), PROGRAMS.values(), ids=PROGRAMS)
 def test_derivatives_of_parameters_are_the_networks_own(apply, params):
     # A custom rule and a remat keep their derivatives, though gates stand beside and within them.
-    network = program.read(apply, params, X)
+    network = _program.read(apply, params, X)
     gates = {one: np.ones((*one.stack, one.nodes), np.float32) for one in network.hidden}
     right = jax.grad(lambda p: (apply(p, X) ** 2).sum())(params)
     found = jax.grad(lambda p: (network.run(p, X, gates) ** 2).sum())(params)
@@ -173,7 +173,7 @@ def test_derivatives_of_parameters_are_the_networks_own(apply, params):
 
 
 def test_a_gated_copy_of_a_scanned_layer_is_that_layer_zeroed():
-    network = program.read(scanned, BLOCKS, X)
+    network = _program.read(scanned, BLOCKS, X)
     assert listed(network)[:2] == [("blocks/up", "unit", 4, True), ("blocks/down", "unit", 3, False)]
     up = site(network, "blocks/up")
     assert up.labels[:1] + up.labels[4:5] == ["blocks/0/up unit 0", "blocks/1/up unit 0"]
@@ -187,7 +187,7 @@ def test_a_gated_copy_of_a_scanned_layer_is_that_layer_zeroed():
 
 
 def test_a_site_can_be_gated_under_jit_vmap_and_grad():
-    network = program.read(two_layers, TWO, X)
+    network = _program.read(two_layers, TWO, X)
     masks = np.random.default_rng(0).integers(0, 2, (6, 4)).astype(np.float32)
 
     def loss(gates):
@@ -207,7 +207,7 @@ def test_a_network_is_traced_once_for_each_shape_and_new_gates_compile_nothing()
         traces.append(x.shape)
         return two_layers(p, x)
 
-    network = program.read(apply, TWO, X)
+    network = _program.read(apply, TWO, X)
     run = jax.jit(lambda gates, x: network.run(TWO, x, {site(network, "a"): gates}))
     for gates in np.eye(4, dtype=np.float32):
         run(gates, X)
@@ -225,6 +225,6 @@ def test_a_deep_network_of_a_hundred_million_parameters_is_read_from_its_shapes(
             x = jax.nn.gelu(x @ p[f"l{i}"])
         return x
 
-    network = program.read(apply, params, jax.ShapeDtypeStruct((100_000, wide), jnp.float32))
+    network = _program.read(apply, params, jax.ShapeDtypeStruct((100_000, wide), jnp.float32))
     assert sum(one.size for one in network.hidden) == 11 * wide
     assert all(place.ids.size == wide for one in network.sites for place in one.places)

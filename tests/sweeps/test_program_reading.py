@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import linen, nnx
 
-from analysis.errors import InputError, InputTypeError, UnsupportedError
-from sweeps import program
+from analysis._errors import InputError, InputTypeError, UnsupportedError
+from sweeps import _program
 from tests.sweeps.small_programs import TWO, X, listed, normal, site, two_layers
 
 # Names.
@@ -15,13 +15,13 @@ from tests.sweeps.small_programs import TWO, X, listed, normal, site, two_layers
 
 def test_names_are_different_where_keys_hold_slashes():
     params = {"a/b": {"w": normal(3, 4)}, "a": {"b": {"w": normal(4, 4)}}, "o": normal(4, 2)}
-    network = program.read(lambda p, x: jnp.tanh(jnp.tanh(x @ p["a/b"]["w"]) @ p["a"]["b"]["w"]) @ p["o"], params, X)
+    network = _program.read(lambda p, x: jnp.tanh(jnp.tanh(x @ p["a/b"]["w"]) @ p["a"]["b"]["w"]) @ p["o"], params, X)
     assert [one.path for one in network.hidden] == ["a%2Fb", "a/b"]
 
 
 def test_a_layers_short_name_is_not_anothers_name():
     params = {"a": {"b": {"w": normal(3, 4), "v": normal(4, 2)}, "c": normal(4, 4)}}
-    network = program.read(
+    network = _program.read(
         lambda p, x: jnp.tanh(jnp.tanh(x @ p["a"]["b"]["w"]) @ p["a"]["c"]) @ p["a"]["b"]["v"], params, X
     )
     assert [one.path for one in network.first.makers] == ["a/b/w", "a", "a/b/v"]
@@ -33,7 +33,7 @@ def test_units_that_share_a_gate_have_the_number_of_the_layer_that_names_them(jo
         return jnp.tanh(joined(x @ p["a"], (x @ p["b"])[:, ::-1])) @ p["o"]
 
     params = {"a": normal(3, 4), "b": normal(3, 4, seed=1), "o": normal(4, 2)}
-    network = program.read(apply, params, X)
+    network = _program.read(apply, params, X)
     (one,) = network.hidden
     gates = np.array([0, 1, 1, 1], np.float32)
     zeroed = {**params, "o": params["o"] * gates[:, None]}
@@ -55,7 +55,7 @@ def test_units_that_share_a_gate_have_the_number_of_the_layer_that_names_them(jo
 )
 def test_what_cannot_be_read_is_refused(apply, params, error, message):
     with pytest.raises(error, match=message):
-        program.read(apply, params, X)
+        _program.read(apply, params, X)
 
 
 def test_networks_that_take_their_own_derivatives_are_refused():
@@ -68,17 +68,17 @@ def test_networks_that_take_their_own_derivatives_are_refused():
         lambda p, x: jax.grad(lambda x: jax.jit(jax.checkpoint(energy))(p, x).sum())(x),
     ):
         with pytest.raises(UnsupportedError, match="takes derivatives of itself .* give the function without them"):
-            program.read(apply, TWO, X)
+            _program.read(apply, TWO, X)
 
 
 def test_an_error_of_the_network_itself_stays_its_own():
     with pytest.raises(TypeError, match="dot_general") as caught:
-        program.read(lambda p, x: x @ p["w"], {"w": normal(4, 4)}, X)
+        _program.read(lambda p, x: x @ p["w"], {"w": normal(4, 4)}, X)
     assert any("within the network, with inputs of shape (5, 3)" in note for note in caught.value.__notes__)
 
 
 def test_a_network_without_hidden_nodes_says_what_can_be_gated():
-    network = program.read(lambda p, x: x @ p["w"], {"w": normal(3, 2)}, X)
+    network = _program.read(lambda p, x: x @ p["w"], {"w": normal(3, 2)}, X)
     with pytest.raises(InputError, match="no hidden nodes to gate; what can be gated when it is asked for: w"):
         _ = network.hidden
 
@@ -93,8 +93,8 @@ def test_a_network_without_hidden_nodes_says_what_can_be_gated():
 )
 def test_gates_that_do_not_fit_are_refused(path, number, message):
     params = {**TWO, "never": normal(3, 2)}
-    network = program.read(two_layers, params, X)
-    other = program.read(lambda p, x: jnp.tanh(x @ p["c"]) @ p["o"], {"c": TWO["a"], "o": TWO["o"]}, X)
+    network = _program.read(two_layers, params, X)
+    other = _program.read(lambda p, x: jnp.tanh(x @ p["c"]) @ p["o"], {"c": TWO["a"], "o": TWO["o"]}, X)
     with pytest.raises(InputError, match=message):
         network.run(params, X, {site(other if path == "c" else network, path): np.ones(number)})
 
@@ -104,10 +104,10 @@ def test_inputs_with_which_the_network_has_other_nodes_are_refused():
         return jnp.tanh(x @ p["a"]) @ p["o"] if len(x) > 3 else x @ p["a"] @ p["o"] @ p["b"]
 
     params = {"a": normal(3, 4), "o": normal(4, 2), "b": normal(2, 2)}
-    network = program.read(apply, {**params}, X)
+    network = _program.read(apply, {**params}, X)
     unread = [one.path for one in network.sites if one.reason]
     assert unread == ["b"]
-    other = program.read(lambda p, x: apply(p, x) if len(x) > 3 else x @ p["a"], params, X)
+    other = _program.read(lambda p, x: apply(p, x) if len(x) > 3 else x @ p["a"], params, X)
     with pytest.raises(InputError, match="with inputs of this shape the network has other nodes"):
         other.run({**params, "a": normal(3, 5)}, X[:2], {})
 
@@ -118,7 +118,7 @@ def test_gates_within_a_users_own_derivative_or_a_branch_are_refused():
         return jax.nn.relu(x @ p["a"]) @ p["b"]
 
     inner.defvjp(lambda p, x: (inner(p, x), (p, x)), lambda kept, t: kept)
-    network = program.read(lambda p, x: jnp.tanh(inner(p, x)) @ p["o"], TWO, X)
+    network = _program.read(lambda p, x: jnp.tanh(inner(p, x)) @ p["o"], TWO, X)
     assert listed(network) == [("a", "unit", 4, False), ("b", "unit", 4, True), ("o", "unit", 2, False)]
     with pytest.raises(InputError, match="a cannot be gated: it is made within a branch, or .* derivative of its own"):
         network.run(TWO, X, {site(network, "a"): np.ones(4)})
@@ -128,7 +128,7 @@ def test_kernels_that_data_choose_are_listed_with_what_would_work():
     def apply(p, x):
         return jax.nn.relu(jnp.einsum("bd,bdf->bf", x, p["up"][jnp.argmax(x, -1)])) @ p["o"]
 
-    network = program.read(apply, {"up": normal(3, 3, 4), "o": normal(4, 2)}, X)
+    network = _program.read(apply, {"up": normal(3, 3, 4), "o": normal(4, 2)}, X)
     assert "run all kernels" in site(network, "up").reason
 
 
@@ -146,8 +146,8 @@ class Normalised(nnx.Module):
 def test_an_nnx_module_evaluates_and_is_not_changed():
     model = Normalised(nnx.Rngs(0))
     before = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(model)))
-    apply, params = program.of_nnx(model)
-    network = program.read(apply, params, X)
+    apply, params = _program.of_nnx(model)
+    network = _program.read(apply, params, X)
     assert listed(network) == [("a", "unit", 4, True), ("o", "unit", 2, False)]
     found = network.run(params, X, {})
     jax.tree.map(np.testing.assert_array_equal, nnx.to_pure_dict(nnx.state(model)), before)
@@ -161,8 +161,8 @@ def test_normalisation_by_the_batch_keeps_its_channels():
         model.train()
         return model(x)
 
-    apply, params = program.of_nnx(Normalised(nnx.Rngs(0)), training)
-    network = program.read(apply, params, X)
+    apply, params = _program.of_nnx(Normalised(nnx.Rngs(0)), training)
+    network = _program.read(apply, params, X)
     gates = np.array([0, 1, 1, 1], np.float32)
     without = nnx.to_pure_dict(params["params"])
     kernel = np.asarray(without["o"]["kernel"]) * gates[:, None]
@@ -178,12 +178,12 @@ def test_a_linen_module_is_called_as_the_caller_says():
             return linen.Dense(2, name="o")(scale * linen.relu(linen.Dense(4, name="a")(x)))
 
     variables = Net().init(jax.random.key(0), X, 1.0)
-    apply, params = program.of_linen(Net(), variables, lambda net, x: net(x, 2.0))
-    network = program.read(apply, params, X)
+    apply, params = _program.of_linen(Net(), variables, lambda net, x: net(x, 2.0))
+    network = _program.read(apply, params, X)
     assert listed(network) == [("a", "unit", 4, True), ("o", "unit", 2, False)]
     np.testing.assert_allclose(network.run(params, X, {}), Net().apply(variables, X, 2.0), rtol=1e-6)
     with pytest.raises(InputTypeError, match="with the key 'params' in it"):
-        program.of_linen(Net(), {})
+        _program.of_linen(Net(), {})
 
 
 # What is mixed, carried or hidden.
@@ -194,7 +194,7 @@ def test_units_that_data_replace_are_gated_before():
         h = jnp.tanh(x @ p["a"])
         return jnp.where(x[:, :1] > 0, h, x[:, 1:2] * x[:, [0, 1, 2, 0]]) @ p["o"]
 
-    network = program.read(apply, TWO, X)
+    network = _program.read(apply, TWO, X)
     gates = np.array([0, 1, 1, 1], np.float32)
     without = {**TWO, "a": TWO["a"] * gates}  # tanh(0) = 0
     np.testing.assert_allclose(
@@ -207,7 +207,7 @@ def test_parameters_that_a_loop_carries_unchanged_make_nodes():
         step = lambda i, state: (state[0], jnp.tanh(state[1] @ state[0]))  # noqa: E731
         return jax.lax.fori_loop(0, 3, step, (p["w"], x))[1] @ p["o"]
 
-    network = program.read(apply, {"w": normal(3, 3), "o": normal(3, 2)}, X)
+    network = _program.read(apply, {"w": normal(3, 3), "o": normal(3, 2)}, X)
     assert listed(network) == [("w", "unit", 3, True), ("o", "unit", 2, False)]
 
 
@@ -215,14 +215,14 @@ def test_a_parameter_that_an_unknown_operation_reads_is_listed_with_the_reason()
     def apply(p, x):
         return jax.lax.ragged_dot(x, p["experts"], jnp.array([2, 3], jnp.int32)) @ p["o"]
 
-    network = program.read(apply, {"experts": normal(2, 3, 4), "o": normal(4, 2)}, X)
+    network = _program.read(apply, {"experts": normal(2, 3, 4), "o": normal(4, 2)}, X)
     assert "write it as a product" in site(network, "experts").reason
 
 
 def test_calls_of_a_layer_are_one_site_and_a_transposed_kernel_is_another():
     p = {"w": normal(3, 3), "o": normal(3, 2)}
-    twice = program.read(lambda p, x: jnp.tanh(jnp.tanh(x @ p["w"]) @ p["w"]) @ p["o"], p, X)
-    tied = program.read(lambda p, x: jnp.tanh(jnp.tanh(x @ p["w"]) @ p["w"].T) @ p["o"], p, X)
+    twice = _program.read(lambda p, x: jnp.tanh(jnp.tanh(x @ p["w"]) @ p["w"]) @ p["o"], p, X)
+    tied = _program.read(lambda p, x: jnp.tanh(jnp.tanh(x @ p["w"]) @ p["w"].T) @ p["o"], p, X)
     assert [len(one.places) for one in twice.hidden] == [2]
     assert [one.path for one in tied.hidden] == ["w", "w #2"]
     gates = np.array([1, 0, 1], np.float32)
@@ -236,7 +236,7 @@ def test_stacked_layers_in_nested_loops_have_a_number_for_each_loop():
         return jax.lax.scan(lambda h, w: (jax.lax.scan(inner, h, w)[0], None), x, p["blocks"])[0] @ p["o"]
 
     params = {"blocks": {"up": normal(2, 3, 3, 4), "down": normal(2, 3, 4, 3)}, "o": normal(3, 2)}
-    network = program.read(apply, params, X)
+    network = _program.read(apply, params, X)
     up = site(network, "blocks/up")
     assert up.stack == (2, 3)
     assert up.copies[:4] == ("blocks/0/0/up", "blocks/0/1/up", "blocks/0/2/up", "blocks/1/0/up")
@@ -252,7 +252,7 @@ def test_pytrees_of_tokens_and_numbers_go_in_and_pytrees_come_out():
         return {"hidden": h, "rest": [h @ p["o"]]}
 
     inputs = {"tokens": np.arange(10).reshape(5, 2) % 7, "x": X}
-    network = program.read(apply, {"e": normal(7, 4), **TWO}, inputs)
+    network = _program.read(apply, {"e": normal(7, 4), **TWO}, inputs)
     off = network.run({"e": normal(7, 4), **TWO}, inputs, {network.hidden[0]: np.zeros(4, np.float32)})
     assert jax.tree.structure(off) == jax.tree.structure({"hidden": 0, "rest": [0]})
     assert not np.any(off["hidden"]) and not np.any(off["rest"][0])

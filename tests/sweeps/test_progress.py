@@ -7,16 +7,16 @@ import jax
 import pytest
 
 import sweeps
-from sweeps import progress
-from sweeps.engine import runner
-from sweeps.progress import Progress
+from sweeps import _progress
+from sweeps._engine import runner
+from sweeps._progress import Progress
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that tests set: its time is now[0]."""
     now = [1000.0]
-    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(_progress, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

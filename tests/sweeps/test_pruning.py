@@ -13,7 +13,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import pruning, ranking
-from sweeps.pruning.sparsities import kept
+from sweeps.pruning._sparsities import kept
 from tests import reference
 from tests.sweeps import helpers, models
 

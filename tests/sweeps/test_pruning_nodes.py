@@ -8,7 +8,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import pruning
-from sweeps.store import checkpoints
+from sweeps._store import checkpoints
 from tests import reference
 from tests.sweeps import helpers
 

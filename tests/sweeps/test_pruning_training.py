@@ -9,7 +9,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import pruning
-from sweeps.training import train_many
+from sweeps._training import train_many
 from tests.sweeps import helpers
 
 PROBLEM = helpers.problem((3, 6, 4, 2), "tanh", "cross_entropy", 2, examples=40, seed=3)

@@ -9,7 +9,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import pruning
-from sweeps.pruning import structure
+from sweeps.pruning import _structure
 from tests.sweeps import helpers, models
 from tests.sweeps.models import Net
 from tests.sweeps.test_pruning_networks import IMAGES, POINTS, by_path, close
@@ -91,8 +91,8 @@ def test_nodes_that_can_go_go(name, by):
     net.eval()
     with listed(message):
         keep = pruning.unit_masks(net, [0, 0.5], by, batch=batch)
-    layers = np.array([part.site.path for part in structure.of(net, jnp.asarray(inputs)).parts])
-    pieces = structure.of(net, jnp.asarray(inputs)).split(keep)
+    layers = np.array([part.site.path for part in _structure.of(net, jnp.asarray(inputs)).parts])
+    pieces = _structure.of(net, jnp.asarray(inputs)).split(keep)
     for path, piece in zip(layers, pieces.values(), strict=True):
         assert (~piece).sum(axis=1).tolist() == [0, can_go.get(path, 0) // 2], path
     with listed(message):

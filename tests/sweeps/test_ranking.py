@@ -13,9 +13,9 @@ import pytest
 import sweeps
 from analysis.hypercube import shapley
 from sweeps import ranking
-from sweeps.ranking import criteria, layered
-from sweeps.ranking.criteria import Scorer
-from sweeps.ranking.removal import cheapest, measured
+from sweeps.ranking import _criteria, _layered
+from sweeps.ranking._criteria import Scorer
+from sweeps.ranking._removal import cheapest, measured
 from tests import reference
 from tests.sweeps import helpers
 
@@ -153,7 +153,7 @@ def test_blocks_of_examples_and_their_padding_change_nothing(monkeypatch, x64):
     methods = ("brute_force", "activation")
     whole = [ranking.scores(small, method) for method in methods]
     helpers.set_device(monkeypatch, candidate_block=5, most_candidates=2)
-    criteria._KNOWN.clear()
+    _criteria._KNOWN.clear()
     cut = Scorer(small, "brute_force").network
     assert cut.hidden.shape == (3, 5, 5) and int(cut.present.sum()) == 13 and cut.candidates(0) == 2
     for method, expected in zip(methods, whole, strict=True):
@@ -238,7 +238,7 @@ def test_layers_that_disagree_with_the_objective_are_not_trusted():
     # The objective's own batch is another: what it computes is right, what the layers say is not.
     objective = objective_of(*PROBLEMS[DEEP])
     objective.batch = sweeps.Batch(objective.batch.inputs * 2, objective.batch.targets)
-    assert layered.from_objective(objective) is not None
+    assert _layered.from_objective(objective) is not None
     assert Scorer(objective, "brute_force").network is None
 
 
@@ -301,5 +301,5 @@ def test_the_first_of_the_lowest_nodes_that_are_on_goes(values, on):
 def test_a_loss_of_the_same_name_is_not_taken_for_ours():
     problem = PROBLEMS["values"][0]
     objective = sweeps.Objective(helpers.network(problem), helpers.batch(problem), loss=optax.squared_error)
-    assert objective.loss_name == "squared_error" and layered.from_objective(objective) is not None
+    assert objective.loss_name == "squared_error" and _layered.from_objective(objective) is not None
     assert Scorer(objective, "brute_force").network is None

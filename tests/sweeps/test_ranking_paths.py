@@ -10,7 +10,7 @@ import xarray as xr
 
 import sweeps
 from sweeps import ranking
-from sweeps.ranking import paths
+from sweeps.ranking import _paths
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.test_ranking import (
@@ -94,9 +94,9 @@ def test_second_order_takes_the_path_of_brute_force_where_it_is_exact(x64):
 
 
 def test_the_objective_alone_takes_the_same_path(x64):
-    scorer = paths.Scorer(double(DEEP), "brute_force")
+    scorer = _paths.Scorer(double(DEEP), "brute_force")
     scorer.network = None
-    slow, fast = paths._evaluated(scorer, rerank=True, measure=True), path(DEEP)
+    slow, fast = _paths._evaluated(scorer, rerank=True, measure=True), path(DEEP)
     assert slow.order.tolist() == fast.order.tolist() and slow.best.tolist() == fast.best.tolist()
     for field in ("loss", "accuracy", "predicted", "change", "best_change"):
         np.testing.assert_allclose(getattr(slow, field), getattr(fast, field), atol=1e-10, err_msg=field)
@@ -153,7 +153,7 @@ def test_a_single_pass_is_a_stable_sort(values):
             return np.where(gates != 0, values, np.inf)
 
     for rerank in (True, False):
-        order, predicted = paths._ranked(Given(), rerank)
+        order, predicted = _paths._ranked(Given(), rerank)
         assert order.tolist() == sorted(range(4), key=lambda node: values[node])
         np.testing.assert_array_equal(predicted, sorted(values))
 

@@ -17,8 +17,8 @@ import zarr
 
 import sweeps
 from sweeps import InputError
-from sweeps.engine import runner
-from sweeps.store.record import Record
+from sweeps._engine import runner
+from sweeps._store.record import Record
 from tests.sweeps import helpers
 from tests.sweeps.conftest import Killed
 from tests.sweeps.helpers import SMALL
@@ -228,7 +228,7 @@ def test_infinite_numbers_are_valid_json(tmp_path):
 
 def test_another_process_that_writes_the_record_is_told(tmp_path):
     program = (
-        f"import pathlib, sys\nfrom sweeps.store import disk\n"
+        f"import pathlib, sys\nfrom sweeps._store import disk\n"
         f"with disk.locked(pathlib.Path({str(tmp_path)!r})):\n    print('locked', flush=True)\n    sys.stdin.read()"
     )
     with subprocess.Popen(

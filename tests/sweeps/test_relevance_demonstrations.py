@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from sweeps.relevance import demonstrations
+from sweeps.relevance import _demonstrations
 
 
 def test_scaling_agrees_for_these_pairs_of_rules():
-    factors = {(row.kind, row.rule): row.factor for row in demonstrations.scaling(2.5)}
+    factors = {(row.kind, row.rule): row.factor for row in _demonstrations.scaling(2.5)}
     assert factors == {
         ("matrix", "gradient"): 2.5,
         ("matrix", "normalised"): 1.0,
@@ -19,7 +19,7 @@ def test_scaling_agrees_for_these_pairs_of_rules():
 
 
 def test_maxima_with_constants_agree_for_gradient_alone():
-    rows = {(row.maximum, row.nonlinearity): row.difference for row in demonstrations.maxima_with_constants((-1.0,))}
+    rows = {(row.maximum, row.nonlinearity): row.difference for row in _demonstrations.maxima_with_constants((-1.0,))}
     assert {pair for pair, difference in rows.items() if difference < 1e-6} == {
         ("gradient", "gradient"),
         ("relu_form", "gradient"),
@@ -27,18 +27,18 @@ def test_maxima_with_constants_agree_for_gradient_alone():
     # Radial and slope: closest to one half, at a = c.
     assert 0.49 < rows["radial", "slope"] < 0.5
     # With the constant zero, relu, slope and gradient are the same, and every maximum agrees with both.
-    rows = {(row.maximum, row.nonlinearity): row.difference for row in demonstrations.maxima_with_constants((0.0,))}
+    rows = {(row.maximum, row.nonlinearity): row.difference for row in _demonstrations.maxima_with_constants((0.0,))}
     for maximum in ("gradient", "radial", "relu_form"):
         assert rows[maximum, "slope"] < 1e-6 and rows[maximum, "gradient"] < 1e-6
         assert rows[maximum, "ignore"] > 0.9 and rows[maximum, "repeat"] > 0.9
     with pytest.raises(ValueError, match="constants must not be positive, got 1.0"):
-        demonstrations.maxima_with_constants((1.0,))
+        _demonstrations.maxima_with_constants((1.0,))
 
 
 def test_a_constant_that_is_there_twice_changes_radial_shares():
     # max(a, c) = max(a, c, c), which no splitting of credit survives.
     once, twice = (
-        {(row.maximum, row.nonlinearity): row.difference for row in demonstrations.maxima_with_constants(constants)}
+        {(row.maximum, row.nonlinearity): row.difference for row in _demonstrations.maxima_with_constants(constants)}
         for constants in ((-1.0,), (-1.0, -1.0))
     )
     assert once["gradient", "gradient"] == twice["gradient", "gradient"] == 0
@@ -47,7 +47,7 @@ def test_a_constant_that_is_there_twice_changes_radial_shares():
 
 def test_radial_maximum_does_not_match_slope():
     ratio = np.geomspace(0.01, 100, 41)
-    slope, radial = demonstrations.two_objects(ratio, constant=-2.0)
+    slope, radial = _demonstrations.two_objects(ratio, constant=-2.0)
     np.testing.assert_allclose(slope, np.minimum(1, ratio), rtol=1e-5)
     np.testing.assert_allclose(radial, ratio / (1 + ratio), rtol=1e-5)
     # Alike far away on both sides, and apart by a factor of 2 where the objects are equal.
@@ -68,14 +68,14 @@ def test_radial_maximum_does_not_match_slope():
 )
 def test_softmax_and_relu_forms_disagree_where_all_are_negative_and_at_ties(objects, softmax, bias, relu):
     for eps in (0.0, 0.02):
-        found = demonstrations.maximum_forms(objects, eps)
+        found = _demonstrations.maximum_forms(objects, eps)
         np.testing.assert_allclose(found.softmax, softmax, atol=1e-6)
         np.testing.assert_allclose(found.softmax_bias, bias, atol=1e-6)
         np.testing.assert_array_equal(found.relu, relu)
 
 
 def test_the_normalised_rule_is_unstable_where_a_bias_is_not_blamed():
-    *rows, near, at = demonstrations.instability((1e-1, 1e-2, 1e-3, -1e-3, 1e-6, 0.0), eps=1e-6)
+    *rows, near, at = _demonstrations.instability((1e-1, 1e-2, 1e-3, -1e-3, 1e-6, 0.0), eps=1e-6)
     for row in rows:
         # All of 1 + d goes to the inputs, x1 / d of it to the first.
         np.testing.assert_allclose(row.all_to_inputs, (1 + row.difference) / abs(row.difference), rtol=0.02)

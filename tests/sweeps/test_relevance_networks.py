@@ -9,7 +9,7 @@ import pytest
 from flax import linen, nnx
 
 import sweeps
-from sweeps import program, relevance
+from sweeps import _program, relevance
 from sweeps.relevance import METHODS, Normalised, Rules, attribute
 from tests.sweeps import helpers, models
 
@@ -307,7 +307,7 @@ def users(name):
     """A network with random numbers in all parameters, as a function, and two examples."""
     make, shape, _ = USERS[name]
     net = models.filled(lambda: make(rngs=nnx.Rngs(0)), np.float32)
-    return *program.of_nnx(net), np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    return *_program.of_nnx(net), np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from flax import nnx
 
 from sweeps import relevance
 from sweeps.relevance import AlphaBeta, Flat, Gamma, Gradient, Normalised, Radial, Rules, SoftmaxLimit, WSquared, ZBox
-from sweeps.relevance import maxima as rules_of_maxima
-from sweeps.relevance.numbers import secant
+from sweeps.relevance import _maxima as rules_of_maxima
+from sweeps.relevance._numbers import secant
 from tests.sweeps import helpers
 
 EPS = 0.01

@@ -4,7 +4,7 @@ import pytest
 
 import sweeps
 from sweeps import InputError
-from sweeps.store import disk
+from sweeps._store import disk
 from tests.sweeps.test_records import files, swept
 
 

@@ -10,10 +10,10 @@ import pytest
 from flax import nnx
 
 import sweeps
-from analysis.errors import InputError
-from sweeps import program, pruning
-from sweeps.pruning import structure
-from sweeps.relevance import attribute, attribute_function, building, reading, steps
+from analysis._errors import InputError
+from sweeps import _program, pruning
+from sweeps.pruning import _structure
+from sweeps.relevance import _building, _reading, _steps, attribute, attribute_function
 from tests.sweeps import helpers, zoo, zoo_attention, zoo_convolutional, zoo_dense, zoo_gated, zoo_recurrent  # noqa: F401
 from tests.sweeps.models import Net
 
@@ -208,8 +208,8 @@ def held(found, network, params, inputs, nodes):
 def test_relevance_and_gates_have_the_same_nodes(name):
     build, inputs, nodes = NETS[name]
     net = randomised(build())
-    apply, params = program.of_nnx(net)
-    network = program.read(apply, params, inputs)
+    apply, params = _program.of_nnx(net)
+    network = _program.read(apply, params, inputs)
     held(attribute(net, inputs, 0, "gradient_x_input"), network, params, jnp.asarray(inputs), nodes)
 
 
@@ -254,7 +254,7 @@ def of_lists():
 def test_functions_of_parameters_have_the_same_nodes(make):
     apply, params, nodes = make()
     found = attribute_function(apply, params, X, 0, "gradient_x_input")
-    held(found, program.read(apply, params, X), params, jnp.asarray(X), nodes)
+    held(found, _program.read(apply, params, X), params, jnp.asarray(X), nodes)
     assert list(found.bias) == (["norm", "out"] if make is of_linen else list(nodes))
 
 
@@ -262,8 +262,8 @@ def test_calls_of_a_layer_are_named_as_gating_names_them():
     net = Net(
         lambda net, x: net.out(jnp.tanh(net.a(jnp.tanh(net.a(x))))), a=helpers.linear(3, 3), out=helpers.linear(3, 2)
     )
-    apply, params = program.of_nnx(net)
-    network = program.read(apply, params, X)
+    apply, params = _program.of_nnx(net)
+    network = _program.read(apply, params, X)
     found = attribute(net, X, 0, "gradient_x_input")
     assert (
         list(found.layers) == ["a@0", "a@1", "out"] == [*(network.hidden[0].with_call(i).path for i in (0, 1)), "out"]
@@ -275,11 +275,11 @@ def test_calls_of_a_layer_are_named_as_gating_names_them():
 def counted_by_relevance(apply, params, inputs):
     """Nodes of each layer, and the layers that make none; None if relevance has no rule for something."""
     try:
-        read = reading.read(apply, params, inputs)
-        whole = building.program_of(read)
+        read = _reading.read(apply, params, inputs)
+        whole = _building.program_of(read)
     except InputError:
         return None
-    without = {step.name for step in steps.every(whole.steps) if step.kind == "layer" and step.made is None}
+    without = {step.name for step in _steps.every(whole.steps) if step.kind == "layer" and step.made is None}
     without -= {nodes.name for nodes in read.nodes}
     count = {}
     for name, where in whole.activations.items():
@@ -300,7 +300,7 @@ def test_networks_of_the_zoo_have_the_same_nodes(x64):
             continue
         found = counted_by_relevance(apply, params, inputs)
         if found is not None:
-            sites = [site for site in program.read(apply, params, inputs).sites if site.kind != "feature"]
+            sites = [site for site in _program.read(apply, params, inputs).sites if site.kind != "feature"]
             assert set(found) - {"constant"} == {site.path for site in sites if site.reads}, name
             # Heads are one node each for gates; the layer that makes them has relevance of each number. In a loop over
             # layers there is an axis for these.
@@ -315,8 +315,8 @@ def test_networks_of_the_zoo_have_the_same_nodes(x64):
 def test_pruning_has_the_same_nodes(name):
     build, inputs, _ = NETS[name]
     net = randomised(build())
-    hidden = program.read(*program.of_nnx(net), inputs).hidden
-    of = structure.of(net, inputs)
+    hidden = _program.read(*_program.of_nnx(net), inputs).hidden
+    of = _structure.of(net, inputs)
     assert [(part.site.path, part.site.labels) for part in of.parts] == [(site.path, site.labels) for site in hidden]
     scores = pruning.unit_scores(net, batch=(inputs, np.zeros(len(inputs), int)))
     assert scores.size == sum(site.size for site in hidden) and (scores > 0).all()

@@ -18,9 +18,9 @@ import pytest
 import zarr
 
 import sweeps
-from sweeps import device
-from sweeps.engine import batches, runner
-from sweeps.plans import choosing, fused
+from sweeps import _device
+from sweeps._engine import batches, runner
+from sweeps._plans import choosing, fused
 from tests.sweeps import helpers
 from tests.sweeps.conftest import run_configured
 from tests.sweeps.helpers import PROBLEMS, SINGLE, SMALL
@@ -70,7 +70,7 @@ def swept_on_all_devices():
 
 def swept_one_at_a_time(objective):
     """As a network that fills the cache: eight masks, of which each device evaluates two."""
-    with patch.object(device, "here", lambda: replace(device.CPU, batch=1)):
+    with patch.object(_device, "here", lambda: replace(_device.CPU, batch=1)):
         data = sweeps.sweep(objective, sweeps.LeaveOneOut(), gradients=False)
     assert data.attrs["plan"].startswith("shared: ")
     return data
@@ -79,7 +79,7 @@ def swept_one_at_a_time(objective):
 def swept_as_on_a_gpu(objective, draws):
     """By the fused kernel, interpreted, with results that land in pinned memory while four calls are in flight."""
     objective.plan = choosing.Choice("fused", "a test", fused.build(objective.plan.tree, interpret=True))
-    with patch.object(device, "here", lambda: replace(device.CPU, landing="pinned_host", in_flight=4)):
+    with patch.object(_device, "here", lambda: replace(_device.CPU, landing="pinned_host", in_flight=4)):
         return sweeps.sweep(objective, draws, seed=3, batch_size=8)
 
 
@@ -96,9 +96,9 @@ pickle.dump(results, open(sys.argv[1], "wb"))
 
 WITHOUT_REPORT = """
 import sys
-from sweeps.studies import registry
-from sweeps import cli
-from sweeps.engine import runner
+from sweeps._studies import registry
+from sweeps import _cli
+from sweeps._engine import runner
 from tests.sweeps import test_records
 registry.write_report = lambda out: out
 """
@@ -106,7 +106,7 @@ registry.write_report = lambda out: out
 KILLED = f"""{WITHOUT_REPORT}
 import os, signal
 kills = int(sys.argv.pop(1))
-from sweeps.store.record import Record
+from sweeps._store.record import Record
 write = Record.write
 def killed(record, item, places, values, counts):
     if item == kills:
@@ -115,12 +115,12 @@ def killed(record, item, places, values, counts):
         os.kill(os.getpid(), signal.SIGKILL)
     write(record, item, places, values, counts)
 Record.write = killed
-cli.main(sys.argv[1:])
+_cli.main(sys.argv[1:])
 """
 # One start of JAX for two sweeps: the command line's, and a summary.
 SHARED = f"""{WITHOUT_REPORT}
 summary, *arguments = sys.argv[1:]
-cli.main(arguments)
+_cli.main(arguments)
 runner.CALL_BYTES = test_records.CALL_BYTES
 test_records.swept(summary, "summary")
 """
@@ -332,7 +332,7 @@ def test_killed_from_outside_the_same_command_ends_with_the_same_store(children,
         return begin(work, index)
 
     monkeypatch.setattr(runner.Runner, "_begun", listed)
-    monkeypatch.setattr("sweeps.config.run.train", None)
+    monkeypatch.setattr("sweeps._config.run.train", None)
     run_configured(configured_run / "sweep.toml", folder / "killed")
     assert evaluated == [80, 120, 160, 200], "neither trained again nor swept where it had been"
     assert_same_files(folder / "killed" / MAIN, wanted)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sweeps
-from sweeps import InputError, seeds, tasks
-from sweeps.masks import threefry
+from sweeps import InputError, _seeds, tasks
+from sweeps._masks import threefry
 
 OBJECTIVE = sweeps.Objective.from_function(lambda gates: 1 + (gates * jnp.arange(1.0, 9.0)).sum(), nodes=8)
 DESIGNS = [sweeps.Bernoulli(0.5, draws=40), sweeps.FixedSize(3, draws=40), sweeps.FlipPaths(paths=9)]
@@ -80,7 +80,7 @@ def test_numpy_integers_are_seeds():
 
 def of_jax(made):
     """What ``jax.random`` makes of the keys of four draws, each of its own stream."""
-    streams = [jax.random.fold_in(seeds.key(2**40 + 3), stream) for stream in STREAMS]
+    streams = [jax.random.fold_in(_seeds.key(2**40 + 3), stream) for stream in STREAMS]
     return np.stack([made(jax.random.fold_in(key, draw)) for key, draw in zip(streams, DRAWS, strict=True)])
 
 
@@ -90,7 +90,7 @@ STREAMS, DRAWS = (5, 5, 6, 2**31 - 3), (2**31 + 7, 0, 1, 1)
 @pytest.fixture(scope="module")
 def keys():
     numbers = (jnp.array(part, jnp.uint32) for part in (STREAMS, DRAWS))
-    return threefry.folded(jnp.asarray(seeds.words(2**40 + 3)), *numbers)
+    return threefry.folded(jnp.asarray(_seeds.words(2**40 + 3)), *numbers)
 
 
 def bits_of_jax(key, number):
@@ -122,7 +122,7 @@ def draws_of(design, nodes, layers=None):
     """Masks of four draws, straight from the sampler."""
     sampler = (design.bound(layers) if layers else design).sampler(nodes)
     numbers = (jnp.array(part, jnp.uint32) for part in (STREAMS, DRAWS))
-    return jax.jit(lambda *numbers: sampler(jnp.asarray(seeds.words(2**40 + 3)), *numbers))(*numbers)
+    return jax.jit(lambda *numbers: sampler(jnp.asarray(_seeds.words(2**40 + 3)), *numbers))(*numbers)
 
 
 @pytest.mark.parametrize("nodes", [1, 4, 33])
@@ -130,7 +130,7 @@ def test_masks_are_what_jax_random_makes_them(nodes):
     probabilities, chains = np.array([0.375, 0.75]), 2**30 - 1
     masks = draws_of(sweeps.Bernoulli(probabilities, chains=chains), nodes)
     for stream, draw, mask in zip(STREAMS, DRAWS, masks, strict=True):
-        key, (index, chain) = seeds.key(2**40 + 3), divmod(stream, chains)
+        key, (index, chain) = _seeds.key(2**40 + 3), divmod(stream, chains)
         for number in (index, chain, draw):
             key = jax.random.fold_in(key, number)
         np.testing.assert_array_equal(mask, np.asarray(bits_of_jax(key, nodes)) < probabilities[index] * 2**32)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sweeps
-from analysis.errors import InputError
-from sweeps.config import settings as config
-from sweeps.studies import registry
+from analysis._errors import InputError
+from sweeps._config import settings as config
+from sweeps._studies import registry
 from tests.sweeps.test_cli import refused
 
 

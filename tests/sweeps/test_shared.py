@@ -9,10 +9,10 @@ import pytest
 
 import sweeps
 from sweeps import ranking
-from sweeps.engine import runner
-from sweeps.masks import alike
-from sweeps.plans import choosing, shared
-from sweeps.program import dependence, tracing
+from sweeps._engine import runner
+from sweeps._masks import alike
+from sweeps._plans import choosing, shared
+from sweeps._program import dependence, tracing
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS

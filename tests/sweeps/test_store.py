@@ -13,8 +13,8 @@ from flax import nnx
 
 import sweeps
 from analysis import export, perceptron, runs
-from sweeps.store import datasets
-from sweeps.store import folder as store
+from sweeps._store import datasets
+from sweeps._store import folder as store
 from tests.sweeps.conftest import Killed
 
 DATA = xr.Dataset({"loss": ("draw", np.arange(3.0))}, attrs={"seed": 17})
@@ -207,7 +207,7 @@ class TestFolders:
 
 
 def test_a_run_of_another_format_does_not_go_on(monkeypatch, tmp_path):
-    monkeypatch.setattr("sweeps.store.folder.FORMAT", 2)
+    monkeypatch.setattr("sweeps._store.folder.FORMAT", 2)
     run(tmp_path / "run", resume=True).write("task", DATA)
     monkeypatch.undo()
     with pytest.raises(FileExistsError, match="run.zarr is of format 2, this version writes 3; choose another folder"):

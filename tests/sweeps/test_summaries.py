@@ -8,11 +8,11 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.moments import Moments
-from sweeps.engine import summaries
-from sweeps.engine.summaries import BEST, LOSS_BINS, Best
-from sweeps.evaluation import with_logs
-from sweeps.plans import Computed
+from analysis._moments import Moments
+from sweeps._engine import summaries
+from sweeps._engine.summaries import BEST, LOSS_BINS, Best
+from sweeps._evaluation import with_logs
+from sweeps._plans import Computed
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SINGLE

@@ -8,8 +8,8 @@ import pytest
 import scipy.stats
 
 import sweeps
-from sweeps.engine import runner, summaries
-from sweeps.engine.summaries import BEST, LOG_BINS, LOG_HIGH, LOG_LOW, LOSS_BINS, Best
+from sweeps._engine import runner, summaries
+from sweeps._engine.summaries import BEST, LOG_BINS, LOG_HIGH, LOG_LOW, LOSS_BINS, Best
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SINGLE, SMALL

@@ -9,7 +9,7 @@ import pooch
 import pytest
 import sklearn.datasets
 
-from analysis.errors import InputError
+from analysis._errors import InputError
 from sweeps import tasks
 
 

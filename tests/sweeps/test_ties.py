@@ -8,7 +8,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import Tied
-from sweeps.ranking.layered import from_objective
+from sweeps.ranking._layered import from_objective
 from tests.sweeps import helpers
 
 INPUTS = np.random.default_rng(0).normal(size=(5, 2))

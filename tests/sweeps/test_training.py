@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps.store import datasets
-from sweeps.training import train_many
+from sweeps._store import datasets
+from sweeps._training import train_many
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.plans import preferred_batch, tuning, vmapped
+from sweeps._plans import preferred_batch, tuning, vmapped
 from tests.sweeps import helpers
 
 LONG = 10**9

@@ -9,9 +9,9 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import device
-from sweeps.engine import batches
-from sweeps.plans import choosing, walk
+from sweeps import _device
+from sweeps._engine import batches
+from sweeps._plans import choosing, walk
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import PROBLEMS, SMALL
@@ -233,15 +233,15 @@ class TestChoice:
         walked = walk.build(small().plan.tree)
         for steps in (2, 7, 65, 1001, 10**5):
             paths = walked.preferred_paths(steps)
-            assert 1 <= paths <= device.CPU.walk_segments and paths.bit_count() == 1
+            assert 1 <= paths <= _device.CPU.walk_segments and paths.bit_count() == 1
             assert batches.draws_together(walked, steps, False, 10**6, None) == paths
         for wish, paths in ((1, 1), (7, 1), (20, 2), (700, 100)):
             assert batches.draws_together(walked, 7, False, 10**6, wish) == paths
 
     @pytest.mark.parametrize("gigabytes", [1, 80])
     def test_batches_of_an_accelerator_fit_in_its_memory(self, gigabytes, monkeypatch):
-        there = device.accelerator("gpu", gigabytes * 2**30, 9.0, set())
-        monkeypatch.setattr(device, "here", lambda: there)
+        there = _device.accelerator("gpu", gigabytes * 2**30, 9.0, set())
+        monkeypatch.setattr(_device, "here", lambda: there)
         walked = walk.build(objective_of("four classes").plan.tree)
         sizes = {steps: walked.preferred_paths(steps) for steps in (2, 65, 1001, 10**5)}
         for steps, paths in sizes.items():

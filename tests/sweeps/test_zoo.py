@@ -8,7 +8,7 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import program
+from sweeps import _program
 from tests.sweeps import (  # noqa: F401
     zoo,
     zoo_attention,
@@ -132,7 +132,7 @@ def every(models):
 @pytest.mark.parametrize("model", every(zoo.MODELS))
 def test_nodes_values_and_gradients_are_those_written_by_hand(model):
     apply, params, inputs, reference = model.build()
-    network = program.read(apply, params, inputs)
+    network = _program.read(apply, params, inputs)
     assert described(site for site in network.sites if site.default) == sorted(model.nodes)
     wanted = model.nodes + model.asked
     sites = [site for site in network.sites if (site.path, site.kind, site.size) in wanted]
@@ -169,7 +169,7 @@ def test_a_unit_off_is_a_unit_whose_kernel_and_bias_are_zero(name):
 def test_shapes_are_enough_and_inputs_may_have_any_number_of_examples():
     apply, params, inputs, reference = zoo.MODELS["mean over positions"].build()
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, inputs))
-    network = program.read(apply, *shapes)
+    network = _program.read(apply, *shapes)
     (site, _) = network.sites[:2]
     gates = np.array([1.0, 0.0, 0.5, 2.0])
     found = network.run(params, np.concatenate([inputs, inputs]), {site: gates})
@@ -183,14 +183,14 @@ def test_adapters_read_what_the_networks_are():
     module, images = zoo_convolutional.LinenNet(), zoo_convolutional.IMAGES
     variables = zoo.random_like(jax.eval_shape(module.init, jax.random.key(0), images))
     ways = [
-        program.of_nnx(model, lambda model, x: model(x, Gates())),
-        program.of_linen(module, variables),
+        _program.of_nnx(model, lambda model, x: model(x, Gates())),
+        _program.of_linen(module, variables),
     ]
     model.eval()
     outputs = [model(images, Gates()), module.apply(variables, images)]
     nodes = [[("a", "channel", 4)], [("a", "channel", 4), ("b", "unit", 5)]]
     for (apply, params), right, wanted in zip(ways, outputs, nodes, strict=True):
-        network = program.read(apply, params, images)
+        network = _program.read(apply, params, images)
         assert described(site for site in network.sites if site.default) == wanted
         np.testing.assert_allclose(network.run(params, images, {}), right, rtol=1e-12)
 
@@ -270,7 +270,7 @@ def interpreted(steps, p, x, gate):
 def test_random_programs(steps):
     x, p = normal(3, 2, 4), {}
     interpreted(steps, p, x, Gates())
-    network = program.read(lambda p, x: interpreted(steps, p, x, Gates()), p, x)
+    network = _program.read(lambda p, x: interpreted(steps, p, x, Gates()), p, x)
     sites = [site for site in network.sites if site.default]
     units = {name: len(one["bias"]) for name, one in p.items() if name != "o"}
     halves = [f"l{number}" for number, (step, *_) in enumerate(steps) if step is gated_unit]

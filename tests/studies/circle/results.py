@@ -1,7 +1,7 @@
 """Results of synthetic circle runs, without a folder."""
 
 from analysis.runs import Run
-from sweeps.studies.circle.measures import measure
+from sweeps._studies.circle.measures import measure
 
 
 def results_of(tree, folder=None):

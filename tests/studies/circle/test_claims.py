@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED, VERDICTS, measured
-from sweeps.studies.circle import claims, measures, published
-from sweeps.studies.circle.measures.many import ManyResults
+from sweeps._studies.circle import claims, measures, published
+from sweeps._studies.circle.measures.many import ManyResults
 from tests.analysis import synthetic_run
 from tests.studies.circle.results import results_of
 

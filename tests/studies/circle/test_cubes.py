@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps.studies.circle import published
-from sweeps.studies.circle.measures import cubes, many
+from sweeps._studies.circle import published
+from sweeps._studies.circle.measures import cubes, many
 from tests.analysis import synthetic_run
 from tests.studies.circle.results import results_of
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from analysis.numbers import Numbers
-from sweeps.studies.circle import numbers
-from sweeps.studies.circle.measures import gradients
-from sweeps.studies.circle.tables import gradients as tables
+from sweeps._studies.circle import numbers
+from sweeps._studies.circle.measures import gradients
+from sweeps._studies.circle.tables import gradients as tables
 from tests.analysis import synthetic_run
 
 NODES = synthetic_run.NODES

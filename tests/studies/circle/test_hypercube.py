@@ -10,11 +10,11 @@ import xarray as xr
 from analysis import hypercube, lognormal, removal
 from analysis.numbers import Numbers
 from analysis.runs import Run
-from sweeps.studies.circle import numbers
-from sweeps.studies.circle.measures import chosen
-from sweeps.studies.circle.measures import hypercube as measures
-from sweeps.studies.circle.measures.hypercube import CubeResults, HypercubeResults
-from sweeps.studies.circle.tables import hypercube as tables
+from sweeps._studies.circle import numbers
+from sweeps._studies.circle.measures import chosen
+from sweeps._studies.circle.measures import hypercube as measures
+from sweeps._studies.circle.measures.hypercube import CubeResults, HypercubeResults
+from sweeps._studies.circle.tables import hypercube as tables
 from tests.analysis import synthetic_run
 
 NODES = synthetic_run.NODES

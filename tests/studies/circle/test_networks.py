@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from sweeps.studies.circle import figures, published
-from sweeps.studies.circle.measures import networks
+from sweeps._studies.circle import figures, published
+from sweeps._studies.circle.measures import networks
 
 
 def many(loss, full, boundary=("text",)):

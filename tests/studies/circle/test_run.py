@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps import cli
-from sweeps.studies.circle import run as circle
-from sweeps.studies.circle.settings import Circle
+from sweeps import _cli
+from sweeps._studies.circle import run as circle
+from sweeps._studies.circle.settings import Circle
 from sweeps.tasks import circle as circle_task
 from tests import browser, reference
 from tests.sweeps import helpers
@@ -167,7 +167,7 @@ def explored(circle_run, tmp_path_factory):
     """The interactive page of the run, written beside a copy: the run itself is shared."""
     folder = tmp_path_factory.mktemp("explored")
     (folder / "run.zarr").symlink_to(circle_run / "run.zarr")
-    cli.main(["explore", str(folder)])
+    _cli.main(["explore", str(folder)])
     return folder / "explorer.html"
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY, UNDECIDED
 from analysis.runs import Run
-from sweeps.studies.relevance import claims
-from sweeps.studies.relevance.measures import deletion, gamed, nodes, supervised
-from sweeps.studies.relevance.results import measure
+from sweeps._studies.relevance import claims
+from sweeps._studies.relevance.measures import deletion, gamed, nodes, supervised
+from sweeps._studies.relevance.results import measure
 from tests.studies.relevance import synthetic
 
 

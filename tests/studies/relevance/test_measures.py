@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from analysis.intervals import interval
-from sweeps.studies.relevance.measures import deletion, demonstrations, heat, ledger, nodes, supervised
-from sweeps.studies.relevance.names import names_of
+from sweeps._studies.relevance.measures import deletion, demonstrations, heat, ledger, nodes, supervised
+from sweeps._studies.relevance.names import names_of
 from tests.studies.relevance import synthetic
 
 

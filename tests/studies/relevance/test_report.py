@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from analysis.claims import FAILS, HOLDS, UNDECIDED
 from analysis.figures import style
 from analysis.runs import Run
-from sweeps.studies.relevance import figures, report
-from sweeps.studies.relevance.claims import judge
-from sweeps.studies.relevance.figures import looks
-from sweeps.studies.relevance.measures import deletion, heat, ledger
-from sweeps.studies.relevance.numbers import numbers
-from sweeps.studies.relevance.results import measure
-from sweeps.studies.relevance.tables import all_tables
+from sweeps._studies.relevance import figures, report
+from sweeps._studies.relevance.claims import judge
+from sweeps._studies.relevance.figures import looks
+from sweeps._studies.relevance.measures import deletion, heat, ledger
+from sweeps._studies.relevance.numbers import numbers
+from sweeps._studies.relevance.results import measure
+from sweeps._studies.relevance.tables import all_tables
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.relevance import synthetic

@@ -8,12 +8,12 @@ import pytest
 import sweeps
 from analysis import perceptron
 from sweeps import tasks
-from sweeps.program import of_nnx
-from sweeps.relevance import attribute, demonstrations
-from sweeps.studies.relevance import run as relevance
-from sweeps.studies.relevance.run import attributions, node_relevance, patches, supervised, supervision
-from sweeps.studies.relevance.settings import Relevance
-from sweeps.training import train_many
+from sweeps._program import of_nnx
+from sweeps._studies.relevance import run as relevance
+from sweeps._studies.relevance.run import attributions, node_relevance, patches, supervised, supervision
+from sweeps._studies.relevance.settings import Relevance
+from sweeps._training import train_many
+from sweeps.relevance import _demonstrations, attribute
 
 SETTINGS = Relevance(
     channels=(2, 3),
@@ -43,17 +43,20 @@ METHODS = {
 TRAININGS = ("plain", "relevance_slope")
 # Tests of their own say that these numbers are right.
 DEMONSTRATED = dict(
-    scaling=[demonstrations.Scaling("matrix", "gradient", 3.0), demonstrations.Scaling("nonlinearity", "ignore", 1.0)],
+    scaling=[
+        _demonstrations.Scaling("matrix", "gradient", 3.0),
+        _demonstrations.Scaling("nonlinearity", "ignore", 1.0),
+    ],
     maxima_with_constants=[
-        demonstrations.OfConstant(*names, 0.5) for names in (("radial", "slope"), ("radial", "repeat"))
+        _demonstrations.OfConstant(*names, 0.5) for names in (("radial", "slope"), ("radial", "repeat"))
     ],
     two_objects=np.full((2, 81), 0.5),
-    maximum_forms=demonstrations.Forms(softmax=[1.0, 1.0, 1.0], softmax_bias=-2.0, relu=[1.0, 0.0, 0.0]),
-    instability=[demonstrations.Instability(0.1, 11.0, 1.0, 0.9)],
+    maximum_forms=_demonstrations.Forms(softmax=[1.0, 1.0, 1.0], softmax_bias=-2.0, relu=[1.0, 0.0, 0.0]),
+    instability=[_demonstrations.Instability(0.1, 11.0, 1.0, 0.9)],
     nonlinear=dict(ignore=0.0, repeat=1.0),
     doubled_constants=dict(gradient=0.0, radial=0.25),
-    solutions=demonstrations.Solutions(1e-7, 2e-7, 0.0),
-    drawn=demonstrations.Drawn(0.5, np.linspace(-1.5, 1.5, 401), np.full((81, 81), 0.25), np.zeros((2, 361))),
+    solutions=_demonstrations.Solutions(1e-7, 2e-7, 0.0),
+    drawn=_demonstrations.Drawn(0.5, np.linspace(-1.5, 1.5, 401), np.full((81, 81), 0.25), np.zeros((2, 361))),
 )
 
 
@@ -64,7 +67,7 @@ def run(tmp_path_factory):
         # The eps of the method itself.
         patch.setattr(attributions, "EPS", (1e-6,))
         for name, rows in DEMONSTRATED.items():
-            patch.setattr(demonstrations, name, lambda *_, rows=rows: rows)
+            patch.setattr(_demonstrations, name, lambda *_, rows=rows: rows)
         patch.setattr(node_relevance, "RELEVANCE", dict(lrp="lrp", slope="slope"))
         fewer = {name: supervision.TRAININGS[name] for name in TRAININGS}
         patch.setattr(supervised, "TRAININGS", fewer)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.studies.shrinking.run.cascade import Growth, covariance, grown
+from sweeps._studies.shrinking.run.cascade import Growth, covariance, grown
 
 RANDOM = np.random.default_rng(2)
 GROWTH = Growth(nodes=3, candidates=4, steps=60)

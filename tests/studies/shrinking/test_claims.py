@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED
-from sweeps.studies.shrinking.claims import all_claims
-from sweeps.studies.shrinking.measures import Network, Results, retraining_summary
-from sweeps.studies.shrinking.rules import choices, curves, sizes
+from sweeps._studies.shrinking.claims import all_claims
+from sweeps._studies.shrinking.measures import Network, Results, retraining_summary
+from sweeps._studies.shrinking.rules import choices, curves, sizes
 from tests.studies.shrinking import synthetic
 
 NODES = 40

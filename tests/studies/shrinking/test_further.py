@@ -5,11 +5,11 @@ import pytest
 import xarray as xr
 
 from analysis.claims import FAILS, HOLDS, NOT_MEASURED, PARTLY, UNDECIDED
-from sweeps.studies.shrinking import figures, tables
-from sweeps.studies.shrinking.measures.cascade import Grown
-from sweeps.studies.shrinking.measures.networks import Network
-from sweeps.studies.shrinking.measures.replacing import CORRELATED, PLAIN, Replacing
-from sweeps.studies.shrinking.rules import further
+from sweeps._studies.shrinking import figures, tables
+from sweeps._studies.shrinking.measures.cascade import Grown
+from sweeps._studies.shrinking.measures.networks import Network
+from sweeps._studies.shrinking.measures.replacing import CORRELATED, PLAIN, Replacing
+from sweeps._studies.shrinking.rules import further
 from tests.studies.shrinking import synthetic
 from tests.studies.shrinking.test_claims import network, results
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis import ranks
-from sweeps.studies.shrinking.measures import greedy_gaps, pair_summary, retraining_summary
-from sweeps.studies.shrinking.measures.layers import left, preference
-from sweeps.studies.shrinking.measures.pairs import cancelling, cancels
-from sweeps.studies.shrinking.measures.paths import choices, summary
+from analysis import _ranks
+from sweeps._studies.shrinking.measures import greedy_gaps, pair_summary, retraining_summary
+from sweeps._studies.shrinking.measures.layers import left, preference
+from sweeps._studies.shrinking.measures.pairs import cancelling, cancels
+from sweeps._studies.shrinking.measures.paths import choices, summary
 from tests.studies.shrinking import synthetic
 
 
@@ -123,7 +123,7 @@ def test_correlation_of_pairs_leaves_out_a_node_that_never_varies():
     )
     np.testing.assert_allclose(found["signed"], 1)
     above = np.triu_indices(8, 1)
-    sizes = ranks.correlation(abs(correlation[1][above]), abs(interaction[1][above]))
+    sizes = _ranks.correlation(abs(correlation[1][above]), abs(interaction[1][above]))
     assert float(found["sizes"][1]) == pytest.approx(float(sizes))
 
 

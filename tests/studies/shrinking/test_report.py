@@ -12,11 +12,11 @@ from PIL import Image
 from analysis import runs
 from analysis.figures import style
 from analysis.runs import Run
-from sweeps.studies.shrinking import numbers, report
-from sweeps.studies.shrinking.claims import all_claims
-from sweeps.studies.shrinking.figures import layers, pairs, removal, surfaces
-from sweeps.studies.shrinking.measures import measure
-from sweeps.studies.shrinking.measures.layers import left
+from sweeps._studies.shrinking import numbers, report
+from sweeps._studies.shrinking.claims import all_claims
+from sweeps._studies.shrinking.figures import layers, pairs, removal, surfaces
+from sweeps._studies.shrinking.measures import measure
+from sweeps._studies.shrinking.measures.layers import left
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.shrinking import synthetic

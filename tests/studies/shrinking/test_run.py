@@ -8,12 +8,12 @@ import pytest
 import sweeps
 from analysis import perceptron
 from sweeps import ranking, tasks
-from sweeps.studies.shrinking import run as shrinking
-from sweeps.studies.shrinking.measures.budgets import bytes_along, within_budget
-from sweeps.studies.shrinking.measures.networks import Network
-from sweeps.studies.shrinking.names import METHODS
-from sweeps.studies.shrinking.run.retraining import KEPT
-from sweeps.studies.shrinking.settings import Shrinking
+from sweeps._studies.shrinking import run as shrinking
+from sweeps._studies.shrinking.measures.budgets import bytes_along, within_budget
+from sweeps._studies.shrinking.measures.networks import Network
+from sweeps._studies.shrinking.names import METHODS
+from sweeps._studies.shrinking.run.retraining import KEPT
+from sweeps._studies.shrinking.settings import Shrinking
 
 SMALLEST = Shrinking(
     nodes=4,

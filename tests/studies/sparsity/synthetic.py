@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from sweeps.studies.sparsity.measures.ways import WAYS
+from sweeps._studies.sparsity.measures.ways import WAYS
 from tests.analysis import synthetic_run
 
 SIZES = (12, 20, 20, 10, 10)

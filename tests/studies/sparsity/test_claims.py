@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from analysis.claims import FAILS, HOLDS, NOT_COMPARABLE, NOT_MEASURED, PARTLY, UNDECIDED
-from sweeps.studies.sparsity import claims, cost_claims, further_claims
-from sweeps.studies.sparsity import measures as sparsity
+from sweeps._studies.sparsity import claims, cost_claims, further_claims
+from sweeps._studies.sparsity import measures as sparsity
 from tests.studies.sparsity import synthetic
 
 PERCENT = np.array(synthetic.TEN)

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from sweeps.studies.sparsity import measures as sparsity
-from sweeps.studies.sparsity.figures import looks
-from sweeps.studies.sparsity.measures import connections, overfitting, plateaus
+from sweeps._studies.sparsity import measures as sparsity
+from sweeps._studies.sparsity.figures import looks
+from sweeps._studies.sparsity.measures import connections, overfitting, plateaus
 from tests.studies.sparsity import synthetic
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from analysis import claims as claims_of_any
 from analysis.claims import NOT_COMPARABLE, NOT_MEASURED, UNDECIDED
-from analysis.reports.page import Page
+from analysis.reports._page import Page
 from analysis.runs import Run
-from sweeps.studies.sparsity import claims, further_claims, measures, numbers, report, tables
-from sweeps.studies.sparsity.figures import curves, finetuned, looks, plateaus, weights
+from sweeps._studies.sparsity import claims, further_claims, measures, numbers, report, tables
+from sweeps._studies.sparsity.figures import curves, finetuned, looks, plateaus, weights
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.sparsity import synthetic

@@ -8,10 +8,10 @@ from flax import nnx
 import sweeps
 from analysis import perceptron
 from sweeps import pruning, tasks
-from sweeps.studies.sparsity import run as sparsity
-from sweeps.studies.sparsity.measures.ways import WAYS
-from sweeps.studies.sparsity.run import costs, overfitting
-from sweeps.studies.sparsity.settings import Sparsity
+from sweeps._studies.sparsity import run as sparsity
+from sweeps._studies.sparsity.measures.ways import WAYS
+from sweeps._studies.sparsity.run import costs, overfitting
+from sweeps._studies.sparsity.settings import Sparsity
 
 SETTINGS = Sparsity(
     hidden=(7, 5), networks=2, epochs=(1, 3), batch_size=20, learning_rate=0.01, sparsity=(0, 60), step=50, seed=3,

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from analysis.intervals import NO_INTERVAL, Interval, interval
-from sweeps.studies.spiral import claims
-from sweeps.studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes
+from sweeps._studies.spiral import claims
+from sweeps._studies.spiral.measures import adam, commuting, deviations, kernels, moves, outcomes
 from tests.studies.spiral import synthetic
 
 

@@ -9,12 +9,12 @@ from PIL import Image
 
 from analysis import claims, runs
 from analysis.intervals import Interval
-from sweeps.studies.spiral import report, tables
-from sweeps.studies.spiral.claims import all_claims
-from sweeps.studies.spiral.figures import outcomes, pictures, rates
-from sweeps.studies.spiral.measures import FILMS, measure
-from sweeps.studies.spiral.names import ARMS, NODES
-from sweeps.studies.spiral.numbers import numbers
+from sweeps._studies.spiral import report, tables
+from sweeps._studies.spiral.claims import all_claims
+from sweeps._studies.spiral.figures import outcomes, pictures, rates
+from sweeps._studies.spiral.measures import FILMS, measure
+from sweeps._studies.spiral.names import ARMS, NODES
+from sweeps._studies.spiral.numbers import numbers
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.studies.spiral import synthetic

@@ -8,8 +8,8 @@ import xarray as xr
 
 from analysis import perceptron
 from analysis.intervals import over_pairs
-from sweeps.studies.spiral.measures import idle, kernels, outcomes, rates, roles
-from sweeps.studies.spiral.measures.networks import Networks
+from sweeps._studies.spiral.measures import idle, kernels, outcomes, rates, roles
+from sweeps._studies.spiral.measures.networks import Networks
 from tests.studies.spiral import synthetic
 
 

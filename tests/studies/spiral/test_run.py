@@ -8,8 +8,8 @@ import pytest
 
 import sweeps
 from sweeps import pruning
-from sweeps.studies.spiral import run as spiral
-from sweeps.studies.spiral.settings import Spiral
+from sweeps._studies.spiral import run as spiral
+from sweeps._studies.spiral.settings import Spiral
 
 SETTINGS = Spiral(
     hidden=(6, 5),

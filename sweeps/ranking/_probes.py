@@ -1,0 +1,151 @@
+"""Probes of why a criterion errs: gain curves, interactions of pairs, correlated activations."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from analysis._errors import InputError
+from sweeps import _checks
+from sweeps._objective import Objective
+from sweeps.ranking import _neighbours
+from sweeps.ranking._criteria import Scorer, activations, checked_gates, second_derivatives
+
+# From -0.25 to 1.25 in steps of 0.05.
+GAINS = tuple((np.arange(-5, 26) / 20).tolist())
+
+
+class GainCurve(NamedTuple):
+    """The loss against the gain of a node.
+
+    Attributes
+    ----------
+    gain : of the node, shape (points,)
+    loss : mean loss at each gain, shape (points,)
+    first_order : the tangent at the node's own gate, shape (points,)
+    second_order : the parabola there, shape (points,)
+    node : its number
+    name, layer : its name and that of its layer
+    """
+
+    gain: Float[np.ndarray, " points"]
+    loss: Float[np.ndarray, " points"]
+    first_order: Float[np.ndarray, " points"]
+    second_order: Float[np.ndarray, " points"]
+    node: int
+    name: str
+    layer: str
+
+
+def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = GAINS) -> GainCurve:
+    """Evaluate the loss along the gain of a node, with its predictions to first and second order.
+
+    These are E(g) + (gain - g) dE/dg, and the same plus (gain - g)^2 / 2 d^2E/dg^2, with g the node's own gate.
+
+    Parameters
+    ----------
+    objective : of a network or any function
+    node : number of the node
+    gates : point of expansion, shape (nodes,); all on by default
+    gains : shape (points,)
+
+    Returns
+    -------
+    GainCurve
+
+    Raises
+    ------
+    ValueError
+        If there is no such node, the gains are no vector, or the gates have another shape.
+
+    References
+    ----------
+    N. Wolfe, A. Sharma, B. Raj (2016), The Incredible Shrinking Neural Network: Pruning to Operate in Constrained
+    Memory Environments, figures 3 to 5.
+    """
+    vector = checked_gates(objective, gates)
+    node, gains = _checks.whole("node", node, 0, len(vector) - 1), _checks.numbers("gains", gains).astype(float)
+    if gains.ndim != 1 or not np.isfinite(gains).all():
+        raise InputError(f"gains must be one vector of finite numbers, got {_checks.shown(gains)}")
+    masks = np.tile(vector, (len(gains), 1))
+    masks[:, node] = gains
+    here = objective.evaluate(vector)
+    with jax.default_matmul_precision(objective.precision):
+        second = second_derivatives(objective.plan.tree, jnp.asarray(vector), jnp.asarray([node]))
+    away = gains - vector[node]
+    tangent = float(here.loss) + away * float(np.asarray(here.loss_gradient)[node])
+    return GainCurve(
+        gains,
+        np.asarray(objective.evaluate(masks, gradients=False).loss, float),
+        tangent,
+        tangent + away**2 / 2 * float(second[0]),
+        node,
+        objective.nodes[node],
+        objective.layers[node],
+    )
+
+
+def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
+    """Change of the loss when two nodes go off together, minus the changes when each goes off alone.
+
+    Negative if the effects of two nodes cancel: removing both costs less than the sum.
+
+    Parameters
+    ----------
+    objective : of a network or any function
+    gates : gates before the removal, shape (nodes,); all on by default
+
+    Returns
+    -------
+    array of shape (nodes, nodes), symmetric, in the loss's unit; zero with a node that is off already, and NaN on the
+    diagonal
+
+    Raises
+    ------
+    ValueError
+        If the gates have another shape.
+    """
+    vector = checked_gates(objective, gates)
+    without = vector[None] * (1 - np.eye(len(vector), dtype=vector.dtype))
+
+    def losses(masks: np.ndarray) -> np.ndarray:
+        return _neighbours.losses(objective, masks).astype(float)
+
+    # A row at a time: all masks together would have shape (nodes, nodes, nodes). First comes the row's node alone.
+    rows = [losses(np.concatenate([mask[None], without * mask[None]])) for mask in without]
+    alone = np.asarray([row[0] for row in rows])
+    both = np.stack([row[1:] for row in rows])
+    together = (both + both.T) / 2 + losses(vector[None]) - alone[:, None] - alone[None]
+    np.fill_diagonal(together, np.nan)
+    return together
+
+
+def activation_correlation(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
+    """Return the Pearson correlation over the examples of the activations of each two nodes.
+
+    Parameters
+    ----------
+    objective : of a ``sweeps.MLP`` with all hidden nodes gated
+    gates : shape (nodes,); all on by default. Gates change the correlations of nodes in later layers only.
+
+    Returns
+    -------
+    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant or not
+    finite
+
+    Raises
+    ------
+    ValueError
+        If the objective has no such network, or the gates have another shape.
+    """
+    vector = checked_gates(objective, gates)
+    values = activations(Scorer(objective, "activation").needed_network, jnp.asarray(vector)).astype(np.float64)
+    # The deviations of a constant are rounding errors.
+    rounding = 8 * np.finfo(vector.dtype).eps * np.linalg.norm(values, axis=1)
+    with np.errstate(invalid="ignore"):
+        values -= values.mean(axis=1, keepdims=True)
+        size = np.linalg.norm(values, axis=1)
+        scaled = values / np.where(size <= rounding, np.nan, size)[:, None]
+        return scaled @ scaled.T
