@@ -4,7 +4,6 @@ from . import claims as claims
 from . import curves as curves
 from . import density as density
 from . import examples as examples
-from . import explorer as explorer
 from . import export as export
 from . import families as families
 from . import figures as figures
@@ -19,8 +18,8 @@ from . import perceptron as perceptron
 from . import plane as plane
 from . import qq as qq
 from . import removal as removal
-from . import reports as reports
 from . import runs as runs
 from . import tables as tables
 from ._errors import InputError as InputError
-from .reports import report as report
+from ._explorer import explore as explore
+from ._reports import report as report

@@ -132,10 +132,10 @@ def explore(folder: tyro.conf.Positional[Path]) -> None:
     Args:
         folder: A run folder.
     """
-    from analysis import explorer
+    from analysis import _explorer
 
     with _made_of(folder):
-        print(f"explorer: {explorer.write(folder)}")
+        print(f"explorer: {_explorer.explore(folder)}")
 
 
 def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:

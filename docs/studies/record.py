@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 
 from analysis import numbers
-from analysis.reports import _wording
+from analysis._reports import wording
 
 HERE = Path(__file__).parent
 TOP = HERE.parents[1]
@@ -36,7 +36,7 @@ def render(template: str) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False
     )
-    environment.filters.update(_wording.FILTERS)
+    environment.filters.update(wording.FILTERS)
     found = {study: numbers.read(HERE / f"{study}.tex", study) for study in PICTURES}
     text = environment.get_template(template).render(**found).replace("\u00a0", " ")
     return "\n\n".join(map(_wrapped, text.strip().split("\n\n"))) + "\n"

@@ -99,7 +99,7 @@ class Network:
         for site, values in gates.items():
             own, spread = _checked(site, read.site(site.key), values), site.spread(values)
             here = own.with_call(site.call) if site.call is not None else own
-            # ``gating.choosing`` refuses two sites that share a place.
+            # ``gating._choosing`` refuses two sites that share a place.
             for number, place in enumerate(here.gated_places(own=off is not None or reference is not None)):
                 places[place.key] = place
                 parts[place.key] = Part(spread, None if off is None else _off_at(place, number, site, off[site], read))

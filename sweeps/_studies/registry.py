@@ -92,12 +92,12 @@ def write_report(folder: str | PathLike[str]) -> Path:
     ValueError
         If the store cannot be read, or is of a study that is not registered.
     """
-    from analysis import reports, runs
+    from analysis import _reports, runs
 
     name = runs.open_run(folder).study
     if name in STUDIES:
         return STUDIES[name].report(folder)
     if name == "sweep":
-        return reports.write(folder)
+        return _reports.write(folder)
     known = sorted([*STUDIES, "sweep"])
     raise InputError(f"folder must be a run of a study among {known}, got a run of {name!r} in {folder}")

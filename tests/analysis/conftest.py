@@ -6,10 +6,10 @@ from unittest import mock
 
 import pytest
 
-from analysis import explorer, runs
-from analysis.explorer._data import collect
+from analysis import _explorer, runs
+from analysis._explorer.data import collect
+from analysis._reports import sweep
 from analysis.figures import style
-from analysis.reports import _sweep
 from sweeps._studies import registry
 from tests import drawing, once, reference
 from tests.analysis import synthetic_explorer, synthetic_run
@@ -54,7 +54,7 @@ def explorable_folder(tmp_path_factory, explorable_tree):
 
 @pytest.fixture(scope="module")
 def explorer_page(explorable_folder):
-    return explorer.write(explorable_folder)
+    return _explorer.explore(explorable_folder)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def html(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "save", drawing.blank)
 
     def make(data, *arguments):
-        text = drawing.text_of(_sweep.write_results(synthetic_run.results_of(data, *arguments, folder=tmp_path)))
+        text = drawing.text_of(sweep.write_results(synthetic_run.results_of(data, *arguments, folder=tmp_path)))
         assert not re.search(r"\bnan\b|\bNone\b|\{|\}|\\\\", text)
         return text
 

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import special
 
 from analysis import _seals, runs
-from analysis.reports._results import measure
+from analysis._reports.results import measure
 from sweeps._studies.circle.measures import cubes, gradients
 
 NODES, DRAWS, NETWORKS, EPOCHS = 8, 200, 6, 20

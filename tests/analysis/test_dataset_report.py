@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 import analysis
-from analysis import reports
+from analysis import _reports
+from analysis._reports import examples
 from analysis.figures import style
-from analysis.reports import _examples
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_run import results_of
@@ -32,7 +32,7 @@ def with_metrics(data, examples=9):
 
 @pytest.mark.parametrize("name", ["bernoulli", "leave one out", "flip paths", "hypercube"])
 def test_metrics_and_losses_of_examples(name, html, tmp_path, monkeypatch):
-    monkeypatch.setattr(_examples, "BLOCK", 100)  # a few masks at a time
+    monkeypatch.setattr(examples, "BLOCK", 100)  # a few masks at a time
     data = with_metrics(SWEEPS[name]())
     text = html(data)
     assert "Metrics" in text and "Examples" in text and 'id="figure-metrics"' in text and 'id="figure-examples"' in text
@@ -135,11 +135,11 @@ def test_a_dataset_from_its_store_and_a_part_of_one(tmp_path, monkeypatch):
 )
 def test_a_dataset_that_is_none_of_ours(dataset, message, tmp_path):
     with pytest.raises((ValueError, TypeError), match=message) as found:
-        reports.report(dataset, tmp_path / "mine")
+        _reports.report(dataset, tmp_path / "mine")
     assert "\n" not in str(found.value) and not (tmp_path / "mine").exists()
 
 
 def test_a_folder_that_is_none(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="^folder must be a folder, got the file "):
-        reports.report(bernoulli(), tmp_path / "file")
+        _reports.report(bernoulli(), tmp_path / "file")

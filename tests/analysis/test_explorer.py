@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb
 
-from analysis import explorer, figures, hypercube, perceptron, plane, runs
+from analysis import _explorer, figures, hypercube, perceptron, plane, runs
 from analysis._errors import InputError
-from analysis.explorer._data import collect
+from analysis._explorer.data import collect
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_explorer import with_network
 
@@ -72,7 +72,7 @@ class TestWhatThePageHolds:
         del tree["sweeps"]
         page = collect(changed(tmp_path, tree))
         assert page.best is None and page.distributions == [] and page.nodes == [str(node) for node in range(NODES)]
-        html = explorer.to_html(page)
+        html = _explorer.to_html(page)
         assert 'id="best"' not in html and "no masks to compare with" in html
 
     def test_nodes_of_several_layers_have_the_layer_in_front(self, tmp_path, clean_tree):
@@ -89,7 +89,7 @@ class TestWhatThePageHolds:
         page = collect(changed(tmp_path, tree))
         assert page.inputs.shape == (2000, 2) and page.test_examples == 2500 and page.radius is None
         np.testing.assert_allclose(page.extent, [4, 16, -5, 7], atol=0.05)
-        assert "the first 2,000 of the 2,500 test" in explorer.to_html(page)
+        assert "the first 2,000 of the 2,500 test" in _explorer.to_html(page)
 
     @pytest.mark.parametrize("bad", [[np.nan, np.inf, -np.inf, 0.0], np.nan])
     def test_its_numbers_are_json_whatever_the_losses_are(self, tmp_path, explorable_tree, bad):
@@ -97,7 +97,7 @@ class TestWhatThePageHolds:
         for sweep in tree["sweeps"].children.values():
             for name in ("loss", "log_loss"):
                 sweep[name].values.reshape(-1)[: 4 if np.ndim(bad) else None] = bad
-        page = explorer.to_html(collect(changed(tmp_path, tree)))
+        page = _explorer.to_html(collect(changed(tmp_path, tree)))
         held = json.loads(EMBEDDED.search(page)[1], parse_constant=pytest.fail)
         assert held["best"] is None and len(held["distributions"]) == (3 if np.ndim(bad) else 0)
         assert [one["count"] for one in held["distributions"]] == [196, 200, 200][: len(held["distributions"])]
@@ -199,4 +199,4 @@ class TestRefusals:
 
     def test_a_folder_without_a_run(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="must be a run folder that holds run.zarr"):
-            explorer.write(tmp_path)
+            _explorer.explore(tmp_path)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from analysis import explorer, perceptron
-from analysis.explorer import _scales
+from analysis import _explorer, perceptron
+from analysis._explorer import scales
 from tests import browser, reference
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_explorer import random_layers
@@ -107,7 +107,7 @@ class TestInABrowser:
         nodes = [f"{node}" for node in range(9)]
         other = {"nodes": nodes, "labels": nodes, "classes": ["a", "b", "c"], "distributions": [], "best": None}
         made = replace(explorable, network=network, targets=targets, radius=None, edges=np.zeros(0), **other)
-        (tmp_path / "page.html").write_text(explorer.to_html(made), encoding="utf-8")
+        (tmp_path / "page.html").write_text(_explorer.to_html(made), encoding="utf-8")
         page.open((tmp_path / "page.html").as_uri())
         loss = perceptron.losses(network, made.inputs, targets, gates).mean()
         gradient = perceptron.gate_gradients(network, made.inputs, targets, gates).mean(axis=0)
@@ -211,7 +211,7 @@ class TestInABrowser:
             for one, values in zip(explorable.distributions, kept, strict=False)
         ]
         made = replace(explorable, distributions=held)
-        (tmp_path / "page.html").write_text(explorer.to_html(made), encoding="utf-8")
+        (tmp_path / "page.html").write_text(_explorer.to_html(made), encoding="utf-8")
         page.open((tmp_path / "page.html").as_uri())
         read = "(explorer.draw(), [...document.querySelectorAll('.row span + span')].map(one => one.textContent))"
         assert page.value(read) == [
@@ -228,7 +228,7 @@ class TestInABrowser:
         values = np.sort(np.random.default_rng(0).normal(size=10**5))
         kept = np.union1d(np.arange(0, 10**5, 100), [1, 2, 3, 99_998, 99_999])
         some = replace(explorable.distributions[0], count=10**5, ranks=kept, quantiles=values[kept])
-        (tmp_path / "page.html").write_text(explorer.to_html(replace(explorable, distributions=[some])), "utf-8")
+        (tmp_path / "page.html").write_text(_explorer.to_html(replace(explorable, distributions=[some])), "utf-8")
         page.open((tmp_path / "page.html").as_uri())
         for value in (-1.0, 0.1, 2.0):
             found = page.value(f"explorer.standing(0, {value})")
@@ -276,7 +276,7 @@ class TestInABrowser:
         page.value("explorer.select(2)")
         colours = pixels_of(page, canvas)
         kind = {"loss-map": "loss"}.get(canvas, canvas)
-        shades = np.array([to_rgb(colour) for colour in _scales.palette(2)[kind]]) * 255
+        shades = np.array([to_rgb(colour) for colour in scales.palette(2)[kind]]) * 255
         cells = np.linspace(-1, 1, 5) * 4 / page.value("explorer.side")
         places = np.random.default_rng(0).uniform(-1.9, 1.9, (60, 2))
         # Beside the lines: the circle, and the rectangle around inputs between -1 and 1.

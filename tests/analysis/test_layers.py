@@ -85,7 +85,7 @@ def test_gradients_against_plain_numpy(drawn, name):
 
 
 def test_entries_that_are_not_finite_are_left_out(drawn, monkeypatch):
-    monkeypatch.setattr(layers.draws, "ENTRIES", 100)  # a few draws at a time
+    monkeypatch.setattr(layers._draws, "ENTRIES", 100)  # a few draws at a time
     drawn["log_loss_gradient"][0, 0, 0, :2] = [np.nan, np.inf]
     drawn["log_loss_gradient"][0, 0, 1] = np.nan
     one = layers.gradients(drawn).isel(probability=0)

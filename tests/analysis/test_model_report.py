@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis import explorer, export, reports, runs
+from analysis import _explorer, _reports, export, runs
 from tests import drawing
 from tests.analysis import synthetic_model, synthetic_run
 
@@ -26,7 +26,7 @@ def removed(tmp_path_factory):
     folder = synthetic_run.write_run(
         tmp_path_factory.mktemp("removed"), synthetic_model.tree_of(synthetic_model.leave_one_out())
     )
-    reports.write(folder)
+    _reports.write(folder)
     return folder
 
 
@@ -35,7 +35,7 @@ def drawn(tmp_path_factory):
     """Of a network that was not trained in the run."""
     tree = synthetic_model.tree_of(synthetic_model.draws(), trained=False)
     folder = synthetic_run.write_run(tmp_path_factory.mktemp("drawn"), tree)
-    reports.write(folder)
+    _reports.write(folder)
     return folder
 
 
@@ -82,12 +82,12 @@ def test_draws_of_a_network_that_came_trained(drawn):
 
 def test_the_explorer_refuses_in_one_line(removed, tmp_path):
     with pytest.raises(ValueError, match=r"^folder must be a run with a stored multilayer perceptron, got my_package"):
-        explorer.write(removed)
+        _explorer.explore(removed)
     tree = synthetic_run.configured_tree(synthetic_run.leave_one_out())
     tree["task"] = tree["task"].to_dataset().rename(test_inputs="test_inputs.x")
     folder = synthetic_run.write_run(tmp_path, tree)
     with pytest.raises(ValueError, match=r"must be a run with one array of inputs and one of targets, got no test_in"):
-        explorer.write(folder)
+        _explorer.explore(folder)
 
 
 def test_exports_hold_every_input_and_name_the_layers(removed, drawn, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from analysis import explorer, figures, layers, reports
+from analysis import _explorer, _reports, figures, layers
 from analysis.figures import style
 from sweeps._studies.relevance import figures as relevance_figures
 from sweeps._studies.relevance.names import names_of
@@ -135,7 +135,7 @@ def reported(tmp_path_factory):
     tree = synthetic_model.tree_of(sweep, HEADS)
     tree["task"].attrs["name"] = tree["network"].attrs["network"] = NASTY[2]
     folder = synthetic_run.write_run(tmp_path_factory.mktemp("nasty"), tree)
-    reports.write(folder)
+    _reports.write(folder)
     return folder
 
 
@@ -163,7 +163,7 @@ def test_kinds_of_nodes_never_share_a_file(reported):
 
 def test_the_interactive_page_holds_names_as_they_are(explorable):
     nodes = [f"{name} </script>" for name in NASTY] + ["last"]
-    page = explorer.to_html(dataclasses.replace(explorable, task=NASTY[2], labels=nodes, nodes=nodes))
+    page = _explorer.to_html(dataclasses.replace(explorable, task=NASTY[2], labels=nodes, nodes=nodes))
     assert page.count("</script>") == 2
     assert json.loads(re.search(r'id="data">(.*?)</script>', page)[1])["nodes"] == nodes
     assert f"({html.escape(NASTY[2], quote=False)})</title>" in page

@@ -9,11 +9,11 @@ import pytest
 from jinja2 import UndefinedError
 from PIL import Image
 
+from analysis._reports.page import MOST_FIGURES, MOST_ROWS, Page
 from analysis.claims import HOLDS, NOT_MEASURED, Claim, Statement
 from analysis.claims import table as table_of
 from analysis.intervals import interval
 from analysis.numbers import Numbers
-from analysis.reports._page import MOST_FIGURES, MOST_ROWS, Page
 from analysis.tables import Column, Table
 
 NAME = "<b>my_net_*1*</b> [x](y) `z` & co.'s"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from analysis._reports import plane
 from analysis.numbers import Numbers
-from analysis.reports import _plane
 from tests.analysis.synthetic_network import stored
 
 LABELS = [f"layers/0 unit {node}" for node in range(4)]
@@ -21,12 +21,12 @@ def task_of(name="circle", targets=None, inputs=POINTS):
 def measured(task=None, network=None, training=None, masks=None):
     network = stored((2, 4, 2)) if network is None else network
     training = xr.Dataset() if training is None else training
-    return _plane.measure(network, task_of() if task is None else task, training, LABELS, masks or {})
+    return plane.measure(network, task_of() if task is None else task, training, LABELS, masks or {})
 
 
 def numbers_of(results):
     found = Numbers("a")
-    _plane.add_numbers(found, results)
+    plane.add_numbers(found, results)
     return found
 
 
@@ -34,7 +34,7 @@ def test_a_circle_has_everything():
     network = stored((2, 4, 2))
     training = xr.concat([network, network], "checkpoint").assign_coords(checkpoint=[0, 1])
     results = measured(training=training, masks={"one on": np.eye(4, dtype=bool)[0]})
-    assert set(_plane.draw(results)) == {"plane", "plane_masks", "plane_nodes"} and set(_plane.films(results)) == {
+    assert set(plane.draw(results)) == {"plane", "plane_masks", "plane_nodes"} and set(plane.films(results)) == {
         "training_film"
     }
     assert [int(one["epoch"]) for one in results.checkpoints] == [0, 1]
@@ -47,7 +47,7 @@ def test_a_circle_has_everything():
 
 def test_a_task_without_a_rule_has_no_loss_map():
     results = measured(task_of("spiral"))
-    assert set(_plane.draw(results)) == {"plane", "plane_masks"} and _plane.films(results) == {}
+    assert set(plane.draw(results)) == {"plane", "plane_masks"} and plane.films(results) == {}
     assert "uncertain area" in numbers_of(results) and "loss where uncertain" not in numbers_of(results)
 
 
@@ -61,4 +61,4 @@ def test_a_task_without_a_rule_has_no_loss_map():
 )
 def test_other_networks_have_no_plane(task, network):
     results = measured(task, network)
-    assert results is None and _plane.draw(None) == {} and _plane.films(None) == {} and len(numbers_of(None)) == 0
+    assert results is None and plane.draw(None) == {} and plane.films(None) == {} and len(numbers_of(None)) == 0

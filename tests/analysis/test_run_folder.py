@@ -2,7 +2,7 @@ import pytest
 import xarray as xr
 
 from analysis import _seals
-from analysis.reports import _sweep
+from analysis._reports import sweep
 from analysis.runs import Run, open_run
 from sweeps._studies import registry
 from sweeps._studies.circle import report as circle
@@ -59,7 +59,7 @@ def test_a_study_without_a_report_is_named(tmp_path):
         registry.write_report(damaged(tmp_path, study="square"))
 
 
-@pytest.mark.parametrize(("report", "study"), [(circle, "circle"), (_sweep, "sweep")])
+@pytest.mark.parametrize(("report", "study"), [(circle, "circle"), (sweep, "sweep")])
 def test_a_report_refuses_another_study(tmp_path, report, study):
     with pytest.raises(ValueError, match=f"must be a run of the study '{study}', got a run of 'square' in"):
         report.write(damaged(tmp_path, study="square"))

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 from analysis import _derived, runs
+from analysis._reports import numbers, sweep, tables
+from analysis._reports.results import measure
 from analysis.numbers import Numbers
-from analysis.reports import _numbers, _sweep, _tables
-from analysis.reports._results import measure
 from tests import drawing
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_run import results_of
@@ -61,12 +61,12 @@ SWEEPS = {
 
 def numbers_of(results):
     found = Numbers("a")
-    _numbers.add(found, results)
+    numbers.add(found, results)
     return found
 
 
 def tables_of(results):
-    return {table.name: table for table in _tables.all_tables(results)}
+    return {table.name: table for table in tables.all_tables(results)}
 
 
 TABLES = {
@@ -143,7 +143,7 @@ def test_a_summary_is_not_tested_and_says_what_its_bins_hide(html):
 
 def test_the_best_masks_name_the_fewer_nodes():
     results = results_of(hypercube())
-    cells = {column.key: column.values for column in _tables.best(results, results.best).columns}
+    cells = {column.key: column.values for column in tables.best(results, results.best).columns}
     assert cells["loss"][0] == pytest.approx(0.21) and cells["nodes"][0] == "off: none"
     assert cells["nodes_on"][:3] == [8, 7, 7]
     assert cells["nodes"][1] == "off: 0"  # the node that is worth least
@@ -168,7 +168,7 @@ def test_a_regression_has_its_unit_and_no_accuracy(html):
     text = html(data, None, regress)
     assert "nats" not in text and "accuracy" not in text.replace("train_accuracy", "")
     assert "loss is 0.210 squared units" in text
-    drawn = _sweep.draw(results_of(data, change=regress))
+    drawn = sweep.draw(results_of(data, change=regress))
     assert [ax.get_ylabel() for ax in drawn["training"].axes] == ["loss (squared units)"]
     assert drawn["leave_one_out"].axes[0].get_ylabel() == "loss (squared units)"
 
@@ -191,7 +191,7 @@ def test_settings_of_other_designs_are_left_out(html):
         "task": {"name": "circle", "noise": None},
         "sweep": {"design": "hypercube", "on": 1, "probability": [0.5]},
     }
-    assert _sweep.settings(config, "Hypercube") == {"task": config["task"], "sweep": {"design": "hypercube"}}
+    assert sweep.settings(config, "Hypercube") == {"task": config["task"], "sweep": {"design": "hypercube"}}
     text = html(hypercube(), config)
     assert "task.name" in text and "noise" not in text and "sweep.on" not in text
 
@@ -259,6 +259,6 @@ def test_a_large_sweep_is_read_without_what_the_report_does_not_use(tmp_path):
     results = measure(runs.open_run(folder))
     kept = {name for name in results.sweep.data_vars if results.sweep[name].variable._in_memory}
     assert kept == {"loss"}
-    for figure in _sweep.draw(results).values():
+    for figure in sweep.draw(results).values():
         points = [len(line.get_xdata()) for ax in figure.axes for line in ax.get_lines()]
         assert max(points, default=0) <= 1200

@@ -12,7 +12,7 @@ from sweeps import pruning
 from tests import reference
 from tests.sweeps import helpers, models
 
-by_path = pruning.parameters.by_path
+by_path = pruning._parameters.by_path
 ZEROS = nnx.initializers.zeros_init()
 IMAGES = np.random.default_rng(0).normal(size=(6, 3, 3, 1)).astype(np.float32)
 POINTS = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)

@@ -73,7 +73,7 @@ def test_mean_activations():
 def test_mean_activations_of_several_chunks(monkeypatch):
     problem = PROBLEMS["tanh"]
     whole = pruning.mean_activations(helpers.network(problem), problem.inputs, ["layers/2"])
-    monkeypatch.setattr(pruning.reading, "CHUNK", 5)
+    monkeypatch.setattr(pruning._reading, "CHUNK", 5)
     found = pruning.mean_activations(helpers.network(problem), problem.inputs, ["layers/2"])
     np.testing.assert_allclose(found["layers/2"], whole["layers/2"], rtol=1e-6)
 

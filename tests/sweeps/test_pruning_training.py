@@ -29,7 +29,7 @@ def network(seed=3, activation="tanh", dtype=np.float32):
 
 
 def parameters(net):
-    return {path: np.array(variable[...]) for path, variable in pruning.parameters.by_path(net).items()}
+    return {path: np.array(variable[...]) for path, variable in pruning._parameters.by_path(net).items()}
 
 
 def assert_same(one, other, **bounds):

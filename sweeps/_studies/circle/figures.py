@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from analysis import _checks, figures, hypercube
 from analysis._errors import InputError
+from analysis._reports import sweep
 from analysis.balance import BIAS, SLICING
 from analysis.figures import style
 from analysis.intervals import interval
-from analysis.reports import _sweep
 from sweeps._studies.circle import graphs
 from sweeps._studies.circle.measures import Results
 from sweeps._studies.circle.measures.gradients import LABELS, GradientResults
@@ -128,7 +128,7 @@ def networks(statistics: xr.Dataset, published: xr.Dataset | None = None) -> Fig
 
 def draw(results: Results) -> dict[str, Figure]:
     """Draw every figure of the study, by file name."""
-    drawn = _sweep.draw(results)
+    drawn = sweep.draw(results)
     if results.families is not None:
         losses = results.sweep["loss"].sel(probability=results.middle)
         drawn["families"] = figures.families.overview(losses, results.families, results.log_loss_width)

@@ -8,12 +8,12 @@ import xarray as xr
 from analysis import _ranks, hypercube
 from analysis import claims as claims_module
 from analysis._formatting import enumerate_words, short_labels
+from analysis._reports import numbers
 from analysis.balance import BIAS, DEAD, SLICING
 from analysis.claims import Claim
 from analysis.gradients import STATES
 from analysis.intervals import interval
 from analysis.numbers import Numbers
-from analysis.reports import _numbers
 from sweeps._studies.circle import published
 from sweeps._studies.circle.measures import Results
 from sweeps._studies.circle.measures.gradients import GradientResults
@@ -28,7 +28,7 @@ from sweeps._studies.circle.tables.hypercube import inside
 def collect(results: Results, claims: dict[str, Claim]) -> Numbers:
     """Collect every number of the study."""
     n = Numbers("circle")
-    _numbers.add(n, results)
+    numbers.add(n, results)
     _add_published(n, results)
     _add_networks(n, results)
     add_gradients(n, results.gradients)

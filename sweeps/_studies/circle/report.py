@@ -3,9 +3,9 @@
 from os import PathLike
 from pathlib import Path
 
-from analysis import claims, explorer, runs
-from analysis.reports import _plane, _sweep
-from analysis.reports._writing import publish
+from analysis import _explorer, claims, runs
+from analysis._reports import plane, sweep
+from analysis._reports.writing import publish
 from sweeps._studies.circle import figures, published
 from sweeps._studies.circle.claims import judge
 from sweeps._studies.circle.measures import Results, measure, ranked_families
@@ -21,7 +21,7 @@ def write(folder: str | PathLike[str]) -> Path:
     Parameters
     ----------
     folder : str or path
-        The run folder; see `analysis.reports._writing.publish`. Two calls on one store write the same bytes.
+        The run folder; see `analysis._reports.writing.publish`. Two calls on one store write the same bytes.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def write(folder: str | PathLike[str]) -> Path:
         If the store cannot be read or is no circle study.
     """
     results = measure(runs.open_run(folder, study="circle"))
-    explorer.write(folder)
+    _explorer.explore(folder)
     return write_results(results)
 
 
@@ -51,8 +51,8 @@ def write_results(results: Results) -> Path:
         [claims.table(judged, caption), *all_tables(results)],
         figures.draw(results),
         judged,
-        _plane.films(results.plane),
-        **_sweep.facts(results),
+        plane.films(results.plane),
+        **sweep.facts(results),
         quantities=LABELS,
         statistics=STATISTICS,
         source=published.SOURCE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis import runs
 from analysis._formatting import enumerate_words
-from analysis.reports._writing import publish
+from analysis._reports.writing import publish
 from sweeps._studies.relevance.claims import judge
 from sweeps._studies.relevance.figures import draw
 from sweeps._studies.relevance.measures import deletion, demonstrations, ledger, nodes, supervised
@@ -22,7 +22,7 @@ def write(folder: str | PathLike[str]) -> Path:
     Parameters
     ----------
     folder : str or path
-        The run folder; see `analysis.reports._writing.publish`. Two calls on one store write the same bytes.
+        The run folder; see `analysis._reports.writing.publish`. Two calls on one store write the same bytes.
 
     Returns
     -------

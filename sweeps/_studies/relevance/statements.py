@@ -1,7 +1,7 @@
 """What was published about relevance, and what that leaves open: each statement with the rule by which it is judged."""
 
+from analysis._reports.wording import number
 from analysis.claims import Statement
-from analysis.reports._wording import number
 from sweeps._studies.relevance.measures import demonstrations, heat, ledger
 from sweeps._studies.relevance.measures.gamed import HALF
 

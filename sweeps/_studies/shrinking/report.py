@@ -4,7 +4,7 @@ from os import PathLike
 from pathlib import Path
 
 from analysis import runs
-from analysis.reports._writing import publish
+from analysis._reports.writing import publish
 from sweeps._studies.shrinking import figures, numbers, tables
 from sweeps._studies.shrinking.claims import all_claims
 from sweeps._studies.shrinking.measures import measure
@@ -20,7 +20,7 @@ def write(folder: str | PathLike[str]) -> Path:
     Parameters
     ----------
     folder : str or path
-        The run folder; see `analysis.reports._writing.publish`. Two calls on one store write the same bytes.
+        The run folder; see `analysis._reports.writing.publish`. Two calls on one store write the same bytes.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Tables of single connections, overfitting and retraining; see `tables`."""
 
+from analysis._reports.wording import counted
 from analysis.intervals import NO_INTERVAL, interval
-from analysis.reports._wording import counted
 from analysis.tables import Column, Table, pair
 from sweeps._studies.sparsity.measures import KIND_NAMES, Results, layer_name, overfitting, ways
 from sweeps._studies.sparsity.measures.connections import CRUCIAL, WEAK

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import claims, runs
-from analysis.reports._writing import publish
+from analysis._reports.writing import publish
 from sweeps._studies.sparsity import figures, measures, numbers, tables
 from sweeps._studies.sparsity.claims import PUBLISHED_ENDS, PUBLISHED_SIZES, all_claims, points
 from sweeps._studies.sparsity.measures import DROPS, KIND_NAMES, MAIN_DROP, PUBLISHED, Results
@@ -23,7 +23,7 @@ def write(folder: str | PathLike[str]) -> Path:
     Parameters
     ----------
     folder : str or path
-        The run folder; see `analysis.reports._writing.publish`. Two calls on one store write the same bytes.
+        The run folder; see `analysis._reports.writing.publish`. Two calls on one store write the same bytes.
 
     Returns
     -------

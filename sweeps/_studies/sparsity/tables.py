@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from analysis._reports.wording import counted
 from analysis.intervals import NO_INTERVAL, Interval, interval
-from analysis.reports._wording import counted
 from analysis.tables import Column, Table, pair
 from sweeps._studies.sparsity import further_tables
 from sweeps._studies.sparsity.claims import PUBLISHED_PERCENT, points

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import claims, runs
-from analysis.reports import _wording
-from analysis.reports._writing import publish
+from analysis._reports import wording
+from analysis._reports.writing import publish
 from sweeps._studies.spiral import figures, tables
 from sweeps._studies.spiral.claims import all_claims
 from sweeps._studies.spiral.measures import Results, measure
@@ -24,7 +24,7 @@ def write(folder: str | PathLike[str]) -> Path:
     Parameters
     ----------
     folder : str or path
-        The run folder; see `analysis.reports._writing.publish`. Two calls on one store write the same bytes.
+        The run folder; see `analysis._reports.writing.publish`. Two calls on one store write the same bytes.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "commuting_in": commuting,
         "compensated": changed,
         "layers": [str(place) for place in range(1, len(results.constant) + 1)],
-        "task": _wording.in_line(runs.own_attributes(results.task)),
+        "task": wording.in_line(runs.own_attributes(results.task)),
         **_rates(results),
     }
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from analysis._reports import tables
 from analysis.families import FAMILIES
 from analysis.figures import style
-from analysis.reports import _tables
 from sweeps._studies.circle import figures, numbers, report
 from sweeps._studies.circle.claims import judge
 from sweeps._studies.circle.measures import compared_families, ranked_families
@@ -264,4 +264,4 @@ def test_an_error_of_the_fit_is_not_taken_for_too_few_losses(monkeypatch):
 
 @pytest.mark.parametrize(("value", "text"), [(0.001, "≤ 0.001"), (0.0123, "0.012"), (np.nan, "–")])
 def test_the_smallest_p_value_is_given_as_a_bound(value, text):
-    assert _tables.p_value_text(value) == text
+    assert tables.p_value_text(value) == text

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis import claims as claims_of_any
+from analysis._reports.page import Page
 from analysis.claims import NOT_COMPARABLE, NOT_MEASURED, UNDECIDED
-from analysis.reports._page import Page
 from analysis.runs import Run
 from sweeps._studies.sparsity import claims, further_claims, measures, numbers, report, tables
 from sweeps._studies.sparsity.figures import curves, finetuned, looks, plateaus, weights

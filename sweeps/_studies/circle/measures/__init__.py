@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from analysis import _samples, balance, density, families, lognormal, perceptron, removal, runs
-from analysis.reports import _plane
-from analysis.reports._results import SweepResults
+from analysis._reports import plane
+from analysis._reports.results import SweepResults
 from sweeps._studies.circle import published
 from sweeps._studies.circle.measures import gradients, hypercube, many, networks
 from sweeps._studies.circle.measures.gradients import GradientResults
@@ -124,7 +124,7 @@ def measure(run: runs.Run) -> Results:
         # The widths that the study was published with.
         loss_width=density.WIDTH,
         log_loss_width=density.WIDTH,
-        plane=_plane.measure(network, task, training, labels, chosen(sweep, walked.cube)),
+        plane=plane.measure(network, task, training, labels, chosen(sweep, walked.cube)),
         published=published.circle(),
         spread=spread,
         comparison=networks.compare(spread),

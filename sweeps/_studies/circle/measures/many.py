@@ -7,7 +7,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import balance, perceptron, plane, runs
-from analysis.reports._plane import COARSE, UNCERTAIN
+from analysis._reports.plane import COARSE, UNCERTAIN
 from sweeps._studies.circle.measures.hypercube import Floats
 
 #: Groups of the store.

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from analysis.reports import _tables
+from analysis._reports import tables
 from analysis.tables import Column, Table
 from sweeps._studies.circle.measures import Results
 from sweeps._studies.circle.measures.networks import LABELS, published_at
@@ -92,7 +92,7 @@ def families(comparison: xr.Dataset) -> Table:
 
 def all_tables(results: Results) -> list[Table]:
     """Make every table of the study."""
-    made = [*_tables.all_tables(results), published_beside_ours(results), spread(results)]
+    made = [*tables.all_tables(results), published_beside_ours(results), spread(results)]
     if results.families is not None:
         made.append(families(results.families))
     made += [*gradients.all_tables(results.gradients), *balance.all_tables(results)]

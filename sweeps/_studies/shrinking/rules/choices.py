@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from analysis._reports.wording import percent
 from analysis.claims import NOT_MEASURED, Claim, Statement, above, graded, judged, within
 from analysis.intervals import Interval, interval
-from analysis.reports._wording import percent
 from sweeps._studies.shrinking.measures import Results
 from sweeps._studies.shrinking.measures.layers import BEGINNING
 from sweeps._studies.shrinking.measures.pairs import CANCELLED, FIFTH

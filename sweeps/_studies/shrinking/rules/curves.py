@@ -3,9 +3,9 @@
 import numpy as np
 
 from analysis import _ranks
+from analysis._reports.wording import percent
 from analysis.claims import FAILS, NOT_COMPARABLE, Claim, Statement, above, graded
 from analysis.intervals import Interval, interval
-from analysis.reports._wording import percent
 from sweeps._studies.shrinking.measures import Network, Results
 from sweeps._studies.shrinking.measures.paths import DROPS
 from sweeps._studies.shrinking.names import METHODS, RANKING_NAMES, RANKINGS, TAYLOR, method_name

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from analysis._reports.wording import percent
 from analysis.claims import Claim, Statement, above, within
 from analysis.intervals import interval
-from analysis.reports._wording import percent
 from sweeps._studies.shrinking.measures import Results
 from sweeps._studies.shrinking.measures.budgets import pruned_less_trained, sources, within_budget
 from sweeps._studies.shrinking.measures.early import FIRST, accuracy_change, worst_error_change

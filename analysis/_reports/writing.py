@@ -6,10 +6,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from analysis._reports.page import Page
 from analysis.claims import Claim
 from analysis.figures import style
 from analysis.numbers import Numbers
-from analysis.reports._page import Page
 from analysis.runs import Run
 from analysis.tables import Table
 

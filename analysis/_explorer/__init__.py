@@ -6,13 +6,13 @@ from pathlib import Path
 from markupsafe import Markup
 
 from analysis import runs
+from analysis._explorer.data import Explorable, collect
 from analysis._templates import environment
-from analysis.explorer._data import Explorable, collect
 
 #: The page's script, in this order one module.
 SCRIPTS = ("network.js", "maps.js", "distribution.js", "explorer.js")
 
-__all__ = ["Explorable", "collect", "to_html", "write"]
+__all__ = ["Explorable", "collect", "explore", "to_html"]
 
 
 def to_html(explorable: Explorable) -> str:
@@ -26,7 +26,7 @@ def to_html(explorable: Explorable) -> str:
     -------
     str
     """
-    templates = environment("analysis.explorer")
+    templates = environment("analysis._explorer")
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
 
     def source(name: str) -> Markup:
@@ -41,7 +41,7 @@ def to_html(explorable: Explorable) -> str:
     )
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def explore(folder: str | PathLike[str]) -> Path:
     """Write the interactive page of a run.
 
     Parameters

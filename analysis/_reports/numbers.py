@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis._reports import examples, measures, plane, walks
+from analysis._reports.results import SweepResults
+from analysis._reports.tables import p_value_text
 from analysis.lognormal import ks_distance_by_chance
 from analysis.numbers import Numbers
-from analysis.reports import _examples, _measures, _plane, _walks
-from analysis.reports._results import SweepResults
-from analysis.reports._tables import p_value_text
 
 #: Draws from which on chance is said to give a distance from a law.
 FEWEST = 5
@@ -30,10 +30,10 @@ def add(n: Numbers, results: SweepResults) -> None:
         _add_removals(n, results.nodes, results.unit)
     if results.layers is not None:
         _add_layers(n, results, results.layers)
-    _walks.add_numbers(n, results.walks, results.unit)
-    _measures.add_numbers(n, results.metrics, results.probabilities)
-    _examples.add_numbers(n, results.examples, results.unit)
-    _plane.add_numbers(n, results.plane)
+    walks.add_numbers(n, results.walks, results.unit)
+    measures.add_numbers(n, results.metrics, results.probabilities)
+    examples.add_numbers(n, results.examples, results.unit)
+    plane.add_numbers(n, results.plane)
 
 
 def _add_network(n: Numbers, results: SweepResults) -> None:

@@ -5,9 +5,9 @@ import xarray as xr
 
 from analysis import layers
 from analysis._formatting import listed_nodes, short_labels
+from analysis._reports import examples, measures, walks
+from analysis._reports.results import SweepResults
 from analysis.lognormal import RESAMPLES
-from analysis.reports import _examples, _measures, _walks
-from analysis.reports._results import SweepResults
 from analysis.tables import Column, Table
 
 #: Nodes named in a cell, at most.
@@ -146,14 +146,14 @@ def all_tables(results: SweepResults) -> list[Table]:
     """Make every table that the results allow."""
     made = [losses(results), log_losses(results)]
     if results.metrics is not None:
-        made.append(_measures.table(results.metrics, results.probabilities, not results.summary))
-    made += _examples.all_tables(results.examples, results.unit)
+        made.append(measures.table(results.metrics, results.probabilities, not results.summary))
+    made += examples.all_tables(results.examples, results.unit)
     if "distinct_masks" in results.losses:
         made.append(masks(results))
     if results.nodes is not None:
         made.append(layers.node_table(results.nodes))
     if results.walks is not None and results.walks.covariance is not None:
-        made.append(_walks.table(results.walks.covariance))
+        made.append(walks.table(results.walks.covariance))
     if results.layers is not None:
         made.append(layers.layer_table(results.layers))
     if results.best is not None:

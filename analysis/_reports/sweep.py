@@ -9,10 +9,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis import figures, runs
+from analysis._reports import examples, measures, numbers, plane, tables, walks
+from analysis._reports.results import LEVEL, SweepResults, measure
+from analysis._reports.writing import publish
 from analysis.numbers import Numbers
-from analysis.reports import _examples, _measures, _numbers, _plane, _tables, _walks
-from analysis.reports._results import LEVEL, SweepResults, measure
-from analysis.reports._writing import publish
 
 #: Settings of a sweep that say nothing about these designs.
 UNUSED = {
@@ -41,11 +41,11 @@ def draw(results: SweepResults) -> dict[str, Figure]:
         drawn["leave_one_out"] = figures.style.figure_of(ax)
         for one in results.maps:
             drawn[one.name] = figures.style.figure_of(figures.nodes.grid(results.nodes, one.kind, full_loss=full))
-    drawn |= _walks.draw(results.walks, full, results.unit)
+    drawn |= walks.draw(results.walks, full, results.unit)
     if results.layers is not None:
         drawn["layers"] = figures.layers.overview(results.layers)
-    drawn |= _measures.draw(results.metrics, results.sweep) | _examples.draw(results.examples, results.unit)
-    return drawn | _plane.draw(results.plane)
+    drawn |= measures.draw(results.metrics, results.sweep) | examples.draw(results.examples, results.unit)
+    return drawn | plane.draw(results.plane)
 
 
 def facts(results: SweepResults) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def write(folder: str | PathLike[str]) -> Path:
     Parameters
     ----------
     folder : str or path
-        The run folder; see `analysis.reports._writing.publish`. Two calls on one store write the same bytes.
+        The run folder; see `analysis._reports.writing.publish`. Two calls on one store write the same bytes.
 
     Returns
     -------
@@ -93,13 +93,13 @@ def write_results(results: SweepResults) -> Path:
     run = replace(results.run, config=settings(results.run.config, results.design))
     # Named by task, or where there is none by folder, and design, so that several sweeps fit into one paper.
     n = Numbers(f"{results.task_name or results.run.folder.name} {results.design}")
-    _numbers.add(n, results)
+    numbers.add(n, results)
     return publish(
         run,
-        "analysis.reports:sweep.md.jinja",
+        "analysis._reports:sweep.md.jinja",
         n,
-        _tables.all_tables(results),
+        tables.all_tables(results),
         draw(results),
-        films=_plane.films(results.plane),
+        films=plane.films(results.plane),
         **facts(results),
     )

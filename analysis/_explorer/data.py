@@ -10,10 +10,10 @@ import xarray as xr
 
 from analysis import perceptron, plane
 from analysis._errors import InputError
+from analysis._explorer import distributions, scales
+from analysis._explorer.distributions import Distribution
+from analysis._explorer.scales import Scales
 from analysis._formatting import short_labels
-from analysis.explorer import _distributions, _scales
-from analysis.explorer._distributions import Distribution
-from analysis.explorer._scales import Scales
 from analysis.perceptron import Perceptron
 from analysis.runs import Run
 
@@ -95,7 +95,7 @@ class Explorable:
             "extent": list(self.extent),
             "radius": self.radius,
             "edges": self.edges.tolist(),
-            "palette": _scales.palette(len(self.classes)),
+            "palette": scales.palette(len(self.classes)),
             "scales": self.scales._asdict(),
             "distributions": [one.to_json() for one in self.distributions],
             "best": self.best,
@@ -151,7 +151,7 @@ def collect(run: Run) -> Explorable:
     bad = np.count_nonzero(~np.isfinite(numbers))
     _check(not bad, "finite weights and test inputs", f"{bad} that are not", run.folder)
     targets = task["test_targets"].values[:POINTS].astype(np.int64)
-    masks, edges, best = _distributions.of_run(run, sweeps)
+    masks, edges, best = distributions.of_run(run, sweeps)
     circle = task.attrs.get("name") == "circle" and "radius" in task.attrs
     drawn = _drawn(task) if circle else (inputs, targets)
     return Explorable(
@@ -166,7 +166,7 @@ def collect(run: Run) -> Explorable:
         classes=["inside", "outside"] if circle else [f"class {number}" for number in range(sizes[-1])],
         extent=_extent(inputs),
         radius=float(task.attrs["radius"]) if circle else None,
-        scales=_scales.of_network(network, *drawn),
+        scales=scales.of_network(network, *drawn),
         distributions=masks,
         edges=edges,
         best=best,

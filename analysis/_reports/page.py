@@ -14,10 +14,10 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from analysis import claims as claims_module
+from analysis._reports import wording
 from analysis._templates import environment
 from analysis.claims import Claim
 from analysis.numbers import Numbers
-from analysis.reports import _wording
 from analysis.runs import Run
 from analysis.tables import Table
 
@@ -98,7 +98,7 @@ class Page:
         return self._block(kind, name=name, number=len(self._shown[kind]), **values)
 
     def _block(self, kind: str, **values: Any) -> Markup:
-        macro = getattr(environment("analysis.reports").get_template("blocks.html.jinja").module, kind)
+        macro = getattr(environment("analysis._reports").get_template("blocks.html.jinja").module, kind)
         self._blocks.append(macro(**values))
         # On lines of its own, so that Markdown takes it for a paragraph.
         return Markup(f"\n\n{_OPEN}{len(self._blocks) - 1}{_CLOSE}\n\n")
@@ -124,8 +124,8 @@ class Page:
         first = "".join(one.body for one in sections if not one.folded)
         if (count := first.count('<figure id="figure-')) > MOST_FIGURES:
             raise RuntimeError(f"{self.template} shows {count} figures before the fold, {MOST_FIGURES} at most")
-        frame = environment("analysis.reports").get_template("page.html.jinja")
-        settings = _wording.settings_table("settings", "Settings.", self.run.config)
+        frame = environment("analysis._reports").get_template("page.html.jinja")
+        settings = wording.settings_table("settings", "Settings.", self.run.config)
         return frame.render(
             title=title,
             lead=lead,
@@ -135,7 +135,7 @@ class Page:
             tables=self.tables,
             files={name: _file(path) for name, path in self.pictures.items()},
             explorer=(self.run.folder / "explorer.html").exists(),
-            in_line=_wording.in_line,
+            in_line=wording.in_line,
         )
 
     def _tally(self) -> str:
@@ -180,14 +180,14 @@ def _sentences(package: str) -> Environment:
     """Return the environment of Markdown templates: values are escaped, and one that is missing is an error."""
     found = Environment(
         # What reports say of any sweep lies here, for the pages of studies to include.
-        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("analysis.reports", "templates")]),
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("analysis._reports", "templates")]),
         autoescape=True,
         finalize=_as_text,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= _wording.FILTERS
+    found.filters |= wording.FILTERS
     return found
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from analysis import _samples, best, density, figures, layers, lognormal, removal, runs
+from analysis._reports import examples, measures, plane, walks
 from analysis.layers import Groups
-from analysis.reports import _examples, _measures, _plane, _walks
 
 #: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
 LEVEL = 0.05
@@ -74,7 +74,7 @@ class SweepResults:
     best: xr.Dataset | None
     loss_width: float
     log_loss_width: float
-    plane: _plane.PlaneResults | None
+    plane: plane.PlaneResults | None
 
     @cached_property
     def design(self) -> str:
@@ -123,19 +123,19 @@ class SweepResults:
         return bool(self.losses["mean_loss_error"].notnull().any())
 
     @cached_property
-    def walks(self) -> _walks.WalkResults | None:
+    def walks(self) -> walks.WalkResults | None:
         """What flip paths show, where the sweep holds their draws."""
-        return _walks.measure(self.sweep) if self.design in WALKS and not self.summary else None
+        return walks.measure(self.sweep) if self.design in WALKS and not self.summary else None
 
     @cached_property
     def metrics(self) -> xr.Dataset | None:
         """What `measures.measure` says of the metrics, where there are some."""
-        return _measures.measure(self.sweep, "probability" if self.probabilities else None, self.independent)
+        return measures.measure(self.sweep, "probability" if self.probabilities else None, self.independent)
 
     @cached_property
-    def examples(self) -> _examples.ExampleResults | None:
+    def examples(self) -> examples.ExampleResults | None:
         """What the losses of examples show, where the sweep keeps them."""
-        return _examples.measure(self.sweep, self.design == "LeaveOneOut")
+        return examples.measure(self.sweep, self.design == "LeaveOneOut")
 
     @property
     def probabilities(self) -> list[float]:
@@ -299,7 +299,7 @@ def measure(run: runs.Run) -> SweepResults:
     )
     if found.off == "zero":  # the plane is computed here, where off nodes are zero
         labels = [str(label) for label in sweep["node"].values]
-        found = replace(found, plane=_plane.measure(network, task, training, labels, shown))
+        found = replace(found, plane=plane.measure(network, task, training, labels, shown))
     if found.walks is not None:
         found.losses["mean_loss_error"] = found.losses["mean_loss_error"].copy(data=[found.walks.mean_error])
     return found

@@ -8,8 +8,8 @@ import xarray as xr
 
 from analysis import _derived, _samples, _seals
 from analysis._errors import InputError, InputTypeError, NotAFolderError
-from analysis.reports._results import GROUP, measure
-from analysis.reports._sweep import write_results
+from analysis._reports.results import GROUP, measure
+from analysis._reports.sweep import write_results
 from analysis.runs import Run, path_of
 
 #: The dimension without which the losses of a design cannot be read.
