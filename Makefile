@@ -21,7 +21,7 @@ lint: .venv/.test
 # Run all studies, two at a time, and record what they found: docs/studies, docs/studies.md, the README's section on them.
 studies: .venv/.run
 	printf '%s\n' $(STUDIES) | xargs -P 2 -I {} $(BIN)/sweeps study {} --out runs/{} --overwrite
-	$(BIN)/python docs/studies/record.py runs
+	$(BIN)/python -m docs.studies.record runs
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
