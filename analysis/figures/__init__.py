@@ -24,7 +24,6 @@ from analysis.figures import (
 __all__ = [
     "balance",
     "cube",
-    "curves",
     "densities",
     "examples",
     "families",
