@@ -126,16 +126,17 @@ def report(folder: tyro.conf.Positional[Path]) -> None:
         print(f"report: {registry.write_report(folder)}")
 
 
-def explore(folder: tyro.conf.Positional[Path]) -> None:
+def explore(folder: tyro.conf.Positional[Path], network: int = 0) -> None:
     """The interactive page of a run, explorer.html: switch its nodes on and off in a browser; needs no JAX.
 
     Args:
         folder: A run folder.
+        network: Number of the network, from 0, where the run has several from different seeds.
     """
     from analysis import _explorer
 
     with _made_of(folder):
-        print(f"explorer: {_explorer.explore(folder)}")
+        print(f"explorer: {_explorer.explore(folder, network=network)}")
 
 
 def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:

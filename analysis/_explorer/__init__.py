@@ -41,13 +41,15 @@ def to_html(explorable: Explorable) -> str:
     )
 
 
-def explore(folder: str | PathLike[str]) -> Path:
+def explore(folder: str | PathLike[str], *, network: int = 0) -> Path:
     """Write the interactive page of a run.
 
     Parameters
     ----------
     folder : str or path
         The run folder; ``explorer.html`` in it is written anew.
+    network : int
+        Number of the network, where the run has several from different seeds.
 
     Returns
     -------
@@ -63,5 +65,5 @@ def explore(folder: str | PathLike[str]) -> Path:
     """
     run = runs.open_run(folder)
     path = run.folder / "explorer.html"
-    path.write_text(to_html(collect(run)), encoding="utf-8", errors="backslashreplace", newline="\n")
+    path.write_text(to_html(collect(run, network)), encoding="utf-8", errors="backslashreplace", newline="\n")
     return path

@@ -10,7 +10,7 @@ import xarray as xr
 
 from analysis import perceptron, plane
 from analysis._errors import InputError
-from analysis._explorer import distributions, scales
+from analysis._explorer import distributions, networks, scales
 from analysis._explorer.distributions import Distribution
 from analysis._explorer.scales import Scales
 from analysis._formatting import short_labels
@@ -36,6 +36,8 @@ class Explorable:
         Name of the task.
     command : str
         What made the run.
+    chosen : str
+        Which of the run's networks it is; empty where the run has one.
     network : Perceptron
     labels, nodes : list of str, (nodes,)
         Label of each gate in the store, and a shorter one.
@@ -61,6 +63,7 @@ class Explorable:
 
     task: str
     command: str
+    chosen: str
     network: Perceptron
     labels: list[str]
     nodes: list[str]
@@ -102,12 +105,14 @@ class Explorable:
         }
 
 
-def collect(run: Run) -> Explorable:
+def collect(run: Run, network: int = 0) -> Explorable:
     """Read from a run what the page needs.
 
     Parameters
     ----------
     run : analysis.runs.Run
+    network : int
+        Number of the network, where the run has several.
 
     Returns
     -------
@@ -119,35 +124,34 @@ def collect(run: Run) -> Explorable:
         If the run has no stored task and network, the network is no multilayer perceptron, has not two inputs or too
         many outputs, the loss is not the cross-entropy, or not every hidden node is gated.
     """
-    missing = [name for name in ("task", "network") if name not in run.tree.children]
-    if missing:
-        raise InputError(
-            f"folder must be a run with the groups task and network, got {sorted(run.tree.children)} in {run.folder}"
-        )
-    task, data, sweeps = run.group("task"), run.group("network"), _sweeps(run)
-    named = str(data.attrs.get("network", "another network"))
-    _check("sizes" in data.attrs and "layers.0.kernel" in data, "a stored multilayer perceptron", named, run.folder)
+    chosen, words = networks.choose(run, network)
+    _check("task" in run.tree.children, networks.SHOWN, "no task", run.folder)
+    # Sweeps are of the only network of a run.
+    task, sweeps = run.group("task"), {} if words else _sweeps(run)
+    _check("sizes" in chosen.attrs and "layers.0.kernel" in chosen, networks.SHOWN, _named(chosen, task), run.folder)
     parts = [name for name in ("test_inputs", "test_targets") if name not in task]
     _check(not parts, "one array of inputs and one of targets", f"no {' and no '.join(parts)}", run.folder)
-    sizes = [int(size) for size in data.attrs["sizes"]]
+    sizes = [int(size) for size in chosen.attrs["sizes"]]
     _check(sizes[0] == 2, "a network with two inputs", sizes[0], run.folder)
     found = {str(sweep.attrs["loss"]) for sweep in sweeps.values() if "loss" in sweep.attrs}
+    if "criterion" in chosen.attrs:
+        found.add(str(chosen.attrs["criterion"]))
     whole = np.issubdtype(task["test_targets"].dtype, np.integer)
     found = found or {LOSS if whole and sizes[-1] > 1 else "another loss"}
     _check(found == {LOSS}, f"the loss {LOSS}", ", ".join(sorted(found)), run.folder)
     _check(2 <= sizes[-1] <= CLASSES, f"2 to {CLASSES} classes", sizes[-1], run.folder)
-    network = perceptron.from_dataset(data)
+    shown = perceptron.from_dataset(chosen)
     for sweep in sweeps.values():
-        gates = sweep.sizes.get("node", network.nodes)
-        _check(gates == network.nodes, f"{network.nodes} gates, one a hidden node", gates, run.folder)
-        labels = [str(label) for label in sweep["node"].values] if "node" in sweep.coords else network.labels
+        gates = sweep.sizes.get("node", shown.nodes)
+        _check(gates == shown.nodes, f"{shown.nodes} gates, one a hidden node", gates, run.folder)
+        labels = [str(label) for label in sweep["node"].values] if "node" in sweep.coords else shown.labels
         _check(
-            labels == network.labels, "a gate on each hidden node", f"the nodes {', '.join(labels[:3])}, …", run.folder
+            labels == shown.labels, "a gate on each hidden node", f"the nodes {', '.join(labels[:3])}, …", run.folder
         )
         off = str(sweep.attrs.get("off", "zero"))
         _check(off == "zero", "off nodes of value zero, as the page computes them", off, run.folder)
     inputs = task["test_inputs"].values[:POINTS].astype(np.float64)
-    numbers = np.concatenate([np.ravel(part) for part in (inputs, *network.kernels, *network.biases)])
+    numbers = np.concatenate([np.ravel(part) for part in (inputs, *shown.kernels, *shown.biases)])
     bad = np.count_nonzero(~np.isfinite(numbers))
     _check(not bad, "finite weights and test inputs", f"{bad} that are not", run.folder)
     targets = task["test_targets"].values[:POINTS].astype(np.int64)
@@ -157,20 +161,27 @@ def collect(run: Run) -> Explorable:
     return Explorable(
         task=str(task.attrs.get("name", "task")),
         command=run.command,
-        network=network,
-        labels=network.labels,
-        nodes=_short(network.labels),
+        chosen=words,
+        network=shown,
+        labels=shown.labels,
+        nodes=_short(shown.labels),
         inputs=inputs,
         targets=targets,
         test_examples=task.sizes["test_example"],
         classes=["inside", "outside"] if circle else [f"class {number}" for number in range(sizes[-1])],
         extent=_extent(inputs),
         radius=float(task.attrs["radius"]) if circle else None,
-        scales=scales.of_network(network, *drawn),
+        scales=scales.of_network(shown, *drawn),
         distributions=masks,
         edges=edges,
         best=best,
     )
+
+
+def _named(data: xr.Dataset, task: xr.Dataset) -> str:
+    """Name what is stored of a network that is no multilayer perceptron."""
+    features = f" of {task.sizes['feature']} inputs" if "feature" in task.sizes else ""
+    return f"{data.attrs.get('network', 'a network of another kind')}{features}"
 
 
 def _check(good: bool, expected: str, came: object, folder: Path) -> None:

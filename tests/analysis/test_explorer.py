@@ -134,6 +134,43 @@ class TestWhatThePageHolds:
         assert "Content-Security-Policy\" content=\"default-src 'none'" in page
 
 
+class TestSeveralNetworks:
+    """As studies store them, in groups with a dimension network; the page shows one."""
+
+    @staticmethod
+    def of(tree, sizes):
+        """A run with three networks, made in two ways, of random numbers."""
+        groups = {seed: with_network(tree, sizes, seed=seed)["network"].to_dataset() for seed in range(3)}
+        trained = xr.concat(groups.values(), "network", combine_attrs="override")
+        both = xr.concat([0 * trained, trained], xr.Variable("arm", ["initial", "trained"]))
+        found = tree.copy()
+        del found["network"], found["networks"], found["sweeps"]
+        found["full"] = xr.DataTree(both.assign_attrs(trained.attrs))
+        return found, groups
+
+    @pytest.mark.parametrize("number", [0, 2])
+    def test_the_one_asked_for_is_shown_as_it_was_trained(self, tmp_path, clean_tree, number):
+        tree, groups = self.of(clean_tree, (2, 3, 2, 2))
+        page = collect(changed(tmp_path, tree), number)
+        assert page.chosen == f"number {number} of 3 in full, arm trained" and page.chosen in _explorer.to_html(page)
+        for layer, kernel in enumerate(page.network.kernels):
+            np.testing.assert_array_equal(kernel, groups[number][f"layers.{layer}.kernel"])
+
+    @pytest.mark.parametrize("number", [3, -1])
+    def test_numbers_beyond_them(self, tmp_path, clean_tree, number):
+        with pytest.raises(InputError, match="^network must be at "):
+            collect(changed(tmp_path, self.of(clean_tree, (2, 3, 2))[0]), number)
+
+    def test_the_sweeps_of_a_run_are_of_its_only_network(self, tmp_path, clean_tree):
+        with pytest.raises(InputError, match="^network must be at most 0, got 1"):
+            collect(changed(tmp_path, clean_tree), 1)
+
+    def test_networks_of_other_inputs_than_the_task(self, tmp_path, clean_tree):
+        tree, _ = self.of(clean_tree, (64, 3, 10))
+        with pytest.raises(InputError, match="a stored multilayer perceptron of two inputs, .*, got networks 64-3-10"):
+            collect(changed(tmp_path, tree))
+
+
 class TestRefusals:
     def test_more_than_two_inputs(self, tmp_path, clean_tree):
         tree = with_network(clean_tree, (64, NODES, 2))
@@ -190,11 +227,11 @@ class TestRefusals:
         with pytest.raises(ValueError, match=f"must be a run with {message}"):
             collect(changed(tmp_path, tree))
 
-    @pytest.mark.parametrize("group", ["task", "network"])
-    def test_a_run_without_task_or_network(self, tmp_path, clean_tree, group):
+    @pytest.mark.parametrize(("group", "got"), [("task", "no task"), ("network", "no network")])
+    def test_a_run_without_task_or_network(self, tmp_path, clean_tree, group, got):
         tree = clean_tree.copy()
-        del tree[group]
-        with pytest.raises(ValueError, match=r"must be a run with the groups task and network, got \['"):
+        del tree[group], tree["networks"]
+        with pytest.raises(ValueError, match=f"must be a run with a stored multilayer perceptron .*, got {got} in"):
             collect(changed(tmp_path, tree))
 
     def test_a_folder_without_a_run(self, tmp_path):
