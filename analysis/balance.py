@@ -48,6 +48,20 @@ def roles(network: Perceptron, inputs: Any) -> xr.Dataset:
         If `network` is no Perceptron or the inputs are not real numbers.
     ValueError
         If the network has more hidden layers or classes, or another activation, or the inputs another shape.
+
+    See Also
+    --------
+    explain : How much of the variance over masks these roles explain.
+    analysis.perceptron.from_dataset : Reads the network from a run's store.
+
+    Examples
+    --------
+    >>> from analysis import balance
+    >>> kernels = np.array([[1.0, 0.0, 0.0], [0.0, 0.1, 0.1]]), np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> network = Perceptron(kernels, (np.array([0.0, 5.0, -5.0]), np.zeros(2)), "relu", "identity")
+    >>> found = balance.roles(network, inputs=[[-1.0, 0.0], [1.0, 0.0]])
+    >>> found["role"].values.tolist(), found["active"].values.tolist(), found["effect"].values.tolist()
+    (['slicing', 'bias', 'dead'], [0.5, 1.0, 0.0], [2.0, -1.0, 1.0])
     """
     perceptron.check(network)
     if len(network.kernels) != 2 or network.kernels[1].shape[1] > 2 or network.activation != "relu":
@@ -71,18 +85,32 @@ def roles(network: Perceptron, inputs: Any) -> xr.Dataset:
 def sums(weights: Any) -> Floats:
     """Sum, for every mask, a number of each node that is on.
 
+    It turns what is known of nodes, such as a weight or a cost, into a table that can be set beside the losses of a
+    whole hypercube.
+
     Parameters
     ----------
     weights : array_like, (N,)
+        One number a node, in the order of the gate vector, in any unit. Memory doubles with every node.
 
     Returns
     -------
     numpy.ndarray of float64, (2**N,)
-        At mask number m the sum over the nodes i whose bit in m is 1.
+        At mask number m the sum over the nodes i whose bit in m is 1, in the unit of the weights.
+
+    Raises
+    ------
+    TypeError
+        If the weights are not real numbers.
+
+    See Also
+    --------
+    imbalance : The length of the sum of vectors, for every mask.
 
     Examples
     --------
-    >>> sums([1.0, 10.0]).tolist()
+    >>> from analysis import balance
+    >>> balance.sums([1.0, 10.0]).tolist()
     [0.0, 1.0, 10.0, 11.0]
     """
     found = np.zeros(1)
@@ -104,6 +132,19 @@ def imbalance(of: xr.Dataset) -> Floats:
     numpy.ndarray of float64, (2**N,)
         Length of the sum of the pushes of the slicing nodes that are on, as a share of the lengths of all slicing
         nodes' pushes together: 0 where they cancel, 1 if all nodes were on and pushed one way.
+
+    See Also
+    --------
+    roles : Makes the argument.
+    explain : How much of the log loss the imbalance explains.
+
+    Examples
+    --------
+    >>> from analysis import balance
+    >>> push = [[1.0, 0.0], [-1.0, 0.0], [0.0, 3.0]]
+    >>> of = xr.Dataset({"role": ("node", ["slicing", "slicing", "bias"]), "push": (("node", "feature"), push)})
+    >>> balance.imbalance(of).tolist()  # the bias node, whose bit is the third, has no part in it
+    [0.0, 0.5, 0.5, 0.0, 0.0, 0.5, 0.5, 0.0]
     """
     push = of["push"].values * (of["role"].values == SLICING)[:, np.newaxis]
     whole = np.linalg.norm(push, axis=1).sum()
@@ -134,8 +175,16 @@ def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
 
     Raises
     ------
-    TypeError, ValueError
-        As `analysis.hypercube.walsh` does, and if there is another number of nodes.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If their number is not 2**N for the N nodes of `of`, or a value is not finite.
+
+    See Also
+    --------
+    along_imbalance : The same regression, seen along its last part.
+    mean_by_numbers : What any function of the two numbers can explain.
+    analysis.hypercube.opposite : The correlation of opposites from the spectrum.
 
     Notes
     -----
@@ -147,9 +196,10 @@ def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
+    >>> from analysis import balance
     >>> of = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-1.0]])})
-    >>> found = explain([0.0, 1.0, 1.0, 0.0], of)
-    >>> [round(float(found["r_squared"].sel(part=part)), 3) for part in PARTS], round(float(found["correlation"]), 3)
+    >>> found = balance.explain([0.0, 1.0, 1.0, 0.0], of)
+    >>> found["r_squared"].values.round(3).tolist(), round(float(found["correlation"]), 3)
     ([0.0, 1.0, 1.0], 1.0)
     """
     target = _table.checked(values)
@@ -183,10 +233,11 @@ def along_imbalance(values: Any, of: xr.Dataset, bins: int = 20) -> xr.Dataset:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask, such as the log loss; mask number m has node i on when bit i of m is 1.
     of : xarray.Dataset, (node,)
         What `roles` returns.
     bins : int
-        Of equal width, 1 or more.
+        Number of bins of equal width between 0 and the largest imbalance, 1 or more. Bins without a mask are left out.
 
     Returns
     -------
@@ -196,8 +247,23 @@ def along_imbalance(values: Any, of: xr.Dataset, bins: int = 20) -> xr.Dataset:
 
     Raises
     ------
-    TypeError, ValueError
-        As `explain` does, and if `bins` is below 1.
+    TypeError
+        If the values are not real numbers or `bins` is no whole number.
+    ValueError
+        If their number is no power of two, a value is not finite, or `bins` is below 1.
+
+    See Also
+    --------
+    explain : The regression whose line this is.
+    analysis.figures.balance.along_imbalance : Draws it.
+
+    Examples
+    --------
+    >>> from analysis import balance
+    >>> of = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-2.0]])})
+    >>> found = balance.along_imbalance([0.0, 1.0, 2.0, 1.0], of, bins=2)
+    >>> found["imbalance"].values.round(3).tolist(), found["masks"].values.tolist()
+    ([0.167, 0.5], [1, 3])
     """
     target, count = _table.checked(values), _checks.whole("bins", bins, 1)
     unbalanced = imbalance(of)
@@ -227,18 +293,33 @@ def mean_by_numbers(values: Any, of: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask, such as the log loss; mask number m has node i on when bit i of m is 1.
     of : xarray.Dataset, (node,)
         What `roles` returns.
 
     Returns
     -------
     xarray.DataArray, (bias, slicing)
-        In the unit of the values.
+        The mean at each number of bias nodes on, 0 to all, and of slicing nodes on, in the unit of the values.
 
     Raises
     ------
-    TypeError, ValueError
-        As `analysis.hypercube.walsh` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If their number is no power of two or a value is not finite.
+
+    See Also
+    --------
+    analysis.hypercube.mean_by_size : The mean by the number of nodes on, whatever their role.
+    analysis.figures.balance.by_numbers : Draws it.
+
+    Examples
+    --------
+    >>> from analysis import balance
+    >>> of = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
+    >>> balance.mean_by_numbers([0.0, 1.0, 2.0, 5.0], of).values.tolist()
+    [[0.0, 1.0], [2.0, 5.0]]
     """
     target = _table.checked(values)
     slicing, bias = (number.astype(np.int64) for number in _numbers(of))

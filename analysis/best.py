@@ -16,7 +16,10 @@ Found = tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
 
 
 def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.Dataset:
-    """Find the distinct masks of lowest loss.
+    """Find the distinct masks of lowest loss that a sweep has seen.
+
+    The lowest loss of a random sample only bounds the lowest of all masks from above; `analysis.hypercube.best_masks`
+    finds that in a whole hypercube.
 
     Parameters
     ----------
@@ -24,15 +27,15 @@ def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.
         With `loss`, and with `gates` (..., node) unless it is a whole hypercube, `loss` (mask,), with a coordinate
         `node`; or the summary of a sweep.
     dim : str or None
-        The dimension that is kept, every other one is pooled; None pools everything.
+        The dimension that is kept, such as "probability"; every other one is pooled. None pools everything.
     count : int
         Masks wanted, 1 or more. A summary holds a fixed number of them for each of its parts.
 
     Returns
     -------
-    xarray.Dataset, (`dim`, rank)
-        `loss`, in its own unit and ascending, and `gates` (`dim`, rank, node). Where there are fewer masks of a
-        finite loss than `count`, `loss` is NaN and the gates are 0.
+    xarray.Dataset, (dim, rank)
+        `loss`, in its own unit and ascending, and `gates` (dim, rank, node), which are 1 where the node is on; rank 1
+        is the best. Where there are fewer masks of a finite loss than `count`, `loss` is NaN and the gates are 0.
 
     Raises
     ------
@@ -40,6 +43,20 @@ def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.
         If `sweep` is no Dataset.
     ValueError
         If `count` is not positive, a variable or a dimension is missing, or the gates are not known.
+
+    See Also
+    --------
+    analysis.hypercube.best_masks : The best mask of every size, from the losses of all masks.
+    analysis.hypercube.greedy_removal : Where removing one node after another ends up.
+
+    Examples
+    --------
+    >>> from analysis import best
+    >>> masks = [[True, True], [True, False], [True, True]]
+    >>> sweep = xr.Dataset({"loss": ("draw", [0.2, 0.1, 0.2]), "gates": (("draw", "node"), masks)})
+    >>> found = best.best_masks(sweep, count=2)
+    >>> found["loss"].values.tolist(), found["gates"].values.tolist()
+    ([0.1, 0.2], [[True, False], [True, True]])
     """
     count = _checks.whole("count", count, 1)
     held = _samples.is_summary(sweep)

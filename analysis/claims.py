@@ -32,18 +32,28 @@ MOST_PARTS = 4
 
 @dataclass(frozen=True)
 class Statement:
-    """What is claimed.
+    """What is claimed, and when it counts as true.
 
     Attributes
     ----------
     title : str
         The claim in a few words.
     rule : str
-        When it holds, when it does not; follows "The rule: ".
+        When it holds and when it does not, decided before anything is measured; follows "The rule: ".
     published : str
-        The published value in the source's own words, where there is one.
+        The published value in the source's own words; empty where there is none.
     source : str
         "published", or "ours" for what the source leaves open.
+
+    See Also
+    --------
+    Claim : A statement with its verdict.
+
+    Examples
+    --------
+    >>> from analysis import claims
+    >>> claims.Statement("A mask and its opposite are alike", "It holds if the correlation is above 0.").source
+    'published'
     """
 
     title: str
@@ -59,17 +69,31 @@ class Claim:
     Attributes
     ----------
     statement : Statement
+        What is claimed.
     verdict : str
         One of `VERDICTS`.
     measured : Interval or None
         The number that decided, with its interval where it has one; None for claims of several parts.
     unit : str
-        Unit of the number: "%" and "points" (percentage points) for shares, which are multiplied by 100.
+        Unit of the number. Shares are multiplied by 100 where it is "%" or "points" (percentage points).
     cases : mapping of str to str
         Verdicts of the parts, by name.
     values : mapping of str to mapping
         The numbers behind each part; intervals under "measured" stand in the table of the claims, in the unit of the
         claim or in that under "unit".
+
+    See Also
+    --------
+    judged : Makes one of several parts.
+    analysis.claims.table : Shows claims.
+
+    Examples
+    --------
+    >>> from analysis import claims
+    >>> of = claims.Statement("Half the nodes can go", "It holds if the share is above 0.5.")
+    >>> found = Interval(0.62, 0.04, 8)
+    >>> claims.Claim(of, claims.above(found, bound=0.5), found, unit="%").verdict
+    'holds'
     """
 
     statement: Statement
@@ -88,14 +112,33 @@ class Claim:
 def judged(
     statement: Statement, parts: Mapping[str, tuple[str, Mapping[str, Any]]], verdict: str | None = None
 ) -> Claim:
-    """Return the claim with parts, each a verdict and its numbers.
+    """Make the claim of several parts, each with a verdict and its numbers.
 
     Parameters
     ----------
     statement : Statement
-    parts : mapping of str to (str, mapping)
+        What is claimed.
+    parts : mapping of str to tuple of str and mapping
+        By the name of the part its verdict and its numbers.
     verdict : str, optional
-        Of the whole; by default what `combined` makes of the parts.
+        Of the whole; what `combined` makes of the parts when left out. Pass ``everywhere(...)`` where one part that
+        fails refutes the whole.
+
+    Returns
+    -------
+    Claim
+        With the verdicts of the parts in `cases` and their numbers in `values`.
+
+    See Also
+    --------
+    combined, everywhere : Two ways to join verdicts.
+
+    Examples
+    --------
+    >>> from analysis import claims
+    >>> of = claims.Statement("Wide networks lose less", "It holds if the change is below 0.")
+    >>> claims.judged(of, {"width 10": (claims.HOLDS, {}), "width 20": (claims.FAILS, {})}).verdict
+    'holds partly'
     """
     cases = {name: one for name, (one, _) in parts.items()}
     values = {name: numbers for name, (_, numbers) in parts.items()}
@@ -103,14 +146,31 @@ def judged(
 
 
 def combined(verdicts: Iterable[str]) -> str:
-    """Join verdicts of parts: where some hold and some do not, it holds partly; an undecided part leaves it undecided.
+    """Join verdicts of parts: where some hold and some do not, the whole holds partly.
 
-    Parts that were not measured do not count.
+    An undecided part beside others leaves the whole undecided; parts that were not measured do not count.
+
+    Parameters
+    ----------
+    verdicts : iterable of str
+        Of `VERDICTS`.
+
+    Returns
+    -------
+    str
+        One of `VERDICTS`; "not measured" where no part was.
+
+    See Also
+    --------
+    everywhere : For what is claimed of every case.
 
     Examples
     --------
-    >>> combined([HOLDS, FAILS, UNDECIDED]), combined([HOLDS, UNDECIDED]), combined([HOLDS, NOT_MEASURED])
-    ('holds partly', 'undecided', 'holds')
+    >>> from analysis import claims
+    >>> claims.combined(["holds", "does not hold", "undecided"]), claims.combined(["holds", "undecided"])
+    ('holds partly', 'undecided')
+    >>> claims.combined(["holds", "not measured"])
+    'holds'
     """
     known = {verdict for verdict in verdicts if verdict != NOT_MEASURED}
     if len(known) < 2:
@@ -121,10 +181,28 @@ def combined(verdicts: Iterable[str]) -> str:
 def everywhere(verdicts: Iterable[str]) -> str:
     """Join verdicts on what is claimed of every case: one case in which it fails is enough.
 
+    Parameters
+    ----------
+    verdicts : iterable of str
+        Of `VERDICTS`, one a case.
+
+    Returns
+    -------
+    str
+        "does not hold" as soon as one case fails, "holds" if all hold, otherwise "undecided"; "not measured" where no case
+        was.
+
+    See Also
+    --------
+    combined : Where a claim may hold partly.
+
     Examples
     --------
-    >>> everywhere([HOLDS, FAILS, UNDECIDED]), everywhere([HOLDS, UNDECIDED]), everywhere([])
-    ('does not hold', 'undecided', 'not measured')
+    >>> from analysis import claims
+    >>> claims.everywhere(["holds", "does not hold", "undecided"]), claims.everywhere(["holds", "undecided"])
+    ('does not hold', 'undecided')
+    >>> claims.everywhere([])
+    'not measured'
     """
     known = {verdict for verdict in verdicts if verdict != NOT_MEASURED}
     if not known:
@@ -133,12 +211,33 @@ def everywhere(verdicts: Iterable[str]) -> str:
 
 
 def above(found: Interval, bound: float = 0.0) -> str:
-    """Judge that a mean is above a bound: its whole interval is (holds), is below (does not hold), or lies across.
+    """Judge that a mean is above a bound, by its whole interval.
+
+    Parameters
+    ----------
+    found : Interval
+        The mean and its interval.
+    bound : float
+        In the unit of the mean.
+
+    Returns
+    -------
+    str
+        "holds" where the interval lies above the bound, "does not hold" where it lies below, "undecided" where it reaches
+        to both sides or there is none, and "not measured" for no networks.
+
+    See Also
+    --------
+    within : Between two bounds.
+    graded : With a verdict between.
 
     Examples
     --------
-    >>> above(Interval(0.3, 0.02, 9), 0.1), above(Interval(0.1, 0.02, 9), 0.1), above(Interval(0.3, float("nan"), 1))
-    ('holds', 'undecided', 'undecided')
+    >>> from analysis import claims
+    >>> claims.above(Interval(0.3, 0.02, 9), bound=0.1), claims.above(Interval(0.1, 0.02, 9), bound=0.1)
+    ('holds', 'undecided')
+    >>> claims.above(Interval(0.3, float("nan"), 1))
+    'undecided'
     """
     if not found.networks:
         return NOT_MEASURED
@@ -148,11 +247,29 @@ def above(found: Interval, bound: float = 0.0) -> str:
 
 
 def within(found: Interval, low: float, high: float) -> str:
-    """Judge that a mean lies within bounds: its whole interval does (holds), lies outside (does not hold), or across.
+    """Judge that a mean lies between two bounds, by its whole interval.
+
+    Parameters
+    ----------
+    found : Interval
+        The mean and its interval.
+    low, high : float
+        The bounds, in the unit of the mean.
+
+    Returns
+    -------
+    str
+        "holds" where the whole interval lies between the bounds, "does not hold" where it lies outside, "undecided" where
+        it lies across a bound or there is none, and "not measured" for no networks.
+
+    See Also
+    --------
+    above : With one bound.
 
     Examples
     --------
-    >>> within(Interval(0.6, 0.02, 9), 0.5, 0.7), within(Interval(0.5, 0.02, 9), 0.5, 0.7)
+    >>> from analysis import claims
+    >>> claims.within(Interval(0.6, 0.02, 9), low=0.5, high=0.7), claims.within(Interval(0.5, 0.02, 9), low=0.5, high=0.7)
     ('holds', 'undecided')
     """
     if not found.networks:
@@ -165,12 +282,29 @@ def within(found: Interval, low: float, high: float) -> str:
 
 
 def by_share(share: float, holds: float, fails: float) -> str:
-    """Judge from a share of cases: `holds` or more, `fails` or fewer, or partly between; NaN was not measured.
+    """Judge from the share of cases in which something is so.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1; NaN for no cases.
+    holds, fails : float
+        From which share on the claim holds, and up to which share it does not.
+
+    Returns
+    -------
+    str
+        "holds", "holds partly" between the two, "does not hold", or "not measured" for NaN.
+
+    See Also
+    --------
+    graded : The same from a mean with its interval.
 
     Examples
     --------
-    >>> by_share(0.95, 0.9, 0.5), by_share(0.7, 0.9, 0.5), by_share(0.5, 0.9, 0.5)
-    ('holds', 'holds partly', 'does not hold')
+    >>> from analysis import claims
+    >>> [claims.by_share(share, holds=0.9, fails=0.5) for share in (0.95, 0.7, 0.5)]
+    ['holds', 'holds partly', 'does not hold']
     """
     if np.isnan(share):
         return NOT_MEASURED
@@ -183,13 +317,27 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
     Parameters
     ----------
     claims : mapping of str to Claim
+        Claims by name, in the order of the rows.
     caption : str
         Where the claims are from.
 
     Returns
     -------
     Table
-        Named "claims". The rules stand in the CSV file alone.
+        Named "claims". The rules stand in the CSV file alone, and a column that says nothing, or the same of every claim,
+        is left out.
+
+    See Also
+    --------
+    tally : One sentence in place of a table.
+    measured : How the numbers are written.
+
+    Examples
+    --------
+    >>> of = Statement("Half the nodes can go", "It holds if the share is above 0.5.")
+    >>> made = table({"half": Claim(of, HOLDS, Interval(0.62, 0.04, 8), unit="%")}, caption="Claims.")
+    >>> [column.header for column in made.columns]
+    ['claim', 'verdict', 'measured', 'rule']
     """
     found = list(claims.values())
     columns = [
@@ -220,9 +368,24 @@ def _with_unit(found: Interval, unit: str) -> str:
 
 
 def measured(claim: Claim) -> str:
-    """Write the number that decided with its interval, those of all parts, or how many of the parts hold.
+    """Write the number that decided, with its interval.
 
-    Digits go as far as the first one of half the interval, and one behind the point at least.
+    Of a claim of several parts it writes those of all of them, of many the lowest and the highest, or else how many of
+    the parts hold. Digits go as far as the first one of half the interval, and one behind the point at least.
+
+    Parameters
+    ----------
+    claim : Claim
+        What was judged.
+
+    Returns
+    -------
+    str
+        With spaces that do not break; empty where nothing was measured.
+
+    See Also
+    --------
+    analysis.intervals.Interval.text : Writes one interval.
 
     Examples
     --------
@@ -261,7 +424,28 @@ _TALLIED = {
 
 
 def tally(claims: Mapping[str, Claim]) -> str:
-    """Count the verdicts in one sentence."""
+    """Count the verdicts in one sentence.
+
+    Parameters
+    ----------
+    claims : mapping of str to Claim
+        Claims by name.
+
+    Returns
+    -------
+    str
+        A sentence of plain text.
+
+    See Also
+    --------
+    add_numbers : The same counts as numbers of a report.
+
+    Examples
+    --------
+    >>> of = Statement("Half the nodes can go", "It holds if the share is above 0.5.")
+    >>> tally({"half": Claim(of, HOLDS), "most": Claim(of, UNDECIDED)})
+    'Of 2 claims 1 holds and 1 is undecided here.'
+    """
     counts = Counter(claim.verdict for claim in claims.values())
     parts = [
         f"{counts[verdict]} {words[counts[verdict] > 1]}" for verdict, words in _TALLIED.items() if counts[verdict]
@@ -271,14 +455,33 @@ def tally(claims: Mapping[str, Claim]) -> str:
 
 
 def graded(found: Interval, holds: float, fails: float) -> str:
-    """Judge as `by_share`, from the whole interval of a mean: undecided where it reaches over `holds` or `fails`.
+    """Judge as `by_share`, from the whole interval of a mean.
+
+    Parameters
+    ----------
+    found : Interval
+        The mean share, from 0 to 1, and its interval.
+    holds, fails : float
+        From which share on the claim holds, and up to which share it does not.
+
+    Returns
+    -------
+    str
+        As `by_share`, or "undecided" where the interval reaches over `holds` or `fails` or there is none.
+
+    See Also
+    --------
+    by_share : From a share that is known.
 
     Examples
     --------
-    >>> graded(Interval(0.95, 0.02, 9), 0.9, 0.5), graded(Interval(0.7, 0.1, 9), 0.9, 0.5)
-    ('holds', 'holds partly')
-    >>> graded(Interval(0.9, 0.05, 9), 0.9, 0.5), graded(Interval(0.3, 0.1, 9), 0.9, 0.5)
-    ('undecided', 'does not hold')
+    >>> from analysis import claims
+    >>> claims.graded(Interval(0.95, 0.02, 9), holds=0.9, fails=0.5)
+    'holds'
+    >>> claims.graded(Interval(0.7, 0.1, 9), holds=0.9, fails=0.5)
+    'holds partly'
+    >>> claims.graded(Interval(0.9, 0.05, 9), holds=0.9, fails=0.5)
+    'undecided'
     """
     if not found.networks:
         return NOT_MEASURED
@@ -287,7 +490,31 @@ def graded(found: Interval, holds: float, fails: float) -> str:
 
 
 def add_numbers(numbers: Numbers, claims: Mapping[str, Claim]) -> None:
-    """Add every verdict, and how many claims have each of the verdicts."""
+    """Add to the numbers of a report every verdict, and how many claims have each.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        They are added to in place.
+    claims : mapping of str to Claim
+        Claims by name; the number of one is called "claim" and its name.
+
+    Raises
+    ------
+    ValueError
+        If the numbers hold claims already.
+
+    See Also
+    --------
+    tally : The same counts as a sentence.
+
+    Examples
+    --------
+    >>> found = Numbers("mine")
+    >>> add_numbers(found, {"half": Claim(Statement("Half the nodes can go", "..."), HOLDS)})
+    >>> found("claim half").value, found("claims holds").value, found("claims undecided").value
+    ('holds', 1, 0)
+    """
     for name, claim in claims.items():
         numbers.add(f"claim {name}", claim.verdict)
     counts = Counter(claim.verdict for claim in claims.values())

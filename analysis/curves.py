@@ -20,7 +20,7 @@ def removable(accuracy: Any, drop: float) -> Floats:
     accuracy : array_like, (..., steps)
         Shares from 0 to 1 after 0, 1, ... removals.
     drop : float
-        A share: 0.01 is one percentage point.
+        A share, 0 or above: 0.01 is one percentage point, and 0 allows no loss of accuracy at all.
 
     Returns
     -------
@@ -32,10 +32,18 @@ def removable(accuracy: Any, drop: float) -> Floats:
     ------
     TypeError
         If the values are not real numbers.
+    ValueError
+        If `drop` is negative.
+
+    See Also
+    --------
+    first_above : The same question of a loss.
+    mean_height : One number for the whole curve.
 
     Examples
     --------
-    >>> float(removable([1.0, 0.99, 0.995, 0.9, 1.0], 0.01))
+    >>> from analysis import curves
+    >>> float(curves.removable([1.0, 0.99, 0.995, 0.9, 1.0], drop=0.01))
     2.0
     """
     values, drop = _checks.real_numbers("accuracy", accuracy), _checks.number("drop", drop, 0)
@@ -52,9 +60,9 @@ def first_above(loss: Any, factor: float) -> Floats:
     Parameters
     ----------
     loss : array_like, (..., steps)
-        0 or above.
+        Losses after 0, 1, ... removals, 0 or above. A start of 0 is exceeded by every loss above 0.
     factor : float
-        2 for the step at which the loss has doubled.
+        Above 0: 2 for the step at which the loss has doubled. Below 1 the start itself exceeds it.
 
     Returns
     -------
@@ -65,10 +73,17 @@ def first_above(loss: Any, factor: float) -> Floats:
     ------
     TypeError
         If the values are not real numbers.
+    ValueError
+        If `factor` is not above 0.
+
+    See Also
+    --------
+    removable : The same question of an accuracy.
 
     Examples
     --------
-    >>> float(first_above([0.1, 0.15, 0.3, 0.1], 2))
+    >>> from analysis import curves
+    >>> float(curves.first_above([0.1, 0.15, 0.3, 0.1], factor=2))
     2.0
     """
     values, factor = _checks.real_numbers("loss", loss), _checks.positive("factor", factor)
@@ -78,31 +93,43 @@ def first_above(loss: Any, factor: float) -> Floats:
 
 
 def mean_height(curve: Any, along: Any = None) -> Floats:
-    r"""Area under a curve over the length of its axis: its mean height, in its own unit.
+    r"""Give the area under a curve over the length of its axis: its mean height.
+
+    It compares curves over the whole range of removals, where a single threshold would look at one point only.
 
     Parameters
     ----------
     curve : array_like, (..., steps)
+        Two values or more, in any unit.
     along : array_like, (..., steps), optional
         Rising; where the points lie on the axis. By default 0, 1, ..., the number of removals.
 
     Returns
     -------
     numpy.ndarray of float64, (...,)
-        NaN where the axis has no length.
+        In the unit of the curve; NaN where the axis has no length.
 
     Raises
     ------
     TypeError
         If the values are not real numbers.
+    ValueError
+        If `along` does not fit the curve.
+
+    See Also
+    --------
+    removable, first_above : Where a curve crosses a threshold.
 
     Notes
     -----
-    By the trapezoidal rule; for steps of one :math:`\frac 1 N \sum_{k=1}^N (y_{k-1} + y_k) / 2`.
+    By the trapezoidal rule; for N steps of one it is
+
+        1/N * sum_{k=1..N} (y_{k-1} + y_k) / 2
 
     Examples
     --------
-    >>> float(mean_height([1.0, 1.0, 0.0], [0, 50, 100]))
+    >>> from analysis import curves
+    >>> float(curves.mean_height([1.0, 1.0, 0.0], along=[0, 50, 100]))
     0.75
     """
     values = _checks.real_numbers("curve", curve)
@@ -114,11 +141,12 @@ def mean_height(curve: Any, along: Any = None) -> Floats:
 
 
 def wrong_way(curve: Any, rising: bool) -> Floats:
-    """Share of all movement of a curve that goes against its direction.
+    """Give the share of all movement of a curve that goes against its direction.
 
     Parameters
     ----------
     curve : array_like, (..., steps)
+        Two values or more, in any unit.
     rising : bool
         Whether it should rise, as a loss does when nodes go, or fall, as an accuracy does.
 
@@ -132,10 +160,15 @@ def wrong_way(curve: Any, rising: bool) -> Floats:
     TypeError
         If the values are not real numbers.
 
+    See Also
+    --------
+    mean_height : How high the curve lies.
+
     Examples
     --------
-    >>> float(wrong_way([1.0, 0.5, 0.75, 0.0], rising=False))
-    0.16666666666666666
+    >>> from analysis import curves
+    >>> round(float(curves.wrong_way([1.0, 0.5, 0.75, 0.0], rising=False)), 3)
+    0.167
     """
     steps = np.diff(_checks.real_numbers("curve", curve), axis=-1)
     total = np.abs(steps).sum(axis=-1)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis import _checks
+from analysis import _checks, _samples
 from analysis._errors import InputError, InputTypeError
 from analysis._samples import Sample
 
@@ -24,6 +24,8 @@ RESOLUTION = 100
 
 class Density(NamedTuple):
     """A probability density on an even grid.
+
+    It unpacks as ``grid, density``; ``density.sum() * (grid[1] - grid[0])`` is 1 but for what lies outside.
 
     Attributes
     ----------
@@ -80,44 +82,49 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
 
     Parameters
     ----------
-    values : array_like, xarray.DataArray or analysis._samples.Sample
-        Finite real numbers of any shape; all dimensions are pooled. Non-finite ones are refused rather than
-        dropped, because the caller has to say how many there were. Or a sample of draws or of a summary.
+    values : array_like or xarray.DataArray
+        Finite real numbers of any shape and unit; all dimensions are pooled. Non-finite ones are refused rather than
+        dropped, because the caller has to say how many there were.
     width : float
-        Standard deviation of the kernel, in the unit of the values.
-    weights : array_like, same number of elements as `values`, optional
-        Probability of each value up to a common factor; equal when left out. A sample has its own.
+        Standard deviation of the kernel, in the unit of the values. It is fixed, so that densities in one figure are
+        smoothed alike; the curve's variance is that of the values plus its square. A narrow kernel shows the noise of few
+        draws as bumps, a wide one fills the gaps between modes. `kernel_width` chooses one.
+    weights : array_like, (...), optional
+        Probability of each value up to a common factor, one for each; equal when left out.
 
     Returns
     -------
     Density
-        On 2^14 points or more from 8 widths below the smallest value to 8 widths above the largest; it
-        integrates to 1, or to the share of a sample that lies inside its histogram. The number of points
-        doubles until 100 or more lie in one width.
+        On 2**14 points or more from 8 widths below the smallest value to 8 widths above the largest; it
+        integrates to 1. The number of points doubles until 100 or more lie in one width.
 
     Raises
     ------
     TypeError
         If values or weights are not real numbers.
     ValueError
-        If there is no value, a value is not finite, `width` is not above 0 or would need more than 2^22
-        points, or the weights do not fit or come with a sample.
+        If there is no value, a value is not finite, `width` is not above 0 or would need more than 2**22
+        points, or the weights do not fit.
+
+    See Also
+    --------
+    kernel_width : Chooses a width for several samples.
+    analysis.hypercube.distribution : Values and weights of all masks.
+    analysis.figures.densities.log_loss : Draws densities of a sweep.
 
     Notes
     -----
     The estimate is
 
-    .. math:: f(x) = \sum_i w_i \, \frac{1}{h \sqrt{2 \pi}} e^{-(x - x_i)^2 / 2 h^2} .
+        f(x) = sum_i w_i exp(-(x - x_i)^2 / (2 h^2)) / (h sqrt(2 pi))
 
-    Each value is shared between its two neighbouring grid points (linear binning), and the histogram is
-    multiplied by the kernel's Fourier transform. Linear binning is the only approximation. With grid spacing
-    :math:`d` it errs by at most :math:`d^2 / 8 \cdot \max |f''|`, which is :math:`(d / h)^2 / 8 \le
-    1.25 \cdot 10^{-5}` of one kernel's peak.
+    Each value is shared between its two neighbouring grid points (linear binning), and the histogram is multiplied by the
+    kernel's Fourier transform. Linear binning is the only approximation. With grid spacing d it errs by at most
+    ``d^2 / 8 * max |f''|``, which is ``(d / h)^2 / 8``, or 1.25e-5, of one kernel's peak.
 
-    A summary adds the error of its bins, of width :math:`w`, since all draws of a bin count at its centre.
-    It is at most :math:`w / 2 \cdot \max |K'| = (w / h) / (2 \sqrt e)` of one kernel's peak, however the draws
-    lie in their bins, and :math:`(w / h)^2 / 24` if they spread evenly over each. With :math:`h = 0.03` and
-    bins of 1/256 that is 4 % and 0.07 %.
+    The summary of a sweep adds the error of its bins, of width w, since all draws of a bin count at its centre. It is at
+    most ``w / 2 * max |K'|``, which is ``(w / h) / (2 sqrt(e))`` of one kernel's peak, however the draws lie in their
+    bins, and ``(w / h)^2 / 24`` if they spread evenly over each. With h = 0.03 and bins of 1/256 that is 4 % and 0.07 %.
 
     References
     ----------
@@ -126,9 +133,10 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
 
     Examples
     --------
-    >>> grid, density = kde([0.1, 0.12, 0.4])
-    >>> bool(abs(density.sum() * (grid[1] - grid[0]) - 1) < 1e-9)
-    True
+    >>> from analysis import density
+    >>> grid, height = density.kde([0.1, 0.12, 0.4], width=0.03)
+    >>> round(float(height.sum() * (grid[1] - grid[0])), 6), round(float(height.max()), 2)
+    (1.0, 8.39)
     """
     width = _checks.positive("width", width)
     inside = 1.0
@@ -153,12 +161,21 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
     return Density(grid, inside * np.maximum(smooth, 0) / spacing)
 
 
-def kernel_width(samples: Iterable[Sample]) -> float:
+def _sample(values: Any) -> Sample:
+    if isinstance(values, Sample):
+        return values
+    if not hasattr(values, "dims") and np.ndim(values) == 0:
+        raise InputTypeError(f"samples must be arrays of numbers, one a sample, got {_checks.shown(values)}")
+    return _samples.losses(values, "samples")
+
+
+def kernel_width(samples: Iterable[Any]) -> float:
     """Choose one kernel width for several samples that are to be compared in one figure.
 
     Parameters
     ----------
-    samples : iterable of analysis._samples.Sample
+    samples : iterable of array_like or xarray.DataArray
+        Samples in one unit, each of any shape; values that are not finite are left out.
 
     Returns
     -------
@@ -166,16 +183,29 @@ def kernel_width(samples: Iterable[Sample]) -> float:
         In the unit of the values: `WIDTH`, if it is between a fiftieth and a third of the smallest standard
         deviation among them, and otherwise a tenth of that, to one digit. Never less than `BINS_PER_WIDTH`
         bins of a summary, nor less than `kde` has grid points for.
+
+    Raises
+    ------
+    TypeError
+        If a sample is not of real numbers, or is one number.
+
+    See Also
+    --------
+    kde : Takes the width.
+    analysis.gradients.kernel_width : The same for gate gradients.
+
+    Examples
+    --------
+    >>> from analysis import density
+    >>> density.kernel_width([[0.1, 0.2, 0.6], [1.0, 2.0, 3.0]]), density.kernel_width([[1.0, 2.0, 9.0]])
+    (0.03, 0.4)
     """
-    samples = list(samples) if isinstance(samples, Iterable) else [samples]
-    for one in samples:
-        if not isinstance(one, Sample):
-            raise InputTypeError(f"samples must be those of analysis._samples, got {type(one).__name__}")
-    spreads = [sample.shape.sd for sample in samples if sample.shape.sd > 0]
+    found = [_sample(one) for one in samples]
+    spreads = [sample.shape.sd for sample in found if sample.shape.sd > 0]
     smallest = min(spreads, default=10 * WIDTH)
     width = WIDTH if smallest / 50 <= WIDTH <= smallest / 3 else float(f"{smallest / 10:.1g}")
-    bins = [BINS_PER_WIDTH * sample.width for sample in samples]
+    bins = [BINS_PER_WIDTH * sample.width for sample in found]
     # The margins of the grid take 2 * MARGIN widths of what the points can span.
     reach = MOST_BINS / RESOLUTION - 2 * MARGIN - 1
-    spans = [float(np.ptp(sample.values)) / reach for sample in samples if sample.values.size]
+    spans = [float(np.ptp(sample.values)) / reach for sample in found if sample.values.size]
     return max([width, *bins, *spans])

@@ -23,7 +23,8 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     sweep : xarray.Dataset
-        Made with ``keep="examples"``: draws with `gates`, flip paths, a whole hypercube, or a leave-one-out sweep.
+        Made by ``sweeps.sweep(..., keep="examples")``: draws with `gates`, flip paths, a whole hypercube, or a
+        leave-one-out sweep.
 
     Returns
     -------
@@ -43,11 +44,32 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     ValueError
         If the losses of examples are not in it, or its gates lie between 0 and 1.
 
+    See Also
+    --------
+    analysis.figures.examples.heat_map : Draws the effects.
+    analysis.hypercube.estimates.first_order : What single nodes do to the mean loss.
+
     Notes
     -----
-    Of D draws, n1 have the node on and n0 off: mean1 - mean0 has the variance (s1**2 / n1 + s0**2 / n0) * D / (D - 1),
-    with the variances s1**2 and s0**2 (divisors n1 and n0) of the losses in the two groups. Changes at flips have
-    their variance over paths, divided by the number of paths: masks of a path depend on each other.
+    Of D draws, n1 have the node on and n0 off: the difference of the two means has the variance
+
+        (s1^2 / n1 + s0^2 / n0) * D / (D - 1)
+
+    with the variances s1^2 and s0^2 (divisors n1 and n0) of the losses in the two groups. Changes at flips have their
+    variance over paths, divided by the number of paths: masks of a path depend on each other.
+
+    Examples
+    --------
+    >>> from analysis import examples
+    >>> losses = {
+    ...     "loss": ("node", [0.5, 0.3]),
+    ...     "example_loss": (("node", "example"), [[0.6, 0.4], [0.1, 0.5]]),
+    ...     "full_example_loss": ("example", [0.1, 0.3]),
+    ... }
+    >>> sweep = xr.Dataset(losses, coords={"node": ["unit 0", "unit 1"]}, attrs={"full_loss": 0.2})
+    >>> found = examples.node_effects(sweep)
+    >>> found["effect"].values.round(3).tolist(), found["node_effect"].values.round(3).tolist()
+    ([[-0.5, -0.1], [0.0, -0.2]], [-0.3, -0.1])
     """
     _checks.dataset_with("sweep", sweep, ("loss", "example_loss", "full_example_loss"), ("node", "example"))
     if "probability" in sweep.dims:

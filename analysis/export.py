@@ -23,9 +23,9 @@ def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = No
 
     Parameters
     ----------
-    folder : str or path
+    folder : str or os.PathLike
         The run folder.
-    path : str or path, optional
+    path : str or os.PathLike, optional
         ``run.nc`` in the run folder when left out. A file that is there is replaced.
 
     Returns
@@ -35,8 +35,26 @@ def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = No
 
     Raises
     ------
-    MissingError, DamagedError, InputError
-        As `analysis.runs.open_run`, and if the run is not finished.
+    FileNotFoundError
+        If there is no store in the folder.
+    DamagedError
+        If a file of the store is missing or damaged.
+    InputError
+        If the store is of another format, or the run is not finished.
+
+    See Also
+    --------
+    to_csv : Text files of the sweeps alone.
+    analysis.runs.open_run : Reads a run without a copy.
+
+    Examples
+    --------
+    >>> from analysis import export
+    >>> import tempfile
+    >>> export.to_netcdf(tempfile.mkdtemp())  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    analysis._errors.MissingError: folder must be a run folder that holds run.zarr, got ...
     """
     run = runs.open_run(folder).finished()
     path = run.folder / "run.nc" if path is None else runs.path_of("path", path)
@@ -75,9 +93,9 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
 
     Parameters
     ----------
-    folder : str or path
+    folder : str or os.PathLike
         The run folder.
-    out : str or path, optional
+    out : str or os.PathLike, optional
         Folder of the files; ``csv`` in the run folder when left out.
 
     Returns
@@ -91,8 +109,24 @@ def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) 
 
     Raises
     ------
-    MissingError, DamagedError, InputError
-        As `analysis.runs.open_run`, and if the run is not finished.
+    FileNotFoundError
+        If there is no store in the folder.
+    DamagedError
+        If a file of the store is missing or damaged.
+    InputError
+        If the store is of another format, or the run is not finished.
+
+    See Also
+    --------
+    to_netcdf : Everything, in one file, without rounding.
+
+    Examples
+    --------
+    Of a run folder that ``sweeps run`` made:
+
+    >>> from analysis import export
+    >>> [path.name for path in export.to_csv("runs/mine")]  # doctest: +SKIP
+    ['main.csv']
     """
     run = runs.open_run(folder).finished()
     out = run.folder / "csv" if out is None else runs.path_of("out", out)
@@ -168,10 +202,16 @@ def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataA
         If they have no dimension `chain` or `draw`; or, with losses of examples, further dimensions, or a loss that is
         no log likelihood.
 
+    See Also
+    --------
+    analysis.best.best_masks : The best draws.
+    analysis.lognormal.fit_each : The law of the losses.
+
     Examples
     --------
+    >>> from analysis import export
     >>> data = xr.Dataset({"loss": (("chain", "draw"), [[1.0, 2.0]])})
-    >>> to_arviz(data).posterior["loss"].values.tolist()
+    >>> export.to_arviz(data).posterior["loss"].values.tolist()
     [[1.0, 2.0]]
     """
     _checks.dataset_with("data", data, (), ("chain", "draw"))

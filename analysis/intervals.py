@@ -26,15 +26,26 @@ class Interval:
     Attributes
     ----------
     mean : float
-        Over the networks of which the number is known; NaN where there are none.
+        Mean over the networks of which the number is known, in its unit; NaN where there are none.
     half : float
-        Half the width of the t-interval about the mean; NaN for fewer than two networks.
+        Half the width of the t-interval about the mean, in the same unit; NaN for fewer than two networks.
     networks : int
-        Networks of which the number is known.
+        Number of networks of which the number is known.
     least, most : float
         Range over the networks; NaN where it is not known.
     error : float
         Standard error of the mean; NaN for fewer than two networks.
+
+    See Also
+    --------
+    interval : Makes one from numbers.
+
+    Examples
+    --------
+    >>> from analysis import intervals
+    >>> found = intervals.Interval(mean=2.0, half=0.5, networks=8)
+    >>> found.low, found.high, found.known
+    (1.5, 2.5, True)
     """
 
     mean: float
@@ -60,7 +71,18 @@ class Interval:
         return bool(np.isfinite(self.half))
 
     def times(self, factor: float) -> "Interval":
-        """Return the interval in another unit; the factor is above 0."""
+        """Return the interval in another unit.
+
+        Parameters
+        ----------
+        factor : float
+            Above 0; 100 turns shares into per cent.
+
+        Returns
+        -------
+        Interval
+            Mean, half width, range and error, each times the factor.
+        """
         return Interval(
             self.mean * factor,
             self.half * factor,
@@ -82,6 +104,7 @@ class Interval:
         decimals : int
             Digits behind the point.
         unit : str
+            Stands behind the number; nothing for an empty one.
         signed : bool
             Whether a mean above zero has a plus.
 
@@ -118,13 +141,14 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     Parameters
     ----------
     values : array_like, (networks,)
-        Values that are not finite are left out.
+        Independent numbers in any unit; those that are not finite are left out.
     level : float
         Probability that the interval is to cover, between 0 and 1.
 
     Returns
     -------
     Interval
+        In the unit of the values; without a half width for fewer than two of them.
 
     Raises
     ------
@@ -133,14 +157,21 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     ValueError
         If `level` is not between 0 and 1, or the values are not a list.
 
+    See Also
+    --------
+    over_pairs : Of numbers of pairs.
+    band : At every point of curves.
+
     Notes
     -----
-    Half the width is :math:`t_{n-1} s / \sqrt n` with the standard deviation :math:`s` of divisor :math:`n - 1`. It
-    covers what it should where the numbers are normal, and nearly so where they are not far from it.
+    Half the width is ``t * s / sqrt(n)``, with the quantile t of Student's law of n - 1 degrees of freedom and the
+    standard deviation s of divisor n - 1. It covers what it should where the numbers are normal, and nearly so where they
+    are not far from it. It speaks of other networks of the same kind, not of other data.
 
     Examples
     --------
-    >>> found = interval([1.0, 2.0, 3.0])
+    >>> from analysis import intervals
+    >>> found = intervals.interval([1.0, 2.0, 3.0])
     >>> found.mean, round(found.half, 3), found.networks
     (2.0, 2.484, 3)
     """
@@ -157,23 +188,29 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
 
 @cache
 def half_width(count: int, level: float = LEVEL) -> float:
-    """Return half the width of a t-interval in standard errors of the mean; NaN for fewer than two numbers.
+    """Give half the width of a t-interval, in standard errors of the mean.
 
     Parameters
     ----------
     count : int
-        Independent numbers that the mean is over.
+        Number of independent numbers that the mean is over.
     level : float
-        Probability that the interval is to cover.
+        Probability that the interval is to cover, between 0 and 1.
 
     Returns
     -------
     float
+        The quantile of Student's law: 1.96 for many numbers, more for few; NaN for fewer than two.
+
+    See Also
+    --------
+    interval : Multiplies it by the standard error.
 
     Examples
     --------
-    >>> round(half_width(8), 3)
-    2.365
+    >>> from analysis import intervals
+    >>> round(intervals.half_width(8), 3), round(intervals.half_width(1000), 3)
+    (2.365, 1.962)
     """
     return float(stats.t.ppf((1 + level) / 2, count - 1)) if count > 1 else float("nan")
 
@@ -188,12 +225,13 @@ def over_pairs(matrix: Any) -> Interval:
     Parameters
     ----------
     matrix : array_like, (networks, networks)
-        Symmetric; the diagonal is ignored.
+        One number for each pair of networks, in any unit, such as the correlation of their losses; symmetric. The
+        diagonal is ignored.
 
     Returns
     -------
     Interval
-        Without an error for fewer than three networks.
+        In the unit of the numbers; without an error for fewer than three networks.
 
     Raises
     ------
@@ -202,10 +240,24 @@ def over_pairs(matrix: Any) -> Interval:
     ValueError
         If the matrix is not square.
 
+    See Also
+    --------
+    interval : Of one number a network.
+
     Notes
     -----
-    The standard error is the jackknife's: with :math:`m_i` the mean over the pairs without network i,
-    :math:`\sqrt{(n - 1) / n \sum_i (m_i - \bar m)^2}`. The pairs themselves are not independent.
+    The standard error is the jackknife's: with the mean m_i over the pairs without network i, and the mean m of these,
+
+        sqrt((n - 1) / n * sum_i (m_i - m)^2)
+
+    The pairs themselves are not independent.
+
+    Examples
+    --------
+    >>> from analysis import intervals
+    >>> found = intervals.over_pairs([[1.0, 0.2, 0.3], [0.2, 1.0, 0.4], [0.3, 0.4, 1.0]])
+    >>> round(found.mean, 3), round(found.error, 3), found.networks
+    (0.3, 0.115, 3)
     """
     values = _checks.real_numbers("matrix", matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
@@ -229,19 +281,34 @@ def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
     Parameters
     ----------
     values : xarray.DataArray, (network, along)
-        Curves, one a network.
+        Curves, one a network, in any unit; ``along`` is the other dimension, such as `step`.
     level : float
-        Probability that each interval is to cover, at each point by itself.
+        Probability that each interval is to cover, at each point by itself. A whole curve leaves the band more often.
 
     Returns
     -------
     xarray.Dataset
-        `mean`, `low`, `high`, `least`, `most` (along,).
+        In the unit of the curves, each (along,): `mean`, the ends `low` and `high` of its interval, and `least` and `most`
+        of the networks.
 
     Raises
     ------
+    TypeError
+        If the values are no DataArray.
     ValueError
         If there is no dimension "network" or more than one other.
+
+    See Also
+    --------
+    interval : At one point.
+
+    Examples
+    --------
+    >>> from analysis import intervals
+    >>> curves = xr.DataArray([[1.0, 2.0], [3.0, 2.0]], dims=("network", "step"))
+    >>> found = intervals.band(curves)
+    >>> found["mean"].values.tolist(), found["most"].values.tolist()
+    ([2.0, 2.0], [3.0, 2.0])
     """
     if not isinstance(values, xr.DataArray):
         raise InputTypeError(f"values must be an xarray.DataArray, got {type(values).__name__}")

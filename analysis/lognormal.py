@@ -81,11 +81,14 @@ def fit(
 ) -> LogNormalFit:
     r"""Fit a log-normal law with location 0, and say how good the fit is.
 
+    The fit is that of a normal law to the logarithms of the losses. At many draws read the effect sizes and not the
+    p-value: every real loss departs from the law a little, and enough draws make that significant.
+
     Parameters
     ----------
     loss : array_like, xarray.DataArray or xarray.Dataset
         Independent draws of a loss, in its own unit, of any shape; or a sweep, or the summary of one. All
-        dimensions are pooled.
+        dimensions are pooled. Steps of one flip path are not independent: the errors are then too small.
     population : bool
         Whether these are all masks that there are, each once, and not draws: then there are no standard
         errors and no p-value.
@@ -101,6 +104,7 @@ def fit(
     Returns
     -------
     LogNormalFit
+        Parameters, their errors, and how far the logs are from normal.
 
     Raises
     ------
@@ -109,20 +113,26 @@ def fit(
     ValueError
         If `sample` is below 3 or `resamples` negative, or a Dataset is neither a sweep nor a summary.
 
+    See Also
+    --------
+    fit_each : One fit at each probability.
+    ks_distance_by_chance : What `ks_distance` is compared with.
+    analysis.families.compare : Whether another family predicts better.
+    analysis.qq.normal_quantiles : Where the law fails.
+
     Notes
     -----
-    With the location fixed at 0 the likelihood is that of normal logs :math:`x_i`, so its maximum is at
+    With the location fixed at 0 the likelihood is that of normal logs x_i, so its maximum is at
 
-    .. math:: \hat\mu = \frac1n \sum_i x_i, \qquad \hat\sigma^2 = \frac1n \sum_i (x_i - \hat\mu)^2 ,
+        mu = 1/n * sum_i x_i        sigma^2 = 1/n * sum_i (x_i - mu)^2
 
-    with divisor :math:`n`: that is the maximum likelihood estimate, and what the published tables hold. (A
-    free location is not identified well and drifts away.) The standard errors are
+    with divisor n: that is the maximum likelihood estimate, and what the published tables hold. (A free location is not
+    identified well and drifts away.) The standard errors are
 
-    .. math:: \frac{\hat\sigma}{\sqrt{n - 1}}, \qquad \hat\sigma \sqrt{\frac{2 + \hat\gamma_2}{4 n}},
+        mu_error = sigma / sqrt(n - 1)        sigma_error = sigma * sqrt((2 + k) / (4 n))
 
-    the second by the delta method from the variance of :math:`\hat\sigma^2`, with :math:`\gamma_2` the excess
-    kurtosis: for normal logs it is the usual :math:`\sigma / \sqrt{2 n}`, and it stays right, to first
-    order, for logs with heavier or lighter tails.
+    the second by the delta method from the variance of sigma^2, with the excess kurtosis k: for normal logs it is the
+    usual ``sigma / sqrt(2 n)``, and it stays right, to first order, for logs with heavier or lighter tails.
 
     The p-value is that of the Anderson-Darling statistic with both parameters fitted, by parametric
     bootstrap. The statistic does not depend on location and scale, so under the hypothesis the p-value is
@@ -130,10 +140,10 @@ def fit(
     against the fitted law would hardly ever reject, because the fit has already moved the law to the data.
 
     A summary gives the same moments as its draws, to rounding. Its KS distance is taken at the edges of the
-    histogram's bins, where the empirical distribution function is known. Within a bin of width :math:`w` the
-    fitted law grows by :math:`w / (\hat\sigma \sqrt{2 \pi})` at most, so the distance of the draws is larger
+    histogram's bins, where the empirical distribution function is known. Within a bin of width w the
+    fitted law grows by ``w / (sigma * sqrt(2 pi))`` at most, so the distance of the draws is larger
     by that at most (and by the share of logs outside the histogram, if there are any): `ks_resolution`. With
-    bins of 1/256 and :math:`\hat\sigma = 0.5` it is 0.003.
+    bins of 1/256 and sigma = 0.5 it is 0.003.
 
     References
     ----------
@@ -142,8 +152,8 @@ def fit(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> result = fit(np.exp([-1.0, 0.0, 1.0, 2.0]))
+    >>> from analysis import lognormal
+    >>> result = lognormal.fit(np.exp([-1.0, 0.0, 1.0, 2.0]))
     >>> round(result.mu, 6), round(result.sigma, 6), result.count
     (0.5, 1.118034, 4)
     """
@@ -190,21 +200,33 @@ def ks_distance_by_chance(count: int) -> float:
     Returns
     -------
     float
+        A distance between distribution functions, from 0 to 1.
 
     Raises
     ------
     ValueError
         If `count` is below 5.
 
+    See Also
+    --------
+    fit : Its `ks_distance` is compared with this.
+
     Notes
     -----
-    Stephens' approximation for a normal law with both parameters fitted,
-    :math:`0.895 / (\sqrt n - 0.01 + 0.85 / \sqrt n)`.
+    Stephens' approximation for a normal law with both parameters fitted is
+
+        0.895 / (sqrt(n) - 0.01 + 0.85 / sqrt(n))
 
     References
     ----------
     M. A. Stephens (1974), EDF statistics for goodness of fit and some comparisons,
     doi:10.1080/01621459.1974.10480196, table 1A.
+
+    Examples
+    --------
+    >>> from analysis import lognormal
+    >>> round(lognormal.ks_distance_by_chance(1000), 4)
+    0.0283
     """
     root = float(np.sqrt(_checks.whole("count", count, 5)))
     return 0.895 / (root - 0.01 + 0.85 / root)
@@ -215,16 +237,16 @@ def fit_each(loss: xr.DataArray | xr.Dataset, dim: str | None = "probability", *
 
     Parameters
     ----------
-    loss : xarray.DataArray or xarray.Dataset, (`dim`, ...)
+    loss : xarray.DataArray or xarray.Dataset, (dim, ...)
         Independent draws of a loss, a sweep, or the summary of one; every dimension but `dim` is pooled.
     dim : str or None
         The dimension that is kept; None for one fit of everything.
-    **options
-        Passed on to `fit`.
+    **options : object
+        Options of `fit`: `population`, `sample`, `resamples`, `seed`.
 
     Returns
     -------
-    xarray.Dataset, (`dim`,)
+    xarray.Dataset, (dim,)
         One variable for each field of `LogNormalFit`.
 
     Raises
@@ -233,6 +255,17 @@ def fit_each(loss: xr.DataArray | xr.Dataset, dim: str | None = "probability", *
         If `loss` has no dimension `dim`, or is a Dataset that is neither a sweep nor a summary.
     TypeError
         If the losses are not real numbers.
+
+    See Also
+    --------
+    fit : One fit of everything.
+
+    Examples
+    --------
+    >>> from analysis import lognormal
+    >>> loss = xr.DataArray(np.exp([[0.0, 2.0], [1.0, 3.0]]), [("probability", [0.25, 0.75]), ("draw", [0, 1])])
+    >>> lognormal.fit_each(loss, dim="probability")["mu"].values.tolist()
+    [1.0, 2.0]
     """
     fits = [fit(part, **options) for part in _samples.parts(loss, dim, "loss")]
     if dim is None:

@@ -28,7 +28,7 @@ class NormalQuantiles(NamedTuple):
     observed : numpy.ndarray, (points,)
         Standardised log losses, ascending, in units of their standard deviation.
     lower, upper : numpy.ndarray, (points,)
-        A normal sample stays between the two at all points at once with probability `level`.
+        Ends of the band, in the same unit: a normal sample stays inside at all points at once with probability `level`.
     level : float
         That probability.
     usable, nonpositive, nonfinite : int
@@ -56,30 +56,42 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
     level : float
         Probability that a whole normal sample stays inside, between 0 and 1.
     resamples : int
-        Simulated samples that calibrate the band; their seed is fixed.
+        Simulated samples that calibrate the band, 1 or more; their seed is fixed. Few make the band's level uncertain.
 
     Returns
     -------
-    lower, upper : numpy.ndarray, (count,)
-        In units of the sample's standard deviation (divisor `count`).
+    lower : numpy.ndarray of float64, (count,)
+        Lower end of the band, ascending, in units of the sample's standard deviation (divisor `count`).
+    upper : numpy.ndarray of float64, (count,)
+        Upper end.
 
     Raises
     ------
     ValueError
         If `count` or `level` is out of range.
 
+    See Also
+    --------
+    normal_quantiles : Sets losses beside the band.
+
     Notes
     -----
-    The i-th smallest of n uniform numbers has a Beta(i, n + 1 - i) law. The band takes the
-    :math:`\gamma` and :math:`1 - \gamma` quantiles of that law at every i, carried over to the normal scale,
-    with one :math:`\gamma` for all points, found by simulation so that a fraction `level` of samples, each
-    standardised by its own mean and standard deviation, stays inside everywhere. So the band allows both for
-    many points and for fitted parameters, and it is as watchful in the tails as in the middle.
+    The i-th smallest of n uniform numbers has a Beta(i, n + 1 - i) law. The band takes the quantiles gamma and 1 - gamma
+    of that law at every i, carried over to the normal scale, with one gamma for all points, found by simulation so that
+    a fraction `level` of samples, each standardised by its own mean and standard deviation, stays inside everywhere. So
+    the band allows both for many points and for fitted parameters, and it is as watchful in the tails as in the middle.
 
     References
     ----------
     S. Aldor-Noiman, L. D. Brown, A. Buja, W. Rolke, R. A. Stine (2013), The power to see: a new graphical
     test of normality, doi:10.1080/00031305.2013.847865.
+
+    Examples
+    --------
+    >>> from analysis import qq
+    >>> lower, upper = qq.normal_band(5)
+    >>> bool((lower < upper).all()), lower.shape
+    (True, (5,))
     """
     return _band(_checks.whole("count", count, 3), _checks.level(level), _checks.whole("resamples", resamples, 1))
 
@@ -104,10 +116,11 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
 
     Parameters
     ----------
-    loss : array_like or xarray.DataArray, any shape
-        Independent draws of a loss; all dimensions are pooled. The band is for draws, so a summary will not do.
+    loss : array_like or xarray.DataArray, (...)
+        Independent draws of a loss, not of its logarithm; all dimensions are pooled. The band is for draws, so a summary
+        will not do.
     level : float
-        Probability that a log-normal sample lies inside the band everywhere.
+        Probability that a log-normal sample lies inside the band everywhere, between 0 and 1.
 
     Returns
     -------
@@ -121,6 +134,18 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
         If the losses are not real numbers, or a summary of them.
     ValueError
         If `level` is not between 0 and 1.
+
+    See Also
+    --------
+    normal_band : The band alone.
+    analysis.figures.quantiles.normal : Draws the points.
+
+    Examples
+    --------
+    >>> from analysis import qq
+    >>> found = qq.normal_quantiles(np.exp([0.0, 2.0, 1.0, -1.0, 0.0]))
+    >>> found.observed.round(2).tolist(), found.usable
+    ([-1.37, -0.39, -0.39, 0.59, 1.57], 5)
     """
     level = _checks.level(level)
     if _samples.is_summary(loss):

@@ -127,7 +127,7 @@ def test_wrong_arguments_are_refused_by_name(name):
         (lambda: density.kde([1.0, np.nan]), "values must be finite numbers, got 1 of 2 that are not"),
         (lambda: density.kde([[1.0], []]), r"values must be an array of numbers, got \[\[1.0\], \[\]\]"),
         (lambda: density.kde(xr.Dataset()), "values must be numbers, got an xarray.Dataset"),
-        (lambda: density.kernel_width([LOSS]), "samples must be those of analysis._samples, got ndarray"),
+        (lambda: density.kernel_width([1.0, 2.0]), "samples must be arrays of numbers, one a sample, got 1.0"),
         (lambda: families.fit(LOSS, "normal", 2**32), "seed must be at most 4294967295, got 4294967296"),
         (lambda: lognormal.fit_each([1.0, 2.0]), "loss must be an xarray.DataArray or Dataset, got list"),
         (lambda: intervals.over_pairs([1.0, 2.0]), r"matrix must have shape \(networks, networks\), got \(2,\)"),
