@@ -205,6 +205,14 @@ def finite_numbers(name: str, values: Any, least: float = -np.inf, most: float =
     return numbers
 
 
+def quantiles(values: Any) -> list[float]:
+    """Return quantiles as a list, checked to be numbers between 0 and 1."""
+    found = finite_numbers("quantiles", values, 0, 1)
+    if found.ndim != 1:
+        raise InputError(f"quantiles must be a sequence of numbers, got shape {found.shape}")
+    return [float(one) for one in found]
+
+
 def gates(name: str, values: Any, nodes: int) -> npt.NDArray[np.float64]:
     """Return one gate a node as float64; booleans are gates too.
 

@@ -269,8 +269,8 @@ def within(found: Interval, low: float, high: float) -> str:
     Examples
     --------
     >>> from analysis import claims
-    >>> claims.within(Interval(0.6, 0.02, 9), low=0.5, high=0.7), claims.within(Interval(0.5, 0.02, 9), low=0.5, high=0.7)
-    ('holds', 'undecided')
+    >>> [claims.within(Interval(mean, 0.02, 9), low=0.5, high=0.7) for mean in (0.6, 0.5, 0.4)]
+    ['holds', 'undecided', 'does not hold']
     """
     if not found.networks:
         return NOT_MEASURED

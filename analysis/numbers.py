@@ -22,24 +22,29 @@ def macro_name(*words: str, **parameters: float | str) -> str:
     Parameters
     ----------
     *words : str
-        Words; all but the first are capitalised. Digits, points and minus signs are spelled out, other
-        characters separate words.
+        All but the first are capitalised. Digits, points and minus signs are spelled out, other characters separate
+        words.
     **parameters : float or str
         Appended as name and value.
 
     Returns
     -------
     str
-        Without the backslash.
+        Letters alone, without the backslash.
 
     Raises
     ------
     ValueError
         If nothing is left to make a name of.
 
+    See Also
+    --------
+    Numbers : Numbers by such names.
+
     Examples
     --------
-    >>> macro_name("mean loss", p=0.25)
+    >>> from analysis import numbers
+    >>> numbers.macro_name("mean loss", p=0.25)
     'meanLossPZeroPointTwoFive'
     """
     text = " ".join([*words, *(f"{key} {value}" for key, value in parameters.items())])
@@ -59,14 +64,25 @@ class Number:
     Attributes
     ----------
     value : int, float, bool or str
+        The number itself, or a text; NaN where it is not known.
     error : float, optional
-        Standard error.
+        Standard error, in the unit of the value; it decides how many digits are printed.
     digits : int or None
         Significant digits in print where there is no error; None for as many as needed.
     comment : str
         Unit, or what the number is; stands beside its macro.
     interval : Interval, optional
         The mean and its interval, where the value is such a mean.
+
+    See Also
+    --------
+    Numbers : Many of them, by name.
+
+    Examples
+    --------
+    >>> from analysis import numbers
+    >>> numbers.Number(0.12345, error=0.0021).text(), numbers.Number(0.12345, digits=2).text()
+    ('0.1235(21)', '0.12')
     """
 
     value: Any
@@ -81,7 +97,18 @@ class Number:
         return isinstance(self.value, str) or bool(np.isfinite(self.value))
 
     def text(self, style: str = "plain") -> str:
-        """Write the number in one of the styles of `format_number`."""
+        """Write the number with the digits that its error allows.
+
+        Parameters
+        ----------
+        style : {"plain", "latex", "html"}
+            For a terminal or a CSV file, for a paper, or for a page.
+
+        Returns
+        -------
+        str
+            The error stands in brackets, in units of the last digit.
+        """
         return format_number(self.value, self.error, digits=self.digits, style=style)
 
     def __str__(self) -> str:
@@ -100,7 +127,22 @@ class Numbers:
     prefix : str
         First word of every macro, so that two studies fit into one paper.
     macros : dict of str to Number
-        By name of the macro, in the order they were added.
+        Numbers by the name of their macro, in the order they were added.
+
+    See Also
+    --------
+    read : Reads them again.
+    macro_name : How words become the name of a macro.
+
+    Examples
+    --------
+    >>> from analysis import numbers
+    >>> n = numbers.Numbers("mine")
+    >>> n.add("mean loss", 0.1234, 0.0021, p=0.25, comment="nats")
+    >>> n("mean loss", p=0.25).value
+    0.1234
+    >>> print(n.to_latex().strip())
+    \newcommand{\mineMeanLossPZeroPointTwoFive}{\ensuremath{0.1234(21)}} % nats
     """
 
     prefix: str
@@ -117,7 +159,24 @@ class Numbers:
         interval: Interval | None = None,
         **parameters: float | str,
     ) -> None:
-        """Add one number; the arguments are those of `Number` and `macro_name`.
+        """Add one number.
+
+        Parameters
+        ----------
+        name : str
+            Words that say what it is.
+        value : int, float, bool or str
+            The number, or a text.
+        error : float, optional
+            Standard error, in the unit of the value.
+        digits : int or None
+            Significant digits in print where there is no error; None for as many as needed.
+        comment : str
+            Unit, or what the number is.
+        interval : Interval, optional
+            The mean and its interval, where the value is such a mean.
+        **parameters : float or str
+            Further words of the name, each with its value, as in ``p=0.25``.
 
         Raises
         ------
@@ -132,7 +191,26 @@ class Numbers:
     def add_interval(
         self, name: str, found: Interval, *, digits: int | None = 4, over: str = "networks", **parameters: float | str
     ) -> None:
-        """Add a mean, and half the width of its interval under the name with "half width" behind it."""
+        """Add a mean, and half the width of its interval under the name with "half width" behind it.
+
+        Parameters
+        ----------
+        name : str
+            Words that say what it is.
+        found : Interval
+            The mean and its interval.
+        digits : int or None
+            Significant digits of the mean in print; None for as many as needed.
+        over : str
+            What the mean is over, for the comment.
+        **parameters : float or str
+            Further words of the name, each with its value, as in ``p=0.25``.
+
+        Raises
+        ------
+        ValueError
+            If a name is taken.
+        """
         comment = f"mean over {found.networks} {over}"
         self.add(name, found.mean, None, digits=digits, comment=comment, interval=found, **parameters)
         half = "half of the 95 % t-interval"
@@ -146,6 +224,18 @@ class Numbers:
         """Return a number at each value of one parameter, as in ``n.each("mean loss", p=[0.25, 0.5])``.
 
         A parameter without values is none: the number that was added without it is the only one.
+
+        Parameters
+        ----------
+        name : str
+            Words that the numbers were added with.
+        **over : sequence of float
+            One parameter, and its values.
+
+        Returns
+        -------
+        list of Number
+            In the order of the values.
         """
         ((key, values),) = over.items()
         return [self(name, **{key: value}) for value in values] or [self(name)]
@@ -176,7 +266,18 @@ class Numbers:
         return "\n".join(lines) + "\n"
 
     def write(self, path: Path) -> Path:
-        """Write the macros to `path`, whose folder is made if need be; return it."""
+        """Write the macros to a file, whose folder is made if need be.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            Where to; a file that is there is replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The same path.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return path
@@ -188,8 +289,9 @@ def read(path: Path, prefix: str) -> Numbers:
     Parameters
     ----------
     path : pathlib.Path
+        The file.
     prefix : str
-        First word of the macros, the name of the study.
+        First word of the macros: the name of the study, or of the folder of a report.
 
     Returns
     -------
@@ -199,7 +301,22 @@ def read(path: Path, prefix: str) -> Numbers:
     Raises
     ------
     ValueError
-        If a line is no macro of the study.
+        If a line is no macro that begins with the prefix.
+
+    See Also
+    --------
+    Numbers.write : Writes the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis import numbers
+    >>> n = numbers.Numbers("mine")
+    >>> n.add("mean loss", 0.1234, 0.0021)
+    >>> path = n.write(Path(tempfile.mkdtemp()) / "numbers.tex")
+    >>> found = numbers.read(path, prefix="mine")("mean loss")
+    >>> found.value, round(found.error, 6)
+    (0.1234, 0.0021)
     """
     found = Numbers(prefix)
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -38,12 +38,29 @@ ACTIVATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floa
 class Perceptron(NamedTuple):
     """Dense layers with a nonlinearity after each; every hidden node has a gate.
 
+    It is what a run's store holds of a network whose layers follow one another; networks of other shapes cannot be
+    evaluated without the library that made them.
+
     Attributes
     ----------
     kernels : tuple of numpy.ndarray of float64, (inputs, outputs)
+        Weights of each layer.
     biases : tuple of numpy.ndarray of float64, (outputs,)
+        Biases of each layer.
     activation, output_activation : str
-        Keys of `ACTIVATIONS`, of the hidden layers and of the last one.
+        Nonlinearities of the hidden layers and of the last one, keys of `ACTIVATIONS`.
+
+    See Also
+    --------
+    from_dataset : Reads one from a run's store.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = np.ones((2, 3)), np.ones((3, 2))
+    >>> network = perceptron.Perceptron(kernels, (np.zeros(3), np.zeros(2)), "relu", "identity")
+    >>> network.nodes, network.labels[0]
+    (3, 'layers/0 unit 0')
     """
 
     kernels: tuple[Floats, ...]
@@ -78,6 +95,7 @@ def from_dataset(data: xr.Dataset) -> Perceptron:
     Returns
     -------
     Perceptron
+        In float64; a layer without a bias has one of zeros.
 
     Raises
     ------
@@ -85,6 +103,20 @@ def from_dataset(data: xr.Dataset) -> Perceptron:
         If `data` is no Dataset.
     ValueError
         If a kernel is missing or a nonlinearity unknown.
+
+    See Also
+    --------
+    analysis.runs.Run.group : Reads the group.
+    outputs : Evaluates the network.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = {"layers.0.kernel": (("input", "hidden"), np.ones((2, 3)))}
+    >>> kernels |= {"layers.1.kernel": (("hidden", "output"), np.ones((3, 1)))}
+    >>> settings = {"sizes": [2, 3, 1], "activation": "relu", "output_activation": "identity"}
+    >>> perceptron.from_dataset(xr.Dataset(kernels, attrs=settings)).nodes
+    3
     """
     layers = len(np.atleast_1d(data.attrs.get("sizes", [0]))) - 1 if isinstance(data, xr.Dataset) else 0
     _checks.dataset_with("data", data, [f"layers.{index}.kernel" for index in range(max(layers, 1))], ())
@@ -103,7 +135,30 @@ def from_dataset(data: xr.Dataset) -> Perceptron:
 
 
 def check(network: Any) -> None:
-    """Raise an error for anything but a `Perceptron`."""
+    """Raise an error for anything but a `Perceptron`.
+
+    Parameters
+    ----------
+    network : object
+        What should be a network.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+
+    See Also
+    --------
+    from_dataset : Makes one.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> perceptron.check("a network")
+    Traceback (most recent call last):
+    ...
+    analysis._errors.InputTypeError: network must be a Perceptron, got str; see from_dataset
+    """
     if not isinstance(network, Perceptron):
         raise InputTypeError(f"network must be a Perceptron, got {type(network).__name__}; see from_dataset")
 
@@ -136,42 +191,118 @@ def outputs(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
     Parameters
     ----------
     network : Perceptron
+        Dense layers.
     inputs : array_like, (examples, features)
+        In the unit of the training data.
     gates : array_like, (nodes,), optional
         1 on, 0 off, between a partial gain, layer after layer; all on when left out.
 
     Returns
     -------
     numpy.ndarray of float64, (examples, outputs)
+        Behind the output nonlinearity: for a classifier, logits.
 
     Raises
     ------
+    TypeError
+        If `network` is no Perceptron, or inputs or gates are not real numbers.
     ValueError
         If inputs or gates have another shape.
+
+    See Also
+    --------
+    probabilities : Their softmax.
+    activations : The hidden layers.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = np.ones((2, 3)), np.ones((3, 1))
+    >>> network = perceptron.Perceptron(kernels, (np.zeros(3), np.zeros(1)), "relu", "identity")
+    >>> perceptron.outputs(network, [[1.0, 2.0]]).tolist()
+    [[9.0]]
+    >>> perceptron.outputs(network, [[1.0, 2.0]], gates=[1, 0.5, 0]).tolist()
+    [[4.5]]
     """
     sums, _ = _forward(network, inputs, gates)
     return ACTIVATIONS[network.output_activation][0](sums[-1])
 
 
 def activations(network: Perceptron, inputs: Any) -> list[Floats]:
-    """Evaluate the hidden layers; parameters and errors are those of `outputs`.
+    """Evaluate the hidden layers with every node on.
+
+    Parameters
+    ----------
+    network : Perceptron
+        Dense layers.
+    inputs : array_like, (examples, features)
+        In the unit of the training data.
 
     Returns
     -------
     list of numpy.ndarray of float64, (examples, nodes)
-        A layer each.
+        Of each hidden layer the values behind the nonlinearity, which gates multiply.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Perceptron or the inputs are not real numbers.
+    ValueError
+        If the inputs have another shape.
+
+    See Also
+    --------
+    outputs : The last layer.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = np.array([[1.0, -1.0]]), np.ones((2, 1))
+    >>> network = perceptron.Perceptron(kernels, (np.zeros(2), np.zeros(1)), "relu", "identity")
+    >>> perceptron.activations(network, [[2.0]])[0].tolist()
+    [[2.0, 0.0]]
     """
     return _forward(network, inputs, None)[1]
 
 
 def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
-    """Evaluate the softmax of the outputs; of one output, the sigmoid and its complement.
+    """Evaluate the probability of each class: the softmax of the outputs.
 
-    Parameters and errors are those of `outputs`.
+    A single output is that of class 1 against 0: its sigmoid and the complement are given.
+
+    Parameters
+    ----------
+    network : Perceptron
+        Dense layers.
+    inputs : array_like, (examples, features)
+        In the unit of the training data.
+    gates : array_like, (nodes,), optional
+        1 on, 0 off, between a partial gain, layer after layer; all on when left out.
 
     Returns
     -------
     numpy.ndarray of float64, (examples, classes)
+        From 0 to 1; those of an example sum to 1.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Perceptron, or inputs or gates are not real numbers.
+    ValueError
+        If inputs or gates have another shape.
+
+    See Also
+    --------
+    outputs : Their logits.
+    losses : Their cross-entropy.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = np.ones((1, 2)), np.ones((2, 1))
+    >>> network = perceptron.Perceptron(kernels, (np.zeros(2), np.zeros(1)), "relu", "identity")
+    >>> perceptron.probabilities(network, [[0.0], [1.0]]).round(3).tolist()
+    [[0.5, 0.5], [0.119, 0.881]]
     """
     logits = outputs(network, inputs, gates)
     if logits.shape[1] == 1:
@@ -192,12 +323,18 @@ def _classes(targets: Any, examples: int, classes: int) -> npt.NDArray[np.intp]:
 
 
 def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) -> Floats:
-    r"""Compute the cross-entropy of each example, :math:`-\log p_\text{target}`.
+    r"""Compute the cross-entropy of each example, minus the logarithm of the probability of its class.
 
     Parameters
     ----------
-    network, inputs, gates : as for `outputs`
+    network : Perceptron
+        Dense layers that end in a logit for each class, or in one for two classes.
+    inputs : array_like, (examples, features)
+        In the unit of the training data.
     targets : array_like of int, (examples,)
+        Class of each example, from 0 on.
+    gates : array_like, (nodes,), optional
+        1 on, 0 off, between a partial gain, layer after layer; all on when left out.
 
     Returns
     -------
@@ -206,8 +343,22 @@ def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) ->
 
     Raises
     ------
+    TypeError
+        If `network` is no Perceptron, inputs or gates are not real numbers, or the targets no whole numbers.
     ValueError
-        As `outputs`.
+        If inputs, targets or gates have another shape, or there is no such class.
+
+    See Also
+    --------
+    gate_gradients : Their derivatives.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = np.ones((1, 2)), np.ones((2, 1))
+    >>> network = perceptron.Perceptron(kernels, (np.zeros(2), np.zeros(1)), "relu", "identity")
+    >>> perceptron.losses(network, [[0.0], [1.0]], [1, 1]).round(3).tolist()
+    [0.693, 0.127]
     """
     logits = outputs(network, inputs, gates)
     if logits.shape[1] == 1:
@@ -221,7 +372,14 @@ def gate_gradients(network: Perceptron, inputs: Any, targets: Any, gates: Any = 
 
     Parameters
     ----------
-    network, inputs, targets, gates : as for `losses`
+    network : Perceptron
+        Dense layers that end in a logit for each class, or in one for two classes.
+    inputs : array_like, (examples, features)
+        In the unit of the training data.
+    targets : array_like of int, (examples,)
+        Class of each example, from 0 on.
+    gates : array_like, (nodes,), optional
+        Where the derivative is taken: 1 on, 0 off, between a partial gain, layer after layer; all on when left out.
 
     Returns
     -------
@@ -230,13 +388,29 @@ def gate_gradients(network: Perceptron, inputs: Any, targets: Any, gates: Any = 
 
     Raises
     ------
+    TypeError
+        If `network` is no Perceptron, inputs or gates are not real numbers, or the targets no whole numbers.
     ValueError
-        As `outputs`.
+        If inputs, targets or gates have another shape, or there is no such class.
+
+    See Also
+    --------
+    losses : What is differentiated.
+    analysis.plane.maps : Both at every point of a plane.
 
     Notes
     -----
-    Backwards through the layers: with :math:`\delta` the derivative by what enters a layer's nonlinearity and W the
-    kernel that follows a gated activation a, :math:`dL/dg = a \cdot \delta W^T`.
+    Backwards through the layers: with the derivative d by what enters a layer's nonlinearity, and the kernel W that
+    follows a gated activation a, ``dL/dg = a * (d W^T)``. It tells what a small change of the gate does; switching the
+    node off may do something else.
+
+    Examples
+    --------
+    >>> from analysis import perceptron
+    >>> kernels = np.ones((1, 2)), np.ones((2, 1))
+    >>> network = perceptron.Perceptron(kernels, (np.zeros(2), np.zeros(1)), "relu", "identity")
+    >>> perceptron.gate_gradients(network, [[1.0], [2.0]], [1, 0]).round(3).tolist()
+    [[-0.119, -0.119], [1.964, 1.964]]
     """
     sums, activations = _forward(network, inputs, gates)
     chance = probabilities(network, inputs, gates)

@@ -20,19 +20,29 @@ def grid(limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
     Parameters
     ----------
     limit : float
-        Half the side.
+        Half the side, above 0, in the unit of the inputs.
     points : int
-        Points a side, 2 or more.
+        Points a side, 2 or more; the network is evaluated at their square.
 
     Returns
     -------
     xarray.Dataset, (y, x)
-        Coordinates only, from -limit to limit.
+        Coordinates only, `x` and `y`, from -limit to limit.
 
     Raises
     ------
     ValueError
         If the limit is not above 0 or there are fewer than 2 points a side.
+
+    See Also
+    --------
+    maps : Evaluates a network there.
+
+    Examples
+    --------
+    >>> from analysis import plane
+    >>> plane.grid(limit=1.0, points=3)["x"].values.tolist()
+    [-1.0, 0.0, 1.0]
     """
     limit, points = _checks.positive("limit", limit), _checks.whole("points", points, 2)
     side = np.linspace(-limit, limit, points)
@@ -50,18 +60,32 @@ def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     task : xarray.Dataset
-        A run's group ``task``.
+        A run's group ``task``, as `analysis.runs.Run.group` reads it.
     plane : xarray.Dataset, (y, x)
-        A grid.
+        What `grid` returns.
 
     Returns
     -------
     xarray.DataArray of int, (y, x)
+        0 inside the circle, 1 outside.
 
     Raises
     ------
+    TypeError
+        If `task` or `plane` is no Dataset.
     ValueError
         If the task has no rule for every point of the plane; the circle has: class 1 outside its radius.
+
+    See Also
+    --------
+    maps : Takes the classes for the loss.
+
+    Examples
+    --------
+    >>> from analysis import plane
+    >>> task = xr.Dataset(attrs={"name": "circle", "radius": 1.2})
+    >>> plane.true_classes(task, plane.grid(limit=1.0, points=3)).values.tolist()
+    [[1, 0, 1], [0, 0, 0], [1, 0, 1]]
     """
     _checks.dataset_with("task", task, (), ())
     _checks.dataset_with("plane", plane, (), ("y", "x"))
@@ -81,11 +105,11 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
     network : Perceptron
         With two inputs and two classes.
     plane : xarray.Dataset, (y, x)
-        A grid.
+        What `grid` returns.
     classes : xarray.DataArray of int, (y, x), optional
         The true class of every point; without it there is no loss.
     gates : array_like, (nodes,), optional
-        All on when left out.
+        1 on, 0 off, between a partial gain, layer after layer; all on when left out.
 
     Returns
     -------
@@ -95,8 +119,24 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
 
     Raises
     ------
+    TypeError
+        If `network` is no Perceptron or `plane` no Dataset.
     ValueError
         If the network has not two inputs and one or two outputs, or the gates have another shape.
+
+    See Also
+    --------
+    true_classes : Makes the classes.
+    analysis.figures.plane.overview : Draws the maps.
+
+    Examples
+    --------
+    >>> from analysis import plane
+    >>> kernels = np.array([[1.0], [0.0]]), np.array([[2.0]])
+    >>> network = Perceptron(kernels, (np.zeros(1), np.zeros(1)), "relu", "identity")
+    >>> found = plane.maps(network, plane.grid(limit=1.0, points=3))
+    >>> found["certainty"].sel(y=0).values.round(3).tolist()  # certain of class 1 on the right
+    [0.5, 0.5, 0.881]
     """
     perceptron.check(network)
     _checks.dataset_with("plane", plane, (), ("y", "x"))

@@ -19,11 +19,12 @@ def distinct_masks(gates: Any) -> int:
     Parameters
     ----------
     gates : array_like of bool, (..., nodes)
-        Masks; every dimension but the last is pooled.
+        True where a node is on; every dimension but the last is pooled.
 
     Returns
     -------
     int
+        From 1 to the number of masks; far fewer than there are draws means that many draws say the same.
 
     Raises
     ------
@@ -32,9 +33,14 @@ def distinct_masks(gates: Any) -> int:
     ValueError
         If they have no dimension.
 
+    See Also
+    --------
+    expected_distinct_masks : What chance gives.
+
     Examples
     --------
-    >>> distinct_masks([[True, False], [True, False], [True, True]])
+    >>> from analysis import removal
+    >>> removal.distinct_masks([[True, False], [True, False], [True, True]])
     2
     """
     masks = _checks.array("gates", gates)
@@ -58,27 +64,35 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     nodes : int
         Number of nodes N.
     probability : float
-        Probability p that a node stays, between 0 and 1.
+        Probability p that a node stays, between 0 and 1, both included: then all masks are one.
     draws : int
         Number of masks drawn, n.
 
     Returns
     -------
     float
+        From 0 to the lesser of `draws` and 2**N.
 
     Raises
     ------
-    TypeError, ValueError
-        If a count is no whole number of 0 or more, or the probability not between 0 and 1.
+    TypeError
+        If a count is no whole number or the probability no number.
+    ValueError
+        If a count is negative or the probability not between 0 and 1.
+
+    See Also
+    --------
+    distinct_masks : Counts them.
 
     Notes
     -----
-    There are :math:`\binom{N}{k}` masks with k nodes on, and each is drawn at least once with probability
-    :math:`1 - (1 - p^k (1 - p)^{N - k})^n`; the expectation is the sum over all masks.
+    There are ``C(N, k)`` masks with k nodes on, and each is drawn at least once with probability
+    ``1 - (1 - p^k (1 - p)^(N - k))^n``; the expectation is the sum over all masks.
 
     Examples
     --------
-    >>> expected_distinct_masks(nodes=1, probability=0.5, draws=2)
+    >>> from analysis import removal
+    >>> removal.expected_distinct_masks(nodes=1, probability=0.5, draws=2)
     1.5
     """
     nodes, draws = _checks.whole("nodes", nodes), _checks.whole("draws", draws)
@@ -88,14 +102,6 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     with np.errstate(divide="ignore"):  # a mask that is certain gives log(0), and exp(-inf) = 0 is right
         missed = -np.expm1(draws * np.log1p(-chance))
     return float(np.sum(special.comb(nodes, on) * missed))
-
-
-def checked_quantiles(quantiles: Any) -> list[float]:
-    """Return quantiles as a list, checked to be numbers between 0 and 1."""
-    found = _checks.finite_numbers("quantiles", quantiles, 0, 1)
-    if found.ndim != 1:
-        raise InputError(f"quantiles must be a sequence of numbers, got shape {found.shape}")
-    return [float(one) for one in found]
 
 
 def _of_losses(data: Any, quantiles: Sequence[float], population: bool) -> dict[str, Any]:
@@ -129,7 +135,8 @@ def losses(
     sweep : xarray.Dataset
         With `loss`, or the summary of a sweep.
     dim : str or None
-        The dimension that is kept, every other one is pooled; None pools everything.
+        The dimension that is kept, every other one is pooled; None pools everything, which a sweep without this
+        dimension needs.
     quantiles : sequence of float
         Which quantiles of the loss, between 0 and 1.
     population : bool
@@ -138,9 +145,9 @@ def losses(
 
     Returns
     -------
-    xarray.Dataset, (`dim`,)
+    xarray.Dataset, (dim,)
         In the loss's unit: `mean_loss`, its standard error `mean_loss_error`, `sd_loss` (divisor n - 1), and
-        `loss_quantile` (`dim`, quantile), which is off by `quantile_resolution` at most: by half a bin of a
+        `loss_quantile` (dim, quantile), which is off by `quantile_resolution` at most: by half a bin of a
         summary's histogram, and not at all for draws. `skewness_loss` and `excess_kurtosis_loss`. All over the
         finite losses. Counts: `draws`; `nonpositive` (finite losses that are 0 or below, part of the mean);
         `nonfinite` (left out of the mean).
@@ -152,14 +159,27 @@ def losses(
     ValueError
         If a variable or a dimension is missing, or a quantile is out of range.
 
+    See Also
+    --------
+    statistics : With the masks that were drawn.
+    analysis.lognormal.fit_each : The law of the losses.
+
     Notes
     -----
-    Of independent draws the effective sample size is n itself and the Monte Carlo standard error of the mean
-    is :math:`s / \sqrt n`. It says how well these masks determine the mean for this one network; it says
-    nothing about other networks.
+    Of n independent draws the effective sample size is n itself and the Monte Carlo standard error of the mean
+    is s / sqrt(n). It says how well these masks determine the mean for this one network; it says
+    nothing about other networks. Steps of one flip path are not independent, and the error is then too small.
+
+    Examples
+    --------
+    >>> from analysis import removal
+    >>> sweep = xr.Dataset({"loss": (("probability", "draw"), [[0.1, 0.3], [0.2, 0.6]])}, {"probability": [0.5, 0.9]})
+    >>> found = removal.losses(sweep, quantiles=[0.5])
+    >>> found["mean_loss"].values.tolist(), found["mean_loss_error"].values.round(3).tolist()
+    ([0.2, 0.4], [0.1, 0.2])
     """
     _checks.dataset_with("sweep", sweep, () if _samples.is_summary(sweep) else ("loss",), ())
-    quantiles, population = checked_quantiles(quantiles), _checks.flag("population", population)
+    quantiles, population = _checks.quantiles(quantiles), _checks.flag("population", population)
     rows = [_of_losses(part, quantiles, population) for part in _samples.parts(sweep, dim, "sweep")]
     variables: dict[str, Any] = {}
     for key in rows[0]:
@@ -196,10 +216,25 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
     ValueError
         If a variable or a dimension is missing, or a quantile is out of range.
 
+    See Also
+    --------
+    losses : Of a sweep of any design.
+    analysis.gradients.statistics : The same of gate gradients.
+
     Notes
     -----
-    The draws are independent and identically distributed. The full mask is expected :math:`n p^N` times among
+    The draws are independent and identically distributed. The full mask is expected ``n * p^N`` times among
     n draws of N nodes.
+
+    Examples
+    --------
+    >>> from analysis import removal
+    >>> gates = [[[True, True], [True, False], [True, True]]]
+    >>> dims = ("probability", "draw", "node")
+    >>> variables = {"loss": (dims[:2], [[0.1, 0.4, 0.1]]), "gates": (dims, gates)}
+    >>> found = removal.statistics(xr.Dataset(variables, {"probability": [0.5]}))
+    >>> found["distinct_masks"].values.tolist(), found["expected_distinct_masks"].values.round(2).tolist()
+    ([2], [2.31])
     """
     held = _samples.is_summary(sweep)
     _checks.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
@@ -251,6 +286,25 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
         If a variable is missing, or there is no full loss.
+
+    See Also
+    --------
+    analysis.layers.removals : Layer by layer.
+    analysis.figures.removal.leave_one_out : Draws the changes.
+    analysis.hypercube.shapley : What a node is worth whichever others are on.
+
+    Notes
+    -----
+    It asks of each node what the whole network loses without it. Of two nodes that do the same either can go for nothing,
+    so a change of 0 does not say that both can.
+
+    Examples
+    --------
+    >>> from analysis import removal
+    >>> sweep = xr.Dataset({"loss": ("node", [0.5, 0.2])}, {"node": ["unit 0", "unit 1"]})
+    >>> found = removal.leave_one_out(sweep, full_loss=0.25)
+    >>> found["change"].values.round(3).tolist(), found["rank"].values.tolist()
+    ([0.25, -0.05], [1, 2])
     """
     _checks.dataset_with("sweep", sweep, ("loss",), ("node",))
     if full_loss is None:

@@ -30,7 +30,7 @@ class Run:
     folder : pathlib.Path
         The run folder.
     tree : xarray.DataTree
-        Everything measured; arrays are read when they are used.
+        Everything measured, a group a sweep below ``sweeps``; arrays are read when they are used.
     study : str
         Name of the study that made it.
     command : str
@@ -38,7 +38,11 @@ class Run:
     device : str
         What it was computed on.
     config, versions, seeds : dict
-        Settings, versions of the software, and seeds.
+        Settings, versions of the software, and seeds, each by name.
+
+    See Also
+    --------
+    open_run : Opens one.
     """
 
     folder: Path
@@ -51,7 +55,18 @@ class Run:
     seeds: dict[str, Any]
 
     def finished(self) -> "Run":
-        """Return the run; raise InputError if a group of it was begun and not written to its end."""
+        """Return the run itself, or refuse one that was not written to its end.
+
+        Returns
+        -------
+        Run
+            The same run.
+
+        Raises
+        ------
+        InputError
+            If a group of it was begun and not finished; the message says how to finish it.
+        """
         begun = [node.path for node in self.tree.subtree if _is_begun_only(node)]
         if begun:
             raise InputError(
@@ -73,6 +88,7 @@ class Run:
         Returns
         -------
         xarray.Dataset
+            With its coordinates and attributes, such as the `unit` of the loss and the `design`.
 
         Raises
         ------
@@ -112,14 +128,15 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
 
     Parameters
     ----------
-    folder : str or path
+    folder : str or os.PathLike
         The folder that holds ``run.zarr``.
     study : str, optional
-        The study that it has to be a run of.
+        The study that it has to be a run of; any when left out.
 
     Returns
     -------
     Run
+        The store is checked as a whole, but its arrays are read later.
 
     Raises
     ------
@@ -129,6 +146,20 @@ def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
         If a file of what the run has finished is missing or damaged; the message names it, and what to do.
     InputError
         If the store is of another format version or study, or lacks an attribute.
+
+    See Also
+    --------
+    Run.group : Reads one sweep of it.
+    analysis.export.to_netcdf : Copies a run into one file.
+
+    Examples
+    --------
+    Of a run folder that ``sweeps run`` made:
+
+    >>> from analysis import runs
+    >>> run = runs.open_run("runs/mine")  # doctest: +SKIP
+    >>> run.group("sweeps/main")["loss"].dims  # doctest: +SKIP
+    ('probability', 'chain', 'draw')
     """
     folder = path_of("folder", folder)
     store = folder / STORE

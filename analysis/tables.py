@@ -32,7 +32,7 @@ class Column:
     header : str
         Heading in print, plain text with its unit.
     values : sequence
-        Numbers, booleans or text.
+        Numbers, booleans or text, one a row.
     errors : sequence of float, optional
         Standard errors, one for each value.
     digits : int or None
@@ -41,6 +41,22 @@ class Column:
         Digits behind the point of values without an error, in place of `digits`.
     csv_only : bool
         Whether the column is too long for print, and stands in the CSV file alone.
+
+    Raises
+    ------
+    ValueError
+        If there is not one error for each value.
+
+    See Also
+    --------
+    Table : Columns of one length.
+    pair : Two columns for means with intervals.
+
+    Examples
+    --------
+    >>> from analysis import tables
+    >>> tables.Column("loss", "loss (nats)", [0.5, 0.25], errors=[0.02, 0.01]).cells("plain")
+    ['0.500(20)', '0.250(10)']
     """
 
     key: str
@@ -72,7 +88,18 @@ class Column:
         return "white-space: normal; min-width: 15rem" if long else ""
 
     def cells(self, style: str) -> list[str]:
-        """Write every value in one of the styles of `format_number`."""
+        """Write every value.
+
+        Parameters
+        ----------
+        style : {"plain", "latex", "html"}
+            For a terminal, a paper or a page.
+
+        Returns
+        -------
+        list of str
+            One text a row; an error stands in brackets, in units of the last digit.
+        """
         errors = self.errors if self.errors is not None else [None] * len(self.values)
         return [
             format_number(value, error, digits=self.digits, decimals=self.decimals, style=style)
@@ -94,8 +121,9 @@ def pair(
     key : str
         Of the means in the CSV file; the other column's key ends in ``_half_width``.
     header : str
+        Heading of the means, with their unit.
     found : sequence of Interval
-        `analysis.intervals.NO_INTERVAL` leaves a row empty.
+        One a row; `analysis.intervals.NO_INTERVAL` leaves a row empty.
     decimals : int, optional
         Digits behind the point; four significant digits where left out.
     factor : float
@@ -104,6 +132,18 @@ def pair(
     Returns
     -------
     list of Column
+        The means, and half the widths.
+
+    See Also
+    --------
+    analysis.intervals.interval : Makes the intervals.
+
+    Examples
+    --------
+    >>> from analysis import tables
+    >>> means, halves = tables.pair("gain", "gain (%)", [Interval(0.123, 0.004, 8)], factor=100)
+    >>> means.cells("plain"), halves.header, halves.cells("plain")
+    (['12.3'], '±', ['0.4'])
     """
     scaled = [one.times(factor) for one in found]
     return [
@@ -124,6 +164,22 @@ class Table:
         What the table shows, plain text; also the comment at the top of the LaTeX file.
     columns : sequence of Column
         All of one length.
+
+    Raises
+    ------
+    ValueError
+        If there is no column, lengths differ, or two columns have one key.
+
+    See Also
+    --------
+    Column : One column.
+
+    Examples
+    --------
+    >>> from analysis import tables
+    >>> table = tables.Table("losses", "Losses.", [tables.Column("loss", "loss", [0.5, 0.25])])
+    >>> table.to_csv().split()
+    ['loss', '0.5', '0.25']
     """
 
     name: str
@@ -173,7 +229,18 @@ class Table:
         return Markup(style.to_html())
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write ``<name>.tex`` and ``<name>.csv`` into `folder`, made if need be; return the paths."""
+        """Write ``<name>.tex`` and ``<name>.csv``.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Where to, made if need be.
+
+        Returns
+        -------
+        tuple of pathlib.Path
+            The LaTeX file and the CSV file.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         latex, csv = folder / f"{self.name}.tex", folder / f"{self.name}.csv"
         latex.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -42,11 +42,13 @@ def to_html(explorable: Explorable) -> str:
 
 
 def explore(folder: str | PathLike[str], *, network: int = 0) -> Path:
-    """Write the interactive page of a run.
+    """Write the interactive page of a run, on which nodes are switched on and off.
+
+    It shows networks of dense layers with a gate on every hidden node, and evaluates them in the browser.
 
     Parameters
     ----------
-    folder : str or path
+    folder : str or os.PathLike
         The run folder; ``explorer.html`` in it is written anew.
     network : int
         Number of the network, where the run has several from different seeds.
@@ -54,7 +56,7 @@ def explore(folder: str | PathLike[str], *, network: int = 0) -> Path:
     Returns
     -------
     pathlib.Path
-        The page.
+        The page, one file that needs no network.
 
     Raises
     ------
@@ -62,6 +64,19 @@ def explore(folder: str | PathLike[str], *, network: int = 0) -> Path:
         If there is no run in the folder.
     ValueError
         If the store cannot be read, or the network, its gates or its loss are not of the kind that the page shows.
+
+    See Also
+    --------
+    report : Tables, figures and a page of what was measured.
+    analysis.runs.open_run : Reads the run.
+
+    Examples
+    --------
+    Of a run folder that ``sweeps study circle`` made:
+
+    >>> import analysis
+    >>> analysis.explore("runs/circle")  # doctest: +SKIP
+    PosixPath('runs/circle/explorer.html')
     """
     run = runs.open_run(folder)
     path = run.folder / "explorer.html"

@@ -26,7 +26,7 @@ def report(dataset: xr.Dataset, folder: str | PathLike[str]) -> Path:
     dataset : xarray.Dataset
         What ``sweeps.sweep`` returned, of any design, with every draw or as a summary; or the same opened from its
         store, as by ``xarray.open_zarr``. Neither its network nor its task is needed.
-    folder : str or path
+    folder : str or os.PathLike
         Where to, made if it does not exist. ``tables/*.tex`` and ``*.csv``, ``numbers.tex``, ``figures/*.pdf`` and
         ``*.png``, and ``report.html`` in it are written anew; other files stay. Its name begins the names of the
         macros in ``numbers.tex``, so that several reports fit into one paper.
@@ -43,8 +43,15 @@ def report(dataset: xr.Dataset, folder: str | PathLike[str]) -> Path:
     InputError
         If it is not what a sweep returned, or was not written to its end, or the folder is a file.
 
+    See Also
+    --------
+    explore : The interactive page of a run.
+    analysis.tables.Table : Tables of your own.
+
     Examples
     --------
+    With the dataset that ``sweeps.sweep`` returned:
+
     >>> import analysis
     >>> analysis.report(data, "report")  # doctest: +SKIP
     PosixPath('report/report.html')

@@ -11,8 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
 from analysis._errors import InputError
-from analysis.figures import style
-from analysis.figures.nodes import layer_axis, of_change, rows_height
+from analysis.figures import _rows, style
 
 #: What can be drawn of a summary, in the order of preference, and the variable that tells whether it is there.
 QUANTITIES = {
@@ -59,13 +58,13 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
     quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
     _checks.one_of("per", per, ("node", "layer"))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, rows_height(len(sizes)))
+        ax = style.axes_or_new(ax, style.SINGLE, _rows.rows_height(len(sizes)))
         if quantity in ("change", "log_change"):
             entries = _spread(ax, data, quantity)
         else:
             entries = _values(ax, data, quantity, per)
         ax.axvline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
-        layer_axis(ax, [str(layer) for layer in data["layer"].values], sizes)
+        _rows.layer_axis(ax, [str(layer) for layer in data["layer"].values], sizes)
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
@@ -83,8 +82,8 @@ def _known(data: xr.Dataset, quantity: str | None) -> str:
 def _text(data: xr.Dataset, quantity: str, per: str) -> str:
     unit, of = style.unit_of(data), " per node on" if per == "node" else ", sum over the layer"
     return {
-        "change": of_change("loss", data),
-        "log_change": of_change("log_loss", data),
+        "change": _rows.of_change("loss", data),
+        "log_change": _rows.of_change("log_loss", data),
         "slope": f"slope of the log loss{of}",
         "loss_gradient": f"gate gradient of the loss ({style.as_is(unit)}){of if per == 'layer' else ''}",
         "log_loss_gradient": f"gate gradient of the log loss{of if per == 'layer' else ''}",
@@ -153,7 +152,7 @@ def overview(data: xr.Dataset) -> Figure:
     """
     quantity = _known(_checks.dataset_with("data", data, ("nodes",), ("layer",)), None)
     with style.context():
-        figure, axes = style.new_figure(style.DOUBLE, rows_height(data.sizes.get("layer", 1)), 1, 2, sharey=True)
+        figure, axes = style.new_figure(style.DOUBLE, _rows.rows_height(data.sizes.get("layer", 1)), 1, 2, sharey=True)
         if quantity == "change":
             summary(data, "change", ax=axes[0])
             summary(data, "log_change", ax=axes[1])

@@ -1,6 +1,5 @@
 """What each node is worth, layer by layer: every single removal, and a heat map of layers of one kind."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis import _checks, layers, removal
 from analysis._formatting import off_of, short_paths
-from analysis.figures import style
+from analysis.figures import _rows, style
 
 #: More nodes than this are points in a strip for each layer, fewer are bars with their names.
 NAMED = 40
@@ -69,7 +68,7 @@ def effects(
         if draw is _strips:
             entries["median"] = Line2D([], [], color=style.BLACK, marker="|", markersize=8, linestyle="")
         style.legend_above(ax, entries, columns=3, right=True)
-        ax.set_xlabel(of_change(quantity, sweep))
+        ax.set_xlabel(_rows.of_change(quantity, sweep))
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
     return ax
@@ -80,15 +79,6 @@ def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.nd
     nodes = removal.leave_one_out(sweep, full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
-
-
-def of_change(quantity: str, data: xr.Dataset) -> str:
-    """Label of an axis of changes by single removals; short, for names of layers take room beside it."""
-    unit, off = style.unit_of(data), off_of(data)
-    if quantity != "loss":
-        return f"change of the log loss, node {off}"
-    space = " " if len(unit) + len(off) < 9 else "\n"
-    return f"change of the loss, node {off}{space}({style.as_is(unit)})"
 
 
 def _colors(change: np.ndarray) -> np.ndarray:
@@ -121,29 +111,6 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     ax.tick_params(axis="y", labelsize=7)
     ax.set_ylim(float(place[-1]) + 0.8, -0.8)
     return ax
-
-
-def layer_label(head: str) -> str:
-    """Label of an axis of layers whose names lack what all begin with; short, for the axis may be."""
-    return f"layer {style.as_is(head, 12)}…" if head else "layer"
-
-
-def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
-    """Put the layers on the vertical axis, from the top down, each with its number of nodes."""
-    short, head = short_paths(names)
-    rows = len(short)
-    height = ax.get_position().height * float(style.figure_of(ax).get_size_inches()[1]) / max(rows, 1)
-    every = max(1, int(np.ceil(0.11 / height)))
-    shown = range(0, rows, every)
-    ax.set_yticks(list(shown), [f"{style.as_is(short[row])} ({sizes[row]:,})" for row in shown])
-    ax.tick_params(axis="y", labelsize=7 if rows > 12 else 8)
-    ax.set_ylim(rows - 0.4, -0.6)
-    ax.set_ylabel(f"{layer_label(head)} (nodes)")
-
-
-def rows_height(rows: int) -> float:
-    """Height in inches of a figure with `rows` layers under each other; it fits on a page."""
-    return 0.85 + float(np.clip(0.34 * rows, 0.9, max(5.0, min(7.5, 0.17 * rows))))
 
 
 def _scatter(places: np.ndarray, reach: float = 0.34) -> np.ndarray:
@@ -187,7 +154,7 @@ def _name(ax: Axes, name: str, at: float, row: int) -> None:
 
 def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     rows = len(found.names)
-    ax = style.axes_or_new(ax, style.SINGLE, rows_height(rows))
+    ax = style.axes_or_new(ax, style.SINGLE, _rows.rows_height(rows))
     known = np.abs(change[np.isfinite(change) & (change != 0)])
     if known.size and known.max() > STRETCHED * np.median(known):
         _stretch(ax, change[np.isfinite(change)], 2 * float(np.median(known)))
@@ -216,7 +183,7 @@ def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
                 _name(ax, found.short[best], float(change[best]), row)
     ax.axvline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
     ax.margins(x=0.05)
-    layer_axis(ax, found.names, found.sizes.tolist())
+    _rows.layer_axis(ax, found.names, found.sizes.tolist())
     return ax
 
 
@@ -276,7 +243,7 @@ def grid(
         )
         if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= CELL * columns and rows <= 30:
             _write(ax, table, limit)
-        label = _scaled(of_change(quantity, sweep), power)
+        label = _scaled(_rows.of_change(quantity, sweep), power)
         extend = "both" if clipped else "neither"
         bar = style.colour_bar(image, ax, label, location="top", aspect=40, pad=0.03, extend=extend)
         bar.ax.tick_params(labelsize=7)
@@ -286,7 +253,7 @@ def grid(
         ax.set_xlim(-0.5, columns - 0.5)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set(xlabel=f"{style.as_is(word)} that is {off_of(sweep)}", ylabel=layer_label(head))
+        ax.set(xlabel=f"{style.as_is(word)} that is {off_of(sweep)}", ylabel=_rows.layer_label(head))
     return ax
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis import removal
+from analysis import _checks, removal
 from analysis.layers._groups import groups
 
 #: The variables of single removals that are summarised, and what their statistics are called.
@@ -51,7 +51,7 @@ def removals(
     deviations is n, and there are no standard errors.
     """
     found = groups(sweep, "sweep")
-    quantiles = removal.checked_quantiles(quantiles)
+    quantiles = _checks.quantiles(quantiles)
     nodes = removal.leave_one_out(sweep, full_loss)
     rows: list[dict[str, Any]] = []
     for layer in range(len(found.names)):
