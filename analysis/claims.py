@@ -189,8 +189,8 @@ def everywhere(verdicts: Iterable[str]) -> str:
     Returns
     -------
     str
-        "does not hold" as soon as one case fails, "holds" if all hold, otherwise "undecided"; "not measured" where no case
-        was.
+        "does not hold" as soon as one case fails, "holds" if all hold, otherwise "undecided"; "not measured" where no
+        case was.
 
     See Also
     --------
@@ -223,8 +223,8 @@ def above(found: Interval, bound: float = 0.0) -> str:
     Returns
     -------
     str
-        "holds" where the interval lies above the bound, "does not hold" where it lies below, "undecided" where it reaches
-        to both sides or there is none, and "not measured" for no networks.
+        "holds" where the interval lies above the bound, "does not hold" where it lies below, "undecided" where it
+        reaches to both sides or there is none, and "not measured" for no networks.
 
     See Also
     --------
@@ -259,8 +259,8 @@ def within(found: Interval, low: float, high: float) -> str:
     Returns
     -------
     str
-        "holds" where the whole interval lies between the bounds, "does not hold" where it lies outside, "undecided" where
-        it lies across a bound or there is none, and "not measured" for no networks.
+        "holds" where the whole interval lies between the bounds, "does not hold" where it lies outside, "undecided"
+        where it lies across a bound or there is none, and "not measured" for no networks.
 
     See Also
     --------
@@ -324,8 +324,8 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
     Returns
     -------
     Table
-        Named "claims". The rules stand in the CSV file alone, and a column that says nothing, or the same of every claim,
-        is left out.
+        Named "claims". The rules stand in the CSV file alone, and a column that says nothing, or the same of every
+        claim, is left out.
 
     See Also
     --------

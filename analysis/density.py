@@ -87,8 +87,8 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
         dropped, because the caller has to say how many there were.
     width : float
         Standard deviation of the kernel, in the unit of the values. It is fixed, so that densities in one figure are
-        smoothed alike; the curve's variance is that of the values plus its square. A narrow kernel shows the noise of few
-        draws as bumps, a wide one fills the gaps between modes. `kernel_width` chooses one.
+        smoothed alike; the curve's variance is that of the values plus its square. A narrow kernel shows the noise of
+        few draws as bumps, a wide one fills the gaps between modes. `kernel_width` chooses one.
     weights : array_like, (...), optional
         Probability of each value up to a common factor, one for each; equal when left out.
 
@@ -118,13 +118,14 @@ def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
 
         f(x) = sum_i w_i exp(-(x - x_i)^2 / (2 h^2)) / (h sqrt(2 pi))
 
-    Each value is shared between its two neighbouring grid points (linear binning), and the histogram is multiplied by the
-    kernel's Fourier transform. Linear binning is the only approximation. With grid spacing d it errs by at most
+    Each value is shared between its two neighbouring grid points (linear binning), and the histogram is multiplied by
+    the kernel's Fourier transform. Linear binning is the only approximation. With grid spacing d it errs by at most
     ``d^2 / 8 * max |f''|``, which is ``(d / h)^2 / 8``, or 1.25e-5, of one kernel's peak.
 
-    The summary of a sweep adds the error of its bins, of width w, since all draws of a bin count at its centre. It is at
-    most ``w / 2 * max |K'|``, which is ``(w / h) / (2 sqrt(e))`` of one kernel's peak, however the draws lie in their
-    bins, and ``(w / h)^2 / 24`` if they spread evenly over each. With h = 0.03 and bins of 1/256 that is 4 % and 0.07 %.
+    The summary of a sweep adds the error of its bins, of width w, since all draws of a bin count at its centre. It is
+    at most ``w / 2 * max |K'|``, which is ``(w / h) / (2 sqrt(e))`` of one kernel's peak, however the draws lie in
+    their bins, and ``(w / h)^2 / 24`` if they spread evenly over each. With h = 0.03 and bins of 1/256 that is 4 % and
+    0.07 %.
 
     References
     ----------

@@ -34,9 +34,9 @@ class Law(NamedTuple):
     family : str
         One of `FAMILIES`.
     parameters : dict of str to float or tuple of float
-        By name: `mu` and `sigma` of the log loss for the log-normal, `mean` and `sd` for the normal, `shape` and `scale`
-        for gamma and Weibull, and for the mixture `weights`, `means` and `sds` of the log loss of both components, the
-        component of the lower mean first.
+        By name: `mu` and `sigma` of the log loss for the log-normal, `mean` and `sd` for the normal, `shape` and
+        `scale` for gamma and Weibull, and for the mixture `weights`, `means` and `sds` of the log loss of both
+        components, the component of the lower mean first.
     """
 
     family: str

@@ -165,8 +165,8 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
     Notes
     -----
     Half the width is ``t * s / sqrt(n)``, with the quantile t of Student's law of n - 1 degrees of freedom and the
-    standard deviation s of divisor n - 1. It covers what it should where the numbers are normal, and nearly so where they
-    are not far from it. It speaks of other networks of the same kind, not of other data.
+    standard deviation s of divisor n - 1. It covers what it should where the numbers are normal, and nearly so where
+    they are not far from it. It speaks of other networks of the same kind, not of other data.
 
     Examples
     --------
@@ -288,8 +288,8 @@ def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        In the unit of the curves, each (along,): `mean`, the ends `low` and `high` of its interval, and `least` and `most`
-        of the networks.
+        In the unit of the curves, each (along,): `mean`, the ends `low` and `high` of its interval, and `least` and
+        `most` of the networks.
 
     Raises
     ------

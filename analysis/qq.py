@@ -76,10 +76,11 @@ def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> 
 
     Notes
     -----
-    The i-th smallest of n uniform numbers has a Beta(i, n + 1 - i) law. The band takes the quantiles gamma and 1 - gamma
-    of that law at every i, carried over to the normal scale, with one gamma for all points, found by simulation so that
-    a fraction `level` of samples, each standardised by its own mean and standard deviation, stays inside everywhere. So
-    the band allows both for many points and for fitted parameters, and it is as watchful in the tails as in the middle.
+    The i-th smallest of n uniform numbers has a Beta(i, n + 1 - i) law. The band takes the quantiles gamma and 1 -
+    gamma of that law at every i, carried over to the normal scale, with one gamma for all points, found by simulation
+    so that a fraction `level` of samples, each standardised by its own mean and standard deviation, stays inside
+    everywhere. So the band allows both for many points and for fitted parameters, and it is as watchful in the tails as
+    in the middle.
 
     References
     ----------
@@ -117,8 +118,8 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
     Parameters
     ----------
     loss : array_like or xarray.DataArray, (...)
-        Independent draws of a loss, not of its logarithm; all dimensions are pooled. The band is for draws, so a summary
-        will not do.
+        Independent draws of a loss, not of its logarithm; all dimensions are pooled. The band is for draws, so a
+        summary will not do.
     level : float
         Probability that a log-normal sample lies inside the band everywhere, between 0 and 1.
 

@@ -295,8 +295,8 @@ def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Datas
 
     Notes
     -----
-    It asks of each node what the whole network loses without it. Of two nodes that do the same either can go for nothing,
-    so a change of 0 does not say that both can.
+    It asks of each node what the whole network loses without it. Of two nodes that do the same either can go for
+    nothing, so a change of 0 does not say that both can.
 
     Examples
     --------
