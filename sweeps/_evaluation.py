@@ -21,10 +21,10 @@ class Evaluation(NamedTuple):
     log_loss : array, (...)
         Natural logarithm of the loss; -inf for a loss of zero, NaN for a negative loss.
     loss_gradient : array, (..., nodes), or None
-        d loss / d gate.
+        The derivative d loss / d gate.
     log_loss_gradient : array, (..., nodes), or None
-        d log loss / d gate = loss_gradient / loss; NaN where the loss is not positive.
-    metrics : dict of array, (...)
+        The derivative d log loss / d gate = loss_gradient / loss; NaN where the loss is not positive.
+    metrics : dict of str to array, (...)
         Further numbers of each gate vector, by name; empty without ``metrics=``.
     """
 

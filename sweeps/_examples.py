@@ -20,10 +20,16 @@ class MaskedBatch(NamedTuple):
 
     Attributes
     ----------
-    inputs : array, (examples, ...), or a pytree of such arrays
+    inputs : array or pytree, (examples, ...)
+        Inputs of each example.
     targets : array, (examples, ...)
+        Class numbers or values, of each example or each of its positions.
     mask : array, (examples,) or (examples, positions, ...)
-        True for what counts.
+        True for what counts in means.
+
+    See Also
+    --------
+    sweeps.Batch : Examples that all count.
     """
 
     inputs: Any
@@ -38,10 +44,13 @@ class Examples:
 
     Attributes
     ----------
-    inputs, targets : array or pytree of arrays, (examples, ...)
+    inputs : array or pytree, (examples, ...)
+        Inputs of each example.
+    targets : array or pytree, (examples, ...)
+        Class numbers or values.
     mask : array, (examples,) or (examples, positions, ...)
         True for what counts; None where everything does.
-    reference : array or pytree of arrays like the inputs
+    reference : array or pytree, (examples, ...)
         Inputs of which nodes that are off have their values, example by example; None where they have others.
     whole : array, (examples, ...), or None
         Outputs of the network with all gates on, where a metric compares outputs with them.

@@ -29,10 +29,13 @@ class History(NamedTuple):
 
     Attributes
     ----------
-    loss : shape (epochs,), or (networks, epochs) for several
-    accuracy : share of right classes, same shape; NaN for a regression, and where an output is not finite
-    parameters : before training and after each epoch, the network's ``nnx.Param`` state whose leaves have a leading
-        axis (epochs + 1,), or (networks, epochs + 1); None without ``keep_parameters``
+    loss : numpy.ndarray, (epochs,) or (networks, epochs)
+        Mean training loss, in the loss's unit; several networks have a leading axis.
+    accuracy : numpy.ndarray, (epochs,) or (networks, epochs)
+        Share of right classes, from 0 to 1; NaN for a regression, and where an output is not finite.
+    parameters : pytree or None
+        Before training and after each epoch: the network's ``nnx.Param`` state, whose leaves have a leading axis
+        (epochs + 1,), or (networks, epochs + 1); None without ``keep_parameters``.
     """
 
     loss: Float[np.ndarray, "... epochs"]

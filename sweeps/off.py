@@ -20,6 +20,8 @@ from sweeps._examples import Examples, as_array, checked, checked_inputs, exampl
 from sweeps._plans import separable
 from sweeps.gating import GatedNetwork
 
+__all__ = ["From", "Mean", "Resample"]
+
 NAMES = ("zero", "mean", "resample")
 # Most bytes of activations that are in memory together while means are taken, and most examples.
 BYTES, MOST = 2**29, 1024
@@ -29,16 +31,26 @@ BYTES, MOST = 2**29, 1024
 class Mean:
     """The mean of a node's value over examples, with all nodes on.
 
+    An off node then says what it says on average, and the network loses only what the node tells of an example.
+
     Parameters
     ----------
-    data : array or pytree of arrays, (examples, ...), optional
-        Inputs over which the mean is taken, of the network's own kind; None takes the objective's batch, where its
-        mask is true.
+    data : array or pytree, (examples, ...), optional
+        Inputs over which the mean is taken, of the network's own kind. None takes the objective's batch, where its mask
+        is true.
     mask : array, (examples, ...), optional
-        True for the examples, or positions of examples, of ``data`` that count.
-    positions : bool
+        True for the examples, or positions of examples, of ``data`` that count. None counts all.
+    positions : bool, default True
         Whether the mean is taken over positions too: tokens, pixels, steps of a loop. Otherwise each position of an
-        example has a mean of its own.
+        example has a mean of its own, so that an off node still knows where it is.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.circle(train_examples=8, test_examples=4)
+    >>> off = sweeps.off.Mean(data=task.train.inputs)
+    >>> sweeps.Objective(sweeps.MLP((2, 3, 2)), task.test, off=off).off
+    'mean over 8 examples and positions'
     """
 
     data: Any = None
@@ -50,13 +62,21 @@ class Mean:
 class Resample:
     """A node's value for another example: of the objective's batch, or of other data.
 
+    An off node then keeps the distribution of its values, and loses what they tell of an example.
+
     Parameters
     ----------
-    data : array or pytree of arrays, (examples, ...), optional
+    data : array or pytree, (examples, ...), optional
         Inputs among which each example of the batch draws one, none twice where there are enough. None permutes the
         batch's examples that count in one cycle: each takes another's value, and none its own.
-    seed : int
-        Of the permutation or the draws.
+    seed : int, default 0
+        Of the permutation or the draws, from 0 to 2^64 - 1.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.off.Resample(seed=1)  # for sweeps.Objective(..., off=)
+    Resample(data=None, seed=1)
     """
 
     data: Any = None
@@ -69,8 +89,16 @@ class From:
 
     Parameters
     ----------
-    inputs : array or pytree of arrays, (examples, ...)
+    inputs : array or pytree, (examples, ...)
         As many examples as the batch, of which each belongs to one of the batch; or a single one for all.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.circle(test_examples=4)
+    >>> mirrored = sweeps.off.From(inputs=-task.test.inputs)  # for sweeps.Objective(..., task.test, off=mirrored)
+    >>> mirrored.inputs.shape
+    (4, 2)
     """
 
     inputs: Any
@@ -81,14 +109,28 @@ def given(off: Any, network: GatedNetwork, data: Examples) -> tuple[GatedNetwork
 
     Parameters
     ----------
-    off : str, array_like, Mean, Resample, From, or a batch; see ``sweeps.Objective``
-    network, data : without off values
+    off : str, array_like, Mean, Resample, From or tuple
+        As for ``sweeps.Objective``.
+    network : GatedNetwork
+        Without off values.
+    data : Examples
+        Without off values.
+
+    Returns
+    -------
+    network : GatedNetwork
+        With values, where these are the same for all examples.
+    data : Examples
+        With other inputs, where off values are those of other inputs.
+    words : str
+        What nodes are when they are off.
 
     Raises
     ------
-    InputTypeError, InputError
-        If it is none of these or does not fit the network or the batch, or nodes have places whose values cannot be
-        told apart.
+    InputTypeError
+        If ``off`` is none of these.
+    InputError
+        If it does not fit the network or the batch, or nodes have places whose values cannot be told apart.
     """
     if isinstance(off, str):
         _checks.one_of("off", off, NAMES)

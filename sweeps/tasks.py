@@ -12,6 +12,8 @@ from analysis._errors import InputError, InputTypeError, UnavailableError
 from sweeps import _checks
 from sweeps import _mnist as files
 
+__all__ = ["california", "circle", "diabetes", "digits", "mnist", "spiral"]
+
 MNIST_FILES = files.FILES
 
 Boundary = Literal["text", "code"]
@@ -22,8 +24,14 @@ class Batch(NamedTuple):
 
     Attributes
     ----------
-    inputs : array of shape (examples, features), float32
-    targets : array of shape (examples,) with class numbers (integer) or values (float32)
+    inputs : numpy.ndarray of float32, (examples, features)
+        Inputs of each example.
+    targets : numpy.ndarray, (examples,)
+        Class numbers (int32) or values (float32).
+
+    See Also
+    --------
+    sweeps.MaskedBatch : Examples of which some positions do not count.
     """
 
     inputs: Float[np.ndarray, "examples features"]
@@ -35,10 +43,16 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    name : name of the function in this module that makes the task
-    train, test : Batch
-    classes : number of classes, or None for a regression
-    settings : the arguments that define the data, as stored with a run
+    name : str
+        Name of the function in ``sweeps.tasks`` that makes the task.
+    train : Batch
+        What ``sweeps.train`` trains on.
+    test : Batch
+        What objectives are usually evaluated on.
+    classes : int or None
+        Number of classes; None for a regression.
+    settings : dict
+        The arguments that define the data, as stored with a run.
     """
 
     name: str
@@ -61,23 +75,34 @@ def circle(
 
     Parameters
     ----------
-    train_examples, test_examples : number of points
-    train_seed, test_seed : seeds of the two sets, which are independent; at least 0 and below 2^64
-    boundary : ``"text"`` or ``"code"``
-        The text of the published study has the radius sqrt(2/pi), so that half the square lies inside. Its code
-        compares the *squared* radius with sqrt(2/pi), so that the radius is (2/pi)^(1/4) and 63 % of the square lie
-        inside. ``"text"``, the default, follows the text, and ``"code"`` the code.
+    train_examples : int, default 1000
+        Number of points of the training set.
+    test_examples : int, default 1000
+        Number of points of the test set.
+    train_seed : int, default 0
+        Of the training set, from 0 to 2^64 - 1.
+    test_seed : int, default 23
+        Of the test set, which is independent of the other.
+    boundary : {"text", "code"}, default "text"
+        The text of the published study has the radius sqrt(2 / pi), so that half the square lies inside. Its code
+        compares the *squared* radius with sqrt(2 / pi), so that the radius is (2 / pi)^(1/4) and 63 % of the square lie
+        inside. ``"text"`` follows the text, and ``"code"`` the code.
 
     Returns
     -------
-    Task with two classes; ``settings["radius"]`` is the radius.
+    Task
+        With two classes and two features; ``settings["radius"]`` is the radius.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If a number of examples or a seed is no whole number.
-    ValueError
+    InputError
         If a number of examples is not positive, a seed is not of 64 bits, or the boundary is unknown.
+
+    See Also
+    --------
+    spiral : A harder task in the plane.
 
     References
     ----------
@@ -115,22 +140,43 @@ def spiral(
 
     Parameters
     ----------
-    train_examples, test_examples : number of points
-    train_seed, test_seed : seeds of the two sets, which are independent; at least 0 and below 2^64
-    turns : full turns of an arm between the centre and radius 1, a million at most; negative turns are clockwise
-    noise : standard deviation of the noise on each coordinate, at least 0
+    train_examples : int, default 1000
+        Number of points of the training set.
+    test_examples : int, default 1000
+        Number of points of the test set.
+    train_seed : int, default 0
+        Of the training set, from 0 to 2^64 - 1.
+    test_seed : int, default 23
+        Of the test set, which is independent of the other.
+    turns : float, default 1.5
+        Full turns of an arm between the centre and radius 1, a million at most; negative turns are clockwise. The more
+        turns, the harder the task; with 0 the arms are straight.
+    noise : float, default 0.02
+        Standard deviation of the noise on each coordinate, at least 0. Arms are about 1 / (2 turns) apart.
 
     Returns
     -------
-    Task with two classes.
+    Task
+        With two classes and two features.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If a number of examples or a seed is no whole number, or the turns or the noise are no number.
-    ValueError
+    InputError
         If a number of examples is not positive, a seed is not of 64 bits, or the turns or the noise are not finite or
         out of range.
+
+    See Also
+    --------
+    circle : An easier task in the plane.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.spiral(train_examples=100, noise=0)
+    >>> task.train.inputs.shape, sorted(set(task.train.targets.tolist()))
+    ((100, 2), [0, 1])
     """
     sizes = _sizes(train_examples, test_examples, train_seed, test_seed)
     turns = _checks.number("turns", turns, -_checks.TURNS, _checks.TURNS)
@@ -166,25 +212,41 @@ def _two_sets(sample: Callable[[int, int], Batch], sizes: dict[str, int]) -> tup
 def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """Return handwritten digits: 1,797 images of 8 x 8 pixels scaled to [0, 1], ten classes.
 
+    The images come with scikit-learn: nothing is downloaded.
+
     Parameters
     ----------
-    test_fraction : share of the images in the test set, between 0 and 1
-    split_seed : seed of the split
+    test_fraction : float, default 0.2
+        Share of the images in the test set, between 0 and 1.
+    split_seed : int, default 0
+        Of the random split, from 0 to 2^64 - 1.
 
     Returns
     -------
-    Task with ten classes and 64 features.
+    Task
+        With ten classes and 64 features.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the share is no number, or the seed no whole number.
-    ValueError
+    InputError
         If the split leaves the training or the test set empty, or the seed is not of 64 bits.
+
+    See Also
+    --------
+    mnist : Larger images, and more of them.
 
     References
     ----------
-    E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI; shipped with scikit-learn.
+    E. Alpaydin, C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.digits()
+    >>> task.train.inputs.shape, task.test.inputs.shape
+    ((1438, 64), (359, 64))
     """
     from sklearn.datasets import load_digits
 
@@ -198,28 +260,42 @@ def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """Return the disease progression of 442 patients from ten measurements: a regression.
 
-    Inputs and targets are standardised with the mean and standard deviation of the training set.
+    Inputs and targets are standardised with the mean and standard deviation of the training set. The data come with
+    scikit-learn: nothing is downloaded.
 
     Parameters
     ----------
-    test_fraction : share of the patients in the test set, between 0 and 1
-    split_seed : seed of the split
+    test_fraction : float, default 0.2
+        Share of the patients in the test set, between 0 and 1.
+    split_seed : int, default 0
+        Of the random split, from 0 to 2^64 - 1.
 
     Returns
     -------
-    Task with ``classes`` None and ten features; targets in standard deviations.
+    Task
+        With ``classes`` None and ten features; targets are in standard deviations.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the share is no number, or the seed no whole number.
-    ValueError
+    InputError
         If the split leaves the training or the test set empty, or the seed is not of 64 bits.
+
+    See Also
+    --------
+    california : A larger regression.
 
     References
     ----------
-    B. Efron, T. Hastie, I. Johnstone, R. Tibshirani (2004), Least Angle Regression, Annals of Statistics 32(2);
-    shipped with scikit-learn.
+    B. Efron, T. Hastie, I. Johnstone, R. Tibshirani (2004), Least Angle Regression, Annals of Statistics 32(2).
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.diabetes()
+    >>> task.train.inputs.shape, task.classes
+    ((354, 10), None)
     """
     from sklearn.datasets import load_diabetes
 
@@ -236,26 +312,40 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
 
     Parameters
     ----------
-    folder : scikit-learn's ``data_home``; None takes its default
-    test_fraction : share of the districts in the test set, between 0 and 1
-    split_seed : seed of the split
+    folder : str or path, optional
+        Scikit-learn's ``data_home``; None takes its default.
+    test_fraction : float, default 0.2
+        Share of the districts in the test set, between 0 and 1.
+    split_seed : int, default 0
+        Of the random split, from 0 to 2^64 - 1.
 
     Returns
     -------
-    Task with ``classes`` None and eight features; targets in standard deviations.
+    Task
+        With ``classes`` None and eight features; targets are in standard deviations.
 
     Raises
     ------
-    OSError
-        If the data are not there.
-    TypeError
+    UnavailableError
+        If the data are not there: an ``OSError``, which says how to fetch them.
+    InputTypeError
         If the folder is no path, the share no number, or the seed no whole number.
-    ValueError
+    InputError
         If the split leaves the training or the test set empty, or the seed is not of 64 bits.
+
+    See Also
+    --------
+    diabetes : A regression that needs no download.
 
     References
     ----------
     R. K. Pace, R. Barry (1997), Sparse Spatial Autoregressions, Statistics and Probability Letters 33.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.tasks.california().train.inputs.shape  # doctest: +SKIP
+    (16512, 8)
     """
     from sklearn.datasets import fetch_california_housing
 
@@ -277,26 +367,39 @@ def mnist(folder: str | Path | None = None) -> Task:
 
     Parameters
     ----------
-    folder : holds the four IDX files ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with
-        ``t10k``, plain or with ``.gz``, of any number of images; None downloads MNIST once, checks it and keeps it in
-        the user's cache
+    folder : str or path, optional
+        Holds the four IDX files ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k``,
+        plain or with ``.gz``, of any number of images. None downloads MNIST once, checks it and keeps it in the user's
+        cache.
 
     Returns
     -------
-    Task with ten classes and 784 features, in the order of the files.
+    Task
+        With ten classes and 784 features, in the order of the files.
 
     Raises
     ------
-    OSError
-        If a file is missing, or cannot be read or downloaded.
-    TypeError
+    UnavailableError
+        If a file is missing, or cannot be read or downloaded: an ``OSError``.
+    InputTypeError
         If the folder is no path.
-    ValueError
+    InputError
         If a file is no IDX file of this kind or is cut short, or images and labels differ in number.
+
+    See Also
+    --------
+    digits : Smaller images that need no download.
 
     References
     ----------
     Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.mnist()  # doctest: +SKIP
+    >>> task.train.inputs.shape  # doctest: +SKIP
+    (60000, 784)
     """
     home = files.fetched() if folder is None else _path(folder)
     train, test = (Batch(*files.batch(home, part)) for part in ("train", "t10k"))

@@ -18,7 +18,24 @@ from analysis import _errors
 
 PACKAGES = ("sweeps", "analysis")
 # Modules, classes and functions whose docstrings are not held yet.
-LEFT_OUT = ("analysis", "sweeps")
+LEFT_OUT = (
+    *(
+        "analysis",
+        "sweeps.ranking",
+        "sweeps.pruning",
+        "sweeps.relevance.attribute",
+        "sweeps.relevance.attribute_function",
+    ),
+    *("sweeps.MLP", "sweeps.Objective", "sweeps.train", "sweeps.train_many", "sweeps.sweep"),
+    *(
+        "sweeps.Bernoulli",
+        "sweeps.FixedSize",
+        "sweeps.FlipPaths",
+        "sweeps.Hypercube",
+        "sweeps.LeaveOneOut",
+        "sweeps.Masks",
+    ),
+)
 # What numpydoc would like otherwise: an infinitive first (a quantity is named by a noun), an extended summary
 # everywhere; layout, which ruff holds; and what is held below for some objects only.
 NOT_HELD = {"GL01", "GL02", "SS05", "ES01", "SA01", "EX01"}
@@ -123,6 +140,11 @@ def is_member(name):
     return name.rpartition(".")[0] in surface()
 
 
+def is_brief(name, doc):
+    """Whether this is a method that says all in a line, which may be enough."""
+    return is_member(name) and bool(doc.raw_doc) and "\n" not in doc.raw_doc.strip()
+
+
 def test_docstrings_are_complete():
     """Every parameter, field and result has a type and a description, in the order of the signature."""
     faults = [f"{name}: {fault}" for name, doc in held().items() for fault in incomplete(name, doc)]
@@ -132,8 +154,8 @@ def test_docstrings_are_complete():
 def incomplete(name, doc):
     if inspect.isclass(doc.thing) and not vars(doc.thing).get("__doc__"):
         return ["no docstring"]
-    if is_member(name) and doc.raw_doc and "\n" not in doc.raw_doc.strip():
-        return []  # a method may say it all in a line
+    if is_brief(name, doc):
+        return []
     found = validate(name, validator_cls=lambda obj_name: doc)["errors"]
     return [f"{code}: {text}" for code, text in found if code not in NOT_HELD]
 
@@ -198,15 +220,17 @@ def test_sentences_are_no_types(slot):
 
 def test_errors_are_documented():
     """What raises, or checks its arguments, says so; and what is said to be raised is an error that exists."""
-    faults = [f"{name}: {fault}" for name, doc in held().items() for fault in undocumented(doc)]
+    faults = [f"{name}: {fault}" for name, doc in held().items() for fault in undocumented(name, doc)]
     assert not faults, "\n".join(faults)
 
 
-def undocumented(doc):
+def undocumented(name, doc):
+    if is_brief(name, doc):
+        return []
     named = [part.type or part.name for part in doc.doc["Raises"]]
-    known = [error(name) for name in named]
-    faults = [f"unknown error {name}" for name, kind in zip(named, known, strict=True) if kind is None]
-    raised = {error(name) or _errors.InputError for name in raised_in(doc.source)}
+    known = [error(part) for part in named]
+    faults = [f"unknown error {part}" for part, kind in zip(named, known, strict=True) if kind is None]
+    raised = {error(part) or _errors.InputError for part in raised_in(doc.source)}
     missing = [kind for kind in raised if not issubclass(kind, tuple(kind for kind in known if kind))]
     return faults + [f"raises {kind.__name__}, which is not documented" for kind in missing]
 

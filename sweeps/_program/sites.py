@@ -16,10 +16,14 @@ class Place(NamedTuple):
 
     Attributes
     ----------
-    key : its place in the program
-    ids : number of the node at each place, of shape that broadcasts to the value's
-    frames : the loops over layers, each of which slices one axis of the gates
-    call : number of the call of the layer
+    key : Key
+        Its place in the program.
+    ids : numpy.ndarray of int
+        Number of the node at each place, of a shape that broadcasts to the value's.
+    frames : tuple of Frame
+        The loops over layers, each of which slices one axis of the gates.
+    call : int
+        Number of the call of the layer.
     """
 
     key: Key
@@ -34,24 +38,48 @@ class Site:
 
     Attributes
     ----------
-    path : of the layer, such as ``blocks/0/up``; or of the parameter where several of a layer make nodes
-    kind : ``unit``, ``channel``, ``head`` or ``feature``
-    nodes : number of nodes, of each copy
-    key : unique name of the site
-    stack : numbers of copies, where a loop runs over layers; empty otherwise
-    numbers : number of each node among all that its parameter makes
-    copies : paths of the copies
-    call : number of the only call of the layer that is gated; None for all
-    default : whether it is gated by default
-    reads : its readers, in words
-    reason : why it cannot be gated, and what would work; empty if it can
-    makers : names of all layers that make the nodes together, as in a gated linear unit
-    places : of the gates, at least one for each call of the layer
-    own_places : of the nodes' own values, where they are not the same: before these are pooled, or spread in another
-        way over positions; here gates stand that mix nodes with off values
-    shape : numbers of nodes along the axes of the kernel that makes them; empty where they are a part of these
-    head_of : the head that an attention makes of each node, shape (nodes,); -1 where queries and keys that are made
-        together have different numbers of heads; None where none does
+    path : str
+        Of the layer, such as ``blocks/0/up``; or of the parameter where several of a layer make nodes.
+    kind : str
+        ``unit``, ``channel``, ``head`` or ``feature``.
+    nodes : int
+        Number of nodes, of each copy.
+    key : str
+        Unique name of the site.
+    stack : tuple of int
+        Numbers of copies, where a loop runs over layers; empty otherwise.
+    numbers : tuple of int
+        Number of each node among all that its parameter makes.
+    copies : tuple of str
+        Paths of the copies.
+    call : int or None
+        Number of the only call of the layer that is gated; None for all.
+    default : bool
+        Whether it is gated by default.
+    reads : str
+        Its readers, in words.
+    reason : str
+        Why it cannot be gated, and what would work; empty if it can.
+    makers : tuple of str
+        Names of all layers that make the nodes together, as in a gated linear unit.
+    places : tuple of object
+        Places of the gates, at least one for each call of the layer.
+    own_places : tuple of object
+        Places of the nodes' own values, where they are not the same: before these are pooled, or spread in another way
+        over positions. Here gates stand that mix nodes with off values.
+    shape : tuple of int
+        Numbers of nodes along the axes of the kernel that makes them; empty where they are a part of these.
+    head_of : numpy.ndarray of int, (nodes,), or None
+        The head that an attention makes of each node; -1 where queries and keys that are made together have different
+        numbers of heads; None where none does.
+    size : int
+        Number of nodes of all copies.
+    labels : list of str
+        Names of all nodes, such as ``layers/0 unit 3``.
+    heads : int
+        Number of heads that an attention makes of the nodes; 0 where none does, or where that cannot be told.
+    calls : int
+        Number of calls of the layer.
     """
 
     path: str
@@ -111,8 +139,15 @@ def copies(path: str, stack: Iterable[tuple[str, int]]) -> tuple[str, ...]:
 
     Parameters
     ----------
-    path : of the layer
-    stack : of each loop, the part of the path and the number of copies, the outermost first
+    path : str
+        Of the layer.
+    stack : iterable of tuple
+        Of each loop, the part of the path and the number of copies, the outermost first.
+
+    Returns
+    -------
+    tuple of str
+        A path for each copy.
     """
     lengths = [length for _, length in stack]
     names = []

@@ -34,15 +34,27 @@ class Runs(Protocol):
 class GatedNetwork:
     """A network as a pure function of its gates and inputs.
 
+    It is a pytree: parameters and off values are its leaves, and all else is static to jit.
+
     Attributes
     ----------
-    params : parameters and everything else that the network holds
-    network : computes outputs from parameters, inputs and gates, static
-    wiring : which gate each node has, static
-    dtype : type of the gate vector: the widest of the activations, at least float32, static
-    floats : approximate size of all activations for an example, in numbers, static
-    off : what nodes are when they are off: (nodes,) numbers; or for each site a tuple of what stands at its places;
-        None for zero
+    params : pytree
+        Parameters and everything else that the network holds.
+    network : object
+        Computes outputs from parameters, inputs and the gates of each site.
+    wiring : Wiring
+        Which gate each node has.
+    dtype : object
+        Type of the gate vector: the widest of the activations, at least float32.
+    floats : int
+        Approximate size of all activations for an example, in numbers.
+    off : array, (nodes,), or tuple or None
+        What nodes are when they are off: a number each; or for each site a tuple of what stands at its places; None for
+        zero.
+    nodes : int
+        Length of the gate vector.
+    weights : int
+        How many numbers the network holds.
     """
 
     params: Any
@@ -67,9 +79,17 @@ class GatedNetwork:
 
         Parameters
         ----------
-        gates : of the nodes
-        inputs : examples
-        reference : inputs like these, in place of ``off``: nodes that are off have the values they have there
+        gates : array, (nodes,)
+            1 = on, 0 = off, between = a partial gain.
+        inputs : array or pytree, (examples, ...)
+            Examples.
+        reference : array or pytree, (examples, ...), optional
+            Inputs like these, in place of ``off``: nodes that are off have the values they have there.
+
+        Returns
+        -------
+        array or pytree, (examples, ...)
+            The network's outputs.
         """
         off = self.off
         if off is not None:
@@ -88,14 +108,28 @@ def attach(
 ) -> GatedNetwork:
     """Put gates on a network's nodes, by default on every hidden node.
 
+    ``sweeps.Objective`` does this itself. The gated network is for what an objective is not made for, such as a loss of
+    one's own over several batches: it can be called under ``jax.jit``, ``jax.grad`` and ``jax.vmap``.
+
     Parameters
     ----------
-    network : flax.nnx or flax.linen module, or a function (params, inputs) -> outputs; it is not changed
-    inputs : examples, an array or a pytree of arrays with leading axis (examples,)
-    sites : which nodes; see ``sweeps.Objective``
-    variables : of a linen module
-    params : of a function
-    call : how a module is called: (network, inputs) -> outputs; see ``sweeps.Objective``
+    network : flax.nnx.Module or flax.linen.Module or callable
+        A module, or a function (params, inputs) -> outputs. It is not changed.
+    inputs : array or pytree, (examples, ...)
+        Examples, with which the network is traced. Later inputs may be more or fewer.
+    sites : str, type, sweeps.Tied, list or dict, optional
+        Which nodes have gates, as for ``sweeps.Objective``; None takes every hidden node.
+    variables : dict, optional
+        Of a linen module, as its ``init`` returns them.
+    params : pytree, optional
+        Of a function.
+    call : callable, optional
+        How a module is called where it is not by ``network(inputs)``: (network, inputs) -> outputs.
+
+    Returns
+    -------
+    GatedNetwork
+        A function (gates, inputs) -> outputs.
 
     Raises
     ------
@@ -103,6 +137,18 @@ def attach(
         If the network is neither a Flax module nor a function with parameters.
     InputError
         If a site is unknown or cannot be gated.
+
+    See Also
+    --------
+    sites : Lists what can be gated.
+    sweeps.Objective : The mean loss of a gated network on a batch.
+
+    Examples
+    --------
+    >>> import sweeps, jax.numpy as jnp
+    >>> gated = sweeps.gating.attach(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2)), sites="layers/0")
+    >>> gated.nodes, gated.wiring.labels[0]
+    (3, 'layers/0 unit 0')
     """
     apply, params = as_function(network, variables, params, call)
     inputs = jax.tree.map(jnp.asarray, inputs)
@@ -113,14 +159,39 @@ def attach(
 
 
 def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) -> GatedNetwork:
-    """Return a pure function (gates (nodes,), inputs) -> outputs as a gated network.
+    """Return a function that applies its gates itself as a gated network.
+
+    Parameters
+    ----------
+    function : callable
+        Pure: (gates (nodes,), inputs) -> outputs.
+    nodes : int
+        Number of gates.
+    inputs : array or pytree, (examples, ...)
+        Examples, with which the function is traced.
+
+    Returns
+    -------
+    GatedNetwork
+        With one site, ``function``, and a gate for each of its nodes.
 
     Raises
     ------
-    InputError
-        If the function's outputs do not depend on the gates.
     InputTypeError
         If it is a Flax module or no function.
+    InputError
+        If the function's outputs do not depend on the gates.
+
+    See Also
+    --------
+    attach : Puts gates on a network that has none.
+
+    Examples
+    --------
+    >>> import sweeps, jax.numpy as jnp
+    >>> gated = sweeps.gating.of_function(lambda gates, inputs: inputs * gates, nodes=3, inputs=jnp.ones((1, 3)))
+    >>> gated(jnp.array([1.0, 0.0, 0.5]), jnp.ones((1, 3))).tolist()
+    [[1.0, 0.0, 0.5]]
     """
     if isinstance(function, nnx.Module | nn.Module):
         raise InputTypeError(
@@ -142,6 +213,24 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
 
 def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[Any, Any]:
     """Return a network as a function of parameters and inputs, and its parameters.
+
+    Parameters
+    ----------
+    network : flax.nnx.Module or flax.linen.Module or callable
+        As for ``attach``, like all below.
+    variables : dict or None
+        Of a linen module.
+    params : pytree or None
+        Of a function.
+    call : callable or None
+        How a module is called.
+
+    Returns
+    -------
+    function : callable
+        (params, inputs) -> outputs, which equals that of another call with the same network.
+    params : pytree
+        Its parameters.
 
     Raises
     ------
@@ -187,12 +276,34 @@ def kinds_of(apply: Any, params: Any, inputs: Any) -> dict[str, type]:
 
 
 def output_shape(network: nnx.Module, inputs: Any) -> Any:
-    """Return shapes and types of a module's outputs; the module is not changed.
+    """Return shapes and types of a module's outputs; nothing is computed, and the module is not changed.
+
+    Parameters
+    ----------
+    network : flax.nnx.Module
+        Called as ``network(inputs)``.
+    inputs : array or pytree, (examples, ...)
+        Examples, of which only shapes and types matter.
+
+    Returns
+    -------
+    jax.ShapeDtypeStruct or pytree
+        Shape and type of each output.
 
     Raises
     ------
-    ValueError
+    InputError
         If the module does not accept the inputs.
+
+    See Also
+    --------
+    sites : What makes nodes in a network.
+
+    Examples
+    --------
+    >>> import sweeps, jax.numpy as jnp
+    >>> sweeps.gating.output_shape(sweeps.MLP((2, 3, 2)), jnp.ones((5, 2))).shape
+    (5, 2)
     """
     # A call updates running statistics of the copy, not of the caller's module.
     graph, state = nnx.split(network)

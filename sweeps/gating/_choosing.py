@@ -22,9 +22,17 @@ def choose(network: Network, selection: Selection, kinds: Kinds) -> Wiring:
 
     Parameters
     ----------
-    network : with the sites
-    selection : see ``sweeps.Objective``
-    kinds : () -> type of the module at each path
+    network : Network
+        The network with its sites.
+    selection : str, type, sweeps.Tied, list, dict or None
+        As for ``sites=`` of ``sweeps.Objective``.
+    kinds : callable
+        () -> type of the module at each path.
+
+    Returns
+    -------
+    Wiring
+        Which gate each node has.
 
     Raises
     ------

@@ -10,10 +10,25 @@ from sweeps.gating import _attaching, _hints
 
 
 class Table(tuple[Site, ...]):
-    """Sites that print as a table."""
+    """Sites, a tuple that prints as a table.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        In the order of the program.
+    opaque : sequence of str, optional
+        Names of operations without a rule, taken to mix the nodes that they read.
+
+    Examples
+    --------
+    >>> import sweeps, jax.numpy as jnp
+    >>> table = sweeps.gating.sites(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2)))
+    >>> [(site.path, site.kind, site.nodes) for site in table if site.default]
+    [('layers/0', 'unit', 3)]
+    """
 
     def __new__(cls, sites: Sequence[Site], opaque: Sequence[str] = ()) -> "Table":
-        """Make a table of sites; ``opaque`` are operations without a rule, taken to mix the nodes that they read."""
+        """Make a table of sites."""
         table = super().__new__(cls, sites)
         table.opaque = tuple(opaque)
         return table
@@ -41,12 +56,21 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = Non
 
     Parameters
     ----------
-    network, variables, params, call : as for ``sweeps.Objective``
-    inputs : a few examples suffice
+    network : flax.nnx.Module or flax.linen.Module or callable
+        As for ``sweeps.Objective``.
+    inputs : array or pytree, (examples, ...)
+        A few examples suffice.
+    variables : dict, optional
+        Of a linen module.
+    params : pytree, optional
+        Of a function (params, inputs) -> outputs.
+    call : callable, optional
+        How a module is called where it is not by ``network(inputs)``.
 
     Returns
     -------
-    Table of ``Site``: everything that makes nodes, in the order of the program; whether it is gated by default; its
+    Table
+        Of ``Site``: everything that makes nodes, in the order of the program; whether it is gated by default; its
         readers; and the reason if it cannot be gated. ``stream:path`` is the residual stream behind a layer that only
         adds to it; the network's inputs come last. Lines below the table say what to write for one gate a head with all
         that makes it, an expert or a block. A selection may also name ``input:path``, what a layer reads, and
@@ -54,8 +78,15 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = Non
 
     Raises
     ------
-    InputTypeError, InputError
-        As ``sweeps.Objective``.
+    InputTypeError
+        If the network is no Flax module and no function, or comes without its variables or params.
+    InputError
+        If the network does not accept the inputs.
+
+    See Also
+    --------
+    attach : Puts gates on some of them.
+    sweeps.Objective : Takes their paths as ``sites=``.
 
     Examples
     --------

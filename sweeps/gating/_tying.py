@@ -25,7 +25,7 @@ class Tied:
 
     Parameters
     ----------
-    paths : str or type
+    *paths : str or type
         Patterns and types of layers, as ``sites=`` of ``sweeps.Objective`` takes them.
     groups : int, optional
         Number of gates: the nodes of each path, in order, are cut into so many equal groups, and the groups of the same
@@ -33,7 +33,7 @@ class Tied:
         grouped by head, also where a layer makes queries, keys and values together. Where heads share keys and values
         (grouped queries), it is at most the number of heads that have keys: a gate is then for the queries that share
         them.
-    name : str
+    name : str, default "group"
         What a gate is called: ``head`` makes ``blocks/0 head 3``.
     each : str, optional
         A pattern: every path that it fits is tied by itself, and names the gates. ``"blocks/*"`` ties within
@@ -46,8 +46,14 @@ class Tied:
 
     Raises
     ------
-    InputError, InputTypeError
-        If a value is none of these, or two contradict each other.
+    InputTypeError
+        If a value is of another type.
+    InputError
+        If two values contradict each other, or a number or name does not fit.
+
+    See Also
+    --------
+    sweeps.gating.sites : Lists the paths.
 
     Notes
     -----
@@ -56,9 +62,9 @@ class Tied:
     Examples
     --------
     >>> import sweeps
-    >>> task = sweeps.tasks.circle(test_examples=100)
-    >>> pairs = sweeps.Tied("layers/0", groups=10, name="pair")
-    >>> sweeps.Objective(sweeps.MLP((2, 20, 2)), task.test, sites=pairs).nodes[:2]
+    >>> task = sweeps.tasks.circle(test_examples=4)
+    >>> pairs = sweeps.Tied("layers/0", groups=2, name="pair")
+    >>> sweeps.Objective(sweeps.MLP((2, 4, 2)), task.test, sites=pairs).nodes
     ('layers/0 pair 0', 'layers/0 pair 1')
     """
 
@@ -93,6 +99,16 @@ class Tied:
     def resolved(self, match: Match) -> list[Gates]:
         """Return the gates: those of each path that ``each`` fits, or of all together.
 
+        Parameters
+        ----------
+        match : callable
+            Pattern or type -> the rows that it names.
+
+        Returns
+        -------
+        list of Gates
+            In the order in which the paths name them.
+
         Raises
         ------
         InputError
@@ -109,7 +125,25 @@ class Tied:
         return [self.of_rows(own, layer) for layer, own in owner.items()]
 
     def of_rows(self, rows: list[Row], layer: str) -> Gates:
-        """Return the gates of some rows tied together, under a layer's name."""
+        """Return the gates of some rows tied together, under a layer's name.
+
+        Parameters
+        ----------
+        rows : list of object
+            Where the nodes are.
+        layer : str
+            Names the gates.
+
+        Returns
+        -------
+        Gates
+            One for each group.
+
+        Raises
+        ------
+        InputError
+            If the rows have different numbers of nodes, or the groups do not fit them.
+        """
         if self.nodes is not None:
             index = [_numbered(row, self.nodes) for row in rows]
             return self._named(layer, tuple(range(len(self.nodes))), rows, index)

@@ -18,8 +18,10 @@ class Row(NamedTuple):
 
     Attributes
     ----------
-    site : with the nodes
-    copy : number of the copy; 0 where there is one
+    site : Site
+        The site with the nodes.
+    copy : int
+        Number of the copy; 0 where there is one.
     """
 
     site: Site
@@ -32,13 +34,20 @@ class Row(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """Gates that have a layer's name.
+    """Gates that have a layer's name: ``objective.gates`` lists them in the order of the gate vector.
 
     Attributes
     ----------
-    layer, kind, numbers : the gates are called ``{layer} {kind} {number}``
-    rows : where their nodes are
-    gate_of : for each row, the number of the gate of each node among these, shape (nodes,); -1 for no gate
+    layer : str
+        Path of the layer: gates are called ``{layer} {kind} {number}``, such as ``layers/0 unit 3``.
+    kind : str
+        What a gate stands for: ``unit``, ``channel``, ``head``, ``feature``, or the name of a tie.
+    numbers : tuple of int
+        Number of each gate.
+    rows : tuple of object
+        Where their nodes are: each has a ``site``, the number of its ``copy``, and a ``path``.
+    gate_of : tuple of numpy.ndarray of int, (nodes,)
+        For each row, the number of the gate of each node among these; -1 for no gate.
     """
 
     layer: str
@@ -71,16 +80,33 @@ class Gates(NamedTuple):
 class Wiring:
     """Which gate each node has; equal to others with the same gates of the same nodes. Static to jit.
 
+    Parameters
+    ----------
+    gates : sequence of Gates
+        Of each layer or tie, in the order of the gate vector.
+    sites : sequence of Site
+        Those with gates, in program order.
+
     Attributes
     ----------
-    gates : of each layer or tie, in the order of the gate vector
-    sites : with gates, in program order
-    index : for each site, the number of the gate of each node of each copy, shape (copies * nodes,); -1 for no gate
+    index : tuple of numpy.ndarray of int
+        For each site, the number of the gate of each node of each copy, shape (copies * nodes,); -1 for no gate.
+    labels : tuple of str
+        Name of each gate, such as ``layers/0 unit 3``.
+    layers : tuple of str
+        The layer of each gate.
 
     Raises
     ------
     InputError
         If a node would have two gates, or two gates one name.
+
+    Examples
+    --------
+    >>> import sweeps, jax.numpy as jnp
+    >>> wiring = sweeps.gating.attach(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2))).wiring
+    >>> [index.tolist() for index in wiring.index]
+    [[0, 1, 2]]
     """
 
     def __init__(self, gates: Sequence[Gates], sites: Sequence[Site]):
@@ -126,8 +152,15 @@ class Wiring:
 
         Parameters
         ----------
-        values : of the gates, in the order of the gate vector
-        rest : the value of nodes without a gate
+        values : array, (gates,)
+            Of the gates, in the order of the gate vector.
+        rest : float, default 1
+            The value of nodes without a gate.
+
+        Returns
+        -------
+        dict of Site to array, (nodes,)
+            A value for each node.
         """
         return {site: _spread(values, index, rest) for site, index in zip(self.sites, self.index, strict=True)}
 

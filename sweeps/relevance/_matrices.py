@@ -24,7 +24,8 @@ class MatrixRule(Protocol):
 
     Attributes
     ----------
-    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
+    conserves : tuple of str
+        The quantities whose sum the rule keeps: see ``Rules``.
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -60,23 +61,36 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Normalised:
-    """R(a_i) = sum_j a_i w_ij / blip(b_j) R(b_j), the epsilon rule, where blip(b) = b + eps sign(b).
+    """The epsilon rule: R(a_i) = sum_j a_i w_ij / blip(b_j) R(b_j), where blip(b) = b + eps sign(b).
+
+    Each contribution takes its share of the sum. Where contributions nearly cancel, the shares would be huge: the
+    stabiliser eps bounds them.
 
     Parameters
     ----------
-    eps : not negative; the stabiliser takes the share 1 - b / blip(b). At 0, an output of zero passes nothing on
-    blame_bias : whether biases take their share. If not, b in blip(b) is sum_i a_i w_ij and the inputs take all: the
-        quotients reach 1 / eps where inputs nearly cancel
+    eps : float, default 1e-6
+        Not negative, in the unit of the activations. The stabiliser absorbs the share 1 - b / blip(b): nothing of
+        outputs that are much larger than eps, and nearly all of those that are much smaller. At 0 nothing is absorbed,
+        and an output of exactly zero passes nothing on.
+    blame_bias : bool, default True
+        Whether biases take their share. If not, b in blip(b) is sum_i a_i w_ij and the inputs take all: the quotients
+        reach 1 / eps where inputs nearly cancel.
 
     Raises
     ------
-    ValueError
+    InputError
         If eps is negative.
 
     References
     ----------
     S. Bach, A. Binder, G. Montavon, F. Klauschen, K.-R. Müller, W. Samek (2015), On pixel-wise explanations for
     non-linear classifier decisions by layer-wise relevance propagation, PLoS ONE 10, equations 56 to 58.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(matrix=sweeps.relevance.Normalised(eps=0.01)).matrix.eps
+    0.01
     """
 
     eps: float = EPS
@@ -121,20 +135,33 @@ class _Stabilised:
 class Gamma(_Stabilised):
     """The normalised rule with contributions of the output's sign multiplied by 1 + gamma.
 
-    With c_ij = a_i w_ij, and c+ its positive part: R(a_i) = sum_j (c_ij + gamma c+_ij) / sum_k (c_kj + gamma c+_kj)
+    With c_ij = a_i w_ij, and c+ its positive part, R(a_i) = sum_j (c_ij + gamma c+_ij) / sum_k (c_kj + gamma c+_kj)
     R(b_j) where b_j >= 0, and with the negative parts where b_j < 0. Without negative activations this is the rule with
-    w + gamma w+.
+    w + gamma w+. It favours contributions that have the sign of the output.
 
     Parameters
     ----------
-    eps : of the stabiliser
-    gamma : not negative; 0 is the normalised rule, and large values approach z-plus
+    eps : float, default 1e-6
+        Of the stabiliser, as for ``Normalised``.
+    gamma : float, default 0.25
+        Not negative: 0 is the normalised rule, and large values approach ``"z_plus"``.
+
+    Raises
+    ------
+    InputError
+        If eps or gamma is negative.
 
     References
     ----------
     G. Montavon, A. Binder, S. Lapuschkin, W. Samek, K.-R. Müller (2019), Layer-wise relevance propagation: an
     overview; for signed activations L. Andéol, Y. Kawakami, Y. Wada, T. Kanamori, K.-R. Müller, G. Montavon (2021),
     Learning domain invariant representations by joint Wasserstein distance minimization.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(by_layer={"layers/0": sweeps.relevance.Gamma(gamma=0.5)}).by_layer
+    (('layers/0', Gamma(eps=1e-06, gamma=0.5)),)
     """
 
     gamma: float = 0.25
@@ -159,23 +186,36 @@ class Gamma(_Stabilised):
 
 @dataclass(frozen=True)
 class AlphaBeta(_Stabilised):
-    """R(a_i) = sum_j (alpha c+_ij / sum_k c+_kj - beta c-_ij / sum_k c-_kj) R(b_j), where c_ij = a_i w_ij.
+    """Positive and negative contributions apart, with the weights alpha and -beta.
 
-    If an output has no contributions of a sign, that part is absorbed.
+    R(a_i) = sum_j (alpha c+_ij / sum_k c+_kj - beta c-_ij / sum_k c-_kj) R(b_j), where c_ij = a_i w_ij. If an output
+    has no contributions of a sign, that part is absorbed.
 
     Parameters
     ----------
-    eps : of the stabiliser of each of the two sums
-    alpha, beta : alpha - beta = 1, neither negative
+    eps : float, default 1e-6
+        Of the stabiliser of each of the two sums, as for ``Normalised``.
+    alpha : float, default 2.0
+        Weight of the positive contributions, not negative.
+    beta : float, default 1.0
+        Weight of the negative ones, not negative: alpha - beta = 1 keeps the sum. ``AlphaBeta(alpha=1, beta=0)``, which
+        is called ``"z_plus"``, sees positive contributions alone.
 
     Raises
     ------
-    ValueError
-        If alpha - beta is not 1, or alpha or beta is negative.
+    InputError
+        If alpha - beta is not 1, or eps, alpha or beta is negative.
 
     References
     ----------
-    S. Bach et al. (2015), PLoS ONE 10, equation 60.
+    S. Bach et al. (2015), On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance
+    propagation, PLoS ONE 10, equation 60.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(matrix=sweeps.relevance.AlphaBeta(alpha=1, beta=0)) == sweeps.relevance.Rules("z_plus")
+    True
     """
 
     alpha: float = 2.0
@@ -206,10 +246,26 @@ class AlphaBeta(_Stabilised):
 class WSquared(_Stabilised):
     """R(a_i) = sum_j w_ij^2 / sum_k w_kj^2 R(b_j), which does not depend on the activations.
 
+    Parameters
+    ----------
+    eps : float, default 1e-6
+        Of the stabiliser of sum_k w_kj^2, as for ``Normalised``.
+
+    Raises
+    ------
+    InputError
+        If eps is negative.
+
     References
     ----------
     G. Montavon, S. Lapuschkin, A. Binder, W. Samek, K.-R. Müller (2017), Explaining nonlinear classification decisions
     with deep Taylor decomposition, Pattern Recognition 65.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(first=sweeps.relevance.WSquared()).first
+    WSquared(eps=1e-06)
     """
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
@@ -221,10 +277,28 @@ class WSquared(_Stabilised):
 class Flat(_Stabilised):
     """R(a_i) = sum_j R(b_j) / n_j, equal for each of the n_j inputs of an output, with the bias among them.
 
+    It tells where the receptive fields of relevant nodes are, and nothing about what is in them.
+
+    Parameters
+    ----------
+    eps : float, default 1e-6
+        Of the stabiliser of n_j, as for ``Normalised``.
+
+    Raises
+    ------
+    InputError
+        If eps is negative.
+
     References
     ----------
     S. Lapuschkin, S. Wäldchen, A. Binder, G. Montavon, W. Samek, K.-R. Müller (2019), Unmasking Clever Hans predictors
     and assessing what machines really learn, Nature Communications 10.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(first="flat").first
+    Flat(eps=1e-06)
     """
 
     def __call__(self, layer: Layer, received: Array) -> Passed:
@@ -243,16 +317,34 @@ def _by_weights(layer: Layer, received: Array, change: Change, eps: float) -> Pa
 class ZBox(_Stabilised):
     """The rule for inputs in a box: contributions a_i w_ij - low_i w+_ij - high_i w-_ij, none negative.
 
-    The bias takes nothing, as the box of a constant is the constant.
+    It is for the first layer, where pixels have bounds and a zero may be as informative as a one. The bias takes
+    nothing, as the box of a constant is the constant.
 
     Parameters
     ----------
-    eps : of the stabiliser
-    low, high : bounds of the inputs, numbers or arrays that broadcast to an example
+    eps : float, default 1e-6
+        Of the stabiliser, as for ``Normalised``.
+    low : float or array_like, default 0.0
+        Least value of each input; a number, or an array that broadcasts to an example.
+    high : float or array_like, default 1.0
+        Largest value of each input, in the same way.
+
+    Raises
+    ------
+    InputError
+        If eps is negative, a bound is not finite, low is above high, or their shapes differ; later, if they do not fit
+        the inputs.
 
     References
     ----------
-    G. Montavon et al. (2017), Pattern Recognition 65.
+    G. Montavon, S. Lapuschkin, A. Binder, W. Samek, K.-R. Müller (2017), Explaining nonlinear classification decisions
+    with deep Taylor decomposition, Pattern Recognition 65.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(first=sweeps.relevance.ZBox(low=-1, high=1)).first
+    ZBox(eps=1e-06, low=-1, high=1)
     """
 
     low: Any = 0.0

@@ -20,8 +20,10 @@ class MaximumRule(Protocol):
 
     Attributes
     ----------
-    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
-    has_offset : whether shares need not sum to 1, and the rest goes to a bias
+    conserves : tuple of str
+        The quantities whose sum the rule keeps: see ``Rules``.
+    has_offset : bool
+        Whether shares need not sum to 1, and the rest goes to a bias.
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -32,8 +34,15 @@ class MaximumRule(Protocol):
 
         Parameters
         ----------
-        objects : a_i
-        baseline : a_i for the baseline input
+        objects : array, (objects, ...)
+            The a_i.
+        baseline : array, (objects, ...)
+            The a_i for the baseline input.
+
+        Returns
+        -------
+        array, (objects, ...)
+            Shares in the relevance of the maximum.
         """
         ...
 
@@ -93,12 +102,19 @@ class SoftmaxLimit:
 
     Parameters
     ----------
-    eps : 0 for the limit
+    eps : float, default 0.0
+        Width of the soft maximum, in the unit of the activations; 0 is the limit.
 
     Raises
     ------
-    ValueError
+    InputError
         If eps is negative.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.relevance.Rules(maximum=sweeps.relevance.SoftmaxLimit(eps=0.1)).maximum
+    SoftmaxLimit(eps=0.1)
     """
 
     eps: float = 0.0

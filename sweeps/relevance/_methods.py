@@ -17,35 +17,66 @@ Quantity = Literal["relevance", "sensitivity", "factor", "difference", "path"]
 
 @dataclass(frozen=True)
 class Rules:
-    """A rule for each kind of step, and the quantity that goes backwards. A rule is an object or its name.
+    """A rule for each kind of step, and the quantity that goes backwards.
+
+    A rule is an object of ``sweeps.relevance``, or its name in one of the tables ``MATRIX``, ``NONLINEARITY``,
+    ``MAXIMUM`` and ``PRODUCT``. ``METHODS`` holds the rules of each named method.
 
     Parameters
     ----------
-    matrix : for layers; a key of ``MATRIX`` or an object of ``sweeps.relevance``. For sums without parameters,
-        such as average pooling, it is gradient if this is gradient, and else the normalised rule.
-    nonlinearity : a key of ``NONLINEARITY`` or an object of ``sweeps.relevance``
-    maximum : a key of ``MAXIMUM`` or an object of ``sweeps.relevance``
-    quantity : what goes backwards
+    matrix : str or object, default "normalised"
+        Rule for layers, a key of ``MATRIX`` or a matrix rule. Sums without parameters, such as average pooling, go by
+        the gradient if this is ``"gradient"``, and otherwise by the normalised rule.
+    nonlinearity : str or object, default "ignore"
+        Rule for nonlinearities, a key of ``NONLINEARITY`` or such a rule.
+    maximum : str or object, default "gradient"
+        Rule for maxima, a key of ``MAXIMUM`` or such a rule.
+    quantity : {"relevance", "sensitivity", "factor", "difference", "path"}
+        What goes backwards.
 
         - ``"relevance"``: R; starts as the output's value
         - ``"sensitivity"``: R; starts as 1
         - ``"factor"``: Q = R / a; starts as 1; R = Q a
         - ``"difference"``: Q = R / (a - a0) with the baseline's a0; starts as 1; R = Q (a - a0)
         - ``"path"``: ``"difference"``, summed over short pieces of the straight path from the baseline to the input
+    product : str or object, optional
+        Rule for products of activations, a key of ``PRODUCT`` or such a rule. None takes what goes with the quantity:
+        ``"half"`` for relevance, ``"rescale"`` for differences, ``"gradient"`` for derivatives. With ``"gradient"`` any
+        other operation is differentiated too, and none needs a rule.
+    expand : {"softmax", "all"}
+        Operations that go back by their Taylor expansion b = sum_i J_i a_i + rest with the derivatives J at a, where
+        the rest is a bias. ``"softmax"``: softmax, its logarithm and logsumexp; ``"all"``: whatever else has no rule,
+        too, where otherwise an error says which operation has none.
+    first : str or object, optional
+        Matrix rule of the layers that read the inputs, such as ``ZBox``; None takes ``matrix``.
+    by_layer : dict of str to object
+        Matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/**": "gamma"}``. The first pattern that fits a
+        layer wins, over ``first`` too.
 
-    product : for products of activations; a key of ``PRODUCT`` or an object of ``sweeps.relevance``. By
-        default what goes with the quantity: ``"half"`` for relevance, ``"rescale"`` for differences, ``"gradient"``
-        for derivatives; with ``"gradient"`` any other operation is differentiated too, and none needs a rule
-    expand : operations that go back by their Taylor expansion b = sum_i J_i a_i + rest with the derivatives J at a,
-        where the rest is a bias. ``"softmax"``: softmax, its logarithm and logsumexp; ``"all"``: whatever else has no
-        rule, too
-    first : matrix rule of the first layers; ``matrix`` by default
-    by_layer : matrix rules by pattern of paths, ``{"layers/0": Flat(), "blocks/**": "gamma"}``; the first that fits
+    Attributes
+    ----------
+    differentiates : bool
+        Whether all operations but nonlinearities and maxima are differentiated, so that none needs a rule.
+    needs_baseline : bool
+        Whether the input is compared with a baseline.
 
     Raises
     ------
-    ValueError
+    InputError
         If a name is unknown, or a rule needs another quantity.
+
+    See Also
+    --------
+    attribute : Takes rules, or the name of a method.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> rules = sweeps.relevance.Rules(matrix="gamma", first=sweeps.relevance.ZBox(low=0, high=1))
+    >>> rules.matrix, rules.quantity
+    (Gamma(eps=1e-06, gamma=0.25), 'relevance')
+    >>> sweeps.relevance.METHODS["slope"].nonlinearity
+    Slope()
     """
 
     matrix: Any = "normalised"

@@ -17,7 +17,8 @@ class NonlinearityRule(Protocol):
 
     Attributes
     ----------
-    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
+    conserves : tuple of str
+        The quantities whose sum the rule keeps: see ``Rules``.
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -27,16 +28,26 @@ class NonlinearityRule(Protocol):
 
         Parameters
         ----------
-        function : f; a rule that needs f(0) = 0 subtracts it
-        a, baseline : its argument, and its argument for the baseline input
-        received : by f(a)
+        function : callable
+            The nonlinearity f, elementwise; a rule that needs f(0) = 0 subtracts it.
+        a : array, (...)
+            Its argument.
+        baseline : array, (...)
+            Its argument for the baseline input.
+        received : array, (...)
+            Relevance of f(a).
+
+        Returns
+        -------
+        array, (...)
+            Relevance of a.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Ignore:
-    """R(a) = R(b)."""
+    """R(a) = R(b): the nonlinearity passes on what it receives."""
 
     conserves: ClassVar[tuple[str, ...]] = ("relevance",)
 
@@ -69,7 +80,12 @@ class Slope:
 
 @dataclass(frozen=True)
 class Repeat:
-    """R(a) = f(R(b)), not linear in R."""
+    """R(a) = f(R(b)), not linear in R: the rule of deconvolution networks.
+
+    References
+    ----------
+    M. D. Zeiler, R. Fergus (2014), Visualizing and understanding convolutional networks, ECCV.
+    """
 
     conserves: ClassVar[tuple[str, ...]] = ()
 
@@ -80,7 +96,13 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Guided:
-    """R(a) = f'(a) f(R(b)), guided backpropagation."""
+    """R(a) = f'(a) f(R(b)), guided backpropagation.
+
+    References
+    ----------
+    J. T. Springenberg, A. Dosovitskiy, T. Brox, M. Riedmiller (2015), Striving for simplicity: the all convolutional
+    net, ICLR workshop.
+    """
 
     conserves: ClassVar[tuple[str, ...]] = ()
 
@@ -95,7 +117,13 @@ def _from_zero(function: Elementwise, values: Array) -> Array:
 
 @dataclass(frozen=True)
 class Rescale:
-    """R(a) = (b - b0) / (a - a0) R(b) with the baseline's a0 and b0, and the limit f'(a) at a = a0."""
+    """R(a) = (b - b0) / (a - a0) R(b) with the baseline's a0 and b0, and the limit f'(a) at a = a0.
+
+    References
+    ----------
+    A. Shrikumar, P. Greenside, A. Kundaje (2017), Learning important features through propagating activation
+    differences, ICML.
+    """
 
     conserves: ClassVar[tuple[str, ...]] = ("difference",)
 

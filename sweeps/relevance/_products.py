@@ -15,8 +15,10 @@ class ProductRule(Protocol):
 
     Attributes
     ----------
-    conserves : the quantities whose sum the rule keeps: see ``Rules.quantity``
-    is_halfway : whether weights are taken halfway between input and baseline
+    conserves : tuple of str
+        The quantities whose sum the rule keeps: see ``Rules``.
+    is_halfway : bool
+        Whether weights are taken halfway between input and baseline.
     """
 
     conserves: ClassVar[tuple[str, ...]]
@@ -47,7 +49,8 @@ class Half:
 
     References
     ----------
-    R. Achtibat et al. (2024), AttnLRP: attention-aware layer-wise relevance propagation for transformers, ICML.
+    R. Achtibat, S. M. V. Hatefi, M. Dreyer, A. Jain, T. Wiegand, S. Lapuschkin, W. Samek (2024), AttnLRP:
+    attention-aware layer-wise relevance propagation for transformers, ICML.
     """
 
     conserves: ClassVar[tuple[str, ...]] = ("relevance", "factor")

@@ -12,15 +12,24 @@ from sweeps import _checks
 class Flow(NamedTuple):
     """Relevance that a step received and passed on, a number for each example.
 
+    All are in the unit of the output. ``received`` is the sum of the six others.
+
     Attributes
     ----------
-    received : by the step's output
-    inputs : to the step's inputs
-    biases : to a layer's biases
-    offsets : to a nonlinearity's offset f(0), and to the rest of an expansion
-    absorbed : by a stabiliser
-    error : the rest, from rounding, for rules that conserve relevance; 0 for others
-    not_conserved : the rest for rules that do not; 0 for others
+    received : array, (examples,)
+        Relevance of the step's output.
+    inputs : array, (examples,)
+        What went to the step's inputs.
+    biases : array, (examples,)
+        What went to a layer's biases.
+    offsets : array, (examples,)
+        What went to a nonlinearity's offset f(0), or to the rest of an expansion.
+    absorbed : array, (examples,)
+        What a stabiliser took.
+    error : array, (examples,)
+        The remainder for rules that conserve relevance, which is rounding; 0 for other rules.
+    not_conserved : array, (examples,)
+        The remainder for rules that do not conserve relevance; 0 for other rules.
     """
 
     received: Float[Array, " *examples"]
@@ -37,8 +46,22 @@ class Row(NamedTuple):
 
     Attributes
     ----------
-    step : name of the step
-    received, inputs, biases, offsets, absorbed, error, not_conserved : see ``Flow``
+    step : str
+        Name of the step; ``total`` is the whole network.
+    received : float
+        Relevance of the step's output, in the unit of the output, like all below.
+    inputs : float
+        What went to the step's inputs.
+    biases : float
+        What went to a layer's biases.
+    offsets : float
+        What went to offsets of nonlinearities and rests of expansions.
+    absorbed : float
+        What stabilisers took.
+    error : float
+        The remainder for rules that conserve relevance.
+    not_conserved : float
+        The remainder for rules that do not.
     """
 
     step: str
@@ -52,7 +75,7 @@ class Row(NamedTuple):
 
 
 class Ledger(tuple[Row, ...]):
-    """Rows that print as a table; the last is the total."""
+    """Rows of numbers, a tuple of ``Row`` that prints as a table; the last is the total."""
 
     def __repr__(self) -> str:
         """The rows as text in columns."""
@@ -77,22 +100,33 @@ class Relevance(NamedTuple):
 
     Attributes
     ----------
-    inputs : of each input, shape of the inputs; in float32 at least, like all below
-    layers : by path of the layer, as in gating, relevance of its nodes at their own values: after bias, normalisation
-        and nonlinearity, and before they are moved, pooled or read; shape (examples, ...), numbered as in gating.
+    inputs : array, (examples, ...)
+        Relevance of each input, in the shape of the inputs; in float32 at least, like all below.
+    layers : dict of str to array
+        By path of the layer, as in gating, the relevance of its nodes at their own values: after bias, normalisation
+        and nonlinearity, and before they are moved, pooled or read. Shape (examples, ...), numbered as in gating.
         Layers whose results are added before anything reads them share nodes and an entry; a layer with several calls
-        has ``path@0``, ``path@1``, .... The last are the outputs. A normalisation or scale has an entry for its output.
-        In a loop there is an axis for its steps, or for its layers, behind that for examples
-    bias : by path of the layer, of each of its biases, shape (examples, *shape of the bias). With ``offset`` after the
-        name: of a nonlinearity's f(0), shape (examples, *shape of its result); with ``rest``: of what an expansion
-        leaves; with ``start``: of the constants with which a loop begins
-    absorbed : by step, by its stabiliser, shape (examples,)
-    output : start value of the output, shape (examples,)
-    flows : by step, what it received and passed on; ``ledger()`` prints it
+        has ``path@0``, ``path@1``, and so on. The last entry is that of the outputs. A normalisation or scale has an
+        entry for its output. In a loop there is an axis for its steps, or for its layers, behind that for examples.
+    bias : dict of str to array
+        By path of the layer, the relevance of each of its biases, ``(examples, *shape)`` with the shape of the bias.
+        With ``offset`` after the name: of a nonlinearity's f(0), in the shape of its result; with ``rest``: of what an
+        expansion leaves; with ``start``: of the constants with which a loop begins.
+    absorbed : dict of str to array
+        By step, what its stabiliser took, shape (examples,).
+    output : array, (examples,)
+        Where the backward pass started: the attributed output, or the sum of the start values.
+    flows : dict of str to Flow
+        By step, what it received and passed on; ``ledger`` prints it.
+
+    See Also
+    --------
+    attribute : Makes one of a network.
 
     Notes
     -----
-    For rules that conserve relevance, output = sum of inputs + sum of bias + sum of absorbed, for every example.
+    For rules that conserve relevance, ``output`` = sum of ``inputs`` + sum of ``bias`` + sum of ``absorbed``, for every
+    example, up to rounding.
     """
 
     inputs: Float[Array, "..."]
@@ -107,12 +141,19 @@ class Relevance(NamedTuple):
 
         Parameters
         ----------
-        example : number of the example; by default means over examples, and the largest error
+        example : int, optional
+            Number of an example. None takes means over examples, and the largest absolute error.
 
         Returns
         -------
-        Ledger of ``Row``, whose last row ``total`` is the whole network: received at the output, at the inputs, and the
-        sums of the other columns. Its error is the difference.
+        Ledger
+            Of ``Row``. The last row, ``total``, is the whole network: what the output received, what arrived at the
+            inputs, and the sums of the other columns. Its error is the difference.
+
+        Raises
+        ------
+        InputError
+            If there is no such example.
         """
         if example is not None:
             # Within ``jax.vmap`` there is no axis of examples.
