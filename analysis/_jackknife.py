@@ -24,7 +24,7 @@ def error(changes: Iterable[Floats], count: int) -> Floats:
 
     Notes
     -----
-    :math:`\sqrt{(n - 1) / n \sum_r (t_r - \bar t)^2}`. Changes that are small beside the statistic lose no digits.
+    ``sqrt((n - 1) / n sum_r (t_r - mean t)^2)``. Changes that are small beside the statistic lose no digits.
 
     References
     ----------

@@ -22,8 +22,9 @@ def bootstrap(
     sweep : xarray.Dataset
         With `name` and boolean `gates` (probability, ..., node).
     name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
     resamples : int
-        Bootstrap samples, 1 or more.
+        Bootstrap samples, 1 or more. The time is proportional to them; fewer make the ends of the intervals uncertain.
     seed : int
         Seed of the bootstrap.
     level : float
@@ -43,6 +44,10 @@ def bootstrap(
         If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary, `resamples` is below 1, or
         `level` is not between 0 and 1.
 
+    See Also
+    --------
+    statistics : The moments, with standard errors.
+
     Notes
     -----
     A draw is taken or left with all its entries, which are correlated; its sums of powers stand for it. Beyond 16,384
@@ -52,6 +57,17 @@ def bootstrap(
     ----------
     A. C. Davison, D. V. Hinkley (1997), Bootstrap Methods and their Application, sections 3.8 and 5.3,
     doi:10.1017/CBO9780511802843.
+
+    Examples
+    --------
+    >>> from analysis import gradients
+    >>> dims = ("probability", "draw", "node")
+    >>> values = np.random.default_rng(0).normal(size=(1, 50, 2))
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
+    >>> found = gradients.bootstrap(sweep, name="loss_gradient", resamples=99, seed=0)
+    >>> low, high = found["mean"].sel(probability=0.5).values
+    >>> bool(low < values.mean() < high)
+    True
     """
     resamples, seed = _checks.whole("resamples", resamples, 1), _checks.whole("seed", seed)
     level = _checks.level(level)

@@ -146,6 +146,7 @@ def kernel_width(sweep: xr.Dataset, name: str = "loss_gradient") -> float:
     sweep : xarray.Dataset
         With `name` and boolean `gates` (probability, ..., node).
     name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
 
     Returns
     -------
@@ -154,8 +155,23 @@ def kernel_width(sweep: xr.Dataset, name: str = "loss_gradient") -> float:
 
     Raises
     ------
-    TypeError, ValueError
-        As `entries` does.
+    TypeError
+        If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
+    ValueError
+        If `name` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
+
+    See Also
+    --------
+    analysis.density.kernel_width : The rule.
+
+    Examples
+    --------
+    >>> from analysis import gradients
+    >>> dims = ("probability", "draw", "node")
+    >>> values, on = [[[1.0, -2.0], [3.0, 4.0]]], [[[True, False], [True, True]]]
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, on)})
+    >>> gradients.kernel_width(sweep, name="loss_gradient")
+    0.2
     """
     checked(sweep, name)
     return density.kernel_width(
@@ -172,6 +188,7 @@ def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | No
         With `name` and boolean `gates` (probability, ..., node), the dimensions in between being independent draws;
         or the summary of such a sweep.
     name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
     width : float, optional
         Standard deviation of the Gaussian kernel of the density that the trough is read from, in the unit of `name`;
         that of `kernel_width` when left out. It is kept as the attribute `width`.
@@ -195,24 +212,41 @@ def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | No
     ValueError
         If `name` is unknown, a variable or a dimension is missing, or `width` is not above 0.
 
+    See Also
+    --------
+    bootstrap : Intervals in place of standard errors.
+    slope_check : What the mean says about the mean loss.
+    analysis.layers.gradients : Layer by layer.
+
     Notes
     -----
     The N entries of a draw are correlated, the R draws are not. Errors of whatever pools entries of one draw are by
-    the jackknife over draws: with :math:`\theta_{(r)}` the statistic without draw r,
+    the jackknife over draws: with the statistic t_r without draw r,
 
-    .. math:: \frac{R - 1}{R} \sum_r (\theta_{(r)} - \bar\theta)^2 ,
+        error^2 = (R - 1) / R sum_r (t_r - mean t_r)^2
 
-    exactly, since each :math:`\theta_{(r)}` follows from sums of powers less those of draw r. One node in one state
-    has one entry a draw at most: :math:`s / \sqrt{n - 1}` and :math:`s \sqrt{(2 + \gamma_2) / 4 n}` with divisor n in
-    s, as in `analysis.lognormal.fit`.
+    exactly, since each t_r follows from sums of powers less those of draw r. One node in one state has one entry a draw
+    at most: ``s / sqrt(n - 1)`` and ``s sqrt((2 + k) / (4 n))`` with the standard deviation s of divisor n and the
+    excess kurtosis k, as in `analysis.lognormal.fit`.
 
-    The trough is :math:`f(0) / \min(\max_{x \le 0} f, \max_{x \ge 0} f)` of the density f: 1 if the density falls from
+    The trough is, of the density f, ``f(0) / min(max f over x <= 0, max f over x >= 0)``: 1 if the density falls from
     0 to one side or to both, 0 if there is no density at 0, and NaN if all entries are on one side of 0. Its error
     takes the place of the maximum as known; chance alone makes the lower maximum a little too high.
 
     References
     ----------
     B. Efron, C. Stein (1981), The jackknife estimate of variance, doi:10.1214/aos/1176345462.
+
+    Examples
+    --------
+    >>> from analysis import gradients
+    >>> dims = ("probability", "draw", "node")
+    >>> values = [[[0.1, -0.2], [0.3, 0.4], [0.4, 0.0]]]
+    >>> on = [[[True, False], [True, True], [False, True]]]
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, on)})
+    >>> found = gradients.statistics(sweep, name="loss_gradient")
+    >>> found["mean"].values.round(3).tolist(), found["state_mean"].values.round(3).tolist()
+    ([0.167], [[0.1, 0.2]])
     """
     held = checked(sweep, name)
     width = _checks.positive("width", width) if width is not None else float("nan")

@@ -43,21 +43,38 @@ def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequenc
         If a variable or a dimension is missing, there are fewer than three probabilities or those named are not
         among them in ascending order, or `cube_loss` is of another number of nodes.
 
+    See Also
+    --------
+    analysis.hypercube.mean_derivative : The exact slope.
+    statistics : The mean gradient, with its spread.
+
     Notes
     -----
     The exact statement (Margulis, Russo; see `analysis.hypercube.mean_derivative`) is
 
-    .. math:: \frac{d}{dp} E_p L = \sum_i E_p [L(i \text{ on}) - L(i \text{ off})] .
+        d/dp E_p L = sum_i E_p [L(i on) - L(i off)]
 
     A gate gradient is the tangent at one end of each of these differences, so `predicted` is another number than
     `change` unless L is affine in every gate, and the mean loss no more than quadratic in p. The gate of a node is
     independent of all others, so the mean tangents at both ends of the same differences are those where it is off and
-    where it is on. The trapezoidal rule takes the mean of both,
+    where it is on. The trapezoidal rule takes the mean of both, with the gate gradient dL_i of node i,
 
-    .. math:: \sum_i \tfrac12 \left( E_p [\partial_i L | i \text{ off}] + E_p [\partial_i L | i \text{ on}] \right) ,
+        sum_i (E_p [dL_i | i off] + E_p [dL_i | i on]) / 2
 
     and is exact for L quadratic in every gate. The tangent weighs them with 1 - p and p: both agree at p = 0.5.
     Its error is by linearisation, from whole draws; draws of different probabilities are independent.
+
+    Examples
+    --------
+    >>> from analysis import gradients
+    >>> gates = np.random.default_rng(0).random((3, 40, 2)) < np.array([0.25, 0.5, 0.75])[:, None, None]
+    >>> dims = ("probability", "draw", "node")
+    >>> sweep = xr.Dataset({"gates": (dims, gates)}, {"probability": [0.25, 0.5, 0.75]})
+    >>> sweep["loss"] = (dims[:2], 4 + gates @ [-1.0, -2.0])  # so that both gradients are known
+    >>> sweep["loss_gradient"] = (dims, np.broadcast_to([-1.0, -2.0], gates.shape))
+    >>> found = gradients.slope_check(sweep)
+    >>> round(float(found["predicted"]), 3), bool(abs(found["standard_errors"]) < 3)
+    (-1.5, True)
     """
     held = checked(sweep, "loss_gradient")
     cube_loss = None if cube_loss is None else _table.checked(cube_loss, "cube_loss")

@@ -65,8 +65,9 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
     sweep : xarray.Dataset
         With `name` and boolean `gates` (probability, ..., node).
     name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
     index : int
-        Which probability.
+        Which probability, by its place in the sweep.
 
     Returns
     -------
@@ -81,6 +82,21 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
         If `name` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
+
+    See Also
+    --------
+    statistics : Their moments.
+    analysis.figures.gradients.density : Draws their density.
+
+    Examples
+    --------
+    >>> from analysis import gradients
+    >>> dims = ("probability", "draw", "node")
+    >>> values, on = [[[0.1, -0.2], [0.3, 0.4]]], [[[True, False], [True, True]]]
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, on)})
+    >>> values, on = gradients.entries(sweep, name="loss_gradient", index=0)
+    >>> values[on].tolist()
+    [0.1, 0.3, 0.4]
     """
     if checked(sweep, name):
         raise InputError("sweep must be draws, got a summary, which does not keep them")

@@ -67,9 +67,15 @@ def mean_by_size(values: Any) -> Floats:
     ValueError
         If the length is not a power of two, or a value is not finite.
 
+    See Also
+    --------
+    best_masks, worst_masks : The ends of each size in place of the mean.
+    moments : The mean over all masks, whatever their size.
+
     Examples
     --------
-    >>> mean_by_size([1.0, 2.0, 3.0, 4.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.mean_by_size([1.0, 2.0, 3.0, 4.0]).tolist()
     [1.0, 2.5, 4.0]
     """
     table = checked(values)
@@ -93,11 +99,13 @@ def moments(values: Any, probability: Any = 0.5) -> Moments:
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float or array_like
-        Probability p that a node is on, between 0 and 1; or an array of them, whose size hardly changes the time.
+        Probability p that a node is on, between 0 and 1; or an array of them, whose size hardly changes the time. At 0
+        and 1 there is one mask, and no variance.
 
     Returns
     -------
     Moments
+        Numbers for one probability, arrays of the shape of `probability` for several.
 
     Raises
     ------
@@ -106,20 +114,27 @@ def moments(values: Any, probability: Any = 0.5) -> Moments:
     ValueError
         If the length is not a power of two, a value is not finite, or a probability lies outside [0, 1].
 
+    See Also
+    --------
+    distribution : The whole distribution.
+    mean_derivative : How the mean changes with the probability.
+    analysis.lognormal.fit : Of sampled masks.
+
     Notes
     -----
-    All masks with s nodes on have one probability, so the table is read once, for the mean :math:`\mu_s` and the
-    central moments :math:`\mu_{j,s}` of each size. The moments for any p are those of a mixture of the N + 1 sizes,
-    with :math:`w_s = \binom{N}{s} p^s (1 - p)^{N - s}` and :math:`d_s = \mu_s - \mu`:
+    All masks with s nodes on have one probability, so the table is read once, for the mean m_s and the central moments
+    c_{j,s} of each size. The moments for any p are those of a mixture of the N + 1 sizes, with the weights
+    ``w_s = C(N, s) p^s (1 - p)^(N - s)`` and ``d_s = m_s - m``:
 
-    .. math:: \mu = \sum_s w_s \mu_s, \qquad
-        E (f - \mu)^j = \sum_s w_s \sum_{l=0}^{j} \binom{j}{l} \mu_{l,s} \, d_s^{j - l} .
+        m = sum_s w_s m_s
+        E (f - m)^j = sum_s w_s sum_{l=0..j} C(j, l) c_{l,s} d_s^(j - l)
 
     Central moments inside each size keep the digits that powers about a common origin would lose near p = 0 and 1.
 
     Examples
     --------
-    >>> mean, variance, skewness, excess_kurtosis = moments([0.0, 1.0], 0.2)
+    >>> from analysis import hypercube
+    >>> mean, variance, skewness, excess_kurtosis = hypercube.moments([0.0, 1.0], probability=0.2)
     >>> round(mean, 6), round(variance, 6), round(skewness, 6), round(excess_kurtosis, 6)
     (0.2, 0.16, 1.5, 0.25)
     """
@@ -152,29 +167,38 @@ def mean_derivative(values: Any, probability: Any) -> Any:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float or array_like
         Probability p that a node is on, between 0 and 1; or many of them, of any shape.
 
     Returns
     -------
-    float or numpy.ndarray of float64, the shape of p
+    float or numpy.ndarray of float64, (...)
         In the unit of the values.
 
     Raises
     ------
-    TypeError, ValueError
-        As `moments` does.
+    TypeError
+        If the values or the probabilities are not real numbers.
+    ValueError
+        If the length is not a power of two, a value is not finite, or a probability lies outside [0, 1].
+
+    See Also
+    --------
+    moments : The mean itself.
+    analysis.gradients.slope_check : Holds mean gate gradients to this.
 
     Notes
     -----
     By the Margulis-Russo formula it is the sum of the mean effects of switching one node on,
 
-    .. math:: \frac{d}{dp} E_p f = \sum_i E_p [f(i \text{ on}) - f(i \text{ off})] ;
+        d/dp E_p f = sum_i E_p [f(i on) - f(i off)]
 
-    and as the mean is a polynomial in Bernstein's form, it is
-    :math:`N \sum_s \binom{N - 1}{s} p^s (1 - p)^{N - 1 - s} (\mu_{s + 1} - \mu_s)`
-    with the means of `mean_by_size`. At p = 0.5 it is the sum of the Banzhaf values.
+    and as the mean is a polynomial in Bernstein's form, it is, with the means m_s of `mean_by_size`,
+
+        N sum_s C(N - 1, s) p^s (1 - p)^(N - 1 - s) (m_{s+1} - m_s)
+
+    At p = 0.5 it is the sum of the Banzhaf values.
 
     References
     ----------
@@ -182,7 +206,8 @@ def mean_derivative(values: Any, probability: Any) -> Any:
 
     Examples
     --------
-    >>> mean_derivative([0.0, 0.0, 0.0, 1.0], 0.25)  # the mean is p^2
+    >>> from analysis import hypercube
+    >>> hypercube.mean_derivative([0.0, 0.0, 0.0, 1.0], 0.25)  # the mean is p^2
     0.5
     """
     chances = checked_probability(probability)
@@ -197,7 +222,7 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float
         Probability p that a node is on, between 0 and 1.
     width : float, optional
@@ -207,19 +232,29 @@ def distribution(values: Any, probability: float = 0.5, width: float | None = No
     Returns
     -------
     Distribution
-        Made for ``analysis.density.kde(result.values, weights=result.weights)``; a histogram is much the faster, see
-        there for what bins cost. The cumulative sum of the weights is the distribution function.
+        Its cumulative sum of the weights is the distribution function. Made for
+        ``analysis.density.kde(found.values, weights=found.weights)``, which takes a histogram much faster; it says what
+        bins cost.
 
     Raises
     ------
-    TypeError, ValueError
-        As `moments` does, and if there are several probabilities, or `width` is not above 0 or so small that bins
-        cannot be told apart.
+    TypeError
+        If the values or the probability are not real numbers.
+    ValueError
+        If the length is not a power of two, a value is not finite, there are several probabilities or one outside [0,
+        1], or `width` is not above 0 or so small that bins cannot be told apart.
+
+    See Also
+    --------
+    moments : Four numbers in place of a distribution.
+    analysis.density.kde : Makes a smooth density of it.
 
     Examples
     --------
-    >>> distribution([3.0, 1.0, 1.0, 2.0], 0.5, width=2.0)
-    Distribution(values=array([1., 3.]), weights=array([0.5, 0.5]), width=2.0)
+    >>> from analysis import hypercube
+    >>> found = hypercube.distribution([3.0, 1.0, 1.0, 2.0], probability=0.5, width=2.0)
+    >>> found.values.tolist(), found.weights.round(6).tolist()
+    ([1.0, 3.0], [0.5, 0.5])
     """
     table, chance = checked(values), checked_probability(probability)
     if chance.ndim:

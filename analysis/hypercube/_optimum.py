@@ -47,6 +47,8 @@ class GreedyRemoval(NamedTuple):
 def best_masks(values: Any) -> MaskOfEachSize:
     """Find for each number of nodes on the mask of lowest value.
 
+    Of a loss it is the best that a network of so many nodes can do without training again.
+
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
@@ -55,6 +57,7 @@ def best_masks(values: Any) -> MaskOfEachSize:
     Returns
     -------
     MaskOfEachSize
+        The lowest value of each size, and the number of its mask.
 
     Raises
     ------
@@ -63,9 +66,16 @@ def best_masks(values: Any) -> MaskOfEachSize:
     ValueError
         If the length is not a power of two, or a value is not finite.
 
+    See Also
+    --------
+    worst_masks : The highest value of each size.
+    greedy_removal : How close one removal after another comes.
+    analysis.best.best_masks : The best of sampled masks.
+
     Examples
     --------
-    >>> best = best_masks([0.7, 0.2, 0.4, 0.1])
+    >>> from analysis import hypercube
+    >>> best = hypercube.best_masks([0.7, 0.2, 0.4, 0.1])
     >>> best.value.tolist(), best.mask.tolist()
     ([0.7, 0.2, 0.1], [0, 1, 3])
     """
@@ -83,15 +93,23 @@ def worst_masks(values: Any) -> MaskOfEachSize:
     Returns
     -------
     MaskOfEachSize
+        The highest value of each size, and the number of its mask.
 
     Raises
     ------
-    TypeError, ValueError
-        As `best_masks` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    best_masks : The lowest value of each size.
 
     Examples
     --------
-    >>> worst_masks([0.7, 0.2, 0.4, 0.1]).mask.tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.worst_masks([0.7, 0.2, 0.4, 0.1]).mask.tolist()
     [0, 2, 3]
     """
     value, mask = _lowest(-checked(values))
@@ -122,16 +140,24 @@ def greedy_removal(values: Any) -> GreedyRemoval:
 
     Raises
     ------
-    TypeError, ValueError
-        As `best_masks` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    best_masks : What `gap` is measured from.
 
     Notes
     -----
-    It looks at N (N + 1) / 2 masks of 2**N; `gap` is what that costs. The gap is 0 after one removal, and after all.
+    It looks at ``N (N + 1) / 2`` masks of ``2**N``; `gap` is what that costs. The gap is 0 after one removal, and after
+    all.
 
     Examples
     --------
-    >>> greedy_removal([0.7, 0.2, 0.4, 0.1]).order.tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.greedy_removal([0.7, 0.2, 0.4, 0.1]).order.tolist()
     [1, 0]
     """
     table = checked(values)

@@ -25,13 +25,20 @@ def weight_by_order(values: Any) -> Floats:
     Returns
     -------
     numpy.ndarray of float64, (N+1,)
-        :math:`W_k = \sum_{|S| = k} \hat f(S)^2`, in the squared unit of the values: at 0 the squared mean, from 1 on
-        the part of the variance in each order at p = 0.5.
+        At k the weight W_k, the sum of the squared coefficients of all sets of k nodes, in the squared unit of the
+        values: at 0 the squared mean, from 1 on the part of the variance in each order at p = 0.5.
 
     Raises
     ------
-    TypeError, ValueError
-        As `walsh` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    variance_by_order : The same at any probability, without the mean.
+    walsh : The coefficients.
 
     References
     ----------
@@ -39,7 +46,8 @@ def weight_by_order(values: Any) -> Floats:
 
     Examples
     --------
-    >>> weight_by_order([1.0, 2.0, 3.0, 4.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.weight_by_order([1.0, 2.0, 3.0, 4.0]).tolist()
     [6.25, 1.25, 0.0]
     """
     return by_size(walsh(values) ** 2)
@@ -51,7 +59,7 @@ def variance_by_order(values: Any, probability: float = 0.5) -> Floats:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float
         Probability p that a node is on, above 0 and below 1.
 
@@ -64,8 +72,16 @@ def variance_by_order(values: Any, probability: float = 0.5) -> Floats:
 
     Raises
     ------
-    TypeError, ValueError
-        As `biased` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, a value is not finite, or p is not inside (0, 1).
+
+    See Also
+    --------
+    additive_share : Order 1 as a share.
+    weight_by_order : The Walsh weights, with the mean.
+    analysis.figures.spectrum.variance_by_order : Draws the shares.
 
     Notes
     -----
@@ -78,7 +94,8 @@ def variance_by_order(values: Any, probability: float = 0.5) -> Floats:
 
     Examples
     --------
-    >>> variance_by_order([0.0, 0.0, 0.0, 1.0], 0.5).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.variance_by_order([0.0, 0.0, 0.0, 1.0], probability=0.5).tolist()
     [0.0, 0.125, 0.0625]
     """
     table = checked(values)
@@ -93,25 +110,33 @@ def additive_share(values: Any, probability: float = 0.5) -> float:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float
         Probability that a node is on, above 0 and below 1.
 
     Returns
     -------
     float
-        1 for a sum of one term a node, which for many nodes is close to normal by the central limit theorem; NaN for
-        a constant. It is the squared correlation with the best such sum.
+        From 0 to 1: 1 for a sum of one term a node, which for many nodes is close to normal by the central limit
+        theorem; NaN for a constant. It is the squared correlation with the best such sum.
 
     Raises
     ------
-    TypeError, ValueError
-        As `biased` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, a value is not finite, or p is not inside (0, 1).
+
+    See Also
+    --------
+    variance_by_order : The other orders.
+    analysis.hypercube.estimates.first_order : The share from sampled masks.
 
     Examples
     --------
-    >>> additive_share([1.0, 2.0, 3.0, 4.0])
-    1.0
+    >>> from analysis import hypercube
+    >>> hypercube.additive_share([1.0, 2.0, 3.0, 4.0]), round(hypercube.additive_share([0.0, 0.0, 0.0, 1.0]), 3)
+    (1.0, 0.667)
     """
     weights = variance_by_order(values, probability)
     variance = weights.sum()
@@ -124,24 +149,32 @@ def krawtchouk(nodes: int) -> npt.NDArray[np.int64]:
     Parameters
     ----------
     nodes : int
-        N, from 0 to 60.
+        N, from 0 to 60: larger ones do not fit into 64-bit integers.
 
     Returns
     -------
     numpy.ndarray of int64, (N+1, N+1)
-        At [k, d] the polynomial :math:`K_k(d; N)`, exact.
+        At [k, d] the polynomial of order k at distance d, exact.
 
     Raises
     ------
+    TypeError
+        If N is no whole number.
     ValueError
         If N is out of range.
 
+    See Also
+    --------
+    covariance_by_distance : Uses them.
+
     Notes
     -----
-    .. math:: K_k(d; N) = \sum_j (-1)^j \binom{d}{j} \binom{N - d}{k - j} = [z^k] (1 - z)^d (1 + z)^{N - d} ,
+    The polynomial is
 
-    the sum of :math:`\prod_{i \in S} (-1)^{x_i + y_i}` over all S of size k, for two masks x and y that differ in d
-    nodes. So :math:`K_k(0) = \binom{N}{k}`, and :math:`K_k(d) / \binom{N}{k}` is the mean of that product.
+        K_k(d; N) = sum_j (-1)^j C(d, j) C(N - d, k - j) = [z^k] (1 - z)^d (1 + z)^(N - d)
+
+    the sum of the products ``prod_{i in S} (-1)^(x_i + y_i)`` over all sets S of k nodes, for two masks x and y that
+    differ in d nodes. So ``K_k(0) = C(N, k)``, and ``K_k(d) / C(N, k)`` is the mean of that product.
 
     References
     ----------
@@ -149,7 +182,8 @@ def krawtchouk(nodes: int) -> npt.NDArray[np.int64]:
 
     Examples
     --------
-    >>> krawtchouk(2).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.krawtchouk(2).tolist()
     [[1, 1, 1], [2, 0, -2], [1, -1, 1]]
     """
     nodes = _checks.whole("nodes", nodes, 0, MOST_NODES)
@@ -164,7 +198,7 @@ def covariance_by_distance(values: Any) -> Floats:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
 
     Returns
     -------
@@ -174,17 +208,24 @@ def covariance_by_distance(values: Any) -> Floats:
 
     Raises
     ------
-    TypeError, ValueError
-        As `walsh` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    opposite : The last entry, taken apart.
+    analysis.paths.exact : As the covariance matrix of a flip path.
 
     Notes
     -----
-    A product of order k keeps the covariance :math:`K_k(d) / \binom{N}{k}` with itself and has none with any other, so
+    A product of order k keeps the covariance ``K_k(d) / C(N, k)`` with itself and has none with any other, so
 
-    .. math:: \mathrm{Cov}(d) = \sum_{k \ge 1} W_k \, K_k(d; N) / \binom{N}{k}
+        Cov(d) = sum_{k >= 1} W_k K_k(d; N) / C(N, k)
 
-    with the weights of `weight_by_order` and the polynomials of `krawtchouk`. The steps i and j of a flip path that
-    starts at a uniform mask are at distance :math:`|i - j|`.
+    with the weights W_k of `weight_by_order` and the polynomials of `krawtchouk`. The steps i and j of a flip path that
+    starts at a uniform mask are at distance ``|i - j|``.
 
     References
     ----------
@@ -192,7 +233,8 @@ def covariance_by_distance(values: Any) -> Floats:
 
     Examples
     --------
-    >>> covariance_by_distance([1.0, 2.0, 3.0, 4.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.covariance_by_distance([1.0, 2.0, 3.0, 4.0]).tolist()
     [1.25, 0.0, -1.25]
     """
     weights = weight_by_order(values)
@@ -228,7 +270,7 @@ def opposite(values: Any) -> Opposite:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
 
     Returns
     -------
@@ -237,17 +279,25 @@ def opposite(values: Any) -> Opposite:
 
     Raises
     ------
-    TypeError, ValueError
-        As `walsh` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    covariance_by_distance : At every distance.
+    analysis.balance.explain : Which nodes the correlation comes from.
 
     Notes
     -----
-    Flipping every node multiplies a product of order k by :math:`(-1)^k`, that is :math:`K_k(N) / \binom{N}{k}`; so
-    the covariance at distance N is :math:`W_2 + W_4 + \dots - W_1 - W_3 - \dots`.
+    Flipping every node multiplies a product of order k by (-1)^k; so the covariance at distance N is
+    ``W_2 + W_4 + ... - W_1 - W_3 - ...`` with the weights of `weight_by_order`.
 
     Examples
     --------
-    >>> opposite([0.0, 1.0, 1.0, 0.0])
+    >>> from analysis import hypercube
+    >>> hypercube.opposite([0.0, 1.0, 1.0, 0.0])
     Opposite(even=0.25, odd=0.0, covariance=0.25, correlation=1.0)
     """
     weights = variance_by_order(values)

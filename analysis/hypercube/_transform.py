@@ -56,14 +56,22 @@ def walsh(values: Any) -> Floats:
     ValueError
         If the length is not a power of two, or a value is not finite.
 
+    See Also
+    --------
+    inverse_walsh : Undoes it.
+    biased : For nodes that are on with another probability than 0.5.
+    weight_by_order : Their squares by the number of nodes.
+
     Notes
     -----
-    .. math:: \hat f(S) = 2^{-N} \sum_m f(m) \prod_{i \in S} (-1)^{m_i}, \qquad
-        f(m) = \sum_S \hat f(S) \prod_{i \in S} (-1)^{m_i} .
+    With the sign ``(-1)^m_i``, which is -1 where node i is on, the coefficient of a set S of nodes and the function are
 
-    With each node on with probability 1/2 the products are orthonormal, so :math:`\hat f(\emptyset)` is the mean and
-    :math:`\sum_{S \neq \emptyset} \hat f(S)^2` the variance (Parseval). The transform is the N-fold Kronecker
-    power of a 2 x 2 matrix and takes O(N 2^N) operations.
+        c(S) = 2^-N sum_m f(m) prod_{i in S} (-1)^m_i
+        f(m) = sum_S c(S) prod_{i in S} (-1)^m_i
+
+    With each node on with probability 1/2 the products are orthonormal, so c of the empty set is the mean, and the sum
+    of c(S)^2 over all other sets the variance (Parseval). The transform is the N-fold Kronecker power of a 2 x 2 matrix
+    and takes O(N 2^N) operations.
 
     References
     ----------
@@ -71,7 +79,8 @@ def walsh(values: Any) -> Floats:
 
     Examples
     --------
-    >>> walsh([1.0, 2.0, 3.0, 4.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.walsh([1.0, 2.0, 3.0, 4.0]).tolist()
     [2.5, -0.5, -1.0, 0.0]
     """
     return _on_every_node(checked(values), [[0.5, 0.5], [0.5, -0.5]])
@@ -88,15 +97,23 @@ def inverse_walsh(coefficients: Any) -> Floats:
     Returns
     -------
     numpy.ndarray of float64, (2**N,)
+        The value at each mask, in the unit of the coefficients.
 
     Raises
     ------
-    TypeError, ValueError
-        As `walsh` does.
+    TypeError
+        If the coefficients are not real numbers.
+    ValueError
+        If their number is not a power of two, or one is not finite.
+
+    See Also
+    --------
+    walsh : The coefficients of a table.
 
     Examples
     --------
-    >>> inverse_walsh([2.5, -0.5, -1.0, 0.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.inverse_walsh([2.5, -0.5, -1.0, 0.0]).tolist()
     [1.0, 2.0, 3.0, 4.0]
     """
     return _on_every_node(checked(coefficients, "coefficients"), [[1, 1], [1, -1]])
@@ -108,9 +125,9 @@ def biased(values: Any, probability: float) -> Floats:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float
-        Probability p that a node is on, above 0 and below 1.
+        Probability p that a node is on, above 0 and below 1, where the masks would be one.
 
     Returns
     -------
@@ -124,15 +141,21 @@ def biased(values: Any, probability: float) -> Floats:
     ValueError
         If the length is not a power of two, a value is not finite, or p is not inside (0, 1).
 
+    See Also
+    --------
+    inverse_biased : Undoes it.
+    variance_by_order : Their squares by the number of nodes.
+    sobol : Their squares by node.
+
     Notes
     -----
-    With :math:`\phi_i(m) = (m_i - p) / \sqrt{p (1 - p)}`, which has mean 0 and variance 1,
+    With ``z_i = (m_i - p) / sqrt(p (1 - p))``, which has mean 0 and variance 1,
 
-    .. math:: \hat f_p(S) = E_p \Big[ f \prod_{i \in S} \phi_i \Big], \qquad
-        f = \sum_S \hat f_p(S) \prod_{i \in S} \phi_i .
+        c(S) = E_p [f prod_{i in S} z_i]
+        f = sum_S c(S) prod_{i in S} z_i
 
-    At p = 0.5 :math:`\phi_i = -(-1)^{m_i}`, so these are the Walsh coefficients times :math:`(-1)^{|S|}`: here a
-    node that raises the value when it goes on has a positive coefficient, there a negative one.
+    At p = 0.5 ``z_i = -(-1)^m_i``, so these are the Walsh coefficients times ``(-1)^|S|``: here a node that raises the
+    value when it goes on has a positive coefficient, there a negative one.
 
     References
     ----------
@@ -140,7 +163,8 @@ def biased(values: Any, probability: float) -> Floats:
 
     Examples
     --------
-    >>> biased([0.0, 1.0], 0.2).round(6).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.biased([0.0, 1.0], 0.2).round(6).tolist()
     [0.2, 0.4]
     """
     table, p = checked(values), _one_inside(probability)
@@ -161,15 +185,23 @@ def inverse_biased(coefficients: Any, probability: float) -> Floats:
     Returns
     -------
     numpy.ndarray of float64, (2**N,)
+        The value at each mask, in the unit of the coefficients.
 
     Raises
     ------
-    TypeError, ValueError
-        As `biased` does.
+    TypeError
+        If the coefficients are not real numbers.
+    ValueError
+        If their number is not a power of two, one is not finite, or p is not inside (0, 1).
+
+    See Also
+    --------
+    biased : The coefficients of a table.
 
     Examples
     --------
-    >>> inverse_biased([0.2, 0.4], 0.2).round(6).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.inverse_biased([0.2, 0.4], 0.2).round(6).tolist()
     [0.0, 1.0]
     """
     table, p = checked(coefficients, "coefficients"), _one_inside(probability)

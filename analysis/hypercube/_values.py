@@ -25,14 +25,24 @@ def banzhaf(values: Any) -> Floats:
 
     Raises
     ------
-    TypeError, ValueError
-        As `walsh` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    shapley : Every size of the other nodes' mask counts the same.
+    interaction : Of pairs.
+    analysis.hypercube.estimates.along_paths : From sampled masks.
 
     Notes
     -----
-    .. math:: \beta_i = 2^{1 - N} \sum_{S \not\ni i} [f(S \cup i) - f(S)] = -2 \hat f(\{i\})
+    With the coefficients c of `walsh`, over all masks S of the other nodes,
 
-    with the coefficients of `walsh`. It is the slope of the additive function of best fit over uniform masks.
+        b_i = 2^(1 - N) sum_S [f(S and i) - f(S)] = -2 c({i})
+
+    It is the slope of the additive function of best fit over uniform masks.
 
     References
     ----------
@@ -40,7 +50,8 @@ def banzhaf(values: Any) -> Floats:
 
     Examples
     --------
-    >>> banzhaf([0.0, 1.0, 2.0, 5.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.banzhaf([0.0, 1.0, 2.0, 5.0]).tolist()
     [2.0, 3.0]
     """
     coefficients = walsh(values)
@@ -63,27 +74,38 @@ def shapley(values: Any) -> Floats:
 
     Raises
     ------
-    TypeError, ValueError
-        As `walsh` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, or a value is not finite.
+
+    See Also
+    --------
+    banzhaf : Every mask of the other nodes counts the same.
+    analysis.hypercube.estimates.shapley : From sampled masks.
+    analysis.figures.masks.node_values : Draws both.
 
     Notes
     -----
-    .. math:: \varphi_i = \sum_{S \not\ni i} \frac{|S|! \, (N - 1 - |S|)!}{N!} [f(S \cup i) - f(S)]
-        = \int_0^1 E_p [f(i \text{ on}) - f(i \text{ off})] \, dp ,
+    Over all masks S of the other nodes, with ``|S|`` of them on, and second by Owen,
 
-    the second by Owen. On the diagonal of the cube a Walsh product of order k is :math:`(1 - 2p)^k`, and so
+        v_i = sum_S |S|! (N - 1 - |S|)! / N! [f(S and i) - f(S)]
+            = int_0^1 E_p [f(i on) - f(i off)] dp
 
-    .. math:: \varphi_i = -2 \sum_{S \ni i} \hat f(S) \int_0^1 (1 - 2p)^{|S| - 1} dp
-        = -2 \sum_{S \ni i, \; |S| \text{ odd}} \hat f(S) / |S| .
+    On the diagonal of the cube a Walsh product of order k is ``(1 - 2p)^k``, and so, with the coefficients c of
+    `walsh`, over the sets S that hold node i and an odd number of nodes,
+
+        v_i = -2 sum_S c(S) int_0^1 (1 - 2p)^(|S| - 1) dp = -2 sum_{|S| odd} c(S) / |S|
 
     References
     ----------
-    L. S. Shapley (1953), A value for n-person games, doi:10.1515/9781400881970-018.
-    G. Owen (1972), Multilinear extensions of games, doi:10.1287/mnsc.18.5.64.
+    - L. S. Shapley (1953), A value for n-person games, doi:10.1515/9781400881970-018.
+    - G. Owen (1972), Multilinear extensions of games, doi:10.1287/mnsc.18.5.64.
 
     Examples
     --------
-    >>> shapley([0.0, 1.0, 2.0, 5.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.shapley([0.0, 1.0, 2.0, 5.0]).tolist()
     [2.0, 3.0]
     """
     coefficients = walsh(values)
@@ -93,7 +115,7 @@ def shapley(values: Any) -> Floats:
 
 
 def interaction(values: Any, index: Literal["banzhaf", "shapley"] = "banzhaf") -> Floats:
-    r"""Compute the interaction of every pair of nodes.
+    r"""Compute the interaction of every pair of nodes: how the effect of one depends on whether the other is on.
 
     Parameters
     ----------
@@ -116,15 +138,20 @@ def interaction(values: Any, index: Literal["banzhaf", "shapley"] = "banzhaf") -
     ValueError
         If the length is not a power of two, a value is not finite, or `index` is unknown.
 
+    See Also
+    --------
+    banzhaf, shapley : What single nodes are worth.
+
     Notes
     -----
-    Both are means of the second difference
-    :math:`\Delta_{ij} f(S) = f(S \cup ij) - f(S \cup i) - f(S \cup j) + f(S)` over masks S of the other nodes. With
-    the coefficients of `walsh`, as for `shapley`,
+    Both are means of the second difference over masks S of the other nodes,
 
-    .. math:: I^B_{ij} = 2^{2 - N} \sum_S \Delta_{ij} f(S) = 4 \hat f(\{i, j\}), \qquad
-        I^S_{ij} = \int_0^1 E_p \Delta_{ij} f \, dp
-        = 4 \sum_{S \supseteq \{i, j\}, \; |S| \text{ even}} \hat f(S) / (|S| - 1) .
+        D_ij f(S) = f(S and i, j) - f(S and i) - f(S and j) + f(S)
+
+    With the coefficients c of `walsh`, the Banzhaf index B and the Shapley index V are, as for `shapley`,
+
+        B_ij = 2^(2 - N) sum_S D_ij f(S) = 4 c({i, j})
+        V_ij = int_0^1 E_p D_ij f dp = 4 sum_{S holds i and j, |S| even} c(S) / (|S| - 1)
 
     References
     ----------
@@ -133,7 +160,8 @@ def interaction(values: Any, index: Literal["banzhaf", "shapley"] = "banzhaf") -
 
     Examples
     --------
-    >>> interaction([0.0, 1.0, 2.0, 5.0]).tolist()
+    >>> from analysis import hypercube
+    >>> hypercube.interaction([0.0, 1.0, 2.0, 5.0]).tolist()
     [[0.0, 2.0], [2.0, 0.0]]
     """
     _checks.one_of("index", index, ("banzhaf", "shapley"))
@@ -178,29 +206,41 @@ def sobol(values: Any, probability: float = 0.5) -> Sobol:
     Returns
     -------
     Sobol
+        First-order and total indices, shares of the variance from 0 to 1.
 
     Raises
     ------
-    TypeError, ValueError
-        As `biased` does.
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the length is not a power of two, a value is not finite, or p is not inside (0, 1).
+
+    See Also
+    --------
+    additive_share : The sum of the first-order indices.
+    analysis.hypercube.estimates.first_order : The first from sampled masks.
+    analysis.hypercube.estimates.along_paths : The total from sampled paths.
 
     Notes
     -----
-    With the coefficients of `biased` and the variance :math:`V = \sum_{S \neq \emptyset} \hat f_p(S)^2`,
+    With the coefficients c of `biased` and the variance V, the sum of c(S)^2 over all sets S that are not empty, the
+    first-order index S_i and the total index T_i of node i are
 
-    .. math:: S_i = \frac{\mathrm{Var}_p \, E_p[f \mid m_i]}{V} = \frac{\hat f_p(\{i\})^2}{V}, \qquad
-        T_i = 1 - \frac{\mathrm{Var}_p \, E_p[f \mid m_j, j \neq i]}{V} = \frac1V \sum_{S \ni i} \hat f_p(S)^2 .
+        S_i = Var_p E_p[f | m_i] / V = c({i})^2 / V
+        T_i = 1 - Var_p E_p[f | m_j, j != i] / V = sum_{S holds i} c(S)^2 / V
 
     References
     ----------
-    I. M. Sobol (1993), Sensitivity estimates for nonlinear mathematical models, Mathematical Modeling and
-    Computational Experiment 1, 407-414.
-    T. Homma, A. Saltelli (1996), Importance measures in global sensitivity analysis of nonlinear models,
-    doi:10.1016/0951-8320(96)00002-6.
+    - I. M. Sobol (1993), Sensitivity estimates for nonlinear mathematical models, Mathematical Modeling and
+    Computational
+      Experiment 1, 407-414.
+    - T. Homma, A. Saltelli (1996), Importance measures in global sensitivity analysis of nonlinear models,
+      doi:10.1016/0951-8320(96)00002-6.
 
     Examples
     --------
-    >>> first, total = sobol([0.0, 0.0, 0.0, 1.0])
+    >>> from analysis import hypercube
+    >>> first, total = hypercube.sobol([0.0, 0.0, 0.0, 1.0], probability=0.5)
     >>> first.round(6).tolist(), total.round(6).tolist()
     ([0.333333, 0.333333], [0.666667, 0.666667])
     """

@@ -30,7 +30,8 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
     gates : array_like or xarray.DataArray, (..., draws, nodes)
         The mask of each value, booleans or zeros and ones; labelled ones with the dimension `node`, in any place.
     probability : float
-        Probability p that a node is on, above 0 and below 1: one, that of all the draws.
+        Probability p that a node is on, above 0 and below 1: the one that all the draws were made with. Masks drawn
+        with another would make the estimates wrong, so a share of gates on that does not fit is refused.
 
     Returns
     -------
@@ -50,15 +51,21 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
         If shapes do not fit, a gate is neither 0 nor 1, there are several probabilities, steps of paths or fewer than 4
         finite draws, or as many gates on would be next to impossible at this probability.
 
+    See Also
+    --------
+    analysis.hypercube.sobol, analysis.hypercube.banzhaf : The exact quantities.
+    along_paths : What flip paths tell in addition.
+
     Notes
     -----
-    With :math:`\phi_i = (m_i - p) / \sqrt{p (1 - p)}`, :math:`w_r = (f_r - \bar f) (\phi_{ri} - \bar \phi_i)` and V the
-    variance with divisor n - 1,
+    With ``z_i = (m_i - p) / sqrt(p (1 - p))``, the products ``w_r = (f_r - mean f) (z_ri - mean z_i)`` of n draws r,
+    and the variance V with divisor n - 1, the coefficient c, the effect, the standard error e of c and the first-order
+    index of node i are
 
-    .. math:: \hat c_i = \frac{1}{n - 1} \sum_r w_r, \qquad
-        \mathrm{effect}_i = \frac{\hat c_i}{\sqrt{p (1 - p)}}, \qquad
-        \mathrm{error}^2 = \frac{n}{(n - 1) (n - 2)^2} \sum_r (w_r - \bar w)^2, \qquad
-        \hat S_i = \frac{\hat c_i^2 - \mathrm{error}^2}{V} .
+        c_i = sum_r w_r / (n - 1)
+        effect_i = c_i / sqrt(p (1 - p))
+        e_i^2 = n / ((n - 1) (n - 2)^2) sum_r (w_r - mean w)^2
+        sobol_first_i = (c_i^2 - e_i^2) / V
 
     The coefficient and the effect are unbiased; without the mean of f, their variance would grow by its square. Less
     the error variance, the squared coefficient is unbiased up to O(n^-2), so that many nodes which do nothing add
@@ -66,20 +73,21 @@ def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset
 
     The error is that of the delete-one jackknife, exactly. That of the shares starts from the jackknife, with the error
     variance without draw r taken about the means of all draws. Where a coefficient c is as small as its error e, a
-    jackknife fails: the variance of :math:`\hat c^2 - e^2` is :math:`4 c^2 e^2 + 2 e^4`, and the jackknife's is near
-    :math:`4 \hat c^2 e^2`, on average too large by :math:`2 e^4` but next to 0 where c-hat is by chance. So
-    :math:`2 e^4` is subtracted, summed over nodes for the additive share, and no less than that is left: it is what
-    chance alone does. Time is O(n N), and the gates are read three times, in parts.
+    jackknife fails: the variance of ``c^2 - e^2`` is ``4 c^2 e^2 + 2 e^4`` with the true c, and the jackknife's is near
+    the same with the estimated c in the first term alone, on average too large by ``2 e^4`` but next to 0 where the
+    estimate is by chance. So ``2 e^4`` is subtracted, summed over nodes for the additive share, and no less than that
+    is left: it is what chance alone does. Time is O(n N), and the gates are read three times, in parts.
 
     References
     ----------
-    R. O'Donnell (2014), Analysis of Boolean Functions, section 8.4, doi:10.1017/CBO9781139814782.
-    B. Efron, C. Stein (1981), The jackknife estimate of variance, doi:10.1214/aos/1176345462.
+    - R. O'Donnell (2014), Analysis of Boolean Functions, section 8.4, doi:10.1017/CBO9781139814782.
+    - B. Efron, C. Stein (1981), The jackknife estimate of variance, doi:10.1214/aos/1176345462.
 
     Examples
     --------
+    >>> from analysis.hypercube import estimates
     >>> gates = np.random.default_rng(0).random((100_000, 3)) < 0.5
-    >>> result = first_order(gates @ [1.0, 2.0, 0.5], gates)
+    >>> result = estimates.first_order(gates @ [1.0, 2.0, 0.5], gates, probability=0.5)
     >>> result["effect"].values.round(1).tolist(), float(result["additive_share"].round(1))
     ([1.0, 2.0, 0.5], 1.0)
     """
@@ -136,7 +144,7 @@ def _share_changes(
 ) -> Iterator[Floats]:
     r"""Yield what leaving out each of n draws changes in the shares of the variance, of each node and of all of them.
 
-    A coefficient falls by :math:`n (w_r - \bar w) / ((n - 1) (n - 2))`; `falls` is the sum of the squares of that.
+    A coefficient falls by ``n (w_r - mean w) / ((n - 1) (n - 2))``; `falls` is the sum of the squares of that.
     """
     scale, scale_without = n / ((n - 1) * (n - 2)), (n - 1) / ((n - 2) * (n - 3))
     for d, phi in pieces:
@@ -153,7 +161,8 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
     Parameters
     ----------
     values : array_like or xarray.DataArray, (..., paths, nodes + 1)
-        Labelled values need the dimension `step`; all others, such as (chain, draw), are pooled.
+        Such as the loss or the log loss. Labelled values need the dimension `step`; all others, such as (chain, draw),
+        are pooled.
     gates : array_like or xarray.DataArray, (..., paths, nodes + 1, nodes)
         The mask of each value, booleans or zeros and ones; labelled ones with the dimension `node`, in any place.
 
@@ -172,15 +181,19 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
         If shapes do not fit, a gate is neither 0 nor 1, a path does not flip every node once, the starts are not
         uniform, or there are fewer than 3 finite paths.
 
+    See Also
+    --------
+    shapley : From paths that start with every node off.
+    analysis.hypercube.banzhaf, analysis.hypercube.sobol : The exact quantities.
+    analysis.paths.covariance : The covariance along the same paths.
+
     Notes
     -----
-    Node i of a path is flipped at a mask m that is uniform, whatever the order. So with
-    :math:`\delta_i = f(m, i \text{ on}) - f(m, i \text{ off})`
+    Node i of a path is flipped at a mask m that is uniform, whatever the order. So with the effect
+    ``d_i = f(m, i on) - f(m, i off)`` and the Walsh coefficients c, the Banzhaf value b and the total index T are
 
-    .. math:: \beta_i = E \delta_i, \qquad
-        T_i = \frac{E \delta_i^2}{4 \, \mathrm{Var} f}, \qquad
-        \delta_i = -2 \sum_{S \ni i} \hat f(S) \prod_{j \in S \setminus i} (-1)^{m_j},
-        \quad E \delta_i^2 = 4 \sum_{S \ni i} \hat f(S)^2 .
+        b_i = E d_i
+        T_i = E d_i^2 / (4 Var f),  since  E d_i^2 = 4 sum_{S holds i} c(S)^2
 
     The second is Jansen's estimator: there node i is drawn anew, which flips it every other time, and half the mean
     square is taken. The variance is the mean over steps of that over paths, divisor n - 1. Steps of one path
@@ -193,8 +206,9 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
 
     Examples
     --------
+    >>> from analysis.hypercube import estimates
     >>> gates = np.array([[[0, 0], [1, 0], [1, 1]], [[1, 0], [0, 0], [0, 1]], [[0, 1], [0, 0], [1, 0]]])
-    >>> along_paths(gates @ [1.0, 2.0], gates)["banzhaf"].values.tolist()
+    >>> estimates.along_paths(gates @ [1.0, 2.0], gates)["banzhaf"].values.tolist()
     [1.0, 2.0]
     """
     values, gates, nodes = _sampled.paired(values, gates, ("step",))
@@ -227,8 +241,11 @@ def shapley(values: Any, gates: Any) -> xr.Dataset:
 
     Parameters
     ----------
-    values, gates : as for `along_paths`
-        From paths such as those of ``sweeps.FlipPaths(probability=0)``.
+    values : array_like or xarray.DataArray, (..., paths, nodes + 1)
+        Such as the loss or the log loss, from paths such as those of ``sweeps.FlipPaths(probability=0)``. Labelled
+        values need the dimension `step`; all others, such as (chain, draw), are pooled.
+    gates : array_like or xarray.DataArray, (..., paths, nodes + 1, nodes)
+        The mask of each value, booleans or zeros and ones; labelled ones with the dimension `node`, in any place.
 
     Returns
     -------
@@ -243,6 +260,11 @@ def shapley(values: Any, gates: Any) -> xr.Dataset:
     ValueError
         If shapes do not fit, a gate is neither 0 nor 1, a path does not flip every node once or starts elsewhere, or
         there are fewer than 2 finite paths.
+
+    See Also
+    --------
+    analysis.hypercube.shapley : The exact values.
+    along_paths : Banzhaf values, from paths with a uniform start.
 
     Notes
     -----
@@ -259,8 +281,9 @@ def shapley(values: Any, gates: Any) -> xr.Dataset:
 
     Examples
     --------
+    >>> from analysis.hypercube import estimates
     >>> gates = np.array([[[0, 0], [1, 0], [1, 1]], [[0, 0], [0, 1], [1, 1]]])
-    >>> shapley([[0.0, 1.0, 5.0], [0.0, 2.0, 5.0]], gates)["shapley"].values.tolist()
+    >>> estimates.shapley([[0.0, 1.0, 5.0], [0.0, 2.0, 5.0]], gates)["shapley"].values.tolist()
     [2.0, 3.0]
     """
     values, gates, nodes = _sampled.paired(values, gates, ("step",))

@@ -27,6 +27,7 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
         With `name` ([probability,] chain, draw, node) and the coordinates `node` and `layer`; or the summary of a sweep
         with its gradients.
     name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
 
     Returns
     -------
@@ -43,11 +44,26 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
     ValueError
         If `name` is unknown, a variable or a coordinate is missing, or the masks are no independent draws.
 
+    See Also
+    --------
+    slopes : What more nodes on do, in place of larger gates.
+    analysis.gradients.statistics : Of all nodes, and of each.
+
     Notes
     -----
     Draws are independent of each other, the nodes of a layer within one draw are not. Errors are therefore by the
     jackknife over whole draws (see `analysis.gradients.statistics`). For the mean it is the standard error of the
-    draws' layer means, :math:`s / \sqrt R` for R draws, and not :math:`s / \sqrt{R N}`, which would be too small.
+    draws' layer means, s / sqrt(R) for R draws, and not s / sqrt(R N), which would be too small.
+
+    Examples
+    --------
+    >>> from analysis import layers
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b unit 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> values = [[[0.1, 0.3, -0.2], [0.2, 0.2, -0.4]]]
+    >>> sweep = xr.Dataset({"log_loss_gradient": (("chain", "draw", "node"), values)}, coords=nodes)
+    >>> found = layers.gradients(sweep, name="log_loss_gradient")
+    >>> found["log_loss_gradient_mean"].values.round(3).tolist()
+    [0.2, -0.3]
     """
     _checks.one_of("name", name, NAMES)
     found, held = groups(sweep, "sweep"), _samples.is_summary(sweep)
@@ -83,15 +99,30 @@ def slopes(sweep: xr.Dataset) -> xr.Dataset:
     ValueError
         If a variable or a coordinate is missing, or the masks are no independent draws.
 
+    See Also
+    --------
+    gradients : Gate gradients by layer.
+    analysis.figures.layers.summary : Draws the slopes.
+
     Notes
     -----
     Least squares with a constant. The log loss scatters unequally about the fit, so the errors are those of the
-    sandwich estimator, times :math:`\sqrt{R / (R - L - 1)}` for R draws and L layers. With partial gains the number of
+    sandwich estimator, times ``sqrt(R / (R - L - 1))`` for R draws and L layers. With partial gains the number of
     nodes on is the sum of the gates.
 
     References
     ----------
     H. White (1980), A heteroskedasticity-consistent covariance matrix estimator, doi:10.2307/1912934.
+
+    Examples
+    --------
+    >>> from analysis import layers
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b unit 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> gates = np.random.default_rng(0).random((1, 20, 3)) < 0.5
+    >>> dims, loss = ("chain", "draw", "node"), np.exp(gates @ [-0.5, -0.5, 0.25])
+    >>> sweep = xr.Dataset({"loss": (dims[:2], loss), "gates": (dims, gates)}, coords=nodes)
+    >>> layers.slopes(sweep)["slope"].values.round(3).tolist()
+    [-0.5, 0.25]
     """
     found = groups(sweep, "sweep")
     _checks.dataset_with("sweep", sweep, ("loss", "gates"), ("node",))

@@ -11,7 +11,7 @@ from analysis._errors import InputError
 
 
 class Groups(NamedTuple):
-    """The layers of a sweep, and which of its nodes belong to them.
+    """The layers of a sweep, and which of its nodes belong to them; `groups` reads them.
 
     Attributes
     ----------
@@ -46,11 +46,33 @@ class Groups(NamedTuple):
         return [name.rpartition(" ")[0] for name in self.short]
 
     def of(self, layer: int) -> npt.NDArray[np.intp]:
-        """Nodes of one layer, in the order of the gate vector."""
+        """Find the nodes of one layer.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer, from 0.
+
+        Returns
+        -------
+        numpy.ndarray of int, (members,)
+            Places in the gate vector, ascending.
+        """
         return np.flatnonzero(self.layer == layer)
 
     def sums(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Sum over the nodes of each layer, (..., layers), of values (..., nodes), in double precision."""
+        """Sum values over the nodes of each layer.
+
+        Parameters
+        ----------
+        values : numpy.ndarray, (..., nodes)
+            Numbers or booleans, in any unit.
+
+        Returns
+        -------
+        numpy.ndarray of float64, (..., layers)
+            In the unit of the values.
+        """
         order = np.argsort(self.layer, kind="stable")
         if (np.diff(order) != 1).any():  # else a copy would be for nothing
             values = values[..., order]
@@ -73,6 +95,7 @@ def groups(data: xr.Dataset, called: str = "data") -> Groups:
     Returns
     -------
     Groups
+        The layers, and which node belongs to which.
 
     Raises
     ------
@@ -81,10 +104,15 @@ def groups(data: xr.Dataset, called: str = "data") -> Groups:
     ValueError
         If there is no such dimension or coordinate.
 
+    See Also
+    --------
+    summary : What is found for each layer.
+
     Examples
     --------
+    >>> from analysis import layers
     >>> nodes = {"node": ["b unit 0", "a head 0", "a head 1"], "layer": ("node", ["b", "a", "a"])}
-    >>> found = groups(xr.Dataset(coords=nodes))
+    >>> found = layers.groups(xr.Dataset(coords=nodes))
     >>> found.names, found.sizes.tolist(), found.kinds
     (['b', 'a'], [1, 2], ['unit', 'head', 'head'])
     """

@@ -45,10 +45,25 @@ def removals(
     ValueError
         If a variable or a coordinate is missing, there is no full loss, or a quantile is out of range.
 
+    See Also
+    --------
+    analysis.removal.leave_one_out : Node by node.
+    node_table : The nodes that cost most and least.
+    analysis.figures.layers.summary : Draws the spread of each layer.
+
     Notes
     -----
     Every node of a layer is there once. They are the whole population and no sample of it: the divisor of the standard
     deviations is n, and there are no standard errors.
+
+    Examples
+    --------
+    >>> from analysis import layers
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> sweep = xr.Dataset({"loss": ("node", [0.5, 0.3, 0.2])}, coords=nodes)
+    >>> found = layers.removals(sweep, full_loss=0.25)
+    >>> found["mean_change"].values.round(3).tolist(), found["share_lowering"].values.tolist()
+    ([0.15, -0.05], [0.0, 1.0])
     """
     found = groups(sweep, "sweep")
     quantiles = _checks.quantiles(quantiles)

@@ -33,10 +33,17 @@ def summary(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
     ValueError
         If there is no coordinate `layer`, no full loss, no independent draws, or nothing to summarise.
 
+    See Also
+    --------
+    removals, gradients, slopes : Of which it calls what the sweep has.
+    layer_table : Makes a table of it.
+    analysis.figures.layers.overview : Draws it.
+
     Examples
     --------
+    >>> from analysis import layers
     >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
-    >>> data = summary(xr.Dataset({"loss": ("node", [0.5, 0.3, 0.25])}, coords=nodes), full_loss=0.25)
+    >>> data = layers.summary(xr.Dataset({"loss": ("node", [0.5, 0.3, 0.25])}, coords=nodes), full_loss=0.25)
     >>> data["mean_change"].values.round(3).tolist(), data["largest_node"].values.tolist()
     ([0.15, 0.0], ['a unit 0', 'b head 0'])
     """

@@ -23,7 +23,7 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
     summary : xarray.Dataset, (layer,) or (probability, layer)
         What `analysis.layers.summary` returns.
     name : str
-        Stem of the file names.
+        Name of the table, the stem of its files' names.
 
     Returns
     -------
@@ -36,6 +36,19 @@ def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
         If `summary` is no Dataset.
     ValueError
         If it is no such summary.
+
+    See Also
+    --------
+    summary : Makes the argument.
+    analysis.tables.Table.write : Writes the table.
+
+    Examples
+    --------
+    >>> from analysis import layers
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> data = layers.summary(xr.Dataset({"loss": ("node", [0.5, 0.3, 0.25])}, coords=nodes), full_loss=0.25)
+    >>> layers.layer_table(data).columns[2].values
+    [0.15, 0.0]
     """
     _checks.dataset_with("summary", summary, ("nodes",), ("layer",))
     unit = str(summary.attrs.get("unit") or "nats")
@@ -131,11 +144,13 @@ def node_table(
     most : int
         Number of the costliest and of the cheapest nodes; all nodes where they are at most twice as many.
     name : str
-        Stem of the file names.
+        Name of the table, the stem of its files' names.
 
     Returns
     -------
     analysis.tables.Table
+        A row a node: its label, its loss and the change, in the unit of the loss; with its rank where nodes are left
+        out.
 
     Raises
     ------
@@ -143,6 +158,18 @@ def node_table(
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
         If a variable is missing, there is no full loss, or `most` is below 1.
+
+    See Also
+    --------
+    analysis.removal.leave_one_out : The numbers.
+    layer_table : Layer by layer.
+
+    Examples
+    --------
+    >>> from analysis import layers
+    >>> sweep = xr.Dataset({"loss": ("node", [0.2, 0.5])}, {"node": ["a unit 0", "a unit 1"]})
+    >>> layers.node_table(sweep, full_loss=0.25).columns[0].values
+    ['a unit 1', 'a unit 0']
     """
     most = _checks.whole("most", most, 1)
     nodes = removal.leave_one_out(sweep, full_loss)

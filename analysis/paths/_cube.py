@@ -19,7 +19,7 @@ def exact(values: Any, steps: int | None = None) -> xr.DataArray:
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask, such as the log loss; mask number m has node i on when bit i of m is 1.
     steps : int, optional
-        Length of the path, 2 to N + 1; N + 1, a whole path, when left out.
+        Masks of the path, its start among them, 2 to N + 1; N + 1, a whole path, when left out.
 
     Returns
     -------
@@ -33,16 +33,22 @@ def exact(values: Any, steps: int | None = None) -> xr.DataArray:
     ValueError
         If their number is not a power of two, one is not finite, or `steps` is out of range.
 
+    See Also
+    --------
+    covariance : The same from sampled paths.
+    compare : Sets both side by side.
+    analysis.hypercube.covariance_by_distance : The entries.
+
     Notes
     -----
     With a uniform start, and nodes flipped in random order, steps i and j are a uniform mask and the same with
-    :math:`|i - j|` random nodes flipped: the entry is :math:`\mathrm{Cov}(|i - j|)` of
-    `analysis.hypercube.covariance_by_distance`. It does not hold for another start probability than 0.5, nor for paths
-    that flip the nodes of one layer only.
+    ``|i - j|`` random nodes flipped: the entry is that of `analysis.hypercube.covariance_by_distance` at ``|i - j|``.
+    It does not hold for another start probability than 0.5, nor for paths that flip the nodes of one layer only.
 
     Examples
     --------
-    >>> exact([0.0, 1.0, 1.0, 0.0]).values.tolist()
+    >>> from analysis import paths
+    >>> paths.exact([0.0, 1.0, 1.0, 0.0]).values.tolist()
     [[0.25, -0.25, 0.25], [-0.25, 0.25, -0.25], [0.25, -0.25, 0.25]]
     """
     by_distance = hypercube.covariance_by_distance(values)
@@ -81,6 +87,10 @@ def compare(sampled: xr.Dataset, exact: Any) -> xr.Dataset:
     ValueError
         If a variable is missing, or the shapes differ.
 
+    See Also
+    --------
+    covariance, exact : Make the arguments.
+
     Notes
     -----
     The entries of the matrix are strongly correlated, so the sum of their squares in standard errors is not
@@ -91,6 +101,14 @@ def compare(sampled: xr.Dataset, exact: Any) -> xr.Dataset:
 
     Both take the errors to be normal, and products of log losses are skewed: with few paths read the p-values as
     approximate.
+
+    Examples
+    --------
+    >>> from analysis import paths
+    >>> sampled = paths.covariance([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.5]])
+    >>> found = paths.compare(sampled, paths.exact([0.0, 1.0]))
+    >>> found["difference"].values.round(3).tolist(), round(float(found["largest_p_value"]), 2)
+    ([[0.083, 0.167], [0.167, -0.021]], 0.93)
     """
     dims = ("step", "step_other", "distance", "distance_other")
     needed = ("covariance", "covariance_error", "by_distance", "by_distance_error", "by_distance_covariance", "paths")

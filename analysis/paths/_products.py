@@ -48,10 +48,12 @@ def chunks(log_loss: Any) -> Iterator[tuple[Floats, int]]:
 class Products:
     r"""Sums over paths of products of deviations, (m,) a path: a covariance, or several, linear in such products.
 
-    For the estimate :math:`t = \sum_r w_r / (n - 1)` leaving out path r gives
-    :math:`t_{(r)} = [(n - 1) t - \frac{n}{n - 1} w_r] / (n - 2)`, since deviations are then from another mean. The
-    jackknife variance :math:`\frac{n - 1}{n} \sum_r (t_{(r)} - \bar t)^2` is therefore
-    :math:`\frac{n}{(n - 1) (n - 2)^2} \sum_r (w_r - \bar w)^2`, exactly; and likewise for covariances of errors.
+    For the estimate ``t = sum_r w_r / (n - 1)`` leaving out path r gives
+
+        t_r = ((n - 1) t - n / (n - 1) w_r) / (n - 2)
+
+    since deviations are then from another mean. The jackknife variance ``(n - 1) / n sum_r (t_r - mean t_r)^2`` is
+    therefore ``n / ((n - 1) (n - 2)^2) sum_r (w_r - mean w)^2``, exactly; and likewise for covariances of errors.
     """
 
     def __init__(self, count: int) -> None:
@@ -100,7 +102,7 @@ class JointTest(NamedTuple):
     Attributes
     ----------
     statistic : float
-        Hotelling's :math:`T^2`: chi-square for many paths; NaN if the paths are too few.
+        Hotelling's T^2: chi-square for many paths; NaN if the paths are too few.
     degrees : int
         Its degrees of freedom: how many of the differences are independent.
     p_value : float
@@ -132,7 +134,7 @@ def joint_test(difference: Floats, covariance: Floats, paths: int, scale: Floats
 
     Notes
     -----
-    With m directions :math:`T^2 (n - m) / (m (n - 1))` is F(m, n - m), which allows for the covariance being estimated.
+    With m directions ``T^2 (n - m) / (m (n - 1))`` is F(m, n - m), which allows for the covariance being estimated.
     """
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
     used = error > np.sqrt(LEAST_VARIANCE) * scale

@@ -90,29 +90,36 @@ def covariance(log_loss: Any) -> xr.Dataset:
     ValueError
         If there are fewer than 2 dimensions, 2 steps or 3 finite paths, or there is no dimension `step`.
 
+    See Also
+    --------
+    exact : Without sampling error, from the whole cube.
+    compare : Whether both agree.
+    analysis.figures.paths.overview : Draws it.
+
     Notes
     -----
     Covariances have the divisor n - 1 and are unbiased, as are differences and means of them. The steps of one path
     are dependent, so all errors are from whole paths, by the delete-one jackknife over paths. For a covariance it needs
-    no resampling: with the products :math:`w_r = d_{ri} d_{rj}` of deviations from the mean of each step,
+    no resampling: with the products ``w_r = d_ri d_rj`` of deviations from the mean of each step,
 
-    .. math:: \hat C_{ij} = \frac{1}{n - 1} \sum_r w_r, \qquad
-        \mathrm{error}^2 = \frac{n}{(n - 1) (n - 2)^2} \sum_r (w_r - \bar w)^2 .
+        C_ij = sum_r w_r / (n - 1)
+        error^2 = n / ((n - 1) (n - 2)^2) sum_r (w_r - mean w)^2
 
-    The same holds for any sum of such products. That of the reversal is
-    :math:`w_r = d_{r0} d_{rk} - d_{rN} d_{r,N-k}`: the difference is taken path by path, so what both ends of one path
-    have in common counts as it should. A path read backwards is as likely as the path itself if the start is
-    uniform, and the difference then is sampling error. The correlation's jackknife leaves out each path in turn.
-    Time is O(n steps^2) in matrix products; beside the paths themselves, memory is that of `ROWS` of them.
+    The same holds for any sum of such products. That of the reversal is ``w_r = d_r0 d_rk - d_rN d_r(N-k)``: the
+    difference is taken path by path, so what both ends of one path have in common counts as it should. A path read
+    backwards is as likely as the path itself if the start is uniform, and the difference then is sampling error. The
+    correlation's jackknife leaves out each path in turn. Time is O(n steps^2) in matrix products; beside the paths
+    themselves, memory is that of 4,096 of them.
 
     References
     ----------
-    R. G. Miller (1974), The jackknife - a review, doi:10.1093/biomet/61.1.1.
-    H. Hotelling (1931), The generalization of Student's ratio, doi:10.1214/aoms/1177732979.
+    - R. G. Miller (1974), The jackknife - a review, doi:10.1093/biomet/61.1.1.
+    - H. Hotelling (1931), The generalization of Student's ratio, doi:10.1214/aoms/1177732979.
 
     Examples
     --------
-    >>> result = covariance([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0], [6.0, 12.0]])
+    >>> from analysis import paths
+    >>> result = paths.covariance([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0], [6.0, 12.0]])
     >>> result["from_start"].values.round(6).tolist(), float(result["opposite_correlation"].round(6))
     ([4.666667, 9.333333], 1.0)
     """
