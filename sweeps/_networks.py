@@ -29,29 +29,45 @@ class MLP(nnx.Module):
 
     Parameters
     ----------
-    sizes : number of inputs, of nodes in each hidden layer, and of outputs; at least an input and an output
-    activation : name of the nonlinearity after each hidden layer, a key of ``networks.ACTIVATIONS``
-    seed : seed of the initial kernels, from 0 to 2^64 - 1
-    use_bias : whether the layers have biases, which start at zero
-    output_activation : name of the nonlinearity after the last layer
-    kernel_init : initialiser of the kernels; by default Glorot's uniform one, which Keras and so the published circle
-        study use (Flax's own default is LeCun's)
+    sizes : sequence of int
+        Number of inputs, of nodes in each hidden layer, and of outputs; at least an input and an output.
+    activation : {"relu", "sigmoid", "tanh", "gelu", "silu", "softplus", "identity"}
+        Nonlinearity after each hidden layer.
+    seed : int, default 0
+        Of the initial kernels, from 0 to 2^64 - 1. Networks with different seeds differ in nothing else.
+    use_bias : bool, default True
+        Whether the layers have biases, which start at zero.
+    output_activation : {"identity", "relu", "sigmoid", "tanh", "gelu", "silu", "softplus"}
+        Nonlinearity after the last layer.
+    kernel_init : callable, optional
+        Initialiser of the kernels, as of ``flax.nnx.initializers``. None takes Glorot's uniform one, which Keras and so
+        the published circle study use (Flax's own default is LeCun's).
 
     Attributes
     ----------
-    layers : nnx.List of nnx.Linear, in order
+    layers : flax.nnx.List
+        The ``flax.nnx.Linear`` layers in order.
+    sizes : tuple of int
+        As given.
 
     Raises
     ------
+    InputTypeError
+        If a value is of another type.
     InputError
-        If there are fewer than two sizes, a size is no positive whole number, or an activation or the seed is invalid;
-        in a call, if the inputs do not fit.
+        If there are fewer than two sizes, a size is not positive, or an activation or the seed is invalid; in a call,
+        if the inputs do not fit.
+
+    See Also
+    --------
+    sweeps.train : Trains it.
+    sweeps.Objective : Takes any Flax module, this or another.
 
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> net = sweeps.MLP((2, 20, 2), activation="relu", seed=0)
-    >>> net(jnp.zeros((5, 2))).shape
+    >>> network = sweeps.MLP((2, 20, 2), activation="relu", seed=0)
+    >>> network(jnp.zeros((5, 2))).shape
     (5, 2)
     """
 

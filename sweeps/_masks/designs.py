@@ -67,23 +67,30 @@ class Bernoulli(Design):
 
     Parameters
     ----------
-    probability : float or sequence of float
-        A probability, or several different ones, between 0 and 1, exact to 2^-32.
-    draws : int
+    probability : float or sequence of float, default 0.5
+        A probability, or several different ones, between 0 and 1, exact to 2^-32. At 1 every mask has all nodes on, and
+        at 0 none.
+    draws : int, default 1000
         Masks of a chain, at least 1 and below 2^31.
-    chains : int
-        Independent chains, at least 1.
+    chains : int, default 1
+        Independent chains, at least 1, as ArviZ wants them for its diagnostics.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If a probability is no number, or a count no whole number.
-    ValueError
+    InputError
         If a probability lies outside [0, 1] or occurs twice, or a count is not positive or too large.
+
+    See Also
+    --------
+    FixedSize : Masks with the same number of nodes on.
+    Hypercube : All masks, where there are few nodes.
 
     Examples
     --------
-    >>> Bernoulli(probability=(0.25, 0.5), draws=10).axes(nodes=20)
+    >>> import sweeps
+    >>> sweeps.Bernoulli(probability=(0.25, 0.5), draws=10).axes(nodes=20)
     {'probability': 2, 'chain': 1, 'draw': 10}
     """
 
@@ -118,17 +125,27 @@ class FixedSize(Design):
     ----------
     on : int
         Number of nodes that are on, from 0 to the number of nodes.
-    draws : int
-        Masks of a chain, at least 1.
-    chains : int
+    draws : int, default 1000
+        Masks of a chain, at least 1 and below 2^31. Masks may repeat: where there are few nodes, see ``Hypercube``.
+    chains : int, default 1
         Independent chains, at least 1.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If a number is no whole number.
-    ValueError
+    InputError
         If a number is negative or not positive; when swept, if more nodes are to be on than there are.
+
+    See Also
+    --------
+    Bernoulli : Masks whose number of nodes on is random.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.FixedSize(on=10, draws=100).axes(nodes=20)
+    {'chain': 1, 'draw': 100}
     """
 
     on: int
@@ -158,29 +175,40 @@ class FlipPaths(Design):
 
     Parameters
     ----------
-    paths : int
-        Paths of a chain, at least 1.
-    probability : float
-        With which a node is on at the start, between 0 and 1, exact to 2^-32.
+    paths : int, default 1000
+        Paths of a chain, at least 1 and below 2^31.
+    probability : float, default 0.5
+        With which a node is on at the start, between 0 and 1, exact to 2^-32. At 1 nodes go off one by one, at 0 they
+        come on.
     flips : int, optional
         Number of nodes flipped; None flips all that may be flipped.
     layer : str, optional
-        Layer whose nodes are flipped, such as ``"layers/0"``; the other nodes keep their state. None: every node may
-        be flipped.
-    chains : int
+        Layer whose nodes are flipped, such as ``"layers/0"``; the other nodes keep their state. None: every node may be
+        flipped.
+    chains : int, default 1
         Independent chains, at least 1.
+
+    Attributes
+    ----------
+    among : tuple of int or None
+        Numbers of the nodes of the layer, once the design is bound to an objective.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If a count is no whole number, the probability no number, or the layer no text.
-    ValueError
+    InputError
         If the probability lies outside [0, 1], or a number is not positive; when swept, if there is no such layer or
         more flips than nodes.
 
+    See Also
+    --------
+    analysis.paths : Statistics of log losses along paths.
+
     Examples
     --------
-    >>> FlipPaths(paths=10).inner(nodes=20)
+    >>> import sweeps
+    >>> sweeps.FlipPaths(paths=10).inner(nodes=20)
     {'step': 21}
     """
 
@@ -251,7 +279,14 @@ class LeaveOneOut(Design):
 
 @dataclass(frozen=True)
 class Hypercube(Design):
-    """Every mask once: mask number m has node i on when bit i of m is 1. The gates are not stored."""
+    """Every mask once: mask number m has node i on when bit i of m is 1.
+
+    It is for at most 30 nodes. The gates are not stored, since they follow from the number.
+
+    See Also
+    --------
+    analysis.hypercube : Spectra, Shapley values and exact moments of all masks.
+    """
 
     keeps_gates: ClassVar[bool] = False
 
@@ -277,11 +312,21 @@ class Masks(Design):
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the array does not hold numbers.
-    ValueError
+    InputError
         If its shape is another, it is empty, or a gate is not finite or too large for JAX's floats; when swept, if the
         last axis is not one gate a node.
+
+    See Also
+    --------
+    sweeps.ranking.masks_along : Masks of nodes that go off one after the other.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.Masks([[1, 1, 0], [0.5, 1, 1]]).axes(nodes=3)
+    {'chain': 1, 'draw': 2}
     """
 
     array: Any

@@ -18,10 +18,18 @@ class Cost(NamedTuple):
 
     Attributes
     ----------
-    parameters : number of parameters
-    nonzero : number of parameters that are not zero
-    bytes : of all parameters
-    seconds : median time of a jitted forward pass over the inputs, in evaluation mode
+    parameters : int
+        Number of parameters.
+    nonzero : int
+        Number of parameters that are not zero.
+    bytes : int
+        Size of all parameters.
+    seconds : float
+        Median time of a jitted forward pass over the inputs, in evaluation mode.
+
+    See Also
+    --------
+    cost : Measures it.
     """
 
     parameters: int

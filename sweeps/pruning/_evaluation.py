@@ -24,9 +24,15 @@ class Evaluated(NamedTuple):
 
     Attributes
     ----------
-    loss : mean loss, shape (networks, *leading), or (*leading) of a single network, in the loss's unit
-    accuracy : share of right classes among the examples or positions that count, same shape; NaN for a regression, and
-        where outputs are not finite
+    loss : numpy.ndarray, (networks, *leading) or (*leading)
+        Mean loss, in the loss's unit, with the leading axes of the masks; a single network has no axis.
+    accuracy : numpy.ndarray, (networks, *leading) or (*leading)
+        Share of right classes among the examples or positions that count, from 0 to 1; NaN for a regression, and where
+        outputs are not finite.
+
+    See Also
+    --------
+    evaluate : Computes them.
     """
 
     loss: Float[np.ndarray, "*masks"]

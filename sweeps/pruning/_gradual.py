@@ -23,9 +23,17 @@ class Gradual(NamedTuple):
 
     Attributes
     ----------
-    history : loss and accuracy, shape (epochs,), means over the batches of each epoch, taken before each step
-    sparsity : of each epoch, shape (epochs,)
-    masks : of the last epoch, by path of the parameter: true for what stays
+    history : sweeps.History
+        Loss and accuracy, shape (epochs,): means over the batches of each epoch, taken before each step.
+    sparsity : numpy.ndarray of float64, (epochs,)
+        Share of what is off in each epoch.
+    masks : dict of str to numpy.ndarray of bool
+        Of the last epoch, by path of the parameter: true for what stays.
+
+    See Also
+    --------
+    gradually : Makes it.
+    zeroed : Makes the pruned network from the masks.
     """
 
     history: History

@@ -21,8 +21,10 @@ class Resting(NamedTuple):
 
     Attributes
     ----------
-    inner : state of the optimizer
-    awake : whether each number has had a gradient, in the shapes of the parameters
+    inner : pytree
+        State of the optimizer.
+    awake : pytree
+        Whether each number has had a gradient, in the shapes of the parameters.
     """
 
     inner: Any
@@ -37,17 +39,27 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
 
     Parameters
     ----------
-    optimizer : an Optax transformation
+    optimizer : optax.GradientTransformation
+        Any of Optax.
+
+    Returns
+    -------
+    optax.GradientTransformation
+        With one more bool of state for each parameter.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If it is no Optax transformation.
+
+    See Also
+    --------
+    Masked : A network under masks, which trains with it.
 
     Examples
     --------
-    >>> import jax.numpy as jnp, optax
-    >>> optimizer = resting(optax.add_decayed_weights(0.5))
+    >>> import jax.numpy as jnp, optax, sweeps
+    >>> optimizer = sweeps.pruning.resting(optax.add_decayed_weights(0.5))
     >>> weights = jnp.ones(2)
     >>> optimizer.update(jnp.array([0.0, 1.0]), optimizer.init(weights), weights)[0].tolist()
     [0.0, 1.5]
@@ -72,21 +84,30 @@ class Masked(nnx.Module):
 
     Parameters
     ----------
-    network : any flax.nnx module, which is trained in place
-    masks : by the path of a parameter, such as ``layers/0/kernel``: true for what counts, in the parameter's shape,
-        as ``weight_masks`` and ``masks_of_nodes`` return them for a single sparsity
+    network : flax.nnx.Module
+        Any module; it is trained in place.
+    masks : dict of str to array_like
+        By the path of a parameter, such as ``layers/0/kernel``: true for what counts, in the parameter's shape, as
+        ``weight_masks`` and ``masks_of_nodes`` return them for a single sparsity.
 
     Attributes
     ----------
-    network : the module, with all its weights
-    masks : nnx.Dict of ``Mask`` by path
+    network : flax.nnx.Module
+        The module, with all its weights.
+    masks : flax.nnx.Dict
+        ``Mask`` by path.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module, or the masks are no dict.
-    ValueError
+    InputError
         If a mask is of no parameter, of another shape, or not true or false.
+
+    See Also
+    --------
+    resting : Keeps masked numbers from weight decay.
+    gradually : Trains under masks of growing sparsity.
 
     Notes
     -----
@@ -98,11 +119,10 @@ class Masked(nnx.Module):
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.MLP((2, 20, 2))
-    >>> masked = sweeps.pruning.Masked(net, sweeps.pruning.weight_masks(net, 0.5))
-    >>> history = sweeps.train(masked, sweeps.tasks.circle(train_examples=200), epochs=1)
+    >>> network = sweeps.MLP((2, 4, 2), seed=0)
+    >>> masked = sweeps.pruning.Masked(network, sweeps.pruning.weight_masks(network, 0.5))
     >>> int((masked.zeroed().layers[0].kernel[...] == 0).sum())
-    20
+    4
     """
 
     def __init__(self, network: nnx.Module, masks: Mapping[str, Any]):
@@ -125,9 +145,14 @@ class Masked(nnx.Module):
     def set_masks(self, masks: Mapping[str, Any]) -> None:
         """Replace the masks; weights that return have the values that they had.
 
+        Parameters
+        ----------
+        masks : dict of str to array_like
+            As for ``Masked``, of the same parameters.
+
         Raises
         ------
-        TypeError, ValueError
+        InputError
             As ``Masked``, and if the masks are of other parameters.
         """
         checked = _parameters.checked_masks(self.network, masks)

@@ -20,17 +20,35 @@ class RemovalPath(NamedTuple):
 
     Attributes
     ----------
-    order : node that each removal switches off, shape (nodes,)
-    loss : mean loss before the first removal and after each, shape (nodes + 1,), in the loss's unit
-    accuracy : share of the examples whose class is right, shape (nodes + 1,); NaN where there are no classes
-    predicted : score of the removed node when it was chosen, shape (nodes,): the predicted change of the loss, or the
-        method's criterion
-    change : measured change of the loss by each removal, shape (nodes,)
-    best : node with the lowest change of the loss, shape (nodes,); -1 where that was not measured
-    best_change : the change by that node, shape (nodes,); NaN where that was not measured
-    names, layers : of the node that each removal switches off, tuples of length nodes
-    method, rerank : as given
-    unit : of the loss
+    order : numpy.ndarray of int64, (nodes,)
+        Node that each removal switches off.
+    loss : numpy.ndarray of float64, (nodes + 1,)
+        Mean loss before the first removal and after each, in the loss's unit.
+    accuracy : numpy.ndarray of float64, (nodes + 1,)
+        Share of the examples whose class is right, from 0 to 1; NaN where there are no classes.
+    predicted : numpy.ndarray of float64, (nodes,)
+        Score of the removed node when it was chosen: the predicted change of the loss, or the method's criterion.
+    change : numpy.ndarray of float64, (nodes,)
+        Measured change of the loss by each removal.
+    best : numpy.ndarray of int64, (nodes,)
+        Node with the lowest change of the loss; -1 where that was not measured.
+    best_change : numpy.ndarray of float64, (nodes,)
+        The change by that node; NaN where that was not measured.
+    names : tuple of str
+        Name of the node that each removal switches off.
+    layers : tuple of str
+        Layer of that node.
+    method : str
+        As given.
+    rerank : bool
+        As given.
+    unit : str
+        Unit of the loss, such as ``nats``.
+
+    See Also
+    --------
+    removal_path : Makes one.
+    analysis.removal : Compares several.
     """
 
     order: Int[np.ndarray, " nodes"]
@@ -54,9 +72,12 @@ class RemovalPath(NamedTuple):
     def to_dataset(self) -> xr.Dataset:
         """Return the path with labels.
 
-        ``loss`` and ``accuracy`` lie along ``step``, the number of removed nodes; ``order``, ``predicted``, ``change``,
-        ``best``, ``best_change`` and ``is_best`` along ``removal``, which leads to the step of the same number.
-        ``name`` and ``layer`` of the removed node are coordinates; method and rerank are attributes.
+        Returns
+        -------
+        xarray.Dataset
+            ``loss`` and ``accuracy`` lie along ``step``, the number of removed nodes; ``order``, ``predicted``,
+            ``change``, ``best``, ``best_change`` and ``is_best`` along ``removal``, which leads to the step of the same
+            number. ``name`` and ``layer`` of the removed node are coordinates; method and rerank are attributes.
         """
         steps = {"loss": self.loss, "accuracy": self.accuracy}
         removals = {

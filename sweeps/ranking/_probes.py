@@ -22,12 +22,24 @@ class GainCurve(NamedTuple):
 
     Attributes
     ----------
-    gain : of the node, shape (points,)
-    loss : mean loss at each gain, shape (points,)
-    first_order : the tangent at the node's own gate, shape (points,)
-    second_order : the parabola there, shape (points,)
-    node : its number
-    name, layer : its name and that of its layer
+    gain : numpy.ndarray of float64, (points,)
+        The gate of the node: 1 = on, 0 = off.
+    loss : numpy.ndarray of float64, (points,)
+        Mean loss at each gain, in the loss's unit.
+    first_order : numpy.ndarray of float64, (points,)
+        The tangent at the node's own gate.
+    second_order : numpy.ndarray of float64, (points,)
+        The parabola there.
+    node : int
+        Number of the node.
+    name : str
+        Its name.
+    layer : str
+        The name of its layer.
+
+    See Also
+    --------
+    gain_curve : Makes one.
     """
 
     gain: Float[np.ndarray, " points"]

@@ -35,12 +35,24 @@ class ReplacementPaths(NamedTuple):
 
     Attributes
     ----------
-    order : node that each removal takes, shape (networks, nodes)
-    loss : mean loss before the first removal and after each, shape (networks, nodes + 1), in the loss's unit
-    accuracy : share of right classes, same shape; NaN for a regression
-    test_loss, test_accuracy : the same on the test batch; NaN where none was given
-    kernels : outgoing weights at each step, zero for nodes that went, shape (networks, nodes + 1, nodes, outputs)
-    biases : of the outputs at each step, shape (networks, nodes + 1, outputs)
+    order : numpy.ndarray of int, (networks, nodes)
+        Node that each removal takes.
+    loss : numpy.ndarray, (networks, nodes + 1)
+        Mean loss before the first removal and after each, in the loss's unit.
+    accuracy : numpy.ndarray, (networks, nodes + 1)
+        Share of right classes, from 0 to 1; NaN for a regression.
+    test_loss : numpy.ndarray, (networks, nodes + 1)
+        The loss on the test batch; NaN where none was given.
+    test_accuracy : numpy.ndarray, (networks, nodes + 1)
+        The accuracy on the test batch; NaN where none was given.
+    kernels : numpy.ndarray, (networks, nodes + 1, nodes, outputs)
+        Outgoing weights at each step, zero for nodes that went.
+    biases : numpy.ndarray, (networks, nodes + 1, outputs)
+        Biases of the outputs at each step.
+
+    See Also
+    --------
+    replacement_paths : Makes them.
     """
 
     order: Int[np.ndarray, "networks nodes"]
@@ -152,9 +164,12 @@ class _Part(NamedTuple):
 
     Attributes
     ----------
-    hidden : shape (networks, nodes, examples)
-    targets : values, or ones and zeros for classes, shape (outputs, examples)
-    has_classes : whether they are classes
+    hidden : array, (networks, nodes, examples)
+        The activations.
+    targets : array, (outputs, examples)
+        Values, or ones and zeros for classes.
+    has_classes : array of bool, ()
+        Whether they are classes.
     """
 
     hidden: Float[Array, "*networks nodes examples"]
@@ -180,9 +195,14 @@ class Likeness(NamedTuple):
 
     Attributes
     ----------
-    mean, sd : over the examples, shape (..., nodes); the sd of a node of constant activation is 1
-    correlation : zero on the diagonal and with such a node, shape (..., nodes, nodes)
-    inverse : of the correlations with ones and the ridge on the diagonal, same shape
+    mean : array, (..., nodes)
+        Over the examples.
+    sd : array, (..., nodes)
+        Standard deviation over the examples; 1 for a node of constant activation.
+    correlation : array, (..., nodes, nodes)
+        Zero on the diagonal and with such a node.
+    inverse : array, (..., nodes, nodes)
+        Of the correlations with ones and the ridge on the diagonal.
     """
 
     mean: Float[Array, "*networks nodes"]
@@ -206,14 +226,18 @@ def likeness(hidden: Float[np.ndarray, "nodes examples"]) -> Likeness:
 
 
 class _Start(NamedTuple):
-    """A network before the first removal; of several networks, stacked along a first axis.
+    """Where a network stands before the first removal; of several networks, stacked along a first axis.
 
     Attributes
     ----------
-    kernel : shape (nodes, outputs)
-    bias : shape (outputs,)
-    order : places of the nodes in a random order, shape (nodes,)
-    like : of its activations
+    kernel : array, (nodes, outputs)
+        Outgoing weights.
+    bias : array, (outputs,)
+        Of the outputs.
+    order : array, (nodes,)
+        Places of the nodes in a random order.
+    like : Likeness
+        Of its activations.
     """
 
     kernel: Float[Array, "*networks nodes outputs"]
@@ -333,11 +357,16 @@ class _State(NamedTuple):
 
     Attributes
     ----------
-    kernel : shape (nodes, outputs)
-    sums : of the outputs, shape (outputs, examples)
-    missed : of each node, what nothing takes over, shape (nodes, examples)
-    targets : shape (outputs, examples)
-    settings : of the walk
+    kernel : array, (nodes, outputs)
+        Outgoing weights.
+    sums : array, (outputs, examples)
+        Of the outputs.
+    missed : array, (nodes, examples)
+        Of each node, what nothing takes over.
+    targets : array, (outputs, examples)
+        What the outputs should be.
+    settings : _Settings
+        Of the walk.
     """
 
     kernel: Array
