@@ -176,7 +176,7 @@ class NetworkSettings(Settings):
     output_activation: Annotated[Activation | None, _of_build()] = None
     """Nonlinearity after the last layer; by default identity."""
     use_bias: Annotated[bool, _of_build(True)] = True
-    """Whether the layers have biases."""
+    """Give the layers biases."""
     seed: Seed = 0
     """Seed of the initial kernels."""
 
@@ -244,7 +244,7 @@ class SweepSettings(Settings):
     """Further numbers of each mask: accuracy, kl, logit_difference, or package.module:function of (outputs, targets);
     in the file also a table from names of your own to these."""
     gradients: bool = True
-    """Whether to compute gate gradients."""
+    """Compute gate gradients."""
     keep: Literal["draws", "examples", "summary"] = "draws"
     """Every draw; every draw with the loss of each example; or counts, moments, histograms and the best masks in
     constant memory."""

@@ -29,10 +29,11 @@ sys.meta_path.insert(0, Hidden())
 
 
 def without_jax(code):
-    """Run a program where JAX cannot be imported."""
+    """Run a program where JAX cannot be imported, and return what it prints."""
     run = [sys.executable, "-c", WITHOUT_JAX + code]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def test_a_run_is_stopped_in_the_middle(stage, flags, tmp_path):
 
 LISTENING = """
 import gc, os, signal, time
-from sweeps import interrupting
+from sweeps import _interrupting as interrupting
 interrupting.PATIENCE = 0.3
 interrupting.listen(lambda: "stopped")
 def press(*_):

@@ -48,7 +48,7 @@ class Relevance(Settings):
     circle_epochs: Count = 20
     """Their training epochs."""
     supervised: bool = True
-    """Whether networks are trained with their relevance in a region."""
+    """Train networks with their relevance in a region."""
     supervised_hidden: Counts = (64, 32)
     """Nodes of their hidden layers."""
     supervised_examples: Annotated[Count, Field(ge=10)] = 1500

@@ -50,7 +50,7 @@ class Shrinking(Settings):
     comparison: Annotated[tuple[Criterion, ...], Distinct] = ("magnitude", "activation", "gradient")
     """Cheaper criteria to compare with beside random choices, for the networks of one layer."""
     cross_entropy: bool = True
-    """Whether to rank by cross-entropy as well."""
+    """Rank by cross-entropy as well."""
     regression: Literal["diabetes", "california", "none"] = "diabetes"
     """A regression task beside the images; California housing where scikit-learn has it already."""
     epochs: Count = 80
@@ -72,7 +72,7 @@ class Shrinking(Settings):
     retrain_epochs: Count = 1
     """Epochs of each such training."""
     correlations: bool = True
-    """Whether nodes of the networks of one layer also go with others taking over, by correlation and other choices."""
+    """Let nodes of the networks of one layer also go with others taking over, by correlation and other choices."""
     cascade_nodes: Natural = 40
     """Nodes that networks grow to by Cascade Correlation, on the images and in the regression; 0 leaves them out."""
     surface_every: Count = 10

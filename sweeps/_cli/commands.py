@@ -1,41 +1,39 @@
-"""The command line: studies, reports and the interactive page. JAX is imported only after the arguments are parsed."""
+"""The commands: what each does with its arguments. JAX is imported only where it is needed."""
 
-import functools
-import io
 import os
 import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from traceback import print_exc
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from analysis._errors import InputError, NotAFolderError, UnavailableError
-from sweeps import _checks, _importing, _interrupting
+from sweeps import _checks, _interrupting
 from sweeps._config import settings as config
-from sweeps._processes import leave, supervised
+from sweeps._processes import supervised
 from sweeps._studies import registry
 
 PROG = "sweeps"
-DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at once, and see what happens."""
 
 # The command that reproduces a run, as it is stored with the run.
-_command: ContextVar[str] = ContextVar("command", default=PROG)
+command_line: ContextVar[str] = ContextVar("command", default=PROG)
 ANEW = "the same command again starts anew"
 # What to do when the command is interrupted now; no ContextVar, since another thread reads it.
-_next = [ANEW]
+next_step = [ANEW]
 
 Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures and report.html go there.")]
-Overwrite = Annotated[bool, tyro.conf.arg(help="Remove an earlier run in that folder.")]
+# Flags of commands stand alone; those of settings, which a file may set, have an opposite.
+Flag = tyro.conf.FlagCreatePairsOff[bool]
+Overwrite = Annotated[Flag, tyro.conf.arg(help="Remove an earlier run in that folder.")]
 
 
-def _command_of_study(study: registry.Study) -> Callable[..., Any]:
+def of_study(study: registry.Study) -> Callable[..., Any]:
     """Return the command of a study; its arguments are the study's settings and the folder."""
 
     def command(settings: Any, out: Path = Path("runs", study.name), overwrite: bool = False) -> None:
@@ -56,7 +54,7 @@ def run(
     settings: Annotated[config.Configuration, tyro.conf.arg(name="")],
     out: Annotated[Path, tyro.conf.arg(help="Run folder.")],
     overwrite: Overwrite = False,
-    distributed: bool = False,
+    distributed: Flag = False,
     coordinator: str | None = None,
     processes: int | None = None,
     process: int | None = None,
@@ -73,11 +71,11 @@ def run(
     start = time.perf_counter()
     settings = settings.check()
     _check_processes(distributed, coordinator, processes, process)
-    _next[:] = [f"the same command{' without --overwrite' * overwrite} goes on where it stopped"]
+    next_step[:] = [f"the same command{' without --overwrite' * overwrite} goes on where it stopped"]
     with _writing(out):
         pass
     if distributed:
-        supervised(_print_error)
+        supervised(print_error)
         _interrupting.listen_again()
     import jax
 
@@ -92,7 +90,7 @@ def run(
         if first:
             print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
 
-    configured.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
+    configured.run(settings, out, command=command_line.get(), overwrite=overwrite, progress=True, say=say)
     if first:
         with _writing(out):
             page = registry.write_report(out)
@@ -154,127 +152,30 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
             print(f"export: {path}")
 
 
+def completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]) -> None:
+    """A script that completes the commands and flags of sweeps in your shell.
+
+    Args:
+        shell: The shell.
+    """
+    from sweeps._cli import parsing
+
+    print(parsing.completion(shell))
+
+
+#: All commands but ``study``, which has one for each study.
 COMMANDS: dict[str, Callable[..., Any]] = {
-    **{f"study {name}": _command_of_study(study) for name, study in registry.STUDIES.items()},
     "run": run,
     "report": report,
     "explore": explore,
     "export": export,
+    "completion": completion,
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line.
-
-    Exits with status 2 and one line on standard error when the input is bad, and with 130 and one line when it is
-    interrupted. Whatever else goes wrong, in this library or in a user's own function, keeps its traceback.
-    """
-    is_program = arguments is None
-    if is_program:
-        _interrupting.listen(_stopped)
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    traceback = "--traceback" in arguments
-    if traceback:
-        arguments.remove("--traceback")
-    _command.set(shlex.join([PROG, *(word for word in arguments if word != "--overwrite")]))
-    _next[:] = [ANEW]
-    try:
-        _command_of(_joined_names(arguments))()
-    except KeyboardInterrupt:
-        if is_program:
-            _interrupting.leave(_stopped())
-        print(_stopped(), file=sys.stderr)
-        sys.exit(_interrupting.STATUS)
-    except InputError as error:
-        # What a user's own function raised is noted as such by sweeps._importing.
-        if traceback or _importing.is_theirs(error):
-            leave(error, print_exc)
-            raise
-        # Some messages are several lines long; the first says what is wrong, --traceback shows the rest.
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        leave(error, lambda: _print_error(line))
-        _print_error(line)
-        sys.exit(2)
-    except Exception as error:
-        leave(error, print_exc)
-        raise
-
-
-def _print_error(line: str) -> None:
+def print_error(line: str) -> None:
+    """Print one line on standard error."""
     print(f"{PROG}: error: {line}", file=sys.stderr, flush=True)
-
-
-def _stopped() -> str:
-    return f"{PROG}: stopped; {_next[0]}"
-
-
-def _command_of(arguments: list[str]) -> Callable[[], Any]:
-    """Return the command with its arguments; the values of the file that ``run`` names are defaults of its flags."""
-    file = Path(arguments[1]) if arguments[0] == "run" and arguments[1:2] and arguments[1][:1] != "-" else None
-    command = _parsed(arguments, file)
-    # Flags may stand before the file.
-    named = command.keywords.get("file")
-    return command if named == file else _parsed(arguments, named)
-
-
-def _parsed(arguments: list[str], file: Path | None) -> functools.partial[Any]:
-    """Return the command with its arguments; raise InputError, in one line, for what does not parse."""
-    settings = config.Configuration() if file is None else config.read(file)
-    with_defaults = functools.partial(run, settings=settings)
-    with_defaults.__doc__ = run.__doc__
-    commands = COMMANDS | {"run": with_defaults}
-    printed = io.StringIO()
-    try:
-        with redirect_stderr(printed):
-            return tyro.extras.subcommand_cli_from_dict(
-                {name: _deferred(function) for name, function in commands.items()},
-                prog=PROG,
-                description=DESCRIPTION,
-                args=arguments,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
-    except SystemExit as stopped:
-        if stopped.code:
-            raise InputError(_first_part(printed.getvalue())) from None
-        raise
-
-
-def _deferred(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of the same arguments that returns the call, to be made once all is parsed."""
-
-    @functools.wraps(function)
-    def bound(*arguments: Any, **options: Any) -> functools.partial[Any]:
-        return functools.partial(function, *arguments, **options)
-
-    return bound
-
-
-def _first_part(box: str) -> str:
-    """Return what tyro prints below a title, up to the first rule, as one line."""
-    told: list[str] = []
-    for row in box.splitlines()[1:]:
-        row = re.sub(r"\x1b\[[0-9;]*m", "", row).strip(" │")
-        if re.search(r"\w", row):
-            told.append(row)
-        elif told:
-            break
-    return " ".join(told) or "the arguments cannot be read"
-
-
-def _joined_names(arguments: list[str]) -> list[str]:
-    """Check the command and the study by name and make one word of them, as they stand in COMMANDS."""
-    commands = dict.fromkeys(name.split()[0] for name in COMMANDS)
-    if not arguments or arguments[0].startswith("-"):
-        return arguments or ["--help"]
-    if arguments[0] not in commands:
-        raise InputError(f"command must be one of {', '.join(commands)}, got {arguments[0]!r}")
-    if arguments[0] != "study":
-        return arguments
-    if len(arguments) < 2 or arguments[1] in ("-h", "--help"):
-        return ["--help"]
-    if arguments[1] not in registry.STUDIES:
-        raise InputError(f"study must be one of {', '.join(registry.STUDIES)}, got {arguments[1]!r}")
-    return [" ".join(arguments[:2]), *arguments[2:]]
 
 
 @contextmanager
@@ -315,14 +216,10 @@ def _run_study(study: registry.Study, settings: Any, out: Path, overwrite: bool)
         print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
 
     # What a study has finished by then is in the way of the next.
-    _next[:] = [ANEW if overwrite else "the same command with --overwrite starts anew"]
-    study.run(settings, out, command=_command.get(), overwrite=overwrite, progress=True, say=say)
-    _next[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]
+    next_step[:] = [ANEW if overwrite else "the same command with --overwrite starts anew"]
+    study.run(settings, out, command=command_line.get(), overwrite=overwrite, progress=True, say=say)
+    next_step[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]
     say("drawing figures and writing the report")
     with _writing(out):
         page = registry.write_report(out)
     say(f"done: {page}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,6 @@
+"""``python -m sweeps`` is the command ``sweeps``."""
+
+from sweeps._cli import main
+
+if __name__ == "__main__":
+    main()
