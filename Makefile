@@ -5,27 +5,44 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 STUDIES := shrinking sparsity relevance spiral circle
 
-.PHONY: run test lint studies bench zoo clean
+.PHONY: run test lint versions dist studies bench zoo clean
 
+# Set everything up and run the circle study, whose page is runs/circle/report.html.
 run: .venv/.run
+	@echo "The command is $(BIN)/sweeps; after 'source $(BIN)/activate' it is sweeps."
 	$(BIN)/sweeps study circle --out runs/circle --overwrite
 
+# All tests.
 test: .venv/.test
 	$(BIN)/pytest
 
+# Style, formatting and types.
 lint: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# All tests under each supported Python (or PYTHONS="3.12 3.13"), with the oldest to the newest libraries (noxfile.py).
+versions: .venv/.dist
+	$(BIN)/nox --session tests --pythons $(PYTHONS)
+
+# Build the archives into dist, check them, and use each from an empty environment (tests/installed.py).
+dist: .venv/.dist
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/nox --session installed
 
 # Run all studies, two at a time, and record what they found: docs/studies, docs/studies.md, the README's section on them.
 studies: .venv/.run
 	printf '%s\n' $(STUDIES) | xargs -P 2 -I {} $(BIN)/sweeps study {} --out runs/{} --overwrite
 	$(BIN)/python -m docs.studies.record runs
 
+# Ours against the alternatives, on this machine.
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
 
+# Networks of other libraries.
 zoo: .venv/.zoo
 	$(BIN)/python -m benchmarks.zoo
 
@@ -41,6 +58,10 @@ zoo: .venv/.zoo
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@ .venv/.run
 
+.venv/.dist: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[dist]'
+	touch $@ .venv/.run
+
 .venv/.bench: pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	touch $@ .venv/.run
@@ -49,5 +70,6 @@ zoo: .venv/.zoo
 	$(BIN)/pip install --quiet --editable '.[zoo]'
 	touch $@ .venv/.run
 
+# Remove all that the other targets make.
 clean:
-	rm -rf .venv runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .nox runs site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,12 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import sweeps
 from benchmarks.compiled import Unavailable, library
 from benchmarks.report import Table
 from benchmarks.timing import fastest
 from sweeps import _device
 
-PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "numpy", "torch", "keras", "tensorflow-cpu", "cupy-cuda13x")
+PACKAGES = ("jax", "jaxlib", "flax", "numpy", "torch", "keras", "tensorflow-cpu", "cupy-cuda13x")
 # Elements of the arrays for elementwise functions, which fit in a CPU's cache; and of those that check them.
 CPU_ELEMENTS, ACCELERATOR_ELEMENTS, CHECKED = 2**20, 2**26, 2**16
 # Uses of each loaded number, enough for the time of loading to vanish.
@@ -73,7 +74,7 @@ def describe() -> dict[str, Any]:
     name = jax.devices()[0].device_kind
     if _device.here().is_cpu:
         name = f"{_processor()}, {os.cpu_count()} cores"
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "gatesweep": sweeps.__version__}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

@@ -17,6 +17,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from analysis import _derived, _seals
 from analysis._errors import DamagedError, InputError, NotAFolderError, TakenError
 from analysis.runs import FORMAT, RECORD, STORE, path_of
+from sweeps import __version__
 from sweeps._store.disk import Lock, writing
 
 # Files that a run folder may hold beside the store; --overwrite removes these and nothing else.
@@ -34,7 +35,7 @@ RUN_PARTS = (
     "explorer.html",
     "run.nc",
 )
-PACKAGES = ("gatesweep", "jax", "jaxlib", "flax", "optax", "numpy", "xarray", "zarr")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "xarray", "zarr")
 # Every chunk also has a checksum of its own, so that damage is seen whenever an array is read.
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec())
 
@@ -349,8 +350,8 @@ def clear(folder: Path, parts: Iterable[str]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result."""
-    found = {"python": platform.python_version()}
+    """Versions of Python, of this package, and of those that decide a result."""
+    found = {"python": platform.python_version(), "gatesweep": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)

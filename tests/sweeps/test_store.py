@@ -125,7 +125,8 @@ def test_config_seeds_versions_and_command_are_recorded(tmp_path):
     )
     versions = json.loads(attributes["versions"])
     assert versions["python"] == platform.python_version() and versions["numpy"] == np.__version__
-    assert {"gatesweep", "jax", "jaxlib", "flax", "optax", "xarray", "zarr"} < set(versions)
+    assert versions["gatesweep"] == sweeps.__version__
+    assert {"jax", "jaxlib", "flax", "optax", "xarray", "zarr"} < set(versions)
 
 
 def test_a_package_that_is_not_installed_is_no_error(monkeypatch):
