@@ -9,8 +9,8 @@ STUDIES := shrinking sparsity relevance spiral circle
 
 # Set everything up and run the circle study, whose page is runs/circle/report.html.
 run: .venv/.run
-	@echo "The command is $(BIN)/sweeps; after 'source $(BIN)/activate' it is sweeps."
 	$(BIN)/sweeps study circle --out runs/circle --overwrite
+	@echo "The command is $(BIN)/sweeps; after 'source $(BIN)/activate' it is sweeps."
 
 # All tests.
 test: .venv/.test

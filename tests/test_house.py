@@ -1,6 +1,7 @@
 """The house: which package may import which, read from the sources and tried where JAX is missing."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,43 @@ def test_analysis_imports_neither_jax_nor_sweeps_and_knows_no_study():
 def test_nothing_but_the_command_line_uses_studies():
     users = {name for name in importing("sweeps", "sweeps._studies.") if not name.startswith("sweeps._studies.")}
     assert users == importing("sweeps", "sweeps._studies.registry.") == {"sweeps._cli.commands", "sweeps._cli.parsing"}
+
+
+def rooms():
+    """The picture of CONTRIBUTING.md: the modules of each box, and the arrows between boxes."""
+    [picture] = re.findall(r"```mermaid\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.S)
+    boxes, package = {}, ""
+    for line in picture.splitlines():
+        if found := re.match(r"\s*subgraph (\w+)", line):
+            package = found[1]
+        if found := re.match(r'\s*(\w+)\["<b>.*?</b><br>(.*)"\]', line):
+            boxes |= {f"{package}.{name}": found[1] for name in re.split(r", |<br>", found[2])}
+    arrows = re.findall(r"^\s*(\w+) --> (.*)$", picture, re.M)
+    return boxes, {(start, end) for start, ends in arrows for end in ends.split(" & ")}
+
+
+def room_of(name, boxes):
+    """Box of a module or of a name in it; the packages themselves hold no more than the version."""
+    return boxes.get(".".join(name.split(".")[:2]))
+
+
+def test_the_picture_of_the_house_shows_every_module_once_and_every_import():
+    boxes, drawn = rooms()
+    names = modules("sweeps") | modules("analysis")
+    assert {".".join(name.split(".")[:2]) for name in names if "." in name} == set(boxes)
+    pairs = {(room_of(name, boxes), room_of(one, boxes)) for name, file in names.items() for one in imports(file)}
+    direct = {(one, other) for one, other in pairs if one and other and one != other}
+    reached = {room: {room} for room in boxes.values()}
+    for _ in reached:  # as many steps as there are rooms reach all that can be reached
+        for one, other in direct:
+            reached[one] |= reached[other]
+    assert not [pair for pair in direct if pair[0] in reached[pair[1]]], "rooms import each other in a circle"
+    needed = {
+        (one, other)
+        for one, other in direct
+        if not any(other in reached[between] for start, between in direct if start == one and between != other)
+    }
+    assert drawn == needed
 
 
 @pytest.mark.parametrize("study", STUDIES)

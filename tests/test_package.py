@@ -1,4 +1,4 @@
-"""The package: one version everywhere, and files of the repository that name targets, extras and studies which exist."""
+"""The package: one version everywhere, and texts that name targets, extras and modules which exist."""
 
 import re
 import tomllib
@@ -11,6 +11,8 @@ import sweeps
 
 TOP = Path(__file__).parents[1]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
+# Where CONTRIBUTING.md looks for what it names shortly.
+AT = ("", "sweeps", "analysis", "tests/sweeps")
 MAKEFILE = (TOP / "Makefile").read_text("utf-8")
 
 
@@ -35,6 +37,21 @@ def test_every_target_has_a_comment_and_is_explained():
 
 @pytest.mark.parametrize("file", sorted(TOP.glob(".github/workflows/*.yml")), ids=lambda file: file.name)
 def test_workflows_call_targets_that_there_are(file):
-    jobs = yaml.safe_load(file.read_text("utf-8"))["jobs"].values()
-    called = re.findall(r"make .*?([a-z]+)(?: PYTHONS=\S+)?$", file.read_text("utf-8"), re.M)
-    assert jobs and called and all(re.search(rf"^{name}:", MAKEFILE, re.M) for name in called)
+    jobs = yaml.safe_load(file.read_text("utf-8"))["jobs"]
+    called = [one["make"].split()[0] for one in jobs["make"]["strategy"]["matrix"]["include"]]
+    assert {"lint", "versions", "dist"} == set(called)
+    assert all(re.search(rf"^{name}:", MAKEFILE, re.M) for name in called)
+
+
+def test_every_supported_version_of_python_is_tried():
+    named = {name.rpartition(" ")[2] for name in PROJECT["classifiers"] if ":: 3." in name}
+    tried = set(re.findall(r'^    "(3\.\d+)": ', (TOP / "noxfile.py").read_text("utf-8"), re.M))
+    workflow = set(re.findall(r"PYTHONS=([\d.]+)", (TOP / ".github/workflows/checks.yml").read_text("utf-8")))
+    assert named == tried == workflow
+
+
+def test_paths_that_contributing_names_are_there():
+    text = (TOP / "CONTRIBUTING.md").read_text("utf-8")
+    paths = [one.rstrip("/") for one in re.findall(r"`([\w/]+/[\w./]+)`", text)]
+    made = {"runs/circle", "sweeps/_studies/NAME"}
+    assert paths and [one for one in set(paths) - made if not any((TOP / at / one).exists() for at in AT)] == []
