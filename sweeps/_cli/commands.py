@@ -152,6 +152,21 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
             print(f"export: {path}")
 
 
+def list_runs(
+    folder: tyro.conf.Positional[Path] = Path("runs"),
+    json: Annotated[Flag, tyro.conf.arg(help="Print JSON, with more of each run.")] = False,
+) -> None:
+    """The runs below a folder: what they hold, whether they are finished, when they were written; needs no JAX.
+
+    Args:
+        folder: Where the run folders are.
+    """
+    from sweeps._cli import listing
+
+    found = listing.rows(folder)
+    print(listing.to_json(found) if json else listing.table(found, folder) if found else f"no runs below {folder}")
+
+
 def completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]) -> None:
     """A script that completes the commands and flags of sweeps in your shell.
 
@@ -169,6 +184,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "report": report,
     "explore": explore,
     "export": export,
+    "list": list_runs,
     "completion": completion,
 }
 
