@@ -15,8 +15,10 @@ class Origin(NamedTuple):
 
     Attributes
     ----------
-    names : of the arguments
-    is_table : whether it holds a number for each pair of examples
+    names : set of str
+        Of the arguments.
+    is_table : bool
+        Whether it holds a number for each pair of examples.
     """
 
     names: frozenset[str] = frozenset()
@@ -30,9 +32,12 @@ def check(what: str, function: Callable[[Any, Any], Any], outputs: Any, targets:
 
     Parameters
     ----------
-    what : the function, for the message
-    function : (outputs, targets) -> values
-    outputs, targets : arrays or their shapes; others are not looked at
+    what : str
+        The function, for the message.
+    function : callable
+        (outputs, targets) -> values.
+    outputs, targets : object
+        Arrays or their shapes; others are not looked at.
     """
     shapes = getattr(outputs, "shape", ()), getattr(targets, "shape", ())
     number = (*shapes[0], 0)[0]

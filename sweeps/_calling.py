@@ -15,7 +15,8 @@ def noted(what: str) -> Iterator[None]:
 
     Parameters
     ----------
-    what : the call, such as ``"the network, with inputs of shape (5, 2)"``
+    what : str
+        The call, such as ``"the network, with inputs of shape (5, 2)"``.
     """
     try:
         yield

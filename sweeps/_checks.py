@@ -39,7 +39,8 @@ def several(name: str, values: Any, check: Callable[[str, Any], T], *, distinct:
     ----------
     name : str
         The argument, for the message.
-    values : object or sequence of objects
+    values : object
+        Object or sequence of objects.
     check : callable
         Of (name, value), for each value; returns it cleaned.
     distinct : bool

@@ -73,8 +73,10 @@ class _WithLibrary:
 
     Parameters
     ----------
-    function : what to compile
-    more : for ``jax.jit``
+    function : callable
+        What to compile.
+    more : dict of str to object
+        For ``jax.jit``.
     """
 
     def __init__(self, function: Callable[..., Any], more: dict[str, Any]):

@@ -26,8 +26,10 @@ def load(reference: str, what: str) -> Callable[..., Any]:
 
     Parameters
     ----------
-    reference : ``package.module:function``
-    what : the setting that names it, for messages
+    reference : str
+        ``package.module:function``.
+    what : str
+        The setting that names it, for messages.
 
     Raises
     ------

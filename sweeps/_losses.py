@@ -20,12 +20,16 @@ class Loss(NamedTuple):
 
     Attributes
     ----------
-    name : its name
-    unit : unit of its values
-    each : (outputs, targets) -> the loss of each example, or of each position of each example; for the named losses
+    name : str
+        Its name.
+    unit : str
+        Unit of its values.
+    each : callable
+        (outputs, targets) -> the loss of each example, or of each position of each example; for the named losses
         outputs (*shape, outputs) and targets (*shape,) or (*shape, outputs) -> (*shape,). Floats narrower than float32
         are widened first.
-    is_mean : whether ``each`` returns a single number, the mean over its examples
+    is_mean : bool
+        Whether ``each`` returns a single number, the mean over its examples.
     """
 
     name: str
@@ -100,13 +104,17 @@ def find(loss: str | Callable[[Any, Any], Any] | None, outputs: Any, targets: An
 
     Parameters
     ----------
-    loss : a key of ``LOSSES``; or a function (outputs, targets), such as Optax's, that returns values whose mean is the
+    loss : str or callable or None
+        A key of ``LOSSES``; or a function (outputs, targets), such as Optax's, that returns values whose mean is the
         loss, or that mean; or None: cross-entropy for integer targets, binary cross-entropy where the network has a
-        single output, squared error for floats
-    outputs : shape and type of the network's outputs, (examples, ..., outputs), or (examples,) for one number each;
-        any pytree for a function
-    targets : array of shape (examples, ...) or (examples, ..., outputs); any pytree for a function
-    mask : array of shape (examples, ...), or None
+        single output, squared error for floats.
+    outputs : object
+        Shape and type of the network's outputs, (examples, ..., outputs), or (examples,) for one number each; any
+        pytree for a function.
+    targets : object
+        Array of shape (examples, ...) or (examples, ..., outputs); any pytree for a function.
+    mask : object
+        Array of shape (examples, ...), or None.
 
     Raises
     ------
@@ -134,7 +142,8 @@ def class_numbers(loss: Any, outputs: Any, targets: Any, mask: Any = None) -> An
 
     Parameters
     ----------
-    loss, outputs, targets, mask : as for ``find``
+    loss, outputs, targets, mask : object
+        As for ``find``.
 
     Raises
     ------
@@ -352,9 +361,12 @@ class Answers(NamedTuple):
 
     Attributes
     ----------
-    right : with the right class
-    none : without a class
-    all : right, wrong and without a class
+    right : array of int, (...)
+        With the right class.
+    none : array of int, (...)
+        Without a class.
+    all : array of int, (...)
+        Right, wrong and without a class.
     """
 
     right: Int[Array, "..."]

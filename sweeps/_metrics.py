@@ -31,13 +31,19 @@ class Metric:
 
     Attributes
     ----------
-    name : of the dataset's variable
-    long_name, unit : in words
-    each : (outputs, targets, outputs with all gates on) -> a value of each example, or of each position of each
-        example, or a single number
-    is_mean : whether ``each`` returns a single number
-    is_named : whether it is one of ``NAMED``, which treat each position by itself
-    needs_whole : whether ``each`` reads the outputs with all gates on; it gets None otherwise
+    name : str
+        Of the dataset's variable.
+    long_name, unit : str
+        In words.
+    each : callable
+        (outputs, targets, outputs with all gates on) -> a value of each example, or of each position of each example,
+        or a single number.
+    is_mean : bool
+        Whether ``each`` returns a single number.
+    is_named : bool
+        Whether it is one of ``NAMED``, which treat each position by itself.
+    needs_whole : bool
+        Whether ``each`` reads the outputs with all gates on; it gets None otherwise.
     """
 
     name: str
@@ -134,11 +140,15 @@ def find(metrics: Given, loss: _losses.Loss, outputs: Any, targets: Any, mask: A
 
     Parameters
     ----------
-    metrics : a name of ``NAMED``; a function (outputs, targets) -> a value of each example or position, or one number;
-        several of these; or a dict of them by name
-    loss : the loss beside them
-    outputs : shape and type of the network's outputs, (examples, ..., outputs); any pytree for a function
-    targets, mask : arrays, as for ``losses.find``
+    metrics : Given
+        A name of ``NAMED``; a function (outputs, targets) -> a value of each example or position, or one number;
+        several of these; or a dict of them by name.
+    loss : Loss
+        The loss beside them.
+    outputs : object
+        Shape and type of the network's outputs, (examples, ..., outputs); any pytree for a function.
+    targets, mask : object
+        Arrays, as for ``losses.find``.
 
     Raises
     ------

@@ -26,9 +26,12 @@ def numbers(path: str, what: str, dims: Literal[1, 2]) -> np.ndarray:
 
     Parameters
     ----------
-    path : where the file lies
-    what : the setting that names it, for messages
-    dims : number of axes of what a ``.csv`` holds: 2, or 1 for one row or column
+    path : str
+        Where the file lies.
+    what : str
+        The setting that names it, for messages.
+    dims : {1, 2}
+        Number of axes of what a ``.csv`` holds: 2, or 1 for one row or column.
 
     Raises
     ------

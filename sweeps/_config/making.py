@@ -30,11 +30,16 @@ class Model(NamedTuple):
 
     Attributes
     ----------
-    name : in words, for the record
-    network : the module, or the function
-    options : of ``Objective``, how the network is called and with what
-    is_mlp : whether it is ours
-    is_trained : whether it comes trained
+    name : str
+        In words, for the record.
+    network : object
+        The module, or the function.
+    options : dict of str to object
+        Of ``Objective``, how the network is called and with what.
+    is_mlp : bool
+        Whether it is ours.
+    is_trained : bool
+        Whether it comes trained.
     """
 
     name: str

@@ -49,12 +49,17 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps._config.settings.Configuration
-    folder : the run folder
-    command : the command that reproduces the run, for the record
-    overwrite : whether an earlier run in the folder is removed
-    progress : whether to show progress
-    say : called with a line at each stage
+    settings : config.Configuration
+    folder : str or path
+        The run folder.
+    command : str
+        The command that reproduces the run, for the record.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    progress : bool
+        Whether to show progress.
+    say : callable
+        Called with a line at each stage.
 
     Raises
     ------
@@ -108,7 +113,8 @@ class _Job(NamedTuple):
 
     Attributes
     ----------
-    say : called with a line at each stage
+    say : callable
+        Called with a line at each stage.
     """
 
     settings: config.Configuration

@@ -27,12 +27,18 @@ class Draws(NamedTuple):
 
     Attributes
     ----------
-    masks : bits of the gates where all are zeros and ones, shape (draws, words), or (draws, steps, words) for paths
-    gates : gates that may lie between, shape (draws, nodes)
-    loss : shape (draws,) or (draws, steps)
-    loss_gradient : shape (draws, nodes) or (draws, steps, nodes), or None
-    metrics : of the loss's shape, by name
-    example_loss : shape (draws, examples) or (draws, steps, examples), or None
+    masks : array, (draws, ..., words) or None
+        Bits of the gates where all are zeros and ones, shape (draws, words), or (draws, steps, words) for paths.
+    gates : array, (draws, ..., nodes) or None
+        Gates that may lie between, shape (draws, nodes).
+    loss : array, (draws, ...)
+        Shape (draws,) or (draws, steps).
+    loss_gradient : array, (draws, ..., nodes) or None
+        Shape (draws, nodes) or (draws, steps, nodes), or None.
+    metrics : dict of str to array, (draws, ...)
+        Of the loss's shape, by name.
+    example_loss : array, (draws, ..., examples) or None
+        Shape (draws, examples) or (draws, steps, examples), or None.
     """
 
     masks: UInt32[Array, "draws ... words"] | None
@@ -48,12 +54,18 @@ def draws_together(plan: SweepPlan, steps: int, gradients: bool, most: int, wish
 
     Parameters
     ----------
-    plan : of the sweep
-    steps : gate vectors of a draw
-    gradients : whether gate gradients are wanted
-    most : draws in a call
-    wish : the user's wish in gate vectors, or None
-    devices : that share out the draws of a call
+    plan : SweepPlan
+        Of the sweep.
+    steps : int
+        Gate vectors of a draw.
+    gradients : bool
+        Whether gate gradients are wanted.
+    most : int
+        Draws in a call.
+    wish : int or None
+        The user's wish in gate vectors, or None.
+    devices : int
+        Those that share out the draws of a call.
     """
     if isinstance(plan, Cube):
         return plan.batch(gradients, most, wish)
@@ -94,8 +106,10 @@ def program(mesh: Mesh, landing: str | None) -> Callable[..., Draws | summaries.
 
     Parameters
     ----------
-    mesh : the local devices
-    landing : kind of memory in which results are left, or None for the devices' own
+    mesh : Mesh
+        The local devices.
+    landing : str or None
+        Kind of memory in which results are left, or None for the devices' own.
     """
     names = ("batch_size", "gradients", "keep", "keeps_gates", "precision")
     if landing is None:
@@ -124,24 +138,38 @@ def evaluate(
 
     Parameters
     ----------
-    mesh : the local devices
-    plan : what evaluates gate vectors
-    sampler : what makes them
-    key : random key of the sweep
-    bases : (stream, draw) at which each batch starts; as many batches as the devices can share evenly
-    draws : draws in a stream; a batch that runs over the end goes on in the next stream
-    stop : a summary counts the draws before this number
-    top : end of a summary's histogram of the loss
-    batch_size : draws in a batch
-    gradients : whether gate gradients are wanted
-    keep : ``"draws"`` or ``"summary"``
-    keeps_gates : whether draws come with their gates
-    precision : of matrix products
+    mesh : Mesh
+        The local devices.
+    plan : SweepPlan
+        What evaluates gate vectors.
+    sampler : Sampler
+        What makes them.
+    key : array
+        Random key of the sweep.
+    bases : array, (batches, 2)
+        (stream, draw) at which each batch starts; as many batches as the devices can share evenly.
+    draws : array, ()
+        Draws in a stream; a batch that runs over the end goes on in the next stream.
+    stop : array, ()
+        A summary counts the draws before this number.
+    top : array, () or np.floating
+        End of a summary's histogram of the loss.
+    batch_size : int
+        Draws in a batch.
+    gradients : bool
+        Whether gate gradients are wanted.
+    keep : {"draws", "summary"}
+        ``"draws"`` or ``"summary"``.
+    keeps_gates : bool
+        Whether draws come with their gates.
+    precision : str
+        Of matrix products.
 
     Returns
     -------
-    Draws with leading axis (batches x batch_size), or a summary with leading axis (batches,), its histograms and best
-    masks with leading axis (devices,)
+    Draws or summaries.Summary
+        Draws with leading axis (batches x batch_size), or a summary with leading axis (batches,), its histograms and
+        best masks with leading axis (devices,).
     """
 
     def on_one_device(plan: SweepPlan, sampler: Sampler, bases: Array) -> Draws | summaries.Summary:

@@ -45,9 +45,12 @@ class Best(NamedTuple):
 
     Attributes
     ----------
-    loss : shape (..., BEST)
-    draw : number of the draw in its stream
-    gates : shape (..., BEST, nodes)
+    loss : Values, (..., best)
+        Shape (..., BEST).
+    draw : Values, (..., best)
+        Number of the draw in its stream.
+    gates : Values, (..., best, nodes)
+        Shape (..., BEST, nodes).
     """
 
     loss: Shaped[Values, "... best"]
@@ -60,13 +63,20 @@ class Summary(NamedTuple):
 
     Attributes
     ----------
-    draws, nonpositive, nonfinite : numbers of masks: all, of loss zero or less, of a loss that is not finite
-    loss, log_loss : moments, of finite losses, and of those that are positive too
-    loss_histogram : counts (LOSS_BINS + 2,), the first below 0 and the last above the top
-    log_loss_histogram : counts (LOG_BINS + 2,) likewise
-    loss_gradient, log_loss_gradient : moments by node and by off or on, or None
-    best : masks of lowest loss
-    metrics : moments of finite values, by name
+    draws, nonpositive, nonfinite : Values, (...)
+        Numbers of masks: all, of loss zero or less, of a loss that is not finite.
+    loss, log_loss : Moments
+        Moments, of finite losses, and of those that are positive too.
+    loss_histogram : Values, (..., loss_bins) or None
+        Counts (LOSS_BINS + 2,), the first below 0 and the last above the top.
+    log_loss_histogram : Values, (..., log_bins) or None
+        Counts (LOG_BINS + 2,) likewise.
+    loss_gradient, log_loss_gradient : Spread or None
+        Moments by node and by off or on, or None.
+    best : Best or None
+        Masks of lowest loss.
+    metrics : dict of str to Moments
+        Moments of finite values, by name.
 
     A single batch has None for the histograms and the best masks: ``Running`` holds them.
     """
@@ -98,9 +108,12 @@ def of_batch(
 
     Parameters
     ----------
-    gates : a node counts as on when its gate is above one half
-    evaluation : of the gates
-    counted : whether a draw counts; the last batch of a sweep runs over its end
+    gates : array, (masks, nodes)
+        A node counts as on when its gate is above one half.
+    evaluation : Evaluation
+        Of the gates.
+    counted : array of bool, (masks,)
+        Whether a draw counts; the last batch of a sweep runs over its end.
     """
     loss, gradient = evaluation.loss, evaluation.loss_gradient
     finite = jnp.isfinite(loss) & counted
@@ -187,8 +200,10 @@ class Running(NamedTuple):
 
     Attributes
     ----------
-    loss_histogram, log_loss_histogram : counts (LOSS_BINS + 2,) and (LOG_BINS + 2,)
-    best : masks of lowest loss so far
+    loss_histogram, log_loss_histogram : array of int, (loss_bins,) or array of int, (log_bins,)
+        Counts (LOSS_BINS + 2,) and (LOG_BINS + 2,).
+    best : Best
+        Masks of lowest loss so far.
     """
 
     loss_histogram: Int[Array, " loss_bins"]
@@ -201,8 +216,10 @@ def nothing_yet(gates: jax.ShapeDtypeStruct, dtype: Any) -> Running:
 
     Parameters
     ----------
-    gates : shape (..., nodes) and type of the gates to come
-    dtype : type of the losses to come
+    gates : jax.ShapeDtypeStruct
+        Shape (..., nodes) and type of the gates to come.
+    dtype : object
+        Type of the losses to come.
     """
     return Running(
         jnp.zeros(LOSS_BINS + 2, jnp.int32),
@@ -227,9 +244,12 @@ def with_batch(
 
     Parameters
     ----------
-    gates, evaluation, counted : as for ``of_batch``
-    draw : number of each draw in its stream, larger than any before
-    top : end of the histogram of the loss
+    gates, evaluation, counted : array, (masks, nodes) or Evaluation or array of bool, (masks,)
+        As for ``of_batch``.
+    draw : array, (masks,)
+        Number of each draw in its stream, larger than any before.
+    top : array, () or np.floating
+        End of the histogram of the loss.
     """
     loss, log_loss = evaluation.loss, evaluation.log_loss
     finite = counted & jnp.isfinite(loss)
@@ -313,7 +333,8 @@ def merged(parts: Summary) -> Summary:
 
     Parameters
     ----------
-    parts : arrays with a leading axis of parts
+    parts : Summary
+        Arrays with a leading axis of parts.
     """
     parts = jax.tree.map(np.asarray, parts)
     return Summary(

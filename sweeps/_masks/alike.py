@@ -12,9 +12,12 @@ def like(sampler: Sampler, nodes: int, masks: int) -> Shaped[np.ndarray, "masks 
 
     Parameters
     ----------
-    sampler : of the design
-    nodes : length of a gate vector
-    masks : about how many
+    sampler : Sampler
+        Of the design.
+    nodes : int
+        Length of a gate vector.
+    masks : int
+        About how many.
     """
     random = np.random.default_rng(0)
     if isinstance(sampler, samplers.LeaveOneOutSampler):

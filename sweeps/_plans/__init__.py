@@ -15,10 +15,14 @@ class Computed(NamedTuple):
 
     Attributes
     ----------
-    loss : mean losses
-    gradient : gate gradients, or None
-    metrics : further numbers of each gate vector, by name; empty without metrics
-    example_loss : losses of the examples, or None
+    loss : array, (*masks,)
+        Mean losses.
+    gradient : array, (*masks, nodes) or None
+        Gate gradients, or None.
+    metrics : dict of str to array, (*masks,)
+        Further numbers of each gate vector, by name; empty without metrics.
+    example_loss : array, (*masks, examples) or None
+        Losses of the examples, or None.
     """
 
     loss: Float[Array, "*masks"]
@@ -89,9 +93,12 @@ def in_batches(
 
     Parameters
     ----------
-    evaluate : gates of a batch -> pytree of arrays with leading axis (batch,)
-    gates : all gate vectors
-    batch_size : gate vectors evaluated together
+    evaluate : callable
+        Gates of a batch -> pytree of arrays with leading axis (batch,).
+    gates : array, (masks, nodes)
+        All gate vectors.
+    batch_size : int
+        Gate vectors evaluated together.
     """
     masks = len(gates)
     if masks <= batch_size:

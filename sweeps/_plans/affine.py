@@ -43,9 +43,12 @@ class AffineMargins:
 
     Attributes
     ----------
-    offsets : margins with all gates off, shape (blocks, classes - 1, block), padded with NEVER_WRONG
-    slopes : d margin / d gate, shape (blocks, classes - 1, block, nodes)
-    examples : number of examples without the padding
+    offsets : array, (blocks, others, block)
+        Margins with all gates off, shape (blocks, classes - 1, block), padded with NEVER_WRONG.
+    slopes : array, (blocks, others, block, nodes)
+        D margin / d gate, shape (blocks, classes - 1, block, nodes).
+    examples : int
+        Number of examples without the padding.
     """
 
     name: ClassVar[str] = "affine"
@@ -174,8 +177,10 @@ class AffineSquares:
 
     Attributes
     ----------
-    factor : R, upper triangular, shape (nodes + 1, nodes + 1)
-    examples : number of examples
+    factor : array, (rows, columns)
+        R, upper triangular, shape (nodes + 1, nodes + 1).
+    examples : int
+        Number of examples.
     """
 
     name: ClassVar[str] = "affine"
@@ -302,10 +307,14 @@ class _Rows(NamedTuple):
 
     Attributes
     ----------
-    outputs : with all gates off, shape (rows, outputs)
-    slopes : d output / d gate, shape (rows, nodes, outputs)
-    targets : shape (rows,) or (rows, outputs)
-    loss : name
+    outputs : array, (rows, outputs)
+        With all gates off.
+    slopes : array, (rows, nodes, outputs)
+        D output / d gate.
+    targets : array, (rows, ...)
+        Shape (rows,) or (rows, outputs).
+    loss : str
+        Name.
     """
 
     outputs: Float[Array, "rows outputs"]

@@ -15,13 +15,17 @@ def split(values: Shaped[Array | np.ndarray, "... examples"], largest: int | Non
 
     Parameters
     ----------
-    values : array whose last axis counts examples
-    largest : most examples in a block; None takes the device's own
-    fill : what the padding holds
+    values : array or numpy.ndarray, (..., examples)
+        Array whose last axis counts examples.
+    largest : int or None
+        Most examples in a block; None takes the device's own.
+    fill : float
+        What the padding holds.
 
     Returns
     -------
-    array of shape (blocks, ..., block)
+    array
+        Array of shape (blocks, ..., block).
     """
     largest = largest or _device.here().block
     examples = values.shape[-1]

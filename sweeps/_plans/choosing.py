@@ -139,8 +139,8 @@ def for_masks(chosen: Choice, like: Callable[[int], Shaped[np.ndarray, "masks no
     ----------
     chosen : Choice
         The objective's.
-    like : function
-        (number) -> about so many gate vectors of the kind, or None if nothing is known of them.
+    like : callable
+        Function (number) -> about so many gate vectors of the kind, or None if nothing is known of them.
     """
     masks = like(LIKE) if isinstance(chosen.tree, vmapped.Vmapped) else None
     if masks is None:

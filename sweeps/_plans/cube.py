@@ -43,8 +43,10 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    offsets : u with the low nodes off, shape (others, examples)
-    slopes : d margin / d gate, shape (nodes, others, examples)
+    offsets : object
+        U with the low nodes off, shape (others, examples).
+    slopes : object
+        D margin / d gate, shape (nodes, others, examples).
     """
 
     offsets: Any
@@ -56,9 +58,12 @@ class Place(NamedTuple):
 
     Attributes
     ----------
-    low : e^(u - centre), shape (blocks, others, columns, 2^low)
-    high_slopes : shape (blocks, high nodes, others, columns)
-    centres : moved from u to v to keep both factors within range, shape (blocks, others, columns)
+    low : array, (blocks, others, columns, lows)
+        e^(u - centre), shape (blocks, others, columns, 2^low).
+    high_slopes : array, (blocks, highs, others, columns)
+        Shape (blocks, high nodes, others, columns).
+    centres : array, (blocks, others, columns)
+        Moved from u to v to keep both factors within range.
     """
 
     low: Float[Array, "blocks others columns lows"]
@@ -73,8 +78,10 @@ class Tame:
 
     Attributes
     ----------
-    places : as many as there are examples in a group
-    slopes : of all places, others and columns, one after the other, shape (blocks, nodes, terms)
+    places : tuple of Place
+        As many as there are examples in a group.
+    slopes : array, (blocks, nodes, terms)
+        Of all places, others and columns, one after the other.
     """
 
     places: tuple[Place, ...]
@@ -137,9 +144,12 @@ class Wild:
 
     Attributes
     ----------
-    low : u, shape (blocks, others, columns, 2^low)
-    high_slopes : shape (blocks, high nodes, others, columns)
-    slopes : of all others and columns, one after the other, shape (blocks, nodes, terms)
+    low : array, (blocks, others, columns, lows)
+        u, shape (blocks, others, columns, 2^low).
+    high_slopes : array, (blocks, highs, others, columns)
+        Shape (blocks, high nodes, others, columns).
+    slopes : array, (blocks, nodes, terms)
+        Of all others and columns, one after the other.
     """
 
     low: Float[Array, "blocks others columns lows"]
@@ -179,8 +189,9 @@ class Squares:
 
     Attributes
     ----------
-    low : residuals' part of the low nodes, shape (2^low, residuals)
-    slopes : shape (nodes, residuals)
+    low : array, (lows, residuals)
+        Residuals' part of the low nodes, shape (2^low, residuals).
+    slopes : array, (nodes, residuals)
     """
 
     low: Float[Array, "lows residuals"]
@@ -205,10 +216,14 @@ class Cube:
 
     Attributes
     ----------
-    parts : Tame, Wild or Squares, whose sums add up
-    nodes, low_nodes : numbers of nodes
-    examples : number of examples
-    dtype : type of the losses
+    parts : tuple of Tame or Wild or Squares
+        Tame, Wild or Squares, whose sums add up.
+    nodes, low_nodes : int
+        Numbers of nodes.
+    examples : int
+        Number of examples.
+    dtype : object
+        Type of the losses.
     """
 
     name: ClassVar[str] = "cube"

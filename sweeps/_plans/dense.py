@@ -35,16 +35,26 @@ class Dense:
 
     Attributes
     ----------
-    hidden : values on which the first gates act, shape (blocks, nodes of the layer, block)
-    targets : shape (blocks, block), or (blocks, outputs, block)
-    present : 1 for an example, 0 for padding, shape (blocks, block)
-    arrays : of each step
-    off : what nodes are when they are off, for each site, shape (nodes of the site, 1); empty for zero
-    wiring : which gate each node has
-    chain : the steps
-    loss : of each example
-    examples : number of examples without the padding
-    kink : derivative at zero of the function before the last product, if that is the larger of zero and its argument
+    hidden : array, (blocks, first, block)
+        Values on which the first gates act, shape (blocks, nodes of the layer, block).
+    targets : array, (blocks, ...)
+        Shape (blocks, block), or (blocks, outputs, block).
+    present : array, (blocks, block)
+        1 for an example, 0 for padding.
+    arrays : tuple of Weights
+        Of each step.
+    off : tuple of array, (_, 1)
+        What nodes are when they are off, for each site, shape (nodes of the site, 1); empty for zero.
+    wiring : Wiring
+        Which gate each node has.
+    chain : Chain
+        The steps.
+    loss : Loss
+        Of each example.
+    examples : int
+        Number of examples without the padding.
+    kink : float or None
+        Derivative at zero of the function before the last product, if that is the larger of zero and its argument.
     """
 
     name: ClassVar[str] = "dense"
@@ -295,9 +305,12 @@ class _Trial(NamedTuple):
 
     Attributes
     ----------
-    largest : a bound on all values that gates multiply, for gates of at most one
-    agrees : whether outputs are those of the gated network
-    slopes : derivatives, at SIZES, of the function before the last product, if it may be relu; otherwise None
+    largest : array, ()
+        A bound on all values that gates multiply, for gates of at most one.
+    agrees : array, ()
+        Whether outputs are those of the gated network.
+    slopes : array, (sizes,) or None
+        Derivatives, at SIZES, of the function before the last product, if it may be relu; otherwise None.
     """
 
     largest: Float[Array, ""]

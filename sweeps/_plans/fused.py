@@ -57,11 +57,15 @@ class Fused:
 
     Attributes
     ----------
-    affine : the plan that this one was made of
-    offsets : margins with all gates off, shape (pieces, rows)
-    slopes : d margin / d gate, of each word of 32 nodes first the upper parts, which TF32 holds, and then the rest, in
-        TF32 as well, shape (pieces, rows, columns)
-    interpret : whether the kernel is interpreted, which any device can do, slowly
+    affine : AffineMargins
+        The plan that this one was made of.
+    offsets : Float32
+        Margins with all gates off, shape (pieces, rows).
+    slopes : Float32
+        D margin / d gate, of each word of 32 nodes first the upper parts, which TF32 holds, and then the rest, in TF32
+        as well, shape (pieces, rows, columns).
+    interpret : bool
+        Whether the kernel is interpreted, which any device can do, slowly.
     """
 
     name: ClassVar[str] = "fused"

@@ -18,10 +18,13 @@ class Stage(NamedTuple):
 
     Attributes
     ----------
-    run : (gates, *values that it reads) -> values that later stages read, or the program's results; of stage 0, (*data)
-        -> values
-    reads : of each value that it reads, the stage that makes it and its number among that stage's values
-    bytes : size of each value that it makes
+    run : callable
+        (gates, *values that it reads) -> values that later stages read, or the program's results; of stage 0, (*data)
+        -> values.
+    reads : tuple of tuple
+        Of each value that it reads, the stage that makes it and its number among that stage's values.
+    bytes : tuple of int
+        Size of each value that it makes.
     """
 
     run: Callable[..., Values]
@@ -38,15 +41,21 @@ def split(
 
     Parameters
     ----------
-    function : (gates, data) -> pytree of arrays, traceable
-    gates : shape and type of the gates
-    data : pytree of arrays, or of their shapes and types
+    function : callable
+        (gates, data) -> pytree of arrays, traceable.
+    gates : jax.ShapeDtypeStruct
+        Shape and type of the gates.
+    data : object
+        Pytree of arrays, or of their shapes and types.
 
     Returns
     -------
-    before : data -> values
-    rest : (gates, values) -> the function's result
-    size : of the values, in bytes
+    before : callable
+        Data -> values.
+    rest : callable
+        (gates, values) -> the function's result.
+    size : int
+        Of the values, in bytes.
     """
     closed, shape = jax.make_jaxpr(function, return_shape=True)(gates, data)
     known, rest = stages(closed, _numbers(closed))
@@ -72,9 +81,12 @@ def stages(closed: ClosedJaxpr, numbers: Mapping[Var, int], free: Collection[Var
 
     Parameters
     ----------
-    closed : the program
-    numbers : stage of each variable that is no constant; no variable depends on one of a later stage
-    free : variables that hold gates and little else, which each stage that reads them makes anew
+    closed : ClosedJaxpr
+        The program.
+    numbers : mapping of Var to int
+        Stage of each variable that is no constant; no variable depends on one of a later stage.
+    free : sequence of Var
+        Variables that hold gates and little else, which each stage that reads them makes anew.
     """
     jaxpr, last = closed.jaxpr, max(1, *numbers.values())
     makes: list[dict[Var, None]] = [{} for _ in range(last + 1)]

@@ -35,10 +35,14 @@ def of_relu(
 
     Parameters
     ----------
-    kink : derivative at zero: of ``jax.nn.relu`` 0, of ``jnp.maximum(x, 0)`` 0.5
-    folded : kernels with the gates of their inputs
-    outgoing : weights of the sum
-    values : inputs; where all masks share them they are data, and have no derivative
+    kink : float
+        Derivative at zero: of ``jax.nn.relu`` 0, of ``jnp.maximum(x, 0)`` 0.5.
+    folded : array, (masks, outputs, inputs)
+        Kernels with the gates of their inputs.
+    outgoing : array, (masks, outputs)
+        Weights of the sum.
+    values : array, (*masks, inputs, block)
+        Inputs; where all masks share them they are data, and have no derivative.
     """
     return _forwards(kink, folded, outgoing, values)[0]
 

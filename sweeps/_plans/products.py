@@ -37,9 +37,12 @@ def einsum(
 
     Parameters
     ----------
-    spec : such as "ij,jk->ik", with an output; indices that are summed over are neighbours, or stay in float32
-    left, right : the operands
-    masks : whether all numbers of the right one are zero or one; a traced truth value decides while it runs
+    spec : str
+        Such as "ij,jk->ik", with an output; indices that are summed over are neighbours, or stay in float32.
+    left, right : array, (...)
+        The operands.
+    masks : bool or array of bool, ()
+        Whether all numbers of the right one are zero or one; a traced truth value decides while it runs.
     """
     if _device.here().is_cpu:
         return jnp.einsum(spec, left, right)

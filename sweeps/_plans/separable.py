@@ -39,10 +39,14 @@ def is_shown(values: Callable[[Examples], Array], data: Examples, size: int, mos
 
     Parameters
     ----------
-    values : examples -> their values, shape (examples, ...); jitted
-    data : examples; those without anything that counts are not tested
-    size : examples in a part of the wanted cut, at most all
-    most : number of examples, the first ones, to evaluate together at most; None takes as many as WHOLE parts hold
+    values : callable
+        Examples -> their values, shape (examples, ...); jitted.
+    data : Examples
+        Examples; those without anything that counts are not tested.
+    size : int
+        Examples in a part of the wanted cut, at most all.
+    most : int or None
+        Number of examples, the first ones, to evaluate together at most; None takes as many as WHOLE parts hold.
 
     Returns
     -------
@@ -79,8 +83,10 @@ def together(network: Network, params: Any, inputs: Any, most: int) -> int:
 
     Parameters
     ----------
-    network, params, inputs : the network, evaluated with all nodes on
-    most : examples to evaluate together where they may be cut
+    network, params, inputs : Network or object
+        The network, evaluated with all nodes on.
+    most : int
+        Examples to evaluate together where they may be cut.
     """
     number = examples_in(inputs)
     if number <= most:

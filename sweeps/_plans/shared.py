@@ -39,10 +39,14 @@ class Shared:
 
     Attributes
     ----------
-    plan : the vmapped plan, which says what is computed
-    stages : number of the stage in which each gate is first read, from 1
-    masks : gate vectors that share values, at most
-    together : gate vectors that are evaluated together
+    plan : Vmapped
+        The vmapped plan, which says what is computed.
+    stages : tuple of int
+        Number of the stage in which each gate is first read, from 1.
+    masks : int
+        Gate vectors that share values, at most.
+    together : int
+        Gate vectors that are evaluated together.
     """
 
     name: ClassVar[str] = "shared"
@@ -97,10 +101,14 @@ class PreparedShared(vmapped.Prepared):
 
     Attributes
     ----------
-    shared : the plan that was prepared
-    known : values of a part -> those that do not depend on the gates
-    stages : of the program, without that of such values
-    tree : structure of the program's results
+    shared : Shared
+        The plan that was prepared.
+    known : callable
+        Values of a part -> those that do not depend on the gates.
+    stages : tuple of hoisting.Stage
+        Of the program, without that of such values.
+    tree : object
+        Structure of the program's results.
     """
 
     name: ClassVar[str] = "shared"
@@ -157,9 +165,12 @@ class _Rows(NamedTuple):
 
     Attributes
     ----------
-    of_vector : number of each vector's row, for each stage
-    vectors : the first vector of each row, for each stage; what follows the last row is of no importance
-    number : of rows, for each stage
+    of_vector : array of int, (stages, masks)
+        Number of each vector's row, for each stage.
+    vectors : array of int, (stages, masks)
+        The first vector of each row, for each stage; what follows the last row is of no importance.
+    number : array of int, (stages,)
+        Of rows, for each stage.
     """
 
     of_vector: Int[Array, "stages masks"]
@@ -185,9 +196,12 @@ class _Program(NamedTuple):
 
     Attributes
     ----------
-    closed : without calls
-    origins : of its variables
-    tree : structure of its results
+    closed : ClosedJaxpr
+        Without calls.
+    origins : dict of Var to dependence.Origin
+        Of its variables.
+    tree : object
+        Structure of its results.
     """
 
     closed: ClosedJaxpr

@@ -27,9 +27,12 @@ class AffineNetwork:
 
     Attributes
     ----------
-    nodes : length of the gate vector, static
-    dtype : type of the gate vector, static
-    floats : size of an example's outputs and what is made of them, static
+    nodes : int
+        Length of the gate vector, static.
+    dtype : object
+        Type of the gate vector, static.
+    floats : int
+        Size of an example's outputs and what is made of them, static.
     """
 
     nodes: int = field(metadata=dict(static=True))

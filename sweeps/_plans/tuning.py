@@ -43,10 +43,14 @@ def batch_size(
 
     Parameters
     ----------
-    plan, gradients : of the sweep
-    masks : its gate vectors
-    evaluate : (gates (some, nodes), batch size) -> what is computed
-    clock : seconds
+    plan, gradients : Vmapped or bool
+        Of the sweep.
+    masks : int
+        Its gate vectors.
+    evaluate : callable
+        (gates (some, nodes), batch size) -> what is computed.
+    clock : callable
+        Seconds.
     """
     preferred = preferred_batch(plan, gradients)
     if not _is_long(plan, gradients, masks):

@@ -29,8 +29,10 @@ class Extras(NamedTuple):
 
     Attributes
     ----------
-    sums : of metrics, by name; they are added up over parts
-    example_loss : losses of the part's examples, or None
+    sums : dict of str to object
+        Of metrics, by name; they are added up over parts.
+    example_loss : array, (examples,) or None
+        Losses of the part's examples, or None.
     """
 
     sums: dict[str, Any] = {}
@@ -73,11 +75,16 @@ class NetworkLoss:
 
     Attributes
     ----------
-    network, examples, loss : the gated network or what stands for it, its examples and its loss
-    micro_batch : examples evaluated together
-    count : number of values of which the mean is taken
-    metrics : what else is computed from the same outputs
-    keeps_examples : whether the losses of examples are kept
+    network, examples, loss : object or Examples or Loss
+        The gated network or what stands for it, its examples and its loss.
+    micro_batch : int
+        Examples evaluated together.
+    count : int
+        Number of values of which the mean is taken.
+    metrics : tuple of Metric
+        What else is computed from the same outputs.
+    keeps_examples : bool
+        Whether the losses of examples are kept.
     """
 
     network: Any
@@ -157,12 +164,18 @@ class Vmapped:
 
     Attributes
     ----------
-    loss : a pytree
-    nodes : length of a gate vector
-    size : approximate count of numbers that an evaluation writes to memory
-    kept : approximate count of numbers that it keeps for a gradient
-    weights : how many numbers a batch reads from memory, whatever its size
-    dtype : type of the gates
+    loss : PartedLoss
+        A pytree.
+    nodes : int
+        Length of a gate vector.
+    size : int
+        Approximate count of numbers that an evaluation writes to memory.
+    kept : int
+        Approximate count of numbers that it keeps for a gradient.
+    weights : int
+        How many numbers a batch reads from memory, whatever its size.
+    dtype : object
+        Type of the gates.
     """
 
     name: ClassVar[str] = "vmapped"
@@ -196,9 +209,12 @@ def of_parts(before: Callable[[Any], hoisting.Values], parts: Any, size: int) ->
 
     Parameters
     ----------
-    before : data of a part -> values
-    parts : data with leading axis (parts,)
-    size : of a part's values, in bytes
+    before : callable
+        Data of a part -> values.
+    parts : object
+        Data with leading axis (parts,).
+    size : int
+        Of a part's values, in bytes.
     """
     number = jax.tree.leaves(parts)[0].shape[0]
     if number == 1:
@@ -212,10 +228,14 @@ class Prepared:
 
     Attributes
     ----------
-    of_part : (gates, values) -> sum over a part, and its extras
-    values : of each part, with leading axis (parts,)
-    parts : number of parts
-    plan : the plan that was prepared
+    of_part : callable
+        (gates, values) -> sum over a part, and its extras.
+    values : object
+        Of each part, with leading axis (parts,).
+    parts : int
+        Number of parts.
+    plan : Vmapped
+        The plan that was prepared.
     """
 
     name: ClassVar[str] = "vmapped"
@@ -305,12 +325,16 @@ def loss_of(
 
     Parameters
     ----------
-    network, examples, loss : the network, its examples and its loss
-    micro_batch : examples evaluated together; None takes as many as fit in a cache or in an accelerator's memory, or
-        all if examples may depend on each other
-    is_separable : whether it is known that no example's loss depends on the others; if not, this is tested before the
-        examples are cut or some are replaced
-    metrics : what else is computed from the outputs
+    network, examples, loss : GatedNetwork or Examples or Loss
+        The network, its examples and its loss.
+    micro_batch : int or None
+        Examples evaluated together; None takes as many as fit in a cache or in an accelerator's memory, or all if
+        examples may depend on each other.
+    is_separable : bool
+        Whether it is known that no example's loss depends on the others; if not, this is tested before the examples are
+        cut or some are replaced.
+    metrics : tuple of Metric
+        What else is computed from the outputs.
 
     Raises
     ------

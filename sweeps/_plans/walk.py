@@ -36,9 +36,12 @@ class Walk:
 
     Attributes
     ----------
-    offsets : margins with all gates off, shape (blocks, classes - 1, block), padded with a margin never wrong
-    slopes : d margin / d gate, shape (blocks, classes - 1, nodes, block)
-    examples : number of examples without the padding
+    offsets : array, (blocks, others, block)
+        Margins with all gates off, shape (blocks, classes - 1, block), padded with a margin never wrong.
+    slopes : array, (blocks, others, nodes, block)
+        D margin / d gate, shape (blocks, classes - 1, nodes, block).
+    examples : int
+        Number of examples without the padding.
     """
 
     name: ClassVar[str] = "walk"

@@ -24,10 +24,14 @@ def noted(
 
     Parameters
     ----------
-    network, params : the network
-    inputs : examples, arrays with leading axis (examples,)
-    keys : of the places; see ``Network.values``
-    size : examples together
+    network, params : Network or object
+        The network.
+    inputs : object
+        Examples, arrays with leading axis (examples,).
+    keys : sequence of Key
+        Of the places; see ``Network.values``.
+    size : int
+        Examples together.
     """
     for start in range(0, _examples(inputs), size):
         chosen = slice(start, start + size)
@@ -55,11 +59,16 @@ class Axes(NamedTuple):
 
     Attributes
     ----------
-    place : the value's
-    layers : loops over layers, whose means are apart
-    example : the axis of examples; None if there is none, or it is merged with positions
-    is_merged : whether an axis counts examples times positions
-    features : along which nodes vary, or the numbers of a node that is a vector, as a head is
+    place : Place
+        The value's.
+    layers : tuple of int
+        Loops over layers, whose means are apart.
+    example : int or None
+        The axis of examples; None if there is none, or it is merged with positions.
+    is_merged : bool
+        Whether an axis counts examples times positions.
+    features : tuple of int
+        Along which nodes vary, or the numbers of a node that is a vector, as a head is.
     """
 
     place: Place
@@ -88,12 +97,18 @@ def averages(
 
     Parameters
     ----------
-    network, params : the network
-    inputs : examples
-    sites : whose places
-    size : examples that are evaluated together
-    mask : true for the examples, or positions of examples, that count; None if all do
-    positions : whether the mean is taken over positions too, or each position has its own
+    network, params : Network or object
+        The network.
+    inputs : object
+        Examples.
+    sites : sequence of Site
+        Whose places.
+    size : int
+        Examples that are evaluated together.
+    mask : numpy.ndarray of bool, (examples, ...) or None
+        True for the examples, or positions of examples, that count; None if all do.
+    positions : bool
+        Whether the mean is taken over positions too, or each position has its own.
 
     Raises
     ------

@@ -29,10 +29,14 @@ class Piece(NamedTuple):
 
     Attributes
     ----------
-    operations : numbers in the program's list, in order
-    start, stop : numbers of the value that it takes, and of its result
-    axes : of the nodes, in the first and in the second; None where a result has them anywhere
-    constants : numbers of the arrays that it reads
+    operations : tuple of int
+        Numbers in the program's list, in order.
+    start, stop : int
+        Numbers of the value that it takes, and of its result.
+    axes : tuple
+        Of the nodes, in the first and in the second; None where a result has them anywhere.
+    constants : tuple of int
+        Numbers of the arrays that it reads.
     """
 
     operations: tuple[int, ...]
@@ -47,10 +51,14 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    site : number of the gated site; None without gates
-    kernel, bias : numbers of arrays
-    is_turned : whether the kernel has shape (outputs, inputs)
-    piece : what is done with the sums
+    site : int or None
+        Number of the gated site; None without gates.
+    kernel, bias : int or None
+        Numbers of arrays.
+    is_turned : bool
+        Whether the kernel has shape (outputs, inputs).
+    piece : Piece or None
+        What is done with the sums.
     """
 
     site: int | None = None
@@ -72,8 +80,10 @@ class Weights(NamedTuple):
 
     Attributes
     ----------
-    affine : of its affine map, None without one
-    constants : what its function reads
+    affine : Affine or None
+        Of its affine map, None without one.
+    constants : tuple of array
+        What its function reads.
     """
 
     affine: Affine | None
@@ -86,10 +96,14 @@ class Chain:
 
     Attributes
     ----------
-    network, sites, own : what it was read from
-    steps : in order
-    places : of the values with gates, site by site, each with the axis of its nodes
-    program : for a single example
+    network, sites, own : Network or tuple of Site or bool
+        What it was read from.
+    steps : tuple of Step
+        In order.
+    places : tuple of tuple
+        Of the values with gates, site by site, each with the axis of its nodes.
+    program : Flat
+        For a single example.
     """
 
     network: Network
@@ -147,10 +161,14 @@ def read(network: Network, sites: tuple[Site, ...], own: bool, params: Any, inpu
 
     Parameters
     ----------
-    network : read with inputs of these shapes
-    sites : with gates
-    own : whether gates stand at the nodes' own values
-    params, inputs : as the network takes them
+    network : Network
+        Read with inputs of these shapes.
+    sites : tuple of Site
+        With gates.
+    own : bool
+        Whether gates stand at the nodes' own values.
+    params, inputs : object
+        As the network takes them.
 
     Raises
     ------
@@ -196,8 +214,10 @@ class _Walk:
 
     Parameters
     ----------
-    program : for all examples
-    sites, own : as for ``read``
+    program : Flat
+        For all examples.
+    sites, own : sequence of Site or bool
+        As for ``read``.
     """
 
     def __init__(self, program: Flat, sites: Sequence[Site], own: bool):

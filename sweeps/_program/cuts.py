@@ -19,9 +19,12 @@ class Meeting(NamedTuple):
 
     Attributes
     ----------
-    key : the operation
-    ids : number of the node at each place of the weights
-    made : of a product, number of its own node at each place, of shape that broadcasts to the ids'
+    key : Key
+        The operation.
+    ids : numpy.ndarray
+        Number of the node at each place of the weights.
+    made : numpy.ndarray or None
+        Of a product, number of its own node at each place, of shape that broadcasts to the ids'.
     """
 
     key: Key
@@ -34,14 +37,21 @@ class Cut(NamedTuple):
 
     Attributes
     ----------
-    path : of the parameter, or of state such as the mean of a batch normalisation
-    role : ``makes`` and ``reads``, for kernels; ``bias``, for what is added to new nodes; ``added`` and ``beside``, for
-        what elementwise operations combine with the nodes later
-    ids : number of the node at each entry, -1 where there is none; of shape that broadcasts to the parameter's
-    meetings : the operations
-    reason : why the entries do not belong to these nodes alone; empty if they do
-    is_normalised : whether a number of all its entries scales it, as in weight normalisation
-    bias : of a kernel that reads the nodes, the cut of its layer's bias, if there is one
+    path : str
+        Of the parameter, or of state such as the mean of a batch normalisation.
+    role : str
+        ``makes`` and ``reads``, for kernels; ``bias``, for what is added to new nodes; ``added`` and ``beside``, for
+        what elementwise operations combine with the nodes later.
+    ids : numpy.ndarray
+        Number of the node at each entry, -1 where there is none; of shape that broadcasts to the parameter's.
+    meetings : tuple of Meeting
+        The operations.
+    reason : str
+        Why the entries do not belong to these nodes alone; empty if they do.
+    is_normalised : bool
+        Whether a number of all its entries scales it, as in weight normalisation.
+    bias : Cut or None
+        Of a kernel that reads the nodes, the cut of its layer's bias, if there is one.
     """
 
     path: str
@@ -69,10 +79,14 @@ class Nodes(NamedTuple):
 
     Attributes
     ----------
-    site : the site
-    cuts : entries of parameters
-    ends : uses of the nodes other than by kernels that read each by itself, in words
-    reason : why the cuts do not make up whole nodes; empty if they do
+    site : Site
+        The site.
+    cuts : tuple of Cut
+        Entries of parameters.
+    ends : tuple of str
+        Uses of the nodes other than by kernels that read each by itself, in words.
+    reason : str
+        Why the cuts do not make up whole nodes; empty if they do.
     """
 
     site: Site
@@ -86,8 +100,10 @@ def of(network: Network, names: Sequence[str]) -> tuple[Nodes, ...]:
 
     Parameters
     ----------
-    network : the network
-    names : unique names of the leaves of its parameters and its state
+    network : Network
+        The network.
+    names : sequence of str
+        Unique names of the leaves of its parameters and its state.
 
     Raises
     ------

@@ -18,9 +18,11 @@ class Origin(NamedTuple):
 
     Attributes
     ----------
-    on : whether it depends on each number of the vector
-    value : of a constant, and of a value that holds numbers of the vector, each changed by itself: ``ids`` are their
-        numbers at each place, -1 for none; None for any other value
+    on : numpy.ndarray of bool, (numbers,)
+        Whether it depends on each number of the vector.
+    value : Value or None
+        Of a constant, and of a value that holds numbers of the vector, each changed by itself: ``ids`` are their
+        numbers at each place, -1 for none; None for any other value.
     """
 
     on: Bool[np.ndarray, " numbers"]

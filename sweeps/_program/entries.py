@@ -16,9 +16,11 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    number : of the parameter
-    axes : for each of its axes, the index at each place of the weights, of shape that broadcasts to theirs; -1 where
-        there is no entry of the parameter; None if places depend on several entries
+    number : int
+        Of the parameter.
+    axes : tuple of numpy.ndarray or None
+        For each of its axes, the index at each place of the weights, of shape that broadcasts to theirs; -1 where there
+        is no entry of the parameter; None if places depend on several entries.
     """
 
     number: int
@@ -31,12 +33,17 @@ class Tracked:
 
     Attributes
     ----------
-    aval : shape and type
-    ids : number of the element at each place, of shape that broadcasts to the value's, -1 where there is none; None
-        if it holds no elements. An element is a node of one call of a parameter.
-    parts : parameters of which it is made; None if it depends on inputs
-    known : computes it; None if it depends on inputs or parameters
-    is_new : whether nothing but parameters was added to its elements since they were made
+    aval : object
+        Shape and type.
+    ids : numpy.ndarray or None
+        Number of the element at each place, of shape that broadcasts to the value's, -1 where there is none; None if it
+        holds no elements. An element is a node of one call of a parameter.
+    parts : tuple of Part or None
+        Parameters of which it is made; None if it depends on inputs.
+    known : callable or None
+        Computes it; None if it depends on inputs or parameters.
+    is_new : bool
+        Whether nothing but parameters was added to its elements since they were made.
     """
 
     aval: Any

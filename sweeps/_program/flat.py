@@ -17,11 +17,16 @@ class Operation(NamedTuple):
 
     Attributes
     ----------
-    equation : of the traced program; of several operations, the last
-    operands, results : numbers of the values that it reads and makes
-    is_elementwise : whether it acts on each number by itself
-    loop : what a scan runs
-    word, parts : name of several operations, and these in order
+    equation : JaxprEqn
+        Of the traced program; of several operations, the last.
+    operands, results : tuple of int
+        Numbers of the values that it reads and makes.
+    is_elementwise : bool
+        Whether it acts on each number by itself.
+    loop : Loop or None
+        What a scan runs.
+    word, parts : str or tuple of Operation
+        Name of several operations, and these in order.
     """
 
     equation: JaxprEqn
@@ -55,11 +60,16 @@ class Loop(NamedTuple):
 
     Attributes
     ----------
-    operations : of one step, in order
-    constants : how many operands of the scan are constants; carried values and slices follow
-    carried, sliced : numbers, within a step, of what is carried from step to step, and of slices
-    results : numbers of a step's results, the carried ones first
-    length, reverse : number of steps, and whether the last slice is the first step
+    operations : tuple of Operation
+        Of one step, in order.
+    constants : int
+        How many operands of the scan are constants; carried values and slices follow.
+    carried, sliced : tuple of int
+        Numbers, within a step, of what is carried from step to step, and of slices.
+    results : tuple of int
+        Numbers of a step's results, the carried ones first.
+    length, reverse : int or bool
+        Number of steps, and whether the last slice is the first step.
     """
 
     operations: tuple[Operation, ...]
@@ -107,12 +117,18 @@ class Flat(NamedTuple):
 
     Attributes
     ----------
-    operations : in order
-    avals : shape and type of each value
-    constants : values that the program holds, by number
-    paths : of the leaves of parameters and state, by number, in order
-    numbers : of the values at each place of the program
-    input, output : numbers
+    operations : tuple of Operation
+        In order.
+    avals : list
+        Shape and type of each value.
+    constants : dict of int to object
+        Values that the program holds, by number.
+    paths : dict of int to str
+        Of the leaves of parameters and state, by number, in order.
+    numbers : dict of Key to int
+        Of the values at each place of the program.
+    input, output : int
+        Numbers.
     """
 
     operations: tuple[Operation, ...]

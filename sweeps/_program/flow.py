@@ -16,9 +16,12 @@ class Edge(NamedTuple):
 
     Attributes
     ----------
-    before, after : vertices; after is EXIT where the nodes are read, mixed or put out
-    word : the operation, or how the nodes end
-    onward : vertex of a value in which groups of the ended nodes go on, or EXIT
+    before, after : int
+        Vertices; after is EXIT where the nodes are read, mixed or put out.
+    word : str
+        The operation, or how the nodes end.
+    onward : int
+        Vertex of a value in which groups of the ended nodes go on, or EXIT.
     """
 
     before: int
@@ -32,10 +35,14 @@ class Read(NamedTuple):
 
     Attributes
     ----------
-    key, operand : the operation, and the number of the operand that is read
-    value : that operand
-    axes : its axes that are summed over
-    kernel, kernel_axes : the parameter, and its axes that are summed over, in the same order
+    key, operand : Key or int
+        The operation, and the number of the operand that is read.
+    value : Value
+        That operand.
+    axes : tuple of int
+        Its axes that are summed over.
+    kernel, kernel_axes : Value or tuple of int
+        The parameter, and its axes that are summed over, in the same order.
     """
 
     key: Key
@@ -51,8 +58,10 @@ class Sum(NamedTuple):
 
     Attributes
     ----------
-    key : the operation's place in the program
-    aval, ids : the sum's shape and type, and the number of the node at each place
+    key : Key
+        The operation's place in the program.
+    aval, ids : object or numpy.ndarray
+        The sum's shape and type, and the number of the node at each place.
     """
 
     key: Key
@@ -65,22 +74,35 @@ class Flow:
 
     Attributes
     ----------
-    values, edges : the graph of nodes
-    after : by vertex of an operand, the vertices of the results, whether nodes live on in them or not
-    sources : by key and result, where nodes are made
-    reads : by key, the products with parameters
-    sums : by vertex, sums of nodes
-    beside : by vertex, the parameters that an elementwise operation combined with nodes
-    same : by vertex, the value of which it is a copy, of another type
-    added : values that are added to others, as in a residual stream
-    opaque : names of operations without a rule, which are taken to mix the nodes that they read
-    prefixes : of each loop over layers, the common beginning of the paths of the parameters that it slices
-    closed : operations within which no gate can stand
-    maxima : by key, vertices of the maxima over some axes of nodes
+    values, edges : list of Value or list of Edge
+        The graph of nodes.
+    after : dict of int to list of int
+        By vertex of an operand, the vertices of the results, whether nodes live on in them or not.
+    sources : dict of object to Source
+        By key and result, where nodes are made.
+    reads : dict of Key to Read
+        By key, the products with parameters.
+    sums : dict of int to Sum
+        By vertex, sums of nodes.
+    beside : dict of int to list of Value
+        By vertex, the parameters that an elementwise operation combined with nodes.
+    same : dict of int to int
+        By vertex, the value of which it is a copy, of another type.
+    added : set of int
+        Values that are added to others, as in a residual stream.
+    opaque : set of str
+        Names of operations without a rule, which are taken to mix the nodes that they read.
+    prefixes : dict of Frame to str
+        Of each loop over layers, the common beginning of the paths of the parameters that it slices.
+    closed : set of Frame
+        Operations within which no gate can stand.
+    maxima : dict of Key to int
+        By key, vertices of the maxima over some axes of nodes.
 
     Parameters
     ----------
-    making : the maxima that make nodes of their own, as in maxout; the result of the others acts on the same nodes
+    making : set of Key
+        The maxima that make nodes of their own, as in maxout; the result of the others acts on the same nodes.
     """
 
     def __init__(self, making: frozenset[Key] = frozenset()):

@@ -26,8 +26,10 @@ class Label(NamedTuple):
 
     Attributes
     ----------
-    role : ``makes``, ``reads``, ``bias``, ``added`` or ``beside``
-    ids : number of the element at each place, -1 where there is none
+    role : str
+        ``makes``, ``reads``, ``bias``, ``added`` or ``beside``.
+    ids : numpy.ndarray
+        Number of the element at each place, -1 where there is none.
     """
 
     role: str
@@ -39,8 +41,10 @@ class Use(NamedTuple):
 
     Attributes
     ----------
-    parts : the parameters of which they are made
-    labels : what they do to elements
+    parts : tuple of Part
+        The parameters of which they are made.
+    labels : list of Label
+        What they do to elements.
     """
 
     parts: tuple[Part, ...]
@@ -52,18 +56,26 @@ class Follower:
 
     Attributes
     ----------
-    start : number of the first element of each source that is no part of another
+    start : dict of Source to int
+        Number of the first element of each source that is no part of another.
     count : number of elements
-    uses : by operation and operand, weights that meet data
-    pairs : elements that are the same node
-    ends : elements with another use than a kernel that reads each by itself, and that use in words
-    at : by key, the elements at the wanted places
+    uses : dict of tuple to Use
+        By operation and operand, weights that meet data.
+    pairs : list of numpy.ndarray
+        Elements that are the same node.
+    ends : list of tuple
+        Elements with another use than a kernel that reads each by itself, and that use in words.
+    at : dict of Key to numpy.ndarray
+        By key, the elements at the wanted places.
 
     Parameters
     ----------
-    program, reader : the program and its reader
-    site_of : number of the site of each source's nodes, -1 if they have none
-    places : keys of the wanted places
+    program, reader : Program or Reader
+        The program and its reader.
+    site_of : dict of Source to numpy.ndarray
+        Number of the site of each source's nodes, -1 if they have none.
+    places : set of Key
+        Keys of the wanted places.
     """
 
     def __init__(self, program: Program, reader: Reader, site_of: dict[Source, np.ndarray], places: set[Key]):

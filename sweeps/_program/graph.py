@@ -11,8 +11,10 @@ def reached(start: Iterable[int], onward: Callable[[int], Iterable[int]]) -> Ite
 
     Parameters
     ----------
-    start : the vertices to begin with
-    onward : vertex -> vertices that it leads to; it is called after the vertex was yielded
+    start : iterable of int
+        The vertices to begin with.
+    onward : callable
+        Vertex -> vertices that it leads to; it is called after the vertex was yielded.
     """
     queue = list(dict.fromkeys(start))
     seen = {EXIT, *queue}

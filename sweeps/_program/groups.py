@@ -8,8 +8,10 @@ class Group:
 
     Attributes
     ----------
-    sources : by call, those whose nodes share gates
-    vertices : the values at which gates stand, each with the source that numbers it and the number of the call
+    sources : list of list of Source
+        By call, those whose nodes share gates.
+    vertices : list of tuple
+        The values at which gates stand, each with the source that numbers it and the number of the call.
     """
 
     def __init__(self) -> None:

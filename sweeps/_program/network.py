@@ -20,7 +20,8 @@ class Network:
 
     Attributes
     ----------
-    apply : the function (params, inputs) -> outputs
+    apply : callable
+        The function (params, inputs) -> outputs.
     first : the program for the inputs that it was made with
     """
 
@@ -80,11 +81,15 @@ class Network:
 
         Parameters
         ----------
-        params, inputs : as the network takes them; inputs of any number of examples
-        gates : of each node of each site, site.size numbers in any shape
-        off : of each site, what its nodes are when they are off: site.size numbers, or a tuple of arrays, one for each
-            place, as ``averages`` returns them; None for zero
-        reference : inputs of the same shapes, in place of ``off``: nodes that are off have the values they have there
+        params, inputs : object
+            As the network takes them; inputs of any number of examples.
+        gates : mapping of Site to object
+            Of each node of each site, site.size numbers in any shape.
+        off : mapping of Site to object or None
+            Of each site, what its nodes are when they are off: site.size numbers, or a tuple of arrays, one for each
+            place, as ``averages`` returns them; None for zero.
+        reference : object
+            Inputs of the same shapes, in place of ``off``: nodes that are off have the values they have there.
 
         Raises
         ------
@@ -115,12 +120,15 @@ class Network:
 
         Parameters
         ----------
-        params, inputs : as the network takes them; inputs of any number of examples
-        keys : of the places, such as ``place.key`` of the places of sites
+        params, inputs : object
+            As the network takes them; inputs of any number of examples.
+        keys : sequence of Key
+            Of the places, such as ``place.key`` of the places of sites.
 
         Returns
         -------
-        by key; a value within a scan has an axis for its steps in front
+        dict of Key to array
+            By key; a value within a scan has an axis for its steps in front.
 
         Raises
         ------
@@ -180,10 +188,13 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
 
     Parameters
     ----------
-    apply : (params, inputs) -> outputs, any function that JAX can trace
-    params : a pytree of arrays or of their shapes; of a mapping with the key "params", that entry makes nodes and the
-        others are state
-    inputs : a pytree of arrays or of their shapes
+    apply : callable
+        (params, inputs) -> outputs, any function that JAX can trace.
+    params : object
+        A pytree of arrays or of their shapes; of a mapping with the key "params", that entry makes nodes and the others
+        are state.
+    inputs : object
+        A pytree of arrays or of their shapes.
 
     Raises
     ------

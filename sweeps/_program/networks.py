@@ -22,8 +22,10 @@ class OfNnx(NamedTuple):
 
     Attributes
     ----------
-    graph : the module's structure
-    call : (model, inputs) -> outputs, or None for ``model(inputs)``
+    graph : object
+        The module's structure.
+    call : Call
+        (model, inputs) -> outputs, or None for ``model(inputs)``.
     """
 
     graph: Any
@@ -50,8 +52,10 @@ class OfLinen(NamedTuple):
 
     Attributes
     ----------
-    module : unbound
-    call : (apply, inputs) -> outputs, with ``apply(inputs, ...)`` the bound module; or None for ``apply(inputs)``
+    module : object
+        Unbound.
+    call : Call
+        (apply, inputs) -> outputs, with ``apply(inputs, ...)`` the bound module; or None for ``apply(inputs)``.
     """
 
     module: Any
@@ -85,9 +89,12 @@ class OfFunction(NamedTuple):
 
     Attributes
     ----------
-    function : (params, inputs) -> outputs
-    tree : structure of its parameters
-    rest : leaves that are no arrays, with ARRAY in the place of arrays
+    function : Apply
+        (params, inputs) -> outputs.
+    tree : object
+        Structure of its parameters.
+    rest : tuple of object
+        Leaves that are no arrays, with ARRAY in the place of arrays.
     """
 
     function: Apply
@@ -106,8 +113,10 @@ def of_function(function: Apply, params: Any) -> tuple[Any, Any]:
 
     Parameters
     ----------
-    function : (params, inputs) -> outputs
-    params : pytree of arrays and of constants of any kind
+    function : Apply
+        (params, inputs) -> outputs.
+    params : object
+        Pytree of arrays and of constants of any kind.
     """
     if not callable(function):
         raise InputTypeError(f"network must be a function (params, inputs) -> outputs, got {type(function).__name__}")
@@ -127,11 +136,13 @@ def of_nnx(model: Any, call: Call = None) -> tuple[OfNnx, Any]:
     Parameters
     ----------
     model : flax.nnx.Module
-    call : (model, inputs) -> outputs, or None for ``model(inputs)``
+    call : Call
+        (model, inputs) -> outputs, or None for ``model(inputs)``.
 
     Returns
     -------
-    apply, params : params["params"] holds the parameters, which make nodes, and params["state"] the rest
+    apply, params : OfNnx or object
+        params["params"] holds the parameters, which make nodes, and params["state"] the rest.
     """
     from flax import nnx
 
@@ -158,8 +169,10 @@ def of_linen(module: Any, variables: Any, call: Call = None) -> tuple[OfLinen, A
     Parameters
     ----------
     module : flax.linen.Module
-    variables : as ``module.init`` returns them; or their entry "params" alone, or a ``TrainState`` of Flax
-    call : see ``OfLinen``
+    variables : object
+        As ``module.init`` returns them; or their entry "params" alone, or a ``TrainState`` of Flax.
+    call : Call
+        See ``OfLinen``.
     """
     if hasattr(variables, "apply_fn") and hasattr(variables, "params"):  # a TrainState
         further = {"batch_stats": variables.batch_stats} if hasattr(variables, "batch_stats") else {}

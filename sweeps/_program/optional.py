@@ -20,7 +20,8 @@ class OptionalSites:
 
     Parameters
     ----------
-    placing : where the nodes of the program have their gates
+    placing : Placing
+        Where the nodes of the program have their gates.
     """
 
     def __init__(self, placing: Placing):

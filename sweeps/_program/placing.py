@@ -25,7 +25,8 @@ class Placing:
 
     Attributes
     ----------
-    reader : of the program
+    reader : Reader
+        Of the program.
     edges : by the vertex at which they begin
     """
 

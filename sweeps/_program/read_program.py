@@ -18,7 +18,8 @@ class ReadProgram:
 
     Attributes
     ----------
-    program : the traced function
+    program : tracing.Program
+        The traced function.
     placing : where the nodes have their gates
     reader : what the program does with nodes
     makers : the sites of layers that make nodes, in program order

@@ -21,8 +21,10 @@ class Reader(Operations):
 
     Parameters
     ----------
-    program : the program
-    making : see ``Flow``
+    program : Program
+        The program.
+    making : set of Key
+        See ``Flow``.
     """
 
     def __init__(self, program: Program, making: frozenset[Key] = frozenset()):
@@ -107,10 +109,14 @@ class Reader(Operations):
 
         Parameters
         ----------
-        value : the value
-        aval, key : its shape and place on the other side
-        ids : of the nodes there; None if they are the same, False if nodes do not live on
-        dropped : a loop over layers that ends here, and whose layers' nodes end with it
+        value : Value
+            The value.
+        aval, key : object or Key
+            Its shape and place on the other side.
+        ids : object
+            Of the nodes there; None if they are the same, False if nodes do not live on.
+        dropped : Frame or None
+            A loop over layers that ends here, and whose layers' nodes end with it.
         """
         leaves = dropped is not None and any(at == dropped for source in value.sources for at, _ in source.stack)
         kind = "data" if value.holds_nodes and leaves else value.kind

@@ -20,9 +20,11 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    gates : of the nodes, shape (*loops over layers, nodes)
-    off : what the value becomes where nodes are off, with an axis for each scan around it in front of axes that
-        broadcast to its own; None for zero
+    gates : array or None
+        Of the nodes, shape (*loops over layers, nodes).
+    off : array or None
+        What the value becomes where nodes are off, with an axis for each scan around it in front of axes that broadcast
+        to its own; None for zero.
     """
 
     gates: jax.Array | None
@@ -37,7 +39,8 @@ class Runner(NamedTuple):
 
     Attributes
     ----------
-    places : of the gates, by key
+    places : mapping of Key to Place
+        Of the gates, by key.
     """
 
     places: Mapping[Key, Place]
@@ -148,9 +151,12 @@ def scanned(equation: JaxprEqn, operands: list[Any], slices: Any, run: Any) -> t
 
     Parameters
     ----------
-    equation, operands : the scan
-    slices : pytree of arrays that are sliced with the scan's own
-    run : (operands of the body, slices) -> results of the body, pytree of arrays
+    equation, operands : JaxprEqn or list
+        The scan.
+    slices : object
+        Pytree of arrays that are sliced with the scan's own.
+    run : object
+        (operands of the body, slices) -> results of the body, pytree of arrays.
     """
     fixed, carried = tracing.constants_and_carry(equation)
 
@@ -193,9 +199,12 @@ def gated(value: jax.Array, part: Part, ids: np.ndarray) -> jax.Array:
 
     Parameters
     ----------
-    value : any value that holds the nodes
-    part : gates of shape (nodes,), and what broadcasts to the value, or None for zero
-    ids : number of the node at each place, of shape that broadcasts to the value's
+    value : array
+        Any value that holds the nodes.
+    part : Part
+        Gates of shape (nodes,), and what broadcasts to the value, or None for zero.
+    ids : numpy.ndarray
+        Number of the node at each place, of shape that broadcasts to the value's.
     """
     assert part.gates is not None
     gates = taken(part.gates, ids)

@@ -20,11 +20,16 @@ class Program(NamedTuple):
 
     Attributes
     ----------
-    jaxpr, consts : the program without dead code, and the arrays it closes over
-    paths : of the parameters, which are its first inputs; None for state, which makes no nodes
-    leaves : the same for parameters and state; two may be equal
-    outputs : structure of the outputs
-    unread : paths and shapes of parameters that nothing reads
+    jaxpr, consts : Jaxpr or list
+        The program without dead code, and the arrays it closes over.
+    paths : list of str or None
+        Of the parameters, which are its first inputs; None for state, which makes no nodes.
+    leaves : list of str
+        The same for parameters and state; two may be equal.
+    outputs : object
+        Structure of the outputs.
+    unread : dict of str to tuple of int
+        Paths and shapes of parameters that nothing reads.
     """
 
     jaxpr: Jaxpr

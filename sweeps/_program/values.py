@@ -24,18 +24,30 @@ class Source:
 
     Attributes
     ----------
-    order : number of the source, in program order
-    path : of the parameter that makes the nodes
-    axes : free axes of that parameter, along which the nodes are numbered; the same in all calls of a layer
-    kind : ``unit``, ``channel`` or ``head``; ``mixed`` for groups of nodes that are mixed with each other
-    labels : number of each node among all that the parameter makes
-    stack : the loops over layers that slice the parameter, and their lengths
-    parent : the source of which these nodes are a part, and ``within``, their numbers in it
-    is_embedding : whether the nodes are rows of a table
-    reason : why the nodes cannot be gated, if the operation that makes them decides it
-    vertex : number of the first value that holds the nodes
-    sizes : of the axes of the parameter along which the nodes are numbered
-    head_of : the head that an attention makes of each node, shape (nodes,); None where none does
+    order : int
+        Number of the source, in program order.
+    path : str
+        Of the parameter that makes the nodes.
+    axes : tuple of int
+        Free axes of that parameter, along which the nodes are numbered; the same in all calls of a layer.
+    kind : str
+        ``unit``, ``channel`` or ``head``; ``mixed`` for groups of nodes that are mixed with each other.
+    labels : numpy.ndarray
+        Number of each node among all that the parameter makes.
+    stack : tuple of tuple
+        The loops over layers that slice the parameter, and their lengths.
+    parent : Source or None
+        The source of which these nodes are a part, and ``within``, their numbers in it.
+    is_embedding : bool
+        Whether the nodes are rows of a table.
+    reason : str
+        Why the nodes cannot be gated, if the operation that makes them decides it.
+    vertex : int
+        Number of the first value that holds the nodes.
+    sizes : tuple of int
+        Of the axes of the parameter along which the nodes are numbered.
+    head_of : numpy.ndarray or None
+        The head that an attention makes of each node, shape (nodes,); None where none does.
     """
 
     order: int
@@ -59,22 +71,37 @@ class Value:
 
     Attributes
     ----------
-    kind : ``weights``, made of parameters and constants alone; ``data``; ``nodes``; ``statistic``, such as a mean over
-        nodes, which may act on them again
-    aval : shape and type
-    vertex : its number in the graph
-    key : its place, if a gate can stand there
-    sources : of the nodes that it holds
-    ids : number of the node at each place; axes along which the nodes do not vary have the length one
-    path, stack : of the parameter, for weights
-    axes : the axis of the parameter that each axis is; negative where there is none
-    is_constant : whether weights come from an array that the function closes over
-    repeated : axes along which weights were broadcast
-    is_made_of_weights : whether weights are a product of parameters, such as learned queries
-    traits : what happened to all its nodes since they were made; see ``BENT``, ``SCALED`` and ``MEMORY``
-    known : computes the value; None if it depends on inputs or parameters
-    is_made : whether its nodes are new: those of its operands end
-    word : how nodes of operands end in this value, for people
+    kind : {"weights", "data", "nodes", "statistic"}
+        ``weights``, made of parameters and constants alone; ``data``; ``nodes``; ``statistic``, such as a mean over
+        nodes, which may act on them again.
+    aval : object
+        Shape and type.
+    vertex : int
+        Its number in the graph.
+    key : Key or None
+        Its place, if a gate can stand there.
+    sources : set of Source
+        Of the nodes that it holds.
+    ids : object
+        Number of the node at each place; axes along which the nodes do not vary have the length one.
+    path, stack : str or None or tuple of tuple
+        Of the parameter, for weights.
+    axes : tuple of int
+        The axis of the parameter that each axis is; negative where there is none.
+    is_constant : bool
+        Whether weights come from an array that the function closes over.
+    repeated : set of int
+        Axes along which weights were broadcast.
+    is_made_of_weights : bool
+        Whether weights are a product of parameters, such as learned queries.
+    traits : set of str
+        What happened to all its nodes since they were made; see ``BENT``, ``SCALED`` and ``MEMORY``.
+    known : callable or None
+        Computes the value; None if it depends on inputs or parameters.
+    is_made : bool
+        Whether its nodes are new: those of its operands end.
+    word : str
+        How nodes of operands end in this value, for people.
     """
 
     kind: Literal["weights", "data", "nodes", "statistic"]

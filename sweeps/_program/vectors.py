@@ -20,8 +20,10 @@ def vector_axes(placing: Placing, jaxpr: Jaxpr, place: Place) -> set[int]:
 
     Parameters
     ----------
-    placing, jaxpr : of the program
-    place : of nodes
+    placing, jaxpr : Placing or Jaxpr
+        Of the program.
+    place : Place
+        Of nodes.
     """
     reader = placing.reader
     # Of a loop that is read several times, the last time counts.

@@ -94,8 +94,9 @@ def of_state(state: Any, *dims: str) -> xr.Dataset:
 
     Parameters
     ----------
-    state : nnx.State
-    dims : names of axes that all arrays start with
+    state : object
+    dims : str
+        Names of axes that all arrays start with.
     """
     flat = {path: np.asarray(leaf[...]) for path, leaf in nnx.to_flat_state(state)}
     variables = {}

@@ -14,7 +14,8 @@ class GateFunction(NamedTuple):
 
     Attributes
     ----------
-    function : (gates (nodes,), inputs) -> outputs
+    function : callable
+        (gates (nodes,), inputs) -> outputs.
     """
 
     function: Callable[[Array, Any], Any]

@@ -13,7 +13,8 @@ def hints(sites: Sequence[Site]) -> list[str]:
 
     Parameters
     ----------
-    sites : of a network, in program order
+    sites : sequence of Site
+        Of a network, in program order.
     """
     able = [
         # A loop over layers is like a list of them: named after the first.

@@ -22,10 +22,14 @@ def compensate(network: nnx.Module, changed: nnx.Module, keep: Bool[np.ndarray, 
 
     Parameters
     ----------
-    network : with all nodes
-    changed : its copy without the nodes, whose biases are changed
-    keep : true for the nodes that stay
-    inputs : examples for the means
+    network : flax.nnx.Module
+        With all nodes.
+    changed : flax.nnx.Module
+        Its copy without the nodes, whose biases are changed.
+    keep : numpy.ndarray of bool, (nodes,)
+        True for the nodes that stay.
+    inputs : object
+        Examples for the means.
 
     Raises
     ------

@@ -64,8 +64,10 @@ def zeroed(network: Network, masks: Mapping[str, Any]) -> Network:
 
     Parameters
     ----------
-    network : a flax.nnx module; it is not changed
-    masks : by the path of a parameter, such as ``layers/0/kernel``: true for what stays, in the parameter's shape
+    network : Network
+        A flax.nnx module; it is not changed.
+    masks : mapping of str to object
+        By the path of a parameter, such as ``layers/0/kernel``: true for what stays, in the parameter's shape.
 
     Raises
     ------

@@ -24,10 +24,13 @@ def kept(
 
     Parameters
     ----------
-    scores : of each layer, arrays of any shape, in the order of the layers
-    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n items go, for the decimal k
-        (floor(0.29 * 100) is 28 in binary floating point, and 29 here)
-    scope : one of ``SCOPES``
+    scores : mapping of str to numpy.ndarray, (...)
+        Of each layer, arrays of any shape, in the order of the layers.
+    sparsity : object
+        k, a number in [0, 1] or an array of these: exactly floor(k n) of n items go, for the decimal k (floor(0.29 *
+        100) is 28 in binary floating point, and 29 here).
+    scope : str
+        One of ``SCOPES``.
 
         - ``"layer"``: n counts a layer's items, and each layer loses its own floor(k n)
         - ``"global_raw"``: n counts the items of all layers, whose scores are compared directly; of equal scores that
@@ -37,8 +40,9 @@ def kept(
 
     Returns
     -------
-    true for what stays, by layer, shape (*sparsity.shape, *scores.shape); the items of a larger sparsity are among
-    those of a smaller one
+    dict of str to numpy.ndarray of bool, (...)
+        True for what stays, by layer, shape (*sparsity.shape, *scores.shape); the items of a larger sparsity are among
+        those of a smaller one.
 
     Raises
     ------

@@ -26,11 +26,16 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    site : with its name and number of nodes
-    cuts : the entries of parameters that belong to its nodes
-    ends : uses of the nodes other than by kernels that read each by itself, in words
-    reason : why the cuts do not make up whole nodes; empty if they do
-    fires : whether a node is not zero although its own parameters are, as after a sigmoid
+    site : Site
+        With its name and number of nodes.
+    cuts : tuple of Cut
+        The entries of parameters that belong to its nodes.
+    ends : tuple of str
+        Uses of the nodes other than by kernels that read each by itself, in words.
+    reason : str
+        Why the cuts do not make up whole nodes; empty if they do.
+    fires : bool
+        Whether a node is not zero although its own parameters are, as after a sigmoid.
     """
 
     site: _program.Site
@@ -141,9 +146,12 @@ class Structure(NamedTuple):
 
     Attributes
     ----------
-    parts : in the order of the gate vector
-    network, params : the network as a function, and its parameters; None of a ``sweeps.MLP``, which is not traced
-    inputs : a few examples
+    parts : tuple of Part
+        In the order of the gate vector.
+    network, params : Network or None or object
+        The network as a function, and its parameters; None of a ``sweeps.MLP``, which is not traced.
+    inputs : object
+        A few examples.
     """
 
     parts: tuple[Part, ...]
@@ -189,9 +197,11 @@ def of(network: nnx.Module, inputs: Any = None) -> Structure:
 
     Parameters
     ----------
-    network : a flax.nnx module
-    inputs : examples, of which a few are used; not needed for a ``sweeps.MLP`` or an ``nnx.Sequential`` that begins
-        with a dense layer
+    network : flax.nnx.Module
+        A flax.nnx module.
+    inputs : object
+        Examples, of which a few are used; not needed for a ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a
+        dense layer.
 
     Raises
     ------

@@ -31,15 +31,22 @@ class Layered:
 
     Attributes
     ----------
-    hidden : activations of the first hidden layer, shape (blocks, nodes of the layer, block)
-    targets : values, or ones and zeros for classes, shape (blocks, outputs, block)
-    present : 1 for an example, 0 for padding, shape (blocks, block)
-    kernels, biases : of the layers after the first hidden one
-    activation, output_activation, loss : names
-    has_classes : whether the targets are classes
-    is_exact : whether layers and network agree up to rounding: false if the network computes with less than float32, or
-        if a node's activation is infinite or so large that subtracting its term from a sum leaves few digits of the
-        other terms
+    hidden : array, (blocks, first, block)
+        Activations of the first hidden layer, shape (blocks, nodes of the layer, block).
+    targets : array, (blocks, outputs, block)
+        Values, or ones and zeros for classes.
+    present : array, (blocks, block)
+        1 for an example, 0 for padding.
+    kernels, biases : tuple of array, (_, _) or tuple of array, (_,)
+        Of the layers after the first hidden one.
+    activation, output_activation, loss : str
+        Names.
+    has_classes : bool
+        Whether the targets are classes.
+    is_exact : bool
+        Whether layers and network agree up to rounding: false if the network computes with less than float32, or if a
+        node's activation is infinite or so large that subtracting its term from a sum leaves few digits of the other
+        terms.
     """
 
     hidden: Float[Array, "blocks first block"]
@@ -110,10 +117,14 @@ class State:
 
     Attributes
     ----------
-    block : its number, a scalar
-    values : activations of each hidden layer but the first, shapes (nodes of the layer, block)
-    sums : of the layer after each hidden layer, shapes (nodes of that layer, block)
-    targets, present : of the block
+    block : array of int, ()
+        Its number, a scalar.
+    values : tuple of array, (_, block)
+        Activations of each hidden layer but the first, shapes (nodes of the layer, block).
+    sums : tuple of array, (_, block)
+        Of the layer after each hidden layer, shapes (nodes of that layer, block).
+    targets, present : array, (outputs, block) or array, (block,)
+        Of the block.
     """
 
     block: Int[Array, ""]
@@ -152,9 +163,12 @@ def losses_with(
 
     Parameters
     ----------
-    network, state, gates : before the change
-    layer, nodes : the layer, and numbers of its nodes
-    change : of the gate of each
+    network, state, gates : Layered or State or array, (nodes,)
+        Before the change.
+    layer, nodes : int or array of int, (candidates,)
+        The layer, and numbers of its nodes.
+    change : array, (candidates,)
+        Of the gate of each.
     """
     values = activations(network, state, layer, nodes) * change[:, None]
     weights, before = network.kernels[layer][nodes], state.sums[layer]

@@ -22,8 +22,10 @@ def losses(objective: Objective, masks: Any) -> Float[np.ndarray, " masks"]:
 
     Parameters
     ----------
-    objective : of a network or any function
-    masks : shape (masks, nodes)
+    objective : Objective
+        Of a network or any function.
+    masks : object
+        Shape (masks, nodes).
     """
     if objective not in _KNOWN:
         nodes = len(objective.nodes)

@@ -16,9 +16,12 @@ class Measured(NamedTuple):
 
     Attributes
     ----------
-    loss : mean loss before, a scalar
-    accuracy : share of right classes before, a scalar; NaN without classes, or if outputs are not finite
-    change : of the mean loss when each node goes off, shape (nodes,); zero for nodes that are off
+    loss : array, ()
+        Mean loss before, a scalar.
+    accuracy : array, ()
+        Share of right classes before, a scalar; NaN without classes, or if outputs are not finite.
+    change : array, (nodes,)
+        Of the mean loss when each node goes off; zero for nodes that are off.
     """
 
     loss: Float[Array, ""]
@@ -31,10 +34,14 @@ class Steps(NamedTuple):
 
     Attributes
     ----------
-    node : the removed node, shape (nodes + 1,)
-    best : the first node whose removal costs least
-    change, best_change : of the mean loss, by the removal of ``node`` and of ``best``
-    loss, accuracy : before the removal
+    node : array of int, (steps,)
+        The removed node, shape (nodes + 1,).
+    best : array of int, (steps,)
+        The first node whose removal costs least.
+    change, best_change : array, (steps,)
+        Of the mean loss, by the removal of ``node`` and of ``best``.
+    loss, accuracy : array, (steps,)
+        Before the removal.
     """
 
     node: Int[Array, " steps"]
@@ -77,8 +84,10 @@ def measure(network: Layered, gates: Float[Array, " nodes"], sums: Float[Array, 
 
     Parameters
     ----------
-    network, gates : before the removal
-    sums : ``network.first_sums(gates)``
+    network, gates : Layered or array, (nodes,)
+        Before the removal.
+    sums : array, (blocks, second, block)
+        ``network.first_sums(gates)``.
     """
     pieces = network.split(gates)
 
@@ -133,9 +142,12 @@ def walk(network: Layered, order: Int[Array, " nodes"], follow: Bool[Array, ""])
 
     Parameters
     ----------
-    network : with all nodes on
-    order : nodes to remove, if ``follow`` is true
-    follow : whether to remove nodes in that order, or else the cheapest node at each step
+    network : Layered
+        With all nodes on.
+    order : array of int, (nodes,)
+        Nodes to remove, if ``follow`` is true.
+    follow : array of bool, ()
+        Whether to remove nodes in that order, or else the cheapest node at each step.
     """
     nodes = len(order)
     gates = jnp.ones(nodes, network.hidden.dtype)

@@ -17,8 +17,10 @@ def check_single(function: Any, state: Any, inputs: Array) -> None:
 
     Parameters
     ----------
-    function : (state, inputs) -> outputs
-    state, inputs : as for ``attribute_function``
+    function : object
+        (state, inputs) -> outputs.
+    state, inputs : object or array
+        As for ``attribute_function``.
     """
 
     def shapes(inputs: Any) -> Any:
@@ -49,8 +51,10 @@ def check_alone(function: Any, state: Any, inputs: Array) -> None:
 
     Parameters
     ----------
-    function : (state, inputs) -> outputs
-    state, inputs : as for ``attribute_function``
+    function : object
+        (state, inputs) -> outputs.
+    state, inputs : object or array
+        As for ``attribute_function``.
     """
     if len(inputs) < 2:
         return

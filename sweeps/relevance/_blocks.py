@@ -31,7 +31,8 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    has_data : whether they read values that depend on the inputs and are taken as constants
+    has_data : bool
+        Whether they read values that depend on the inputs and are taken as constants.
     """
 
     sources: tuple[int, ...]

@@ -27,8 +27,10 @@ class Scaling(NamedTuple):
 
     Attributes
     ----------
-    kind, rule : ``matrix`` or ``nonlinearity``, and its name
-    factor : relevance of a divided by that of alpha a
+    kind, rule : str
+        ``matrix`` or ``nonlinearity``, and its name.
+    factor : float
+        Relevance of a divided by that of alpha a.
     """
 
     kind: str
@@ -44,7 +46,8 @@ def scaling(alpha: float = 3.0) -> list[Scaling]:
 
     Parameters
     ----------
-    alpha : positive
+    alpha : float
+        Positive.
 
     Examples
     --------
@@ -78,8 +81,10 @@ class OfConstant(NamedTuple):
 
     Attributes
     ----------
-    maximum, nonlinearity : names of the rules
-    difference : largest difference of the two shares, over all a
+    maximum, nonlinearity : str
+        Names of the rules.
+    difference : float
+        Largest difference of the two shares, over all a.
     """
 
     maximum: str
@@ -94,8 +99,10 @@ def maxima_with_constants(constants: Sequence[float] = (-1.0,), points: int = 40
 
     Parameters
     ----------
-    constants : not positive, so that f(0) = 0
-    points : number of values of a, from -4 to 4, none of them at a kink
+    constants : sequence of float
+        Not positive, so that f(0) = 0.
+    points : int
+        Number of values of a, from -4 to 4, none of them at a kink.
     """
     if max(constants) > 0:
         raise InputError(f"constants must not be positive, got {max(constants)}")
@@ -132,12 +139,15 @@ def two_objects(ratio: Float[np.ndarray, " points"], constant: float = -1.0) -> 
 
     Parameters
     ----------
-    ratio : positive; a is negative as the constant is
-    constant : negative
+    ratio : numpy.ndarray, (points,)
+        Positive; a is negative as the constant is.
+    constant : float
+        Negative.
 
     Returns
     -------
-    array of shape (2, points): the slope, then the radial share
+    numpy.ndarray, (rules, points)
+        Array of shape (2, points): the slope, then the radial share.
 
     Examples
     --------
@@ -175,8 +185,10 @@ def doubled_constants(constant: float = -1.0, points: int = 400) -> dict[str, fl
 
     Parameters
     ----------
-    constant : c, not positive
-    points : number of values of a, from -4 to 4, none of them at a kink
+    constant : float
+        c, not positive.
+    points : int
+        Number of values of a, from -4 to 4, none of them at a kink.
 
     Examples
     --------
@@ -195,9 +207,11 @@ class Solutions(NamedTuple):
 
     Attributes
     ----------
-    inputs, biases : relevance of inputs, and of all biases of a layer, less those in the network whose biases are ones
-        among the inputs, which pass through unaffected until they are used up
-    swapped : relevance against a baseline, plus that of the baseline against the input
+    inputs, biases : float
+        Relevance of inputs, and of all biases of a layer, less those in the network whose biases are ones among the
+        inputs, which pass through unaffected until they are used up.
+    swapped : float
+        Relevance against a baseline, plus that of the baseline against the input.
     """
 
     inputs: float
@@ -210,8 +224,10 @@ def solutions(method: str = "lrp", seed: int = 0) -> Solutions:
 
     Parameters
     ----------
-    method : by which biases have relevance of their own
-    seed : of the network, of two layers of random numbers
+    method : str
+        By which biases have relevance of their own.
+    seed : int
+        Of the network, of two layers of random numbers.
 
     Examples
     --------
@@ -261,10 +277,14 @@ class Drawn(NamedTuple):
 
     Attributes
     ----------
-    eps : of the blip
-    blip : b + eps sign(b)
-    plane : share of the first by the radial maximum, at all pairs (second, first)
-    around : share of the first at (cos, sin) of angles, by the radial maximum and by the gradient's rule
+    eps : float
+        Of the blip.
+    blip : numpy.ndarray, (points,)
+        B + eps sign(b).
+    plane : numpy.ndarray, (second, first)
+        Share of the first by the radial maximum, at all pairs (second, first).
+    around : numpy.ndarray, (rules, angles)
+        Share of the first at (cos, sin) of angles, by the radial maximum and by the gradient's rule.
     """
 
     eps: float
@@ -283,10 +303,14 @@ def drawn(
 
     Parameters
     ----------
-    line : values of b
-    plane : values of both objects
-    degrees : angles of pairs of objects about zero
-    eps : of the blip, large enough to be seen
+    line : numpy.ndarray, (points,)
+        Values of b.
+    plane : numpy.ndarray, (values,)
+        Values of both objects.
+    degrees : numpy.ndarray, (angles,)
+        Angles of pairs of objects about zero.
+    eps : float
+        Of the blip, large enough to be seen.
 
     Examples
     --------
@@ -307,8 +331,10 @@ class Forms(NamedTuple):
 
     Attributes
     ----------
-    softmax, softmax_bias : by the limit of eps log sum exp(a_i / eps), of each object and of the exponentials' offsets
-    relu : by a + relu(b - a), object after object
+    softmax, softmax_bias : list of float or float
+        By the limit of eps log sum exp(a_i / eps), of each object and of the exponentials' offsets.
+    relu : list of float
+        By a + relu(b - a), object after object.
     """
 
     softmax: list[float]
@@ -321,8 +347,10 @@ def maximum_forms(objects: Sequence[float], eps: float = 0.0) -> Forms:
 
     Parameters
     ----------
-    objects : arguments of the maximum
-    eps : softness of the softmax, 0 for the limit
+    objects : sequence of float
+        Arguments of the maximum.
+    eps : float
+        Softness of the softmax, 0 for the limit.
 
     Examples
     --------
@@ -341,10 +369,14 @@ class Instability(NamedTuple):
 
     Attributes
     ----------
-    difference : of the two inputs
-    all_to_inputs : by the normalised rule that gives nothing to the bias
-    blamed : by the normalised rule with the bias as an input
-    slope : by the slope rule
+    difference : float
+        Of the two inputs.
+    all_to_inputs : float
+        By the normalised rule that gives nothing to the bias.
+    blamed : float
+        By the normalised rule with the bias as an input.
+    slope : float
+        By the slope rule.
     """
 
     difference: float
@@ -362,8 +394,10 @@ def instability(differences: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4), eps: fl
 
     Parameters
     ----------
-    differences : x1 - x2
-    eps : of the normalised rules
+    differences : sequence of float
+        x1 - x2.
+    eps : float
+        Of the normalised rules.
     """
     x = jnp.asarray([[1.0, 1.0 - difference] for difference in differences])
     state = {"layer": {"kernel": jnp.array([[1.0], [-1.0]]), "bias": jnp.ones(1)}}

@@ -19,12 +19,15 @@ class Layer:
 
     Parameters
     ----------
-    step : the layer
-    values : of the network, by number
+    step : Step
+        The layer.
+    values : mapping of int to object
+        Of the network, by number.
 
     Attributes
     ----------
-    sources, output : the activations a, a tuple of arrays, and b
+    sources, output : Arrays or array
+        The activations a, a tuple of arrays, and b.
     bias : of the shape of b
     """
 
@@ -95,9 +98,12 @@ class Passed(NamedTuple):
 
     Attributes
     ----------
-    sources : to each source
-    bias : to the bias, of the shape of the output
-    absorbed : by the stabiliser, of the shape of the output
+    sources : Arrays
+        To each source.
+    bias : array
+        To the bias, of the shape of the output.
+    absorbed : array
+        By the stabiliser, of the shape of the output.
     """
 
     sources: Arrays

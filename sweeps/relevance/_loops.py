@@ -20,9 +20,12 @@ class Found(NamedTuple):
 
     Attributes
     ----------
-    bias : relevance of biases and offsets, by name
-    flows : by step
-    within : relevance of activations within loops, by number; the steps are the axis behind that for examples
+    bias : dict of str to array
+        Relevance of biases and offsets, by name.
+    flows : dict of str to Flow
+        By step.
+    within : At
+        Relevance of activations within loops, by number; the steps are the axis behind that for examples.
     """
 
     bias: dict[str, Array]

@@ -23,8 +23,10 @@ class Pass(NamedTuple):
 
     Attributes
     ----------
-    values, baseline : of the network, by number, at the input and at the baseline; rules act on these
-    ends : values at the end and at the beginning of a difference; None if nothing is compared
+    values, baseline : Values
+        Of the network, by number, at the input and at the baseline; rules act on these.
+    ends : tuple or None
+        Values at the end and at the beginning of a difference; None if nothing is compared.
     """
 
     program: Program
@@ -54,9 +56,12 @@ class Passed(NamedTuple):
 
     Attributes
     ----------
-    sources : to each source
-    bias, offset : to a layer's bias, and to the constant part of another step; of the shape of the output, or None
-    absorbed : by a stabiliser, of the shape of the output, or None
+    sources : Arrays
+        To each source.
+    bias, offset : array or None
+        To a layer's bias, and to the constant part of another step; of the shape of the output, or None.
+    absorbed : array or None
+        By a stabiliser, of the shape of the output, or None.
     """
 
     sources: Arrays

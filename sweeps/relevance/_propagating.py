@@ -45,11 +45,16 @@ def propagate(
 
     Parameters
     ----------
-    program, rules : of the network
-    leaves : of its state
-    inputs, baseline : shape (1, ...)
-    start : network's output -> its start value
-    steps : number of pieces of a path
+    program, rules : Program or Rules
+        Of the network.
+    leaves : sequence of array
+        Of its state.
+    inputs, baseline : array
+        Shape (1, ...).
+    start : Start
+        Network's output -> its start value.
+    steps : int
+        Number of pieces of a path.
     """
     flat = program.flat
     values = flat.values(leaves, inputs)

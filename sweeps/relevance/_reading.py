@@ -19,10 +19,14 @@ class Nodes(NamedTuple):
 
     Attributes
     ----------
-    name : path of the site, with the number of the call where there are several, as in ``sites="path@1"``
-    path : of the site
-    makers : numbers of the values that its parameters make
-    place : number of the value at which the nodes have their gate; None if there is none
+    name : str
+        Path of the site, with the number of the call where there are several, as in ``sites="path@1"``.
+    path : str
+        Of the site.
+    makers : tuple of int
+        Numbers of the values that its parameters make.
+    place : int or None
+        Number of the value at which the nodes have their gate; None if there is none.
     """
 
     name: str
@@ -36,10 +40,14 @@ class Reading(NamedTuple):
 
     Attributes
     ----------
-    flat : its operations
-    nodes : in program order
-    layers : path of the layer that makes a value, by the value's number
-    values : those that hold nodes, by number
+    flat : Flat
+        Its operations.
+    nodes : tuple of Nodes
+        In program order.
+    layers : dict of int to str
+        Path of the layer that makes a value, by the value's number.
+    values : dict of int to Value
+        Those that hold nodes, by number.
     """
 
     flat: Flat
@@ -53,10 +61,14 @@ def read(function: Callable[[Any, Array], Any], state: Any, inputs: Any, has_der
 
     Parameters
     ----------
-    function : (state, inputs) -> one array
-    state : pytree of parameters; their paths name the layers
-    inputs : array, or its shape and type
-    has_derivatives : whether functions with a derivative of their own stay single operations
+    function : callable
+        (state, inputs) -> one array.
+    state : object
+        Pytree of parameters; their paths name the layers.
+    inputs : object
+        Array, or its shape and type.
+    has_derivatives : bool
+        Whether functions with a derivative of their own stay single operations.
 
     Raises
     ------

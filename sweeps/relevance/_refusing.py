@@ -22,9 +22,12 @@ def refuse(operation: Operation, after: str, expands: bool) -> NoReturn:
 
     Parameters
     ----------
-    operation : without a rule
-    after : names of the layers before it
-    expands : whether a Taylor expansion would do
+    operation : Operation
+        Without a rule.
+    after : str
+        Names of the layers before it.
+    expands : bool
+        Whether a Taylor expansion would do.
     """
     word = _WORDS.get(operation.name, operation.name)
     begin = f"the network after {after} has no rule for {word}: "

@@ -13,24 +13,39 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    kind : of rule: a ``layer`` multiplies by parameters and adds biases, ``linear`` sums without parameters, ``copy``
-        moves numbers, a ``product`` multiplies activations, a ``function`` is any other, a ``loop`` has steps
-    name : in the ledger
-    layer : path of the layer, as in gating, or of the last layer before the step; ``inputs`` before the first
-    sources, output : numbers of the activations that it reads, and of its output
-    operations : in order
-    others : numbers of further outputs, of a function or a loop
-    steps, start : of a loop: the steps within, and the carried values that begin as constants
-    gate, divisor : numbers of the source of a product that is a gate, and of that by which is divided; None if there
-        is none
-    is_statistic : whether the output depends on it by what divides alone, as on the deviation in a normalisation
-    has_data : whether it reads values that depend on the inputs and are taken as constants
-    slices : numbers of the slices of parameters, in loops, that its bias depends on
-    kernel : number of the kernel; None if the operations have no parameters
-    made : number of the product with the kernel, without biases
-    offsets : numbers of the added biases
-    bias_axes, bias_shape : axes of the output along which the bias is broadcast, and the bias's own shape
-    is_first : whether no layer comes before it
+    kind : Kind
+        Of rule: a ``layer`` multiplies by parameters and adds biases, ``linear`` sums without parameters, ``copy``
+        moves numbers, a ``product`` multiplies activations, a ``function`` is any other, a ``loop`` has steps.
+    name : str
+        In the ledger.
+    layer : str
+        Path of the layer, as in gating, or of the last layer before the step; ``inputs`` before the first.
+    sources, output : tuple of int or int
+        Numbers of the activations that it reads, and of its output.
+    operations : tuple of Operation
+        In order.
+    others : tuple of int
+        Numbers of further outputs, of a function or a loop.
+    steps, start : tuple of Step or tuple of int
+        Of a loop: the steps within, and the carried values that begin as constants.
+    gate, divisor : int or None
+        Numbers of the source of a product that is a gate, and of that by which is divided; None if there is none.
+    is_statistic : bool
+        Whether the output depends on it by what divides alone, as on the deviation in a normalisation.
+    has_data : bool
+        Whether it reads values that depend on the inputs and are taken as constants.
+    slices : set of int
+        Numbers of the slices of parameters, in loops, that its bias depends on.
+    kernel : int or None
+        Number of the kernel; None if the operations have no parameters.
+    made : int or None
+        Number of the product with the kernel, without biases.
+    offsets : tuple of int
+        Numbers of the added biases.
+    bias_axes, bias_shape : tuple of int or tuple of int or None
+        Axes of the output along which the bias is broadcast, and the bias's own shape.
+    is_first : bool
+        Whether no layer comes before it.
     """
 
     kind: Kind
@@ -84,10 +99,14 @@ class Activations(NamedTuple):
 
     Attributes
     ----------
-    numbers : of a value, or of several with some nodes each
-    axis : of the nodes, along which several values are joined
-    ndim : number of axes of a value; those within loops get more
-    order : of the nodes in the joined values
+    numbers : tuple of int
+        Of a value, or of several with some nodes each.
+    axis : int
+        Of the nodes, along which several values are joined.
+    ndim : int
+        Number of axes of a value; those within loops get more.
+    order : tuple of int
+        Of the nodes in the joined values.
     """
 
     numbers: tuple[int, ...]
@@ -101,10 +120,14 @@ class Program(NamedTuple):
 
     Attributes
     ----------
-    flat : its operations
-    steps : in order
-    activations : where the nodes of each layer are, by the layer's name
-    offsets : names of the nonlinearities whose value at zero is a bias
+    flat : Flat
+        Its operations.
+    steps : tuple of Step
+        In order.
+    activations : dict of str to Activations
+        Where the nodes of each layer are, by the layer's name.
+    offsets : set of str
+        Names of the nonlinearities whose value at zero is a bias.
     """
 
     flat: Flat

@@ -38,12 +38,17 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps._studies.circle.settings.Circle
-    folder : the run folder
-    command : the command that reproduces the run, for the record
-    overwrite : whether an earlier run in the folder is removed
-    progress : whether to show progress bars
-    say : called with a line at each stage
+    settings : Circle
+    folder : str or path
+        The run folder.
+    command : str
+        The command that reproduces the run, for the record.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    progress : bool
+        Whether to show progress bars.
+    say : callable
+        Called with a line at each stage.
 
     Raises
     ------

@@ -22,7 +22,7 @@ def verdict(one: supervised.Gaming) -> str:
     Parameters
     ----------
     one : supervised.Gaming
-        Of a training, with the share `HALF`.
+        Supervised.Gaming Of a training, with the share `HALF`.
     """
     if above(one.trained) != FAILS:
         return FAILS if above(one.trained) == HOLDS else UNDECIDED

@@ -36,10 +36,14 @@ class Images(nnx.Module):
 
     Parameters
     ----------
-    side : pixels along a side of the images
-    channels : of the two convolutions
-    hidden, classes : nodes of the two dense layers
-    seed : seed of the initial kernels
+    side : int
+        Pixels along a side of the images.
+    channels : tuple
+        Of the two convolutions.
+    hidden, classes : int
+        Nodes of the two dense layers.
+    seed : int
+        Seed of the initial kernels.
     """
 
     def __init__(self, side: int, channels: tuple[int, int], hidden: int, classes: int, seed: int):
@@ -73,12 +77,17 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps._studies.relevance.settings.Relevance
-    folder : the run folder
-    command : the command that reproduces the run, for the record
-    overwrite : whether an earlier run in the folder is removed
-    progress : whether bars show how far the longest work is
-    say : called with a line at each stage
+    settings : Relevance
+    folder : str or path
+        The run folder.
+    command : str
+        The command that reproduces the run, for the record.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    progress : bool
+        Whether bars show how far the longest work is.
+    say : callable
+        Called with a line at each stage.
 
     Raises
     ------

@@ -24,11 +24,16 @@ class Method(NamedTuple):
 
     Attributes
     ----------
-    title : in short words
-    rules : what goes backwards
-    baseline : ``zeros``, ``mean``, or None where there is none
-    conserves : whether inputs, biases and what is absorbed are promised to add up to the output
-    signed : whether relevance of inputs that are not negative, for a positive output, can be negative
+    title : str
+        In short words.
+    rules : Rules
+        What goes backwards.
+    baseline : str or None
+        ``zeros``, ``mean``, or None where there is none.
+    conserves : bool
+        Whether inputs, biases and what is absorbed are promised to add up to the output.
+    signed : bool
+        Whether relevance of inputs that are not negative, for a positive output, can be negative.
     """
 
     title: str
@@ -69,8 +74,10 @@ def all_of(
 
     Parameters
     ----------
-    network, inputs : what is attributed
-    mean : of the training inputs, a baseline
+    network, inputs : flax.nnx.Module or numpy.ndarray, (examples, pixels)
+        What is attributed.
+    mean : numpy.ndarray, (pixels,)
+        Of the training inputs, a baseline.
     """
     baselines = {None: None, "zeros": "zeros", "mean": mean}
 

@@ -31,12 +31,18 @@ def curves(
 
     Parameters
     ----------
-    network : with the images as flat inputs
-    inputs : images
-    relevance : of each pixel, by method
-    mean : of the training images: what removed pixels become, or zeros
-    region : pixels along a side of a region; those at the edges may be smaller
-    orders, seed : of random orders, whose mean is the method ``random``
+    network : flax.nnx.Module
+        With the images as flat inputs.
+    inputs : numpy.ndarray, (examples, pixels)
+        Images.
+    relevance : mapping of str to numpy.ndarray, (examples, pixels)
+        Of each pixel, by method.
+    mean : numpy.ndarray, (pixels,)
+        Of the training images: what removed pixels become, or zeros.
+    region : int
+        Pixels along a side of a region; those at the edges may be smaller.
+    orders, seed : int
+        Of random orders, whose mean is the method ``random``.
     """
     graph, state = nnx.split(network)
     regions = _regions(inputs.shape[1], region)

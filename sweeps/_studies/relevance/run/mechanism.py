@@ -67,8 +67,10 @@ def numbers_of(network: OfNnx, state: Any, plain: Patched, clean: Patched) -> di
 
     Parameters
     ----------
-    network, state : as a function, and its parameters
-    plain, clean : the same images with a patch of the right class, and without
+    network, state : OfNnx or object
+        As a function, and its parameters.
+    plain, clean : Patched
+        The same images with a patch of the right class, and without.
     """
     some = Patched(*(part[:OCCLUDED] for part in plain))
     shares = [outside / (inside + outside + 1e-9) for inside, outside in _split(network, state, some)]
@@ -89,10 +91,14 @@ def shown(network: OfNnx, states: Any, plain: Patched, side: int, which: int = 0
 
     Parameters
     ----------
-    network, states : as a function, and its parameters, whose first axes are strengths and networks
-    plain : images with a patch of the right class
-    side : pixels along a side
-    which : number of the image
+    network, states : OfNnx or object
+        As a function, and its parameters, whose first axes are strengths and networks.
+    plain : Patched
+        Images with a patch of the right class.
+    side : int
+        Pixels along a side.
+    which : int
+        Number of the image.
     """
     image = Patched(*(part[which : which + 1] for part in plain))
     strengths = len(jax.tree.leaves(states)[0])

@@ -18,10 +18,14 @@ class Patched(NamedTuple):
 
     Attributes
     ----------
-    images : from 0 to 1
-    regions : whether a pixel is of the square that the digit stands in
-    targets : class of the digit
-    told : class that the patch tells, or ``NONE``
+    images : numpy.ndarray, (examples, pixels)
+        From 0 to 1.
+    regions : numpy.ndarray of bool, (examples, pixels)
+        Whether a pixel is of the square that the digit stands in.
+    targets : numpy.ndarray of int, (examples,)
+        Class of the digit.
+    told : numpy.ndarray of int, (examples,)
+        Class that the patch tells, or ``NONE``.
     """
 
     images: Float[np.ndarray, "examples pixels"]
@@ -35,12 +39,18 @@ class Sets(NamedTuple):
 
     Attributes
     ----------
-    train : the patch tells the right class
-    validation : not trained on; what is outside of the known regions, the patch too, is background again
-    right, clean, misleading : the same test images with a patch of the right class, none, and of a wrong class
-    outside, inside : ``right`` with the pixels outside of the region, or within, replaced by those of another image
-    alone : ``right`` with background in place of the digit
-    canvas, words : pixels along a side, and what the patch is
+    train : Patched
+        The patch tells the right class.
+    validation : Patched
+        Not trained on; what is outside of the known regions, the patch too, is background again.
+    right, clean, misleading : Patched
+        The same test images with a patch of the right class, none, and of a wrong class.
+    outside, inside : Patched
+        ``right`` with the pixels outside of the region, or within, replaced by those of another image.
+    alone : Patched
+        ``right`` with background in place of the digit.
+    canvas, words : int or str
+        Pixels along a side, and what the patch is.
     """
 
     train: Patched
@@ -60,9 +70,12 @@ class Canvas(NamedTuple):
 
     Attributes
     ----------
-    side, digit : along a side
-    strip, width : rows of the strip, columns of a bar
-    classes : number of bars
+    side, digit : int
+        Along a side.
+    strip, width : int
+        Rows of the strip, columns of a bar.
+    classes : int
+        Number of bars.
     """
 
     side: int
@@ -95,9 +108,12 @@ def of_task(task: Task, examples: int, seed: int) -> Sets:
 
     Parameters
     ----------
-    task : images of ten classes
-    examples : most training images, a fifth of them for validation, and most test images
-    seed : of the digits' places, the background and the wrong classes
+    task : Task
+        Images of ten classes.
+    examples : int
+        Most training images, a fifth of them for validation, and most test images.
+    seed : int
+        Of the digits' places, the background and the wrong classes.
     """
     canvas = canvas_of(task)
     random = np.random.default_rng(seed)

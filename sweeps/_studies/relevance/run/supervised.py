@@ -39,10 +39,14 @@ def measured(task: Task, settings: Relevance, progress: bool, say: Callable[[str
 
     Parameters
     ----------
-    task : images
-    settings : of the study
-    progress : whether a bar shows how many networks are trained and measured
-    say : called with a line at each stage
+    task : Task
+        Images.
+    settings : Relevance
+        Of the study.
+    progress : bool
+        Whether a bar shows how many networks are trained and measured.
+    say : callable
+        Called with a line at each stage.
     """
     sets = patches.of_task(task, settings.supervised_examples, settings.seed)
     sets = _on_device(sets)

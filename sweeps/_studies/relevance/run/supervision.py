@@ -30,8 +30,10 @@ def _relevance(mixed: bool = False, biases: bool = False) -> Measure:
 
     Parameters
     ----------
-    mixed : of a random mixture of all logits; otherwise of the right one
-    biases : whether relevance of biases counts as outside
+    mixed : bool
+        Of a random mixture of all logits; otherwise of the right one.
+    biases : bool
+        Whether relevance of biases counts as outside.
     """
 
     def measure(network: Any, state: Any, batch: Any, key: Array) -> tuple[Array, Array]:
@@ -78,10 +80,13 @@ class Training(NamedTuple):
 
     Attributes
     ----------
-    title, note : in short words, and in a sentence
-    measure : key of ``MEASURES``, by which ``inside`` is measured
-    penalty : what strength multiplies: ``none``, the ``share`` of the measure outside, its ``amount`` outside, or the
-        loss of the images with their outside ``replaced``
+    title, note : str
+        In short words, and in a sentence.
+    measure : str
+        Key of ``MEASURES``, by which ``inside`` is measured.
+    penalty : str
+        What strength multiplies: ``none``, the ``share`` of the measure outside, its ``amount`` outside, or the loss of
+        the images with their outside ``replaced``.
     """
 
     title: str
@@ -142,9 +147,11 @@ class Fitted(NamedTuple):
 
     Attributes
     ----------
-    states : of the networks
-    loss, inside, accuracy_clean : after each epoch; the loss is the cross-entropy's mean over the epoch's batches, the
-        others are of some test images
+    states : object
+        Of the networks.
+    loss, inside, accuracy_clean : numpy.ndarray, (strengths, networks, epochs)
+        After each epoch; the loss is the cross-entropy's mean over the epoch's batches, the others are of some test
+        images.
     """
 
     states: Any
@@ -167,12 +174,18 @@ def fitted(
 
     Parameters
     ----------
-    name : key of ``TRAININGS``
-    networks, seeds : of one structure, and seeds of their orders
-    strengths : weights of the penalty
-    epochs : of training
-    train : what is trained on
-    right, clean : by which training is followed
+    name : str
+        Key of ``TRAININGS``.
+    networks, seeds : sequence of MLP or sequence of int
+        Of one structure, and seeds of their orders.
+    strengths : sequence of float
+        Weights of the penalty.
+    epochs : int
+        Of training.
+    train : Patched
+        What is trained on.
+    right, clean : Patched
+        By which training is followed.
     """
     splits = [of_nnx(network) for network in networks]
     states = jax.tree.map(lambda *leaves: np.stack(leaves), *[state for _, state in splits])

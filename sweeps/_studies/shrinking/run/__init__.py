@@ -50,7 +50,7 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps._studies.shrinking.settings.Shrinking
+    settings : Shrinking
     folder : str or path
         The run folder.
     command : str
@@ -64,7 +64,7 @@ def run(
 
     Returns
     -------
-    sweeps._store.folder.Run
+    Run
 
     Raises
     ------

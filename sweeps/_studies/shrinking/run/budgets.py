@@ -67,7 +67,7 @@ def in_budgets(
         Networks of one layer.
     paths : xarray.Dataset
         Their removal paths.
-    settings : sweeps._studies.shrinking.settings.Shrinking
+    settings : Shrinking
     count : callable
         Called with the number of paths that were walked.
 

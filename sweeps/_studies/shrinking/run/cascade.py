@@ -26,9 +26,12 @@ class Growth(NamedTuple):
 
     Attributes
     ----------
-    nodes : hidden nodes that a network gets in the end
-    candidates : nodes that are trained each time, of which the best one stays
-    steps : of training the outputs after each new node, and of training candidates
+    nodes : int
+        Hidden nodes that a network gets in the end.
+    candidates : int
+        Nodes that are trained each time, of which the best one stays.
+    steps : int
+        Of training the outputs after each new node, and of training candidates.
     """
 
     nodes: int
@@ -108,8 +111,9 @@ class Data(NamedTuple):
 
     Attributes
     ----------
-    features : shape (examples, features)
-    targets : values, or ones and zeros for classes, shape (examples, outputs)
+    features : array, (examples, features)
+    targets : array, (examples, outputs)
+        Values, or ones and zeros for classes.
     """
 
     features: Float[Array, "examples features"]

@@ -22,8 +22,8 @@ def replaced(
 
     Parameters
     ----------
-    networks : sequence of sweeps._networks.MLP
-        They are not changed.
+    networks : sequence of MLP
+        Sequence of sweeps._networks.MLP They are not changed.
     task : sweeps.tasks.Task
     loss : str
         By which nodes are ranked.

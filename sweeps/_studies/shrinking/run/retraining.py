@@ -35,7 +35,7 @@ def retrained(kind: Kind, paths: xr.Dataset, methods: Sequence[str], settings: S
         Their removal paths without retraining; the result has them at ``every`` 0.
     methods : sequence of str
         By which nodes are ranked, among those of `_scores`.
-    settings : sweeps._studies.shrinking.settings.Shrinking
+    settings : Shrinking
 
     Returns
     -------

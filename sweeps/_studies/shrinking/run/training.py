@@ -52,10 +52,12 @@ class Kind(NamedTuple):
     Attributes
     ----------
     job : Job
-    networks : list of sweeps._networks.MLP
-    objectives, tests : list of sweeps._objective.Objective
-        Of each network on the training set, by which nodes are ranked, and on the test set.
-    history : sweeps._training.History
+    networks : list of MLP
+        List of sweeps._networks.MLP.
+    objectives, tests : list of Objective
+        List of sweeps._objective.Objective Of each network on the training set, by which nodes are ranked, and on the
+        test set.
+    history : History
     """
 
     job: Job

@@ -48,12 +48,17 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps._studies.sparsity.settings.Sparsity
-    folder : the run folder
-    command : the command that reproduces the run, for the record
-    overwrite : whether an earlier run in the folder is removed
-    progress : whether to show a bar while pruned networks are trained
-    say : called with a line at each stage
+    settings : Sparsity
+    folder : str or path
+        The run folder.
+    command : str
+        The command that reproduces the run, for the record.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    progress : bool
+        Whether to show a bar while pruned networks are trained.
+    say : callable
+        Called with a line at each stage.
 
     Raises
     ------

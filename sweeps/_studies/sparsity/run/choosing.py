@@ -36,9 +36,12 @@ class Chosen(NamedTuple):
 
     Attributes
     ----------
-    masks : of its parameters, with leading axis (percents,)
-    layers : share of each layer's weights, or nodes, that stay, shape (percents, layers)
-    left : share of all prunable weights that stay, shape (percents,); where nodes go, weights both of whose ends stay
+    masks : dict of str to numpy.ndarray of bool, (...)
+        Of its parameters, with leading axis (percents,).
+    layers : numpy.ndarray
+        Share of each layer's weights, or nodes, that stay, shape (percents, layers).
+    left : numpy.ndarray
+        Share of all prunable weights that stay, shape (percents,); where nodes go, weights both of whose ends stay.
     """
 
     masks: dict[str, Bool[np.ndarray, "..."]]

@@ -24,8 +24,9 @@ def changes(networks: Sequence[MLP], task: Task) -> xr.Dataset:
 
     Returns
     -------
-    `layers.0.change`, ... (network, inputs, outputs): predicted, in nats; `predicted` and `measured` (network, weight):
-    of `MEASURED` weights, at even steps along the logarithm of their rank
+    xarray.Dataset
+        `layers.0.change`, ... (network, inputs, outputs): predicted, in nats; `predicted` and `measured` (network,
+        weight): of `MEASURED` weights, at even steps along the logarithm of their rank.
     """
     batch = Batch(task.train.inputs[:EXAMPLES], task.train.targets[:EXAMPLES])
     found = [[_changes(kernels(one), *batch[:2], layer=at) for at in range(len(one.layers) - 1)] for one in networks]

@@ -27,8 +27,10 @@ class Small(NamedTuple):
 
     Attributes
     ----------
-    task : the task, with it for training
-    right, flipped : the examples whose labels are right, and the others, with the labels that they were given
+    task : Task
+        The task, with it for training.
+    right, flipped : Batch
+        The examples whose labels are right, and the others, with the labels that they were given.
     """
 
     task: Task
@@ -52,9 +54,10 @@ def measure(task: Task, sizes: Any, settings: Sparsity, progress: bool) -> xr.Da
 
     Returns
     -------
-    `test`, `train`, `right` and `flipped` (tuned, pruned_by, labels, network, percent): shares of the test set, of the
-    training set, and of its right and its flipped labels that are answered as given; the weights before pruning,
-    (labels, network, ...)
+    xarray.Dataset
+        `test`, `train`, `right` and `flipped` (tuned, pruned_by, labels, network, percent): shares of the test set, of
+        the training set, and of its right and its flipped labels that are answered as given; the weights before
+        pruning, (labels, network, ...).
     """
     labels = {"right": 0, "noisy": round(settings.flipped * settings.small_examples)}
     percents = sorted(settings.sparsity)

@@ -33,8 +33,8 @@ class Training(NamedTuple):
 
     Attributes
     ----------
-    epochs, batch_size, learning_rate : of one training; the rate falls to zero, because networks that were not pruned
-        get worse at a constant one
+    epochs, batch_size, learning_rate : int or float
+        Of one training; the rate falls to zero, because networks that were not pruned get worse at a constant one.
     """
 
     epochs: int
@@ -132,8 +132,9 @@ def reactivated(
 
     Returns
     -------
-    `loss`, `accuracy` on the test set and `back`, the share of what was off at the start that is on at the end, each
-    (way, network, percent); and the weights at the end, those that are off at zero.
+    xarray.Dataset
+        `loss`, `accuracy` on the test set and `back`, the share of what was off at the start that is on at the end,
+        each (way, network, percent); and the weights at the end, those that are off at zero.
     """
     percents = [percent for percent in AT if percent in percents] or [max(percents)]
     places = [Place(way, index, percent) for way in WAYS for index in range(len(networks)) for percent in percents]

@@ -28,8 +28,8 @@ class Results:
     run : analysis.runs.Run
     task, nodes, full, pruned, history : xarray.Dataset
         Groups of the store.
-    rates : rates.Rates or None
-        None where the settings name no other learning rates.
+    rates : Rates or None
+        Rates.Rates or None None where the settings name no other learning rates.
     films : dict of str to xarray.Dataset
         Parameters of network 0 by checkpoint.
     outcomes : xarray.Dataset, (arm, compensation, kind, network)
@@ -46,7 +46,7 @@ class Results:
     alike : xarray.DataArray, (kind, network)
         Share of weights that moved by the preferred distance in the trained network and in the one pruned first.
     settled : adam.Settled or None
-        Of network 0; None where its weights prefer no distance.
+        Adam.Settled or None Of network 0; None where its weights prefer no distance.
     removed : xarray.Dataset, (kind, network)
         What `deviations.removed` returns, mean over the choices of a kind.
     constant : xarray.DataArray, (layer, network)
@@ -57,7 +57,8 @@ class Results:
     roles : xarray.Dataset, (pair, kind, network)
         What `roles.roles` returns, mean over the choices of a kind.
     strangers : xarray.DataArray, (kind, network, other)
-    likeness : roles.Likeness
+    likeness : Likeness
+        Roles.Likeness.
     """
 
     run: runs.Run

@@ -36,8 +36,8 @@ class Rates:
         What `roles.roles` returns, mean over the choices of a kind.
     strangers : xarray.DataArray, (learning_rate, kind, network, other)
         What `roles.strangers` returns.
-    likeness : roles.Likeness
-        At the smallest learning rate.
+    likeness : Likeness
+        Roles.Likeness At the smallest learning rate.
     """
 
     data: xr.Dataset

@@ -42,12 +42,17 @@ def run(
 
     Parameters
     ----------
-    settings : sweeps._studies.spiral.settings.Spiral
-    folder : the run folder
-    command : the command that reproduces the run, for the record
-    overwrite : whether an earlier run in the folder is removed
-    progress : whether to show a bar of the trainings
-    say : called with a line at each stage
+    settings : Spiral
+    folder : str or path
+        The run folder.
+    command : str
+        The command that reproduces the run, for the record.
+    overwrite : bool
+        Whether an earlier run in the folder is removed.
+    progress : bool
+        Whether to show a bar of the trainings.
+    say : callable
+        Called with a line at each stage.
 
     Raises
     ------
@@ -91,8 +96,10 @@ class Study(NamedTuple):
 
     Attributes
     ----------
-    full, pruned, nodes, history : groups of the store
-    films : parameters of network 0 by epoch, by name
+    full, pruned, nodes, history : xarray.Dataset
+        Groups of the store.
+    films : dict of str to xarray.Dataset
+        Parameters of network 0 by epoch, by name.
     """
 
     full: xr.Dataset
@@ -139,10 +146,14 @@ class Case(NamedTuple):
 
     Attributes
     ----------
-    compensated : whether their mean activations go into the next biases
-    choice : of nodes, its place among the choices
-    network : its number
-    keep : which nodes stay
+    compensated : bool
+        Whether their mean activations go into the next biases.
+    choice : int
+        Of nodes, its place among the choices.
+    network : int
+        Its number.
+    keep : numpy.ndarray of bool, (nodes,)
+        Which nodes stay.
     """
 
     compensated: bool

@@ -28,9 +28,12 @@ class Fit(NamedTuple):
 
     Attributes
     ----------
-    networks : new ones
-    loss : by network and epoch
-    films : parameters after each epoch of those that are to be shown
+    networks : list of MLP
+        New ones.
+    loss : numpy.ndarray, (networks, epochs)
+        By network and epoch.
+    films : list of xarray.Dataset
+        Parameters after each epoch of those that are to be shown.
     """
 
     networks: list[MLP]
