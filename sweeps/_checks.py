@@ -39,8 +39,8 @@ def several(name: str, values: Any, check: Callable[[str, Any], T], *, distinct:
     ----------
     name : str
         The argument, for the message.
-    values : object
-        Object or sequence of objects.
+    values : object or sequence
+        What was given.
     check : callable
         Of (name, value), for each value; returns it cleaned.
     distinct : bool

@@ -94,7 +94,7 @@ def of_state(state: Any, *dims: str) -> xr.Dataset:
 
     Parameters
     ----------
-    state : object
+    state : flax.nnx.State
     dims : str
         Names of axes that all arrays start with.
     """

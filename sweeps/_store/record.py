@@ -51,7 +51,7 @@ class Place(NamedTuple):
     Attributes
     ----------
     region : tuple of slice or int
-        Tuple of slice or int Index of the values.
+        Index of the values.
     shape : tuple of int
         Of the values.
     chunk : tuple of int

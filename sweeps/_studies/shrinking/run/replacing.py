@@ -23,7 +23,7 @@ def replaced(
     Parameters
     ----------
     networks : sequence of MLP
-        Sequence of sweeps._networks.MLP They are not changed.
+        They are not changed.
     task : sweeps.tasks.Task
     loss : str
         By which nodes are ranked.

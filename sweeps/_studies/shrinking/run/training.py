@@ -53,10 +53,8 @@ class Kind(NamedTuple):
     ----------
     job : Job
     networks : list of MLP
-        List of sweeps._networks.MLP.
     objectives, tests : list of Objective
-        List of sweeps._objective.Objective Of each network on the training set, by which nodes are ranked, and on the
-        test set.
+        Of each network on the training set, by which nodes are ranked, and on the test set.
     history : History
     """
 

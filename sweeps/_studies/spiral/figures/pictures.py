@@ -150,7 +150,6 @@ def gallery(rows: Sequence[Sequence[Panel]], task: xr.Dataset | None = None) -> 
     Parameters
     ----------
     rows : sequence of sequence of Panel
-        Sequence of sequences of Panel.
     task : xarray.Dataset, optional
         For the examples.
 
