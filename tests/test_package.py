@@ -1,12 +1,14 @@
 """The package: one version everywhere, and texts that name targets, extras and modules which exist."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+import analysis  # noqa: F401
 import sweeps
 
 TOP = Path(__file__).parents[1]
@@ -55,3 +57,17 @@ def test_paths_that_contributing_names_are_there():
     paths = [one.rstrip("/") for one in re.findall(r"`([\w/]+/[\w./]+)`", text)]
     made = {"runs/circle", "sweeps/_studies/NAME"}
     assert paths and [one for one in set(paths) - made if not any((TOP / at / one).exists() for at in AT)] == []
+
+
+@pytest.mark.parametrize("file", ["CHANGELOG.md", "CONTRIBUTING.md"])
+def test_public_names_in_texts_are_there(file):
+    names = set(re.findall(r"`((?:sweeps|analysis)(?:\.\w+)+)", (TOP / file).read_text("utf-8")))
+    assert names and [name for name in names if _missing(name)] == []
+
+
+def _missing(name):
+    """Whether the packages have no such name."""
+    at = sys.modules[name.partition(".")[0]]
+    for part in name.split(".")[1:]:
+        at = getattr(at, part, None)
+    return at is None
