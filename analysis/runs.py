@@ -82,7 +82,7 @@ class Run:
         ----------
         path : str
             For example "sweeps/bernoulli".
-        on_disk : collection of str
+        on_disk : sequence of str
             Variables that are not loaded, but read when they are used; names that the group lacks are ignored.
 
         Returns
@@ -105,12 +105,65 @@ class Run:
 
 
 def own_attributes(data: xr.Dataset) -> dict[Any, Any]:
-    """Return the attributes of a group without the store's mark that the group is complete."""
+    """Return the attributes of a group that its maker gave it, without the store's mark that it is complete.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A group, as `Run.group` reads it.
+
+    Returns
+    -------
+    dict
+        By name.
+
+    See Also
+    --------
+    Run.group : Reads the group.
+
+    Examples
+    --------
+    >>> from analysis import runs
+    >>> runs.own_attributes(xr.Dataset(attrs={"unit": "nats", "complete": True}))
+    {'unit': 'nats'}
+    """
     return {name: value for name, value in data.attrs.items() if name != "complete"}
 
 
 def path_of(name: str, value: Any) -> Path:
-    """Return a path; raise an error that names the argument for what cannot be one on a disk."""
+    """Return a path, or refuse what cannot be one on a disk.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    value : str or os.PathLike
+        The path; a URL is none.
+
+    Returns
+    -------
+    pathlib.Path
+        The same path, whether something is there or not.
+
+    Raises
+    ------
+    TypeError
+        If it is neither text nor a path.
+    InputError
+        If it is empty, or a URL.
+    UnavailableError
+        If it is too long a name for the disk.
+
+    See Also
+    --------
+    open_run : Opens what is there.
+
+    Examples
+    --------
+    >>> from analysis import runs
+    >>> runs.path_of("folder", "runs/mine").name
+    'mine'
+    """
     if not isinstance(value, str | PathLike) or not isinstance(os.fspath(value), str):
         raise InputTypeError(f"{name} must be a path, got {value!r}")
     text = os.fspath(value)

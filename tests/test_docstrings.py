@@ -240,7 +240,7 @@ def raised_in(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             yield ast.unparse(node.exc.func)
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_checks.", "check_", "_check_")):
-            yield "InputError"
+            yield "InputTypeError"  # what every check may raise; a TypeError and a ValueError
 
 
 def test_see_also_names_what_exists():

@@ -30,18 +30,32 @@ def by_numbers(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     of : xarray.Dataset, (node,)
         What `analysis.balance.roles` returns.
     quantity : str
-        What the values are.
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The dashed line joins the masks that keep the whole network's proportion.
+        Bias nodes upwards, slicing nodes to the right. The dashed line joins the masks that keep the whole network's
+        proportion of the two.
+
+    See Also
+    --------
+    analysis.balance.mean_by_numbers : What is drawn.
+    overview : With the other two.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> of = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
+    >>> ax = figures.balance.by_numbers([0.0, 1.0, 2.0, 5.0], of)
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('slicing nodes on', 'bias nodes on')
     """
     mean = balance.mean_by_numbers(values, of)
     with style.context():
@@ -62,12 +76,31 @@ def along_imbalance(values: Any, of: xr.Dataset, quantity: str = "log loss", ax:
 
     Parameters
     ----------
-    values, of, quantity, ax : as for `by_numbers`
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask; mask number m has node i on when bit i of m is 1.
+    of : xarray.Dataset, (node,)
+        What `analysis.balance.roles` returns.
+    quantity : str
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
         Means over the masks of a bin with a band of one standard deviation, and the line that was fitted.
+
+    See Also
+    --------
+    analysis.balance.along_imbalance : What is drawn.
+    overview : With the other two.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> of = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-2.0]])})
+    >>> figures.balance.along_imbalance([0.0, 1.0, 2.0, 1.0], of).get_xlabel()
+    'imbalance of the directions'
     """
     found = balance.along_imbalance(values, of)
     x, mean, sd = (found[name].values for name in ("imbalance", "mean", "sd"))
@@ -90,15 +123,29 @@ def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes 
     Parameters
     ----------
     found : mapping of str to Interval
-        Over many networks, by keys of `PARTS`.
+        Means over many networks, by keys of `PARTS`; "together" is the correlation itself.
     one : mapping of str to float
-        Of one network.
+        The same of one network.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Bars of the means with whiskers of their intervals, diamonds for the one network, and below a line all together.
+
+    See Also
+    --------
+    analysis.balance.explain : Gives the parts of one network as `carried`.
+    overview : With the other two.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> found = {part: Interval(0.1, 0.02, 8) for part in figures.balance.PARTS}
+    >>> ax = figures.balance.opposites(found, dict.fromkeys(found, 0.12))
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['numbers on', 'bias against slices', 'directions', 'rest', 'together']
     """
     place = np.arange(len(PARTS))[::-1]
     mean, half = (np.array([getattr(found[key], name) for key in PARTS]) for name in ("mean", "half"))
@@ -133,16 +180,38 @@ def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes 
 def overview(
     values: Any, of: xr.Dataset, found: Mapping[str, Interval], one: Mapping[str, float], quantity: str = "log loss"
 ) -> Figure:
-    """Draw the three side by side.
+    """Draw values by numbers of nodes, along the imbalance, and what makes opposites alike, side by side.
 
     Parameters
     ----------
-    values, of, quantity : as for `by_numbers`
-    found, one : as for `opposites`
+    values : array_like or xarray.DataArray, (2**N,)
+        The value at each mask; mask number m has node i on when bit i of m is 1.
+    of : xarray.Dataset, (node,)
+        What `analysis.balance.roles` returns.
+    found : mapping of str to Interval
+        Means over many networks, by keys of `PARTS`; "together" is the correlation itself.
+    one : mapping of str to float
+        The same of one network.
+    quantity : str
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Three panels of two columns' width.
+
+    See Also
+    --------
+    by_numbers, along_imbalance, opposites : The panels.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> of = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
+    >>> found = {part: Interval(0.1, 0.02, 8) for part in figures.balance.PARTS}
+    >>> figure = figures.balance.overview([0.0, 1.0, 2.0, 5.0], of, found, dict.fromkeys(found, 0.12))
+    >>> [ax.get_title(loc="left") for ax in figure.axes[:3]]
+    ['(a)', '(b)', '(c)']
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 3)

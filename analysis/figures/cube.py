@@ -39,7 +39,7 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
     ----------
     start : sequence of int, (3,)
         Gate of each node at the start: 0 or 1.
-    order : sequence of int
+    order : sequence of int, (3,)
         The nodes 0, 1 and 2 in the order in which they are flipped.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
@@ -52,12 +52,20 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
 
     Raises
     ------
+    TypeError
+        If `start` or `order` are not numbers.
     ValueError
         If `start` is no mask of three nodes, or `order` no order of them.
 
+    See Also
+    --------
+    analysis.figures.paths.along : The loss along real paths.
+
     Examples
     --------
-    >>> [text.get_text() for text in path().texts][3:6]
+    >>> from analysis import figures
+    >>> ax = figures.cube.path(start=(0, 0, 0), order=(0, 1, 2))
+    >>> [text.get_text() for text in ax.texts][3:6]
     ['000', '100', '010']
     """
     gates, nodes = (_checks.real_numbers(name, some) for name, some in (("start", start), ("order", order)))

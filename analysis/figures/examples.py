@@ -25,7 +25,7 @@ def heat_map(effects: xr.Dataset, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     effects : xarray.Dataset
-        Of ``analysis.examples.node_effects``, of one probability.
+        What `analysis.examples.node_effects` returns, of one probability.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -42,6 +42,18 @@ def heat_map(effects: xr.Dataset, ax: Axes | None = None) -> Axes:
         If `effects` is no Dataset.
     ValueError
         If it has no `effect` (node, example), or more dimensions.
+
+    See Also
+    --------
+    of_node : A single row, with errors.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> effects = xr.Dataset({"effect": (("node", "example"), [[-0.5, 0.1], [0.0, -0.2]])}, {"node": ["a 0", "a 1"]})
+    >>> effects = effects.assign(node_effect=("node", [-0.2, -0.1]))
+    >>> figures.examples.heat_map(effects).get_xlabel()
+    'examples, those that need the nodes most first'
     """
     table = _table(effects, "effect")
     table = table[:, np.argsort(np.nansum(table, axis=0), kind="stable")]
@@ -70,7 +82,7 @@ def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | No
     Parameters
     ----------
     effects : xarray.Dataset
-        As for `heat_map`.
+        What `analysis.examples.node_effects` returns, of one probability.
     node : str or int
         Its label, or its place in the gate vector.
     count : int
@@ -91,6 +103,20 @@ def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | No
         If `effects` is no Dataset.
     ValueError
         If it has no such node, or as `heat_map` does.
+
+    See Also
+    --------
+    heat_map : All nodes.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> dims, nodes = ("node", "example"), {"node": ["a 0", "a 1"], "example": [0, 1]}
+    >>> effects = xr.Dataset({"effect": (dims, [[-0.5, 0.1], [0.0, -0.2]])}, nodes)
+    >>> effects = effects.assign(effect_error=(dims, np.full((2, 2), 0.1)), node_effect=("node", [-0.2, -0.1]))
+    >>> ax = figures.examples.of_node(effects, node="a 0", count=2)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['0', '1']
     """
     table, errors, count = _table(effects, "effect"), _table(effects, "effect_error"), _checks.whole("count", count, 1)
     labels = list(map(str, effects["node"].values))

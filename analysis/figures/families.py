@@ -22,6 +22,8 @@ _COLORS = dict(zip(FAMILIES, (style.BLUE, style.VERMILLION, style.GREEN, style.O
 def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the density of the log losses over those of samples that a fitted law would have given.
 
+    Where the losses' curve leaves the bundle of the samples' curves, the law does not describe them.
+
     Parameters
     ----------
     loss : array_like, xarray.DataArray or xarray.Dataset
@@ -32,7 +34,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     width : float
         Standard deviation of the Gaussian kernel, in units of the log loss.
     seed : int
-        Of the samples.
+        Seed of the samples.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -40,6 +42,26 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     -------
     matplotlib.axes.Axes
         Titled with the family.
+
+    Raises
+    ------
+    TypeError
+        If the losses are no real numbers.
+    ValueError
+        If no loss is finite and above 0, or `width` is not above 0.
+
+    See Also
+    --------
+    scores : One number a family in place of a look.
+    analysis.families.fit : Fits the law.
+
+    Examples
+    --------
+    >>> from analysis import families, figures
+    >>> loss = np.exp(np.random.default_rng(0).normal(size=50))
+    >>> ax = figures.families.replicates(loss, families.fit(loss, family="gamma"), width=0.2, seed=0)
+    >>> ax.get_title(loc="left"), len(ax.lines)
+    ('gamma', 31)
     """
     width, seed = _checks.positive("width", width), _checks.whole("seed", seed)
     log = _samples.log_losses(loss).values
@@ -80,6 +102,28 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+        A row a family, a marker for each probability with whiskers of two standard errors; right of 0 the family
+        predicts better than the log-normal.
+
+    Raises
+    ------
+    TypeError
+        If `comparison` is no Dataset.
+    ValueError
+        If it lacks a variable or the dimension `family`.
+
+    See Also
+    --------
+    analysis.families.compare : Makes the argument.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> family, values = ["log-normal", "normal", "gamma"], {"difference": ("family", [0.0, -0.3, -0.1])}
+    >>> comparison = xr.Dataset(values, {"family": family}).assign(difference_error=("family", [0.0, 0.1, 0.05]))
+    >>> ax = figures.families.scores(comparison)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['normal', 'gamma']
     """
     _checks.dataset_with("comparison", comparison, ("difference", "difference_error"), ("family",))
     rows = comparison if "probability" in comparison.dims else comparison.expand_dims(probability=[np.nan])
@@ -120,11 +164,33 @@ def overview(loss: Any, comparison: xr.Dataset, width: float = density.WIDTH) ->
     comparison : xarray.Dataset, ([probability, ]family)
         What `analysis.families.compare` returns.
     width : float
-        Of the kernel.
+        Standard deviation of the Gaussian kernel, in units of the log loss.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two rows of three: a panel a family, and the scores.
+
+    Raises
+    ------
+    TypeError
+        If the losses are no real numbers, or `comparison` is no Dataset.
+    ValueError
+        If there are fewer than 5 usable losses, or `comparison` lacks a variable.
+
+    See Also
+    --------
+    replicates, scores : The panels.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> loss = np.exp(np.random.default_rng(0).normal(size=20))
+    >>> scores = {"difference": ("family", [0.0, -0.3]), "difference_error": ("family", [0.0, 0.1])}
+    >>> comparison = xr.Dataset(scores, {"family": ["log-normal", "normal"]})
+    >>> figure = figures.families.overview(loss, comparison, width=0.3)
+    >>> len(figure.axes)
+    6
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 4.2, 2, 3)

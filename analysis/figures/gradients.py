@@ -74,6 +74,7 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
         With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
         The legend says how many entries were not finite and left out.
     name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
     width : float, optional
         Standard deviation of the Gaussian kernel, in the unit of `name`; see `analysis.gradients.kernel_width`.
     ax : matplotlib.axes.Axes, optional
@@ -82,15 +83,32 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
     Returns
     -------
     matplotlib.axes.Axes
+        A curve and a dashed bell for each probability, in one colour, and a line at 0.
 
     Raises
     ------
-    TypeError, ValueError
-        As `analysis.gradients.entries` does.
+    TypeError
+        If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
+    ValueError
+        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary, or `width` is not above 0.
+
+    See Also
+    --------
+    by_state : Nodes that are on and off apart.
+    by_node : Each node by itself.
 
     Notes
     -----
     The bell curve has the mean and the standard deviation of the entries. It is not widened by the kernel.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> dims = ("probability", "draw", "node")
+    >>> values = np.random.default_rng(0).normal(size=(1, 20, 2))
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
+    >>> figures.gradients.density(sweep, name="loss_gradient").get_xlabel()
+    'gate gradient, d loss / d gate (nats)'
     """
     width = gradients.kernel_width(sweep, name) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
@@ -135,9 +153,17 @@ def by_state(
 
     Parameters
     ----------
-    sweep, name, width, ax : as for `density`
+    sweep : xarray.Dataset
+        With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
+        The legend says how many entries were not finite and left out.
+    name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
     probability : float
         At which probability, one of the sweep.
+    width : float, optional
+        Standard deviation of the Gaussian kernel, in the unit of `name`; see `analysis.gradients.kernel_width`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
 
     Returns
     -------
@@ -147,9 +173,25 @@ def by_state(
     Raises
     ------
     TypeError
-        As `analysis.gradients.entries` does.
+        If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        As it does, or if the sweep has no such probability.
+        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary or has no such probability, or
+        `width` is not above 0.
+
+    See Also
+    --------
+    density : All nodes together, at every probability.
+    analysis.gradients.statistics : The means.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> dims = ("probability", "draw", "node")
+    >>> values = np.random.default_rng(0).normal(size=(1, 20, 2))
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
+    >>> ax = figures.gradients.by_state(sweep, name="loss_gradient", probability=0.5)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['node on', 'node off', 'mean']
     """
     width = gradients.kernel_width(sweep, name) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
@@ -217,7 +259,11 @@ def by_node(
 
     Parameters
     ----------
-    sweep, name : as for `density`
+    sweep : xarray.Dataset
+        With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
+        The legend says how many entries were not finite and left out.
+    name : {"loss_gradient", "log_loss_gradient"}
+        Gate gradients of the loss, in its unit, or of its logarithm.
     probability : float
         At which probability, one of the sweep.
     nodes : sequence of int, optional
@@ -236,9 +282,25 @@ def by_node(
     Raises
     ------
     TypeError
-        As `analysis.gradients.entries` does.
+        If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        As it does, or if the sweep has no such probability, or there is no such node.
+        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary or has no such probability,
+        there is no such node, or `width` is not above 0.
+
+    See Also
+    --------
+    by_state : All nodes together.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> dims = ("probability", "draw", "node")
+    >>> values = np.random.default_rng(0).normal(size=(1, 20, 2))
+    >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
+    >>> sweep = sweep.assign_coords(node=["unit 0", "unit 1"])
+    >>> figure = figures.gradients.by_node(sweep, name="loss_gradient", probability=0.5)
+    >>> len(figure.axes)
+    2
     """
     count = _checks.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
     width = (

@@ -41,11 +41,23 @@ class Panel(NamedTuple):
     Attributes
     ----------
     net : Perceptron or xarray.Dataset
-        Or a run's group ``network``.
+        The network, or a run's group ``network``.
     gates : array_like, (nodes,), optional
-        From 0 to 1, layer after layer; all on when left out.
+        How far the gate of each node is open, from 0 to 1, layer after layer; all on when left out.
     values : array_like, (nodes,), optional
         Numbers, or names of roles, that give hidden nodes their colour.
+
+    See Also
+    --------
+    overview : Draws panels.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> kernels = np.ones((2, 3)), np.ones((3, 1))
+    >>> net = Perceptron(kernels, (np.zeros(3), np.zeros(1)), "relu", "identity")
+    >>> figures.graph.Panel(net, gates=[1, 0, 1]).gates
+    [1, 0, 1]
     """
 
     net: Perceptron | xr.Dataset
@@ -298,7 +310,7 @@ def network(
     most: int = EDGES,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a network with its gates.
+    r"""Draw a network with its gates.
 
     Parameters
     ----------
@@ -330,9 +342,25 @@ def network(
 
     Raises
     ------
+    TypeError
+        If the network is neither a Perceptron nor a Dataset, or gates or values are of another kind.
     ValueError
         If gates, values or names have another shape, gates lie outside [0, 1], there are more than six roles, or
         `shown` or `most` is below 1.
+
+    See Also
+    --------
+    overview : Several networks, or masks of one, side by side.
+    analysis.balance.roles : Names of roles for `values`.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> kernels = np.array([[1.0, -1.0, 0.5], [0.5, 1.0, -1.0]]), np.array([[1.0], [-2.0], [0.5]])
+    >>> net = Perceptron(kernels, (np.zeros(3), np.zeros(1)), "relu", "identity")
+    >>> ax = figures.graph.network(net, gates=[1, 0, 1])
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['inputs\n2', 'hidden 1\n2 of 3', 'outputs\n1']
     """
     panel = _read(Panel(net, gates, values))
     looks = _looks([panel], cmap, inputs, outputs, shown, most)
@@ -369,18 +397,43 @@ def overview(
     Parameters
     ----------
     panels : mapping of str to Panel
-        By title.
-    label, cmap, inputs, outputs, shown, most
-        As for `network`.
+        Networks of one structure with their gates and values, by title.
+    label : str
+        What the values are, for the scale of colours; with their unit.
+    cmap : matplotlib.colors.Colormap, optional
+        Colours of numbers; when left out blue to yellow about 0, or from light to dark where none is below 0.
+    inputs, outputs : sequence of str, optional
+        Names, in order.
+    shown : int
+        Nodes of a layer that are drawn one by one, at most.
+    most : int
+        Edges between two layers, at most.
 
     Returns
     -------
     matplotlib.figure.Figure
+        A panel a network, and one key for all.
 
     Raises
     ------
+    TypeError
+        If a network is neither a Perceptron nor a Dataset, or gates or values are of another kind.
     ValueError
-        As `network`, and if there are no panels or their sizes differ.
+        If there are no panels or their sizes differ; gates, values or names have another shape, gates lie outside [0,
+        1], there are more than six roles, or `shown` or `most` is below 1.
+
+    See Also
+    --------
+    network : One network.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> kernels = np.ones((2, 3)), np.ones((3, 1))
+    >>> net = Perceptron(kernels, (np.zeros(3), np.zeros(1)), "relu", "identity")
+    >>> figure = figures.graph.overview({"whole": Panel(net), "one off": Panel(net, gates=[1, 0, 1])})
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['(a) whole', '(b) one off']
     """
     if not panels:
         raise InputError("panels must be one or more, got none")

@@ -53,6 +53,20 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
         If `data` is no Dataset.
     ValueError
         If `quantity` is not in the summary, `per` is unknown, or the summary lacks a quantile.
+
+    See Also
+    --------
+    overview : Two quantities side by side.
+    analysis.figures.nodes.effects : Every node.
+
+    Examples
+    --------
+    >>> from analysis import figures, layers
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> data = layers.summary(xr.Dataset({"loss": ("node", [0.5, 0.3, 0.25])}, coords=nodes), full_loss=0.25)
+    >>> ax = figures.layers.summary(data, quantity="change")
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['a (2)', 'b (1)']
     """
     _checks.dataset_with("data", data, ("nodes",), ("layer",))
     quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
@@ -144,11 +158,26 @@ def overview(data: xr.Dataset) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
+        Two panels with one axis of layers.
 
     Raises
     ------
-    TypeError, ValueError
-        As `summary` does.
+    TypeError
+        If `data` is no Dataset.
+    ValueError
+        If it holds no quantity that is drawn, or lacks a quantile.
+
+    See Also
+    --------
+    summary : One panel.
+
+    Examples
+    --------
+    >>> from analysis import figures, layers
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> data = layers.summary(xr.Dataset({"loss": ("node", [0.5, 0.3, 0.25])}, coords=nodes), full_loss=0.25)
+    >>> [ax.get_title(loc="left") for ax in figures.layers.overview(data).axes]
+    ['(a)', '(b)']
     """
     quantity = _known(_checks.dataset_with("data", data, ("nodes",), ("layer",)), None)
     with style.context():

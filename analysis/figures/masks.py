@@ -19,7 +19,7 @@ def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> 
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     quantity : str
         What the values are, with a unit if they have one, such as ``"loss (nats)"``.
     ax : matplotlib.axes.Axes, optional
@@ -28,6 +28,25 @@ def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> 
     Returns
     -------
     matplotlib.axes.Axes
+        Nodes on to the right; the grey area holds all masks.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If their number is no power of two, or one is not finite.
+
+    See Also
+    --------
+    analysis.hypercube.best_masks, analysis.hypercube.greedy_removal : What is drawn.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> ax = figures.masks.by_size([0.7, 0.2, 0.4, 0.1], quantity="loss (nats)")
+    >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)
+    ('nodes on', 'loss (nats)', 4)
     """
     best, worst = hypercube.best_masks(values).value, hypercube.worst_masks(values).value
     greedy = hypercube.greedy_removal(values).value
@@ -56,8 +75,8 @@ def node_values(
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
-    labels : sequence, (N,), optional
+        The value at each mask; mask number m has node i on when bit i of m is 1.
+    labels : sequence of str, (N,), optional
         Names of the nodes in the order of the gate vector; their numbers when left out.
     quantity : str
         What the values are, with a unit if they have one, such as ``"loss (nats)"``.
@@ -67,11 +86,25 @@ def node_values(
     Returns
     -------
     matplotlib.axes.Axes
+        Bars below 0 are of nodes that lower the values when they go on.
 
     Raises
     ------
+    TypeError
+        If the values are not real numbers.
     ValueError
-        If there is not one label a node.
+        If their number is no power of two, one is not finite, or there is not one label a node.
+
+    See Also
+    --------
+    analysis.hypercube.shapley, analysis.hypercube.banzhaf : What is drawn.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> ax = figures.masks.node_values([0.7, 0.2, 0.4, 0.1], labels=["unit 0", "unit 1"])
+    >>> ax.get_xlabel(), [label.get_text() for label in ax.get_xticklabels()]
+    ('node (unit)', ['0', '1'])
     """
     shapley, banzhaf = hypercube.shapley(values), hypercube.banzhaf(values)
     names, head = short_labels(_checks.names("labels", labels, shapley.size))
@@ -97,15 +130,33 @@ def overview(values: Any, labels: Sequence[Any] | None = None, quantity: str = "
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
-    labels : sequence, (N,), optional
-        Names of the nodes.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
+    labels : sequence of str, (N,), optional
+        Names of the nodes in the order of the gate vector; their numbers when left out.
     quantity : str
-        What the values are.
+        What the values are, with a unit if they have one, such as ``"loss (nats)"``.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two panels.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If their number is no power of two, one is not finite, or there is not one label a node.
+
+    See Also
+    --------
+    by_size, node_values : The panels.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> len(figures.masks.overview([0.7, 0.2, 0.4, 0.1], quantity="loss (nats)").axes)
+    2
     """
     with style.context():
         names = [] if labels is None else short_labels([str(label) for label in labels])[0]

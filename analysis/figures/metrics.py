@@ -37,13 +37,32 @@ def against_loss(sweep: xr.Dataset, metrics: Sequence[str], labels: Sequence[str
     sweep : xarray.Dataset
         With `loss` and the metrics, in the same dimensions; of many masks, some that are evenly apart are drawn.
     metrics : sequence of str
-        Names of variables.
+        Names of variables, a panel each.
     labels : sequence of str, optional
-        What the axes say; the names when left out.
+        What the axes say, with the units; the names when left out.
 
     Returns
     -------
     matplotlib.figure.Figure
+        A colour for each probability, where there are several.
+
+    Raises
+    ------
+    TypeError
+        If `sweep` is no Dataset.
+    ValueError
+        If it lacks a variable, or there is not one label a metric.
+
+    See Also
+    --------
+    by_probability : Means over the masks.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> sweep = xr.Dataset({"loss": ("draw", [0.2, 0.5, 1.1]), "accuracy": ("draw", [0.9, 0.8, 0.6])})
+    >>> [ax.get_ylabel() for ax in figures.metrics.against_loss(sweep, metrics=["accuracy"]).axes]
+    ['accuracy']
     """
     _checks.dataset_with("sweep", sweep, ("loss", *metrics), ())
     several = "probability" in sweep.dims and sweep.sizes["probability"] > 1
@@ -75,13 +94,34 @@ def by_probability(metrics: xr.Dataset, labels: Sequence[str] | None = None) -> 
     Parameters
     ----------
     metrics : xarray.Dataset, (metric, probability)
-        `mean` and `sd`.
+        `mean` and `sd` over the masks, each in the unit of the metric.
     labels : sequence of str, optional
-        What the axes say; the names of the metrics when left out.
+        What the axes say, with the units; the names of the metrics when left out.
 
     Returns
     -------
     matplotlib.figure.Figure
+        A panel a metric.
+
+    Raises
+    ------
+    TypeError
+        If `metrics` is no Dataset.
+    ValueError
+        If it lacks a variable or a dimension.
+
+    See Also
+    --------
+    against_loss : Mask by mask.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> dims = ("metric", "probability")
+    >>> values = {"mean": (dims, [[0.6, 0.7, 0.9]]), "sd": (dims, [[0.2, 0.1, 0.1]])}
+    >>> metrics = xr.Dataset(values, {"metric": ["accuracy"], "probability": [0.25, 0.5, 0.75]})
+    >>> figures.metrics.by_probability(metrics).axes[0].get_ylabel()
+    'accuracy'
     """
     _checks.dataset_with("metrics", metrics, ("mean", "sd"), ("metric", "probability"))
     metrics = metrics.sortby("probability")
@@ -105,15 +145,34 @@ def examples(data: xr.Dataset, unit: str = "nats", ax: Axes | None = None) -> Ax
     Parameters
     ----------
     data : xarray.Dataset, (example,)
-        `full` and `mean`, in the unit of the loss.
+        `full`, the loss with every node on, and `mean` over the masks, in the unit of the loss.
     unit : str
-        Of the loss.
+        Unit of the loss.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        A point an example; above the line it loses by the masks.
+
+    Raises
+    ------
+    TypeError
+        If `data` is no Dataset.
+    ValueError
+        If it lacks a variable or the dimension `example`.
+
+    See Also
+    --------
+    analysis.figures.examples.heat_map : Which nodes an example needs.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> data = xr.Dataset({"full": ("example", [0.1, 0.3]), "mean": ("example", [0.4, 0.5])})
+    >>> figures.metrics.examples(data, unit="nats").get_ylabel()
+    'mean loss over the masks (nats)'
     """
     _checks.dataset_with("data", data, ("full", "mean"), ("example",))
     full, mean = data["full"].values, data["mean"].values

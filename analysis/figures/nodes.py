@@ -56,6 +56,21 @@ def effects(
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
         If `quantity` is unknown, a variable or a coordinate is missing, or there is no full loss.
+
+    See Also
+    --------
+    grid : A heat map of nodes of one kind.
+    analysis.figures.layers.summary : A row a layer.
+    analysis.removal.leave_one_out : The numbers.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> sweep = xr.Dataset({"loss": ("node", [0.5, 0.3, 0.2])}, coords=nodes)
+    >>> ax = figures.nodes.effects(sweep, quantity="loss", full_loss=0.25)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['unit 0', 'unit 1', 'head 0']
     """
     found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     draw = _bars if change.size <= NAMED else _strips
@@ -198,10 +213,17 @@ def grid(
 
     Parameters
     ----------
-    sweep, quantity, full_loss, ax : as for `effects`
+    sweep : xarray.Dataset
+        A leave-one-out sweep with the coordinates `node` and `layer`, in the unit that its attributes state.
     kind : str, optional
         Which nodes: those of this kind, such as ``head``, ``channel`` or the name of a tie. It can be left out where
         all nodes are of one.
+    quantity : {"loss", "log_loss"}
+        Whose change.
+    full_loss : float, optional
+        Loss with every node on; the attribute of the sweep when left out.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, as high as the layers need, when left out.
 
     Returns
     -------
@@ -215,7 +237,21 @@ def grid(
     TypeError
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
-        If `kind` is none of the sweep's or has to be named, or as `effects` does.
+        If `kind` is none of the sweep's or has to be named, `quantity` is unknown, a variable or a coordinate is
+        missing, or there is no full loss.
+
+    See Also
+    --------
+    effects : Bars and points, with the names.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> nodes = {"node": ["a head 0", "a head 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
+    >>> sweep = xr.Dataset({"loss": ("node", [0.5, 0.3, 0.2])}, coords=nodes)
+    >>> ax = figures.nodes.grid(sweep, kind="head", full_loss=0.25)
+    >>> ax.get_xlabel(), ax.images[0].get_array().shape
+    ('head that is off', (2, 2))
     """
     found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
     kinds = list(dict.fromkeys(found.kinds))

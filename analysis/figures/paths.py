@@ -27,14 +27,31 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
     result : xarray.Dataset or xarray.DataArray
         What `analysis.paths.covariance` returns, or `analysis.paths.exact`.
     quantity : str
-        What the values are.
+        What the values are, for the label of the colours.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its figure has a second one, the colour bar.
+        Blue above 0, red below, white at 0. Its figure has a second one, the colour bar.
+
+    Raises
+    ------
+    TypeError
+        If the covariances are not real numbers.
+    ValueError
+        If they are no matrix.
+
+    See Also
+    --------
+    ends : Its first and last row, with errors.
+
+    Examples
+    --------
+    >>> from analysis import figures, paths
+    >>> figures.paths.covariance(paths.exact([0.0, 1.0, 1.0, 0.0])).get_xlabel()
+    'step of the path (nodes flipped)'
     """
     matrix = result["covariance"] if isinstance(result, xr.Dataset) else result
     values = _checks.real_numbers("result", matrix)
@@ -65,17 +82,37 @@ def ends(
     sampled : xarray.Dataset
         What `analysis.paths.covariance` returns.
     exact : array_like, (distance,), optional
-        Exact covariance by distance, drawn as a line.
+        Exact covariance by distance, as `analysis.hypercube.covariance_by_distance` gives it, drawn as a line.
     quantity : str
-        What the values are.
+        What the values are, for the label of the axis.
     band : float
-        Half width of the bands, in standard errors.
+        Half width of the bands, in standard errors, 0 or above; 1.96 covers 95 % of a normal law at each point.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        In the squared unit of the values. Of paths with a uniform start both curves are one but for sampling error.
+
+    Raises
+    ------
+    TypeError
+        If `sampled` is no Dataset or `exact` not real numbers.
+    ValueError
+        If a variable is missing, or `band` is negative.
+
+    See Also
+    --------
+    analysis.paths.covariance : Makes the argument.
+
+    Examples
+    --------
+    >>> from analysis import figures, paths
+    >>> sampled = paths.covariance([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.5]])
+    >>> ax = figures.paths.ends(sampled, exact=[0.25, -0.25])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['with the start', 'with the end', 'exact']
     """
     needed = [f"{name}{part}" for name in ("from_start", "from_end") for part in ("", "_error")]
     _checks.dataset_with("sampled", sampled, needed, ("distance",))
@@ -111,13 +148,32 @@ def overview(sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss")
     sampled : xarray.Dataset
         What `analysis.paths.covariance` returns.
     exact : array_like, (distance,), optional
-        Exact covariance by distance.
+        Exact covariance by distance, as `analysis.hypercube.covariance_by_distance` gives it.
     quantity : str
-        What the values are.
+        What the values are, for the labels.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two panels.
+
+    Raises
+    ------
+    TypeError
+        If `sampled` is no Dataset or `exact` not real numbers.
+    ValueError
+        If a variable is missing.
+
+    See Also
+    --------
+    covariance, ends : The panels.
+
+    Examples
+    --------
+    >>> from analysis import figures, paths
+    >>> sampled = paths.covariance([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.5]])
+    >>> [ax.get_title(loc="left") for ax in figures.paths.overview(sampled).axes[:2]]
+    ['(a)', '(b)']
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
@@ -138,17 +194,39 @@ def along(steps: xr.Dataset, full_loss: float | None = None, unit: str = "nats",
     Parameters
     ----------
     steps : xarray.Dataset, (step,)
-        `mean`, `low`, `middle` and `high`, in the unit of the loss.
+        `mean` over the paths, the quantiles `low` and `high` (5 and 95 %), and the median `middle`, in the unit of the
+        loss.
     full_loss : float, optional
         Loss with every node on, drawn as a line.
     unit : str
-        Of the loss.
+        Unit of the loss.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With a logarithmic axis where the losses span more than a factor of 8.
+
+    Raises
+    ------
+    TypeError
+        If `steps` is no Dataset.
+    ValueError
+        If it lacks a variable or the dimension `step`.
+
+    See Also
+    --------
+    covariance : How the steps go together.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> sweep = xr.DataArray([[0.2, 0.5, 1.1], [0.3, 0.4, 1.4]], dims=("draw", "step")).assign_coords(step=[0, 1, 2])
+    >>> steps = xr.Dataset({"mean": sweep.mean("draw"), "middle": sweep.median("draw")})
+    >>> ax = figures.paths.along(steps.assign(low=sweep.min("draw"), high=sweep.max("draw")), full_loss=0.1)
+    >>> ax.get_ylabel()
+    'loss (nats)'
     """
     _checks.dataset_with("steps", steps, ("mean", "low", "middle", "high"), ("step",))
     step = steps["step"].values

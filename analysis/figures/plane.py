@@ -76,15 +76,35 @@ def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = Tru
     maps : xarray.Dataset, (y, x)
         What `analysis.plane.maps` returns.
     task : xarray.Dataset, optional
-        A run's group ``task``, for the boundary (if it has a `radius`) and the points.
+        A run's group ``task``, for the true boundary (if it has a `radius`) and the test points.
     data : bool
-        Whether the points are drawn.
+        Whether the test points are drawn.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Blue for class 1, yellow for class 0; the dashed line is where the network decides otherwise.
+
+    Raises
+    ------
+    TypeError
+        If `maps` is no Dataset.
+    ValueError
+        If it lacks `certainty` or a dimension.
+
+    See Also
+    --------
+    loss : What the certainty costs where.
+    masks : Under several masks.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> maps = xr.Dataset({"certainty": (("y", "x"), [[0.1, 0.9], [0.2, 0.8]])}, {"x": [-1.0, 1.0], "y": [-1.0, 1.0]})
+    >>> figures.plane.certainty(maps).get_xlabel()
+    'first input'
     """
     _checks.dataset_with("maps", maps, ("certainty",), ("y", "x"))
     with style.context():
@@ -105,13 +125,32 @@ def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = Non
     maps : xarray.Dataset, (y, x)
         What `analysis.plane.maps` returns with classes.
     task : xarray.Dataset, optional
-        For the boundary.
+        A run's group ``task``, for the true boundary (if it has a `radius`).
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Losses below 0.001 have the colour of 0.001.
+
+    Raises
+    ------
+    TypeError
+        If `maps` is no Dataset.
+    ValueError
+        If it lacks `loss` or a dimension.
+
+    See Also
+    --------
+    certainty : What the network says.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> maps = xr.Dataset({"loss": (("y", "x"), [[0.1, 0.9], [0.2, 0.8]])}, {"x": [-1.0, 1.0], "y": [-1.0, 1.0]})
+    >>> figures.plane.loss(maps).get_ylabel()
+    'second input'
     """
     _checks.dataset_with("maps", maps, ("loss",), ("y", "x"))
     with style.context():
@@ -133,11 +172,31 @@ def overview(maps: xr.Dataset, task: xr.Dataset | None = None) -> Figure:
     maps : xarray.Dataset, (y, x)
         What `analysis.plane.maps` returns with classes.
     task : xarray.Dataset, optional
-        For the boundary and the points.
+        A run's group ``task``, for the true boundary (if it has a `radius`) and the test points.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two panels.
+
+    Raises
+    ------
+    TypeError
+        If `maps` is no Dataset.
+    ValueError
+        If it lacks a variable or a dimension.
+
+    See Also
+    --------
+    certainty, loss : The panels.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> side = {"x": [-1.0, 1.0], "y": [-1.0, 1.0]}
+    >>> maps = xr.Dataset({name: (("y", "x"), [[0.1, 0.9], [0.2, 0.8]]) for name in ("certainty", "loss")}, side)
+    >>> [ax.get_title(loc="left") for ax in figures.plane.overview(maps).axes[:2]]
+    ['(a)', '(b)']
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
@@ -153,20 +212,35 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
     Parameters
     ----------
     maps : mapping of str to xarray.Dataset
-        Titles, and what `analysis.plane.maps` returns.
+        By title what `analysis.plane.maps` returns with the gates of a mask, all on one grid.
     task : xarray.Dataset, optional
-        For the boundary.
+        A run's group ``task``, for the true boundary (if it has a `radius`).
     columns : int
-        Panels a row, at most.
+        Panels a row, at most; 1 or more.
 
     Returns
     -------
     matplotlib.figure.Figure
+        One scale of colours for all panels.
 
     Raises
     ------
+    TypeError
+        If `columns` is no whole number.
     ValueError
-        If there is nothing to draw.
+        If there is nothing to draw, or `columns` is below 1.
+
+    See Also
+    --------
+    certainty : One mask, with the test points.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> maps = xr.Dataset({"certainty": (("y", "x"), [[0.1, 0.9], [0.2, 0.8]])}, {"x": [-1.0, 1.0], "y": [-1.0, 1.0]})
+    >>> figure = figures.plane.masks({"every node on": maps, "half of them": 1 - maps})
+    >>> [ax.get_title(loc="left") for ax in figure.axes[:2]]
+    ['every node on', 'half of them']
     """
     if not maps:
         raise InputError("maps must be one mask or more, got none")
@@ -197,12 +271,12 @@ def nodes(
     ----------
     maps : xarray.Dataset
         What `analysis.plane.maps` returns with classes.
-    labels : sequence, (nodes,), optional
+    labels : sequence of str, (nodes,), optional
         Names of the nodes; their numbers when left out.
     task : xarray.Dataset, optional
-        For the boundary.
+        A run's group ``task``, for the true boundary (if it has a `radius`).
     columns : int
-        Panels a row, at most.
+        Panels a row, at most; 1 or more.
 
     Returns
     -------
@@ -211,8 +285,23 @@ def nodes(
 
     Raises
     ------
+    TypeError
+        If `maps` is no Dataset.
     ValueError
-        If there is not one label a node.
+        If it lacks `gate_gradient`, there is not one label a node, or `columns` is below 1.
+
+    See Also
+    --------
+    analysis.plane.maps : Makes the argument.
+    analysis.figures.examples.heat_map : The same for examples that are no points of a plane.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> gradient = (("node", "y", "x"), [[[0.1, -0.2], [0.3, 0.0]]])
+    >>> maps = xr.Dataset({"gate_gradient": gradient}, {"x": [-1.0, 1.0], "y": [-1.0, 1.0]})
+    >>> figures.plane.nodes(maps).axes[0].get_title(loc="left")
+    'node 0'
     """
     _checks.dataset_with("maps", maps, ("gate_gradient",), ("node", "y", "x"))
     gradient = maps["gate_gradient"]
@@ -247,19 +336,32 @@ def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Da
     maps : sequence of xarray.Dataset, (y, x)
         What `analysis.plane.maps` returns, epoch after epoch, on one grid; the coordinate `epoch`, where there is one,
         is shown.
-    path : str or path
+    path : str or os.PathLike
         Ends in ``.gif``.
     task : xarray.Dataset, optional
-        For the boundary and the points.
+        A run's group ``task``, for the true boundary (if it has a `radius`) and the test points.
 
     Returns
     -------
     pathlib.Path
+        The film, a quarter of a second a frame.
 
     Raises
     ------
     ValueError
         If there is no frame, or the path does not end in ``.gif``.
+
+    See Also
+    --------
+    certainty : A single frame.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis import figures
+    >>> maps = xr.Dataset({"certainty": (("y", "x"), [[0.1, 0.9], [0.2, 0.8]])}, {"x": [-1.0, 1.0], "y": [-1.0, 1.0]})
+    >>> figures.plane.animation([maps], Path(tempfile.mkdtemp()) / "film.gif").name
+    'film.gif'
     """
     path = Path(path)
     if not len(maps) or path.suffix != ".gif":

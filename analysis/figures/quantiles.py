@@ -15,9 +15,9 @@ def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, a
 
     Parameters
     ----------
-    losses : xarray.DataArray, any shape
-        Losses in nats, not their logarithms; all dimensions are pooled. Losses without a logarithm are
-        counted in the plot.
+    losses : array_like or xarray.DataArray, (...)
+        Independent draws of a loss in any unit, not their logarithms; all dimensions are pooled. Losses without a
+        logarithm are counted in the plot.
     level : float
         Probability that a whole log-normal sample lies inside the band; see `analysis.qq.normal_band`.
     color : str
@@ -28,6 +28,27 @@ def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, a
     Returns
     -------
     matplotlib.axes.Axes
+        Points on the line for a log-normal law; those outside the band are black crosses. Of more than 1,000 draws a
+        random subset is shown.
+
+    Raises
+    ------
+    TypeError
+        If the losses are not real numbers, or a summary of them.
+    ValueError
+        If `level` is not between 0 and 1.
+
+    See Also
+    --------
+    panels : One for each probability.
+    analysis.qq.normal_quantiles : The points.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> ax = figures.quantiles.normal(xr.DataArray(np.exp([0.0, 2.0, 1.0, -1.0, 0.5])))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('normal quantile (sd)', 'log loss, standardised (sd)')
     """
     with style.context():
         ax = style.axes_or_new(ax, style.SINGLE, style.SINGLE)
@@ -64,13 +85,33 @@ def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
     Parameters
     ----------
     losses : xarray.DataArray, (probability, ...)
-        Losses in nats.
+        Independent draws of a loss in any unit, not their logarithms.
     level : float
-        As for `normal`.
+        Probability that a whole log-normal sample lies inside the band; see `analysis.qq.normal_band`.
 
     Returns
     -------
     matplotlib.figure.Figure
+        A panel a probability, on one scale.
+
+    Raises
+    ------
+    TypeError
+        If the losses are not labelled, not real numbers, or a summary of them.
+    ValueError
+        If there is no dimension `probability`, or `level` is not between 0 and 1.
+
+    See Also
+    --------
+    normal : One panel.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> losses = xr.DataArray(np.exp([[0.0, 2.0, 1.0], [1.0, 0.0, -1.0]]), dims=("probability", "draw"))
+    >>> figure = figures.quantiles.panels(losses.assign_coords(probability=[0.5, 0.75]))
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['(a) $p$ = 0.5', '(b) $p$ = 0.75']
     """
     _checks.labelled("losses", losses)
     if "probability" not in losses.dims:

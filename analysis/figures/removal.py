@@ -33,11 +33,28 @@ def leave_one_out(
     Returns
     -------
     matplotlib.axes.Axes
+        Blue bars up where the loss rises without the node, red bars down where it falls; a cross for a node without a
+        finite loss. More than 40 nodes are not named.
 
     Raises
     ------
+    TypeError
+        If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
-        If `order` is unknown.
+        If `order` is unknown, a variable is missing, or there is no full loss.
+
+    See Also
+    --------
+    analysis.removal.leave_one_out : The numbers.
+    analysis.figures.nodes.effects : Of networks of many layers.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> sweep = xr.Dataset({"loss": ("node", [0.2, 0.5])}, {"node": ["unit 0", "unit 1"]})
+    >>> ax = figures.removal.leave_one_out(sweep, full_loss=0.25, order="loss")
+    >>> ax.get_ylabel(), [label.get_text() for label in ax.get_xticklabels()]
+    ('loss (nats)', ['1', '0'])
     """
     _checks.one_of("order", order, ("loss", "node"))
     nodes = removal.leave_one_out(sweep, full_loss)

@@ -26,11 +26,11 @@ def variance_by_order(
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     probability : float
         Probability that a node is on, above 0 and below 1.
     quantity : str
-        What the values are.
+        What the values are, for the label of the axis.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -38,6 +38,24 @@ def variance_by_order(
     -------
     matplotlib.axes.Axes
         Orders up to the one at which 99.9 % of the variance is reached.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If their number is no power of two, one is not finite, or `probability` is not inside (0, 1).
+
+    See Also
+    --------
+    analysis.hypercube.variance_by_order : The numbers.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> ax = figures.spectrum.variance_by_order([0.0, 1.0, 2.0, 5.0], probability=0.5)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['odd order (92.9%)', 'even order (7.1%)']
     """
     weights = hypercube.variance_by_order(values, probability)
     total = weights.sum()
@@ -69,9 +87,9 @@ def covariance_by_distance(values: Any, quantity: str = "log loss", ax: Axes | N
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     quantity : str
-        What the values are.
+        What the values are, for the label of the axis.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -79,6 +97,24 @@ def covariance_by_distance(values: Any, quantity: str = "log loss", ax: Axes | N
     -------
     matplotlib.axes.Axes
         Covariance on the left, correlation on the right, one curve for both.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If their number is no power of two, or one is not finite.
+
+    See Also
+    --------
+    analysis.hypercube.covariance_by_distance : The numbers.
+    analysis.figures.paths.ends : The same along sampled paths.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> figures.spectrum.covariance_by_distance([0.0, 1.0, 2.0, 5.0]).get_xlabel()
+    'nodes in which two masks differ'
     """
     by_distance = hypercube.covariance_by_distance(values)
     with style.context():
@@ -114,7 +150,7 @@ def against_probability(
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
-        The value at each mask.
+        The value at each mask; mask number m has node i on when bit i of m is 1.
     sampled : xarray.Dataset, (probability,), optional
         `mean` and `sd` of sampled masks, drawn as points with whiskers of one standard deviation.
     quantity : str
@@ -125,11 +161,26 @@ def against_probability(
     Returns
     -------
     matplotlib.axes.Axes
+        From probability 0, where only the empty mask counts, to 1, where only the whole network does.
 
     Raises
     ------
-    TypeError, ValueError
-        If the values are no table, or `sampled` lacks a variable.
+    TypeError
+        If the values are not real numbers, or `sampled` is no Dataset.
+    ValueError
+        If their number is no power of two, one is not finite, or `sampled` lacks a variable.
+
+    See Also
+    --------
+    analysis.hypercube.moments : The curve.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> sampled = xr.Dataset({"mean": ("probability", [1.9]), "sd": ("probability", [1.8])}, {"probability": [0.5]})
+    >>> ax = figures.spectrum.against_probability([0.0, 1.0, 2.0, 5.0], sampled, quantity="loss (nats)")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['mean, exact', 'mean ± sd, exact', 'sampled']
     """
     chance = np.linspace(0, 1, POINTS + 2)
     exact = hypercube.moments(values, chance)
@@ -158,15 +209,34 @@ def overview(log_loss: Any, loss: Any, sampled: xr.Dataset | None = None, unit: 
     Parameters
     ----------
     log_loss, loss : array_like or xarray.DataArray, (2**N,)
-        The values at each mask.
+        The values at each mask; mask number m has node i on when bit i of m is 1.
     sampled : xarray.Dataset, (probability,), optional
         `mean` and `sd` of the loss of sampled masks.
     unit : str
-        Of the loss.
+        Unit of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two panels.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers, or `sampled` is no Dataset.
+    ValueError
+        If their number is no power of two, one is not finite, or `sampled` lacks a variable.
+
+    See Also
+    --------
+    variance_by_order, against_probability : The panels.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> loss = np.array([1.0, 2.0, 2.0, 5.0])
+    >>> [ax.get_title(loc="left") for ax in figures.spectrum.overview(np.log(loss), loss).axes]
+    ['(a)', '(b)']
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)

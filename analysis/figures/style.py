@@ -81,13 +81,34 @@ RC: dict[str, Any] = {
 
 @contextmanager
 def context() -> Iterator[None]:
-    """Apply the style to what is drawn inside a ``with`` block, and to nothing after it."""
+    """Apply the style to what is drawn inside a ``with`` block, and to nothing after it.
+
+    It starts from the defaults of matplotlib, so that a user's own settings do not change a paper's figures.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    See Also
+    --------
+    new_figure : A figure that keeps the style when it is saved.
+
+    Examples
+    --------
+    >>> from matplotlib import rcParams
+    >>> from analysis.figures import style
+    >>> with style.context():
+    ...     inside = rcParams["font.size"]
+    >>> inside
+    9.0
+    """
     # On top of the library's defaults, so that a user's matplotlibrc does not change a paper's figures.
     with mpl_style.context(["default", RC]):
         yield
 
 
-class StyledFigure(Figure):
+class _StyledFigure(Figure):
     """A figure that looks the same, and embeds its fonts as text, wherever it is drawn or saved."""
 
     def draw(self, renderer: Any) -> None:
@@ -115,22 +136,67 @@ def new_figure(
         In inches.
     rows, columns : int
         Number of panels.
-    **options
-        Passed on to `matplotlib.figure.Figure.subplots`.
+    **options : object
+        Options of ``matplotlib.figure.Figure.subplots``, such as ``sharex=True``.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+        It looks the same wherever it is drawn, and embeds its fonts as text wherever it is saved.
     axes : sequence of matplotlib.axes.Axes
         The panels, row by row.
+
+    See Also
+    --------
+    context : The style of what is drawn into the panels.
+    save : Writes the figure.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> with style.context():
+    ...     figure, axes = style.new_figure(style.DOUBLE, 2.4, rows=1, columns=2)
+    >>> len(axes)
+    2
     """
-    figure = StyledFigure(figsize=(width, height), layout="constrained")
+    figure = _StyledFigure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(panels.ravel())
 
 
 def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> Axes:
-    """Return `ax`, or the axes of a new figure of that size in inches when it is None."""
+    """Return the axes that were given, or those of a new figure.
+
+    Functions that draw take ``ax=None`` and begin with this.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        What the caller gave.
+    width, height : float
+        Size of a new figure, in inches.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax` itself, or new axes.
+
+    Raises
+    ------
+    TypeError
+        If `ax` is something else.
+
+    See Also
+    --------
+    new_figure : Several panels.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> ax = style.axes_or_new(None, width=style.SINGLE, height=2.0)
+    >>> style.axes_or_new(ax) is ax
+    True
+    """
     if not isinstance(ax, Axes | None):
         raise InputTypeError(f"ax must be matplotlib axes, got {type(ax).__name__}")
     return ax if ax is not None else new_figure(width, height)[1][0]
@@ -151,19 +217,25 @@ def as_is(text: Any, most: int = LETTERS) -> str:
 
     Parameters
     ----------
-    text : str
+    text : object
+        The name; what is no text is written as ``str`` does.
     most : int
-        Letters; the middle of a longer name is left out.
+        Letters, at most; the middle of a longer name is left out.
 
     Returns
     -------
     str
         Line breaks and other control characters, and those that no font has, are written as Python does.
 
+    See Also
+    --------
+    entry : For the entry of a legend.
+
     Examples
     --------
-    >>> print(as_is(r"cost $\x$"), as_is("two\nlines"), as_is("a_very_long_name_of_one_layer", 16))
-    cost \$\x\$ two\nlines a_ver…_one_layer
+    >>> from analysis.figures import style
+    >>> print(style.as_is(r"cost $\x$"), style.as_is("two\nlines"), style.as_is("a_very_long_name", most=10))
+    cost \$\x\$ two\nlines a_v…g_name
     """
     # Cut before anything else, since the name may be long, and again, since replaced characters take more letters.
     glyphs, short = _glyphs(), visible(cut_middle(str(text), most))
@@ -172,13 +244,58 @@ def as_is(text: Any, most: int = LETTERS) -> str:
 
 
 def entry(text: Any) -> str:
-    """Write a name as `as_is` does, for the label of a line: one that begins with an underscore has no legend."""
+    """Write a name as `as_is` does, for the label of a line.
+
+    One that begins with an underscore would have no entry in a legend; it gets a space in front.
+
+    Parameters
+    ----------
+    text : object
+        The name.
+
+    Returns
+    -------
+    str
+        The label.
+
+    See Also
+    --------
+    as_is : For other places.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> style.entry("_hidden")
+    ' _hidden'
+    """
     shown = as_is(text, PHRASE)
     return f" {shown}" if shown.startswith("_") else shown
 
 
 def unit_of(data: Any) -> str:
-    """Return the unit of the loss that labelled data state, or nats, that of cross-entropy, when they state none."""
+    """Return the unit of the loss that labelled data state.
+
+    Parameters
+    ----------
+    data : xarray.DataArray or xarray.Dataset
+        A sweep, or part of one.
+
+    Returns
+    -------
+    str
+        Its attribute `unit`; nats, the unit of cross-entropy, where it states none.
+
+    See Also
+    --------
+    as_is : Writes the unit into a figure.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from analysis.figures import style
+    >>> style.unit_of(xr.Dataset(attrs={"unit": "squared units"})), style.unit_of(xr.Dataset())
+    ('squared units', 'nats')
+    """
     return str(data.attrs.get("unit") or data.attrs.get("units") or "nats")
 
 
@@ -186,7 +303,34 @@ _ABOVE = "above"
 
 
 def figure_of(ax: Axes) -> Figure:
-    """Return the whole figure that `ax` belongs to."""
+    """Return the whole figure that axes belong to.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        One of its panels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, also where `ax` lies in a part of it.
+
+    Raises
+    ------
+    ValueError
+        If the axes were removed from their figure.
+
+    See Also
+    --------
+    new_figure : Makes figures.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> figure, axes = style.new_figure()
+    >>> style.figure_of(axes[0]) is figure
+    True
+    """
     figure = ax.get_figure(root=True)
     if figure is None:
         raise InputError("ax must be axes of a figure, got axes that were removed from theirs")
@@ -200,16 +344,28 @@ def colour_bar(image: Any, axes: Axes | Sequence[Axes], label: str, **options: A
     ----------
     image : matplotlib.cm.ScalarMappable
         Whose colours it explains.
-    axes : matplotlib.axes.Axes or sequence of them
+    axes : matplotlib.axes.Axes or sequence of matplotlib.axes.Axes
         From which it takes its room.
     label : str
         What the colours say, with the unit.
-    **options
-        Passed on to `matplotlib.figure.Figure.colorbar`.
+    **options : object
+        Options of ``matplotlib.figure.Figure.colorbar``, such as ``ticks=[0, 1]``.
 
     Returns
     -------
     matplotlib.colorbar.Colorbar
+        The bar; its own axes are ``bar.ax``.
+
+    See Also
+    --------
+    legend_above : Explains lines.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> figure, axes = style.new_figure()
+    >>> style.colour_bar(axes[0].imshow([[0, 1]]), axes, "loss (nats)").ax.get_ylabel()
+    'loss (nats)'
     """
     beside = [axes] if isinstance(axes, Axes) else list(axes)
     bar = figure_of(beside[0]).colorbar(image, ax=beside, label=label, **options)
@@ -224,9 +380,24 @@ def marked(number: int, points: int) -> dict[str, Any]:
     Parameters
     ----------
     number : int
-        From 0.
+        From 0; the colours repeat after six.
     points : int
-        Of the curve; a few of them, not those of the other curves, have a marker.
+        Points of the curve; a few of them, not those of the other curves, have a marker.
+
+    Returns
+    -------
+    dict of str to object
+        Options of ``matplotlib.axes.Axes.plot``.
+
+    See Also
+    --------
+    legend_above : Explains the curves.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> style.marked(1, points=80)["color"] == style.VERMILLION, style.marked(1, points=80)["marker"]
+    (True, 's')
     """
     step = max(points // 8, 1)
     every = (number * step // len(CYCLE)) % step, step
@@ -240,11 +411,25 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    entries : mapping of str to matplotlib artist
-        Labels and what they explain, in reading order.
+        Where no curve can be under the legend.
+    entries : mapping of str to object
+        Labels and the lines, bars or areas that they explain, in reading order.
     columns : int
+        Entries beside each other, at most.
     right : bool
         Whether it ends where the axes end, over long tick labels if need be, in place of starting where they start.
+
+    See Also
+    --------
+    letter : Makes room for such legends.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> figure, (ax,) = style.new_figure()
+    >>> style.legend_above(ax, {name: ax.plot([0, 1])[0] for name in ("one", "two")}, columns=2)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['one', 'two']
     """
     names = list(entries)
     # matplotlib fills a legend column by column
@@ -264,13 +449,55 @@ def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool
 
 
 def room_for(names: Sequence[str]) -> float:
-    """Height in inches that upright names of nodes take below an axis, beyond that of a number."""
+    """Give the height that upright names of nodes take below an axis, beyond that of a number.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the nodes.
+
+    Returns
+    -------
+    float
+        In inches; 0 for more names than are written.
+
+    See Also
+    --------
+    name_nodes : Writes the names.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> style.room_for(["0", "1"]), round(style.room_for(["attention head 0"]), 2)
+    (0.0, 0.66)
+    """
     longest = max((len(as_is(name)) for name in names), default=0) if len(names) <= NAMED else 0
     return 0.06 * max(longest - 5, 0)
 
 
 def name_nodes(ax: Axes, names: Sequence[str]) -> None:
-    """Name the nodes at 0, 1, ... along the horizontal axis; more than `NAMED` are only counted."""
+    """Name the nodes at 0, 1, ... along the horizontal axis; more than `NAMED` are only counted.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With a bar or a point at each node.
+    names : sequence of str
+        Names of the nodes, from the left.
+
+    See Also
+    --------
+    room_for : The height that they take.
+    of_nodes : The label of the axis.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> figure, (ax,) = style.new_figure()
+    >>> style.name_nodes(ax, ["unit 0", "unit 1"])
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['unit 0', 'unit 1']
+    """
     count, names = len(names), [as_is(name) for name in names]
     if count <= NAMED:
         ax.set_xticks(range(count), names, rotation=90 if max(map(len, names), default=0) > 2 else 0)
@@ -281,12 +508,53 @@ def name_nodes(ax: Axes, names: Sequence[str]) -> None:
 
 
 def of_nodes(words: str, head: str) -> str:
-    """Label of an axis or a figure of nodes, with what their names have in common, if anything."""
+    """Write the label of an axis of nodes, with what their names have in common, if anything.
+
+    Parameters
+    ----------
+    words : str
+        What the axis shows.
+    head : str
+        The beginning of all names; may be empty.
+
+    Returns
+    -------
+    str
+        The label.
+
+    See Also
+    --------
+    name_nodes : Writes the rest of the names.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> style.of_nodes("node", "layers/0 unit"), style.of_nodes("node", "")
+    ('node (layers/0 unit)', 'node')
+    """
     return f"{words} ({as_is(head)})" if head else words
 
 
 def letter(axes: Sequence[Axes]) -> None:
-    """Put (a), (b), ... in front of the titles of panels, for the caption to speak of; above legends above them."""
+    """Put (a), (b), ... in front of the titles of panels, for the caption to speak of.
+
+    Parameters
+    ----------
+    axes : sequence of matplotlib.axes.Axes
+        The panels, in reading order, with their titles and legends.
+
+    See Also
+    --------
+    legend_above : Legends that the letters stand above.
+
+    Examples
+    --------
+    >>> from analysis.figures import style
+    >>> figure, axes = style.new_figure(columns=2)
+    >>> style.letter(axes)
+    >>> [ax.get_title(loc="left") for ax in axes]
+    ['(a)', '(b)']
+    """
     legends: list[Any] = [ax.get_legend() for ax in axes]
     rows = [-(-len(one.get_texts()) // one._ncols) for one in legends if one is not None and one.get_gid() == _ABOVE]
     pad = RC["axes.titlesize"] / 2 + 1.5 * RC["legend.fontsize"] * max(rows, default=0)
@@ -303,14 +571,30 @@ def save(figure: Figure, folder: str | Path, name: str) -> tuple[Path, Path]:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-    folder : str or path
-        Made if need be.
+        What to save, such as ``ax.figure`` of what the functions that draw return.
+    folder : str or os.PathLike
+        Where to, made if need be.
     name : str
         Stem of the file names.
 
     Returns
     -------
-    pdf, png : pathlib.Path
+    pdf : pathlib.Path
+        ``<name>.pdf``, with its fonts as text.
+    png : pathlib.Path
+        ``<name>.png``, of 220 dots per inch and 256 colours.
+
+    See Also
+    --------
+    new_figure : Makes figures.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis.figures import style
+    >>> pdf, png = style.save(style.new_figure()[0], tempfile.mkdtemp(), "empty")
+    >>> pdf.name, png.name
+    ('empty.pdf', 'empty.png')
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -39,11 +39,26 @@ def curve(
     Returns
     -------
     matplotlib.axes.Axes
+        The training curve, and a dashed line for the test set.
 
     Raises
     ------
+    TypeError
+        If `training` is no Dataset.
     ValueError
-        If `name` is unknown.
+        If `name` is unknown, or the variable or the dimension `epoch` is missing.
+
+    See Also
+    --------
+    overview : Loss and accuracy.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> training = xr.Dataset({"loss": ("epoch", [0.7, 0.3, 0.1])}, {"epoch": [1, 2, 3]})
+    >>> ax = figures.training.curve(training, name="loss", test_value=0.15, unit="nats")
+    >>> ax.get_ylabel(), len(ax.lines)
+    ('loss (nats)', 2)
     """
     _checks.one_of("name", name, NAMES)
     _checks.dataset_with("training", training, (name,), ("epoch",))
@@ -76,15 +91,35 @@ def overview(
     Parameters
     ----------
     training : xarray.Dataset
-        As for `curve`.
+        With `loss` and, for a classifier, `accuracy`, each (epoch,): means over the batches during the epoch.
     test_loss, test_accuracy : float, optional
-        Of the trained network on the test set, the accuracy as a fraction.
+        Loss and accuracy of the trained network on the test set, the accuracy as a share from 0 to 1.
     unit : str
         Unit of the loss.
 
     Returns
     -------
     matplotlib.figure.Figure
+        One panel or two.
+
+    Raises
+    ------
+    TypeError
+        If `training` is no Dataset.
+    ValueError
+        If it lacks the loss or the dimension `epoch`.
+
+    See Also
+    --------
+    curve : One panel.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> values = {"loss": ("epoch", [0.7, 0.3]), "accuracy": ("epoch", [0.6, 0.9])}
+    >>> figure = figures.training.overview(xr.Dataset(values, {"epoch": [1, 2]}), test_accuracy=0.85)
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['loss (nats)', 'accuracy']
     """
     _checks.dataset_with("training", training, ("loss",), ("epoch",))
     with style.context():
