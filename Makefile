@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 STUDIES := shrinking sparsity relevance spiral circle
 
-.PHONY: run test lint versions dist studies bench zoo clean
+.PHONY: run test lint docs versions dist studies bench zoo clean
 
 # Set everything up and run the circle study, whose page is runs/circle/report.html.
 run: .venv/.run
@@ -38,6 +38,10 @@ studies: .venv/.run
 	printf '%s\n' $(STUDIES) | xargs -P 2 -I {} $(BIN)/sweeps study {} --out runs/{} --overwrite
 	$(BIN)/python -m docs.studies.record runs
 
+# The site, into site: open site/index.html. MkDocs's theme would announce its successor otherwise.
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # Ours against the alternatives, on this machine.
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
@@ -64,6 +68,10 @@ zoo: .venv/.zoo
 
 .venv/.bench: pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --editable '.[bench]'
+	touch $@ .venv/.run
+
+.venv/.docs: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@ .venv/.run
 
 .venv/.zoo: pyproject.toml | .venv/bin/python
