@@ -41,7 +41,7 @@ def test_every_target_has_a_comment_and_is_explained():
 def test_workflows_call_targets_that_there_are(file):
     jobs = yaml.safe_load(file.read_text("utf-8"))["jobs"]
     called = [one["make"].split()[0] for one in jobs["make"]["strategy"]["matrix"]["include"]]
-    assert {"lint", "versions", "dist"} == set(called)
+    assert {"lint", "docs", "versions", "dist"} == set(called)
     assert all(re.search(rf"^{name}:", MAKEFILE, re.M) for name in called)
 
 

@@ -1,4 +1,4 @@
-"""Record what the studies found: the numbers of their runs, their pages with the pictures, and the texts that quote them.
+"""Record what the studies found: the numbers and pages of their runs, and the texts that quote them.
 
 ``python -m docs.studies.record runs`` takes the reports in ``runs/circle``, ``runs/shrinking`` and so on, which were
 made with default settings, and writes this folder's ``*.tex``, ``*.md``, pictures and interactive pages, and the texts
@@ -89,7 +89,8 @@ def _shrink(data: bytes, path: Path) -> None:
             for number in range(opened.n_frames):
                 opened.seek(number)
                 frames.append(_at_most(opened.convert("RGB"), FILM_PIXELS))
-            frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0, quality=QUALITY // 2)
+            film = dict(save_all=True, append_images=frames[1:], duration=duration, loop=0, quality=QUALITY // 2)
+            frames[0].save(path, **film)
         else:
             _at_most(opened.convert("RGB"), MOST_PIXELS).save(path, quality=QUALITY, method=6)
 
