@@ -119,12 +119,12 @@ def sums(weights: Any) -> Floats:
     return found
 
 
-def imbalance(of: xr.Dataset) -> Floats:
+def imbalance(roles: xr.Dataset) -> Floats:
     """Say, for every mask, how far its slicing nodes are from pushing in all directions alike.
 
     Parameters
     ----------
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `roles` returns.
 
     Returns
@@ -142,25 +142,25 @@ def imbalance(of: xr.Dataset) -> Floats:
     --------
     >>> from analysis import balance
     >>> push = [[1.0, 0.0], [-1.0, 0.0], [0.0, 3.0]]
-    >>> of = xr.Dataset({"role": ("node", ["slicing", "slicing", "bias"]), "push": (("node", "feature"), push)})
-    >>> balance.imbalance(of).tolist()  # the bias node, whose bit is the third, has no part in it
+    >>> roles = xr.Dataset({"role": ("node", ["slicing", "slicing", "bias"]), "push": (("node", "feature"), push)})
+    >>> balance.imbalance(roles).tolist()  # the bias node, whose bit is the third, has no part in it
     [0.0, 0.5, 0.5, 0.0, 0.0, 0.5, 0.5, 0.0]
     """
-    push = of["push"].values * (of["role"].values == SLICING)[:, np.newaxis]
+    push = roles["push"].values * (roles["role"].values == SLICING)[:, np.newaxis]
     whole = np.linalg.norm(push, axis=1).sum()
     square = sum((sums(along) ** 2 for along in push.T), np.zeros(2 ** len(push)))
     length: Floats = np.sqrt(square) / (whole or 1.0)
     return length
 
 
-def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
+def explain(values: Any, roles: xr.Dataset) -> xr.Dataset:
     r"""Say how much of the variance over all masks the balance of the nodes explains, by least squares.
 
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask, such as the log loss.
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `roles` returns.
 
     Returns
@@ -197,18 +197,18 @@ def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
     Examples
     --------
     >>> from analysis import balance
-    >>> of = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-1.0]])})
-    >>> found = balance.explain([0.0, 1.0, 1.0, 0.0], of)
+    >>> roles = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-1.0]])})
+    >>> found = balance.explain([0.0, 1.0, 1.0, 0.0], roles)
     >>> found["r_squared"].values.round(3).tolist(), round(float(found["correlation"]), 3)
     ([0.0, 1.0, 1.0], 1.0)
     """
     target = _table.checked(values)
-    if target.size != 2 ** of.sizes["node"]:
-        raise InputError(f"values must be 2**{of.sizes['node']} numbers, one for each mask, got {target.size}")
+    if target.size != 2 ** roles.sizes["node"]:
+        raise InputError(f"values must be 2**{roles.sizes['node']} numbers, one for each mask, got {target.size}")
     constant = np.var(target) <= _table.rounding(target) ** 2
     target -= target.mean()
     variance = np.nan if constant else float(np.mean(target**2))
-    numbers, unbalanced = _numbers(of), imbalance(of)
+    numbers, unbalanced = _numbers(roles), imbalance(roles)
     fits, slope = _fits(target, [*numbers, unbalanced])
     gains = [fit - before for before, fit in zip([np.zeros(1), *fits], fits, strict=False)]
     correlation = float(np.mean(target * target[::-1])) / variance
@@ -216,7 +216,7 @@ def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(
         {
             "r_squared": ("part", [float(np.mean(fit**2)) / variance for fit in fits]),
-            "any_numbers": float(np.mean(_at_masks(mean_by_numbers(target, of), numbers) ** 2)) / variance,
+            "any_numbers": float(np.mean(_at_masks(mean_by_numbers(target, roles), numbers) ** 2)) / variance,
             "carried": ("source", [*carried, correlation - sum(carried)]),
             "correlation": correlation,
             "slope": slope,
@@ -227,14 +227,14 @@ def explain(values: Any, of: xr.Dataset) -> xr.Dataset:
     )
 
 
-def along_imbalance(values: Any, of: xr.Dataset, bins: int = 20) -> xr.Dataset:
+def along_imbalance(values: Any, roles: xr.Dataset, *, bins: int = 20) -> xr.Dataset:
     """Say how the values go with the imbalance, once the numbers of nodes that are on are allowed for.
 
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask, such as the log loss; mask number m has node i on when bit i of m is 1.
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `roles` returns.
     bins : int
         Number of bins of equal width between 0 and the largest imbalance, 1 or more. Bins without a mask are left out.
@@ -260,15 +260,15 @@ def along_imbalance(values: Any, of: xr.Dataset, bins: int = 20) -> xr.Dataset:
     Examples
     --------
     >>> from analysis import balance
-    >>> of = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-2.0]])})
-    >>> found = balance.along_imbalance([0.0, 1.0, 2.0, 1.0], of, bins=2)
+    >>> roles = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-2.0]])})
+    >>> found = balance.along_imbalance([0.0, 1.0, 2.0, 1.0], roles, bins=2)
     >>> found["imbalance"].values.round(3).tolist(), found["masks"].values.tolist()
     ([0.167, 0.5], [1, 3])
     """
     target, count = _table.checked(values), _checks.whole("bins", bins, 1)
-    unbalanced = imbalance(of)
+    unbalanced = imbalance(roles)
     target -= target.mean()
-    fits, slope = _fits(target, [*_numbers(of), unbalanced])
+    fits, slope = _fits(target, [*_numbers(roles), unbalanced])
     line = slope * (unbalanced - unbalanced.mean())
     left = target - fits[-1] + line
     width = (unbalanced.max() or 1.0) / count
@@ -287,14 +287,14 @@ def along_imbalance(values: Any, of: xr.Dataset, bins: int = 20) -> xr.Dataset:
     )
 
 
-def mean_by_numbers(values: Any, of: xr.Dataset) -> xr.DataArray:
+def mean_by_numbers(values: Any, roles: xr.Dataset) -> xr.DataArray:
     """Average a table over the masks with so many bias and so many slicing nodes on.
 
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask, such as the log loss; mask number m has node i on when bit i of m is 1.
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `roles` returns.
 
     Returns
@@ -317,21 +317,21 @@ def mean_by_numbers(values: Any, of: xr.Dataset) -> xr.DataArray:
     Examples
     --------
     >>> from analysis import balance
-    >>> of = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
-    >>> balance.mean_by_numbers([0.0, 1.0, 2.0, 5.0], of).values.tolist()
+    >>> roles = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
+    >>> balance.mean_by_numbers([0.0, 1.0, 2.0, 5.0], roles).values.tolist()
     [[0.0, 1.0], [2.0, 5.0]]
     """
     target = _table.checked(values)
-    slicing, bias = (number.astype(np.int64) for number in _numbers(of))
+    slicing, bias = (number.astype(np.int64) for number in _numbers(roles))
     shape = bias[-1] + 1, slicing[-1] + 1
     cells = bias * shape[1] + slicing
     mean = np.bincount(cells, target) / np.bincount(cells)
     return xr.DataArray(mean.reshape(shape), dims=("bias", "slicing"))
 
 
-def _numbers(of: xr.Dataset) -> list[Floats]:
+def _numbers(roles: xr.Dataset) -> list[Floats]:
     """Numbers of slicing and of bias nodes that are on, at every mask."""
-    return [sums((of["role"].values == role).astype(np.float64)) for role in (SLICING, BIAS)]
+    return [sums((roles["role"].values == role).astype(np.float64)) for role in (SLICING, BIAS)]
 
 
 def _fits(target: Floats, regressors: list[Floats]) -> tuple[list[Floats], float]:

@@ -15,7 +15,7 @@ BLOCK = 4096
 Found = tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
 
 
-def best_masks(sweep: xr.Dataset, dim: str | None = None, count: int = 5) -> xr.Dataset:
+def best_masks(sweep: xr.Dataset, *, dim: str | None = None, count: int = 5) -> xr.Dataset:
     """Find the distinct masks of lowest loss that a sweep has seen.
 
     The lowest loss of a random sample only bounds the lowest of all masks from above; `analysis.hypercube.best_masks`

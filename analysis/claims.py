@@ -6,7 +6,7 @@ interval against a bound, from a share of cases, or from the verdicts of its par
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,7 @@ class Statement:
 
     title: str
     rule: str
+    _: KW_ONLY
     published: str = ""
     source: str = "published"
 
@@ -92,12 +93,13 @@ class Claim:
     >>> from analysis import claims
     >>> of = claims.Statement("Half the nodes can go", "It holds if the share is above 0.5.")
     >>> found = Interval(0.62, 0.04, 8)
-    >>> claims.Claim(of, claims.above(found, bound=0.5), found, unit="%").verdict
+    >>> claims.Claim(of, claims.above(found, bound=0.5), measured=found, unit="%").verdict
     'holds'
     """
 
     statement: Statement
     verdict: str
+    _: KW_ONLY
     measured: Interval | None = None
     unit: str = ""
     cases: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class Claim:
 
 
 def judged(
-    statement: Statement, parts: Mapping[str, tuple[str, Mapping[str, Any]]], verdict: str | None = None
+    statement: Statement, parts: Mapping[str, tuple[str, Mapping[str, Any]]], *, verdict: str | None = None
 ) -> Claim:
     """Make the claim of several parts, each with a verdict and its numbers.
 
@@ -210,7 +212,7 @@ def everywhere(verdicts: Iterable[str]) -> str:
     return FAILS if FAILS in known else HOLDS if known == {HOLDS} else UNDECIDED
 
 
-def above(found: Interval, bound: float = 0.0) -> str:
+def above(found: Interval, *, bound: float = 0.0) -> str:
     """Judge that a mean is above a bound, by its whole interval.
 
     Parameters
@@ -335,7 +337,7 @@ def table(claims: Mapping[str, Claim], caption: str) -> Table:
     Examples
     --------
     >>> of = Statement("Half the nodes can go", "It holds if the share is above 0.5.")
-    >>> made = table({"half": Claim(of, HOLDS, Interval(0.62, 0.04, 8), unit="%")}, caption="Claims.")
+    >>> made = table({"half": Claim(of, HOLDS, measured=Interval(0.62, 0.04, 8), unit="%")}, caption="Claims.")
     >>> [column.header for column in made.columns]
     ['claim', 'verdict', 'measured', 'rule']
     """
@@ -389,14 +391,15 @@ def measured(claim: Claim) -> str:
 
     Examples
     --------
-    >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(0.123, 0.004, 8), "points")).replace("\u00a0", " ")
+    >>> statement, mean = Statement("t", "r"), Interval(0.123, 0.004, 8)
+    >>> measured(Claim(statement, HOLDS, measured=mean, unit="points")).replace("\u00a0", " ")
     '12.3 ± 0.4 points'
-    >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(0.123, 0.004, 8))).replace("\u00a0", " ")
+    >>> measured(Claim(statement, HOLDS, measured=mean)).replace("\u00a0", " ")
     '0.123 ± 0.004'
-    >>> measured(Claim(Statement("t", "r"), HOLDS, Interval(8.0, float("nan"), 1), "flips")).replace("\u00a0", " ")
+    >>> measured(Claim(statement, HOLDS, measured=Interval(8.0, np.nan, 1), unit="flips")).replace("\u00a0", " ")
     '8 flips'
     >>> parts = {str(mean): (HOLDS, {"measured": Interval(mean, 0.5, 8)}) for mean in (1, 3, 2, 5, 4)}
-    >>> measured(judged(Statement("t", "r"), parts)).replace("\u00a0", " ")
+    >>> measured(judged(statement, parts)).replace("\u00a0", " ")
     '1.0 ± 0.5 to 5.0 ± 0.5 (5 parts)'
     """
     if claim.measured is not None:

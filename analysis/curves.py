@@ -92,7 +92,7 @@ def first_above(loss: Any, factor: float) -> Floats:
     return np.where(np.isnan(values[..., 0]), np.nan, first)
 
 
-def mean_height(curve: Any, along: Any = None) -> Floats:
+def mean_height(curve: Any, *, along: Any = None) -> Floats:
     r"""Give the area under a curve over the length of its axis: its mean height.
 
     It compares curves over the whole range of removals, where a single threshold would look at one point only.

@@ -18,20 +18,20 @@ from analysis._errors import InputError
 ROWS, CELLS = 2**16, 2**23
 
 
-def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = None) -> Path:
+def to_netcdf(folder: str | PathLike[str], *, out: str | PathLike[str] | None = None) -> Path:
     """Write everything a run has measured into one netCDF-4 file, a group for each of the store's.
 
     Parameters
     ----------
     folder : str or os.PathLike
         The run folder.
-    path : str or os.PathLike, optional
+    out : str or os.PathLike, optional
         ``run.nc`` in the run folder when left out. A file that is there is replaced.
 
     Returns
     -------
     pathlib.Path
-        Opened by ``xarray.open_datatree(path)`` or, a group of it, ``xarray.open_dataset(path, group="sweeps/...")``.
+        Opened by ``xarray.open_datatree(out)`` or, a group of it, ``xarray.open_dataset(out, group="sweeps/...")``.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def to_netcdf(folder: str | PathLike[str], path: str | PathLike[str] | None = No
     analysis._errors.MissingError: folder must be a run folder that holds run.zarr, got ...
     """
     run = runs.open_run(folder).finished()
-    path = run.folder / "run.nc" if path is None else runs.path_of("path", path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    out = run.folder / "run.nc" if out is None else runs.path_of("out", out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     tree = run.tree.map_over_datasets(_plain)
     tree.attrs = _plain_attributes(run.tree.attrs)
-    tree.to_netcdf(path, engine="h5netcdf")
-    return path
+    tree.to_netcdf(out, engine="h5netcdf")
+    return out
 
 
 def _plain(data: xr.Dataset) -> xr.Dataset:
@@ -88,7 +88,7 @@ def _is_of_netcdf(value: Any) -> bool:
     return not isinstance(value, dict) and np.asarray(value, object).size > 0 and np.asarray(value).dtype.kind in "iufU"
 
 
-def to_csv(folder: str | PathLike[str], out: str | PathLike[str] | None = None) -> list[Path]:
+def to_csv(folder: str | PathLike[str], *, out: str | PathLike[str] | None = None) -> list[Path]:
     """Write every sweep of a run as a CSV file, a row for each mask.
 
     Parameters
@@ -174,12 +174,12 @@ def _rows(data: xr.Dataset, dims: tuple[Any, ...], inner: Any, labels: list[str]
     return pd.DataFrame(columns)
 
 
-def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataArray] | None = None) -> Any:
+def to_arviz(sweep: xr.Dataset, *, log_likelihood: Callable[[xr.DataArray], xr.DataArray] | None = None) -> Any:
     """Return a sweep as ArviZ has it: an InferenceData (ArviZ 0.x) or a DataTree (1.x), with the group ``posterior``.
 
     Parameters
     ----------
-    data : xarray.Dataset
+    sweep : xarray.Dataset
         A sweep with draws: dimensions `chain` and `draw`. Flip paths and probabilities are further dimensions, unless
         the sweep has the losses of examples (``keep="examples"``): then it is one probability's.
     log_likelihood : callable, optional
@@ -197,9 +197,9 @@ def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataA
     Raises
     ------
     TypeError
-        If the data are no Dataset.
+        If `sweep` is no Dataset.
     ValueError
-        If they have no dimension `chain` or `draw`; or, with losses of examples, further dimensions, or a loss that is
+        If it has no dimension `chain` or `draw`; or, with losses of examples, further dimensions, or a loss that is
         no log likelihood.
 
     See Also
@@ -214,13 +214,13 @@ def to_arviz(data: xr.Dataset, log_likelihood: Callable[[xr.DataArray], xr.DataA
     >>> export.to_arviz(data).posterior["loss"].values.tolist()
     [[1.0, 2.0]]
     """
-    _checks.dataset_with("data", data, (), ("chain", "draw"))
+    _checks.dataset_with("sweep", sweep, (), ("chain", "draw"))
     import arviz  # here, because it imports pyplot, which analysis is to leave alone
 
-    groups: dict[str, Any] = {"posterior": data.drop_dims("example", errors="ignore")}
-    if "example_loss" in data:
+    groups: dict[str, Any] = {"posterior": sweep.drop_dims("example", errors="ignore")}
+    if "example_loss" in sweep:
         groups = {name: _of_one(group) for name, group in groups.items()}
-        groups["log_likelihood"] = _log_likelihoods(_of_one(data), log_likelihood)
+        groups["log_likelihood"] = _log_likelihoods(_of_one(sweep), log_likelihood)
     groups = {name: group.transpose("chain", "draw", ...) for name, group in groups.items()}
     with warnings.catch_warnings():
         # ArviZ 0.23 announces 1.0 whenever it is used.
@@ -234,8 +234,8 @@ def _of_one(data: xr.Dataset) -> xr.Dataset:
     """Return a sweep without a dimension of probabilities, of which it may have one."""
     if data.sizes.get("probability", 1) > 1 or "step" in data.dims:
         raise InputError(
-            "data must be draws of one probability, of which ArviZ takes each example as an observation: select one, "
-            "such as data.isel(probability=0)"
+            "sweep must be draws of one probability, of which ArviZ takes each example as an observation: select one, "
+            "such as sweep.isel(probability=0)"
         )
     return data.squeeze("probability") if "probability" in data.dims else data
 
@@ -245,7 +245,7 @@ def _log_likelihoods(data: xr.Dataset, function: Callable[[xr.DataArray], xr.Dat
     known, loss = ("cross_entropy", "binary_cross_entropy"), data.attrs.get("loss")
     if function is None and loss not in known:
         raise InputError(
-            f"data: the loss is {loss}, and only a cross-entropy is minus a log likelihood; give log_likelihood= a "
+            f"sweep: the loss is {loss}, and only a cross-entropy is minus a log likelihood; give log_likelihood= a "
             "function of the losses of examples"
         )
     losses = data["example_loss"].astype(np.float64).isel(example=data["counted"].values > 0)

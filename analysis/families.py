@@ -99,7 +99,7 @@ _LAWS: dict[str, Any] = {
 }
 
 
-def fit(loss: Any, family: str, seed: int = 0) -> Law:
+def fit(loss: Any, family: str, *, seed: int = 0) -> Law:
     """Fit a family to losses by maximum likelihood.
 
     Parameters
@@ -150,7 +150,7 @@ def _seed(value: int) -> int:
     return _checks.whole("seed", value, 0, 2**32 - 1)  # what the fit of the mixture takes
 
 
-def comparable(loss: Any, folds: int = FOLDS) -> bool:
+def comparable(loss: Any, *, folds: int = FOLDS) -> bool:
     """Tell whether there are losses enough for `compare`.
 
     Parameters
@@ -221,7 +221,7 @@ def _fit(values: Floats, family: str, seed: int) -> Law:
     return Law(family, {name: tuple(float(value) for value in part[order]) for name, part in found.items()})
 
 
-def compare(loss: Any, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
+def compare(loss: Any, *, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
     r"""Compare families by the log density that each, fitted to the other draws, gives to draws held out.
 
     Parameters

@@ -135,7 +135,7 @@ class Interval:
 NO_INTERVAL = Interval(float("nan"), float("nan"), 0)
 
 
-def interval(values: Any, level: float = LEVEL) -> Interval:
+def interval(values: Any, *, level: float = LEVEL) -> Interval:
     r"""Give the mean of one number a network, with its t-interval.
 
     Parameters
@@ -187,7 +187,7 @@ def interval(values: Any, level: float = LEVEL) -> Interval:
 
 
 @cache
-def half_width(count: int, level: float = LEVEL) -> float:
+def half_width(count: int, *, level: float = LEVEL) -> float:
     """Give half the width of a t-interval, in standard errors of the mean.
 
     Parameters
@@ -216,7 +216,9 @@ def half_width(count: int, level: float = LEVEL) -> float:
 
 
 def _student(mean: float, error: float, values: npt.NDArray[np.float64], count: int, level: float) -> Interval:
-    return Interval(mean, half_width(count, level) * error, count, float(values.min()), float(values.max()), error)
+    return Interval(
+        mean, half_width(count, level=level) * error, count, float(values.min()), float(values.max()), error
+    )
 
 
 def over_pairs(matrix: Any) -> Interval:
@@ -275,7 +277,7 @@ def over_pairs(matrix: Any) -> Interval:
     return _student(mean, error, values[apart], count, LEVEL)
 
 
-def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
+def band(values: xr.DataArray, *, level: float = LEVEL) -> xr.Dataset:
     """Give the mean over networks at every point of curves, with t-intervals and ranges.
 
     Parameters
@@ -315,7 +317,7 @@ def band(values: xr.DataArray, level: float = LEVEL) -> xr.Dataset:
     if values.ndim != 2 or "network" not in values.dims:
         raise InputError(f"values must have the dimensions 'network' and one other, got {values.dims}")
     (along,) = (dim for dim in values.dims if dim != "network")
-    found = [interval(column, level) for column in values.transpose(along, "network").values]
+    found = [interval(column, level=level) for column in values.transpose(along, "network").values]
     named = {name: (along, [getattr(one, name) for one in found]) for name in ("mean", "low", "high", "least", "most")}
     coords = {along: values[along].values} if along in values.coords else {}
     return xr.Dataset(named, coords=coords)

@@ -232,7 +232,7 @@ def ks_distance_by_chance(count: int) -> float:
     return 0.895 / (root - 0.01 + 0.85 / root)
 
 
-def fit_each(loss: xr.DataArray | xr.Dataset, dim: str | None = "probability", **options: Any) -> xr.Dataset:
+def fit_each(loss: xr.DataArray | xr.Dataset, *, dim: str | None = "probability", **options: Any) -> xr.Dataset:
     """Fit a log-normal law at each value of one dimension.
 
     Parameters

@@ -2,7 +2,7 @@ r"""The numbers of a report: one flat mapping that feeds the sentences of its pa
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ class Number:
     """
 
     value: Any
+    _: KW_ONLY
     error: float | None = None
     digits: int | None = 4
     comment: str = ""
@@ -186,7 +187,9 @@ class Numbers:
         macro = macro_name(self.prefix, name, **parameters)
         if macro in self.macros:
             raise InputError(rf"name must be a new macro, got \{macro} a second time")
-        self.macros[macro] = Number(value, error, digits, " ".join(comment.split()), interval)
+        self.macros[macro] = Number(
+            value, error=error, digits=digits, comment=" ".join(comment.split()), interval=interval
+        )
 
     def add_interval(
         self, name: str, found: Interval, *, digits: int | None = 4, over: str = "networks", **parameters: float | str
@@ -351,4 +354,4 @@ def _printed(text: str, comment: str) -> Number:
     if match["error"]:
         error = float(match["error"]) * 10.0 ** (power if "." in match["error"] else power - decimals)
     digits = len(shown.replace(".", "").lstrip("-0")) or decimals + 1
-    return Number(float(f"{shown}e{power}"), error, digits, comment)
+    return Number(float(f"{shown}e{power}"), error=error, digits=digits, comment=comment)

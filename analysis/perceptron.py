@@ -185,7 +185,7 @@ def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats]
     return sums, activations
 
 
-def outputs(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
+def outputs(network: Perceptron, inputs: Any, *, gates: Any = None) -> Floats:
     """Evaluate a network.
 
     Parameters
@@ -265,7 +265,7 @@ def activations(network: Perceptron, inputs: Any) -> list[Floats]:
     return _forward(network, inputs, None)[1]
 
 
-def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats:
+def probabilities(network: Perceptron, inputs: Any, *, gates: Any = None) -> Floats:
     """Evaluate the probability of each class: the softmax of the outputs.
 
     A single output is that of class 1 against 0: its sigmoid and the complement are given.
@@ -304,7 +304,7 @@ def probabilities(network: Perceptron, inputs: Any, gates: Any = None) -> Floats
     >>> perceptron.probabilities(network, [[0.0], [1.0]]).round(3).tolist()
     [[0.5, 0.5], [0.119, 0.881]]
     """
-    logits = outputs(network, inputs, gates)
+    logits = outputs(network, inputs, gates=gates)
     if logits.shape[1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
     return special.softmax(logits, axis=1)
@@ -322,7 +322,7 @@ def _classes(targets: Any, examples: int, classes: int) -> npt.NDArray[np.intp]:
     return labels.astype(np.intp)
 
 
-def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) -> Floats:
+def losses(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None) -> Floats:
     r"""Compute the cross-entropy of each example, minus the logarithm of the probability of its class.
 
     Parameters
@@ -360,14 +360,14 @@ def losses(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) ->
     >>> perceptron.losses(network, [[0.0], [1.0]], [1, 1]).round(3).tolist()
     [0.693, 0.127]
     """
-    logits = outputs(network, inputs, gates)
+    logits = outputs(network, inputs, gates=gates)
     if logits.shape[1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
     chosen = np.take_along_axis(logits, _classes(targets, *logits.shape)[:, np.newaxis], axis=1)[:, 0]
     return special.logsumexp(logits, axis=1) - chosen
 
 
-def gate_gradients(network: Perceptron, inputs: Any, targets: Any, gates: Any = None) -> Floats:
+def gate_gradients(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None) -> Floats:
     r"""Compute the derivative of each example's cross-entropy with respect to every gate.
 
     Parameters
@@ -413,7 +413,7 @@ def gate_gradients(network: Perceptron, inputs: Any, targets: Any, gates: Any = 
     [[-0.119, -0.119], [1.964, 1.964]]
     """
     sums, activations = _forward(network, inputs, gates)
-    chance = probabilities(network, inputs, gates)
+    chance = probabilities(network, inputs, gates=gates)
     right = _classes(targets, *chance.shape)[:, np.newaxis] == np.arange(chance.shape[1])
     back = chance - right
     back = back[:, 1:] if network.kernels[-1].shape[1] == 1 else back

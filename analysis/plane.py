@@ -14,7 +14,7 @@ from analysis.perceptron import Perceptron
 LIMIT, POINTS = 2.0, 161
 
 
-def grid(limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
+def grid(*, limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
     """Make a square grid about the origin.
 
     Parameters
@@ -97,7 +97,9 @@ def true_classes(task: xr.Dataset, plane: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(outside.astype(int).reshape(plane.sizes["y"], plane.sizes["x"]), plane.coords, ("y", "x"))
 
 
-def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = None, gates: Any = None) -> xr.Dataset:
+def maps(
+    network: Perceptron, plane: xr.Dataset, *, classes: xr.DataArray | None = None, gates: Any = None
+) -> xr.Dataset:
     """Evaluate a network at every point of a grid.
 
     Parameters
@@ -146,13 +148,13 @@ def maps(network: Perceptron, plane: xr.Dataset, classes: xr.DataArray | None = 
             f"got {len(network.kernels[0])} and {network.kernels[-1].shape[1]}"
         )
     points, shape = _points(plane), (plane.sizes["y"], plane.sizes["x"])
-    chance = perceptron.probabilities(network, points, gates)[:, 1]
+    chance = perceptron.probabilities(network, points, gates=gates)[:, 1]
     data = plane.assign(certainty=(("y", "x"), chance.reshape(shape)))
     if classes is None:
         return data
     targets = classes.values.ravel()
-    gradient = perceptron.gate_gradients(network, points, targets, gates)
+    gradient = perceptron.gate_gradients(network, points, targets, gates=gates)
     return data.assign(
-        loss=(("y", "x"), perceptron.losses(network, points, targets, gates).reshape(shape)),
+        loss=(("y", "x"), perceptron.losses(network, points, targets, gates=gates).reshape(shape)),
         gate_gradient=(("node", "y", "x"), gradient.T.reshape(-1, *shape)),
     )

@@ -46,7 +46,7 @@ class NormalQuantiles(NamedTuple):
     nonfinite: int
 
 
-def normal_band(count: int, level: float = 0.95, resamples: int = RESAMPLES) -> tuple[Floats, Floats]:
+def normal_band(count: int, *, level: float = 0.95, resamples: int = RESAMPLES) -> tuple[Floats, Floats]:
     r"""Compute the simultaneous band of a standardised normal sample, sorted.
 
     Parameters
@@ -112,7 +112,7 @@ def _band(count: int, level: float, resamples: int) -> tuple[Floats, Floats]:
     return lower, upper
 
 
-def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
+def normal_quantiles(loss: Any, *, level: float = 0.95) -> NormalQuantiles:
     """Set the log losses against the quantiles of a normal law.
 
     Parameters
@@ -160,6 +160,6 @@ def normal_quantiles(loss: Any, level: float = 0.95) -> NormalQuantiles:
         return NormalQuantiles(none, none, none, none, level, usable, *missing)
     rank = np.arange(1, logs.size + 1)
     expected = special.ndtri(special.betaincinv(rank, logs.size + 1 - rank, 0.5))
-    lower, upper = normal_band(logs.size, level)
+    lower, upper = normal_band(logs.size, level=level)
     observed = np.sort((logs - logs.mean()) / logs.std())
     return NormalQuantiles(expected, observed, lower, upper, level, usable, *missing)

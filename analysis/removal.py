@@ -124,6 +124,7 @@ def _of_losses(data: Any, quantiles: Sequence[float], population: bool) -> dict[
 
 def losses(
     sweep: xr.Dataset,
+    *,
     dim: str | None = "probability",
     quantiles: Sequence[float] = QUANTILES,
     population: bool = False,
@@ -192,7 +193,7 @@ def losses(
     return xr.Dataset(variables, coords=coords)
 
 
-def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.Dataset:
+def statistics(sweep: xr.Dataset, *, quantiles: Sequence[float] = QUANTILES) -> xr.Dataset:
     r"""Summarise a Bernoulli sweep at each probability.
 
     Parameters
@@ -238,7 +239,7 @@ def statistics(sweep: xr.Dataset, quantiles: Sequence[float] = QUANTILES) -> xr.
     """
     held = _samples.is_summary(sweep)
     _checks.dataset_with("sweep", sweep, () if held else ("loss", "gates"), ("probability", "node"))
-    data = losses(sweep, "probability", quantiles)
+    data = losses(sweep, dim="probability", quantiles=quantiles)
     nodes = sweep.sizes["node"]
     chances = [float(p) for p in sweep["probability"]]
     drawn = [int(draws) for draws in data["draws"]]
@@ -262,7 +263,7 @@ def _of_masks(gates: xr.DataArray) -> dict[str, int]:
     }
 
 
-def leave_one_out(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
+def leave_one_out(sweep: xr.Dataset, *, full_loss: float | None = None) -> xr.Dataset:
     """Say what each node is worth when it alone goes off.
 
     Parameters

@@ -176,7 +176,7 @@ def path_of(name: str, value: Any) -> Path:
     return Path(text)
 
 
-def open_run(folder: str | PathLike[str], study: str | None = None) -> Run:
+def open_run(folder: str | PathLike[str], *, study: str | None = None) -> Run:
     """Open a run folder for reading.
 
     Parameters

@@ -1,7 +1,7 @@
 """Tables: written once for the paper (LaTeX), once for machines (CSV) and once for the page (HTML)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Column:
     key: str
     header: str
     values: Values
+    _: KW_ONLY
     errors: Values | None = None
     digits: int | None = 4
     decimals: int | None = None
@@ -112,7 +113,7 @@ def _plain(value: Any) -> Any:
 
 
 def pair(
-    key: str, header: str, found: Sequence[Interval], decimals: int | None = 1, factor: float = 1.0
+    key: str, header: str, found: Sequence[Interval], *, decimals: int | None = 1, factor: float = 1.0
 ) -> list[Column]:
     """Make a column of means and one, headed ±, of half the widths of their intervals.
 

@@ -104,7 +104,7 @@ def images() -> tuple[Task, str]:
     """Return MNIST from the folder that the environment names, or else random images of its sizes."""
     folder = os.environ.get("MNIST")
     if folder:
-        return sweeps.tasks.mnist(folder), "MNIST"
+        return sweeps.tasks.mnist(folder=folder), "MNIST"
     random = np.random.default_rng(0)
     pixels = random.random((10_000, 784), np.float32) * (random.random((10_000, 784)) < 0.2)
     batch = Batch(pixels.astype(np.float32), random.integers(10, size=10_000).astype(np.int32))

@@ -84,7 +84,7 @@ def problem_of(hidden: tuple[int, ...], networks: int, sparsities: int) -> Probl
     """Train networks without biases on digits and choose masks at even sparsities from 0 on."""
     task = sweeps.tasks.digits()
     made = [sweeps.MLP((64, *hidden, 10), seed=seed, use_bias=False) for seed in range(networks)]
-    _training.train_many(made, [task] * networks, optax.adam(RATE), 5, BATCH)
+    _training.train_many(made, [task] * networks, optimizer=optax.adam(RATE), epochs=5, batch_size=BATCH)
     shares = np.arange(sparsities) / sparsities
     return Problem(task, made, [pruning.weight_masks(one, shares) for one in made])
 
@@ -186,7 +186,9 @@ def _trained(problem: Problem, repeats: int) -> tuple[dict[str, Timing], list[st
         seeds = [number for number, *_ in some]
         # A GPU would multiply in TF32, and PyTorch does not.
         with jax.default_matmul_precision("highest"):
-            return _training.train_many(masked, [task] * len(some), optimizer, 1, BATCH, seeds).loss[:, 0]
+            return _training.train_many(
+                masked, [task] * len(some), optimizer=optimizer, epochs=1, batch_size=BATCH, seeds=seeds
+            ).loss[:, 0]
 
     def answer(values: Any) -> Answer:
         return Answer(np.arange(len(cases)), np.asarray(values, np.float64).reshape(-1))

@@ -115,7 +115,7 @@ def problem_of(case: Case, data: Task, trained: bool) -> Problem:
     batch = Batch(data.train.inputs[few], data.train.targets[few])
     network = sweeps.MLP(case.sizes, activation="sigmoid", output_activation=case.output)
     if trained:
-        sweeps.train(network, data, optax.adam(3e-3), epochs=10, batch_size=100, loss=case.loss)
+        sweeps.train(network, data, optimizer=optax.adam(3e-3), epochs=10, batch_size=100, loss=case.loss)
     objective = sweeps.Objective(network, batch, loss=case.loss)
     kernels, biases = (
         [np.asarray(getattr(layer, kind)[...]) for layer in network.layers] for kind in ("kernel", "bias")
@@ -228,7 +228,7 @@ def _methods(problem: Problem) -> Table:
     rows = []
     for method in ("brute_force", "first_order", "second_order", "magnitude"):
         for rerank in (True, False):
-            work = partial(ranking.removal_path, problem.objective, method, rerank)
+            work = partial(ranking.removal_path, problem.objective, method=method, rerank=rerank)
             seconds, path, half = fastest(work, least=3), work(), problem.case.nodes // 2
             rows.append(
                 [method, "yes" if rerank else "no", seconds, float(path.loss[half]), float(path.accuracy[half])]

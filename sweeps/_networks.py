@@ -74,9 +74,9 @@ class MLP(nnx.Module):
     def __init__(
         self,
         sizes: Sequence[int],
+        *,
         activation: str = "relu",
         seed: int = 0,
-        *,
         use_bias: bool = True,
         output_activation: str = "identity",
         kernel_init: nnx.Initializer | None = None,

@@ -46,6 +46,7 @@ class History(NamedTuple):
 def train(
     network: nnx.Module,
     task: Task,
+    *,
     optimizer: optax.GradientTransformation | None = None,
     epochs: int = 20,
     batch_size: int = 32,
@@ -88,13 +89,23 @@ def train(
     >>> history.loss.shape
     (3,)
     """
-    history = train_many([network], [task], optimizer, epochs, batch_size, [seed], loss, keep_parameters)
+    history = train_many(
+        [network],
+        [task],
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        seeds=[seed],
+        loss=loss,
+        keep_parameters=keep_parameters,
+    )
     return jax.tree.map(lambda values: values[0], history)
 
 
 def train_many(
     networks: Sequence[nnx.Module],
     tasks: Sequence[Task],
+    *,
     optimizer: optax.GradientTransformation | None = None,
     epochs: int = 20,
     batch_size: int = 32,

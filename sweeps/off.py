@@ -6,7 +6,7 @@ a mean over data, or what stands at the node's place for other inputs, in the ne
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import jax
@@ -54,6 +54,7 @@ class Mean:
     """
 
     data: Any = None
+    _: KW_ONLY
     mask: Any = None
     positions: bool = True
 
@@ -80,6 +81,7 @@ class Resample:
     """
 
     data: Any = None
+    _: KW_ONLY
     seed: int = 0
 
 

@@ -63,6 +63,7 @@ class Task(NamedTuple):
 
 
 def circle(
+    *,
     train_examples: int = 1000,
     test_examples: int = 1000,
     train_seed: int = 0,
@@ -127,6 +128,7 @@ def circle(
 
 
 def spiral(
+    *,
     train_examples: int = 1000,
     test_examples: int = 1000,
     train_seed: int = 0,
@@ -209,7 +211,7 @@ def _two_sets(sample: Callable[[int, int], Batch], sizes: dict[str, int]) -> tup
     return train, test
 
 
-def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
+def digits(*, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """Return handwritten digits: 1,797 images of 8 x 8 pixels scaled to [0, 1], ten classes.
 
     The images come with scikit-learn: nothing is downloaded.
@@ -257,7 +259,7 @@ def digits(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     return Task("digits", train, test, 10, settings)
 
 
-def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
+def diabetes(*, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """Return the disease progression of 442 patients from ten measurements: a regression.
 
     Inputs and targets are standardised with the mean and standard deviation of the training set. The data come with
@@ -304,7 +306,7 @@ def diabetes(test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     return _regression("diabetes", data.data, data.target, settings)
 
 
-def california(folder: str | Path | None = None, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
+def california(*, folder: str | Path | None = None, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
     """Return median house values of 20,640 districts in California from eight features: a regression.
 
     Inputs and targets are standardised with the mean and standard deviation of the training set. The data are read from
@@ -362,7 +364,7 @@ def california(folder: str | Path | None = None, test_fraction: float = 0.2, spl
     return _regression("california", data.data, data.target, settings)
 
 
-def mnist(folder: str | Path | None = None) -> Task:
+def mnist(*, folder: str | Path | None = None) -> Task:
     """Return handwritten digits of 28 x 28 pixels scaled to [0, 1], ten classes; 60,000 to train and 10,000 to test.
 
     Parameters

@@ -82,8 +82,8 @@ def of_network(network: Perceptron, points: npt.NDArray[np.float64], targets: np
     losses, gradients = 0.0, 0.0
     # The first is empty, and the last full.
     for gates in masks.astype(np.float64):
-        each = perceptron.losses(network, points, targets, gates)
-        pull = np.abs(perceptron.gate_gradients(network, points, targets, gates))
+        each = perceptron.losses(network, points, targets, gates=gates)
+        pull = np.abs(perceptron.gate_gradients(network, points, targets, gates=gates))
         losses = max(losses, float(np.quantile(each, 1 - plane.CLIPPED)))
         gradients = max(gradients, float(np.quantile(pull, 1 - plane.CLIPPED)))
     return Scales((plane.LOWEST_LOSS, max(_round(losses), 10 * plane.LOWEST_LOSS)), _round(gradients))

@@ -90,7 +90,7 @@ def draw(results: ExampleResults | None, unit: str) -> dict[str, Figure]:
     """Draw the mean loss of each example over the masks against its loss with every node on, by file name."""
     if results is None:
         return {}
-    return {"examples": figures.style.figure_of(figures.metrics.examples(results.examples, unit))}
+    return {"examples": figures.style.figure_of(figures.metrics.examples(results.examples, unit=unit))}
 
 
 def all_tables(results: ExampleResults | None, unit: str) -> list[Table]:

@@ -109,9 +109,11 @@ def draw(results: xr.Dataset | None, sweep: xr.Dataset) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
     if sweep.sizes.get("probability", 1) > 1:
         places = shown.rename(row="probability").assign_coords(probability=sweep["probability"].values)
-        drawn["metrics_by_probability"] = figures.metrics.by_probability(places, labels)
+        drawn["metrics_by_probability"] = figures.metrics.by_probability(places, labels=labels)
     if not _samples.is_summary(sweep):
-        drawn["metrics"] = figures.metrics.against_loss(sweep, [str(name) for name in shown["metric"].values], labels)
+        drawn["metrics"] = figures.metrics.against_loss(
+            sweep, [str(name) for name in shown["metric"].values], labels=labels
+        )
     return drawn
 
 
@@ -130,7 +132,7 @@ def table(results: xr.Dataset, probabilities: list[float], quantiles: bool) -> T
         [
             *(first if probabilities else []),
             Column("metric", "metric", [str(label) for label in results["label"].values] * rows),
-            Column("mean", "mean", flat["mean"], errors),
+            Column("mean", "mean", flat["mean"], errors=errors),
             Column("sd", "sd", flat["sd"]),
             *(Column(f"quantile_{100 * q:g}", f"{100 * q:g} %", flat[name]) for name, q in places.items()),
             Column("left_out", "non-finite", flat["left_out"].astype(int)),

@@ -91,13 +91,13 @@ def measure(
     ruled = task.attrs.get("name") == "circle"
 
     def titled(name: str, gates: npt.NDArray[Any]) -> tuple[str, xr.Dataset]:
-        loss = float(perceptron.losses(trained, inputs, targets, gates).mean())
+        loss = float(perceptron.losses(trained, inputs, targets, gates=gates).mean())
         return f"{name}\nloss {loss:.3f}", plane.maps(trained, coarse, gates=gates)
 
     shown = {f"all {trained.nodes} on": np.ones(trained.nodes, bool), **masks}
     return PlaneResults(
         task,
-        plane.maps(trained, grid, plane.true_classes(task, grid) if ruled else None),
+        plane.maps(trained, grid, classes=plane.true_classes(task, grid) if ruled else None),
         dict(titled(name, gates) for name, gates in shown.items()),
         _checkpoints(network, training, coarse),
         labels,
@@ -119,12 +119,12 @@ def draw(results: PlaneResults | None) -> dict[str, Figure]:
     """Draw the figures that the results allow, by file name."""
     if results is None:
         return {}
-    drawn = {"plane_masks": figures.plane.masks(results.masks, results.task)}
+    drawn = {"plane_masks": figures.plane.masks(results.masks, task=results.task)}
     if "loss" not in results.maps:
-        return drawn | {"plane": figures.style.figure_of(figures.plane.certainty(results.maps, results.task))}
+        return drawn | {"plane": figures.style.figure_of(figures.plane.certainty(results.maps, task=results.task))}
     return drawn | {
-        "plane": figures.plane.overview(results.maps, results.task),
-        "plane_nodes": figures.plane.nodes(results.maps, results.labels, results.task),
+        "plane": figures.plane.overview(results.maps, task=results.task),
+        "plane_nodes": figures.plane.nodes(results.maps, labels=results.labels, task=results.task),
     }
 
 
@@ -132,7 +132,7 @@ def films(results: PlaneResults | None) -> dict[str, Callable[[Path], Path]]:
     """Return what writes the animation to a path, by file name; nothing where there are no checkpoints."""
     if results is None or not results.checkpoints:
         return {}
-    return {"training_film": lambda path: figures.plane.animation(results.checkpoints, path, results.task)}
+    return {"training_film": lambda path: figures.plane.animation(results.checkpoints, path, task=results.task)}
 
 
 def add_numbers(n: Numbers, results: PlaneResults | None) -> None:

@@ -267,9 +267,9 @@ def measure(run: runs.Run) -> SweepResults:
     dim = "probability" if "probability" in sweep.dims else None
     # Neither has masks that are independent draws.
     no_draws = population or name in WALKS
-    losses = removal.statistics(sweep) if name == "Bernoulli" else removal.losses(sweep, dim, population=no_draws)
-    fits = lognormal.fit_each(sweep, dim, population=no_draws)
-    lowest = None if single else best.best_masks(sweep, dim, 5 if dim else 10)
+    losses = removal.statistics(sweep) if name == "Bernoulli" else removal.losses(sweep, dim=dim, population=no_draws)
+    fits = lognormal.fit_each(sweep, dim=dim, population=no_draws)
+    lowest = None if single else best.best_masks(sweep, dim=dim, count=5 if dim else 10)
     if dim is None:
         losses, fits = losses.expand_dims(ROW), fits.expand_dims(ROW)
         lowest = None if lowest is None else lowest.expand_dims(ROW)

@@ -28,19 +28,23 @@ def draw(results: SweepResults) -> dict[str, Figure]:
     full, sweep = results.full_loss, results.sweep
     drawn: dict[str, Figure] = {}
     if results.training is not None and "loss" in results.training:
-        drawn["training"] = figures.training.overview(results.training, full, results.full_accuracy, results.unit)
+        drawn["training"] = figures.training.overview(
+            results.training, test_loss=full, test_accuracy=results.full_accuracy, unit=results.unit
+        )
     if results.design != "LeaveOneOut":  # a bar for each of a few nodes says more than a density of them
         density_of = figures.densities
         drawn |= {
-            "loss_density": figures.style.figure_of(density_of.loss(sweep, full, results.loss_width)),
-            "log_loss_density": figures.style.figure_of(density_of.log_loss(sweep, full, results.log_loss_width)),
+            "loss_density": figures.style.figure_of(density_of.loss(sweep, full_loss=full, width=results.loss_width)),
+            "log_loss_density": figures.style.figure_of(
+                density_of.log_loss(sweep, full_loss=full, width=results.log_loss_width)
+            ),
         }
     if results.nodes is not None:
         strips = results.groups is not None
         ax = (figures.nodes.effects if strips else figures.removal.leave_one_out)(results.nodes, full_loss=full)
         drawn["leave_one_out"] = figures.style.figure_of(ax)
         for one in results.maps:
-            drawn[one.name] = figures.style.figure_of(figures.nodes.grid(results.nodes, one.kind, full_loss=full))
+            drawn[one.name] = figures.style.figure_of(figures.nodes.grid(results.nodes, kind=one.kind, full_loss=full))
     drawn |= walks.draw(results.walks, full, results.unit)
     if results.layers is not None:
         drawn["layers"] = figures.layers.overview(results.layers)

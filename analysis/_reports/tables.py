@@ -48,7 +48,7 @@ def losses(results: SweepResults) -> Table:
         [
             *_first(results),
             Column("draws", "masks", data["draws"].values),
-            Column("mean_loss", "mean loss", data["mean_loss"].values, errors),
+            Column("mean_loss", "mean loss", data["mean_loss"].values, errors=errors),
             Column("sd_loss", "sd", data["sd_loss"].values),
             *quantiles,
             Column("nonpositive", "zero losses", data["nonpositive"].values),
@@ -68,8 +68,8 @@ def log_losses(results: SweepResults) -> Table:
         f"{' with their standard errors' if results.independent else ''}, and how good the fit is.",
         [
             *_first(results),
-            Column("mu", "mean log loss", fits["mu"].values, errors["mu"]),
-            Column("sigma", "sd of log loss", fits["sigma"].values, errors["sigma"]),
+            Column("mu", "mean log loss", fits["mu"].values, errors=errors["mu"]),
+            Column("sigma", "sd of log loss", fits["sigma"].values, errors=errors["sigma"]),
             Column("ks_distance", "KS distance", fits["ks_distance"].values, decimals=3),
             Column("skewness", "skewness", fits["skewness"].values, decimals=2),
             Column("excess_kurtosis", "excess kurtosis", fits["excess_kurtosis"].values, decimals=2),

@@ -64,7 +64,7 @@ def draw(results: WalkResults | None, full_loss: float, unit: str) -> dict[str, 
     """Draw the loss along the paths and the covariances, by file name."""
     if results is None:
         return {}
-    along = figures.style.figure_of(figures.paths.along(results.steps, full_loss, unit))
+    along = figures.style.figure_of(figures.paths.along(results.steps, full_loss=full_loss, unit=unit))
     drawn = {"along_paths": along}
     return drawn if results.covariance is None else drawn | {"flip_paths": figures.paths.overview(results.covariance)}
 
@@ -74,7 +74,7 @@ def table(data: xr.Dataset) -> Table:
     flips = data.sizes["distance"]
     rows = data.isel(distance=np.unique(np.linspace(0, flips - 1, min(flips, ROWS)).round().astype(int)))
     columns = [
-        Column(name, header, rows[name].values, rows[f"{name}_error"].values)
+        Column(name, header, rows[name].values, errors=rows[f"{name}_error"].values)
         for name, header in (
             ("from_start", "with the start"),
             ("from_end", "with the end"),

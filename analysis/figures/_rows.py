@@ -21,7 +21,7 @@ def of_change(quantity: str, data: xr.Dataset) -> str:
 
 def layer_label(head: str) -> str:
     """Label of an axis of layers whose names lack what all begin with; short, for the axis may be."""
-    return f"layer {style.as_is(head, 12)}…" if head else "layer"
+    return f"layer {style.as_is(head, most=12)}…" if head else "layer"
 
 
 def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:

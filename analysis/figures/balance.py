@@ -24,14 +24,14 @@ PARTS = {
 }
 
 
-def by_numbers(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+def by_numbers(values: Any, roles: xr.Dataset, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
     """Draw the mean by the numbers of slicing and of bias nodes that are on, as a heat map.
 
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask; mask number m has node i on when bit i of m is 1.
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `analysis.balance.roles` returns.
     quantity : str
         What the values are, with a unit if they have one, such as ``"loss (nats)"``.
@@ -52,14 +52,14 @@ def by_numbers(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes
     Examples
     --------
     >>> from analysis import figures
-    >>> of = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
-    >>> ax = figures.balance.by_numbers([0.0, 1.0, 2.0, 5.0], of)
+    >>> roles = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
+    >>> ax = figures.balance.by_numbers([0.0, 1.0, 2.0, 5.0], roles)
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('slicing nodes on', 'bias nodes on')
     """
-    mean = balance.mean_by_numbers(values, of)
+    mean = balance.mean_by_numbers(values, roles)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         image = ax.imshow(mean.values, origin="lower", aspect="auto", cmap="cividis")
         style.colour_bar(image, ax, f"mean {quantity}", fraction=0.06, pad=0.03)
         last = mean.sizes["slicing"] - 1, mean.sizes["bias"] - 1
@@ -71,14 +71,14 @@ def by_numbers(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes
     return ax
 
 
-def along_imbalance(values: Any, of: xr.Dataset, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+def along_imbalance(values: Any, roles: xr.Dataset, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
     """Draw how the values go with the imbalance, once the numbers of nodes are allowed for.
 
     Parameters
     ----------
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask; mask number m has node i on when bit i of m is 1.
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `analysis.balance.roles` returns.
     quantity : str
         What the values are, with a unit if they have one, such as ``"loss (nats)"``.
@@ -98,15 +98,15 @@ def along_imbalance(values: Any, of: xr.Dataset, quantity: str = "log loss", ax:
     Examples
     --------
     >>> from analysis import figures
-    >>> of = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-2.0]])})
-    >>> figures.balance.along_imbalance([0.0, 1.0, 2.0, 1.0], of).get_xlabel()
+    >>> roles = xr.Dataset({"role": ("node", ["slicing"] * 2), "push": (("node", "feature"), [[1.0], [-2.0]])})
+    >>> figures.balance.along_imbalance([0.0, 1.0, 2.0, 1.0], roles).get_xlabel()
     'imbalance of the directions'
     """
-    found = balance.along_imbalance(values, of)
+    found = balance.along_imbalance(values, roles)
     x, mean, sd = (found[name].values for name in ("imbalance", "mean", "sd"))
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         band = ax.fill_between(x, mean - sd, mean + sd, color=style.BLUE, alpha=0.18, linewidth=0)
         (entries["mean"],) = ax.plot(x, mean, "o-", markersize=2.6, color=style.BLUE)
         entries["± sd"] = band
@@ -117,14 +117,14 @@ def along_imbalance(values: Any, of: xr.Dataset, quantity: str = "log loss", ax:
     return ax
 
 
-def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes | None = None) -> Axes:
+def opposites(shares: Mapping[str, Interval], own_shares: Mapping[str, float], *, ax: Axes | None = None) -> Axes:
     """Draw what each part contributes to the correlation of a mask with its opposite.
 
     Parameters
     ----------
-    found : mapping of str to Interval
+    shares : mapping of str to Interval
         Means over many networks, by keys of `PARTS`; "together" is the correlation itself.
-    one : mapping of str to float
+    own_shares : mapping of str to float
         The same of one network.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
@@ -148,19 +148,19 @@ def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes 
     ['numbers on', 'bias against slices', 'directions', 'rest', 'together']
     """
     place = np.arange(len(PARTS))[::-1]
-    mean, half = (np.array([getattr(found[key], name) for key in PARTS]) for name in ("mean", "half"))
+    mean, half = (np.array([getattr(shares[key], name) for key in PARTS]) for name in ("mean", "half"))
     colors = [
         style.BLACK if key == "together" else style.BLUE if mean[i] > 0 else style.VERMILLION
         for i, key in enumerate(PARTS)
     ]
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         ax.barh(place, mean, 0.6, color=colors, alpha=0.75)
         ax.errorbar(mean, place, xerr=np.nan_to_num(half), fmt="none", ecolor=style.BLACK, capsize=2.5)
         entries["networks"] = Patch(facecolor=style.GREY, alpha=0.75)
         (entries["this network"],) = ax.plot(
-            [one[key] for key in PARTS],
+            [own_shares[key] for key in PARTS],
             place,
             "D",
             markersize=3.6,
@@ -178,7 +178,12 @@ def opposites(found: Mapping[str, Interval], one: Mapping[str, float], ax: Axes 
 
 
 def overview(
-    values: Any, of: xr.Dataset, found: Mapping[str, Interval], one: Mapping[str, float], quantity: str = "log loss"
+    values: Any,
+    roles: xr.Dataset,
+    shares: Mapping[str, Interval],
+    own_shares: Mapping[str, float],
+    *,
+    quantity: str = "log loss",
 ) -> Figure:
     """Draw values by numbers of nodes, along the imbalance, and what makes opposites alike, side by side.
 
@@ -186,11 +191,11 @@ def overview(
     ----------
     values : array_like or xarray.DataArray, (2**N,)
         The value at each mask; mask number m has node i on when bit i of m is 1.
-    of : xarray.Dataset, (node,)
+    roles : xarray.Dataset, (node,)
         What `analysis.balance.roles` returns.
-    found : mapping of str to Interval
+    shares : mapping of str to Interval
         Means over many networks, by keys of `PARTS`; "together" is the correlation itself.
-    one : mapping of str to float
+    own_shares : mapping of str to float
         The same of one network.
     quantity : str
         What the values are, with a unit if they have one, such as ``"loss (nats)"``.
@@ -207,16 +212,16 @@ def overview(
     Examples
     --------
     >>> from analysis import figures
-    >>> of = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
+    >>> roles = xr.Dataset({"role": ("node", ["slicing", "bias"]), "push": (("node", "feature"), [[1.0], [1.0]])})
     >>> found = {part: Interval(0.1, 0.02, 8) for part in figures.balance.PARTS}
-    >>> figure = figures.balance.overview([0.0, 1.0, 2.0, 5.0], of, found, dict.fromkeys(found, 0.12))
+    >>> figure = figures.balance.overview([0.0, 1.0, 2.0, 5.0], roles, found, dict.fromkeys(found, 0.12))
     >>> [ax.get_title(loc="left") for ax in figure.axes[:3]]
     ['(a)', '(b)', '(c)']
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, 3)
-        by_numbers(values, of, quantity, axes[0])
-        along_imbalance(values, of, quantity, axes[1])
-        opposites(found, one, axes[2])
+        by_numbers(values, roles, quantity=quantity, ax=axes[0])
+        along_imbalance(values, roles, quantity=quantity, ax=axes[1])
+        opposites(shares, own_shares, ax=axes[2])
         style.letter(axes)
     return figure

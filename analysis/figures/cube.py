@@ -32,7 +32,7 @@ def _place(corner: Sequence[int]) -> np.ndarray:
     return np.asarray(corner) @ EDGES
 
 
-def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax: Axes | None = None) -> Axes:
+def path(*, start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax: Axes | None = None) -> Axes:
     """Draw a cube whose corners are the masks of three nodes, and a flip path from one corner to the opposite one.
 
     Parameters
@@ -77,7 +77,7 @@ def path(start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax:
     for node in nodes.ravel():
         corners.append(tuple(gate ^ (i == node) for i, gate in enumerate(corners[-1])))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
         _edges(ax)
         for corner, shift in _LABELS.items():
             on_path = corner in corners

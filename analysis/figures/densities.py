@@ -40,7 +40,7 @@ def _curve(ax: Axes, sample: Sample, width: float, number: int, label: str) -> N
     if not sample.values.size:
         ax.plot([], label=label, **look)
         return
-    grid, height = density.kde(sample, width)
+    grid, height = density.kde(sample, width=width)
     # The points lie where the density is not negligible: a few far draws must not make the curve coarse.
     shown = np.flatnonzero(height > 1e-4 * height.max())
     x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
@@ -53,6 +53,7 @@ def _line(ax: Axes, x: float, label: str) -> None:
 
 def loss(
     sweep: xr.DataArray | xr.Dataset,
+    *,
     full_loss: float | None = None,
     width: float = density.WIDTH,
     ax: Axes | None = None,
@@ -99,7 +100,7 @@ def loss(
     full_loss, width = _checked(sweep, full_loss, width)
     unit = style.as_is(style.unit_of(sweep))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         if full_loss is not None and np.isfinite(full_loss):
             _line(ax, full_loss, "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
@@ -114,6 +115,7 @@ def loss(
 
 def log_loss(
     sweep: xr.DataArray | xr.Dataset,
+    *,
     full_loss: float | None = None,
     width: float = density.WIDTH,
     ax: Axes | None = None,
@@ -166,7 +168,7 @@ def log_loss(
     """
     full_loss, width = _checked(sweep, full_loss, width)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         if full_loss is not None and np.isfinite(full_loss) and full_loss > 0:
             _line(ax, float(np.log(full_loss)), "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
@@ -186,7 +188,7 @@ def log_loss(
 
 
 def log_loss_against_exact(
-    sweep: xr.DataArray | xr.Dataset, values: Any, width: float = density.WIDTH, ax: Axes | None = None
+    sweep: xr.DataArray | xr.Dataset, values: Any, *, width: float = density.WIDTH, ax: Axes | None = None
 ) -> Axes:
     """Draw the density of sampled log losses at each probability over the exact one of all masks.
 
@@ -229,14 +231,14 @@ def log_loss_against_exact(
     if "probability" not in sweep.dims:
         raise InputError(f"sweep must have the dimension 'probability', got {tuple(sweep.dims)}")
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):
             sample = _samples.log_losses(part)
             missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
             _curve(ax, sample, width, number, _with_missing(label, missing))
             # Bins of a tenth of the kernel: their error cannot be seen, and a million masks are drawn at once.
-            exact = hypercube.distribution(values, float(p), width / 10)
-            grid, height = density.kde(exact.values, width, weights=exact.weights)
+            exact = hypercube.distribution(values, probability=float(p), width=width / 10)
+            grid, height = density.kde(exact.values, width=width, weights=exact.weights)
             shown = np.flatnonzero(height > 1e-4 * height.max())
             x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
             ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))

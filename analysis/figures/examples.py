@@ -19,7 +19,7 @@ CLIPPED = 0.005
 NAMED = 40
 
 
-def heat_map(effects: xr.Dataset, ax: Axes | None = None) -> Axes:
+def heat_map(effects: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw what each node's being on changes in the loss of each example.
 
     Parameters
@@ -60,7 +60,7 @@ def heat_map(effects: xr.Dataset, ax: Axes | None = None) -> Axes:
     limit = float(np.nanquantile(np.abs(table), 1 - CLIPPED)) if np.isfinite(table).any() else 0.0
     names, head = short_labels(list(map(str, effects["node"].values)))
     with style.context():
-        ax = style.axes_or_new(ax, style.DOUBLE, min(8.0, 1.2 + max(0.6, 0.12 * len(names))))
+        ax = style.axes_or_new(ax, width=style.DOUBLE, height=min(8.0, 1.2 + max(0.6, 0.12 * len(names))))
         ax.set_facecolor(style.LIGHT_GREY)
         limits: dict[str, Any] = dict(vmin=-(limit or 1.0), vmax=limit or 1.0)
         image = ax.imshow(table, cmap=style.HELPS, aspect="auto", interpolation="nearest", **limits)
@@ -76,7 +76,7 @@ def heat_map(effects: xr.Dataset, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | None = None) -> Axes:
+def of_node(effects: xr.Dataset, node: str | int, *, count: int = 10, ax: Axes | None = None) -> Axes:
     """Draw the examples for which a node matters most.
 
     Parameters
@@ -128,7 +128,7 @@ def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | No
     chosen = chosen[: min(count, int(np.isfinite(change).sum()))]
     rows, numbers = np.arange(len(chosen)), effects["example"].values[chosen]
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 1.0 + 0.17 * max(len(chosen), 3))
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=1.0 + 0.17 * max(len(chosen), 3))
         colors = style.HELPS(np.where(change[chosen] > 0, 1.0, 0.0))
         ax.barh(rows, change[chosen], 0.7, color=colors)
         ax.errorbar(change[chosen], rows, xerr=errors[place, chosen], fmt="none", ecolor=style.BLACK, elinewidth=0.8)
@@ -137,7 +137,9 @@ def of_node(effects: xr.Dataset, node: str | int, count: int = 10, ax: Axes | No
         ax.set_yticks(rows, [str(number) for number in numbers])
         ax.invert_yaxis()
         ax.tick_params(axis="y", length=0)
-        style.legend_above(ax, {"mean loss": Line2D([], [], color=style.BLACK, linewidth=0.8, linestyle="--")}, 1, True)
+        style.legend_above(
+            ax, {"mean loss": Line2D([], [], color=style.BLACK, linewidth=0.8, linestyle="--")}, 1, right=True
+        )
         ax.set(xlabel=f"{style.as_is(labels[place])}\n{_of_change(effects)}", ylabel="example")
     return ax
 

@@ -19,7 +19,7 @@ POINTS = 500
 _COLORS = dict(zip(FAMILIES, (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PINK), strict=True))
 
 
-def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0, ax: Axes | None = None) -> Axes:
+def replicates(loss: Any, law: Law, *, width: float = density.WIDTH, seed: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the density of the log losses over those of samples that a fitted law would have given.
 
     Where the losses' curve leaves the bundle of the samples' curves, the law does not describe them.
@@ -69,7 +69,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
         raise InputError("loss must be finite losses above 0, got none")
     random = np.random.default_rng(seed)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.2)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
         low, high = log.min() - 0.5, log.max() + 0.5
         x = np.linspace(low, high, POINTS)
         for _ in range(REPLICATES):
@@ -78,10 +78,10 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
             kept = np.log(drawn[drawn > 0])
             kept = kept[(kept > low) & (kept < high)]
             if kept.size:
-                grid, height = density.kde(kept, width)
+                grid, height = density.kde(kept, width=width)
                 height = np.interp(x, grid, height) * kept.size / drawn.size
                 ax.plot(x, height, color=_COLORS[law.family], linewidth=0.35, alpha=0.5)
-        grid, height = density.kde(log, width)
+        grid, height = density.kde(log, width=width)
         ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=1.1)
         ax.set(xlim=(low, high), xlabel="log loss", ylabel="density")
         ax.set_ylim(bottom=0)
@@ -89,7 +89,7 @@ def replicates(loss: Any, law: Law, width: float = density.WIDTH, seed: int = 0,
     return ax
 
 
-def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
+def scores(comparison: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw by how much each family predicts held-out draws better than the log-normal, with two standard errors.
 
     Parameters
@@ -130,7 +130,7 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
     names = [str(name) for name in rows["family"].values[1:]]
     place = np.arange(len(names))[::-1]
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.2)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
         ax.axvline(0, color=style.GREY, linewidth=0.8)
         count = rows.sizes["probability"]
         for index in range(count):
@@ -154,7 +154,7 @@ def scores(comparison: xr.Dataset, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def overview(loss: Any, comparison: xr.Dataset, width: float = density.WIDTH) -> Figure:
+def overview(loss: Any, comparison: xr.Dataset, *, width: float = density.WIDTH) -> Figure:
     """Draw replicated samples of every family and the scores, six panels.
 
     Parameters
@@ -195,12 +195,12 @@ def overview(loss: Any, comparison: xr.Dataset, width: float = density.WIDTH) ->
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 4.2, 2, 3)
         for ax, family in zip(axes, FAMILIES, strict=False):
-            replicates(loss, families.fit(loss, family), width, ax=ax)
+            replicates(loss, families.fit(loss, family), width=width, ax=ax)
         top = max(ax.get_ylim()[1] for ax in axes[: len(FAMILIES)])
         for index, ax in enumerate(axes[: len(FAMILIES)]):
             ax.set_ylim(0, top)
             if index % 3:
                 ax.set_ylabel("")
-        scores(comparison, axes[-1])
+        scores(comparison, ax=axes[-1])
         style.letter(axes)
     return figure

@@ -55,7 +55,7 @@ def _curve(sample: Sample, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Points of the density where it is not negligible; none for an empty sample."""
     if not sample.values.size:
         return np.empty(0), np.empty(0)
-    grid, height = kernel.kde(sample, width)
+    grid, height = kernel.kde(sample, width=width)
     shown = np.flatnonzero(height > 1e-4 * height.max())
     x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
     return x, np.interp(x, grid, height)
@@ -65,18 +65,20 @@ def _zero(ax: Axes) -> None:
     ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.8, zorder=0.5)
 
 
-def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None = None, ax: Axes | None = None) -> Axes:
+def density(
+    sweep: xr.Dataset, *, variable: str = "loss_gradient", width: float | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw the density of the gate gradients of all nodes, a curve for each probability, with bell curves.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
+        With `variable` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
         The legend says how many entries were not finite and left out.
-    name : {"loss_gradient", "log_loss_gradient"}
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
     width : float, optional
-        Standard deviation of the Gaussian kernel, in the unit of `name`; see `analysis.gradients.kernel_width`.
+        Standard deviation of the Gaussian kernel, in the unit of `variable`; see `analysis.gradients.kernel_width`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -90,7 +92,7 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary, or `width` is not above 0.
+        If `variable` is unknown, a variable or a dimension is missing, `sweep` is a summary, or `width` is not above 0.
 
     See Also
     --------
@@ -107,16 +109,16 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
     >>> dims = ("probability", "draw", "node")
     >>> values = np.random.default_rng(0).normal(size=(1, 20, 2))
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
-    >>> figures.gradients.density(sweep, name="loss_gradient").get_xlabel()
+    >>> figures.gradients.density(sweep, variable="loss_gradient").get_xlabel()
     'gate gradient, d loss / d gate (nats)'
     """
-    width = gradients.kernel_width(sweep, name) if width is None else _checks.positive("width", width)
+    width = gradients.kernel_width(sweep, variable=variable) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         _zero(ax)
         for index, p in enumerate(sweep["probability"].values):
-            sample = _samples.losses(gradients.entries(sweep, name, index)[0])
+            sample = _samples.losses(gradients.entries(sweep, variable, index)[0])
             look = style.marked(index, POINTS)
             (lines[_with_missing(f"$p$ = {float(p):g}", sample.nonfinite)],) = ax.plot(*_curve(sample, width), **look)
             if sample.shape.sd > 0:
@@ -124,7 +126,7 @@ def density(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None 
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
                 ax.plot(x, bell.pdf(x), color=look["color"], **_BELL)
         (lines["normal, best fit"],) = ax.plot([], color=style.GREY, **_BELL)
-        xlabel, ylabel = _texts(sweep, name)
+        xlabel, ylabel = _texts(sweep, variable)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_ylim(bottom=0)
         style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
@@ -144,7 +146,8 @@ def _by_state(sweep: xr.Dataset, name: str, probability: float, nodes: Any = sli
 
 def by_state(
     sweep: xr.Dataset,
-    name: str = "loss_gradient",
+    *,
+    variable: str = "loss_gradient",
     probability: float = 0.5,
     width: float | None = None,
     ax: Axes | None = None,
@@ -154,14 +157,14 @@ def by_state(
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
+        With `variable` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
         The legend says how many entries were not finite and left out.
-    name : {"loss_gradient", "log_loss_gradient"}
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
     probability : float
         At which probability, one of the sweep.
     width : float, optional
-        Standard deviation of the Gaussian kernel, in the unit of `name`; see `analysis.gradients.kernel_width`.
+        Standard deviation of the Gaussian kernel, in the unit of `variable`; see `analysis.gradients.kernel_width`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
 
@@ -175,8 +178,8 @@ def by_state(
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary or has no such probability, or
-        `width` is not above 0.
+        If `variable` is unknown, a variable or a dimension is missing, `sweep` is a summary or has no such probability,
+        or `width` is not above 0.
 
     See Also
     --------
@@ -189,16 +192,16 @@ def by_state(
     >>> dims = ("probability", "draw", "node")
     >>> values = np.random.default_rng(0).normal(size=(1, 20, 2))
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
-    >>> ax = figures.gradients.by_state(sweep, name="loss_gradient", probability=0.5)
+    >>> ax = figures.gradients.by_state(sweep, variable="loss_gradient", probability=0.5)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['node on', 'node off', 'mean']
     """
-    width = gradients.kernel_width(sweep, name) if width is None else _checks.positive("width", width)
+    width = gradients.kernel_width(sweep, variable=variable) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         _zero(ax)
-        for state, (sample,) in _by_state(sweep, name, probability).items():
+        for state, (sample,) in _by_state(sweep, variable, probability).items():
             color = STATE_COLORS[state]
             (lines[_with_missing(f"node {state}", sample.nonfinite)],) = ax.plot(
                 *_curve(sample, width), color=color, linestyle=STATE_LINES[state]
@@ -206,7 +209,7 @@ def by_state(
             if sample.values.size:
                 ax.axvline(sample.shape.mean, color=color, zorder=0.6, **_BELL)
         (lines["mean"],) = ax.plot([], color=style.GREY, **_BELL)
-        xlabel, ylabel = _texts(sweep, name)
+        xlabel, ylabel = _texts(sweep, variable)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_ylim(bottom=0)
         style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
@@ -239,18 +242,19 @@ def _titles(sweep: xr.Dataset) -> tuple[list[str], str, bool]:
     labels, head = short_labels(names)
     # With nodes of several layers it has, in letters that fit over a panel.
     if head or max(map(len, labels)) <= 12:
-        return [style.as_is(label, 16) for label in labels], head, False
+        return [style.as_is(label, most=16) for label in labels], head, False
     if "layer" in sweep.coords:
-        found = layers.groups(sweep, "sweep")
+        found = layers.groups(sweep, called="sweep")
         lines = [(found.names[layer], node) for layer, node in zip(found.layer, found.short, strict=True)]
     else:
         lines = [(label.partition(" ")[0], label.partition(" ")[2]) for label in labels]
-    return ["\n".join(style.as_is(line, 22) for line in both) for both in lines], "", True
+    return ["\n".join(style.as_is(line, most=22) for line in both) for both in lines], "", True
 
 
 def by_node(
     sweep: xr.Dataset,
-    name: str = "loss_gradient",
+    *,
+    variable: str = "loss_gradient",
     probability: float = 0.5,
     nodes: Sequence[int] | None = None,
     width: float | None = None,
@@ -260,9 +264,9 @@ def by_node(
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
+        With `variable` and boolean `gates` (probability, ..., node), in the unit of the loss that its attributes state.
         The legend says how many entries were not finite and left out.
-    name : {"loss_gradient", "log_loss_gradient"}
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
     probability : float
         At which probability, one of the sweep.
@@ -284,7 +288,7 @@ def by_node(
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary or has no such probability,
+        If `variable` is unknown, a variable or a dimension is missing, `sweep` is a summary or has no such probability,
         there is no such node, or `width` is not above 0.
 
     See Also
@@ -298,13 +302,13 @@ def by_node(
     >>> values = np.random.default_rng(0).normal(size=(1, 20, 2))
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
     >>> sweep = sweep.assign_coords(node=["unit 0", "unit 1"])
-    >>> figure = figures.gradients.by_node(sweep, name="loss_gradient", probability=0.5)
+    >>> figure = figures.gradients.by_node(sweep, variable="loss_gradient", probability=0.5)
     >>> len(figure.axes)
     2
     """
     count = _checks.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
     width = (
-        min(count**0.2, WIDER) * gradients.kernel_width(sweep, name)
+        min(count**0.2, WIDER) * gradients.kernel_width(sweep, variable=variable)
         if width is None
         else _checks.positive("width", width)
     )
@@ -312,7 +316,7 @@ def by_node(
     shown = [_checks.whole("nodes", one, 0, count - 1) for one in given]
     if not shown:
         raise InputError(f"nodes must be one or more of 0 to {count - 1}, got none")
-    found = _by_state(sweep, name, probability, shown)
+    found = _by_state(sweep, variable, probability, shown)
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])
     top = 1.05 * min(peaks.max(), TALL * float(np.quantile(peaks, 0.75))) if peaks.size else 1.0
@@ -346,7 +350,7 @@ def by_node(
                 [], [], color=style.GREY, marker="^", linestyle="", label="cut off; height of its peak"
             )
         figure.legend(handles=list(entries.values()), loc="outside upper right", ncols=3, borderaxespad=0.3)
-        xlabel, ylabel = _texts(sweep, name)
+        xlabel, ylabel = _texts(sweep, variable)
         figure.supxlabel(xlabel, fontsize=style.RC["axes.labelsize"])
         figure.supylabel(ylabel, fontsize=style.RC["axes.labelsize"])
         if head:

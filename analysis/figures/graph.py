@@ -40,7 +40,7 @@ class Panel(NamedTuple):
 
     Attributes
     ----------
-    net : Perceptron or xarray.Dataset
+    network : Perceptron or xarray.Dataset
         The network, or a run's group ``network``.
     gates : array_like, (nodes,), optional
         How far the gate of each node is open, from 0 to 1, layer after layer; all on when left out.
@@ -60,7 +60,7 @@ class Panel(NamedTuple):
     [1, 0, 1]
     """
 
-    net: Perceptron | xr.Dataset
+    network: Perceptron | xr.Dataset
     gates: Any = None
     values: Any = None
 
@@ -68,7 +68,7 @@ class Panel(NamedTuple):
 class _Read(NamedTuple):
     """A panel that was checked; gates and values by layer, inputs and outputs too."""
 
-    net: Perceptron
+    network: Perceptron
     levels: list[Floats]
     values: list[np.ndarray] | None
 
@@ -85,7 +85,7 @@ class _Looks(NamedTuple):
 
 
 def _read(panel: Panel) -> _Read:
-    net = perceptron.from_dataset(panel.net) if isinstance(panel.net, xr.Dataset) else panel.net
+    net = perceptron.from_dataset(panel.network) if isinstance(panel.network, xr.Dataset) else panel.network
     perceptron.check(net)
     gates = np.ones(net.nodes) if panel.gates is None else _checks.gates("gates", panel.gates, net.nodes)
     _checks.finite_numbers("gates", gates, 0, 1)
@@ -130,9 +130,9 @@ def _looks(panels: Sequence[_Read], cmap: Colormap | None, inputs: Any, outputs:
     if len(roles) > len(SHAPES):
         raise InputError(f"values must be {len(SHAPES)} roles or fewer, got {len(roles)}")
     columns = _graph_layout.columns(
-        [_graph_layout.importance(one.net, one.values if scale else None) for one in panels], shown
+        [_graph_layout.importance(one.network, one.values if scale else None) for one in panels], shown
     )
-    largest = max(np.abs(kernel).max() for one in panels for kernel in one.net.kernels)
+    largest = max(np.abs(kernel).max() for one in panels for kernel in one.network.kernels)
     return _Looks(columns, most, float(largest) or 1.0, roles, scale, _ends((inputs, outputs), panels[0]))
 
 
@@ -140,7 +140,7 @@ def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
     """Draw the strongest edges between two layers: those that a gate cuts first, in grey."""
     rows, columns = looks.columns[layer].drawn, looks.columns[layer + 1].drawn
     heights = places(looks.columns)[layer : layer + 2]
-    kernel = panel.net.kernels[layer]
+    kernel = panel.network.kernels[layer]
     # A node that is off passes nothing on, so its incoming edges are cut as well.
     carried = kernel * panel.levels[layer][:, None] * (panel.levels[layer + 1] > 0)
     drawn = np.ix_(rows, columns)
@@ -216,7 +216,7 @@ def _names(ax: Axes, looks: _Looks, names: Sequence[str], layer: int, diameter: 
     for node, y in zip(looks.columns[layer].drawn, places(looks.columns)[layer], strict=True):
         at = (side * (0.6 * diameter + 1), 0)
         look: dict[str, Any] = {"ha": "left" if layer else "right", "va": "center_baseline", "fontsize": 7}
-        ax.annotate(style.as_is(names[node], 16), (layer, y), at, textcoords="offset points", **look)
+        ax.annotate(style.as_is(names[node], most=16), (layer, y), at, textcoords="offset points", **look)
 
 
 def _rest(ax: Axes, looks: _Looks, level: Floats, faces: np.ndarray, layer: int) -> None:
@@ -298,11 +298,11 @@ def _key(panels: Sequence[_Read], looks: _Looks) -> list[Line2D]:
 
 
 def network(
-    net: Perceptron | xr.Dataset,
+    network: Perceptron | xr.Dataset,
+    *,
     gates: Any = None,
     values: Any = None,
-    label: str = "",
-    *,
+    quantity: str = "",
     cmap: Colormap | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
@@ -314,13 +314,13 @@ def network(
 
     Parameters
     ----------
-    net : Perceptron or xarray.Dataset
+    network : Perceptron or xarray.Dataset
         Or a run's group ``network``.
     gates : array_like, (nodes,), optional
         From 0 to 1, layer after layer; all on when left out.
     values : array_like, (nodes,), optional
         Numbers, or names of roles (str, six at most), that give hidden nodes their colour.
-    label : str
+    quantity : str
         What the numbers are, with their unit.
     cmap : matplotlib.colors.Colormap, optional
         For numbers.
@@ -362,13 +362,13 @@ def network(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['inputs\n2', 'hidden 1\n2 of 3', 'outputs\n1']
     """
-    panel = _read(Panel(net, gates, values))
+    panel = _read(Panel(network, gates, values))
     looks = _looks([panel], cmap, inputs, outputs, shown, most)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE + 0.4, _inches(looks))
+        ax = style.axes_or_new(ax, width=style.SINGLE + 0.4, height=_inches(looks))
         _draw(ax, panel, looks)
         ax.legend(handles=_key([panel], looks), loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3, fontsize=7)
-        _bar([ax], looks, label)
+        _bar([ax], looks, quantity)
     return ax
 
 
@@ -384,8 +384,8 @@ def _bar(axes: Sequence[Axes], looks: _Looks, label: str) -> None:
 
 def overview(
     panels: Mapping[str, Panel],
-    label: str = "",
     *,
+    quantity: str = "",
     cmap: Colormap | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
@@ -398,7 +398,7 @@ def overview(
     ----------
     panels : mapping of str to Panel
         Networks of one structure with their gates and values, by title.
-    label : str
+    quantity : str
         What the values are, for the scale of colours; with their unit.
     cmap : matplotlib.colors.Colormap, optional
         Colours of numbers; when left out blue to yellow about 0, or from light to dark where none is below 0.
@@ -445,6 +445,6 @@ def overview(
             _draw(ax, one, looks)
             ax.set_title(title)
         style.letter(axes)
-        _bar(axes, looks, label)
+        _bar(axes, looks, quantity)
         figure.legend(handles=_key(read, looks), loc="outside lower center", ncols=6)
     return figure

@@ -26,14 +26,14 @@ COVERS = 1.96
 Per = Literal["node", "layer"]
 
 
-def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax: Axes | None = None) -> Axes:
+def summary(data: xr.Dataset, *, variable: str | None = None, per: Per = "node", ax: Axes | None = None) -> Axes:
     """Draw one quantity of every layer, with its spread over nodes or its error.
 
     Parameters
     ----------
     data : xarray.Dataset, (layer,) or (probability, layer)
         What `analysis.layers.summary` returns.
-    quantity : {"change", "log_change", "log_loss_gradient", "loss_gradient", "slope"}, optional
+    variable : {"change", "log_change", "log_loss_gradient", "loss_gradient", "slope"}, optional
         The first of these that the summary holds when left out.
     per : {"node", "layer"}
         Of gradients and slopes: the mean of a node, or its sum over the layer's nodes, as if they shared one gate.
@@ -52,7 +52,7 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
     TypeError
         If `data` is no Dataset.
     ValueError
-        If `quantity` is not in the summary, `per` is unknown, or the summary lacks a quantile.
+        If `variable` is not in the summary, `per` is unknown, or the summary lacks a quantile.
 
     See Also
     --------
@@ -64,25 +64,25 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
     >>> from analysis import figures, layers
     >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
     >>> data = layers.summary(xr.Dataset({"loss": ("node", [0.5, 0.3, 0.25])}, coords=nodes), full_loss=0.25)
-    >>> ax = figures.layers.summary(data, quantity="change")
+    >>> ax = figures.layers.summary(data, variable="change")
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['a (2)', 'b (1)']
     """
     _checks.dataset_with("data", data, ("nodes",), ("layer",))
-    quantity, sizes = _known(data, quantity), data["nodes"].values.tolist()
+    variable, sizes = _known(data, variable), data["nodes"].values.tolist()
     _checks.one_of("per", per, ("node", "layer"))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, _rows.rows_height(len(sizes)))
-        if quantity in ("change", "log_change"):
-            entries = _spread(ax, data, quantity)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(len(sizes)))
+        if variable in ("change", "log_change"):
+            entries = _spread(ax, data, variable)
         else:
-            entries = _values(ax, data, quantity, per)
+            entries = _values(ax, data, variable, per)
         ax.axvline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
         _rows.layer_axis(ax, [str(layer) for layer in data["layer"].values], sizes)
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_xlabel(_text(data, quantity, per))
+        ax.set_xlabel(_text(data, variable, per))
         if entries:
             style.legend_above(ax, entries, columns=3 if len(entries) == 3 else 2, right=True)
     return ax
@@ -90,7 +90,7 @@ def summary(data: xr.Dataset, quantity: str | None = None, per: Per = "node", ax
 
 def _known(data: xr.Dataset, quantity: str | None) -> str:
     there = [name for name, variable in QUANTITIES.items() if variable in data]
-    return there[0] if there and quantity is None else _checks.one_of("quantity", quantity, there)
+    return there[0] if there and quantity is None else _checks.one_of("variable", quantity, there)
 
 
 def _text(data: xr.Dataset, quantity: str, per: str) -> str:
@@ -183,11 +183,11 @@ def overview(data: xr.Dataset) -> Figure:
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, _rows.rows_height(data.sizes.get("layer", 1)), 1, 2, sharey=True)
         if quantity == "change":
-            summary(data, "change", ax=axes[0])
-            summary(data, "log_change", ax=axes[1])
+            summary(data, variable="change", ax=axes[0])
+            summary(data, variable="log_change", ax=axes[1])
         else:
-            summary(data, quantity, "node", axes[0])
-            summary(data, quantity, "layer", axes[1])
+            summary(data, variable=quantity, per="node", ax=axes[0])
+            summary(data, variable=quantity, per="layer", ax=axes[1])
         axes[1].set_ylabel("")
         legend = axes[1].get_legend()
         if legend is not None:

@@ -13,7 +13,7 @@ from analysis._formatting import short_labels
 from analysis.figures import style
 
 
-def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+def by_size(values: Any, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
     """Draw the best and the worst mask of every size, the mean, and where greedy removal lands.
 
     Parameters
@@ -53,7 +53,7 @@ def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> 
     on = np.arange(best.size)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
         ax.fill_between(on, best, worst, color=style.LIGHT_GREY, alpha=0.5, linewidth=0, zorder=0.5)
         small: dict[str, Any] = {"markersize": 2.8, "linewidth": 1.0}
         (entries["worst"],) = ax.plot(on, worst, "^-", color=style.ORANGE, **small)
@@ -68,7 +68,7 @@ def by_size(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> 
 
 
 def node_values(
-    values: Any, labels: Sequence[Any] | None = None, quantity: str = "log loss", ax: Axes | None = None
+    values: Any, *, labels: Sequence[Any] | None = None, quantity: str = "log loss", ax: Axes | None = None
 ) -> Axes:
     """Draw the Shapley and the Banzhaf value of every node as a pair of bars, the lowest Shapley value first.
 
@@ -111,7 +111,7 @@ def node_values(
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5 + style.room_for(names))
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5 + style.room_for(names))
         entries = {
             "Shapley value": ax.bar(place - 0.2, shapley[order], 0.4, color=style.BLUE),
             "Banzhaf value": ax.bar(place + 0.2, banzhaf[order], 0.4, color=style.SKY),
@@ -124,7 +124,7 @@ def node_values(
     return ax
 
 
-def overview(values: Any, labels: Sequence[Any] | None = None, quantity: str = "log loss") -> Figure:
+def overview(values: Any, *, labels: Sequence[Any] | None = None, quantity: str = "log loss") -> Figure:
     """Draw the masks of every size and the values of the nodes side by side.
 
     Parameters
@@ -161,7 +161,7 @@ def overview(values: Any, labels: Sequence[Any] | None = None, quantity: str = "
     with style.context():
         names = [] if labels is None else short_labels([str(label) for label in labels])[0]
         figure, axes = style.new_figure(style.DOUBLE, 2.8 + style.room_for(names), 1, 2)
-        by_size(values, quantity, axes[0])
-        node_values(values, labels, quantity, axes[1])
+        by_size(values, quantity=quantity, ax=axes[0])
+        node_values(values, labels=labels, quantity=quantity, ax=axes[1])
         style.letter(axes)
     return figure

@@ -29,7 +29,7 @@ def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
     return figure, axes[:count]
 
 
-def against_loss(sweep: xr.Dataset, metrics: Sequence[str], labels: Sequence[str] | None = None) -> Figure:
+def against_loss(sweep: xr.Dataset, metrics: Sequence[str], *, labels: Sequence[str] | None = None) -> Figure:
     """Draw each metric against the loss, a point for each mask.
 
     Parameters
@@ -88,7 +88,7 @@ def against_loss(sweep: xr.Dataset, metrics: Sequence[str], labels: Sequence[str
     return figure
 
 
-def by_probability(metrics: xr.Dataset, labels: Sequence[str] | None = None) -> Figure:
+def by_probability(metrics: xr.Dataset, *, labels: Sequence[str] | None = None) -> Figure:
     """Draw the mean of each metric over the probability that a node stays, with a band of one standard deviation.
 
     Parameters
@@ -139,7 +139,7 @@ def by_probability(metrics: xr.Dataset, labels: Sequence[str] | None = None) -> 
     return figure
 
 
-def examples(data: xr.Dataset, unit: str = "nats", ax: Axes | None = None) -> Axes:
+def examples(data: xr.Dataset, *, unit: str = "nats", ax: Axes | None = None) -> Axes:
     """Draw the mean loss of each example over the masks against its loss with every node on.
 
     Parameters
@@ -180,7 +180,7 @@ def examples(data: xr.Dataset, unit: str = "nats", ax: Axes | None = None) -> Ax
     known = known[np.isfinite(known)]
     ends = [known.min(), known.max()] if known.size else [0.0, 1.0]
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
         (line,) = ax.plot(ends, ends, color=style.GREY, linewidth=1.0, zorder=0.5)
         (dots,) = ax.plot(full, mean, "o", color=style.BLUE, markersize=2.6, markeredgewidth=0, alpha=0.6)
         style.legend_above(ax, {"examples": dots, "no change": line}, columns=2)

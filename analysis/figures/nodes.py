@@ -27,7 +27,7 @@ Quantity = Literal["loss", "log_loss"]
 
 
 def effects(
-    sweep: xr.Dataset, quantity: Quantity = "loss", full_loss: float | None = None, ax: Axes | None = None
+    sweep: xr.Dataset, *, variable: Quantity = "loss", full_loss: float | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw what the loss changes by when each node alone goes off, layer under layer.
 
@@ -35,7 +35,7 @@ def effects(
     ----------
     sweep : xarray.Dataset
         A leave-one-out sweep with the coordinates `node` and `layer`, in the unit that its attributes state.
-    quantity : {"loss", "log_loss"}
+    variable : {"loss", "log_loss"}
         Whose change.
     full_loss : float, optional
         Loss with every node on; the attribute of the sweep when left out.
@@ -55,7 +55,7 @@ def effects(
     TypeError
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
-        If `quantity` is unknown, a variable or a coordinate is missing, or there is no full loss.
+        If `variable` is unknown, a variable or a coordinate is missing, or there is no full loss.
 
     See Also
     --------
@@ -68,11 +68,11 @@ def effects(
     >>> from analysis import figures
     >>> nodes = {"node": ["a unit 0", "a unit 1", "b head 0"], "layer": ("node", ["a", "a", "b"])}
     >>> sweep = xr.Dataset({"loss": ("node", [0.5, 0.3, 0.2])}, coords=nodes)
-    >>> ax = figures.nodes.effects(sweep, quantity="loss", full_loss=0.25)
+    >>> ax = figures.nodes.effects(sweep, variable="loss", full_loss=0.25)
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['unit 0', 'unit 1', 'head 0']
     """
-    found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
+    found, change = layers.groups(sweep, called="sweep"), _changes(sweep, variable, full_loss)
     draw = _bars if change.size <= NAMED else _strips
     with style.context():
         ax = draw(found, change, ax)
@@ -83,15 +83,15 @@ def effects(
         if draw is _strips:
             entries["median"] = Line2D([], [], color=style.BLACK, marker="|", markersize=8, linestyle="")
         style.legend_above(ax, entries, columns=3, right=True)
-        ax.set_xlabel(_rows.of_change(quantity, sweep))
+        ax.set_xlabel(_rows.of_change(variable, sweep))
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
     return ax
 
 
 def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.ndarray:
-    _checks.one_of("quantity", quantity, ("loss", "log_loss"))
-    nodes = removal.leave_one_out(sweep, full_loss)
+    _checks.one_of("variable", quantity, ("loss", "log_loss"))
+    nodes = removal.leave_one_out(sweep, full_loss=full_loss)
     changes: np.ndarray = nodes["change" if quantity == "loss" else "log_change"].values
     return changes
 
@@ -104,7 +104,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     # One line for each node, one for the name of each layer, and half of one between layers.
     place = np.arange(change.size) + 1.5 * found.layer + 1.0
     heads = [float(place[found.of(layer)[0]]) - 1 for layer in range(len(found.names))]
-    ax = style.axes_or_new(ax, style.SINGLE, 0.75 + 0.135 * float(place[-1] + 1))
+    ax = style.axes_or_new(ax, width=style.SINGLE, height=0.75 + 0.135 * float(place[-1] + 1))
     known = np.isfinite(change)
     ax.barh(place[known], change[known], 0.72, color=_colors(change[known]))
     for at in place[~known]:
@@ -114,7 +114,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     for name, at in zip(found.names, heads, strict=True):
         ax.text(
             *(0.0, at),
-            style.as_is(name, HEAD),
+            style.as_is(name, most=HEAD),
             transform=ax.get_yaxis_transform(),
             ha="left",
             va="center_baseline",
@@ -169,7 +169,7 @@ def _name(ax: Axes, name: str, at: float, row: int) -> None:
 
 def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     rows = len(found.names)
-    ax = style.axes_or_new(ax, style.SINGLE, _rows.rows_height(rows))
+    ax = style.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(rows))
     known = np.abs(change[np.isfinite(change) & (change != 0)])
     if known.size and known.max() > STRETCHED * np.median(known):
         _stretch(ax, change[np.isfinite(change)], 2 * float(np.median(known)))
@@ -204,8 +204,9 @@ def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
 
 def grid(
     sweep: xr.Dataset,
+    *,
     kind: str | None = None,
-    quantity: Quantity = "loss",
+    variable: Quantity = "loss",
     full_loss: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -218,7 +219,7 @@ def grid(
     kind : str, optional
         Which nodes: those of this kind, such as ``head``, ``channel`` or the name of a tie. It can be left out where
         all nodes are of one.
-    quantity : {"loss", "log_loss"}
+    variable : {"loss", "log_loss"}
         Whose change.
     full_loss : float, optional
         Loss with every node on; the attribute of the sweep when left out.
@@ -237,7 +238,7 @@ def grid(
     TypeError
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
-        If `kind` is none of the sweep's or has to be named, `quantity` is unknown, a variable or a coordinate is
+        If `kind` is none of the sweep's or has to be named, `variable` is unknown, a variable or a coordinate is
         missing, or there is no full loss.
 
     See Also
@@ -253,7 +254,7 @@ def grid(
     >>> ax.get_xlabel(), ax.images[0].get_array().shape
     ('head that is off', (2, 2))
     """
-    found, change = layers.groups(sweep, "sweep"), _changes(sweep, quantity, full_loss)
+    found, change = layers.groups(sweep, called="sweep"), _changes(sweep, variable, full_loss)
     kinds = list(dict.fromkeys(found.kinds))
     if kind is not None or len(kinds) != 1:
         _checks.one_of("kind", kind, kinds)
@@ -272,14 +273,14 @@ def grid(
     word = kind if kind is not None else kinds[0] or "node"
     with style.context():
         width = style.SINGLE if columns <= NARROW else style.DOUBLE
-        ax = style.axes_or_new(ax, width, min(8.0, 1.05 + max(0.5, 0.24 * rows)))
+        ax = style.axes_or_new(ax, width=width, height=min(8.0, 1.05 + max(0.5, 0.24 * rows)))
         ax.set_facecolor(style.LIGHT_GREY)
         image = ax.imshow(
             table, cmap=style.HELPS.reversed(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest"
         )
         if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= CELL * columns and rows <= 30:
             _write(ax, table, limit)
-        label = _scaled(_rows.of_change(quantity, sweep), power)
+        label = _scaled(_rows.of_change(variable, sweep), power)
         extend = "both" if clipped else "neither"
         bar = style.colour_bar(image, ax, label, location="top", aspect=40, pad=0.03, extend=extend)
         bar.ax.tick_params(labelsize=7)

@@ -19,7 +19,7 @@ DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#
 BAND = 1.96
 
 
-def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+def covariance(result: xr.Dataset | xr.DataArray, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
     """Draw the covariance between the steps of a path as a heat map.
 
     Parameters
@@ -59,7 +59,7 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
         raise InputError(f"result must have shape (steps, steps), got {values.shape}")
     limit = float(np.abs(values).max()) or 1.0
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.6)  # wide enough for labels beside a square
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)  # wide enough for labels beside a square
         # An image of one square a pair of steps; the colours are even about 0, so that white means none.
         image = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
         low = min(0.0, float(values.min()))
@@ -73,7 +73,7 @@ def covariance(result: xr.Dataset | xr.DataArray, quantity: str = "log loss", ax
 
 
 def ends(
-    sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss", band: float = BAND, ax: Axes | None = None
+    sampled: xr.Dataset, *, exact: Any = None, quantity: str = "log loss", band: float = BAND, ax: Axes | None = None
 ) -> Axes:
     """Draw the covariance of each end of a path with what lies a number of flips away.
 
@@ -119,7 +119,7 @@ def ends(
     flips, band = sampled["distance"].values, _checks.number("band", band, 0)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
         for name, label, color, marker in (
             ("from_start", "with the start", style.GREEN, "o"),
@@ -140,7 +140,7 @@ def ends(
     return ax
 
 
-def overview(sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss") -> Figure:
+def overview(sampled: xr.Dataset, *, exact: Any = None, quantity: str = "log loss") -> Figure:
     """Draw the heat map and both ends side by side.
 
     Parameters
@@ -177,8 +177,8 @@ def overview(sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss")
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
-        covariance(sampled, quantity, axes[0])
-        ends(sampled, exact, quantity, ax=axes[1])
+        covariance(sampled, quantity=quantity, ax=axes[0])
+        ends(sampled, exact=exact, quantity=quantity, ax=axes[1])
         legend = axes[1].get_legend()
         if legend is not None:  # out of the way of the letter, to where covariances have died down
             names = [text.get_text() for text in legend.get_texts()]
@@ -188,7 +188,7 @@ def overview(sampled: xr.Dataset, exact: Any = None, quantity: str = "log loss")
     return figure
 
 
-def along(steps: xr.Dataset, full_loss: float | None = None, unit: str = "nats", ax: Axes | None = None) -> Axes:
+def along(steps: xr.Dataset, *, full_loss: float | None = None, unit: str = "nats", ax: Axes | None = None) -> Axes:
     """Draw the loss at each step of the paths: mean, median, and a band from a low to a high quantile.
 
     Parameters
@@ -232,7 +232,7 @@ def along(steps: xr.Dataset, full_loss: float | None = None, unit: str = "nats",
     step = steps["step"].values
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         entries["5 to 95 %"] = ax.fill_between(
             step, steps["low"], steps["high"], color=style.BLUE, alpha=0.2, linewidth=0
         )

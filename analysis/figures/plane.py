@@ -68,7 +68,7 @@ def _decision(ax: Axes, maps: xr.Dataset) -> Any:
     return ax.contour(maps["x"], maps["y"], values, levels, **look)
 
 
-def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = True, ax: Axes | None = None) -> Axes:
+def certainty(maps: xr.Dataset, *, task: xr.Dataset | None = None, data: bool = True, ax: Axes | None = None) -> Axes:
     """Draw how certain the network is of class 1, with the true boundary and the test points.
 
     Parameters
@@ -108,7 +108,7 @@ def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = Tru
     """
     _checks.dataset_with("maps", maps, ("certainty",), ("y", "x"))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.7)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.7)
         image = _image(ax, maps["certainty"], cmap=CERTAINTY.reversed(), vmin=0, vmax=1)
         _bar(ax, image, "probability of class 1", ticks=[0, 0.5, 1])
         _truth(ax, task, data)
@@ -117,7 +117,7 @@ def certainty(maps: xr.Dataset, task: xr.Dataset | None = None, data: bool = Tru
     return ax
 
 
-def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = None) -> Axes:
+def loss(maps: xr.Dataset, *, task: xr.Dataset | None = None, ax: Axes | None = None) -> Axes:
     """Draw the loss of every point of the plane, on a logarithmic scale of colours.
 
     Parameters
@@ -154,7 +154,7 @@ def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = Non
     """
     _checks.dataset_with("maps", maps, ("loss",), ("y", "x"))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.7)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.7)
         values = maps["loss"].clip(min=LOWEST_LOSS)
         top = max(float(values.max()), 10 * LOWEST_LOSS)
         image = _image(ax, values, cmap=LOSS, norm=LogNorm(LOWEST_LOSS, top))
@@ -164,7 +164,7 @@ def loss(maps: xr.Dataset, task: xr.Dataset | None = None, ax: Axes | None = Non
     return ax
 
 
-def overview(maps: xr.Dataset, task: xr.Dataset | None = None) -> Figure:
+def overview(maps: xr.Dataset, *, task: xr.Dataset | None = None) -> Figure:
     """Draw certainty and loss side by side.
 
     Parameters
@@ -200,13 +200,13 @@ def overview(maps: xr.Dataset, task: xr.Dataset | None = None) -> Figure:
     """
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.8, 1, 2)
-        certainty(maps, task, ax=axes[0])
-        loss(maps, task, axes[1])
+        certainty(maps, task=task, ax=axes[0])
+        loss(maps, task=task, ax=axes[1])
         style.letter(axes)
     return figure
 
 
-def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, columns: int = 4) -> Figure:
+def masks(maps: Mapping[str, xr.Dataset], *, task: xr.Dataset | None = None, columns: int = 4) -> Figure:
     """Draw the certainty under several masks, a panel each.
 
     Parameters
@@ -263,7 +263,7 @@ def masks(maps: Mapping[str, xr.Dataset], task: xr.Dataset | None = None, column
 
 
 def nodes(
-    maps: xr.Dataset, labels: Sequence[Any] | None = None, task: xr.Dataset | None = None, columns: int = 5
+    maps: xr.Dataset, *, labels: Sequence[Any] | None = None, task: xr.Dataset | None = None, columns: int = 5
 ) -> Figure:
     """Draw where every node helps (blue) and where it hurts (yellow): d loss / d gate at each point, a panel a node.
 
@@ -322,13 +322,13 @@ def nodes(
                 continue
             image = _image(ax, gradient[index], cmap=style.HELPS, vmin=-limit, vmax=limit)
             _truth(ax, task, data=False, color=style.GREY)
-            ax.set_title(f"node {style.as_is(names[index], 16)}")
+            ax.set_title(f"node {style.as_is(names[index], most=16)}")
         label = "d loss / d gate (nats): helps below 0, hurts above"
         style.colour_bar(image, axes, label, fraction=0.02, pad=0.01, extend="both")
     return figure
 
 
-def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], task: xr.Dataset | None = None) -> Path:
+def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], *, task: xr.Dataset | None = None) -> Path:
     """Write a GIF of the certainty growing in training, a frame an epoch, with axes that stand still.
 
     Parameters
@@ -385,7 +385,7 @@ def _frames(maps: Sequence[xr.Dataset], task: xr.Dataset | None) -> Iterator[Ima
         figure, (ax,) = style.new_figure(style.SINGLE, 2.9)
         canvas = FigureCanvasAgg(figure)
         figure.set_dpi(FILM_DPI)
-        certainty(maps[0], task, ax=ax)
+        certainty(maps[0], task=task, ax=ax)
         figure.set_layout_engine("none")
         bar = figure.axes[1]
         bar.set_box_aspect(None)

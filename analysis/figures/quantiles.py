@@ -10,7 +10,7 @@ from analysis._errors import InputError
 from analysis.figures import style
 
 
-def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, ax: Axes | None = None) -> Axes:
+def normal(loss: xr.DataArray, *, level: float = 0.95, color: str = style.BLUE, ax: Axes | None = None) -> Axes:
     """Draw the standardised log losses against the quantiles of a normal law.
 
     Parameters
@@ -51,8 +51,8 @@ def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, a
     ('normal quantile (sd)', 'log loss, standardised (sd)')
     """
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, style.SINGLE)
-        data = qq.normal_quantiles(losses, level)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=style.SINGLE)
+        data = qq.normal_quantiles(loss, level=level)
         missing = data.nonpositive + data.nonfinite
         note = f"{missing} of {data.usable + missing} without a logarithm" if missing else ""
         if data.expected.size:
@@ -79,12 +79,12 @@ def normal(losses: xr.DataArray, level: float = 0.95, color: str = style.BLUE, a
     return ax
 
 
-def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
+def panels(loss: xr.DataArray, *, level: float = 0.95) -> Figure:
     """Draw one quantile-quantile plot for each probability.
 
     Parameters
     ----------
-    losses : xarray.DataArray, (probability, ...)
+    loss : xarray.DataArray, (probability, ...)
         Independent draws of a loss in any unit, not their logarithms.
     level : float
         Probability that a whole log-normal sample lies inside the band; see `analysis.qq.normal_band`.
@@ -113,15 +113,15 @@ def panels(losses: xr.DataArray, level: float = 0.95) -> Figure:
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['(a) $p$ = 0.5', '(b) $p$ = 0.75']
     """
-    _checks.labelled("losses", losses)
-    if "probability" not in losses.dims:
-        raise InputError(f"losses must have the dimension 'probability', got {tuple(losses.dims)}")
+    _checks.labelled("loss", loss)
+    if "probability" not in loss.dims:
+        raise InputError(f"loss must have the dimension 'probability', got {tuple(loss.dims)}")
     with style.context():
-        count = losses.sizes["probability"]
+        count = loss.sizes["probability"]
         figure, axes = style.new_figure(style.DOUBLE, style.DOUBLE / max(count, 2) + 0.3, 1, count)
         for number, ax in enumerate(axes):
-            normal(losses.isel(probability=number), level, style.CYCLE[number % len(style.CYCLE)], ax)
-            ax.set_title(f"$p$ = {float(losses['probability'][number]):g}")
+            normal(loss.isel(probability=number), level=level, color=style.CYCLE[number % len(style.CYCLE)], ax=ax)
+            ax.set_title(f"$p$ = {float(loss['probability'][number]):g}")
             if number:
                 ax.set_ylabel("")
         reach = max(ax.get_xlim()[1] for ax in axes)

@@ -13,6 +13,7 @@ from analysis.figures import style
 
 def leave_one_out(
     sweep: xr.Dataset,
+    *,
     full_loss: float | None = None,
     order: Literal["loss", "node"] = "loss",
     ax: Axes | None = None,
@@ -57,7 +58,7 @@ def leave_one_out(
     ('loss (nats)', ['1', '0'])
     """
     _checks.one_of("order", order, ("loss", "node"))
-    nodes = removal.leave_one_out(sweep, full_loss)
+    nodes = removal.leave_one_out(sweep, full_loss=full_loss)
     full = nodes.attrs["full_loss"]
     # A node without a finite loss (rank 0) has no bar; it comes last and is marked.
     rank = np.where(nodes["rank"] == 0, nodes.sizes["node"] + 1, nodes["rank"])
@@ -65,7 +66,7 @@ def leave_one_out(
     change = nodes["change"].values
     labels, head = short_labels([str(label) for label in nodes["node"].values])
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4 + style.room_for(labels))
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4 + style.room_for(labels))
         place = np.arange(change.size)
         finite = np.isfinite(change)
         entries: dict[str, Any] = {}

@@ -19,7 +19,7 @@ _DOTS: dict[str, Any] = {"markersize": 3.2, "capsize": 2.5, "linewidth": 1.0, "z
 
 
 def variance_by_order(
-    values: Any, probability: float = 0.5, quantity: str = "log loss", ax: Axes | None = None
+    values: Any, *, probability: float = 0.5, quantity: str = "log loss", ax: Axes | None = None
 ) -> Axes:
     """Draw the share of the variance in every order as a bar, even orders in one colour and odd ones in another.
 
@@ -57,14 +57,14 @@ def variance_by_order(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['odd order (92.9%)', 'even order (7.1%)']
     """
-    weights = hypercube.variance_by_order(values, probability)
+    weights = hypercube.variance_by_order(values, probability=probability)
     total = weights.sum()
     shares = weights / total if total > 0 else weights
     last = int(np.searchsorted(np.cumsum(shares), SHOWN)) if total > 0 else weights.size - 1
     orders = np.arange(1, min(max(last, 1), weights.size - 1) + 1)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.3)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.3)
         for name, color, parity in (("odd order", style.VERMILLION, 1), ("even order", style.BLUE, 0)):
             some = orders[orders % 2 == parity]
             if some.size:
@@ -81,7 +81,7 @@ def variance_by_order(
     return ax
 
 
-def covariance_by_distance(values: Any, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
+def covariance_by_distance(values: Any, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
     """Draw the covariance of two masks against the number of nodes in which they differ, and their correlation.
 
     Parameters
@@ -118,7 +118,7 @@ def covariance_by_distance(values: Any, quantity: str = "log loss", ax: Axes | N
     """
     by_distance = hypercube.covariance_by_distance(values)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.3)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.3)
         ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
         ax.plot(np.arange(by_distance.size), by_distance, "o-", markersize=2.8, color=style.BLUE)
         variance = by_distance[0]
@@ -143,7 +143,7 @@ def covariance_by_distance(values: Any, quantity: str = "log loss", ax: Axes | N
 
 
 def against_probability(
-    values: Any, sampled: xr.Dataset | None = None, quantity: str = "log loss", ax: Axes | None = None
+    values: Any, *, sampled: xr.Dataset | None = None, quantity: str = "log loss", ax: Axes | None = None
 ) -> Axes:
     """Draw the exact mean against the probability that a node is on, with a band of one standard deviation.
 
@@ -178,16 +178,16 @@ def against_probability(
     --------
     >>> from analysis import figures
     >>> sampled = xr.Dataset({"mean": ("probability", [1.9]), "sd": ("probability", [1.8])}, {"probability": [0.5]})
-    >>> ax = figures.spectrum.against_probability([0.0, 1.0, 2.0, 5.0], sampled, quantity="loss (nats)")
+    >>> ax = figures.spectrum.against_probability([0.0, 1.0, 2.0, 5.0], sampled=sampled, quantity="loss (nats)")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['mean, exact', 'mean ± sd, exact', 'sampled']
     """
     chance = np.linspace(0, 1, POINTS + 2)
-    exact = hypercube.moments(values, chance)
+    exact = hypercube.moments(values, probability=chance)
     sd = np.sqrt(exact.variance)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         (entries["mean, exact"],) = ax.plot(chance, exact.mean, color=style.BLUE)
         entries["mean ± sd, exact"] = ax.fill_between(
             chance, exact.mean - sd, exact.mean + sd, color=style.BLUE, alpha=0.18, linewidth=0
@@ -203,7 +203,7 @@ def against_probability(
     return ax
 
 
-def overview(log_loss: Any, loss: Any, sampled: xr.Dataset | None = None, unit: str = "nats") -> Figure:
+def overview(log_loss: Any, loss: Any, *, sampled: xr.Dataset | None = None, unit: str = "nats") -> Figure:
     """Draw the variance of the log loss by order, and the loss against the probability, side by side.
 
     Parameters
@@ -241,6 +241,6 @@ def overview(log_loss: Any, loss: Any, sampled: xr.Dataset | None = None, unit: 
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
         variance_by_order(log_loss, ax=axes[0])
-        against_probability(loss, sampled, f"loss ({style.as_is(unit)})", axes[1])
+        against_probability(loss, sampled=sampled, quantity=f"loss ({style.as_is(unit)})", ax=axes[1])
         style.letter(axes)
     return figure

@@ -164,7 +164,7 @@ def new_figure(
     return figure, list(panels.ravel())
 
 
-def axes_or_new(ax: Axes | None, width: float = SINGLE, height: float = 2.4) -> Axes:
+def axes_or_new(ax: Axes | None, *, width: float = SINGLE, height: float = 2.4) -> Axes:
     """Return the axes that were given, or those of a new figure.
 
     Functions that draw take ``ax=None`` and begin with this.
@@ -209,7 +209,7 @@ def _glyphs() -> frozenset[int]:
     return frozenset(code for font in fonts for code in get_font(font).get_charmap())
 
 
-def as_is(text: Any, most: int = LETTERS) -> str:
+def as_is(text: Any, *, most: int = LETTERS) -> str:
     r"""Write a name so that a figure shows it as it is, whatever is in it.
 
     Every name of a node, layer, task or method, and every unit, goes through here on its way into a figure. Labels of
@@ -268,7 +268,7 @@ def entry(text: Any) -> str:
     >>> style.entry("_hidden")
     ' _hidden'
     """
-    shown = as_is(text, PHRASE)
+    shown = as_is(text, most=PHRASE)
     return f" {shown}" if shown.startswith("_") else shown
 
 
@@ -405,7 +405,7 @@ def marked(number: int, points: int) -> dict[str, Any]:
     return dict(color=CYCLE[of_cycle], marker=MARKERS[of_cycle], markevery=every, markersize=3.2, markeredgewidth=0)
 
 
-def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, right: bool = False) -> None:
+def legend_above(ax: Axes, entries: Mapping[str, Any], columns: int, *, right: bool = False) -> None:
     """Put a legend above `ax`, read row by row.
 
     Parameters

@@ -16,7 +16,8 @@ NAMES = ("loss", "accuracy")
 
 def curve(
     training: xr.Dataset,
-    name: Literal["loss", "accuracy"] = "loss",
+    *,
+    variable: Literal["loss", "accuracy"] = "loss",
     test_value: float | None = None,
     unit: str = "nats",
     ax: Axes | None = None,
@@ -27,7 +28,7 @@ def curve(
     ----------
     training : xarray.Dataset
         With `loss` and `accuracy`, each (epoch,): means over the batches during the epoch.
-    name : {"loss", "accuracy"}
+    variable : {"loss", "accuracy"}
         Which of the two.
     test_value : float, optional
         The same quantity of the trained network on the test set, drawn as a dashed line.
@@ -46,7 +47,7 @@ def curve(
     TypeError
         If `training` is no Dataset.
     ValueError
-        If `name` is unknown, or the variable or the dimension `epoch` is missing.
+        If `variable` is unknown, or the variable or the dimension `epoch` is missing.
 
     See Also
     --------
@@ -56,17 +57,17 @@ def curve(
     --------
     >>> from analysis import figures
     >>> training = xr.Dataset({"loss": ("epoch", [0.7, 0.3, 0.1])}, {"epoch": [1, 2, 3]})
-    >>> ax = figures.training.curve(training, name="loss", test_value=0.15, unit="nats")
+    >>> ax = figures.training.curve(training, variable="loss", test_value=0.15, unit="nats")
     >>> ax.get_ylabel(), len(ax.lines)
     ('loss (nats)', 2)
     """
-    _checks.one_of("name", name, NAMES)
-    _checks.dataset_with("training", training, (name,), ("epoch",))
+    _checks.one_of("variable", variable, NAMES)
+    _checks.dataset_with("training", training, (variable,), ("epoch",))
     if test_value is not None:
         test_value = _checks.number("test_value", test_value, finite=False)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.2)
-        ax.plot(training["epoch"], training[name], "o-", markersize=2.8, label="training, during the epoch")
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
+        ax.plot(training["epoch"], training[variable], "o-", markersize=2.8, label="training, during the epoch")
         if test_value is not None:
             ax.axhline(
                 test_value,
@@ -75,16 +76,16 @@ def curve(
                 linewidth=1.0,
                 label="test, at the end",
             )
-        ax.set(xlabel="epoch", ylabel=f"loss ({style.as_is(unit)})" if name == "loss" else name)
+        ax.set(xlabel="epoch", ylabel=f"loss ({style.as_is(unit)})" if variable == "loss" else variable)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if name == "loss":
+        if variable == "loss":
             ax.set_ylim(bottom=0)
         ax.legend()
     return ax
 
 
 def overview(
-    training: xr.Dataset, test_loss: float | None = None, test_accuracy: float | None = None, unit: str = "nats"
+    training: xr.Dataset, *, test_loss: float | None = None, test_accuracy: float | None = None, unit: str = "nats"
 ) -> Figure:
     """Draw loss and accuracy side by side, or the loss alone where there is no accuracy, as in a regression.
 
@@ -124,9 +125,9 @@ def overview(
     _checks.dataset_with("training", training, ("loss",), ("epoch",))
     with style.context():
         if "accuracy" not in training or training["accuracy"].isnull().all():
-            return style.figure_of(curve(training, "loss", test_loss, unit))
+            return style.figure_of(curve(training, variable="loss", test_value=test_loss, unit=unit))
         figure, axes = style.new_figure(style.DOUBLE, 2.2, 1, 2)
-        curve(training, "loss", test_loss, unit, axes[0])
-        curve(training, "accuracy", test_accuracy, unit, axes[1])
+        curve(training, variable="loss", test_value=test_loss, unit=unit, ax=axes[0])
+        curve(training, variable="accuracy", test_value=test_accuracy, unit=unit, ax=axes[1])
         style.letter(axes)
     return figure

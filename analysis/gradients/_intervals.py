@@ -13,15 +13,15 @@ BUNDLES = 2**14
 
 
 def bootstrap(
-    sweep: xr.Dataset, name: str = "loss_gradient", resamples: int = 999, seed: int = 0, level: float = 0.95
+    sweep: xr.Dataset, *, variable: str = "loss_gradient", resamples: int = 999, seed: int = 0, level: float = 0.95
 ) -> xr.Dataset:
     """Give percentile intervals of the moments of gate gradients by a bootstrap of whole draws.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node).
-    name : {"loss_gradient", "log_loss_gradient"}
+        With `variable` and boolean `gates` (probability, ..., node).
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
     resamples : int
         Bootstrap samples, 1 or more. The time is proportional to them; fewer make the ends of the intervals uncertain.
@@ -41,7 +41,7 @@ def bootstrap(
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, `sweep` is a summary, `resamples` is below 1, or
+        If `variable` is unknown, a variable or a dimension is missing, `sweep` is a summary, `resamples` is below 1, or
         `level` is not between 0 and 1.
 
     See Also
@@ -64,18 +64,18 @@ def bootstrap(
     >>> dims = ("probability", "draw", "node")
     >>> values = np.random.default_rng(0).normal(size=(1, 50, 2))
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, values > 0)}, {"probability": [0.5]})
-    >>> found = gradients.bootstrap(sweep, name="loss_gradient", resamples=99, seed=0)
+    >>> found = gradients.bootstrap(sweep, variable="loss_gradient", resamples=99, seed=0)
     >>> low, high = found["mean"].sel(probability=0.5).values
     >>> bool(low < values.mean() < high)
     True
     """
     resamples, seed = _checks.whole("resamples", resamples, 1), _checks.whole("seed", seed)
     level = _checks.level(level)
-    checked(sweep, name)
+    checked(sweep, variable)
     pooled: list[Floats] = []
     by_state: list[Floats] = []
     for index in range(sweep.sizes["probability"]):
-        part = part_of(sweep, name, index)
+        part = part_of(sweep, variable, index)
         drawn = _resampled(part.by_draw, resamples, np.random.default_rng([seed, index]))
         for rows, found in ((pooled, moments(drawn.sum(axis=1))), (by_state, moments(drawn))):
             found[..., 0] += part.centre
@@ -86,7 +86,7 @@ def bootstrap(
     for column, key in enumerate(MOMENTS[:2]):
         variables[f"state_{key}"] = (("probability", "bound", "state"), np.array(by_state)[..., column])
     coords = {"probability": sweep["probability"], "bound": ["low", "high"], "state": list(STATES)}
-    return xr.Dataset(variables, coords=coords, attrs={"name": name, "level": level, "resamples": resamples})
+    return xr.Dataset(variables, coords=coords, attrs={"name": variable, "level": level, "resamples": resamples})
 
 
 def _resampled(by_draw: Floats, resamples: int, random: np.random.Generator) -> Floats:

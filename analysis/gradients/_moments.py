@@ -38,7 +38,7 @@ def _trough_at(values: Floats, width: float) -> float:
     """Return where the lower of the highest densities on both sides of 0 lies; NaN if all values are on one side."""
     if not values.size or not values.min() < 0 < values.max():
         return float("nan")
-    grid, height = density.kde(values, width)
+    grid, height = density.kde(values, width=width)
     sides = (grid <= 0, grid >= 0)
     peaks = [grid[side][np.argmax(height[side])] for side in sides]
     lower = min(peaks, key=lambda place: float(np.interp(place, grid, height)))
@@ -138,27 +138,27 @@ def of_summary(part: xr.Dataset, name: str) -> dict[str, Any]:
     }
 
 
-def kernel_width(sweep: xr.Dataset, name: str = "loss_gradient") -> float:
+def kernel_width(sweep: xr.Dataset, *, variable: str = "loss_gradient") -> float:
     """Choose one kernel width for the densities of gate gradients at all probabilities, by `analysis.density`.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node).
-    name : {"loss_gradient", "log_loss_gradient"}
+        With `variable` and boolean `gates` (probability, ..., node).
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
 
     Returns
     -------
     float
-        In the unit of `name`; see `analysis.density.kernel_width`.
+        In the unit of `variable`; see `analysis.density.kernel_width`.
 
     Raises
     ------
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
+        If `variable` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
 
     See Also
     --------
@@ -170,34 +170,34 @@ def kernel_width(sweep: xr.Dataset, name: str = "loss_gradient") -> float:
     >>> dims = ("probability", "draw", "node")
     >>> values, on = [[[1.0, -2.0], [3.0, 4.0]]], [[[True, False], [True, True]]]
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, on)})
-    >>> gradients.kernel_width(sweep, name="loss_gradient")
+    >>> gradients.kernel_width(sweep, variable="loss_gradient")
     0.2
     """
-    checked(sweep, name)
+    checked(sweep, variable)
     return density.kernel_width(
-        _samples.losses(entries(sweep, name, index)[0]) for index in range(sweep.sizes["probability"])
+        _samples.losses(entries(sweep, variable, index)[0]) for index in range(sweep.sizes["probability"])
     )
 
 
-def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | None = None) -> xr.Dataset:
+def statistics(sweep: xr.Dataset, *, variable: str = "loss_gradient", width: float | None = None) -> xr.Dataset:
     r"""Summarise the gate gradients at each probability: all entries, by state, and by node and state.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node), the dimensions in between being independent draws;
+        With `variable` and boolean `gates` (probability, ..., node), the dimensions in between being independent draws;
         or the summary of such a sweep.
-    name : {"loss_gradient", "log_loss_gradient"}
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
     width : float, optional
-        Standard deviation of the Gaussian kernel of the density that the trough is read from, in the unit of `name`;
-        that of `kernel_width` when left out. It is kept as the attribute `width`.
+        Standard deviation of the Gaussian kernel of the density that the trough is read from, in the unit of
+        `variable`; that of `kernel_width` when left out. It is kept as the attribute `width`.
 
     Returns
     -------
     xarray.Dataset
-        Moments are in the unit of `name`; `..._error` is a standard error; entries that are not finite are left out.
-        Over (probability,), with all entries pooled: `entries`, and `nonfinite` entries; `mean`, `sd` (divisor n),
+        Moments are in the unit of `variable`; `..._error` is a standard error; entries that are not finite are left
+        out. Over (probability,), with all entries pooled: `entries`, and `nonfinite` entries; `mean`, `sd` (divisor n),
         `skewness`, `excess_kurtosis`; `tail_share`, the share of entries more than 3 sd from the mean (0.0027 of a
         normal law); `trough`, see below; `effective_entries`, how many independent entries would give `mean_error`;
         `state_difference`, mean of nodes that are on less that of nodes that are off. Over (probability, state), state
@@ -210,7 +210,7 @@ def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | No
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, or `width` is not above 0.
+        If `variable` is unknown, a variable or a dimension is missing, or `width` is not above 0.
 
     See Also
     --------
@@ -244,18 +244,20 @@ def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | No
     >>> values = [[[0.1, -0.2], [0.3, 0.4], [0.4, 0.0]]]
     >>> on = [[[True, False], [True, True], [False, True]]]
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, on)})
-    >>> found = gradients.statistics(sweep, name="loss_gradient")
+    >>> found = gradients.statistics(sweep, variable="loss_gradient")
     >>> found["mean"].values.round(3).tolist(), found["state_mean"].values.round(3).tolist()
     ([0.167], [[0.1, 0.2]])
     """
-    held = checked(sweep, name)
+    held = checked(sweep, variable)
     width = _checks.positive("width", width) if width is not None else float("nan")
     if np.isnan(width) and not held:
-        width = kernel_width(sweep, name)
+        width = kernel_width(sweep, variable=variable)
     rows = []
     for index in range(sweep.sizes["probability"]):
         found = (
-            of_summary(sweep.isel(probability=index), name) if held else _of_draws(part_of(sweep, name, index), width)
+            of_summary(sweep.isel(probability=index), variable)
+            if held
+            else _of_draws(part_of(sweep, variable, index), width)
         )
         by_state = found["node_entries"].sum(axis=1)
         rows.append({"entries": int(by_state.sum()), **found, "state_entries": by_state})
@@ -265,4 +267,4 @@ def statistics(sweep: xr.Dataset, name: str = "loss_gradient", width: float | No
         over = () if key.startswith("state_difference") else inner.get(key.partition("_")[0], ())
         variables[key] = (("probability", *over), np.array([row[key] for row in rows]))
     kept = {key: sweep[key] for key in ("probability", "node") if key in sweep.coords}
-    return xr.Dataset(variables, coords={**kept, "state": list(STATES)}, attrs={"name": name, "width": width})
+    return xr.Dataset(variables, coords={**kept, "state": list(STATES)}, attrs={"name": variable, "width": width})

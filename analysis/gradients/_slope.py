@@ -13,7 +13,9 @@ from analysis.gradients._sums import Part, blocks, checked, part_of, share
 from analysis.hypercube import _table
 
 
-def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequence[float] | None = None) -> xr.Dataset:
+def slope_check(
+    sweep: xr.Dataset, *, cube_loss: Any = None, probabilities: Sequence[float] | None = None
+) -> xr.Dataset:
     r"""Hold the mean loss gradient to how the mean loss changes with the probability that a node stays.
 
     Parameters
@@ -102,7 +104,7 @@ def slope_check(sweep: xr.Dataset, cube_loss: Any = None, probabilities: Sequenc
         if cube_loss.size != 2**nodes:
             raise InputError(f"cube_loss must be 2**{nodes} values, one for each mask, got {cube_loss.size}")
         slope = hypercube.mean_derivative(cube_loss, chances)
-        ends = hypercube.moments(cube_loss, chances[[high, low]]).mean
+        ends = hypercube.moments(cube_loss, probability=chances[[high, low]]).mean
         data["slope"] = ("probability", slope)
         data |= dict(exact_predicted=reach * slope[middle], exact_change=ends[0] - ends[1])
     named = dict(low=float(chances[low]), middle=float(chances[middle]), high=float(chances[high]), nodes=nodes)

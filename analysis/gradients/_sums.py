@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 def checked(sweep: Any, name: str) -> bool:
     """Check the sweep, and tell whether it is a summary."""
-    _checks.one_of("name", name, NAMES)
+    _checks.one_of("variable", name, NAMES)
     held = _samples.is_summary(sweep)
     needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name, "gates"]
     _checks.dataset_with("sweep", sweep, needed, ("probability", "node"))
@@ -57,14 +57,14 @@ def checked(sweep: Any, name: str) -> bool:
     return held
 
 
-def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+def entries(sweep: xr.Dataset, variable: str, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Read the gate gradients at one probability.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` and boolean `gates` (probability, ..., node).
-    name : {"loss_gradient", "log_loss_gradient"}
+        With `variable` and boolean `gates` (probability, ..., node).
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
     index : int
         Which probability, by its place in the sweep.
@@ -81,7 +81,7 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
     TypeError
         If `sweep` is no Dataset, the gradients are no real numbers, or the gates not boolean.
     ValueError
-        If `name` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
+        If `variable` is unknown, a variable or a dimension is missing, or `sweep` is a summary, which has no entries.
 
     See Also
     --------
@@ -94,17 +94,17 @@ def entries(sweep: xr.Dataset, name: str, index: int) -> tuple[npt.NDArray[Any],
     >>> dims = ("probability", "draw", "node")
     >>> values, on = [[[0.1, -0.2], [0.3, 0.4]]], [[[True, False], [True, True]]]
     >>> sweep = xr.Dataset({"loss_gradient": (dims, values), "gates": (dims, on)})
-    >>> values, on = gradients.entries(sweep, name="loss_gradient", index=0)
+    >>> values, on = gradients.entries(sweep, variable="loss_gradient", index=0)
     >>> values[on].tolist()
     [0.1, 0.3, 0.4]
     """
-    if checked(sweep, name):
+    if checked(sweep, variable):
         raise InputError("sweep must be draws, got a summary, which does not keep them")
     index = _checks.whole("index", index, 0, sweep.sizes["probability"] - 1)
-    part = sweep[[name, "gates"]].isel(probability=index).transpose(..., "node")
+    part = sweep[[variable, "gates"]].isel(probability=index).transpose(..., "node")
     nodes = sweep.sizes["node"]
-    values = part[name].values.reshape(-1, nodes)
-    _checks.real_numbers(f"sweep.{name}", values[:1])
+    values = part[variable].values.reshape(-1, nodes)
+    _checks.real_numbers(f"sweep.{variable}", values[:1])
     return values, part["gates"].values.reshape(-1, nodes)
 
 

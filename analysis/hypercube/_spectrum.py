@@ -53,7 +53,7 @@ def weight_by_order(values: Any) -> Floats:
     return by_size(walsh(values) ** 2)
 
 
-def variance_by_order(values: Any, probability: float = 0.5) -> Floats:
+def variance_by_order(values: Any, *, probability: float = 0.5) -> Floats:
     """Split the variance under Bernoulli(p) into orders.
 
     Parameters
@@ -104,7 +104,7 @@ def variance_by_order(values: Any, probability: float = 0.5) -> Floats:
     return weights if weights.sum() > rounding(table) ** 2 else np.zeros_like(weights)
 
 
-def additive_share(values: Any, probability: float = 0.5) -> float:
+def additive_share(values: Any, *, probability: float = 0.5) -> float:
     """Say how additive a function is: the share of its variance that is of order 1.
 
     Parameters
@@ -138,7 +138,7 @@ def additive_share(values: Any, probability: float = 0.5) -> float:
     >>> hypercube.additive_share([1.0, 2.0, 3.0, 4.0]), round(hypercube.additive_share([0.0, 0.0, 0.0, 1.0]), 3)
     (1.0, 0.667)
     """
-    weights = variance_by_order(values, probability)
+    weights = variance_by_order(values, probability=probability)
     variance = weights.sum()
     return float(weights[1] / variance) if variance > 0 else float("nan")
 

@@ -114,7 +114,7 @@ def shapley(values: Any) -> Floats:
     return sums_with(coefficients * share[sizes(order[-1])])
 
 
-def interaction(values: Any, index: Literal["banzhaf", "shapley"] = "banzhaf") -> Floats:
+def interaction(values: Any, *, index: Literal["banzhaf", "shapley"] = "banzhaf") -> Floats:
     r"""Compute the interaction of every pair of nodes: how the effect of one depends on whether the other is on.
 
     Parameters
@@ -193,7 +193,7 @@ class Sobol(NamedTuple):
     total: Floats
 
 
-def sobol(values: Any, probability: float = 0.5) -> Sobol:
+def sobol(values: Any, *, probability: float = 0.5) -> Sobol:
     r"""Compute the first-order and the total Sobol index of every node under Bernoulli(p).
 
     Parameters
@@ -246,6 +246,6 @@ def sobol(values: Any, probability: float = 0.5) -> Sobol:
     """
     table = checked(values)
     weights = biased(table, probability) ** 2
-    variance = variance_by_order(table, probability).sum()
+    variance = variance_by_order(table, probability=probability).sum()
     scale = variance if variance > 0 else np.nan
     return Sobol(weights[2 ** np.arange(nodes_of(table))] / scale, sums_with(weights) / scale)

@@ -20,7 +20,7 @@ from analysis.hypercube._table import Floats, checked_probability
 Pieces = Iterator[tuple[Floats, Floats]]
 
 
-def first_order(values: Any, gates: Any, probability: float = 0.5) -> xr.Dataset:
+def first_order(values: Any, gates: Any, *, probability: float = 0.5) -> xr.Dataset:
     r"""Estimate what single nodes do, and which share of the variance that is, from independent Bernoulli(p) draws.
 
     Parameters

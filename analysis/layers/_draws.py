@@ -18,31 +18,31 @@ DRAWS = ("chain", "draw")
 ENTRIES = 2**22
 
 
-def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
+def gradients(sweep: xr.Dataset, *, variable: str = "log_loss_gradient") -> xr.Dataset:
     r"""Summarise the gate gradients of each layer over independent draws.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        With `name` ([probability,] chain, draw, node) and the coordinates `node` and `layer`; or the summary of a sweep
-        with its gradients.
-    name : {"loss_gradient", "log_loss_gradient"}
+        With `variable` ([probability,] chain, draw, node) and the coordinates `node` and `layer`; or the summary of a
+        sweep with its gradients.
+    variable : {"loss_gradient", "log_loss_gradient"}
         Gate gradients of the loss, in its unit, or of its logarithm.
 
     Returns
     -------
     xarray.Dataset, ([probability,] layer)
-        `nodes` (layer,). In the unit of `name`, over all finite entries of a layer's nodes: `<name>_mean`, `<name>_sd`
-        (divisor n) and `<name>_absolute`, the mean of the absolute values, each with its standard error
-        `<name>_..._error`. `<name>_nonfinite` counts the entries left out. A summary gives means and standard
-        deviations; what would need its draws is NaN.
+        `nodes` (layer,). In the unit of `variable`, over all finite entries of a layer's nodes: `<variable>_mean`,
+        `<variable>_sd` (divisor n) and `<variable>_absolute`, the mean of the absolute values, each with its
+        standard error `<variable>_..._error`. `<variable>_nonfinite` counts the entries left out. A summary gives means
+        and standard deviations; what would need its draws is NaN.
 
     Raises
     ------
     TypeError
         If `sweep` is no Dataset or the gradients are no real numbers.
     ValueError
-        If `name` is unknown, a variable or a coordinate is missing, or the masks are no independent draws.
+        If `variable` is unknown, a variable or a coordinate is missing, or the masks are no independent draws.
 
     See Also
     --------
@@ -61,18 +61,18 @@ def gradients(sweep: xr.Dataset, name: str = "log_loss_gradient") -> xr.Dataset:
     >>> nodes = {"node": ["a unit 0", "a unit 1", "b unit 0"], "layer": ("node", ["a", "a", "b"])}
     >>> values = [[[0.1, 0.3, -0.2], [0.2, 0.2, -0.4]]]
     >>> sweep = xr.Dataset({"log_loss_gradient": (("chain", "draw", "node"), values)}, coords=nodes)
-    >>> found = layers.gradients(sweep, name="log_loss_gradient")
+    >>> found = layers.gradients(sweep, variable="log_loss_gradient")
     >>> found["log_loss_gradient_mean"].values.round(3).tolist()
     [0.2, -0.3]
     """
-    _checks.one_of("name", name, NAMES)
-    found, held = groups(sweep, "sweep"), _samples.is_summary(sweep)
-    needed = [f"{name}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [name]
+    _checks.one_of("variable", variable, NAMES)
+    found, held = groups(sweep, called="sweep"), _samples.is_summary(sweep)
+    needed = [f"{variable}_{part}" for part in ("count", "mean", "variance")] + ["draws"] if held else [variable]
     _checks.dataset_with("sweep", sweep, needed, ("node",))
     if not held:
-        _independent(sweep, name)
-    rows = [_of_summary(part, name, found) if held else _of_draws(part[name], found) for part in _parts(sweep)]
-    return _labelled(sweep, found, {f"{name}_{key}": [row[key] for row in rows] for key in rows[0]})
+        _independent(sweep, variable)
+    rows = [_of_summary(part, variable, found) if held else _of_draws(part[variable], found) for part in _parts(sweep)]
+    return _labelled(sweep, found, {f"{variable}_{key}": [row[key] for row in rows] for key in rows[0]})
 
 
 def slopes(sweep: xr.Dataset) -> xr.Dataset:
@@ -124,7 +124,7 @@ def slopes(sweep: xr.Dataset) -> xr.Dataset:
     >>> layers.slopes(sweep)["slope"].values.round(3).tolist()
     [-0.5, 0.25]
     """
-    found = groups(sweep, "sweep")
+    found = groups(sweep, called="sweep")
     _checks.dataset_with("sweep", sweep, ("loss", "gates"), ("node",))
     _independent(sweep, "gates")
     rows = [_slopes(part, found) for part in _parts(sweep)]

@@ -81,7 +81,7 @@ class Groups(NamedTuple):
         return total
 
 
-def groups(data: xr.Dataset, called: str = "data") -> Groups:
+def groups(data: xr.Dataset, *, called: str = "data") -> Groups:
     """Read the layers of labelled nodes.
 
     Parameters

@@ -14,7 +14,7 @@ CHANGES = ("change", "log_change")
 
 
 def removals(
-    sweep: xr.Dataset, full_loss: float | None = None, quantiles: Sequence[float] = removal.QUANTILES
+    sweep: xr.Dataset, *, full_loss: float | None = None, quantiles: Sequence[float] = removal.QUANTILES
 ) -> xr.Dataset:
     """Summarise by layer what the loss changes by when each node alone goes off.
 
@@ -65,9 +65,9 @@ def removals(
     >>> found["mean_change"].values.round(3).tolist(), found["share_lowering"].values.tolist()
     ([0.15, -0.05], [0.0, 1.0])
     """
-    found = groups(sweep, "sweep")
+    found = groups(sweep, called="sweep")
     quantiles = _checks.quantiles(quantiles)
-    nodes = removal.leave_one_out(sweep, full_loss)
+    nodes = removal.leave_one_out(sweep, full_loss=full_loss)
     rows: list[dict[str, Any]] = []
     for layer in range(len(found.names)):
         members = found.of(layer)

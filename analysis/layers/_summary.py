@@ -9,7 +9,7 @@ from analysis.layers._draws import gradients, slopes
 from analysis.layers._removals import removals
 
 
-def summary(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
+def summary(sweep: xr.Dataset, *, full_loss: float | None = None) -> xr.Dataset:
     """Summarise a sweep by layer, whether nodes went off one at a time or at random.
 
     Parameters
@@ -49,9 +49,9 @@ def summary(sweep: xr.Dataset, full_loss: float | None = None) -> xr.Dataset:
     """
     _checks.dataset_with("sweep", sweep, (), ("node",))
     if is_single(sweep):
-        return removals(sweep, full_loss)
+        return removals(sweep, full_loss=full_loss)
     held = _samples.is_summary(sweep)
-    parts = [gradients(sweep, name) for name in NAMES if (f"{name}_mean" if held else name) in sweep]
+    parts = [gradients(sweep, variable=name) for name in NAMES if (f"{name}_mean" if held else name) in sweep]
     if not held and {"loss", "gates"} <= set(sweep.data_vars):
         parts.append(slopes(sweep))
     if not parts:

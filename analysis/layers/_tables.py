@@ -15,7 +15,7 @@ from analysis.tables import Column, Table
 MOST = 15
 
 
-def layer_table(summary: xr.Dataset, name: str = "layers") -> Table:
+def layer_table(summary: xr.Dataset, *, name: str = "layers") -> Table:
     """Make the table of layers, in the order of the gate vector.
 
     Parameters
@@ -104,7 +104,7 @@ def _of_draws(summary: xr.Dataset, unit: str) -> list[Column]:
     def add(key: str, header: str) -> None:
         values, errors = (summary[part].transpose(*over).values.ravel() for part in (key, f"{key}_error"))
         if np.isfinite(values).any():
-            columns.append(Column(key, header, values, errors, digits=3))
+            columns.append(Column(key, header, values, errors=errors, digits=3))
 
     if "slope" in summary:
         add("slope", "slope of log loss")
@@ -131,7 +131,7 @@ def _rows(summary: xr.Dataset) -> int:
 
 
 def node_table(
-    sweep: xr.Dataset, full_loss: float | None = None, most: int = MOST, name: str = "leave_one_out"
+    sweep: xr.Dataset, *, full_loss: float | None = None, most: int = MOST, name: str = "leave_one_out"
 ) -> Table:
     """Make the table of single removals, the costliest node first; of many nodes those at both ends.
 
@@ -172,7 +172,7 @@ def node_table(
     ['a unit 1', 'a unit 0']
     """
     most = _checks.whole("most", most, 1)
-    nodes = removal.leave_one_out(sweep, full_loss)
+    nodes = removal.leave_one_out(sweep, full_loss=full_loss)
     order = np.argsort(nodes["rank"].values, kind="stable")
     unit, total = str(nodes.attrs.get("unit") or "nats"), order.size
     caption = f"Loss in {unit} with one node {off_of(nodes)}, and its change from the loss with every node on"

@@ -11,7 +11,7 @@ from analysis._errors import InputError
 from analysis.paths._products import in_standard_errors, joint_test
 
 
-def exact(values: Any, steps: int | None = None) -> xr.DataArray:
+def exact(values: Any, *, steps: int | None = None) -> xr.DataArray:
     r"""Compute the covariance matrix along a flip path without sampling error, from the whole cube.
 
     Parameters

@@ -148,7 +148,7 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 
     target = folder if out is None else out
     with _made_of(folder) if out is None else _writing(out):
-        for path in (exports.to_netcdf(folder, target / "run.nc"), *exports.to_csv(folder, target / "csv")):
+        for path in (exports.to_netcdf(folder, out=target / "run.nc"), *exports.to_csv(folder, out=target / "csv")):
             print(f"export: {path}")
 
 

@@ -174,11 +174,11 @@ class _Job(NamedTuple):
         return train(
             model.network,
             self.task,
-            making.optimizer(settings, model.network),
-            settings.epochs,
-            settings.batch_size,
-            settings.seed,
-            loss,
+            optimizer=making.optimizer(settings, model.network),
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            loss=loss,
             keep_parameters=model.is_mlp and model.network.sizes[0] == 2,  # for a film over the input plane
         )
 

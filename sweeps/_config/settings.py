@@ -238,7 +238,7 @@ class SweepSettings(Settings):
     masks: Annotated[values.File, _of_design()] = None
     """File of gate vectors, one a row (masks): .npy, .npz with one array, or .csv. Where the file of the settings names
     it, its path is relative to that file."""
-    seed: Seed = 17
+    seed: Seed = 0
     """Seed of the draws."""
     metrics: values.Metrics = ()
     """Further numbers of each mask: accuracy, kl, logit_difference, or package.module:function of (outputs, targets);

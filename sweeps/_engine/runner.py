@@ -45,7 +45,8 @@ MOST_PARTS = 8
 def sweep(
     objective: Objective,
     design: Design,
-    seed: int = 17,
+    *,
+    seed: int = 0,
     gradients: bool = True,
     batch_size: int | None = None,
     store: str | PathLike[str] | None = None,

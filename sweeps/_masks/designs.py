@@ -8,7 +8,7 @@ draws begins with the same masks.
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -61,7 +61,7 @@ class Design:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bernoulli(Design):
     """Every node is on with a probability, independently.
 
@@ -149,6 +149,7 @@ class FixedSize(Design):
     """
 
     on: int
+    _: KW_ONLY
     draws: int = 1000
     chains: int = 1
 
@@ -167,7 +168,7 @@ class FixedSize(Design):
         return samplers.FixedSizeSampler(jnp.asarray(self.on), nodes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FlipPaths(Design):
     """Walks across the hypercube: a random mask, then nodes flipped one after another in random order.
 

@@ -24,7 +24,7 @@ from sweeps.tasks import Task
 
 def images(name: str, folder: str | None) -> Task:
     """Return the digits, or MNIST where it is named or a folder with its files is given."""
-    return tasks.mnist(folder) if folder or name == "mnist" else tasks.digits()
+    return tasks.mnist(folder=folder) if folder or name == "mnist" else tasks.digits()
 
 
 def open_run(
@@ -165,7 +165,7 @@ def network_from(data: xr.Dataset) -> MLP:
     """Return the network that ``of_network`` described."""
     network = MLP(
         data.attrs["sizes"],
-        data.attrs["activation"],
+        activation=data.attrs["activation"],
         use_bias=bool(data.attrs["use_bias"]),
         output_activation=data.attrs["output_activation"],
     )

@@ -100,8 +100,8 @@ class GatedNetwork:
 def attach(
     network: Any,
     inputs: Any,
-    sites: _choosing.Selection = None,
     *,
+    sites: _choosing.Selection = None,
     variables: Any = None,
     params: Any = None,
     call: Any = None,

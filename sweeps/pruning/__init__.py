@@ -8,13 +8,13 @@ from sweeps.pruning._masked import Mask, Masked, resting
 from sweeps.pruning._parameters import zeroed
 from sweeps.pruning._reading import mean_activations
 from sweeps.pruning._removing import masks_of_nodes, remove_nodes, zero_nodes
-from sweeps.pruning._scoring import UNIT_CRITERIA, WEIGHT_CRITERIA, unit_scores, weight_scores
+from sweeps.pruning._scoring import UNIT_METHODS, WEIGHT_METHODS, unit_scores, weight_scores
 from sweeps.pruning._sparsities import SCOPES
 
 __all__ = [
     "SCOPES",
-    "UNIT_CRITERIA",
-    "WEIGHT_CRITERIA",
+    "UNIT_METHODS",
+    "WEIGHT_METHODS",
     "Cost",
     "Evaluated",
     "Gradual",

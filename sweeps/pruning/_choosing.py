@@ -18,9 +18,9 @@ Network = TypeVar("Network", bound=nnx.Module)
 def unit_masks(
     network: nnx.Module,
     sparsity: Any,
-    by: Any = "norm",
-    scope: str = "layer",
     *,
+    method: Any = "norm",
+    scope: str = "layer",
     batch: Any = None,
     loss: Any = None,
     seed: int = 0,
@@ -29,7 +29,7 @@ def unit_masks(
 
     Parameters
     ----------
-    network, by, batch, loss, seed : as for ``unit_scores``
+    network, method, batch, loss, seed : as for ``unit_scores``
     sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n nodes go, for the decimal k
     scope : one of ``SCOPES``: ``"layer"``, n counts the nodes of a layer; ``"global_raw"``, those of all layers, whose
         scores are compared directly; ``"global_normalised"``, the same after division of each layer's scores by their
@@ -57,17 +57,17 @@ def unit_masks(
     >>> sweeps.pruning.unit_masks(net, [0, 0.5, 1]).sum(axis=-1).tolist()
     [30, 15, 0]
     """
-    keep, left = _units(network, sparsity, by, scope, batch=batch, loss=loss, seed=seed)
+    keep, left = _units(network, sparsity, method, scope, batch=batch, loss=loss, seed=seed)
     _warn("nodes", left)
     return keep
 
 
 def _units(
-    network: nnx.Module, sparsity: Any, by: Any, scope: str, *, batch: Any, loss: Any, seed: int
+    network: nnx.Module, sparsity: Any, method: Any, scope: str, *, batch: Any, loss: Any, seed: int
 ) -> tuple[Bool[np.ndarray, "... nodes"], dict[str, str]]:
     """Return the nodes that stay, and by path of a layer why its nodes cannot go."""
     _sparsities.check(sparsity, scope)
-    of, scores = _scoring.by_site(network, by, batch=batch, loss=loss, seed=seed, of_zeroed=True)
+    of, scores = _scoring.by_site(network, method, batch=batch, loss=loss, seed=seed, of_zeroed=True)
     left = {part.site.path: part.why_not_zeroed for part in of.parts if not part.can_be_zeroed}
     if not scores:
         raise UnsupportedError(f"no nodes of the network can be zeroed: {_listed(left)}")
@@ -79,9 +79,9 @@ def _units(
 def prune_units(
     network: Network,
     sparsity: Any,
-    by: Any = "norm",
-    scope: str = "layer",
     *,
+    method: Any = "norm",
+    scope: str = "layer",
     batch: Any = None,
     loss: Any = None,
     seed: int = 0,
@@ -101,17 +101,17 @@ def prune_units(
     10
     """
     _check_single(sparsity)
-    keep, left = _units(network, sparsity, by, scope, batch=batch, loss=loss, seed=seed)
+    keep, left = _units(network, sparsity, method, scope, batch=batch, loss=loss, seed=seed)
     _warn("nodes", left)
-    return _removing.zero_nodes(network, keep, _scoring.inputs_of(batch))
+    return _removing.zero_nodes(network, keep, inputs=_scoring.inputs_of(batch))
 
 
 def weight_masks(
     network: nnx.Module,
     sparsity: Any,
-    by: Any = "magnitude",
-    scope: str = "layer",
     *,
+    method: Any = "magnitude",
+    scope: str = "layer",
     block: tuple[int, int] | None = None,
     batch: Any = None,
     loss: Any = None,
@@ -122,7 +122,7 @@ def weight_masks(
 
     Parameters
     ----------
-    network, by, batch, loss, seed, include_outputs : as for ``weight_scores``
+    network, method, batch, loss, seed, include_outputs : as for ``weight_scores``
     sparsity, scope : as for ``unit_masks``, n being numbers of weights, or of blocks
     block : (rows, columns): weights of dense layers go in whole blocks, by the Euclidean norm of their scores; blocks
         at the kernel's end may be smaller
@@ -149,7 +149,7 @@ def weight_masks(
     {'layers/0/kernel': [40, 29, 0]}
     """
     options: dict[str, Any] = dict(block=block, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
-    masks, left = _weights(network, sparsity, by, scope, **options)
+    masks, left = _weights(network, sparsity, method, scope, **options)
     _warn("weights", left)
     return masks
 
@@ -157,7 +157,7 @@ def weight_masks(
 def _weights(
     network: nnx.Module,
     sparsity: Any,
-    by: Any,
+    method: Any,
     scope: str,
     *,
     block: Any,
@@ -167,7 +167,7 @@ def _weights(
 ) -> tuple[dict[str, Bool[np.ndarray, "..."]], dict[str, str]]:
     """Return the weights that stay, and by path of a parameter why none of it can go."""
     _sparsities.check(sparsity, scope)
-    scores = _scoring.weight_scores(network, by, batch=batch, include_outputs=include_outputs, **more)
+    scores = _scoring.weight_scores(network, method=method, batch=batch, include_outputs=include_outputs, **more)
     _, left = _scoring.prunable(network, _scoring.inputs_of(batch), include_outputs)
     if not scores:
         others = f"; what else there is: {_listed(left)}" if left else ""
@@ -191,9 +191,9 @@ def _weights(
 def prune_weights(
     network: Network,
     sparsity: Any,
-    by: Any = "magnitude",
-    scope: str = "layer",
     *,
+    method: Any = "magnitude",
+    scope: str = "layer",
     block: tuple[int, int] | None = None,
     batch: Any = None,
     loss: Any = None,
@@ -216,7 +216,7 @@ def prune_weights(
     """
     _check_single(sparsity)
     options: dict[str, Any] = dict(block=block, batch=batch, loss=loss, seed=seed, include_outputs=include_outputs)
-    masks, left = _weights(network, sparsity, by, scope, **options)
+    masks, left = _weights(network, sparsity, method, scope, **options)
     _warn("weights", left)
     return _parameters.zeroed(network, masks)
 

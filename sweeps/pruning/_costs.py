@@ -38,7 +38,7 @@ class Cost(NamedTuple):
     seconds: float
 
 
-def cost(network: nnx.Module, inputs: Any, repeats: int = 30) -> Cost:
+def cost(network: nnx.Module, inputs: Any, *, repeats: int = 30) -> Cost:
     """Count a network's parameters and time its forward pass, to compare a zeroed network with a smaller one.
 
     Parameters

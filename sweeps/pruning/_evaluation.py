@@ -43,6 +43,7 @@ def evaluate(
     networks: nnx.Module | Sequence[nnx.Module],
     masks: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     batch: Any,
+    *,
     loss: Any = None,
 ) -> Evaluated:
     """Evaluate networks of equal structure under masks in a jitted call, vmapped over as many as fit in memory.
@@ -79,7 +80,7 @@ def evaluate(
     (3, 4)
     """
     if isinstance(networks, nnx.Module) and isinstance(masks, Mapping):
-        return Evaluated(*(values[0] for values in evaluate([networks], [masks], batch, loss)))
+        return Evaluated(*(values[0] for values in evaluate([networks], [masks], batch, loss=loss)))
     if not isinstance(networks, Sequence) or not isinstance(masks, Sequence) or isinstance(masks, str):
         raise InputTypeError("networks and masks must be a module and a dict, or a list of modules and one of dicts")
     if not networks or len(networks) != len(masks):

@@ -46,6 +46,7 @@ def gradually(
     task: Task,
     sparsity: Callable[[int], Any],
     epochs: int,
+    *,
     choose: Callable[[nnx.Module, Any], Mapping[str, Any]] | None = None,
     optimizer: optax.GradientTransformation | None = None,
     batch_size: int = 32,

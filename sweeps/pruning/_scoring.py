@@ -17,22 +17,22 @@ from sweeps._objective import Objective
 from sweeps._program import graph
 from sweeps.pruning import _evaluation, _parameters, _reading, _structure
 
-UNIT_CRITERIA = ("norm", *ranking.METHODS)
-WEIGHT_CRITERIA = ("magnitude", "gradient", "random")
+UNIT_METHODS = ("norm", *ranking.METHODS)
+WEIGHT_METHODS = ("magnitude", "gradient", "random")
 # For networks that compute with less than float32: most examples that depend on each other, most other examples in a
 # batch, and most numbers in the gradients of such a batch.
 FEW, MOST_TOGETHER, FLOATS = 64, 256, 2**22
 
 
 def unit_scores(
-    network: nnx.Module, by: Any = "norm", *, batch: Any = None, loss: Any = None, seed: int = 0
+    network: nnx.Module, *, method: Any = "norm", batch: Any = None, loss: Any = None, seed: int = 0
 ) -> Float[np.ndarray, " nodes"]:
     """Score every hidden node; nodes with low scores should go first.
 
     Parameters
     ----------
     network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` gates
-    by : one of ``UNIT_CRITERIA``, or the scores themselves, shape (nodes,)
+    method : one of ``UNIT_METHODS``, or the scores themselves, shape (nodes,)
 
         - ``"norm"``: Euclidean norm of the node's incoming weights, without the bias; of a channel, over all positions
           and inputs
@@ -57,36 +57,36 @@ def unit_scores(
     NotImplementedError
         For ``"norm"``, if some nodes have no parameters of their own, such as attention heads.
     """
-    _, scores = by_site(network, by, batch=batch, loss=loss, seed=seed, of_zeroed=False)
+    _, scores = by_site(network, method, batch=batch, loss=loss, seed=seed, of_zeroed=False)
     return np.concatenate(list(scores.values()))
 
 
 def by_site(
-    network: nnx.Module, by: Any, *, batch: Any, loss: Any, seed: int, of_zeroed: bool
+    network: nnx.Module, method: Any, *, batch: Any, loss: Any, seed: int, of_zeroed: bool
 ) -> tuple[_structure.Structure, dict[str, Float[np.ndarray, " _"]]]:
     """Return the structure of a network, and the scores of ``unit_scores`` by key of the site.
 
     Parameters
     ----------
-    network, by, batch, loss, seed : as for ``unit_scores``
+    network, method, batch, loss, seed : as for ``unit_scores``
     of_zeroed : whether to leave out the sites whose nodes cannot be zeroed
     """
-    seed = _checked(network, by, UNIT_CRITERIA, "scores of shape (nodes,)", batch, loss, seed)
+    seed = _checked(network, method, UNIT_METHODS, "scores of shape (nodes,)", batch, loss, seed)
     of = _structure.of(network, inputs_of(batch))
     parts = [part for part in of.parts if part.can_be_zeroed or not of_zeroed]
-    if isinstance(by, str) and by == "norm":
+    if isinstance(method, str) and method == "norm":
         variables = _parameters.by_path(network)
         return of, {part.site.key: _norms(variables, part) for part in parts}
-    if isinstance(by, str) and by == "activation" and of.network is not None:
+    if isinstance(method, str) and method == "activation" and of.network is not None:
         # ``ranking`` has the activations of plain perceptrons only.
         places = {part.site.key: part.site.places for part in parts}
         return of, _reading.deviations(network, (of.network, of.params), inputs_of(batch), places)
-    if not isinstance(by, str):
-        scores = _checked_scores("by", by, (of.nodes,))
-    elif by == "random":
+    if not isinstance(method, str):
+        scores = _checked_scores("method", method, (of.nodes,))
+    elif method == "random":
         scores = np.random.default_rng(seed).random(of.nodes)
     else:
-        scores = ranking.scores(Objective(network, batch, loss=loss), by, seed=seed)
+        scores = ranking.scores(Objective(network, batch, loss=loss), method=method, seed=seed)
     pieces = of.split(scores)
     return of, {part.site.key: pieces[part.site.key] for part in parts}
 
@@ -103,8 +103,8 @@ def _norms(variables: Mapping[str, Any], part: _structure.Part) -> Float[np.ndar
 
 def weight_scores(
     network: nnx.Module,
-    by: Any = "magnitude",
     *,
+    method: Any = "magnitude",
     batch: Any = None,
     loss: Any = None,
     seed: int = 0,
@@ -115,7 +115,7 @@ def weight_scores(
     Parameters
     ----------
     network : a flax.nnx module
-    by : one of ``WEIGHT_CRITERIA``, or the scores themselves, arrays of the kernels' shapes by path
+    method : one of ``WEIGHT_METHODS``, or the scores themselves, arrays of the kernels' shapes by path
 
         - ``"magnitude"``: |w|
         - ``"gradient"``: |d loss / d w|, of the mean loss on the batch
@@ -137,16 +137,18 @@ def weight_scores(
     ValueError
         If the criterion is unknown, the scores do not fit the kernels, or a batch is needed.
     """
-    seed = _checked(network, by, WEIGHT_CRITERIA, "a dict of scores", batch, loss, seed)
+    seed = _checked(network, method, WEIGHT_METHODS, "a dict of scores", batch, loss, seed)
     kernels, _ = prunable(network, inputs_of(batch), _checks.flag("include_outputs", include_outputs))
-    if not isinstance(by, str):
-        if not isinstance(by, Mapping) or set(by) != set(kernels):
-            given = ", ".join(map(str, by)) if isinstance(by, Mapping) else type(by).__name__
-            raise InputError(f"by must be a dict of scores of the kernels {', '.join(kernels)}; got {given}")
-        return {path: _checked_scores(f"by: {path}", by[path], kernel.shape) for path, kernel in kernels.items()}
-    if by == "magnitude":
+    if not isinstance(method, str):
+        if not isinstance(method, Mapping) or set(method) != set(kernels):
+            given = ", ".join(map(str, method)) if isinstance(method, Mapping) else type(method).__name__
+            raise InputError(f"method must be a dict of scores of the kernels {', '.join(kernels)}; got {given}")
+        return {
+            path: _checked_scores(f"method: {path}", method[path], kernel.shape) for path, kernel in kernels.items()
+        }
+    if method == "magnitude":
         return {path: np.abs(_as_doubles(kernel)) for path, kernel in kernels.items()}
-    if by == "random":
+    if method == "random":
         random = np.random.default_rng(seed)
         return {path: random.random(kernel.shape) for path, kernel in kernels.items()}
     gradients = _gradients(network, batch, loss)
@@ -195,14 +197,16 @@ def inputs_of(batch: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[counts], data.inputs)
 
 
-def _checked(network: Any, by: Any, criteria: tuple[str, ...], otherwise: str, batch: Any, loss: Any, seed: Any) -> int:
+def _checked(
+    network: Any, method: Any, criteria: tuple[str, ...], otherwise: str, batch: Any, loss: Any, seed: Any
+) -> int:
     """Refuse arguments that do not fit, before any work; return the seed."""
     _parameters.checked_network(network)
-    if isinstance(by, str) and by not in criteria:
-        raise InputError(f"by must be one of {', '.join(criteria)}, or {otherwise}, got {by!r}")
+    if isinstance(method, str) and method not in criteria:
+        raise InputError(f"method must be one of {', '.join(criteria)}, or {otherwise}, got {method!r}")
     # The first criterion of each tuple reads nothing but weights.
-    if batch is None and isinstance(by, str) and by not in (criteria[0], "random"):
-        raise InputError(f"by={by!r} needs a batch: give batch=")
+    if batch is None and isinstance(method, str) and method not in (criteria[0], "random"):
+        raise InputError(f"method={method!r} needs a batch: give batch=")
     if batch is None and loss is not None:
         raise InputError("loss is of a batch: give batch=")
     if loss is not None:
@@ -236,8 +240,8 @@ def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
     )
     if narrow and not apart and len(data) > FEW:
         raise UnsupportedError(
-            f"by='gradient' of a network that computes with less than float32, whose {len(data)} examples depend on "
-            f"each other, would be lost in rounding; give it a batch of at most {FEW} examples"
+            f"method='gradient' of a network that computes with less than float32, whose {len(data)} examples depend "
+            f"on each other, would be lost in rounding; give it a batch of at most {FEW} examples"
         )
     with jax.default_matmul_precision("highest"):
         if narrow and apart:

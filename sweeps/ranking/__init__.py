@@ -3,12 +3,11 @@
 from sweeps.ranking._criteria import METHODS, scores
 from sweeps.ranking._paths import RemovalPath, masks_along, removal_path
 from sweeps.ranking._probes import GainCurve, activation_correlation, gain_curve, pair_interaction
-from sweeps.ranking._replacing import CHOICES, RIDGE, STAND_INS, ReplacementPaths, replacement_paths
+from sweeps.ranking._replacing import REPLACEMENT_METHODS, STAND_INS, ReplacementPaths, replacement_paths
 
 __all__ = [
-    "CHOICES",
+    "REPLACEMENT_METHODS",
     "METHODS",
-    "RIDGE",
     "STAND_INS",
     "GainCurve",
     "RemovalPath",

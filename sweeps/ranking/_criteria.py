@@ -18,7 +18,7 @@ from sweeps._objective import Objective
 from sweeps._plans import Plan
 from sweeps.ranking import _layered, _neighbours, _removal
 
-METHODS = (
+METHODS: tuple[str, ...] = (
     "brute_force",
     "first_order",
     "second_order",
@@ -33,7 +33,7 @@ MOST_CUBE_NODES = 20
 
 
 def scores(
-    objective: Objective, method: str = "brute_force", gates: Any = None, *, seed: int = 0
+    objective: Objective, *, method: str = "brute_force", gates: Any = None, seed: int = 0
 ) -> Float[np.ndarray, " nodes"]:
     """Score every node that is on, by the change of the loss when it goes off or by a criterion in its place.
 
@@ -78,7 +78,7 @@ def scores(
     Examples
     --------
     >>> objective = Objective.from_function(lambda gates: (1 - gates[0]) ** 2 + 0.25 * (1 - gates[1]), nodes=2)
-    >>> scores(objective).tolist(), scores(objective, "first_order").tolist()
+    >>> scores(objective).tolist(), scores(objective, method="first_order").tolist()
     ([1.0, 0.25], [0.0, 0.25])
     """
     return Scorer(objective, method, seed)(checked_gates(objective, gates))

@@ -113,7 +113,7 @@ IN_LOSS_UNITS = ("loss", "change", "best_change")
 
 
 def removal_path(
-    objective: Objective, method: str = "brute_force", rerank: bool = True, *, measure: bool = True, seed: int = 0
+    objective: Objective, *, method: str = "brute_force", rerank: bool = True, measure: bool = True, seed: int = 0
 ) -> RemovalPath:
     """Remove all nodes, one after the other, each time the first node with the lowest score.
 
@@ -149,7 +149,7 @@ def removal_path(
     Examples
     --------
     >>> objective = Objective.from_function(lambda gates: (1 - gates[0]) ** 2 + 0.25 * (1 - gates[1]), nodes=2)
-    >>> path = removal_path(objective, "first_order")
+    >>> path = removal_path(objective, method="first_order")
     >>> path.order.tolist(), path.loss.tolist(), path.is_best.tolist()
     ([0, 1], [0.0, 1.0, 1.25], [False, True])
     """

@@ -51,7 +51,7 @@ class GainCurve(NamedTuple):
     layer: str
 
 
-def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = GAINS) -> GainCurve:
+def gain_curve(objective: Objective, node: int, *, gates: Any = None, gains: Any = GAINS) -> GainCurve:
     """Evaluate the loss along the gain of a node, with its predictions to first and second order.
 
     These are E(g) + (gain - g) dE/dg, and the same plus (gain - g)^2 / 2 d^2E/dg^2, with g the node's own gate.
@@ -99,7 +99,7 @@ def gain_curve(objective: Objective, node: int, gates: Any = None, gains: Any = 
     )
 
 
-def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
+def pair_interaction(objective: Objective, *, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
     """Change of the loss when two nodes go off together, minus the changes when each goes off alone.
 
     Negative if the effects of two nodes cancel: removing both costs less than the sum.
@@ -134,7 +134,7 @@ def pair_interaction(objective: Objective, gates: Any = None) -> Float[np.ndarra
     return together
 
 
-def activation_correlation(objective: Objective, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
+def activation_correlation(objective: Objective, *, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
     """Return the Pearson correlation over the examples of the activations of each two nodes.
 
     Parameters

@@ -25,7 +25,7 @@ from sweeps.ranking._removal import cheapest
 #: What takes over from a node that goes: nothing, the biases alone, the node most correlated with it, all that remain.
 STAND_INS = ("nothing", "bias", "partner", "rest")
 #: By what the next node is chosen; see ``replacement_paths``.
-CHOICES = ("brute_force", "second_order", "correlation", "contribution", "random")
+REPLACEMENT_METHODS = ("brute_force", "second_order", "correlation", "contribution", "random")
 # Added to the diagonal of the correlations: nodes that repeat each other would have no unique weights.
 RIDGE = 1e-4
 
@@ -67,7 +67,8 @@ class ReplacementPaths(NamedTuple):
 def replacement_paths(
     networks: Sequence[MLP],
     batch: Any,
-    choose: str = "correlation",
+    *,
+    method: str = "correlation",
     stand_in: str = "partner",
     loss: str | None = None,
     test: Any = None,
@@ -79,7 +80,7 @@ def replacement_paths(
     ----------
     networks : ``sweeps.MLP`` networks of one structure, with biases; they are not changed
     batch : examples by which nodes are chosen and replaced
-    choose : one of ``CHOICES``; the first node with the lowest
+    method : one of ``REPLACEMENT_METHODS``; the first node with the lowest
 
         - ``"brute_force"``: change of the loss when the node goes and the stand-in takes over
         - ``"second_order"``: that change, predicted from the first two derivatives along it
@@ -113,13 +114,13 @@ def replacement_paths(
     --------
     >>> import sweeps
     >>> task = sweeps.tasks.circle(train_examples=50)
-    >>> paths = replacement_paths([sweeps.MLP((2, 5, 2))], task.train, "brute_force", "rest")
+    >>> paths = replacement_paths([sweeps.MLP((2, 5, 2))], task.train, method="brute_force", stand_in="rest")
     >>> paths.loss.shape, paths.kernels.shape
     ((1, 6), (1, 6, 5, 2))
     """
     codes = [
         one.index(_checks.one_of(name, given, one))
-        for name, given, one in (("choose", choose, CHOICES), ("stand_in", stand_in, STAND_INS))
+        for name, given, one in (("method", method, REPLACEMENT_METHODS), ("stand_in", stand_in, STAND_INS))
     ]
     first, seed = _checked(networks), _checks.seed("seed", seed)
     data = [_examples.checked(one) for one in (batch, batch if test is None else test)]
@@ -258,14 +259,14 @@ def _starts(networks: Sequence[MLP], hidden: np.ndarray, seed: int) -> list[_Sta
 
 @partial(_compiling.jit, static_argnames="settings")
 def _walk_all(
-    starts: _Start, part: _Part, test: _Part, choose: Int[Array, ""], stand_in: Int[Array, ""], settings: _Settings
+    starts: _Start, part: _Part, test: _Part, method: Int[Array, ""], stand_in: Int[Array, ""], settings: _Settings
 ) -> ReplacementPaths:
     """Remove the nodes of one network after the other: a switch runs one of its branches only, unlike under vmap."""
 
     def one(given: tuple[_Start, Array, Array]) -> ReplacementPaths:
         start, hidden, tested = given
         parts = part._replace(hidden=hidden), test._replace(hidden=tested)
-        return ReplacementPaths(*_walk(start, *parts, choose, stand_in, settings))
+        return ReplacementPaths(*_walk(start, *parts, method, stand_in, settings))
 
     return jax.lax.map(one, (starts, part.hidden, test.hidden))
 
@@ -306,7 +307,7 @@ def without(inverse: Float[Array, "nodes nodes"], node: Int[Array, ""]) -> Float
 
 
 def _walk(
-    start: _Start, part: _Part, test: _Part, choose: Int[Array, ""], stand_in: Int[Array, ""], settings: _Settings
+    start: _Start, part: _Part, test: _Part, method: Int[Array, ""], stand_in: Int[Array, ""], settings: _Settings
 ) -> tuple[Any, ...]:
     """Remove all nodes of one network."""
     like = start.like
@@ -319,7 +320,7 @@ def _walk(
         contribution = jnp.square(missed).mean(axis=1) * jnp.square(kernel).sum(axis=1)
         state = _State(kernel, kernel.T @ part.hidden + bias[:, None], missed, part.targets, settings)
         score = jax.lax.switch(
-            choose,
+            method,
             (
                 lambda: _changes(state),
                 lambda: _predicted_changes(state),

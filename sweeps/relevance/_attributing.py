@@ -24,11 +24,11 @@ from sweeps.relevance._results import Relevance
 
 
 def attribute(
-    net: nnx.Module,
+    network: nnx.Module,
     inputs: Any,
+    *,
     target: Any = None,
     method: str | Rules = "lrp",
-    *,
     rules: Rules | None = None,
     baseline: Any = None,
     steps: int | None = None,
@@ -41,7 +41,7 @@ def attribute(
 
     Parameters
     ----------
-    net : a module, such as an ``MLP`` or an ``nnx.Sequential``, of dense and convolution layers, attention,
+    network : a module, such as an ``MLP`` or an ``nnx.Sequential``, of dense and convolution layers, attention,
         normalisations, gated units, scans (recurrent cells), maxima, minima and sums, sorts, elementwise
         nonlinearities, and operations that move or add activations. The first four methods differentiate all others,
         and so does ``"integrated_gradients"``
@@ -109,22 +109,24 @@ def attribute(
     >>> bool(jnp.allclose(found.output, net(jnp.array([[1.0, 2.0]])).max()))
     True
     """
-    if not isinstance(net, nnx.Module):
+    if not isinstance(network, nnx.Module):
         raise InputTypeError(
-            f"net must be an nnx.Module, got {type(net).__name__}; attribute_function takes any (state, inputs)"
+            f"network must be an nnx.Module, got {type(network).__name__}; attribute_function takes any (state, inputs)"
         )
     function: Any
-    function, state = of_nnx(net)
-    return attribute_function(function, state, inputs, target, method, rules=rules, baseline=baseline, steps=steps)
+    function, state = of_nnx(network)
+    return attribute_function(
+        function, state, inputs, target=target, method=method, rules=rules, baseline=baseline, steps=steps
+    )
 
 
 def attribute_function(
     function: Callable[[Any, Array], Any],
     state: Any,
     inputs: Any,
+    *,
     target: Any = None,
     method: str | Rules = "lrp",
-    *,
     rules: Rules | None = None,
     baseline: Any = None,
     steps: int | None = None,

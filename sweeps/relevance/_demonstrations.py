@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 from analysis._errors import InputError
 from sweeps.relevance._attributing import attribute_function
 from sweeps.relevance._matrices import Gradient, Normalised
-from sweeps.relevance._maxima import MAXIMUM, MaximumRule, Radial, ReluForm, SoftmaxLimit
+from sweeps.relevance._maxima import MAXIMUM_RULES, MaximumRule, Radial, ReluForm, SoftmaxLimit
 from sweeps.relevance._methods import METHODS, Rules
-from sweeps.relevance._nonlinearities import NONLINEARITY, NonlinearityRule, Slope
+from sweeps.relevance._nonlinearities import NONLINEARITY_RULES, NonlinearityRule, Slope
 from sweeps.relevance._numbers import blip
 
 # The rules without a baseline.
@@ -64,10 +64,12 @@ def scaling(alpha: float = 3.0) -> list[Scaling]:
     rows = []
     for name, rule in {"gradient": Gradient(), "normalised": Normalised(eps=0.0)}.items():
         # The output starts with relevance 1.
-        relevance = attribute_function(_times, {"scale": {"kernel": alpha * unit}}, 2 * unit, unit, Rules(rule))
+        relevance = attribute_function(
+            _times, {"scale": {"kernel": alpha * unit}}, 2 * unit, target=unit, method=Rules(matrix=rule)
+        )
         rows.append(Scaling("matrix", name, float(relevance.inputs[0, 0])))
     for name in _NONLINEARITIES:
-        factor = NONLINEARITY[name](lambda a: alpha * a, 2 * unit, 0 * unit, unit)
+        factor = NONLINEARITY_RULES[name](lambda a: alpha * a, 2 * unit, 0 * unit, unit)
         rows.append(Scaling("nonlinearity", name, float(factor[0, 0])))
     return rows
 
@@ -107,10 +109,10 @@ def maxima_with_constants(constants: Sequence[float] = (-1.0,), points: int = 40
     if max(constants) > 0:
         raise InputError(f"constants must not be positive, got {max(constants)}")
     a = np.linspace(-4, 4, points + 1)[:-1] + 4 / points
-    factors = {name: _share_beside(MAXIMUM[name], a, constants) for name in _MAXIMA}
+    factors = {name: _share_beside(MAXIMUM_RULES[name], a, constants) for name in _MAXIMA}
     rows = []
     for name in _NONLINEARITIES:
-        factor = np.asarray(_factor_beside(NONLINEARITY[name], a, max(constants)))
+        factor = np.asarray(_factor_beside(NONLINEARITY_RULES[name], a, max(constants)))
         rows += [OfConstant(other, name, float(np.abs(share - factor).max())) for other, share in factors.items()]
     return rows
 
@@ -173,7 +175,7 @@ def nonlinear() -> dict[str, float]:
         return float(rule(jax.nn.relu, 2 * unit, 0 * unit, relevance * unit)[0, 0])
 
     return {
-        name: at(NONLINEARITY[name], 1.0) + at(NONLINEARITY[name], -1.0) - at(NONLINEARITY[name], 0.0)
+        name: at(NONLINEARITY_RULES[name], 1.0) + at(NONLINEARITY_RULES[name], -1.0) - at(NONLINEARITY_RULES[name], 0.0)
         for name in _NONLINEARITIES
     }
 
@@ -197,7 +199,7 @@ def doubled_constants(constant: float = -1.0, points: int = 400) -> dict[str, fl
     """
     a = np.linspace(-4, 4, points + 1)[:-1] + 4 / points
     return {
-        name: float(np.abs(np.subtract(*(_share_beside(MAXIMUM[name], a, [constant] * n) for n in (1, 2)))).max())
+        name: float(np.abs(np.subtract(*(_share_beside(MAXIMUM_RULES[name], a, [constant] * n) for n in (1, 2)))).max())
         for name in _MAXIMA
     }
 
@@ -322,7 +324,7 @@ def drawn(
     share = np.asarray(_shares(Radial(), np.stack([first, second])))[0]
     turned = np.radians(degrees)
     circle = np.stack([np.cos(turned), np.sin(turned)]).round(12)
-    around = np.stack([np.asarray(_shares(rule, circle))[0] for rule in (Radial(), MAXIMUM["gradient"])])
+    around = np.stack([np.asarray(_shares(rule, circle))[0] for rule in (Radial(), MAXIMUM_RULES["gradient"])])
     return Drawn(eps, np.asarray(blip(jnp.asarray(line), eps)), share, around)
 
 
@@ -360,7 +362,7 @@ def maximum_forms(objects: Sequence[float], eps: float = 0.0) -> Forms:
     Forms(softmax=[0.5, 0.5], softmax_bias=0.0, relu=[1.0, 0.0])
     """
     values = np.asarray(objects, float)[:, None]
-    softmax, relu = (np.asarray(_shares(rule, values))[:, 0] for rule in (SoftmaxLimit(eps), ReluForm()))
+    softmax, relu = (np.asarray(_shares(rule, values))[:, 0] for rule in (SoftmaxLimit(eps=eps), ReluForm()))
     return Forms(softmax.tolist(), float(1 - softmax.sum()), relu.tolist())
 
 
@@ -401,7 +403,7 @@ def instability(differences: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4), eps: fl
     """
     x = jnp.asarray([[1.0, 1.0 - difference] for difference in differences])
     state = {"layer": {"kernel": jnp.array([[1.0], [-1.0]]), "bias": jnp.ones(1)}}
-    rules = (Rules(Normalised(eps, blame_bias=False)), Rules(Normalised(eps)), METHODS["slope"])
+    rules = (Rules(matrix=Normalised(eps=eps, blame_bias=False)), Rules(matrix=Normalised(eps=eps)), METHODS["slope"])
     inputs = [attribute_function(_relu_layer, state, x, rules=each).inputs for each in rules]
     largest = [np.abs(relevance).max(axis=1).tolist() for relevance in inputs]
     return [Instability(*row) for row in zip(map(float, differences), *largest, strict=True)]

@@ -59,7 +59,7 @@ class Gradient:
         return Passed(layer.back(received), scaled(layer.bias, received), jnp.zeros_like(received))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Normalised:
     """The epsilon rule: R(a_i) = sum_j a_i w_ij / blip(b_j) R(b_j), where blip(b) = b + eps sign(b).
 
@@ -115,7 +115,7 @@ class Normalised:
         return Passed(times(layer.sources, layer.back(share)), scaled(bias, share), received - scaled(whole, share))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Stabilised:
     """Base of rules with a stabiliser, with the normalised rule for sums without parameters."""
 
@@ -128,10 +128,10 @@ class _Stabilised:
     @property
     def plain(self) -> Normalised:
         """The normalised rule."""
-        return Normalised(self.eps)
+        return Normalised(eps=self.eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gamma(_Stabilised):
     """The normalised rule with contributions of the output's sign multiplied by 1 + gamma.
 
@@ -184,7 +184,7 @@ class Gamma(_Stabilised):
         return Passed(sources, bias, absorbed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlphaBeta(_Stabilised):
     """Positive and negative contributions apart, with the weights alpha and -beta.
 
@@ -213,8 +213,8 @@ class AlphaBeta(_Stabilised):
 
     Examples
     --------
-    >>> import sweeps
-    >>> sweeps.relevance.Rules(matrix=sweeps.relevance.AlphaBeta(alpha=1, beta=0)) == sweeps.relevance.Rules("z_plus")
+    >>> from sweeps.relevance import AlphaBeta, Rules
+    >>> Rules(matrix=AlphaBeta(alpha=1, beta=0)) == Rules(matrix="z_plus")
     True
     """
 
@@ -242,7 +242,7 @@ class AlphaBeta(_Stabilised):
         return Passed(sources, bias, absorbed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WSquared(_Stabilised):
     """R(a_i) = sum_j w_ij^2 / sum_k w_kj^2 R(b_j), which does not depend on the activations.
 
@@ -273,7 +273,7 @@ class WSquared(_Stabilised):
         return _by_weights(layer, received, jnp.square, self.eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Flat(_Stabilised):
     """R(a_i) = sum_j R(b_j) / n_j, equal for each of the n_j inputs of an output, with the bias among them.
 
@@ -313,7 +313,7 @@ def _by_weights(layer: Layer, received: Array, change: Change, eps: float) -> Pa
     return Passed(layer.back(share, change), bias * share, received - whole * share)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ZBox(_Stabilised):
     """The rule for inputs in a box: contributions a_i w_ij - low_i w+_ij - high_i w-_ij, none negative.
 
@@ -405,7 +405,7 @@ def _as_tuples(values: Any) -> Any:
     return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
 
 
-MATRIX: dict[str, MatrixRule] = {
+MATRIX_RULES: dict[str, MatrixRule] = {
     "gradient": Gradient(),
     "normalised": Normalised(),
     "gamma": Gamma(),

@@ -90,7 +90,7 @@ class Radial:
         return weights / jnp.sum(weights, axis=0, keepdims=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SoftmaxLimit:
     """Shares of eps log sum_i exp(a_i / eps) as eps goes to 0, as nonlinearities, a sum and biases.
 
@@ -192,7 +192,7 @@ class RescaleMaximum:
         return jnp.where(present, jnp.maximum(length, 0), 0.0)
 
 
-MAXIMUM: dict[str, MaximumRule] = {
+MAXIMUM_RULES: dict[str, MaximumRule] = {
     "gradient": Winner(),
     "radial": Radial(),
     "softmax_limit": SoftmaxLimit(),

@@ -6,31 +6,31 @@ from typing import Any, Literal, TypeVar, get_args
 
 from analysis._errors import InputError, InputTypeError
 from sweeps import _checks, _patterns
-from sweeps.relevance._matrices import MATRIX, Gradient, MatrixRule
-from sweeps.relevance._maxima import MAXIMUM, MaximumRule
-from sweeps.relevance._nonlinearities import NONLINEARITY, Derivative, Guided, NonlinearityRule, Repeat
-from sweeps.relevance._products import PRODUCT, Both, ProductRule
+from sweeps.relevance._matrices import MATRIX_RULES, Gradient, MatrixRule
+from sweeps.relevance._maxima import MAXIMUM_RULES, MaximumRule
+from sweeps.relevance._nonlinearities import NONLINEARITY_RULES, Derivative, Guided, NonlinearityRule, Repeat
+from sweeps.relevance._products import PRODUCT_RULES, Both, ProductRule
 from sweeps.relevance._steps import Program, Step, every
 
 Quantity = Literal["relevance", "sensitivity", "factor", "difference", "path"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """A rule for each kind of step, and the quantity that goes backwards.
 
-    A rule is an object of ``sweeps.relevance``, or its name in one of the tables ``MATRIX``, ``NONLINEARITY``,
-    ``MAXIMUM`` and ``PRODUCT``. ``METHODS`` holds the rules of each named method.
+    A rule is an object of ``sweeps.relevance``, or its name in one of the tables ``MATRIX_RULES``,
+    ``NONLINEARITY_RULES``, ``MAXIMUM_RULES`` and ``PRODUCT_RULES``. ``METHODS`` holds the rules of each named method.
 
     Parameters
     ----------
     matrix : str or object, default "normalised"
-        Rule for layers, a key of ``MATRIX`` or a matrix rule. Sums without parameters, such as average pooling, go by
-        the gradient if this is ``"gradient"``, and otherwise by the normalised rule.
+        Rule for layers, a key of ``MATRIX_RULES`` or a matrix rule. Sums without parameters, such as average pooling,
+        go by the gradient if this is ``"gradient"``, and otherwise by the normalised rule.
     nonlinearity : str or object, default "ignore"
-        Rule for nonlinearities, a key of ``NONLINEARITY`` or such a rule.
+        Rule for nonlinearities, a key of ``NONLINEARITY_RULES`` or such a rule.
     maximum : str or object, default "gradient"
-        Rule for maxima, a key of ``MAXIMUM`` or such a rule.
+        Rule for maxima, a key of ``MAXIMUM_RULES`` or such a rule.
     quantity : {"relevance", "sensitivity", "factor", "difference", "path"}
         What goes backwards.
 
@@ -40,9 +40,9 @@ class Rules:
         - ``"difference"``: Q = R / (a - a0) with the baseline's a0; starts as 1; R = Q (a - a0)
         - ``"path"``: ``"difference"``, summed over short pieces of the straight path from the baseline to the input
     product : str or object, optional
-        Rule for products of activations, a key of ``PRODUCT`` or such a rule. None takes what goes with the quantity:
-        ``"half"`` for relevance, ``"rescale"`` for differences, ``"gradient"`` for derivatives. With ``"gradient"`` any
-        other operation is differentiated too, and none needs a rule.
+        Rule for products of activations, a key of ``PRODUCT_RULES`` or such a rule. None takes what goes with the
+        quantity: ``"half"`` for relevance, ``"rescale"`` for differences, ``"gradient"`` for derivatives. With
+        ``"gradient"`` any other operation is differentiated too, and none needs a rule.
     expand : {"softmax", "all"}
         Operations that go back by their Taylor expansion b = sum_i J_i a_i + rest with the derivatives J at a, where
         the rest is a bias. ``"softmax"``: softmax, its logarithm and logsumexp; ``"all"``: whatever else has no rule,
@@ -92,19 +92,19 @@ class Rules:
         """Replace names by rules."""
         pairs = _pairs(self.by_layer)
         rules = {
-            "matrix": _rule("matrix", self.matrix, MATRIX),
-            "nonlinearity": _rule("nonlinearity", self.nonlinearity, NONLINEARITY),
-            "maximum": _rule("maximum", self.maximum, MAXIMUM),
+            "matrix": _rule("matrix", self.matrix, MATRIX_RULES),
+            "nonlinearity": _rule("nonlinearity", self.nonlinearity, NONLINEARITY_RULES),
+            "maximum": _rule("maximum", self.maximum, MAXIMUM_RULES),
             "product": self.product,
-            "first": None if self.first is None else _rule("first", self.first, MATRIX),
-            "by_layer": tuple((pattern, _rule("by_layer", rule, MATRIX)) for pattern, rule in pairs),
+            "first": None if self.first is None else _rule("first", self.first, MATRIX_RULES),
+            "by_layer": tuple((pattern, _rule("by_layer", rule, MATRIX_RULES)) for pattern, rule in pairs),
         }
         for name, value in rules.items():
             # In a frozen dataclass, so that equal rules compile once.
             object.__setattr__(self, name, value)
         _checks.one_of("quantity", self.quantity, get_args(Quantity))
         product = self._usual_product() if self.product is None else self.product
-        object.__setattr__(self, "product", _rule("product", product, PRODUCT))
+        object.__setattr__(self, "product", _rule("product", product, PRODUCT_RULES))
         self._check()
 
     def _usual_product(self) -> str:
@@ -196,12 +196,12 @@ def _rule(argument: str, rule: Any, table: Mapping[str, Rule]) -> Rule:
 
 
 METHODS: dict[str, Rules] = {
-    "gradient": Rules("gradient", "gradient", quantity="sensitivity"),
-    "gradient_x_input": Rules("gradient", "gradient", quantity="factor"),
-    "deconvnet": Rules("gradient", "repeat", quantity="sensitivity"),
-    "guided_backprop": Rules("gradient", "guided", quantity="sensitivity"),
-    "lrp": Rules("normalised", "ignore"),
-    "slope": Rules("gradient", "slope", quantity="factor"),
-    "deeplift": Rules("gradient", "rescale", "rescale", quantity="difference"),
-    "integrated_gradients": Rules("gradient", "gradient", quantity="path"),
+    "gradient": Rules(matrix="gradient", nonlinearity="gradient", quantity="sensitivity"),
+    "gradient_x_input": Rules(matrix="gradient", nonlinearity="gradient", quantity="factor"),
+    "deconvnet": Rules(matrix="gradient", nonlinearity="repeat", quantity="sensitivity"),
+    "guided_backprop": Rules(matrix="gradient", nonlinearity="guided", quantity="sensitivity"),
+    "lrp": Rules(matrix="normalised", nonlinearity="ignore"),
+    "slope": Rules(matrix="gradient", nonlinearity="slope", quantity="factor"),
+    "deeplift": Rules(matrix="gradient", nonlinearity="rescale", maximum="rescale", quantity="difference"),
+    "integrated_gradients": Rules(matrix="gradient", nonlinearity="gradient", quantity="path"),
 }

@@ -132,7 +132,7 @@ class Rescale:
         return secant(function, a, baseline) * received
 
 
-NONLINEARITY: dict[str, NonlinearityRule] = {
+NONLINEARITY_RULES: dict[str, NonlinearityRule] = {
     "ignore": Ignore(),
     "gradient": Derivative(),
     "slope": Slope(),

@@ -101,7 +101,7 @@ class RescaleProduct:
         return (1.0,) * len(step.sources)
 
 
-PRODUCT: dict[str, ProductRule] = {
+PRODUCT_RULES: dict[str, ProductRule] = {
     "gradient": Both(),
     "half": Half(),
     "signal": Signal(),

@@ -37,7 +37,7 @@ def test_the_lowest_distinct_masks_are_found_in_draws_and_in_a_summary(seed, cou
     data = sweep_of(loss, gates)
     expected = slowly(loss.ravel(), gates.reshape(-1, 3), count)
     for given_data in (data, summary_of(data)):
-        got = best.best_masks(given_data, None, count)
+        got = best.best_masks(given_data, dim=None, count=count)
         np.testing.assert_allclose(got["loss"][: len(expected)], [value for _, value in expected])
         assert [tuple(mask) for mask in got["gates"].values[: len(expected)]] == [mask for mask, _ in expected]
         assert got["loss"][len(expected) :].isnull().all()
@@ -50,7 +50,7 @@ def test_many_draws_of_one_mask_do_not_hide_the_others(monkeypatch):
     gates[0, 60, 0] = gates[0, 80, 1] = False
     loss = np.where(gates.all(-1), 1.0, 2.0)
     loss[0, 80] = 3.0
-    got = best.best_masks(sweep_of(loss, gates), None, 3)
+    got = best.best_masks(sweep_of(loss, gates), dim=None, count=3)
     assert got["loss"].values.tolist() == [1, 2, 3]
     np.testing.assert_array_equal(got["gates"], gates[0, [0, 60, 80]])
 
@@ -58,7 +58,7 @@ def test_many_draws_of_one_mask_do_not_hide_the_others(monkeypatch):
 def test_masks_of_a_hypercube_are_the_bits_of_their_number():
     loss = np.random.default_rng(0).permutation(16.0 + np.arange(16))
     cube = xr.Dataset({"loss": ("mask", loss)}, coords={"node": list("abcd")})
-    got = best.best_masks(cube, None, 16)
+    got = best.best_masks(cube, dim=None, count=16)
     numbers = got["gates"].values @ 2 ** np.arange(4)
     np.testing.assert_array_equal(loss[numbers], 16 + np.arange(16))
     assert got["gates"].dtype == bool
@@ -66,7 +66,7 @@ def test_masks_of_a_hypercube_are_the_bits_of_their_number():
 
 def test_every_probability_has_its_own():
     data = synthetic_run.bernoulli(np.random.default_rng(3))
-    got = best.best_masks(data, "probability", 2)
+    got = best.best_masks(data, dim="probability", count=2)
     assert dict(got.sizes) == {"probability": 3, "rank": 2, "node": 8}
     np.testing.assert_array_equal(got["probability"], data["probability"])
     np.testing.assert_allclose(got["loss"][:, 0], data["loss"].min(("chain", "draw")))

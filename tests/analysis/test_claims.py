@@ -29,7 +29,7 @@ from analysis.claims import (
 from analysis.intervals import NO_INTERVAL, Interval, interval
 from analysis.numbers import Numbers
 
-SAID = Statement("It falls", "it holds where it falls", "0.59")
+SAID = Statement("It falls", "it holds where it falls", published="0.59")
 OURS = Statement("It rises", "it holds where it rises", source="ours")
 
 
@@ -37,7 +37,7 @@ OURS = Statement("It rises", "it holds where it rises", source="ours")
 def test_an_interval_is_judged_by_where_it_lies(mean, half, low, width):
     found, high = Interval(mean, half, 5), low + width
     for verdict, holds, fails in (
-        (above(found, low), mean - half > low, mean + half < low),
+        (above(found, bound=low), mean - half > low, mean + half < low),
         (within(found, low, high), low <= mean - half and mean + half <= high, mean + half < low or mean - half > high),
     ):
         assert verdict == (HOLDS if holds else FAILS if fails else UNDECIDED)
@@ -67,14 +67,14 @@ def test_a_claim_of_parts_keeps_their_numbers():
     claim = judged(SAID, {"a": (HOLDS, {"share": 0.9}), "b": (FAILS, {"share": 0.1})})
     assert claim.verdict == PARTLY and claim.cases == {"a": HOLDS, "b": FAILS} and claim.values["b"]["share"] == 0.1
     assert measured(claim) == "1 of 2 parts hold"
-    assert judged(SAID, {"a": (HOLDS, {})}, FAILS).verdict == FAILS
+    assert judged(SAID, {"a": (HOLDS, {})}, verdict=FAILS).verdict == FAILS
     assert not judged(SAID, {}).known
-    assert measured(Claim(SAID, UNDECIDED, NO_INTERVAL, "nats")) == "not known"
+    assert measured(Claim(SAID, UNDECIDED, measured=NO_INTERVAL, unit="nats")) == "not known"
 
 
 def test_the_table_says_what_was_published_and_measured():
     claims = {
-        "falls": Claim(SAID, HOLDS, interval([0.5, 0.52, 0.51]), "points"),
+        "falls": Claim(SAID, HOLDS, measured=interval([0.5, 0.52, 0.51]), unit="points"),
         "rises": Claim(OURS, NOT_MEASURED),
     }
     made = table(claims, "Claims.")

@@ -21,7 +21,7 @@ def bound(width):
 @pytest.mark.parametrize("width", [0.03, 0.2])
 def test_against_the_direct_sum(width):
     values = np.random.default_rng(0).lognormal(size=400)
-    grid, got = density.kde(values, width)
+    grid, got = density.kde(values, width=width)
     some = slice(None, None, 37)
     assert np.abs(got[some] - direct(values, grid[some], width)).max() < bound(width)
     assert grid.size == got.size >= 2**14
@@ -29,7 +29,7 @@ def test_against_the_direct_sum(width):
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=15), st.sampled_from([0.03, 0.5]))
 def test_any_values_keep_the_bound_and_integrate_to_one(values, width):
-    grid, got = density.kde(values, width)
+    grid, got = density.kde(values, width=width)
     # a difference of grid points near 3 is rounded by 4e-16 of 3e-5
     assert np.trapezoid(got, grid) == pytest.approx(1, abs=1e-10)
     assert got.min() >= 0
@@ -39,7 +39,7 @@ def test_any_values_keep_the_bound_and_integrate_to_one(values, width):
 
 def test_mean_and_variance_are_those_of_the_draws_and_the_kernel():
     values = np.random.default_rng(1).normal(size=1000)
-    grid, got = density.kde(values, 0.1)
+    grid, got = density.kde(values, width=0.1)
     spacing = (grid[-1] - grid[0]) / (grid.size - 1)
     mean = np.sum(grid * got) * spacing
     variance = np.sum((grid - mean) ** 2 * got) * spacing
@@ -49,13 +49,13 @@ def test_mean_and_variance_are_those_of_the_draws_and_the_kernel():
 
 
 def test_equal_values_give_one_kernel():
-    grid, got = density.kde([2, 2, 2], 0.03)
+    grid, got = density.kde([2, 2, 2], width=0.03)
     np.testing.assert_allclose(got, direct([2.0], grid, 0.03), atol=bound(0.03))
 
 
 def test_weights_are_repetitions():
-    repeated = density.kde([1.0, 1.0, 1.0, 1.5], 0.05)
-    weighted = density.kde([1.0, 1.5], 0.05, weights=[6, 2])
+    repeated = density.kde([1.0, 1.0, 1.0, 1.5], width=0.05)
+    weighted = density.kde([1.0, 1.5], width=0.05, weights=[6, 2])
     np.testing.assert_allclose(weighted.density, repeated.density, atol=1e-12)
     grid, got = density.kde([0.3, 0.9, 1.4], weights=[0.2, 0.0, 0.8])
     assert np.abs(got - direct([0.3, 0.9, 1.4], grid, 0.03, [0.2, 0.0, 0.8])).max() < bound(0.03)
@@ -77,17 +77,17 @@ def test_values_that_are_not_finite_are_refused_and_counted(bad):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("values", "width", "error", "message"),
     [
-        (([],), ValueError, "values must be one or more numbers, got none"),
-        ((["a"],), TypeError, "values must be integers or floating-point numbers"),
-        (([1.0], 0.0), ValueError, "width must be above 0, got 0.0"),
-        (([1.0], np.nan), ValueError, "width must be finite, got nan"),
+        ([], 0.03, ValueError, "values must be one or more numbers, got none"),
+        (["a"], 0.03, TypeError, "values must be integers or floating-point numbers"),
+        ([1.0], 0.0, ValueError, "width must be above 0, got 0.0"),
+        ([1.0], np.nan, ValueError, "width must be finite, got nan"),
     ],
 )
-def test_bad_arguments_are_named(arguments, error, message):
+def test_bad_arguments_are_named(values, width, error, message):
     with pytest.raises(error, match=message):
-        density.kde(*arguments)
+        density.kde(values, width=width)
 
 
 def test_bad_weights_are_named():

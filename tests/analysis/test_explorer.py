@@ -106,13 +106,13 @@ class TestWhatThePageHolds:
         held = json.loads(EMBEDDED.search(explorer_page.read_text(encoding="utf-8"))[1])["palette"]
         classes = plane.true_classes(explorable_tree["task"].to_dataset(), plane.grid(points=9))
         network = perceptron.from_dataset(explorable_tree["network"].to_dataset())
-        maps = plane.maps(network, plane.grid(points=9), classes)
+        maps = plane.maps(network, plane.grid(points=9), classes=classes)
         axes = [figures.plane.certainty(maps), figures.plane.loss(maps), figures.plane.nodes(maps).axes[0]]
         for name, ax in zip(("certainty", "loss", "gradient"), axes, strict=True):
             drawn = ax.images[0].get_cmap()(np.linspace(0, 1, 256))
             np.testing.assert_allclose([to_rgb(colour) for colour in held[name]], drawn[:, :3], atol=0.002)
         assert (held["helps"], held["hurts"]) == (held["gradient"][0], held["gradient"][-1])
-        points = figures.plane.certainty(maps, explorable_tree["task"].to_dataset()).lines
+        points = figures.plane.certainty(maps, task=explorable_tree["task"].to_dataset()).lines
         assert held["points"] == [line.get_color() for line in points]
 
     def test_its_ranges_hold_all_but_the_largest(self, explorable):
@@ -120,8 +120,8 @@ class TestWhatThePageHolds:
         inputs = random.uniform(-2, 2, (500, 2))
         classes = (np.hypot(*inputs.T) > explorable.radius).astype(int)
         for gates in (np.zeros(NODES), np.ones(NODES), random.integers(2, size=NODES)):
-            losses = perceptron.losses(explorable.network, inputs, classes, gates)
-            pulls = perceptron.gate_gradients(explorable.network, inputs, classes, gates)
+            losses = perceptron.losses(explorable.network, inputs, classes, gates=gates)
+            pulls = perceptron.gate_gradients(explorable.network, inputs, classes, gates=gates)
             assert (losses <= explorable.scales.loss[1]).mean() > 0.95
             assert (abs(pulls) <= explorable.scales.gradient).mean() > 0.95
         assert f"{explorable.scales.gradient:e}"[0] in "125"

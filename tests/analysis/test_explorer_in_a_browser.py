@@ -109,8 +109,8 @@ class TestInABrowser:
         made = replace(explorable, network=network, targets=targets, radius=None, edges=np.zeros(0), **other)
         (tmp_path / "page.html").write_text(_explorer.to_html(made), encoding="utf-8")
         page.open((tmp_path / "page.html").as_uri())
-        loss = perceptron.losses(network, made.inputs, targets, gates).mean()
-        gradient = perceptron.gate_gradients(network, made.inputs, targets, gates).mean(axis=0)
+        loss = perceptron.losses(network, made.inputs, targets, gates=gates).mean()
+        gradient = perceptron.gate_gradients(network, made.inputs, targets, gates=gates).mean(axis=0)
         assert page.value(f"explorer.loss({gates.tolist()})") == pytest.approx(loss, rel=1e-9)
         np.testing.assert_allclose(page.value(f"explorer.gradient({gates.tolist()})"), gradient, rtol=1e-9, atol=1e-12)
 

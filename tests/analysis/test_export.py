@@ -16,7 +16,7 @@ def run(run_folder):
 
 
 def test_netcdf_holds_every_group(run, run_folder, tmp_path):
-    path = export.to_netcdf(run_folder, tmp_path / "new" / "all.nc")
+    path = export.to_netcdf(run_folder, out=tmp_path / "new" / "all.nc")
     with xr.open_datatree(path, engine="h5netcdf") as found:
         assert {node.path for node in found.subtree} == {node.path for node in run.tree.subtree}
         assert found.attrs["command"] == run.command and found.attrs["format"] == runs.FORMAT
@@ -29,7 +29,7 @@ def test_netcdf_holds_every_group(run, run_folder, tmp_path):
 def test_csv_has_a_row_for_each_mask(run, run_folder, tmp_path, monkeypatch):
     # Rows are written a few at a time, with one header.
     monkeypatch.setattr(export, "ROWS", 128)
-    paths = {path.stem: path for path in export.to_csv(run_folder, tmp_path)}
+    paths = {path.stem: path for path in export.to_csv(run_folder, out=tmp_path)}
     assert set(paths) == {"bernoulli", "leave_one_out", "flip_paths", "hypercube"}
     sweep, table = run.group("sweeps/bernoulli"), pd.read_csv(paths["bernoulli"])
     assert list(table.columns[:5]) == ["probability", "chain", "draw", "loss", "log_loss"]

@@ -24,11 +24,11 @@ def single_axes(tree):
     """Every function that draws into one axes, ready to be given an ax."""
     sweep, one_out, curves = groups(tree)
     return {
-        "loss": lambda ax=None: densities.loss(sweep["loss"], 0.21, ax=ax),
-        "log_loss": lambda ax=None: densities.log_loss(sweep["loss"], 0.21, ax=ax),
+        "loss": lambda ax=None: densities.loss(sweep["loss"], full_loss=0.21, ax=ax),
+        "log_loss": lambda ax=None: densities.log_loss(sweep["loss"], full_loss=0.21, ax=ax),
         "normal": lambda ax=None: quantiles.normal(sweep["loss"], ax=ax),
         "leave_one_out": lambda ax=None: removal.leave_one_out(one_out, ax=ax),
-        "curve": lambda ax=None: training.curve(curves, "loss", 0.21, ax=ax),
+        "curve": lambda ax=None: training.curve(curves, variable="loss", test_value=0.21, ax=ax),
     }
 
 
@@ -79,8 +79,8 @@ def test_curves_are_the_density_and_the_bell_of_best_fit(clean_tree):
 def test_nothing_finite_still_draws(clean_tree):
     loss = clean_tree["sweeps/bernoulli"].to_dataset()["loss"]
     for empty in (loss * np.nan, loss * 0):
-        assert densities.loss(empty, np.nan).get_legend()
-        assert densities.log_loss(empty, 0.0).get_legend()
+        assert densities.loss(empty, full_loss=np.nan).get_legend()
+        assert densities.log_loss(empty, full_loss=0.0).get_legend()
         assert "no distribution to show" in quantiles.normal(empty).texts[0].get_text()
 
 
@@ -127,8 +127,8 @@ def test_saved_figures_are_reproducible_with_text_as_text(tree, tmp_path):
 
 
 def test_unknown_training_curves_are_named(tree):
-    with pytest.raises(ValueError, match=r"name must be one of loss, accuracy, got 'error'"):
-        training.curve(tree["training"].to_dataset(), "error")
+    with pytest.raises(ValueError, match=r"variable must be one of loss, accuracy, got 'error'"):
+        training.curve(tree["training"].to_dataset(), variable="error")
 
 
 def test_analysis_needs_no_jax_no_sweeps_and_no_pyplot():

@@ -25,7 +25,7 @@ EXACT = hypercube.covariance_by_distance(VALUES)
 DRAWN = {
     "heat map": lambda ax=None: paths.covariance(SAMPLED, ax=ax),
     "exact heat map": lambda ax=None: paths.covariance(statistics.exact(VALUES), ax=ax),
-    "ends": lambda ax=None: paths.ends(SAMPLED, EXACT, ax=ax),
+    "ends": lambda ax=None: paths.ends(SAMPLED, exact=EXACT, ax=ax),
     "order": lambda ax=None: spectrum.variance_by_order(VALUES, ax=ax),
     "distance": lambda ax=None: spectrum.covariance_by_distance(VALUES, ax=ax),
     "probability": lambda ax=None: spectrum.against_probability(VALUES, ax=ax),
@@ -77,12 +77,12 @@ def test_both_ends_have_bands_of_their_errors_and_the_exact_curve():
         for sign in (-1, 1):
             reach = SAMPLED[name] + sign * 1.96 * SAMPLED[f"{name}_error"]
             assert all(np.abs(edge - y).min() < 1e-12 for y in reach.values)
-    assert len(paths.overview(SAMPLED, EXACT).axes) == 3
+    assert len(paths.overview(SAMPLED, exact=EXACT).axes) == 3
 
 
 def test_bars_are_shares_of_the_variance():
-    weights = hypercube.variance_by_order(VALUES, 0.3)
-    ax = spectrum.variance_by_order(VALUES, 0.3)
+    weights = hypercube.variance_by_order(VALUES, probability=0.3)
+    ax = spectrum.variance_by_order(VALUES, probability=0.3)
     heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in ax.patches}
     assert heights == pytest.approx({k: weights[k] / weights.sum() for k in range(1, NODES + 1)})
     additive = np.bitwise_count(np.arange(8)).astype(float)
@@ -98,13 +98,13 @@ def test_curves_are_exact_and_samples_are_dots():
     sampled = xr.Dataset(
         {"mean": ("probability", [0.1, 0.2]), "sd": ("probability", [1.0, 2.0])}, coords={"probability": [0.25, 0.75]}
     )
-    ax = spectrum.against_probability(VALUES, sampled, quantity="loss (nats)")
+    ax = spectrum.against_probability(VALUES, sampled=sampled, quantity="loss (nats)")
     chance, mean = ax.get_lines()[0].get_data()
-    np.testing.assert_array_equal(mean, hypercube.moments(VALUES, chance).mean)
+    np.testing.assert_array_equal(mean, hypercube.moments(VALUES, probability=chance).mean)
     assert ax.get_ylabel() == "loss (nats)"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mean, exact", "mean ± sd, exact", "sampled"]
     with pytest.raises(ValueError, match="sampled must have the variable 'sd'"):
-        spectrum.against_probability(VALUES, sampled[["mean"]])
+        spectrum.against_probability(VALUES, sampled=sampled[["mean"]])
 
 
 def test_best_and_greedy_masks_are_where_they_should_be():
@@ -116,7 +116,7 @@ def test_best_and_greedy_masks_are_where_they_should_be():
 
 
 def test_bars_of_nodes_are_sorted_and_labelled():
-    ax = masks.node_values(VALUES, [f"layers/0 unit {i}" for i in range(NODES)])
+    ax = masks.node_values(VALUES, labels=[f"layers/0 unit {i}" for i in range(NODES)])
     shapley = hypercube.shapley(VALUES)
     order = np.argsort(shapley)
     heights = [bar.get_height() for bar in ax.patches]
@@ -125,13 +125,13 @@ def test_bars_of_nodes_are_sorted_and_labelled():
     assert [text.get_text() for text in ax.get_xticklabels()] == [str(i) for i in order]
     assert ax.get_xlabel() == "node (layers/0 unit)"
     with pytest.raises(ValueError, match="labels must be one for each of the 6 nodes, got 2"):
-        masks.node_values(VALUES, ["a", "b"])
+        masks.node_values(VALUES, labels=["a", "b"])
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("start", list(itertools.product((0, 1), repeat=3)))
 def test_every_path_across_the_cube_flips_one_node_a_step(start, order):
-    ax = cube.path(start, order)
+    ax = cube.path(start=start, order=order)
     arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
     ends = [tuple(np.asarray(arrow._posA_posB).tolist()) for arrow in arrows]
     assert [np.subtract(*end[::-1]).round(9).tolist() for end in ends] == [
@@ -164,4 +164,4 @@ def test_labels_of_the_cube_do_not_overlap_each_other_or_a_corner():
 )
 def test_paths_that_are_none_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        cube.path(*arguments)
+        cube.path(start=arguments[0], order=arguments[1])

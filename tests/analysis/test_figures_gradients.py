@@ -32,7 +32,7 @@ class TestFigures:
         np.testing.assert_allclose(y[::40], direct, atol=3e-5 * stats.norm.pdf(0, 0, 0.05))
         x, y = lines[2].get_data()
         np.testing.assert_allclose(y, stats.norm.pdf(x, values.mean(), values.std()))
-        assert figures.density(data, "log_loss_gradient").get_ylabel() == "probability density"
+        assert figures.density(data, variable="log_loss_gradient").get_ylabel() == "probability density"
 
     def test_states_have_their_own_curves_and_means(self, data):
         ax = figures.by_state(data, probability=0.5)

@@ -55,7 +55,7 @@ def test_every_weight_is_an_edge_as_wide_as_it_is_large_and_dashed_below_zero():
 
 def test_gates_scale_what_leaves_a_node_and_turn_it_grey_with_its_edges():
     gates = [1, 0, 0.5, 1, 1, 1, 0]
-    ax = graph.network(NET, gates)
+    ax = graph.network(NET, gates=gates)
     found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
     low, high = graph.WIDTHS
     for (left, right), weight in np.ndenumerate(NET.kernels[1]):
@@ -92,7 +92,7 @@ def test_each_node_keeps_its_strongest_edge_before_any_gets_a_second():
 def test_long_layers_show_the_nodes_that_matter_most_and_count_the_others():
     net = stored((3, 30, 2))
     values = np.random.default_rng(0).permutation(30) - 12.0
-    ax = graph.network(net, np.arange(30) % 2, values, "cost", shown=6)
+    ax = graph.network(net, gates=np.arange(30) % 2, values=values, quantity="cost", shown=6)
     most = np.sort(np.argsort(-np.abs(values), kind="stable")[:6])
     numbers = [int(text) for text in words(ax) if text.isdigit()]
     assert numbers == [0, 1, 2, *most, 0, 1]
@@ -130,7 +130,7 @@ def test_panels_share_nodes_roles_and_widths():
 
 
 def test_a_large_network_is_a_small_file(tmp_path):
-    ax = graph.network(stored((64, 200, 10)), np.arange(200) % 4 > 0, np.arange(200.0), "removal")
+    ax = graph.network(stored((64, 200, 10)), gates=np.arange(200) % 4 > 0, values=np.arange(200.0), quantity="removal")
     assert all(path.stat().st_size < 200_000 for path in style.save(ax.figure, tmp_path, "graph"))
 
 

@@ -42,7 +42,7 @@ def test_many_nodes_are_points_in_the_strip_of_their_layer(tmp_path):
     layout = (("encoder/blocks/0/attention", "head", 4), ("encoder/blocks/1/mlp", "unit", 900))
     data = synthetic_model.leave_one_out(layout)
     data["loss"][10] = np.inf
-    ax = nodes.effects(data, "log_loss", ax=Figure(figsize=(3.4, 2.4), layout="constrained").subplots())
+    ax = nodes.effects(data, variable="log_loss", ax=Figure(figsize=(3.4, 2.4), layout="constrained").subplots())
     change = np.log(data["loss"].values / 0.4)
     for strip, members in zip(ax.collections[::2], (slice(0, 4), slice(4, None)), strict=True):
         expected = change[members]
@@ -62,7 +62,7 @@ def test_many_nodes_are_points_in_the_strip_of_their_layer(tmp_path):
 def test_a_heat_map_has_a_row_for_each_layer_of_a_kind(tmp_path):
     layout = (*LONG[:1], ("encoder/mid", "unit", 3), ("encoder/blocks/1/attention", "head", 2))
     data = synthetic_model.leave_one_out(layout)
-    ax = nodes.grid(data, "head")
+    ax = nodes.grid(data, kind="head")
     table = ax.images[0].get_array()
     change = 1000 * (data["loss"].values - 0.4)
     np.testing.assert_allclose(table[0], change[:4])
@@ -86,8 +86,8 @@ def test_a_layer_may_have_nodes_of_several_kinds():
     layout = (("blocks/0", "head", 2), ("blocks/0", "unit", 3), ("blocks/1", "head", 2))
     data = synthetic_model.leave_one_out(layout)
     change = 1000 * (data["loss"].values - 0.4)
-    np.testing.assert_allclose(nodes.grid(data, "head").images[0].get_array(), change[[[0, 1], [5, 6]]])
-    np.testing.assert_allclose(nodes.grid(data, "unit").images[0].get_array(), change[None, 2:5])
+    np.testing.assert_allclose(nodes.grid(data, kind="head").images[0].get_array(), change[[[0, 1], [5, 6]]])
+    np.testing.assert_allclose(nodes.grid(data, kind="unit").images[0].get_array(), change[None, 2:5])
 
 
 def test_layers_show_spread_or_errors(tmp_path):
@@ -105,19 +105,19 @@ def test_layers_show_spread_or_errors(tmp_path):
     half = by_layer.COVERS * drawn["log_loss_gradient_mean_error"].isel(probability=0)
     np.testing.assert_allclose((ends[:, 1] - ends[:, 0]) / 2, half)
     assert_inside(figure, tmp_path)
-    with pytest.raises(ValueError, match=r"quantity must be one of change, log_change, got 'slope'"):
-        by_layer.summary(single, "slope")
+    with pytest.raises(ValueError, match=r"variable must be one of change, log_change, got 'slope'"):
+        by_layer.summary(single, variable="slope")
     with pytest.raises(ValueError, match="per must be one of node, layer, got 'net'"):
         by_layer.summary(drawn, per="net")
-    with pytest.raises(ValueError, match="quantity must be one of loss, log_loss, got 'sign'"):
-        nodes.effects(synthetic_model.leave_one_out(), "sign")
+    with pytest.raises(ValueError, match="variable must be one of loss, log_loss, got 'sign'"):
+        nodes.effects(synthetic_model.leave_one_out(), variable="sign")
 
 
 def test_older_figures_cope_with_long_names_and_many_nodes(tmp_path):
     ax = removal.leave_one_out(synthetic_model.leave_one_out())
     assert ax.get_xlabel() == "nodes, the costliest first"
     assert all(text.get_text().isdigit() for text in ax.get_xticklabels()[1:-1])
-    figure = gradients.by_node(synthetic_model.draws(), "log_loss_gradient", nodes=[0, 3, 10])
+    figure = gradients.by_node(synthetic_model.draws(), variable="log_loss_gradient", nodes=[0, 3, 10])
     assert [ax.get_title(loc="left") for ax in figure.axes][0] == "blocks/0/attention\nhead 0"
     assert_inside(figure, tmp_path)
     few = removal.leave_one_out(synthetic_model.leave_one_out((("a/" * 20, "head", 3), ("b", "unit", 3))))

@@ -19,11 +19,11 @@ TASK = xr.Dataset(
 @pytest.fixture(scope="module")
 def maps():
     grid = plane.grid(points=9)
-    return plane.maps(perceptron.from_dataset(stored()), grid, plane.true_classes(TASK, grid))
+    return plane.maps(perceptron.from_dataset(stored()), grid, classes=plane.true_classes(TASK, grid))
 
 
 def test_certainty(maps):
-    ax = figures.certainty(maps, TASK)
+    ax = figures.certainty(maps, task=TASK)
     np.testing.assert_array_equal(ax.images[0].get_array(), maps.certainty)
     # Pixels are centred on their points.
     assert ax.images[0].get_extent() == [-2.25, 2.25, -2.25, 2.25]
@@ -33,17 +33,17 @@ def test_certainty(maps):
 
 
 def test_loss_is_cut_off_below(maps):
-    ax = figures.loss(maps, TASK)
+    ax = figures.loss(maps, task=TASK)
     assert ax.images[0].get_array().min() >= figures.LOWEST_LOSS
     assert ax.figure.axes[1].get_ylabel() == "loss (nats)"
 
 
 def test_overview_has_letters(maps):
-    assert [ax.get_title("left") for ax in figures.overview(maps, TASK).axes[:2]] == ["(a)", "(b)"]
+    assert [ax.get_title("left") for ax in figures.overview(maps, task=TASK).axes[:2]] == ["(a)", "(b)"]
 
 
 def test_a_panel_for_each_node_on_one_scale(maps):
-    figure = figures.nodes(maps, [f"layers/0 unit {node}" for node in range(7)], TASK, columns=3)
+    figure = figures.nodes(maps, labels=[f"layers/0 unit {node}" for node in range(7)], task=TASK, columns=3)
     panels = [ax for ax in figure.axes if ax.images]
     assert [ax.get_title("left") for ax in panels] == [f"node {node}" for node in range(7)]
     for node, ax in enumerate(panels):
@@ -57,13 +57,13 @@ def test_a_panel_for_each_node_on_one_scale(maps):
 
 
 def test_a_panel_for_each_mask(maps):
-    figure = figures.masks({"full": maps, "again": maps}, TASK)
+    figure = figures.masks({"full": maps, "again": maps}, task=TASK)
     assert [ax.get_title("left") for ax in figure.axes[:2]] == ["full", "again"]
 
 
 def test_an_animation_has_a_frame_an_epoch(maps, tmp_path):
     frames = [maps.assign_coords(epoch=epoch).assign(certainty=maps.certainty**epoch) for epoch in (1, 2, 4)]
-    path = figures.animation(frames, tmp_path / "new" / "training.gif", TASK)
+    path = figures.animation(frames, tmp_path / "new" / "training.gif", task=TASK)
     with Image.open(path) as film:
         shown = []
         for number in range(film.n_frames):
@@ -80,7 +80,7 @@ def test_an_animation_has_a_frame_an_epoch(maps, tmp_path):
 
 def test_errors_say_what_was_expected(maps, tmp_path):
     with pytest.raises(ValueError, match="labels must be one for each of the 7 nodes, got 2"):
-        figures.nodes(maps, ["one", "two"])
+        figures.nodes(maps, labels=["one", "two"])
     with pytest.raises(ValueError, match="maps must be one mask or more"):
         figures.masks({})
     with pytest.raises(ValueError, match=r"path: a .gif file, got 1 and film.mov"):

@@ -49,7 +49,7 @@ def test_a_population_has_no_standard_errors_and_no_p_value(sweep, summary):
         fit = lognormal.fit(data, population=True)
         assert np.isnan([fit.mu_error, fit.sigma_error, fit.p_value]).all()
         assert fit.sigma == pytest.approx(lognormal.fit(data, resamples=0).sigma)
-    data, sample = removal.losses(sweep, None, population=True), removal.losses(sweep, None)
+    data, sample = removal.losses(sweep, dim=None, population=True), removal.losses(sweep, dim=None)
     assert np.isnan(data["mean_loss_error"])
     count = int(sample["draws"] - sample["nonfinite"])
     assert float(data["sd_loss"]) == pytest.approx(float(sample["sd_loss"]) * np.sqrt((count - 1) / count))
@@ -89,7 +89,7 @@ def test_the_bound_on_a_density_from_bins_is_reached_by_draws_at_the_end_of_a_bi
     )
     held = _samples.losses(summary_of(data, np.zeros((1, 1, 50, 1), bool)))
     for kernel in (0.03, 0.0078):  # the second is four bins wide, the least that kernel_width gives
-        grid, got = density.kde(held, kernel)
+        grid, got = density.kde(held, width=kernel)
         error = np.abs(got - stats.norm.pdf(grid, loss[0, 0, 0], kernel)).max()
         assert 0.95 * worst(held.width, kernel) < error < 1.001 * worst(held.width, kernel)
 
@@ -124,15 +124,15 @@ def test_kernel_width_is_never_too_small_for_the_bins_or_for_the_grid(summary):
     assert density.kernel_width([narrow]) == density.BINS_PER_WIDTH * held.width
     spread = _samples.losses([0.0, 1e4])
     far = replace(spread, shape=spread.shape._replace(sd=0.1))
-    density.kde(far, density.kernel_width([far]))  # does not refuse the width
+    density.kde(far, width=density.kernel_width([far]))  # does not refuse the width
     with pytest.raises(ValueError, match="width must be 0.238 or more"):
-        density.kde(far, 0.01)
+        density.kde(far, width=0.01)
     assert density.kernel_width([_samples.losses([2.0, 2.0])]) == 0.03
 
 
 def test_figures_are_the_same_within_the_error_of_the_bins(sweep, summary):
     for draw in (densities.loss, densities.log_loss):
-        first, second = draw(sweep, 0.21), draw(summary, 0.21)
+        first, second = draw(sweep, full_loss=0.21), draw(summary, full_loss=0.21)
         assert first.get_xlabel() == second.get_xlabel()
         for axes in (first, second):
             axes.labels = [text.get_text() for text in axes.get_legend().get_texts()]

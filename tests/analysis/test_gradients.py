@@ -222,7 +222,7 @@ class TestSlope:
             return 3 + gates @ WORTH
 
         data = sweep_of(function, lambda gates: np.broadcast_to(WORTH, gates.shape), draws=400)
-        found = gradients.slope_check(data, self.cube(function))
+        found = gradients.slope_check(data, cube_loss=self.cube(function))
         total = WORTH.sum()
         for key in ("tangent", "trapezoid", "slope"):
             np.testing.assert_allclose(found[key], [total] * 3)
@@ -248,7 +248,7 @@ class TestSlope:
             return np.stack([b, a, 3 * d * e, 3 * c * e, 3 * c * d, 0 * f], axis=-1)
 
         data = sweep_of(function, gradient, draws=4000)
-        found = gradients.slope_check(data, self.cube(function))
+        found = gradients.slope_check(data, cube_loss=self.cube(function))
         p = np.array(CHANCES)
         np.testing.assert_allclose(found["slope"], 2 * p + 9 * p**2)
         np.testing.assert_allclose(found["exact_change"], 0.5 + 3 * (0.75**3 - 0.25**3))
@@ -271,7 +271,7 @@ class TestSlope:
             return 5 + gates**2 @ WORTH
 
         data = sweep_of(function, lambda gates: 2 * WORTH * gates, draws=500)
-        found = gradients.slope_check(data, self.cube(function))
+        found = gradients.slope_check(data, cube_loss=self.cube(function))
         np.testing.assert_allclose(found["trapezoid"], [WORTH.sum()] * 3)
         np.testing.assert_allclose(found["slope"], [WORTH.sum()] * 3)
         np.testing.assert_allclose(found["tangent"] / WORTH.sum(), [0.5, 1, 1.5], rtol=0.4)
@@ -293,13 +293,13 @@ class TestSlope:
         with pytest.raises(ValueError, match="sweep must have three probabilities or more, got"):
             gradients.slope_check(data.isel(probability=slice(2)))
         with pytest.raises(ValueError, match=r"cube_loss must be 2\*\*6 values, one for each mask, got 8"):
-            gradients.slope_check(data, np.ones(8))
+            gradients.slope_check(data, cube_loss=np.ones(8))
 
 
 def test_arguments_are_checked():
     data = skewed()
-    with pytest.raises(ValueError, match="name must be one of .*, got 'gradient'"):
-        gradients.statistics(data, "gradient")
+    with pytest.raises(ValueError, match="variable must be one of .*, got 'gradient'"):
+        gradients.statistics(data, variable="gradient")
     with pytest.raises(TypeError, match="gates must be boolean masks, got dtype float64"):
         gradients.statistics(data.assign(gates=data["gates"] * 1.0))
     with pytest.raises(ValueError, match="sweep must have the variable 'loss_gradient'"):
@@ -317,5 +317,5 @@ def test_arguments_are_checked():
 def test_the_exact_slope_is_the_derivative_of_the_exact_mean():
     table = np.random.default_rng(0).random(2**NODES)
     slope, step = mean_derivative(table, 0.4), 1e-5
-    ends = moments(table, [0.4 - step, 0.4 + step]).mean
+    ends = moments(table, probability=[0.4 - step, 0.4 + step]).mean
     assert slope == pytest.approx((ends[1] - ends[0]) / (2 * step), rel=1e-7)

@@ -54,8 +54,8 @@ def exact(values, p=0.5):
     return {
         "coefficient": coefficient,
         "effect": coefficient / np.sqrt(p * (1 - p)),
-        "sobol_first": hypercube.sobol(values, p).first,
-        "additive_share": hypercube.additive_share(values, p),
+        "sobol_first": hypercube.sobol(values, probability=p).first,
+        "additive_share": hypercube.additive_share(values, probability=p),
         "banzhaf": hypercube.banzhaf(values),
         "sobol_total": hypercube.sobol(values).total,
         "shapley": hypercube.shapley(values),
@@ -101,7 +101,7 @@ def test_effect_is_a_difference_of_means_with_the_sign_of_biased():
 @pytest.mark.parametrize("p", [0.2, 0.5, 0.8])
 def test_first_order_from_many_draws(p):
     values, gates = table(), draws(40_000, 1, p)
-    result = estimates.first_order(at(values, gates), gates, p)
+    result = estimates.first_order(at(values, gates), gates, probability=p)
     assert off_by(result, exact(values, p), FIRST) < FAR
     assert result["effect_error"].max() < 0.05 and result["additive_share_error"] < 0.01
     assert (int(result["draws"]), int(result["left_out"])) == (40_000, 0)
@@ -123,7 +123,7 @@ def test_paths_and_shapley_from_many_paths():
 def test_first_order_errors_over_repeated_samples(p):
     values = table()
     masks = [draws(DRAWS, (4, repeat), p) for repeat in range(REPEATS)]
-    results = [estimates.first_order(at(values, gates), gates, p) for gates in masks]
+    results = [estimates.first_order(at(values, gates), gates, probability=p) for gates in masks]
     wanted = exact(values, p)
     check_errors(results, wanted, ("coefficient", "effect", "additive_share"))
     large = wanted["sobol_first"] > 0.05  # for the others see the next test
@@ -171,8 +171,8 @@ def test_first_order_errors_by_leaving_out_each_draw(p):
     count = 120
     gates = draws(count, 8, p)
     values = at(table(), gates)
-    result = estimates.first_order(values, gates, p)
-    wanted = leaving_out_each(values, gates, lambda v, g: estimates.first_order(v, g, p), FIRST)
+    result = estimates.first_order(values, gates, probability=p)
+    wanted = leaving_out_each(values, gates, lambda v, g: estimates.first_order(v, g, probability=p), FIRST)
     for name in FIRST:
         if name in ("sobol_first", "additive_share"):
             chance_alone = np.asarray(2 * (result["coefficient_error"] ** 4 / values.var(ddof=1) ** 2))
@@ -210,7 +210,7 @@ def test_all_masks_give_the_exact_values():
 
 def test_an_additive_function_has_an_additive_share_of_1():
     gates = draws(2000, 10, 0.3)
-    result = estimates.first_order(gates @ np.arange(1.0, 6.0), gates, 0.3)
+    result = estimates.first_order(gates @ np.arange(1.0, 6.0), gates, probability=0.3)
     assert abs(result["additive_share"] - 1) < FAR * result["additive_share_error"]
 
 
@@ -310,7 +310,7 @@ def test_values_that_all_but_one_draw_share_have_no_error_of_the_shares():
 def test_a_node_that_never_goes_on_has_no_estimate():
     gates = draws(50, 19, 0.1)
     gates[:, 2] = False
-    result = estimates.first_order(at(table(), gates), gates, 0.1)
+    result = estimates.first_order(at(table(), gates), gates, probability=0.1)
     for name in ("coefficient", "coefficient_error", "effect", "effect_error", "sobol_first", "sobol_first_error"):
         assert np.isnan(result[name]).values.tolist() == [False, False, True, False, False], name
     assert np.isnan(result["additive_share"]) and np.isnan(result["additive_share_error"])
@@ -343,7 +343,7 @@ FEW = np.where(np.arange(100) < 3, VALUES, np.nan)
 )
 def test_first_order_says_what_is_wrong(values, gates, p, error, message):
     with pytest.raises(error, match=message):
-        estimates.first_order(values, gates, p)
+        estimates.first_order(values, gates, probability=p)
 
 
 def test_labelled_arrays_of_another_kind_are_refused():

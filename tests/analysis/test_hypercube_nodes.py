@@ -64,7 +64,7 @@ def test_interactions_by_definition(nodes, index):
             }[index]
             second = at(values, (*s, i, j)) - at(values, (*s, i)) - at(values, (*s, j)) + at(values, s)
             wanted[i, j] += share * second
-    np.testing.assert_allclose(hypercube.interaction(values, index), wanted, atol=1e-13)
+    np.testing.assert_allclose(hypercube.interaction(values, index=index), wanted, atol=1e-13)
 
 
 @given(TABLES)
@@ -81,8 +81,8 @@ def test_a_node_that_adds_a_fixed_amount_is_worth_that_amount(values, data):
     for value in (hypercube.shapley, hypercube.banzhaf):
         assert value(dummy)[node] == pytest.approx(amount, abs=1e-9)
     for index in INDICES:
-        np.testing.assert_allclose(hypercube.interaction(dummy, index)[node], 0, atol=1e-9)
-    first, total = hypercube.sobol(dummy + 1e3 * (masks & 1), 0.3)  # some variance, whatever was drawn
+        np.testing.assert_allclose(hypercube.interaction(dummy, index=index)[node], 0, atol=1e-9)
+    first, total = hypercube.sobol(dummy + 1e3 * (masks & 1), probability=0.3)  # some variance, whatever was drawn
     assert total[node] == pytest.approx(first[node], abs=1e-9)
 
 
@@ -95,14 +95,14 @@ def test_nodes_that_are_renamed_keep_their_worth(values, data):
     for value in (hypercube.shapley, hypercube.banzhaf):
         np.testing.assert_allclose(value(renamed), value(values)[order], **CLOSE)
     for index in INDICES:
-        there = hypercube.interaction(values, index)
-        np.testing.assert_allclose(hypercube.interaction(renamed, index), there[np.ix_(order, order)], **CLOSE)
+        there = hypercube.interaction(values, index=index)
+        np.testing.assert_allclose(hypercube.interaction(renamed, index=index), there[np.ix_(order, order)], **CLOSE)
 
 
 @given(TABLES, st.floats(-10, 10), st.integers(0, 100))
 def test_worth_is_linear(values, factor, seed):
     other = np.random.default_rng(seed).normal(size=values.size)
-    indices = [lambda t, index=index: hypercube.interaction(t, index) for index in INDICES]
+    indices = [lambda t, index=index: hypercube.interaction(t, index=index) for index in INDICES]
     for worth in (hypercube.shapley, hypercube.banzhaf, *indices):
         np.testing.assert_allclose(worth(values + factor * other), worth(values) + factor * worth(other), **CLOSE)
 
@@ -113,8 +113,8 @@ def test_of_an_additive_function_all_values_are_the_terms():
     for value in (hypercube.shapley, hypercube.banzhaf):
         np.testing.assert_allclose(value(values), terms, atol=1e-13)
     for index in INDICES:
-        np.testing.assert_allclose(hypercube.interaction(values, index), 0, atol=1e-13)
-    first, total = hypercube.sobol(values, p)
+        np.testing.assert_allclose(hypercube.interaction(values, index=index), 0, atol=1e-13)
+    first, total = hypercube.sobol(values, probability=p)
     np.testing.assert_allclose(first, terms**2 / np.sum(terms**2), atol=1e-13)
     np.testing.assert_allclose(total, first, atol=1e-13)
 
@@ -136,11 +136,11 @@ def test_sobol_indices_by_conditional_means(nodes, p):
         return sum(chance(s, known) * (value - mean) ** 2 for s, value in means.items())
 
     variance = variance_of_mean_given(range(nodes))
-    first, total = hypercube.sobol(values, p)
+    first, total = hypercube.sobol(values, probability=p)
     np.testing.assert_allclose(first, [variance_of_mean_given([i]) / variance for i in range(nodes)], atol=1e-12)
     rest = [variance_of_mean_given(others(nodes, i)) / variance for i in range(nodes)]
     np.testing.assert_allclose(total, 1 - np.array(rest), atol=1e-12)
-    assert first.sum() == pytest.approx(hypercube.additive_share(values, p), abs=1e-12)
+    assert first.sum() == pytest.approx(hypercube.additive_share(values, probability=p), abs=1e-12)
 
 
 def test_sobol_indices_of_a_constant_are_not_known():
@@ -150,7 +150,7 @@ def test_sobol_indices_of_a_constant_are_not_known():
 
 def test_unknown_indices_are_named():
     with pytest.raises(ValueError, match="index must be one of banzhaf, shapley, got 'owen'"):
-        hypercube.interaction([1.0, 2.0], "owen")
+        hypercube.interaction([1.0, 2.0], index="owen")
 
 
 @given(SMALL)

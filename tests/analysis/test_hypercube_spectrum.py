@@ -74,10 +74,10 @@ def test_biased_coefficients_and_variance_by_definition(nodes, p):
     np.testing.assert_allclose(hypercube.biased(values, p), wanted, atol=1e-13)
     np.testing.assert_allclose(hypercube.inverse_biased(wanted, p), values, atol=1e-12)
     weights = weights_by_definition(wanted, nodes)
-    np.testing.assert_allclose(hypercube.variance_by_order(values, p), [0, *weights[1:]], atol=1e-13)
+    np.testing.assert_allclose(hypercube.variance_by_order(values, probability=p), [0, *weights[1:]], atol=1e-13)
     mean = sum(chance(m, nodes, p) * values[m] for m in range(2**nodes))
     variance = sum(chance(m, nodes, p) * (values[m] - mean) ** 2 for m in range(2**nodes))
-    assert hypercube.variance_by_order(values, p).sum() == pytest.approx(variance, abs=1e-13)
+    assert hypercube.variance_by_order(values, probability=p).sum() == pytest.approx(variance, abs=1e-13)
 
 
 @pytest.mark.parametrize("nodes", [8, 11])
@@ -181,15 +181,15 @@ def test_the_additive_share_is_that_of_the_best_sum_over_nodes(p):
     fit = design @ np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
     mean = np.sum(root**2 * values)
     explained = np.sum(root**2 * (fit - mean) ** 2) / np.sum(root**2 * (values - mean) ** 2)
-    assert hypercube.additive_share(values, p) == pytest.approx(explained, rel=1e-10)
-    assert hypercube.additive_share(design @ [3.0, 1.0, -2.0, 0.5, 4.0], p) == pytest.approx(1, abs=1e-12)
+    assert hypercube.additive_share(values, probability=p) == pytest.approx(explained, rel=1e-10)
+    assert hypercube.additive_share(design @ [3.0, 1.0, -2.0, 0.5, 4.0], probability=p) == pytest.approx(1, abs=1e-12)
 
 
 def test_a_constant_has_no_shares():
     values = np.full(16, 0.1)
     assert np.isnan(hypercube.additive_share(values))
     assert np.isnan(hypercube.opposite(values).correlation)
-    assert hypercube.variance_by_order(values, 0.3).tolist() == [0.0] * 5
+    assert hypercube.variance_by_order(values, probability=0.3).tolist() == [0.0] * 5
 
 
 def test_what_comes_from_a_sweep_is_taken_and_left_as_it_is():
@@ -242,7 +242,7 @@ def test_a_table_that_is_none_is_refused(name, values, error, message):
 @pytest.mark.parametrize("p", [0.0, 1.0, -0.1, 1.5, np.nan])
 def test_a_basis_needs_a_probability_inside(name, p):
     with pytest.raises(ValueError, match=f"probability must be above 0 and below 1, got {p:g}"):
-        getattr(hypercube, name)([1.0, 2.0], p)
+        getattr(hypercube, name)([1.0, 2.0], probability=p)
 
 
 def test_a_basis_is_for_one_probability():

@@ -12,7 +12,7 @@ def test_the_interval_is_students_and_leaves_out_what_is_not_known():
     values = np.array([0.3, 0.1, np.nan, 0.4, 0.35])
     known = values[np.isfinite(values)]
     low, high = stats.t.interval(0.9, 3, known.mean(), stats.sem(known))
-    found = interval(values, 0.9)
+    found = interval(values, level=0.9)
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
     assert (found.networks, found.least, found.most, found.known) == (4, 0.1, 0.4, True)
     doubled = found.times(2)
@@ -24,7 +24,7 @@ def test_one_network_has_no_interval_and_none_no_mean():
     assert one.mean == 0.5 and not one.known and np.isnan(one.half)
     assert none.networks == 0 and np.isnan(none.mean)
     with pytest.raises(ValueError, match="level must be below 1, got 1"):
-        interval([1.0], 1)
+        interval([1.0], level=1)
     with pytest.raises(ValueError, match="values must be one number a network, got shape"):
         interval([[1.0]])
 

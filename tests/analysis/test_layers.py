@@ -67,7 +67,7 @@ def test_single_removals_against_plain_numpy(removed):
 
 @pytest.mark.parametrize("name", ["loss_gradient", "log_loss_gradient"])
 def test_gradients_against_plain_numpy(drawn, name):
-    data = layers.gradients(drawn, name)
+    data = layers.gradients(drawn, variable=name)
     for p, chance in enumerate(drawn["probability"].values):
         for layer in layers.groups(drawn).names:
             values = drawn[name].values[p, 0][:, of_layer(drawn, layer)]
@@ -181,8 +181,8 @@ def test_bad_input_is_named(removed, drawn):
         layers.summary(drawn[["loss"]].assign_coords(drawn.coords))
     with pytest.raises(ValueError, match="gates of independent draws, .* got .*'step', 'node'"):
         layers.slopes(drawn.rename(draw="step"))
-    with pytest.raises(ValueError, match="name must be one of .*, got 'gates'"):
-        layers.gradients(drawn, "gates")
+    with pytest.raises(ValueError, match="variable must be one of .*, got 'gates'"):
+        layers.gradients(drawn, variable="gates")
     with pytest.raises(ValueError, match="summary must be one by analysis.layers.summary"):
         layers.layer_table(layers.summary(removed)[["nodes"]])
     with pytest.raises(ValueError, match="most must be at least 1, got 0"):

@@ -91,15 +91,15 @@ def test_the_explorer_refuses_in_one_line(removed, tmp_path):
 
 
 def test_exports_hold_every_input_and_name_the_layers(removed, drawn, tmp_path, monkeypatch):
-    with xr.open_datatree(export.to_netcdf(removed, tmp_path / "run.nc"), engine="h5netcdf") as found:
+    with xr.open_datatree(export.to_netcdf(removed, out=tmp_path / "run.nc"), engine="h5netcdf") as found:
         assert {"test_inputs.tokens", "test_inputs.image", "test_mask"} <= set(found["task"].data_vars)
         assert json.loads(found["network"].attrs["sites"]) == synthetic_model.sites()
-    table = pd.read_csv(export.to_csv(removed, tmp_path)[0])
+    table = pd.read_csv(export.to_csv(removed, out=tmp_path)[0])
     expected = synthetic_model.coordinates()
     assert list(table.columns) == ["node", "layer", "loss", "log_loss"]
     assert list(table["node"]) == list(expected["node"]) and list(table["layer"]) == list(expected["layer"][1])
     # Few masks at a time where each has many numbers.
     monkeypatch.setattr(export, "CELLS", 3000)
-    wide = pd.read_csv(export.to_csv(drawn, tmp_path)[0])
+    wide = pd.read_csv(export.to_csv(drawn, out=tmp_path)[0])
     gates = synthetic_model.draws()["gates"].values.reshape(120, -1)
     np.testing.assert_array_equal(wide["gates blocks/1/attention head 3"], gates[:, 31])

@@ -62,7 +62,7 @@ def width(text, **options):
 @pytest.mark.parametrize("around", ["{}", "{}, {}", "every one of {} ($)"])
 def test_a_name_in_a_figure_is_shown_as_it_is(name, around):
     plain = name.replace("\n", r"\n").replace("\t", r"\t").replace("節", r"\u7bc0")
-    label = around.replace("$", r"\$").format(*[style.as_is(name, 400)] * 2)
+    label = around.replace("$", r"\$").format(*[style.as_is(name, most=400)] * 2)
     assert label.replace(r"\$", "$") == around.format(plain, plain)
     assert width(label) == width(around.format(plain, plain), parse_math=False)
 
@@ -88,15 +88,15 @@ def test_figures_of_nodes_take_any_name(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a glyph that no font has is a warning
         bars = figures.nodes.effects(few)
-        assert style.as_is(f"{name}1", figures.nodes.HEAD) in texts(bars.figure)
+        assert style.as_is(f"{name}1", most=figures.nodes.HEAD) in texts(bars.figure)
         for ax in (bars, figures.nodes.effects(single), figures.nodes.grid(single), figures.removal.leave_one_out(few)):
             assert_inside(ax.figure)
         panels = drawn(figures.gradients.by_node(draws, probability=0.5, nodes=[0, 3, 8]))
-        titles = (f"{style.as_is(f'{name}0', 22)}\nunit 0", style.as_is(f"{name}0 unit 0"))
+        titles = (f"{style.as_is(f'{name}0', most=22)}\nunit 0", style.as_is(f"{name}0 unit 0"))
         assert set(titles) & set(texts(panels))
         for data in (single, draws):
             drawn(figures.layers.overview(layers.summary(data)))
-        ax = figures.masks.node_values(np.arange(8.0), single["node"].values[:3])
+        ax = figures.masks.node_values(np.arange(8.0), labels=single["node"].values[:3])
         assert_inside(ax.figure)
         for draw in (figures.densities.loss, figures.densities.log_loss, figures.gradients.density):
             assert style.as_is(UNIT) in draw(draws).get_xlabel() + draw(draws).get_ylabel()

@@ -18,7 +18,9 @@ from analysis.tables import Column, Table
 
 NAME = "<b>my_net_*1*</b> [x](y) `z` & co.'s"
 CLAIMS = {
-    "falls": Claim(Statement("The accuracy <falls>", "it holds where x < 0"), HOLDS, interval([0.1, 0.11]), "points"),
+    "falls": Claim(
+        Statement("The accuracy <falls>", "it holds where x < 0"), HOLDS, measured=interval([0.1, 0.11]), unit="points"
+    ),
     "unknown": Claim(Statement("Nobody knows", "none"), NOT_MEASURED),
 }
 

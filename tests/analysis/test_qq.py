@@ -12,7 +12,7 @@ def standardised(random, size):
 
 @pytest.mark.parametrize("size", [20, 200])
 def test_the_band_holds_whole_samples_at_its_level(size):
-    lower, upper = qq.normal_band(size, 0.9)
+    lower, upper = qq.normal_band(size, level=0.9)
     random = np.random.default_rng(1)
     repeats = 1500
     inside = np.mean(
@@ -60,4 +60,4 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="count must be at least 3, got 2"):
         qq.normal_band(2)
     with pytest.raises(ValueError, match="level must be below 1, got 1"):
-        qq.normal_band(10, 1)
+        qq.normal_band(10, level=1)

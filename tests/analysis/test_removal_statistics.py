@@ -91,7 +91,7 @@ def test_single_removals_are_ranked_by_what_they_cost():
     np.testing.assert_allclose(nodes["change"], [0.3, -0.1, np.nan, 0.7])
     assert nodes["rank"].values.tolist() == [2, 3, 0, 1]
     assert nodes["node"].values.tolist() == list("abcd")
-    np.testing.assert_allclose(removal.leave_one_out(data, 0.5)["change"], [0.0, -0.4, np.nan, 0.4])
+    np.testing.assert_allclose(removal.leave_one_out(data, full_loss=0.5)["change"], [0.0, -0.4, np.nan, 0.4])
 
 
 def test_bad_sweeps_are_named():

@@ -62,7 +62,7 @@ def table():
         "Loss & its mean",
         [
             Column("probability", "p", [0.25, 0.5], digits=None),
-            Column("mean", "mean loss (50 %)", np.array([1.0277158, np.nan]), np.array([0.0123456789, np.nan])),
+            Column("mean", "mean loss (50 %)", np.array([1.0277158, np.nan]), errors=np.array([0.0123456789, np.nan])),
             Column("count", "count", np.array([3, 4])),
             Column("rule", "rule_1", ["a<b", "≤ 0.001"]),
         ],
@@ -138,7 +138,7 @@ def test_signs_and_greek_letters_are_mathematics():
 
 def test_bad_tables_are_named():
     with pytest.raises(ValueError, match="errors must be 2 for column 'x', got 1"):
-        Column("x", "x", [1, 2], [0.1])
+        Column("x", "x", [1, 2], errors=[0.1])
     with pytest.raises(ValueError, match="columns must be one or more, all of one length"):
         Table("t", "", [Column("x", "x", [1]), Column("y", "y", [1, 2])])
     with pytest.raises(ValueError, match="columns must have distinct keys"):
@@ -186,6 +186,6 @@ def test_numbers_are_one_macro_a_line_and_never_twice(tmp_path):
 
 
 def test_means_and_half_widths_stand_side_by_side():
-    mean, half = pair("share", "share (%)", [Interval(0.25, 0.0125, 4), NO_INTERVAL], 2, 100)
+    mean, half = pair("share", "share (%)", [Interval(0.25, 0.0125, 4), NO_INTERVAL], decimals=2, factor=100)
     assert (mean.key, mean.header, half.key, half.header) == ("share", "share (%)", "share_half_width", "±")
     assert mean.cells("plain") == ["25.00", "--"] and half.cells("plain") == ["1.25", "--"]

@@ -34,7 +34,7 @@ def test_a_users_own_loss_of_logarithms_is_right():
     objective = sweeps.Objective.from_function(loss, nodes=2)
     found = objective.evaluate(np.ones((3, 2)))
     np.testing.assert_allclose(found.loss, RIGHT, rtol=1e-5)
-    swept = sweeps.sweep(objective, sweeps.Bernoulli(1.0, draws=3))
+    swept = sweeps.sweep(objective, sweeps.Bernoulli(probability=1.0, draws=3))
     np.testing.assert_allclose(swept.loss, RIGHT, rtol=1e-5)
 
 

@@ -266,7 +266,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            (["--sweep.seed", "4"], "sweep.seed was 17, now 4"),
+            (["--sweep.seed", "4"], "sweep.seed was 0, now 4"),
             (["--sweep.chains", "3"], "sweep.chains was 2, now 3"),
             (["--network.sizes", "2", "4", "2"], r"network.sizes was \[2, 5, 2\], now \[2, 4, 2\]"),
             (["--training.epochs", "2"], "training.epochs was 1, now 2"),

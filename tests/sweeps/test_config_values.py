@@ -366,7 +366,7 @@ class TestOptimizers:
         swept("draws = 2", base + "transition_steps = 2, decay_rate = 0.5 }")
         net, task = sweeps.MLP((2, 4, 4, 2)), sweeps.tasks.circle(train_examples=20, test_examples=10)
         rate = optax.exponential_decay(0.1, 2, 0.5)
-        sweeps.train(net, task, optax.adamw(rate, weight_decay=0.5), epochs=2, batch_size=7)
+        sweeps.train(net, task, optimizer=optax.adamw(rate, weight_decay=0.5), epochs=2, batch_size=7)
         stored = xr.open_zarr(tmp_path / "run" / "run.zarr", group="network", consolidated=False)
         np.testing.assert_array_equal(stored["layers.0.kernel"], net.layers[0].kernel[...])
 

@@ -177,7 +177,7 @@ def test_training_does_not_fill_up_a_batch_that_is_normalised():
 
     network, inputs, labels = Normalised(), INPUTS[:5], LABELS[:5]
     task = sweeps.Task("five", sweeps.Batch(inputs, labels), sweeps.Batch(inputs, labels), 2, {})
-    history = sweeps.train(network, task, optax.sgd(0.0), epochs=1, batch_size=3)
+    history = sweeps.train(network, task, optimizer=optax.sgd(0.0), epochs=1, batch_size=3)
     kernel, bias = (np.asarray(part[...], float) for part in (network.dense.kernel, network.dense.bias))
     found = []
     for first in map(list, itertools.combinations(range(5), 3)):

@@ -64,21 +64,21 @@ def assert_equally_likely(numbers, cells):
 
 class TestBernoulli:
     def test_probabilities_zero_and_one_give_the_empty_and_the_full_mask(self):
-        design = sweeps.Bernoulli((0, 1))
+        design = sweeps.Bernoulli(probability=(0, 1))
         assert not drawn(design, NODES, np.arange(400), stream=0).any()
         assert drawn(design, NODES, np.arange(400), stream=1).all()
 
     def test_a_probability_is_exact_to_32_bits(self):
         # A node is on when 32 random bits, as a number, lie below 2^32 p.
         for steps in (1, 2**31, 2**32 - 1):
-            sampler = sweeps.Bernoulli(steps / 2**32).sampler(NODES)
+            sampler = sweeps.Bernoulli(probability=steps / 2**32).sampler(NODES)
             assert int(sampler.last[0]) == steps - 1 and bool(sampler.possible[0])
-        assert not sweeps.Bernoulli(2.0**-40).sampler(NODES).possible[0]
-        assert int(sweeps.Bernoulli(1 - 2.0**-40).sampler(NODES).last[0]) == 2**32 - 1
+        assert not sweeps.Bernoulli(probability=2.0**-40).sampler(NODES).possible[0]
+        assert int(sweeps.Bernoulli(probability=1 - 2.0**-40).sampler(NODES).last[0]) == 2**32 - 1
 
     @given(st.floats(0, 1), st.integers(0, 2**31 - 1))
     def test_nodes_are_on_as_often_as_the_probability_says(self, probability, seed):
-        count = int(drawn(sweeps.Bernoulli(probability), NODES, np.arange(400), seed).sum())
+        count = int(drawn(sweeps.Bernoulli(probability=probability), NODES, np.arange(400), seed).sum())
         # The count is binomial in 400 x 5 trials; 30 examples share the false alarm among two tails. Rounding the
         # probability to 2^-32 moves the mean by less than 1e-6.
         binomial = scipy.stats.binom(400 * NODES, np.round(probability * 2**32) / 2**32)
@@ -87,15 +87,15 @@ class TestBernoulli:
     @given(st.floats(0, 1), st.floats(0, 1))
     def test_a_larger_probability_only_adds_nodes(self, one, other):
         # The bits are those of the draw, so masks of one stream are nested.
-        few, many = (drawn(sweeps.Bernoulli(p), NODES, np.arange(400)) for p in sorted([one, other]))
+        few, many = (drawn(sweeps.Bernoulli(probability=p), NODES, np.arange(400)) for p in sorted([one, other]))
         assert (few <= many).all()
 
     def test_all_masks_are_equally_likely_at_one_half(self):
-        assert_equally_likely(numbered(drawn(sweeps.Bernoulli(0.5), NODES, np.arange(4096))), 2**NODES)
+        assert_equally_likely(numbered(drawn(sweeps.Bernoulli(probability=0.5), NODES, np.arange(4096))), 2**NODES)
 
     @pytest.mark.parametrize("probability", [0.25, 0.75])
     def test_nodes_and_neighbouring_draws_are_independent(self, probability):
-        masks = drawn(sweeps.Bernoulli(probability), NODES, np.arange(4096))
+        masks = drawn(sweeps.Bernoulli(probability=probability), NODES, np.arange(4096))
         each = (masks - probability) / np.sqrt(probability * (1 - probability))
         # A mean of products of independent standardised numbers has standard error 1/sqrt(n). For 10 + 25 pairs
         # five and a half of them have a false-alarm chance of 35 x 4e-8 = 1.3e-6.
@@ -105,10 +105,10 @@ class TestBernoulli:
         assert np.abs(each[1:].T @ each[:-1] / 4095).max() < bound
 
     def test_axes_and_coordinates(self):
-        design = sweeps.Bernoulli((0.25, 0.75), draws=10, chains=3)
+        design = sweeps.Bernoulli(probability=(0.25, 0.75), draws=10, chains=3)
         assert design.axes(NODES) == {"probability": 2, "chain": 3, "draw": 10}
         np.testing.assert_array_equal(design.coordinates()["probability"], [0.25, 0.75])
-        assert sweeps.Bernoulli(0.5).axes(NODES) == {"probability": 1, "chain": 1, "draw": 1000}
+        assert sweeps.Bernoulli(probability=0.5).axes(NODES) == {"probability": 1, "chain": 1, "draw": 1000}
 
     @pytest.mark.parametrize(
         ("probability", "message"),
@@ -130,12 +130,12 @@ class TestBernoulli:
     )
     def test_probabilities_that_are_none(self, probability, message):
         with pytest.raises(InputError, match=message):
-            sweeps.Bernoulli(probability)
+            sweeps.Bernoulli(probability=probability)
 
     def test_streams_are_numbered_in_32_bits(self):
-        assert sweeps.Bernoulli(0.5, chains=2**31 - 1).chains == 2**31 - 1
+        assert sweeps.Bernoulli(probability=0.5, chains=2**31 - 1).chains == 2**31 - 1
         with pytest.raises(InputError, match="chains must be at most 1073741823, got 2147483647"):
-            sweeps.Bernoulli((0.25, 0.5), chains=2**31 - 1)
+            sweeps.Bernoulli(probability=(0.25, 0.5), chains=2**31 - 1)
 
 
 COUNTS = {
@@ -178,10 +178,14 @@ class TestCounts:
 
 def test_every_design_reads_the_same_with_numpys_numbers():
     half, many = np.float64(0.5), np.int64(7)
-    assert repr(sweeps.Bernoulli(half, many)) == "Bernoulli(probability=(0.5,), draws=7, chains=1)"
-    assert repr(sweeps.Bernoulli(np.array([0.25, 0.5]), many)) == repr(sweeps.Bernoulli((0.25, 0.5), 7))
-    assert repr(sweeps.FixedSize(np.uint8(3), many)) == "FixedSize(on=3, draws=7, chains=1)"
-    assert repr(sweeps.FlipPaths(many, np.float32(0.5), np.int64(4))) == repr(sweeps.FlipPaths(7, 0.5, 4))
+    assert repr(sweeps.Bernoulli(probability=half, draws=many)) == "Bernoulli(probability=(0.5,), draws=7, chains=1)"
+    assert repr(sweeps.Bernoulli(probability=np.array([0.25, 0.5]), draws=many)) == repr(
+        sweeps.Bernoulli(probability=(0.25, 0.5), draws=7)
+    )
+    assert repr(sweeps.FixedSize(np.uint8(3), draws=many)) == "FixedSize(on=3, draws=7, chains=1)"
+    assert repr(sweeps.FlipPaths(paths=many, probability=np.float32(0.5), flips=np.int64(4))) == repr(
+        sweeps.FlipPaths(paths=7, probability=0.5, flips=4)
+    )
     assert sweeps.FlipPaths(flips=np.int64(4)).inner(NODES) == {"step": 5}
     assert gates(sweeps.FlipPaths(paths=np.int64(3), flips=np.int64(4))).shape == (1, 3, 5, NODES)
 
@@ -281,7 +285,7 @@ class TestMasks:
 
 
 RANDOM = {
-    "Bernoulli": functools.partial(sweeps.Bernoulli, 0.3),
+    "Bernoulli": functools.partial(sweeps.Bernoulli, probability=0.3),
     "FixedSize": functools.partial(sweeps.FixedSize, 2),
 }
 
@@ -316,7 +320,7 @@ def assert_all_different(masks):
 
 def test_another_probability_changes_no_other_stream():
     numbers = np.arange(400)
-    one, two = (sweeps.Bernoulli(probability, chains=2) for probability in ((0.3,), (0.3, 0.4)))
+    one, two = (sweeps.Bernoulli(probability=probability, chains=2) for probability in ((0.3,), (0.3, 0.4)))
     for stream in (0, 1):
         np.testing.assert_array_equal(
             drawn(one, NODES, numbers, stream=stream), drawn(two, NODES, numbers, stream=stream)

@@ -20,7 +20,7 @@ def test_this_process_computes_on_what_jax_says():
 def test_nobody_else_asks_what_the_backend_is():
     package = Path(sweeps.__file__).parent
     asking = [file.name for file in package.rglob("*.py") if "default_backend" in file.read_text()]
-    assert asking == ["device.py"]
+    assert asking == ["_device.py"]
 
 
 @pytest.mark.parametrize(

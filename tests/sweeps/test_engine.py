@@ -30,11 +30,11 @@ def objective(name="two classes", plan="auto"):
 
 DESIGNS = {
     "Bernoulli": (
-        sweeps.Bernoulli((0.25, 0.75), draws=10, chains=3),
+        sweeps.Bernoulli(probability=(0.25, 0.75), draws=10, chains=3),
         {"probability": 2, "chain": 3, "draw": 10},
         "node",
     ),
-    "one probability": (sweeps.Bernoulli(0.5, draws=7), {"probability": 1, "chain": 1, "draw": 7}, "node"),
+    "one probability": (sweeps.Bernoulli(probability=0.5, draws=7), {"probability": 1, "chain": 1, "draw": 7}, "node"),
     "FixedSize": (sweeps.FixedSize(on=2, draws=8, chains=2), {"chain": 2, "draw": 8}, "node"),
     "Masks": (sweeps.Masks(GAINS), {"chain": 1, "draw": 6}, "node"),
     "LeaveOneOut": (sweeps.LeaveOneOut(), {"node": NODES}, "gate"),
@@ -131,7 +131,7 @@ class TestContract:
         )
 
     def test_layers_label_the_nodes_of_several(self):
-        data = sweeps.sweep(objective("two layers"), sweeps.Bernoulli(0.5, draws=5))
+        data = sweeps.sweep(objective("two layers"), sweeps.Bernoulli(probability=0.5, draws=5))
         assert list(data.layer.values) == ["layers/0"] * 4 + ["layers/1"] * 3
         value = reference.evaluate(PROBLEMS["two layers"], data.gates.values)
         bound, _ = helpers.rounding(PROBLEMS["two layers"], np.ones(7))
@@ -177,7 +177,9 @@ def programs(compiled):
 def test_new_values_compile_nothing(plan, compiled):
     def sweep(problem, probability, draws=9, seed=3, **options):
         made = helpers.objective(problem, plan=plan)
-        return sweeps.sweep(made, sweeps.Bernoulli(probability, draws), seed=seed, batch_size=6, **options)
+        return sweeps.sweep(
+            made, sweeps.Bernoulli(probability=probability, draws=draws), seed=seed, batch_size=6, **options
+        )
 
     sweep(SMALL, (0.2, 0.8))
     assert len(programs(compiled)) == 1, "masks, losses and gradients of all batches are one program"
@@ -221,13 +223,13 @@ class TestStore:
     @pytest.mark.parametrize("keep", ["draws", "summary"])
     @pytest.mark.parametrize("name", ["Bernoulli", "Hypercube"])
     def test_a_complete_store_is_read_and_nothing_is_compiled(self, name, keep, tmp_path, monkeypatch, compiled):
-        arguments = objective(), DESIGNS[name][0], 3
-        first = sweeps.sweep(*arguments, batch_size=5, store=tmp_path / "sweep.zarr", keep=keep).load()
+        arguments = objective(), DESIGNS[name][0]
+        first = sweeps.sweep(*arguments, seed=3, batch_size=5, store=tmp_path / "sweep.zarr", keep=keep).load()
         # Another batch size would be another program; the plan's tables and the full loss have been compiled before.
         monkeypatch.setattr(runner.choosing, "built", None)
         monkeypatch.setattr(sweeps.Objective, "evaluate", None)
         compiled.clear()
-        again = sweeps.sweep(*arguments, batch_size=64, store=tmp_path / "sweep.zarr", keep=keep).load()
+        again = sweeps.sweep(*arguments, seed=3, batch_size=64, store=tmp_path / "sweep.zarr", keep=keep).load()
         assert not compiled
         xr.testing.assert_identical(again, first)
 
@@ -340,7 +342,7 @@ class TestMessages:
 @pytest.fixture(scope="module")
 def chains():
     """A sweep with the four chains that convergence diagnostics like to have."""
-    design = sweeps.Bernoulli((0.25, 0.5), TestArviz.DRAWS, TestArviz.CHAINS)
+    design = sweeps.Bernoulli(probability=(0.25, 0.5), draws=TestArviz.DRAWS, chains=TestArviz.CHAINS)
     return sweeps.sweep(objective(), design, seed=5)
 
 

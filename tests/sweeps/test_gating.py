@@ -89,12 +89,12 @@ def test_a_layer_that_is_called_twice_is_gated_in_both_calls():
     by_hand = network(INPUTS, (gates[None, :3], gates[None, 3:], gates[None, 3:]))
     np.testing.assert_allclose(gated(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
     # And call by call, where that is asked for.
-    parted = gating.attach(network, INPUTS, ["again@1", "again@0"])
+    parted = gating.attach(network, INPUTS, sites=["again@1", "again@0"])
     assert [part.labels[0] for part in parted.wiring.gates] == ["again@0 unit 0", "again@1 unit 0"]
     by_hand = network(INPUTS, (1, gates[None, :3], gates[None, 3:]))
     np.testing.assert_allclose(parted(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="sites: nodes of again@1 would have gates twice, those of again"):
-        gating.attach(network, INPUTS, ["again", "again@1"])
+        gating.attach(network, INPUTS, sites=["again", "again@1"])
 
 
 def test_subclasses_of_dense_layers_keep_their_own_call():

@@ -119,7 +119,7 @@ def test_a_product_of_constants_leaves_the_loop():
     assert sorted(looped(lambda: hoisted(expensive))) == [False, False, True]
 
 
-def program_of(objective, design=sweeps.Bernoulli(0.5, draws=64), gradients=False, keep="draws"):  # noqa: B008
+def program_of(objective, design=sweeps.Bernoulli(probability=0.5, draws=64), gradients=False, keep="draws"):  # noqa: B008
     """Return the program of a sweep."""
     work = runner.Runner(objective, design, 3, gradients, keep, 16, apart=False)
     starts = batches.bases(0, 4, work.batch_size, work.layout.draws)
@@ -142,9 +142,9 @@ class TestPrecision:
     @pytest.mark.parametrize(
         ("plan", "name", "design"),
         [
-            ("affine", "two classes", sweeps.Bernoulli(0.5, draws=64)),
-            ("dense", "two layers", sweeps.Bernoulli(0.5, draws=64)),
-            ("vmapped", "two layers", sweeps.Bernoulli(0.5, draws=64)),
+            ("affine", "two classes", sweeps.Bernoulli(probability=0.5, draws=64)),
+            ("dense", "two layers", sweeps.Bernoulli(probability=0.5, draws=64)),
+            ("vmapped", "two layers", sweeps.Bernoulli(probability=0.5, draws=64)),
             ("affine", "four classes", sweeps.Hypercube()),
             ("affine", "one-hot", sweeps.Hypercube()),
         ],

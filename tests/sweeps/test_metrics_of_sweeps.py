@@ -15,7 +15,7 @@ from tests.sweeps.helpers import PROBLEMS, SMALL
 
 NAMED = ["accuracy", "kl"]
 DESIGNS = {
-    "Bernoulli": sweeps.Bernoulli((0.25, 0.5), draws=20, chains=2),
+    "Bernoulli": sweeps.Bernoulli(probability=(0.25, 0.5), draws=20, chains=2),
     "FlipPaths": sweeps.FlipPaths(paths=5),
     "Hypercube": sweeps.Hypercube(),
     "LeaveOneOut": sweeps.LeaveOneOut(),

@@ -58,7 +58,7 @@ class TestWhatJaxKeeps:
         )
         hidden = np.asarray(images) @ conv["kernel"][0] + conv["bias"]
         for sites, kind in ((None, "channel"), ({"input:last": 2}, "group"), (None, "channel")):
-            gated = sweeps.gating.attach(Flat(), images, sites, variables=variables)
+            gated = sweeps.gating.attach(Flat(), images, sites=sites, variables=variables)
             assert [(part.kind, len(part.numbers)) for part in gated.wiring.gates] == [(kind, 2)]
             gates = np.array([3, 0.5], np.float32)
             wanted = hidden * (gates if kind == "channel" else gates[:, None])
@@ -70,7 +70,7 @@ class TestAnotherNetworkOfOneStructure:
     def test_it_compiles_nothing_new(self, compiled):
         def evaluated(seed):
             objective = sweeps.Objective(Small(seed), (INPUTS, TARGETS), plan="vmapped")
-            found = sweeps.sweep(objective, sweeps.Bernoulli(0.5, draws=4), seed=1)
+            found = sweeps.sweep(objective, sweeps.Bernoulli(probability=0.5, draws=4), seed=1)
             return objective.evaluate(helpers.partial_gains(3)).loss, found.loss.values
 
         first = evaluated(0)

@@ -211,7 +211,7 @@ def test_means_over_other_data_without_padding_and_over_heads():
     inputs, targets = models.batch("scan")
     other = np.random.default_rng(4).normal(size=(6, *inputs.shape[1:]))
     mask = np.arange(3)[None] < np.array([[1], [2], [3], [3], [2], [1]])
-    off = sweeps.off.Mean(other, mask)
+    off = sweeps.off.Mean(other, mask=mask)
     objective = sweeps.Objective(models.model("scan"), (inputs, targets), off=off, plan="vmapped")
     means = [value[mask].mean(axis=0) for value in noted("scan", other)]
     expected = by_hand("scan", gates_of("scan"), iter(means))
@@ -252,10 +252,10 @@ def test_half_precision_is_mixed_in_single():
 
 
 def test_another_off_value_is_another_sweep(tmp_path):
-    data = sweeps.sweep(objective("mean"), sweeps.Bernoulli(0.5, draws=8), store=tmp_path / "a.zarr")
+    data = sweeps.sweep(objective("mean"), sweeps.Bernoulli(probability=0.5, draws=8), store=tmp_path / "a.zarr")
     assert data.attrs["off"] == "mean over 7 examples and positions"
     with pytest.raises(sweeps.InputError, match="off"):
-        sweeps.sweep(objective("resample"), sweeps.Bernoulli(0.5, draws=8), store=tmp_path / "a.zarr")
+        sweeps.sweep(objective("resample"), sweeps.Bernoulli(probability=0.5, draws=8), store=tmp_path / "a.zarr")
 
 
 # Refusals

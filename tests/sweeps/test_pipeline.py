@@ -115,7 +115,7 @@ def test_parts_are_put_together_by_several_threads():
 
 @pytest.mark.parametrize("keep", ["draws", "summary"])
 def test_results_that_land_in_pinned_memory_are_the_same(keep, monkeypatch):
-    objective, design = helpers.objective(SMALL), sweeps.Bernoulli((0.2, 0.7), draws=40)
+    objective, design = helpers.objective(SMALL), sweeps.Bernoulli(probability=(0.2, 0.7), draws=40)
     monkeypatch.setattr(runner, "CALL_BYTES", 500)
     wanted = sweeps.sweep(objective, design, batch_size=8, keep=keep)
     helpers.set_device(monkeypatch, landing="pinned_host", in_flight=4)

@@ -63,7 +63,7 @@ class TestObjective:
     def test_the_history_of_a_training(self, half):
         network, batch, _, outputs = problem(half)
         task = sweeps.Task("half", sweeps.Batch(*batch), sweeps.Batch(*batch), 2, {})
-        history = train_many([network], [task], optax.sgd(0.0), epochs=1, batch_size=30_000)
+        history = train_many([network], [task], optimizer=optax.sgd(0.0), epochs=1, batch_size=30_000)
         np.testing.assert_allclose(history.loss[0], cross_entropies(outputs, batch[1]).mean(), rtol=1e-4)
         np.testing.assert_array_equal(history.accuracy[0], np.float32(0.9))
 

@@ -84,7 +84,7 @@ def test_a_terminal_gets_one_bar(monkeypatch, clock):
 
 @pytest.mark.parametrize("process", [0, 1])
 def test_only_the_first_process_shows_progress(process, monkeypatch, clock, capsys):
-    design = sweeps.Bernoulli(0.5, draws=3)
+    design = sweeps.Bernoulli(probability=0.5, draws=3)
     objective = sweeps.Objective.from_function(lambda gates: gates.sum(), nodes=2)
     values = runner.Runner._values
 

@@ -112,21 +112,21 @@ def test_units_by_the_norm_of_their_incoming_weights():
 
 
 def test_units_by_scores_of_the_ranking():
-    found = pruning.unit_scores(network(), "gradient", batch=helpers.batch(PROBLEM))
+    found = pruning.unit_scores(network(), method="gradient", batch=helpers.batch(PROBLEM))
     expected = np.abs(reference.evaluate(PROBLEM, np.ones(9)).loss_gradient)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    found = pruning.unit_scores(network(), "activation", batch=helpers.batch(PROBLEM))
+    found = pruning.unit_scores(network(), method="activation", batch=helpers.batch(PROBLEM))
     _, trace, _ = reference.forward(PROBLEM, np.ones(9))
     np.testing.assert_allclose(found, np.hstack([after.std(axis=0) for _, _, after in trace]), rtol=1e-5)
-    assert set(ranking.METHODS) < set(pruning.UNIT_CRITERIA)
+    assert set(ranking.METHODS) < set(pruning.UNIT_METHODS)
 
 
 def test_units_by_scores_of_ones_own_and_at_random():
     scores = np.array([3, 1, 2, 1, 1, 0, 0, 5, 0])
     np.testing.assert_array_equal(
-        pruning.unit_masks(network(), 0.5, scores), np.array([1, 0, 1, 0, 1, 0, 0, 1, 1], bool)
+        pruning.unit_masks(network(), 0.5, method=scores), np.array([1, 0, 1, 0, 1, 0, 0, 1, 1], bool)
     )
-    first, again, other = (pruning.unit_masks(network(), 0.5, "random", seed=seed) for seed in (1, 1, 2))
+    first, again, other = (pruning.unit_masks(network(), 0.5, method="random", seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any() and first.sum() == 5
 
@@ -157,12 +157,12 @@ def test_the_layer_of_the_outputs_stays_unless_asked():
 
 def test_weights_by_gradient(x64):
     net, batch = network(dtype=jnp.float64), helpers.batch(PROBLEM, np.float64)
-    found = pruning.weight_scores(net, "gradient", batch=batch, include_outputs=True)
+    found = pruning.weight_scores(net, method="gradient", batch=batch, include_outputs=True)
     _, _, gradients = reference.backward(PROBLEM, np.ones(9))
     for values, (kernel, _) in zip(found.values(), gradients, strict=True):
         np.testing.assert_allclose(values, np.abs(kernel), rtol=1e-9, atol=1e-12)
     half = sweeps.MaskedBatch(*batch, np.arange(12) < 6)
-    masked = pruning.weight_scores(net, "gradient", batch=half)
+    masked = pruning.weight_scores(net, method="gradient", batch=half)
     _, _, gradients = reference.backward(
         PROBLEM._replace(inputs=batch.inputs[:6], targets=batch.targets[:6]), np.ones(9)
     )
@@ -172,11 +172,11 @@ def test_weights_by_gradient(x64):
 
 def test_weights_by_scores_of_ones_own_and_at_random():
     own = {"layers/0/kernel": np.arange(15.0).reshape(3, 5), "layers/1/kernel": np.zeros((5, 4))}
-    masks = pruning.weight_masks(network(), 0.5, own, "global_raw")
+    masks = pruning.weight_masks(network(), 0.5, method=own, scope="global_raw")
     # The score 0 of the first layer is the first of 21 equals, and 17 go.
     np.testing.assert_array_equal(masks["layers/0/kernel"].ravel(), np.arange(15) > 0)
     np.testing.assert_array_equal(masks["layers/1/kernel"].ravel(), np.arange(20) >= 16)
-    first, again, other = (pruning.weight_masks(network(), 0.5, "random", seed=seed) for seed in (1, 1, 2))
+    first, again, other = (pruning.weight_masks(network(), 0.5, method="random", seed=seed) for seed in (1, 1, 2))
     for path, mask in first.items():
         np.testing.assert_array_equal(mask, again[path])
         assert (mask != other[path]).any()
@@ -223,9 +223,9 @@ def test_originals_are_left_bit_for_bit():
     before, inputs = helpers.leaves(net), helpers.batch(PROBLEM).inputs
     copies = [
         pruning.prune_weights(net, 0.5),
-        pruning.prune_units(net, 0.5, "gradient", batch=helpers.batch(PROBLEM)),
-        pruning.zero_nodes(net, keep, inputs, compensate_bias=True),
-        pruning.remove_nodes(net, keep, inputs),
+        pruning.prune_units(net, 0.5, method="gradient", batch=helpers.batch(PROBLEM)),
+        pruning.zero_nodes(net, keep, inputs=inputs, compensate_bias=True),
+        pruning.remove_nodes(net, keep, inputs=inputs),
     ]
     assert not {id(leaf) for leaf in arrays(net)} & {id(leaf) for copy in copies for leaf in arrays(copy)}
     for copy in copies:
@@ -251,12 +251,18 @@ def test_channels_and_kernels_of_convolutions():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda net: pruning.unit_scores(net, "best"), "by must be one of norm, brute_force, .*, got 'best'"),
-        (lambda net: pruning.unit_scores(net, "gradient"), "by='gradient' needs a batch: give batch="),
-        (lambda net: pruning.unit_scores(net, np.ones(3)), r"scores must have shape \(9,\), got \(3,\)"),
-        (lambda net: pruning.weight_scores(net, "best"), "by must be one of magnitude, gradient, random"),
-        (lambda net: pruning.weight_scores(net, "gradient"), "by='gradient' needs a batch: give batch="),
-        (lambda net: pruning.weight_scores(net, {"a": 1}), "by must be a dict of scores of the kernels .*; got a"),
+        (
+            lambda net: pruning.unit_scores(net, method="best"),
+            "method must be one of norm, brute_force, .*, got 'best'",
+        ),
+        (lambda net: pruning.unit_scores(net, method="gradient"), "method='gradient' needs a batch: give batch="),
+        (lambda net: pruning.unit_scores(net, method=np.ones(3)), r"scores must have shape \(9,\), got \(3,\)"),
+        (lambda net: pruning.weight_scores(net, method="best"), "method must be one of magnitude, gradient, random"),
+        (lambda net: pruning.weight_scores(net, method="gradient"), "method='gradient' needs a batch: give batch="),
+        (
+            lambda net: pruning.weight_scores(net, method={"a": 1}),
+            "method must be a dict of scores of the kernels .*; got a",
+        ),
         (lambda net: pruning.weight_masks(net, 0.5, block=(0, 2)), "block: rows must be at least 1, got 0"),
         (lambda net: pruning.prune_weights(net, [0.5]), r"sparsity must be one number .*, got shape \(1,\)"),
         (lambda net: pruning.zeroed(net, {"a": 1}), "masks must be of the network's parameters, .*; got 'a'"),

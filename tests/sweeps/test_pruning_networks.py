@@ -95,7 +95,7 @@ def test_pooled_channels_without_biases():
     assert (smaller.first.bias, zeroed.first.bias) == (None, None)
     assert smaller.norm.mean.shape == (smaller.norm.num_features,) == (4 * 2,)
     assert smaller.second.bias.shape == (2,) and smaller.out.use_bias and zeroed.second.bias.shape == (4,)
-    spread = pruning.unit_scores(net, "activation", batch=(IMAGES, np.zeros(6, int)))
+    spread = pruning.unit_scores(net, method="activation", batch=(IMAGES, np.zeros(6, int)))
     assert spread.shape == (7,) and (spread > 0).all()
 
 
@@ -104,7 +104,7 @@ def test_a_sequential_is_the_perceptron():
     net = helpers.network(problem)
     first, second, last = net.layers
     chain = nnx.Sequential(first, nnx.tanh, second, nnx.tanh, last)
-    found = pruning.unit_scores(chain, "activation", batch=helpers.batch(problem))
+    found = pruning.unit_scores(chain, method="activation", batch=helpers.batch(problem))
     _, trace, _ = reference.forward(problem, np.ones(8))
     np.testing.assert_allclose(found, np.hstack([after.std(axis=0) for _, _, after in trace]), rtol=1e-4)
     for change in (pruning.zero_nodes, pruning.remove_nodes):
@@ -146,7 +146,7 @@ def test_a_recurrent_cell_becomes_smaller():
     with pytest.raises(
         NotImplementedError, match="rnn/cell/dense_h reads nodes that go at every step of a loop: give comp"
     ):
-        pruning.zero_nodes(net, [1, 0, 1], sequences, True)
+        pruning.zero_nodes(net, [1, 0, 1], inputs=sequences, compensate_bias=True)
 
 
 def test_what_is_no_nnx_module_is_refused():
@@ -165,4 +165,4 @@ def test_weights_of_a_network_whose_nodes_cannot_be_pruned():
     for path, mask in masks.items():
         np.testing.assert_array_equal(np.asarray(pruned[path][...]) != 0, mask)
     with pytest.raises(NotImplementedError, match="nodes of blocks/up cannot be zeroed: its layers are copies"):
-        pruning.zero_nodes(net, np.arange(10) < 9, sequences)
+        pruning.zero_nodes(net, np.arange(10) < 9, inputs=sequences)

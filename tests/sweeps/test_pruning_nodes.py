@@ -43,8 +43,8 @@ def test_zeroed_removed_gated_and_numpy_agree(name, compensate, x64):
     keep = some(problem.nodes)
     expected = compensated(problem, keep) if compensate else problem
     outputs = reference.outputs(expected, keep)
-    smaller = pruning.remove_nodes(net, keep, problem.inputs, compensate)
-    zeroed = pruning.zero_nodes(net, keep, problem.inputs, compensate)
+    smaller = pruning.remove_nodes(net, keep, inputs=problem.inputs, compensate_bias=compensate)
+    zeroed = pruning.zero_nodes(net, keep, inputs=problem.inputs, compensate_bias=compensate)
     np.testing.assert_allclose(smaller(inputs), outputs, rtol=0, atol=1e-12)
     np.testing.assert_allclose(zeroed(inputs), outputs, rtol=0, atol=1e-12)
     if not compensate:
@@ -96,7 +96,7 @@ def test_a_node_that_carries_a_constant_goes_without_a_trace(activation, x64):
     net, keep = helpers.network(problem, jnp.float64), np.ones(9)
     keep[[1, 5 + 3]] = 0
     for change in (pruning.remove_nodes, pruning.zero_nodes):
-        changed = change(net, keep, problem.inputs, compensate_bias=True)
+        changed = change(net, keep, inputs=problem.inputs, compensate_bias=True)
         fresh = np.random.default_rng(0).normal(size=(7, 2))
         np.testing.assert_allclose(changed(jnp.asarray(fresh)), net(jnp.asarray(fresh)), rtol=0, atol=1e-12)
 
@@ -129,12 +129,13 @@ def test_masks_of_many_nodes_at_once():
 def test_without_biases(activation, x64):
     problem = helpers.problem((2, 4, 3, 2), activation, "cross_entropy", 2, seed=6)
     problem = problem._replace(layers=tuple((kernel, 0 * bias) for kernel, bias in problem.layers))
-    net = sweeps.MLP(problem.sizes, activation, use_bias=False, kernel_init=nnx.initializers.zeros_init())
+    net = sweeps.MLP(problem.sizes, activation=activation, use_bias=False, kernel_init=nnx.initializers.zeros_init())
     for layer, (kernel, _) in zip(net.layers, problem.layers, strict=True):
         nnx.update(layer, {"kernel": jnp.asarray(kernel)})
     keep, inputs = np.array([1, 0, 1, 1, 1, 1, 0]), jnp.asarray(problem.inputs)
     for change in (pruning.remove_nodes, pruning.zero_nodes):
-        plain, made_up = (change(net, keep, problem.inputs, compensate) for compensate in (False, True))
+        options = [dict(inputs=problem.inputs, compensate_bias=compensate) for compensate in (False, True)]
+        plain, made_up = (change(net, keep, **one) for one in options)
         assert [layer.use_bias for layer in plain.layers] == [False] * 3
         assert [layer.use_bias for layer in made_up.layers] == [False, True, True]
         np.testing.assert_allclose(plain(inputs), reference.outputs(problem, keep), rtol=0, atol=1e-12)
@@ -148,7 +149,7 @@ def test_a_layer_may_lose_all_its_nodes(gone, x64):
     net, keep = helpers.network(problem, jnp.float64), np.ones(9, bool)
     keep[gone] = False
     inputs = jnp.asarray(problem.inputs)
-    smaller = pruning.remove_nodes(net, keep, problem.inputs)
+    smaller = pruning.remove_nodes(net, keep, inputs=problem.inputs)
     expected = reference.outputs(compensated(problem, keep), keep)
     np.testing.assert_allclose(smaller(inputs), expected, rtol=0, atol=1e-12)
 
@@ -156,7 +157,7 @@ def test_a_layer_may_lose_all_its_nodes(gone, x64):
 def test_a_smaller_network_is_gated_saved_and_pruned_again(tmp_path):
     problem = PROBLEMS["tanh"]
     batch = helpers.batch(problem)
-    smaller = pruning.remove_nodes(helpers.network(problem), np.arange(10) % 3 > 0, problem.inputs)
+    smaller = pruning.remove_nodes(helpers.network(problem), np.arange(10) % 3 > 0, inputs=problem.inputs)
     objective = sweeps.Objective(smaller, batch, plan="vmapped")
     assert len(objective.nodes) == sum(smaller.sizes[1:-1])
     checkpoints.save(smaller, tmp_path / "network")
@@ -170,7 +171,7 @@ def test_a_smaller_network_is_gated_saved_and_pruned_again(tmp_path):
 def test_narrow_types_stay():
     problem, dtype = PROBLEMS["sigmoid"], jnp.bfloat16
     net, inputs = helpers.network(problem, dtype), jnp.asarray(problem.inputs, dtype)
-    smaller = pruning.remove_nodes(net, some(9), inputs)
+    smaller = pruning.remove_nodes(net, some(9), inputs=inputs)
     assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(smaller))} == {jnp.dtype(dtype)}
     assert pruning.unit_scores(net).dtype == np.float64
 
@@ -194,7 +195,7 @@ def test_biases_that_make_up_for_nodes_are_off_values_of_their_means(sizes, x64)
     net, inputs = helpers.network(problem, np.float64), problem.inputs
     objective = sweeps.Objective(net, (inputs, problem.targets), off="mean")
     keep = np.arange(problem.nodes) % 3 > 0
-    smaller = pruning.remove_nodes(net, keep, inputs, compensate_bias=True)
+    smaller = pruning.remove_nodes(net, keep, inputs=inputs, compensate_bias=True)
     outputs = np.asarray(smaller(jnp.asarray(inputs)))
     wanted = reference.per_example("cross_entropy", outputs, problem.targets)[0].mean()
     np.testing.assert_allclose(objective.evaluate(keep).loss, wanted, rtol=1e-12)

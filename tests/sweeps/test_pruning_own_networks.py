@@ -116,7 +116,7 @@ def test_what_cannot_be_removed_is_refused(name):
     net = make()
     nodes = 0 if inputs is None else sum(row.size for row in sites(net, jnp.asarray(inputs)) if row.default)
     with pytest.raises((ValueError, NotImplementedError), match=message):
-        pruning.remove_nodes(net, np.arange(nodes) > 0, inputs)
+        pruning.remove_nodes(net, np.arange(nodes) > 0, inputs=inputs)
 
 
 def excited(net, x):
@@ -128,10 +128,10 @@ def test_what_cannot_be_zeroed_is_refused():
     # A sigmoid that is off leaves one half of what it scales, and has no reader of its own that could go.
     net = Net(excited, a=helpers.linear(4, 3), b=helpers.linear(3, 3), out=helpers.linear(3, 2))
     with pytest.raises(NotImplementedError, match="nodes of b cannot be zeroed: .* with them, and what is off"):
-        pruning.zero_nodes(net, np.arange(6) < 4, POINTS)
+        pruning.zero_nodes(net, np.arange(6) < 4, inputs=POINTS)
     keep = np.array([1, 0, 1, 1, 1, 1], bool)
     expected = sweeps.Objective(net, (POINTS, np.zeros(5, int)), plan="vmapped").outputs(keep)
-    close(pruning.zero_nodes(net, keep, POINTS)(jnp.asarray(POINTS)), expected)
+    close(pruning.zero_nodes(net, keep, inputs=POINTS)(jnp.asarray(POINTS)), expected)
 
 
 class Tied(nnx.Module):
@@ -241,12 +241,12 @@ def test_removed_is_gated(name, x64):
     inputs = np.asarray(inputs, float)
     gated = sweeps.Objective(net, (inputs, np.zeros_like(np.asarray(net(inputs)))), plan="vmapped")
     expected = gated.outputs(keep)
-    np.testing.assert_allclose(pruning.zero_nodes(net, keep, inputs)(inputs), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(pruning.zero_nodes(net, keep, inputs=inputs)(inputs), expected, rtol=0, atol=1e-12)
     if name == "shuffled channels":
         with pytest.raises(ValueError, match="cannot be removed: something else in the network depends on how many"):
-            pruning.remove_nodes(net, keep, inputs, False)
+            pruning.remove_nodes(net, keep, inputs=inputs, compensate_bias=False)
         return
-    smaller = pruning.remove_nodes(net, keep, inputs, False)
+    smaller = pruning.remove_nodes(net, keep, inputs=inputs, compensate_bias=False)
     np.testing.assert_allclose(smaller(inputs), expected, rtol=0, atol=1e-12)
     sizes = [sum(variable.size for variable in by_path(module).values()) for module in (smaller, net)]
     assert sizes[0] < sizes[1]
@@ -259,7 +259,7 @@ def test_means_of_outputs_stay_where_the_outputs_read_the_nodes(name, x64):
     build, inputs, keep = NETS[name]
     net, inputs = models.filled(build), np.asarray(inputs, float)
     for change in (pruning.zero_nodes, pruning.remove_nodes):
-        changed = change(net, keep, inputs, True)
+        changed = change(net, keep, inputs=inputs, compensate_bias=True)
         assert np.abs(changed(inputs) - net(inputs)).max() > 0.01
         np.testing.assert_allclose(changed(inputs).mean(axis=0), net(inputs).mean(axis=0), rtol=0, atol=1e-12)
 
@@ -267,6 +267,6 @@ def test_means_of_outputs_stay_where_the_outputs_read_the_nodes(name, x64):
 def test_what_has_no_bias_is_not_made_up_for():
     kernels = dict(a=nnx.Param(jnp.ones((4, 3))), b=nnx.Param(jnp.ones((3, 2))))
     net = Net(lambda net, x: jnp.tanh(x @ net.a[...]) @ net.b[...], **kernels)
-    assert pruning.remove_nodes(net, [1, 0, 1], POINTS, False).b.shape == (2, 2)
+    assert pruning.remove_nodes(net, [1, 0, 1], inputs=POINTS, compensate_bias=False).b.shape == (2, 2)
     with pytest.raises(NotImplementedError, match="b reads nodes that go, and has no bias .*: give compensate_bias=Fa"):
-        pruning.remove_nodes(net, [1, 0, 1], POINTS)
+        pruning.remove_nodes(net, [1, 0, 1], inputs=POINTS)

@@ -71,7 +71,7 @@ def test_means_over_many_examples_in_half_precision(many, dtype):
     np.testing.assert_allclose(found.accuracy, (outputs.argmax(axis=1) == y).mean(), rtol=1e-3)
     losses = np.logaddexp(*outputs.T) - outputs[np.arange(MANY), y]
     np.testing.assert_allclose(found.loss, losses.mean(), rtol=1e-3)
-    scores = pruning.weight_scores(net, "gradient", batch=many, include_outputs=True)
+    scores = pruning.weight_scores(net, method="gradient", batch=many, include_outputs=True)
     for path, wanted in slopes(net, x, y).items():
         np.testing.assert_allclose(scores[path], abs(wanted), rtol=rounding, atol=rounding * abs(wanted).max())
 
@@ -79,7 +79,7 @@ def test_means_over_many_examples_in_half_precision(many, dtype):
 def test_gradients_in_half_precision_of_what_counts(many):
     x, y, counts = many[0][:300].copy(), many[1][:300], np.arange(300) % 3 == 0
     x[1] = np.nan
-    found = pruning.weight_scores(chain(jnp.float16), "gradient", batch=sweeps.MaskedBatch(x, y, counts))
+    found = pruning.weight_scores(chain(jnp.float16), method="gradient", batch=sweeps.MaskedBatch(x, y, counts))
     wanted = slopes(chain(None), x[counts], y[counts])["layers/0/kernel"]
     np.testing.assert_allclose(found["layers/0/kernel"], abs(wanted), rtol=4e-3, atol=1e-3)
 
@@ -91,7 +91,7 @@ def test_gradients_that_would_be_lost_are_refused(many):
         return optax.softmax_cross_entropy_with_integer_labels(outputs, targets).mean()
 
     with pytest.raises(NotImplementedError, match="whose 65 examples depend on each other, would be lost in rounding"):
-        pruning.weight_scores(net, "gradient", batch=(x[:65], y[:65]), loss=one_number)
+        pruning.weight_scores(net, method="gradient", batch=(x[:65], y[:65]), loss=one_number)
 
 
 def test_batches_whose_examples_depend_on_each_other_are_not_cut(many, monkeypatch):
@@ -111,7 +111,7 @@ def test_what_does_not_count_has_no_part_in_deviations(many):
     x, counts = many[0][:40].copy(), np.arange(40) % 2 == 0
     x[1], x[3] = np.nan, 1e6
     net = chain(None)
-    found = pruning.unit_scores(net, "activation", batch=sweeps.MaskedBatch(x, many[1][:40], counts))
+    found = pruning.unit_scores(net, method="activation", batch=sweeps.MaskedBatch(x, many[1][:40], counts))
     np.testing.assert_allclose(found, forward(net, x[counts])[0].std(axis=0), rtol=1e-5)
 
 
@@ -126,10 +126,14 @@ TASK = sweeps.Task("own", *[sweeps.Batch(np.zeros((4, 3), np.float32), np.array(
 X = TASK.train.inputs
 BIAS = "layers/0/bias"
 WRONG = {
-    "seed": (lambda: pruning.unit_scores(MLP, "random", seed=1.0), TypeError, "seed must be a whole number, got 1.0"),
+    "seed": (
+        lambda: pruning.unit_scores(MLP, method="random", seed=1.0),
+        TypeError,
+        "seed must be a whole number, got 1.0",
+    ),
     "seed of a gradient": (lambda: pruning.weight_scores(MLP, seed=-1), ValueError, "seed must be at least 0"),
-    "by": (lambda: pruning.unit_scores(MLP, None), TypeError, "by must be numbers, got None"),
-    "complex by": (lambda: pruning.unit_scores(MLP, [1j] * 4), TypeError, "by must be numbers"),
+    "method": (lambda: pruning.unit_scores(MLP, method=None), TypeError, "method must be numbers, got None"),
+    "complex method": (lambda: pruning.unit_scores(MLP, method=[1j] * 4), TypeError, "method must be numbers"),
     "loss without batch": (lambda: pruning.unit_masks(MLP, 0, loss="squared_error"), ValueError, "loss is of a batch"),
     "loss of no use": (
         lambda: pruning.unit_masks(MLP, 0, batch=TASK.train, loss="hinge"),
@@ -149,11 +153,11 @@ WRONG = {
     "texts": (lambda: pruning.zero_nodes(MLP, list("abcd")), TypeError, "keep must be numbers"),
     "NaN": (lambda: pruning.masks_of_nodes(MLP, [np.nan] * 4), ValueError, "keep must be true or false"),
     "compensation": (
-        lambda: pruning.zero_nodes(MLP, [1] * 4, X, 1),
+        lambda: pruning.zero_nodes(MLP, [1] * 4, inputs=X, compensate_bias=1),
         TypeError,
         "compensate_bias must be True or False",
     ),
-    "inputs": (lambda: pruning.remove_nodes(MLP, [1] * 4, X + np.inf), ValueError, "inputs must be finite"),
+    "inputs": (lambda: pruning.remove_nodes(MLP, [1] * 4, inputs=X + np.inf), ValueError, "inputs must be finite"),
     "layers": (lambda: pruning.mean_activations(MLP, X, "layers/1"), TypeError, "layers must be a list of paths"),
     "masks": (lambda: pruning.Masked(MLP, {BIAS: "abcd"}), TypeError, "masks: that of layers/0/bias must be numbers"),
     "other masks": (lambda: pruning.Masked(MLP, {}).set_masks([1]), TypeError, "masks must be a dict by path"),
@@ -165,14 +169,14 @@ WRONG = {
     "evaluated masks": (lambda: pruning.evaluate([MLP], ["ab"], TASK.test), TypeError, "masks must be a dict by path"),
     "networks": (lambda: pruning.evaluate(3, [{}], TASK.test), TypeError, "networks and masks must be a module and a"),
     "optimizer": (lambda: pruning.resting(0.1), TypeError, "optimizer must be an Optax transformation, got float"),
-    "repeats": (lambda: pruning.cost(MLP, X, 1e3), TypeError, "repeats must be a whole number, got 1000.0"),
+    "repeats": (lambda: pruning.cost(MLP, X, repeats=1e3), TypeError, "repeats must be a whole number, got 1000.0"),
     "epochs": (lambda: pruning.gradually(MLP, TASK, float, 1.0), TypeError, "epochs must be a whole number, got 1.0"),
     "seed of training": (
         lambda: pruning.gradually(MLP, TASK, float, 1, seed=2**64),
         ValueError,
         "seed must be at most",
     ),
-    "choose": (lambda: pruning.gradually(MLP, TASK, float, 1, 3), TypeError, "choose must be a function"),
+    "choose": (lambda: pruning.gradually(MLP, TASK, float, 1, choose=3), TypeError, "choose must be a function"),
     "schedule": (
         lambda: pruning.gradually(MLP, TASK, lambda epoch: [0], 1),
         ValueError,
@@ -192,7 +196,7 @@ def test_arguments_are_refused_by_name(name):
 def test_all_bits_of_a_seed_count_and_numpys_numbers_are_numbers():
     for seed in (np.uint8(17), 2**32 + 17, 2**63):
         wanted = np.random.default_rng(int(seed)).random(4)
-        np.testing.assert_array_equal(pruning.unit_scores(MLP, "random", seed=seed), wanted)
+        np.testing.assert_array_equal(pruning.unit_scores(MLP, method="random", seed=seed), wanted)
     few = pruning.weight_masks(MLP, np.float16(0.5), block=np.array([1, 2]), include_outputs=np.bool_(True))
     assert [mask.sum() for mask in few.values()] == [6, 4]
     assert pruning.remove_nodes(MLP, np.array([1, 0, 1, 1], np.int8), compensate_bias=np.bool_(False)).sizes == (
@@ -217,4 +221,4 @@ def test_errors_of_ones_own_code_are_ones_own():
     net.fails = True
     for call in (pruning.remove_nodes, pruning.zero_nodes):
         with pytest.raises(KeyError, match="mine"):
-            call(net, [1, 1, 0, 1], X)
+            call(net, [1, 1, 0, 1], inputs=X)

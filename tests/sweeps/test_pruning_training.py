@@ -44,7 +44,7 @@ def test_pruned_weights_keep_their_values_bit_for_bit(optimizer, how):
     net = network()
     before, masks = parameters(net), pruning.weight_masks(net, 0.5)
     masked = pruning.Masked(net, masks)
-    sweeps.train(masked, TASK, optimizer, **how)
+    sweeps.train(masked, TASK, optimizer=optimizer, **how)
     for path, values in parameters(net).items():
         mask = masks.get(path, np.ones(values.shape, bool))
         np.testing.assert_array_equal(values[~mask], before[path][~mask])
@@ -73,8 +73,8 @@ def test_training_under_masks_is_training_the_smaller_network(activation, x64):
     smaller, masks = pruning.remove_nodes(net, keep), pruning.masks_of_nodes(net, keep)
     before, batch = parameters(net), helpers.batch(PROBLEM, np.float64)
     task = sweeps.Task("own", batch, batch, 2, {})
-    found = sweeps.train(pruning.Masked(net, masks), task, MOMENTUM, **WHOLE, seed=5)
-    expected = sweeps.train(smaller, task, MOMENTUM, **WHOLE, seed=5)
+    found = sweeps.train(pruning.Masked(net, masks), task, optimizer=MOMENTUM, **WHOLE, seed=5)
+    expected = sweeps.train(smaller, task, optimizer=MOMENTUM, **WHOLE, seed=5)
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-10)
     assert_same(pruning.remove_nodes(net, keep), smaller, rtol=0, atol=1e-10)
     # What leads to the nodes that are off, and from them, is as it was; they can be switched on again.
@@ -95,11 +95,11 @@ def test_a_node_is_switched_on_again():
     )
     masked = pruning.Masked(net, masks)
     before = parameters(net)["layers/0/kernel"]
-    sweeps.train(masked, TASK, ADAM, **HOW)
+    sweeps.train(masked, TASK, optimizer=ADAM, **HOW)
     masked.set_masks(whole)
     np.testing.assert_array_equal(masked(INPUTS), net(INPUTS))
     np.testing.assert_array_equal(parameters(net)["layers/0/kernel"][:, 2], before[:, 2])
-    sweeps.train(masked, TASK, ADAM, **HOW)
+    sweeps.train(masked, TASK, optimizer=ADAM, **HOW)
     assert (parameters(net)["layers/0/kernel"][:, 2] != before[:, 2]).all()
     with pytest.raises(ValueError, match="masks must be those of layers/0/kernel, .*, got layers/0/bias"):
         masked.set_masks({"layers/0/bias": np.ones(6)})
@@ -109,9 +109,9 @@ def test_several_masks_at_once_are_one_at_a_time():
     nets, alone = ([network(seed) for seed in (1, 2, 3)] for _ in range(2))
     masks = [pruning.weight_masks(net, share) for net, share in zip(nets, (0, 0.3, 0.9), strict=True)]
     together = [pruning.Masked(net, mask) for net, mask in zip(nets, masks, strict=True)]
-    history = train_many(together, [TASK] * 3, ADAM, **HOW, seeds=[7, 7, 7])
+    history = train_many(together, [TASK] * 3, optimizer=ADAM, **HOW, seeds=[7, 7, 7])
     for index, (net, mask) in enumerate(zip(alone, masks, strict=True)):
-        single = sweeps.train(pruning.Masked(net, mask), TASK, ADAM, **HOW, seed=7)
+        single = sweeps.train(pruning.Masked(net, mask), TASK, optimizer=ADAM, **HOW, seed=7)
         np.testing.assert_allclose(single.loss, history.loss[index], rtol=1e-5)
         # Adam divides by what may be small: rounding in, rounding times some hundred out.
         assert_same(net, nets[index], rtol=0, atol=1e-4)
@@ -134,9 +134,9 @@ def test_statistics_go_on_being_learned():
     net = nnx.Sequential(
         helpers.linear(3, 3), nnx.BatchNorm(3, rngs=nnx.Rngs(0)), nnx.softplus, helpers.linear(3, 2, seed=1)
     )
-    masks, before = pruning.masks_of_nodes(net, [1, 0, 1], BATCH.inputs), nnx.clone(net)
+    masks, before = pruning.masks_of_nodes(net, [1, 0, 1], inputs=BATCH.inputs), nnx.clone(net)
     assert set(masks) == {"layers/0/kernel", "layers/0/bias", "layers/3/kernel"}
-    sweeps.train(pruning.Masked(net, masks), TASK, MOMENTUM, **WHOLE)
+    sweeps.train(pruning.Masked(net, masks), TASK, optimizer=MOMENTUM, **WHOLE)
     assert (np.asarray(net.layers[1].var[...]) != np.asarray(before.layers[1].var[...])).all()
     for path, mask in masks.items():
         np.testing.assert_array_equal(parameters(net)[path][~mask], parameters(before)[path][~mask])
@@ -165,12 +165,12 @@ def test_gradual_pruning_ends_at_the_last_sparsity():
 def test_what_is_pruned_comes_back_with_the_value_that_it_had():
     net, masks = network(), pruning.weight_masks(network(), 0.5)
     before = parameters(net)
-    half = pruning.gradually(net, TASK, lambda epoch: 0.5, 1, None, ADAM, 16)
+    half = pruning.gradually(net, TASK, lambda epoch: 0.5, 1, choose=None, optimizer=ADAM, batch_size=16)
     for path, mask in masks.items():
         np.testing.assert_array_equal(half.masks[path], mask)
         np.testing.assert_array_equal(parameters(net)[path][~mask], before[path][~mask])
     # The next choice is made from all weights: one that has become smaller than one that was pruned goes for it.
-    longer = pruning.gradually(network(), TASK, lambda epoch: 0.5, 8, None, ADAM, 16)
+    longer = pruning.gradually(network(), TASK, lambda epoch: 0.5, 8, choose=None, optimizer=ADAM, batch_size=16)
     assert any((longer.masks[path] & ~mask).any() for path, mask in masks.items())
 
 
@@ -182,7 +182,7 @@ def test_momentum_moves_nothing_that_is_pruned_later():
         return pruning.weight_masks(net, sparsity)
 
     net = network()
-    pruning.gradually(net, TASK, lambda epoch: epoch - 1, 2, choose, ADAM, 16)
+    pruning.gradually(net, TASK, lambda epoch: epoch - 1, 2, choose=choose, optimizer=ADAM, batch_size=16)
     start, middle, end = seen[0], seen[1], parameters(net)
     for path in ("layers/0/kernel", "layers/1/kernel"):
         assert (start[path] != middle[path]).all()
@@ -194,8 +194,10 @@ def test_gradual_pruning_under_masks_that_stay_is_training():
     # Optimizer, order of the examples and the last, smaller batch are those of the one training loop.
     net, other = network(), network()
     masks = pruning.weight_masks(net, 0.5)
-    found = pruning.gradually(net, TASK, lambda epoch: 0.5, 2, lambda net, sparsity: masks, ADAM, 16, seed=7)
-    expected = sweeps.train(pruning.Masked(other, masks), TASK, ADAM, **HOW, seed=7)
+    found = pruning.gradually(
+        net, TASK, lambda epoch: 0.5, 2, choose=lambda net, sparsity: masks, optimizer=ADAM, batch_size=16, seed=7
+    )
+    expected = sweeps.train(pruning.Masked(other, masks), TASK, optimizer=ADAM, **HOW, seed=7)
     np.testing.assert_allclose(found.history.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(found.history.accuracy, expected.accuracy, rtol=1e-6)
     assert_same(net, other, rtol=0, atol=1e-4)
@@ -210,7 +212,7 @@ def test_nodes_may_go_gradually():
         nodes[float(sparsity)] = keep
         return pruning.masks_of_nodes(net, keep)
 
-    result = pruning.gradually(net, TASK, lambda epoch: epoch / 4, 2, choose, MOMENTUM, 40)
+    result = pruning.gradually(net, TASK, lambda epoch: epoch / 4, 2, choose=choose, optimizer=MOMENTUM, batch_size=40)
     assert nodes[0.25].sum() == 8 and nodes[0.5].sum() == 5
     outputs = pruning.zeroed(net, result.masks)(INPUTS)
     np.testing.assert_allclose(pruning.remove_nodes(net, nodes[0.5])(INPUTS), outputs, rtol=0, atol=1e-6)
@@ -221,7 +223,7 @@ def test_a_network_that_diverges_is_left_as_it_was():
     net.layers[2].bias.set_value(jnp.asarray(np.array([np.inf, 0], np.float32)))
     before = parameters(net)
     with pytest.raises(FloatingPointError, match="training diverged: in epoch 1 the loss is"):
-        pruning.gradually(net, TASK, lambda epoch: 0.5, 3, None, ADAM, 16)
+        pruning.gradually(net, TASK, lambda epoch: 0.5, 3, choose=None, optimizer=ADAM, batch_size=16)
     for path, values in parameters(net).items():
         np.testing.assert_array_equal(values, before[path])
     with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
@@ -236,7 +238,15 @@ def test_gradual_pruning_in_half_precision_and_under_masks_of_ones_and_zeros():
     types = dict(dtype=jnp.bfloat16, param_dtype=jnp.bfloat16, kernel_init=nnx.initializers.zeros_init())
     net = nnx.Linear(3, 2, rngs=nnx.Rngs(0), **types)
     task = sweeps.Task("own", *[sweeps.Batch(np.asarray(BATCH.inputs, jnp.bfloat16), BATCH.targets)] * 2, 2, {})
-    found = pruning.gradually(net, task, lambda epoch: 0.5, 1, lambda net, sparsity: {"bias": [1, 0]}, MOMENTUM, 40)
+    found = pruning.gradually(
+        net,
+        task,
+        lambda epoch: 0.5,
+        1,
+        choose=lambda net, sparsity: {"bias": [1, 0]},
+        optimizer=MOMENTUM,
+        batch_size=40,
+    )
     assert found.masks["bias"].dtype == bool and found.history.loss.dtype == np.float32
     assert np.isfinite(found.history.loss.astype(float)).all()
 

@@ -90,13 +90,13 @@ def test_nodes_that_can_go_go(name, by):
     net, batch = models.filled(make, np.float32), (inputs, np.arange(len(inputs)) % 3)
     net.eval()
     with listed(message):
-        keep = pruning.unit_masks(net, [0, 0.5], by, batch=batch)
+        keep = pruning.unit_masks(net, [0, 0.5], method=by, batch=batch)
     layers = np.array([part.site.path for part in _structure.of(net, jnp.asarray(inputs)).parts])
     pieces = _structure.of(net, jnp.asarray(inputs)).split(keep)
     for path, piece in zip(layers, pieces.values(), strict=True):
         assert (~piece).sum(axis=1).tolist() == [0, can_go.get(path, 0) // 2], path
     with listed(message):
-        pruned = pruning.prune_units(net, 0.5, by, batch=batch)
+        pruned = pruning.prune_units(net, 0.5, method=by, batch=batch)
     gated = sweeps.Objective(net, batch, plan="vmapped").outputs(keep[1])
     close(pruned(jnp.asarray(inputs)), gated)
 
@@ -129,7 +129,7 @@ def test_where_nothing_can_go_nothing_is_returned():
 def test_what_is_named_and_cannot_go_is_refused():
     net = models.filled(transformer, np.float32)
     with pytest.raises(NotImplementedError, match="nodes of attention cannot be removed: they are heads, .*: keep all"):
-        pruning.remove_nodes(net, np.arange(8) > 0, TOKENS)
-    assert pruning.remove_nodes(net, np.arange(8) != 3, TOKENS).up.out_features == 5
+        pruning.remove_nodes(net, np.arange(8) > 0, inputs=TOKENS)
+    assert pruning.remove_nodes(net, np.arange(8) != 3, inputs=TOKENS).up.out_features == 5
     with pytest.raises(NotImplementedError, match=r"grouped cannot be removed: .* groups: keep all .*\(zero_nodes\)"):
-        pruning.remove_nodes(models.filled(convolutions, np.float32), np.arange(15) != 5, IMAGES)
+        pruning.remove_nodes(models.filled(convolutions, np.float32), np.arange(15) != 5, inputs=IMAGES)

@@ -103,7 +103,7 @@ def test_scores_in_double_precision(name, x64):
             gradient=np.abs(slopes[:, 0]),
         )
         for method, wanted in expected.items():
-            found = ranking.scores(objective, method, gates)
+            found = ranking.scores(objective, method=method, gates=gates)
             assert found.dtype == np.float64 and np.isinf(found[~on]).all() and (found[~on] > 0).all()
             tolerance = 1e-10 if method == "brute_force" else 1e-8
             np.testing.assert_allclose(found[on], wanted[on], rtol=tolerance, atol=tolerance, err_msg=method)
@@ -125,7 +125,9 @@ def test_the_layers_and_the_objective_itself_agree(name, x64):
         slow = Scorer(objective, method)
         slow.network = None
         on = gates != 0
-        np.testing.assert_allclose(slow(gates)[on], ranking.scores(objective, method, gates)[on], atol=1e-10, rtol=1e-9)
+        np.testing.assert_allclose(
+            slow(gates)[on], ranking.scores(objective, method=method, gates=gates)[on], atol=1e-10, rtol=1e-9
+        )
 
 
 def test_brute_force_in_single_precision():
@@ -142,7 +144,9 @@ def test_brute_force_in_single_precision():
 def test_second_order_is_exact_for_squared_error_with_affine_outputs(x64):
     # A quadratic is its own parabola, from any gates.
     for gates in (np.ones(4), some_off(4)):
-        predicted, measured = (ranking.scores(double("values"), how, gates) for how in ("second_order", "brute_force"))
+        predicted, measured = (
+            ranking.scores(double("values"), method=how, gates=gates) for how in ("second_order", "brute_force")
+        )
         np.testing.assert_allclose(predicted[gates != 0], measured[gates != 0], rtol=1e-10, atol=1e-12)
 
 
@@ -151,13 +155,15 @@ def test_blocks_of_examples_and_their_padding_change_nothing(monkeypatch, x64):
     problem = helpers.problem((3, 5, 4), "tanh", "cross_entropy", 4, examples=13, seed=2)
     small = objective_of(problem, dtype=np.float64)
     methods = ("brute_force", "activation")
-    whole = [ranking.scores(small, method) for method in methods]
+    whole = [ranking.scores(small, method=method) for method in methods]
     helpers.set_device(monkeypatch, candidate_block=5, most_candidates=2)
     _criteria._KNOWN.clear()
     cut = Scorer(small, "brute_force").network
     assert cut.hidden.shape == (3, 5, 5) and int(cut.present.sum()) == 13 and cut.candidates(0) == 2
     for method, expected in zip(methods, whole, strict=True):
-        np.testing.assert_allclose(ranking.scores(small, method), expected, rtol=1e-10, atol=1e-12, err_msg=method)
+        np.testing.assert_allclose(
+            ranking.scores(small, method=method), expected, rtol=1e-10, atol=1e-12, err_msg=method
+        )
 
 
 @pytest.mark.parametrize("largest", [200.0, 1e4])
@@ -192,16 +198,18 @@ def quadratic(gates):
 def test_any_function_has_scores():
     objective = sweeps.Objective.from_function(quadratic, nodes=4)
     np.testing.assert_allclose(ranking.scores(objective), [0.5, 0.25, -0.5, 0], atol=1e-6)
-    np.testing.assert_allclose(ranking.scores(objective, "first_order"), [-0.5, 0.25, -0.5, 0], atol=1e-6)
-    np.testing.assert_allclose(ranking.scores(objective, "second_order"), [0.5, 0.25, -0.5, 0], atol=1e-6)
-    np.testing.assert_allclose(ranking.scores(objective, "gradient"), [0.5, 0.25, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(ranking.scores(objective, method="first_order"), [-0.5, 0.25, -0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(ranking.scores(objective, method="second_order"), [0.5, 0.25, -0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(ranking.scores(objective, method="gradient"), [0.5, 0.25, 0.5, 0], atol=1e-6)
     # The pair (0, 2) shares what it makes together: each half of 0.5.
-    np.testing.assert_allclose(ranking.scores(objective, "shapley"), [1 - 0.25, 0.25, -0.25, 0], atol=1e-6)
+    np.testing.assert_allclose(ranking.scores(objective, method="shapley"), [1 - 0.25, 0.25, -0.25, 0], atol=1e-6)
     gates = [1, 1, 0, 1]
-    np.testing.assert_allclose(ranking.scores(objective, "shapley", gates), [1, 0.25, np.inf, 0], atol=1e-6)
-    drawn = ranking.scores(objective, "random", seed=3)
-    np.testing.assert_array_equal(drawn, ranking.scores(objective, "random", seed=3))
-    assert len(set(drawn)) == 4 and not np.array_equal(drawn, ranking.scores(objective, "random", seed=4))
+    np.testing.assert_allclose(
+        ranking.scores(objective, method="shapley", gates=gates), [1, 0.25, np.inf, 0], atol=1e-6
+    )
+    drawn = ranking.scores(objective, method="random", seed=3)
+    np.testing.assert_array_equal(drawn, ranking.scores(objective, method="random", seed=3))
+    assert len(set(drawn)) == 4 and not np.array_equal(drawn, ranking.scores(objective, method="random", seed=4))
 
 
 def test_magnitude_and_activation_are_those_of_the_oracle():
@@ -210,7 +218,7 @@ def test_magnitude_and_activation_are_those_of_the_oracle():
     outgoing = np.concatenate([np.linalg.norm(kernel, axis=1) for kernel, _ in problem.layers[1:]])
     values = np.hstack([after for _, _, after in reference.forward(problem, gates)[1]])
     for method, expected in dict(magnitude=outgoing, activation=values.std(axis=0)).items():
-        found = ranking.scores(single(DEEP), method, gates)
+        found = ranking.scores(single(DEEP), method=method, gates=gates)
         assert np.isinf(found[1])
         np.testing.assert_allclose(found[gates != 0], expected[gates != 0], rtol=1e-5)
 
@@ -231,7 +239,7 @@ def test_only_a_plain_mlp_is_taken_for_its_layers():
     np.testing.assert_allclose(ranking.scores(objective), loss[1:] - loss[0], atol=1e-6)
     for method in ("magnitude", "activation"):
         with pytest.raises(ValueError, match=f"method '{method}' needs the weights and activations of a sweeps.MLP"):
-            ranking.scores(objective, method)
+            ranking.scores(objective, method=method)
 
 
 def test_layers_that_disagree_with_the_objective_are_not_trusted():
@@ -245,16 +253,16 @@ def test_layers_that_disagree_with_the_objective_are_not_trusted():
 def test_errors():
     objective = sweeps.Objective.from_function(quadratic, nodes=4)
     with pytest.raises(ValueError, match="method must be one of brute_force, first_order, .*, got 'best'"):
-        ranking.scores(objective, "best")
+        ranking.scores(objective, method="best")
     with pytest.raises(ValueError, match=r"gates must be one vector of shape \(4,\), got shape \(2, 4\)"):
         ranking.scores(objective, gates=np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"gates must have shape \(..., 4\)"):
         ranking.scores(objective, gates=np.ones(3))
     with pytest.raises(ValueError, match="'shapley' needs gates of 0 and 1"):
-        ranking.scores(objective, "shapley", [1, 1, 0.5, 1])
+        ranking.scores(objective, method="shapley", gates=[1, 1, 0.5, 1])
     many = sweeps.Objective.from_function(lambda gates: gates.sum(), nodes=21)
     with pytest.raises(ValueError, match="'shapley' evaluates all masks of at most 20 nodes, got 21"):
-        ranking.scores(many, "shapley")
+        ranking.scores(many, method="shapley")
 
 
 def test_a_new_gate_vector_compiles_nothing(compiled):

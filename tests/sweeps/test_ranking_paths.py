@@ -46,7 +46,7 @@ def accuracy(name, gates):
 
 @functools.cache
 def path(name, method="brute_force", rerank=True):
-    return ranking.removal_path(double(name), method, rerank)
+    return ranking.removal_path(double(name), method=method, rerank=rerank)
 
 
 @pytest.mark.parametrize("name", ["classes", "sigmoid outputs", DEEP, "three layers"])
@@ -123,18 +123,18 @@ def test_a_function_has_a_path():
     np.testing.assert_allclose(found.loss, [0.5, 0, 0, 0.25, 1.25], atol=1e-6)
     np.testing.assert_allclose(found.change, np.diff(found.loss), atol=1e-6)
     assert np.isnan(found.accuracy).all() and found.is_best.all()
-    single_pass = ranking.removal_path(objective, "first_order", rerank=False, measure=False)
+    single_pass = ranking.removal_path(objective, method="first_order", rerank=False, measure=False)
     assert single_pass.order.tolist() == [0, 2, 3, 1]
     assert (single_pass.best == -1).all() and np.isnan(single_pass.best_change).all()
     assert not single_pass.is_best.any()
-    shapley = ranking.removal_path(objective, "shapley", measure=False)
+    shapley = ranking.removal_path(objective, method="shapley", measure=False)
     assert shapley.order.tolist() == [2, 3, 1, 0]
 
 
 def test_ties_go_to_the_lowest_index():
     objective = sweeps.Objective.from_function(lambda gates: 1 + gates[1] * 0 + gates.sum() * 0, nodes=3)
     for method in ("brute_force", "first_order", "second_order", "gradient"):
-        assert ranking.removal_path(objective, method).order.tolist() == [0, 1, 2], method
+        assert ranking.removal_path(objective, method=method).order.tolist() == [0, 1, 2], method
     # Twin nodes of a network: the same weights in and out.
     problem, output = PROBLEMS["sigmoid outputs"]
     (kernel, bias), (outgoing, last) = problem.layers
@@ -176,7 +176,7 @@ def test_a_path_as_a_dataset(tmp_path, x64):
 def test_a_second_path_compiles_nothing(compiled, x64):
     path(DEEP), path(DEEP, "second_order")
     compiled.clear()
-    ranking.removal_path(double(DEEP), "second_order", rerank=False)
+    ranking.removal_path(double(DEEP), method="second_order", rerank=False)
     assert "walk" not in compiled
 
 
@@ -184,7 +184,7 @@ def test_gain_curves(x64):
     gates = np.array([1, 1, 0, 0.5, 1, 1, 1])
     for state, node in ((None, 5), (gates, 3)):
         vector = np.ones(7) if state is None else state
-        found = ranking.gain_curve(double(DEEP), node, state)
+        found = ranking.gain_curve(double(DEEP), node, gates=state)
         expected = []
         for gain in found.gain:
             moved = vector.copy()
@@ -207,7 +207,7 @@ def test_the_parabola_is_the_curve_of_a_squared_error(x64):
 
 def test_pair_interactions(x64):
     gates = np.array([1, 1, 0, 1, 1, 1, 1.0])
-    found = ranking.pair_interaction(double(DEEP), gates)
+    found = ranking.pair_interaction(double(DEEP), gates=gates)
     assert np.isnan(found.diagonal()).all()
     np.testing.assert_array_equal(found, found.T)
     alone = changes(DEEP, gates)
@@ -225,14 +225,14 @@ def test_correlations_of_activations(x64):
     found = ranking.activation_correlation(double(DEEP))
     np.testing.assert_allclose(found, np.corrcoef(values.T), rtol=1e-10, atol=1e-12)
     # With the first layer off, the second is constant.
-    constant = ranking.activation_correlation(double(DEEP), [0, 0, 0, 0, 1, 1, 1])
+    constant = ranking.activation_correlation(double(DEEP), gates=[0, 0, 0, 0, 1, 1, 1])
     assert np.isnan(constant[4:]).all() and np.isfinite(constant[:4, :4]).all()
 
 
 def test_errors():
     objective = sweeps.Objective.from_function(quadratic, nodes=4)
     with pytest.raises(ValueError, match="method must be one of"):
-        ranking.removal_path(objective, "worst")
+        ranking.removal_path(objective, method="worst")
     with pytest.raises(ValueError, match="node must be at most 3, got 4"):
         ranking.gain_curve(objective, 4)
     with pytest.raises(ValueError, match="gains must be one vector of finite numbers, got"):

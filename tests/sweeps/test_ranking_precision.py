@@ -31,9 +31,9 @@ def test_removal_in_half_precision():
     np.testing.assert_allclose(path.change, np.diff(path.loss), atol=1e-5)
     whole = objective(None)
     for method in ("magnitude", "activation", "second_order"):
-        wanted = ranking.scores(whole, method)
+        wanted = ranking.scores(whole, method=method)
         np.testing.assert_allclose(
-            ranking.scores(one, method), wanted, rtol=rounding, atol=rounding * abs(wanted).max()
+            ranking.scores(one, method=method), wanted, rtol=rounding, atol=rounding * abs(wanted).max()
         )
 
 
@@ -57,15 +57,19 @@ def test_a_node_that_is_off_contributes_nothing_even_if_it_is_infinite():
     assert np.isnan(path.loss[:gone]).all()
     for mask, loss in list(zip(ranking.masks_along(path.order), path.loss, strict=True))[gone:]:
         np.testing.assert_allclose(loss, reference.loss(problem._replace(inputs=x.astype(float)), mask), rtol=1e-5)
-    assert np.isnan(ranking.scores(one, "activation")).tolist() == [False, False, True, False]
+    assert np.isnan(ranking.scores(one, method="activation")).tolist() == [False, False, True, False]
 
 
 FUNCTION = sweeps.Objective.from_function(lambda gates: (gates**2).sum(), nodes=3)
 WRONG = {
     "objective": (lambda: ranking.scores(3), TypeError, "objective must be a sweeps.Objective, got int"),
     "objective of a pair": (lambda: ranking.pair_interaction(None), TypeError, "objective must be a sweeps.Objective"),
-    "method": (lambda: ranking.scores(FUNCTION, ["random"]), ValueError, "method must be one of brute_force"),
-    "seed": (lambda: ranking.scores(FUNCTION, "random", seed=1.5), TypeError, "seed must be a whole number, got 1.5"),
+    "method": (lambda: ranking.scores(FUNCTION, method=["random"]), ValueError, "method must be one of brute_force"),
+    "seed": (
+        lambda: ranking.scores(FUNCTION, method="random", seed=1.5),
+        TypeError,
+        "seed must be a whole number, got 1.5",
+    ),
     "large seed": (lambda: ranking.removal_path(FUNCTION, seed=2**64), ValueError, "seed must be at most 184467"),
     "rerank": (lambda: ranking.removal_path(FUNCTION, rerank=1), TypeError, "rerank must be True or False, got 1"),
     "measure": (lambda: ranking.removal_path(FUNCTION, measure="no"), TypeError, "measure must be True or False"),
@@ -92,7 +96,7 @@ def test_arguments_are_refused_by_name(name):
 def test_numpys_numbers_are_numbers():
     seed = np.uint64(2**63 + 17)
     wanted = np.random.default_rng(int(seed)).random(3).astype(np.float32)
-    np.testing.assert_array_equal(ranking.scores(FUNCTION, "random", seed=seed), wanted)
+    np.testing.assert_array_equal(ranking.scores(FUNCTION, method="random", seed=seed), wanted)
     assert ranking.gain_curve(FUNCTION, np.int8(1), gains=[np.float16(0.5), 1]).node == 1
 
 

@@ -24,7 +24,7 @@ from tests.sweeps.conftest import Killed
 from tests.sweeps.helpers import SMALL
 
 # Three items in each of two streams: eight draws of 2 bits + 4 bytes in an item; the last item has two.
-DESIGN = sweeps.Bernoulli((0.25, 0.75), draws=18)
+DESIGN = sweeps.Bernoulli(probability=(0.25, 0.75), draws=18)
 ITEMS, CALL_BYTES = 6, 8 * 4.25
 
 
@@ -254,8 +254,14 @@ class TestAnotherSweep:
         ("change", "message"),
         [
             (dict(seed=4), "seed was 3, now 4"),
-            (dict(design=sweeps.Bernoulli((0.25, 0.75), draws=19)), r"design was .*draws=18.*, now .*draws=19"),
-            (dict(design=sweeps.Bernoulli((0.25, 0.7500001), draws=18)), "design was .*0.75.*, now .*0.7500001"),
+            (
+                dict(design=sweeps.Bernoulli(probability=(0.25, 0.75), draws=19)),
+                r"design was .*draws=18.*, now .*draws=19",
+            ),
+            (
+                dict(design=sweeps.Bernoulli(probability=(0.25, 0.7500001), draws=18)),
+                "design was .*0.75.*, now .*0.7500001",
+            ),
             (dict(gradients=True), "gradients was False, now True"),
             (dict(keep="other"), "keep was"),
             (dict(seed=4, gradients=True), r"seed was 3, now 4 \(also different: gradients"),

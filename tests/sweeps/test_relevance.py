@@ -64,7 +64,7 @@ CONSERVING = {
     "lrp": "lrp",
     "slope": "slope",
     "deeplift": "deeplift",
-    "mixed": Rules("gamma", maximum="radial", first=ZBox(low=-4, high=4), by_layer={"layers/3": "alpha_beta"}),
+    "mixed": Rules(matrix="gamma", maximum="radial", first=ZBox(low=-4, high=4), by_layer={"layers/3": "alpha_beta"}),
 }
 
 
@@ -142,16 +142,21 @@ def test_rows_are_independent_of_each_other():
         np.testing.assert_array_equal(a[::2], b[::2])
     # Of another batch size: another program, up to rounding.
     net, inputs = helpers.network(PROBLEM), PROBLEM.inputs
-    whole, alone = in_numpy(attribute(net, inputs, 0, "slope")), attribute(net, inputs[2:3], 0, "slope")
+    whole, alone = (
+        in_numpy(attribute(net, inputs, target=0, method="slope")),
+        attribute(net, inputs[2:3], target=0, method="slope"),
+    )
     all_equal(jax.tree.map(lambda leaf: leaf[2:3], whole), alone, rtol=1e-5, atol=1e-6)
 
 
 def test_hidden_relevance_is_that_of_the_rest_of_the_network():
     net = helpers.network(PROBLEM)
-    found = attribute(net, PROBLEM.inputs, 1, "slope")
+    found = attribute(net, PROBLEM.inputs, target=1, method="slope")
     hidden = jnp.tanh(net.layers[0](jnp.asarray(PROBLEM.inputs, jnp.float32)))
     rest = nnx.Sequential(net.layers[1], nnx.tanh, net.layers[2])
-    np.testing.assert_allclose(found.layers["layers/0"], attribute(rest, hidden, 1, "slope").inputs, atol=1e-6)
+    np.testing.assert_allclose(
+        found.layers["layers/0"], attribute(rest, hidden, target=1, method="slope").inputs, atol=1e-6
+    )
 
 
 WIDTHS = (3, 4, 2)
@@ -181,7 +186,7 @@ def test_any_network_conserves(method, seed, scale):
 
 
 def test_a_softmax_maximum_has_a_bias():
-    rules = Rules("normalised", maximum=SoftmaxLimit())
+    rules = Rules(matrix="normalised", maximum=SoftmaxLimit())
     net = nnx.Sequential(lambda x: jnp.max(x, axis=-1, keepdims=True))
     with pytest.warns(UserWarning, match="bias\\['inputs maximum offset'\\]"):
         found = attribute(net, np.array([[-1.0, -2.0], [2.0, 1.0]], np.float32), rules=rules)

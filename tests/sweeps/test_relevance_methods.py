@@ -135,7 +135,9 @@ def test_the_normalised_form_without_a_stabiliser_is_the_simplified_one(x64):
     layers = helpers.network(PROBLEM, jnp.float64).layers
     net = nnx.Sequential(layers[0], nnx.tanh, layers[1], pairs, nnx.tanh)
     with jax.disable_jit():
-        one, other = (attribute(net, PROBLEM.inputs, rules=one) for one in (Rules(Normalised(0.0)), METHODS["slope"]))
+        one, other = (
+            attribute(net, PROBLEM.inputs, rules=one) for one in (Rules(matrix=Normalised(eps=0.0)), METHODS["slope"])
+        )
     all_equal(one[:3], other[:3], rtol=1e-9, atol=1e-12)
     assert not any(np.any(np.abs(part) > 1e-12) for part in one.absorbed.values())
 
@@ -152,7 +154,7 @@ def test_targets(x64):
 
     def inputs(target, method="slope"):
         with jax.disable_jit():
-            return attribute(net, x, target, method)
+            return attribute(net, x, target=target, method=method)
 
     z = np.array([forward(PROBLEM, one)[-1][1] for one in x])
     best, each = inputs(None), inputs(z.argmax(axis=1))
@@ -170,12 +172,12 @@ def test_targets(x64):
 def test_what_a_nonlinearity_is_at_zero_is_a_bias(x64):
     net, kernel, at_zero = helpers.network(PROBLEM, jnp.float64), PROBLEM.layers[2][0], 0.5
     net.activation = "sigmoid"
-    for method in ("slope", Rules(Normalised(0.0))):
+    for method in ("slope", Rules(matrix=Normalised(eps=0.0))):
         with (
             jax.disable_jit(),
             pytest.warns(UserWarning, match="layers/[01] nonlinearity is not 0 at 0: its offset is counted as a bias"),
         ):
-            found = attribute(net, PROBLEM.inputs, 0, method)
+            found = attribute(net, PROBLEM.inputs, target=0, method=method)
         # Each node passes f(0) w on to the output.
         offset = found.bias["layers/1 nonlinearity offset"]
         np.testing.assert_allclose(offset, np.tile(at_zero * kernel[:, 0], (4, 1)), rtol=1e-10)
@@ -183,15 +185,15 @@ def test_what_a_nonlinearity_is_at_zero_is_a_bias(x64):
         row = next(row for row in found.ledger(0) if row.step == "layers/1 nonlinearity")
         np.testing.assert_allclose(row.offsets, offset[0].sum(), rtol=1e-10)
     with jax.disable_jit():
-        attribute(net, PROBLEM.inputs, 0, "deeplift")  # where it cancels, and nothing warns
+        attribute(net, PROBLEM.inputs, target=0, method="deeplift")  # where it cancels, and nothing warns
 
 
 def test_baselines(x64):
     net, x = helpers.network(PROBLEM, jnp.float64), PROBLEM.inputs
     with jax.disable_jit():
-        there = attribute(net, x, 0, "deeplift", baseline=BASELINE)
-        back = attribute(net, np.tile(BASELINE, (4, 1)), 0, "deeplift", baseline=x)
-        same = attribute(net, x, 0, "deeplift", baseline=x)
+        there = attribute(net, x, target=0, method="deeplift", baseline=BASELINE)
+        back = attribute(net, np.tile(BASELINE, (4, 1)), target=0, method="deeplift", baseline=x)
+        same = attribute(net, x, target=0, method="deeplift", baseline=x)
     all_equal(there[:2], jax.tree.map(jnp.negative, back[:2]), rtol=1e-10, atol=1e-12)
     outputs = np.array([forward(PROBLEM, one)[-1][1][0] for one in (*x, BASELINE)])
     np.testing.assert_allclose(there.output, outputs[:-1] - outputs[-1], rtol=1e-10)

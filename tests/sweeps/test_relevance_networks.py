@@ -42,7 +42,7 @@ def total(found):
 @pytest.mark.parametrize("method", ["slope", "lrp", "deeplift"])
 def test_sums_normalisations_and_constants_conserve(method):
     net = Residual()
-    found = attribute(net, X, 1, method)
+    found = attribute(net, X, target=1, method=method)
     assert list(found.flows) == [
         "first",
         "norm",
@@ -64,7 +64,9 @@ def test_sums_normalisations_and_constants_conserve(method):
 def test_a_normalisation_is_one_layer_with_one_bias():
     # b = (a - mean) s + bias: the bias as an input of value 1 is bias - mean s.
     net = Residual()
-    found = attribute(nnx.Sequential(net.norm), np.ones((1, 4), np.float32), np.ones((1, 4), np.float32), "slope")
+    found = attribute(
+        nnx.Sequential(net.norm), np.ones((1, 4), np.float32), target=np.ones((1, 4), np.float32), method="slope"
+    )
     scale = net.norm.scale[...] / jnp.sqrt(net.norm.var[...] + net.norm.epsilon)
     np.testing.assert_allclose(found.inputs[0], scale, rtol=1e-5)
     np.testing.assert_allclose(found.bias["layers/0"][0], net.norm.bias - net.norm.mean * scale, rtol=1e-5)
@@ -76,7 +78,7 @@ def test_relevance_is_differentiable_jittable_and_mapped(x64):
     x = jnp.asarray(X, jnp.float64)
 
     def loss(net, mask):
-        found = attribute(net, x * mask[None], 0, "lrp")
+        found = attribute(net, x * mask[None], target=0, method="lrp")
         return jnp.sum(found.inputs[:, 0] ** 2) + jnp.sum(found.layers["layers/0"][:, 1] ** 2)
 
     masks = np.array([[1.0, 1, 1], [0, 1, 1], [1, 0.5, 1]])
@@ -108,21 +110,21 @@ def test_gradients_stay_finite_where_relevance_has_kinks():
         helpers.linear(4, 2, seed=2),
     )
     x = jnp.zeros((1, 4)).at[0, 1].set(1.0)
-    for rules in (Rules(Normalised(0.0), maximum="radial"), METHODS["deeplift"]):
+    for rules in (Rules(matrix=Normalised(eps=0.0), maximum="radial"), METHODS["deeplift"]):
 
         def loss(net, x, rules=rules):
-            return jnp.sum(attribute(net, x, 0, rules).inputs ** 2)
+            return jnp.sum(attribute(net, x, target=0, method=rules).inputs ** 2)
 
         found = nnx.jit(nnx.grad(loss, argnums=(0, 1)))(net, x)
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found)), rules
 
 
 def test_the_second_call_compiles_nothing(compiled):
-    attribute(NET, X, 0, "slope")
+    attribute(NET, X, target=0, method="slope")
     compiled.clear()
     other = nnx.clone(NET)
     other.layers[0].kernel[...] = other.layers[0].kernel[...] * 2
-    attribute(other, 2 * X, 1, "slope")
+    attribute(other, 2 * X, target=1, method="slope")
     assert "_attributed_" not in compiled
 
 
@@ -143,10 +145,10 @@ def test_functions_of_parameters_have_relevance_too():
         }
     }
     variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), variables)
-    found = relevance.attribute_function(module.apply, variables, X, 0, "slope")
+    found = relevance.attribute_function(module.apply, variables, X, target=0, method="slope")
     assert list(found.bias) == ["first", "last"]
     np.testing.assert_allclose(total(found), module.apply(variables, X)[:, 0], atol=1e-5)
-    assert list(attribute(made, X, 0, "slope").bias) == ["layers/0", "layers/1", "layers/2"]
+    assert list(attribute(made, X, target=0, method="slope").bias) == ["layers/0", "layers/1", "layers/2"]
 
 
 def after_dense(function):
@@ -186,7 +188,7 @@ def test_what_has_no_rule_names_itself(name):
 @pytest.mark.parametrize("rules", ["gradient", "integrated_gradients", Rules(expand="all")])
 def test_what_the_messages_say_works(rules):
     function = {"product": lambda x: jnp.cumprod(x, axis=1)}["product"]
-    found = attribute(nnx.Sequential(helpers.linear(3, 4), function), X, 3, rules)
+    found = attribute(nnx.Sequential(helpers.linear(3, 4), function), X, target=3, method=rules)
     chosen = found.output if rules != "gradient" else None
     assert np.isfinite(found.inputs).all()
     if chosen is not None:
@@ -195,7 +197,7 @@ def test_what_the_messages_say_works(rules):
 
 def test_deeplift_refuses_choices():
     with pytest.raises(ValueError, match=r"chooses by its activations \(sort\), .*'integrated_gradients' works"):
-        attribute(nnx.Sequential(helpers.linear(3, 4), jnp.sort), X, 0, "deeplift")
+        attribute(nnx.Sequential(helpers.linear(3, 4), jnp.sort), X, target=0, method="deeplift")
 
 
 @pytest.mark.parametrize("function", [lambda x: x.reshape(4, 3), lambda x: x + jnp.ones((4, 3))])
@@ -233,7 +235,7 @@ def test_errors(options, message):
 
 
 def test_only_modules_are_networks():
-    with pytest.raises(TypeError, match="net must be an nnx.Module, got function; attribute_function takes any"):
+    with pytest.raises(TypeError, match="network must be an nnx.Module, got function; attribute_function takes any"):
         attribute(lambda x: x, X)
     assert sweeps.relevance is relevance
 
@@ -324,7 +326,7 @@ def users(name):
 @jax.numpy_rank_promotion("allow")
 def test_users_networks(name, method):
     function, state, x = users(name)
-    found = relevance.attribute_function(function, state, x, 1, method)
+    found = relevance.attribute_function(function, state, x, target=1, method=method)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
     assert {layer: found.layers[layer].shape[1:] for layer in USERS[name][2]} == USERS[name][2]
     if method in ("gradient", "gradient_x_input"):

@@ -132,7 +132,7 @@ def test_the_deviation_of_a_normalisation_is_a_constant(name, x64):
     nnx.update(norm, {part: jnp.asarray(NORM[part]) for part in ("scale", "bias") if has_bias or part == "scale"})
     w, o = (jnp.asarray(NORM[part]) for part in "wo")
     with jax.numpy_dtype_promotion("standard"):
-        found = relevance.attribute(nnx.Sequential(lambda x: x @ w, norm, lambda h: h @ o), jnp.asarray(X), 0)
+        found = relevance.attribute(nnx.Sequential(lambda x: x @ w, norm, lambda h: h @ o), jnp.asarray(X), target=0)
     for example, x in enumerate(X):
         h, bias = x @ NORM["w"], NORM["bias"] if has_bias else np.zeros(4)
         weights = np.stack([centre(row) for row in np.eye(4)]) * (NORM["scale"] / deviate(h))
@@ -298,7 +298,7 @@ def routed(p, x):
     return h @ p["o"][:3]
 
 
-@pytest.mark.parametrize("method", [Rules(Normalised(0.0)), "slope", "gradient_x_input"])
+@pytest.mark.parametrize("method", [Rules(matrix=Normalised(eps=0.0)), "slope", "gradient_x_input"])
 def test_what_is_routed_keeps_its_relevance(method, x64):
     # Piecewise linear without biases: gradient times input, and nothing is lost.
     found = attribute(routed, MOVED, X, method, target=1)

@@ -86,7 +86,7 @@ def theirs():
 
 
 def assert_same(method, found, **options):
-    wanted = attribute(ours(), arrays()[1], CHOSEN, method, **options).inputs
+    wanted = attribute(ours(), arrays()[1], target=CHOSEN, method=method, **options).inputs
     np.testing.assert_allclose(np.asarray(found).transpose(0, 2, 3, 1), wanted, **CLOSE)
 
 
@@ -107,7 +107,7 @@ def test_captum(method):
     name, options = CAPTUM[method]
     net, images = theirs()
     found = getattr(attr, name)(net).attribute(images.requires_grad_(), target=CHOSEN, **options)
-    rules = Rules(Normalised(1e-9)) if method == "lrp" else None
+    rules = Rules(matrix=Normalised(eps=1e-9)) if method == "lrp" else None
     assert_same(method, found.detach(), rules=rules, steps=16 if method == "integrated_gradients" else None)
 
 
@@ -124,17 +124,19 @@ def test_captum_deeplift():
         return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2).reshape(4, 18)))
 
     found = attr.DeepLift(net.head).attribute(channels_first(x), channels_first(baseline), target=CHOSEN)
-    wanted = attribute(rest, x.reshape(4, 18), CHOSEN, "deeplift", baseline=baseline.reshape(4, 18)).inputs
+    wanted = attribute(
+        rest, x.reshape(4, 18), target=CHOSEN, method="deeplift", baseline=baseline.reshape(4, 18)
+    ).inputs
     found = np.asarray(found.detach()).reshape(4, 2, 3, 3).transpose(0, 2, 3, 1)
     np.testing.assert_allclose(found.reshape(4, 18), wanted, **CLOSE)
 
 
 ZENNIT = {
-    "Epsilon": (dict(epsilon=1e-6), Normalised(1e-6)),
-    "Gamma": (dict(gamma=0.25), Gamma(1e-6, gamma=0.25)),
-    "AlphaBeta": (dict(alpha=2.0, beta=1.0), AlphaBeta(1e-6)),
-    "ZPlus": ({}, relevance.MATRIX["z_plus"]),
-    "WSquare": ({}, WSquared(1e-6)),
+    "Epsilon": (dict(epsilon=1e-6), Normalised(eps=1e-6)),
+    "Gamma": (dict(gamma=0.25), Gamma(eps=1e-6, gamma=0.25)),
+    "AlphaBeta": (dict(alpha=2.0, beta=1.0), AlphaBeta(eps=1e-6)),
+    "ZPlus": ({}, relevance.MATRIX_RULES["z_plus"]),
+    "WSquare": ({}, WSquared(eps=1e-6)),
     "ZBox": (dict(low=-4.0, high=4.0), ZBox(low=-4.0, high=4.0)),
 }
 
@@ -160,5 +162,5 @@ def test_zennit(name):
 
     with attribution.Gradient(model=net, composite=special(layers, *first)) as attributor:
         _, found = attributor(images.requires_grad_(), start)
-    mine = Rules(rule) if whole else Rules(Normalised(1e-6), first=rule)
+    mine = Rules(matrix=rule) if whole else Rules(matrix=Normalised(eps=1e-6), first=rule)
     assert_same("lrp", found.detach(), rules=mine)

@@ -29,7 +29,7 @@ def deep(dtype=BITS):
 @pytest.mark.parametrize("steps", [64, np.int64(4096)])
 def test_a_path_of_many_pieces_loses_nothing_in_a_linear_network(steps):
     layer = dense(4, 1)
-    found = attribute(nnx.Sequential(layer), jnp.asarray(X, BITS), 0, "integrated_gradients", steps=steps)
+    found = attribute(nnx.Sequential(layer), jnp.asarray(X, BITS), target=0, method="integrated_gradients", steps=steps)
     wanted = X.astype(float) * np.asarray(layer.kernel[...], float)[:, 0]
     assert found.inputs.dtype == np.float32
     np.testing.assert_allclose(found.inputs, wanted, rtol=1e-5)
@@ -43,7 +43,8 @@ def test_a_path_of_many_pieces_loses_nothing_in_a_linear_network(steps):
 def test_the_ledger_shows_what_a_path_loses_in_few_bits():
     x = jnp.asarray(X, BITS)
     found, wanted = (
-        attribute(deep(dtype), x.astype(dtype), 0, "integrated_gradients", steps=1024) for dtype in (BITS, jnp.float32)
+        attribute(deep(dtype), x.astype(dtype), target=0, method="integrated_gradients", steps=1024)
+        for dtype in (BITS, jnp.float32)
     )
     np.testing.assert_allclose(found.inputs, wanted.inputs, atol=0.01 * np.abs(wanted.inputs).max())
     ends = [np.asarray(jax.jit(deep())(points), float)[:, 0] for points in (x, 0 * x)]
@@ -60,7 +61,7 @@ def test_biases_of_many_places_are_added_up(method):
     layer.kernel[...], layer.bias[...] = jnp.ones((1, 1, 1, 1)), jnp.ones(1)
     net = nnx.Sequential(layer, lambda values: values.reshape(len(values), -1))
     images, start = np.ones((1, 70, 70, 1), np.float16), np.full((1, 4900), 2 if method == "lrp" else 1, np.float16)
-    found = attribute(net, images, start, method)
+    found = attribute(net, images, target=start, method=method)
     np.testing.assert_allclose(found.bias["layers/0"], [[4900]], rtol=1e-3)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(np.float32)}
     np.testing.assert_allclose(found.ledger()[-1].received, 9800, rtol=1e-6)
@@ -80,8 +81,8 @@ def test_examples_that_depend_on_each_other_are_refused():
     np.testing.assert_array_equal(attribute_function(centred, state, X[:1]).inputs, np.zeros((1, 4)))
     # A state that is not known yet, with random keys, counts and running means in it.
     whole = nnx.Sequential(NET.layers[0], nnx.BatchNorm(3, rngs=nnx.Rngs(0)), nnx.Dropout(0.5, rngs=nnx.Rngs(0)))
-    found = nnx.jit(lambda net, x: attribute(net, x, 0).inputs)(whole, X)
-    np.testing.assert_allclose(found, attribute(whole, X, 0).inputs, rtol=1e-5)
+    found = nnx.jit(lambda net, x: attribute(net, x, target=0).inputs)(whole, X)
+    np.testing.assert_allclose(found, attribute(whole, X, target=0).inputs, rtol=1e-5)
 
 
 NET = nnx.Sequential(dense(4, 3, dtype=jnp.float32))
@@ -115,20 +116,20 @@ def test_arguments_are_refused_by_name(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: relevance.Normalised("a"), "eps must be a number, got 'a'"),
+        (lambda: relevance.Normalised(eps="a"), "eps must be a number, got 'a'"),
         (lambda: relevance.Normalised(blame_bias=1), "blame_bias must be True or False"),
         (lambda: relevance.Gamma(gamma=np.inf), "gamma must be finite"),
         (lambda: relevance.AlphaBeta(alpha=True), "alpha must be a number"),
         (lambda: relevance.ZBox(low="a"), "low must be numbers"),
         (lambda: relevance.ZBox(low=[0, 1], high=[1, 2, 3]), "low and high must be of one shape"),
-        (lambda: relevance.SoftmaxLimit(-1), "eps must be at least 0, got -1"),
+        (lambda: relevance.SoftmaxLimit(eps=-1), "eps must be at least 0, got -1"),
         (lambda: relevance.Rules(by_layer="gamma"), "by_layer must be a dict from patterns of paths to rules"),
         (lambda: relevance.Rules(quantity=["factor"]), "quantity must be one of relevance"),
         (lambda: attribute_function(3, {}, X), "function must be"),
-        (lambda: attribute_function(lambda state, x: (x, x), {}, X, 0), "the network must return one array"),
+        (lambda: attribute_function(lambda state, x: (x, x), {}, X, target=0), "the network must return one array"),
         (lambda: attribute_function(lambda state, x: x, {"a": "b"}, X), "state must be numbers, got 'b'"),
-        (lambda: attribute(NET, X, 0).ledger(2), "example must be at most 1, got 2"),
-        (lambda: attribute(NET, X, 0).ledger(0.0), "example must be a whole number, got 0.0"),
+        (lambda: attribute(NET, X, target=0).ledger(2), "example must be at most 1, got 2"),
+        (lambda: attribute(NET, X, target=0).ledger(0.0), "example must be a whole number, got 0.0"),
     ],
 )
 def test_rules_and_functions_are_refused_by_name(make, message):
@@ -138,9 +139,9 @@ def test_rules_and_functions_are_refused_by_name(make, message):
 
 def test_numpys_numbers_are_kept_as_pythons():
     # NumPy's would decide the type of what they are multiplied by.
-    assert type(relevance.Gamma(np.float64(1e-3), np.float32(0.25)).gamma) is float
-    rules = relevance.Rules(relevance.Gamma(gamma=np.float64(0.25)))
-    assert attribute(NET, jnp.asarray(X), np.uint8(1), rules=rules).inputs.shape == X.shape
+    assert type(relevance.Gamma(eps=np.float64(1e-3), gamma=np.float32(0.25)).gamma) is float
+    rules = relevance.Rules(matrix=relevance.Gamma(gamma=np.float64(0.25)))
+    assert attribute(NET, jnp.asarray(X), target=np.uint8(1), rules=rules).inputs.shape == X.shape
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), ValueError(""), TypeError("also mine")])
@@ -151,6 +152,6 @@ def test_errors_of_ones_own_network_are_ones_own(error):
 
     for target in (None, 0):
         with pytest.raises(type(error)) as found:
-            attribute(Own(), X, target)
+            attribute(Own(), X, target=target)
         assert found.value is error
         assert any("This is an error within the network" in note for note in error.__notes__)

@@ -69,13 +69,13 @@ def slow(rule, a, kernel, bias, received):
 
 RULES = {
     "gradient": Gradient(),
-    "normalised": Normalised(EPS),
-    "gamma": Gamma(EPS, gamma=0.3),
-    "alpha_beta": AlphaBeta(EPS, alpha=1.5, beta=0.5),
-    "z_plus": AlphaBeta(EPS, alpha=1, beta=0),
-    "w_squared": WSquared(EPS),
-    "flat": Flat(EPS),
-    "z_box": ZBox(EPS, low=LOW, high=HIGH),
+    "normalised": Normalised(eps=EPS),
+    "gamma": Gamma(eps=EPS, gamma=0.3),
+    "alpha_beta": AlphaBeta(eps=EPS, alpha=1.5, beta=0.5),
+    "z_plus": AlphaBeta(eps=EPS, alpha=1, beta=0),
+    "w_squared": WSquared(eps=EPS),
+    "flat": Flat(eps=EPS),
+    "z_box": ZBox(eps=EPS, low=LOW, high=HIGH),
 }
 
 
@@ -91,7 +91,7 @@ def dense(kernel, bias):
 def test_a_matrix_rule_is_its_slow_self(name, with_bias, x64):
     kernel, bias = LAYER[0], LAYER[1] if with_bias else None
     with jax.disable_jit():
-        found = relevance.attribute(dense(kernel, bias), INPUTS, GIVEN, rules=Rules(RULES[name]))
+        found = relevance.attribute(dense(kernel, bias), INPUTS, target=GIVEN, rules=Rules(matrix=RULES[name]))
     assert found.inputs.dtype == jnp.float64
     expected = [slow(name, a, kernel, bias, received) for a, received in zip(INPUTS, GIVEN, strict=True)]
     np.testing.assert_allclose(found.inputs, [one[0] for one in expected], rtol=1e-10, atol=1e-12)
@@ -123,11 +123,11 @@ def test_a_convolution_is_its_matrix(name, x64):
     nnx.update(layer, {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)})
     matrix = np.array([slow_convolution(one.reshape(*SHAPE, 1), kernel).ravel() for one in np.eye(16)])
     given = random.normal(size=(3, *SHAPE, 2))
-    rules = Rules(RULES[name])
+    rules = Rules(matrix=RULES[name])
     with jax.disable_jit():
-        found = relevance.attribute(nnx.Sequential(layer), images, given, rules=rules)
+        found = relevance.attribute(nnx.Sequential(layer), images, target=given, rules=rules)
         wanted = relevance.attribute(
-            dense(matrix, np.tile(bias, 16)), images.reshape(3, 16), given.reshape(3, 32), rules=rules
+            dense(matrix, np.tile(bias, 16)), images.reshape(3, 16), target=given.reshape(3, 32), rules=rules
         )
     np.testing.assert_allclose(found.inputs.reshape(3, 16), wanted.inputs, atol=1e-10)
     # The same bias is added in every place.
@@ -143,12 +143,12 @@ def test_the_first_layer_and_named_layers_have_rules_of_their_own(x64):
         alike = [
             relevance.attribute(net, INPUTS, rules=rules).inputs
             for rules in (
-                Rules("gamma", first=box),
-                Rules("gamma", by_layer={"layers/0": box}),
-                Rules(box, by_layer={"layers/2": "gamma"}),
+                Rules(matrix="gamma", first=box),
+                Rules(matrix="gamma", by_layer={"layers/0": box}),
+                Rules(matrix=box, by_layer={"layers/2": "gamma"}),
             )
         ]
-        other = relevance.attribute(net, INPUTS, rules=Rules("gamma")).inputs
+        other = relevance.attribute(net, INPUTS, rules=Rules(matrix="gamma")).inputs
     for one in alike[1:]:
         np.testing.assert_array_equal(one, alike[0])
     assert not np.allclose(other, alike[0])
@@ -156,7 +156,9 @@ def test_the_first_layer_and_named_layers_have_rules_of_their_own(x64):
 
 def test_zbox_of_positive_room_gives_no_negative_share(x64):
     with jax.disable_jit():
-        found = relevance.attribute(dense(*LAYER), INPUTS, abs(GIVEN), rules=Rules(ZBox(low=LOW, high=HIGH)))
+        found = relevance.attribute(
+            dense(*LAYER), INPUTS, target=abs(GIVEN), rules=Rules(matrix=ZBox(low=LOW, high=HIGH))
+        )
     assert (found.inputs >= 0).all() and not found.bias["layers/0"].any()
 
 
@@ -208,7 +210,7 @@ def test_the_softmax_limit_is_the_limit(objects, x64):
     # In exact formulas: (exp(a / eps) - 1) / u, u = sum exp(a / eps) - 1; the gaps are at least half, e^-50 apart.
     a = np.array(objects)
     exact = np.expm1(a / 0.01) / (np.exp(a / 0.01).sum() - 1)
-    np.testing.assert_allclose(shares(SoftmaxLimit(0.01), objects), exact, rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose(shares(SoftmaxLimit(eps=0.01), objects), exact, rtol=1e-4, atol=1e-12)
     np.testing.assert_allclose(shares(SoftmaxLimit(), objects), exact, atol=1e-12)
 
 
@@ -264,13 +266,16 @@ def test_secants_see_kinks():
     [
         (functools.partial(AlphaBeta, alpha=2, beta=0.5), r"alpha - beta must be 1, got 2.0 - 0.5 = 1.5"),
         (functools.partial(AlphaBeta, alpha=0.5, beta=-0.5), "beta must be at least 0, got -0.5"),
-        (functools.partial(Normalised, -1.0), "eps must be at least 0, got -1.0"),
+        (functools.partial(Normalised, eps=-1.0), "eps must be at least 0, got -1.0"),
         (functools.partial(Gamma, gamma=-1), "gamma must be at least 0, got -1.0"),
         (functools.partial(ZBox, high=np.inf), "high must be finite, got inf"),
         (functools.partial(ZBox, low=1, high=0), "low must not be above high, got 1 and 0"),
-        (functools.partial(Rules, "best"), "matrix must be one of gradient, normalised, .*, or a rule, got 'best'"),
-        (functools.partial(Rules, "z_box"), r"z_box needs its bounds: ZBox\(low=..., high=...\)"),
-        (functools.partial(Rules, Radial()), "matrix must be one of gradient, .*, or such a rule, got Radial"),
+        (
+            functools.partial(Rules, matrix="best"),
+            "matrix must be one of gradient, normalised, .*, or a rule, got 'best'",
+        ),
+        (functools.partial(Rules, matrix="z_box"), r"z_box needs its bounds: ZBox\(low=..., high=...\)"),
+        (functools.partial(Rules, matrix=Radial()), "matrix must be one of gradient, .*, or such a rule, got Radial"),
         (functools.partial(Rules, nonlinearity="rescale"), "rule 'rescale' needs the quantity 'difference'"),
         (
             functools.partial(Rules, quantity="factor"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.ranking import CHOICES, STAND_INS, replacement_paths
+from sweeps.ranking import REPLACEMENT_METHODS, STAND_INS, replacement_paths
 from tests.reference import ACTIVATIONS, Problem, forward, per_example
 
 RANDOM = np.random.default_rng(5)
@@ -16,7 +16,7 @@ TEST = sweeps.Batch(RANDOM.normal(size=(30, 3)).astype(np.float32), RANDOM.integ
 
 
 def network(seed, output_activation="sigmoid"):
-    made = sweeps.MLP(SIZES, "sigmoid", seed, output_activation=output_activation)
+    made = sweeps.MLP(SIZES, activation="sigmoid", seed=seed, output_activation=output_activation)
     # Larger weights: nodes of a fresh network are nearly linear, and so nearly predictable from a few of them.
     for index, layer in enumerate(made.layers):
         noise = np.random.default_rng([seed, index]).normal(size=layer.kernel.shape) * 2
@@ -99,9 +99,9 @@ def walked(oracle, test, choose, stand_in):
 
 
 @pytest.mark.parametrize("stand_in", STAND_INS)
-@pytest.mark.parametrize("choose", [one for one in CHOICES if one != "random"])
+@pytest.mark.parametrize("choose", [one for one in REPLACEMENT_METHODS if one != "random"])
 def test_paths_are_those_of_plain_loops(choose, stand_in):
-    found = replacement_paths(NETWORKS, BATCH, choose, stand_in, "squared_error", TEST)
+    found = replacement_paths(NETWORKS, BATCH, method=choose, stand_in=stand_in, loss="squared_error", test=TEST)
     for index, made in enumerate(NETWORKS):
         pair = (Oracle(made, batch, "squared_error") for batch in (BATCH, TEST))
         order, loss = walked(*pair, choose, stand_in)
@@ -114,7 +114,7 @@ def test_paths_are_those_of_plain_loops(choose, stand_in):
 
 def test_second_order_knows_losses_whose_outputs_depend_on_each_other():
     made = network(3, "identity")
-    found = replacement_paths([made], BATCH, "second_order", "partner", "cross_entropy")
+    found = replacement_paths([made], BATCH, method="second_order", stand_in="partner", loss="cross_entropy")
     pair = [Oracle(made, BATCH, "cross_entropy")] * 2
     order, loss = walked(*pair, "second_order", "partner")
     assert found.order[0].tolist() == order and np.isnan(found.test_loss).all()
@@ -122,7 +122,7 @@ def test_second_order_knows_losses_whose_outputs_depend_on_each_other():
 
 
 def test_weights_at_each_step_make_networks_of_the_loss_that_is_told():
-    found = replacement_paths(NETWORKS, BATCH, "random", "partner", "squared_error", TEST)
+    found = replacement_paths(NETWORKS, BATCH, method="random", stand_in="partner", loss="squared_error", test=TEST)
     assert not np.array_equal(*found.order)
     for prefix, batch in (("", BATCH), ("test_", TEST)):
         plain = Oracle(NETWORKS[1], batch, "squared_error")
@@ -143,7 +143,9 @@ def test_a_node_that_repeats_another_goes_first_and_changes_nothing(stand_in, le
     kernel[:, 4], bias[4] = -kernel[:, 1], -bias[1]
     made.layers[0].kernel[...], made.layers[0].bias[...] = jnp.asarray(kernel), jnp.asarray(bias)
     for choose in ("correlation", "contribution"):
-        found = replacement_paths([made, made], BATCH, choose, stand_in, "squared_error", TEST)
+        found = replacement_paths(
+            [made, made], BATCH, method=choose, stand_in=stand_in, loss="squared_error", test=TEST
+        )
         assert found.order[0, 0] in (1, 4)
         np.testing.assert_allclose(found.loss[0, 1], found.loss[0, 0], rtol=left)
 
@@ -154,7 +156,9 @@ def test_a_node_of_constant_activation_has_no_partner_and_its_bias_makes_up_for_
     kernel[:, 3] = 0
     made.layers[0].kernel[...] = jnp.asarray(kernel)
     for stand_in in STAND_INS[1:]:
-        found = replacement_paths([made, made], BATCH, "contribution", stand_in, "squared_error", TEST)
+        found = replacement_paths(
+            [made, made], BATCH, method="contribution", stand_in=stand_in, loss="squared_error", test=TEST
+        )
         assert found.order[0, 0] == 3 and np.isfinite(found.loss).all()
         np.testing.assert_allclose(found.loss[0, 1], found.loss[0, 0], rtol=1e-5)
 
@@ -162,7 +166,7 @@ def test_a_node_of_constant_activation_has_no_partner_and_its_bias_makes_up_for_
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (dict(choose="best"), "choose must be one of"),
+        (dict(method="best"), "method must be one of"),
         (dict(stand_in="all"), "stand_in must be one of"),
         (dict(networks=[sweeps.MLP((3, 2))]), "networks must be a list of sweeps.MLP networks with a hidden layer"),
         (dict(networks=[sweeps.MLP(SIZES, use_bias=False)]), "networks must have biases"),

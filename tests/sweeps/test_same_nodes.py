@@ -210,7 +210,7 @@ def test_relevance_and_gates_have_the_same_nodes(name):
     net = randomised(build())
     apply, params = _program.of_nnx(net)
     network = _program.read(apply, params, inputs)
-    held(attribute(net, inputs, 0, "gradient_x_input"), network, params, jnp.asarray(inputs), nodes)
+    held(attribute(net, inputs, target=0, method="gradient_x_input"), network, params, jnp.asarray(inputs), nodes)
 
 
 class Dense(nn.Module):
@@ -253,7 +253,7 @@ def of_lists():
 @jax.numpy_rank_promotion("allow")
 def test_functions_of_parameters_have_the_same_nodes(make):
     apply, params, nodes = make()
-    found = attribute_function(apply, params, X, 0, "gradient_x_input")
+    found = attribute_function(apply, params, X, target=0, method="gradient_x_input")
     held(found, _program.read(apply, params, X), params, jnp.asarray(X), nodes)
     assert list(found.bias) == (["norm", "out"] if make is of_linen else list(nodes))
 
@@ -264,7 +264,7 @@ def test_calls_of_a_layer_are_named_as_gating_names_them():
     )
     apply, params = _program.of_nnx(net)
     network = _program.read(apply, params, X)
-    found = attribute(net, X, 0, "gradient_x_input")
+    found = attribute(net, X, target=0, method="gradient_x_input")
     assert (
         list(found.layers) == ["a@0", "a@1", "out"] == [*(network.hidden[0].with_call(i).path for i in (0, 1)), "out"]
     )

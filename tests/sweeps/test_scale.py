@@ -58,7 +58,7 @@ def finished(process):
 # 2 x 53 draws in batches of 8: fourteen batches for both streams, or seven a stream, on four devices. The cube of six
 # nodes is one batch, which one of the devices gets.
 def swept_on_all_devices():
-    objective, draws = helpers.objective(SMALL), sweeps.Bernoulli((0.25, 0.75), draws=53)
+    objective, draws = helpers.objective(SMALL), sweeps.Bernoulli(probability=(0.25, 0.75), draws=53)
     return {
         "draws": sweeps.sweep(objective, draws, seed=3, batch_size=8),
         "kernel": swept_as_on_a_gpu(helpers.objective(SMALL), draws),
@@ -206,7 +206,7 @@ SPHERE = sweeps.Objective.from_function(lambda gates: 1 + (gates**2).sum(), node
 
 
 class TestOutOfMemory:
-    DESIGN = sweeps.Bernoulli(0.5, draws=48)
+    DESIGN = sweeps.Bernoulli(probability=0.5, draws=48)
 
     @pytest.mark.parametrize("keep", ["draws", "summary"])
     def test_the_batch_is_halved_until_it_fits(self, keep, memory, capsys):
@@ -229,7 +229,7 @@ class TestOutOfMemory:
         # Four items of 16 draws of 3 bits and 4 bytes. The second one is sent before the first has failed.
         monkeypatch.setattr(runner, "CALL_BYTES", 16 * 4.375)
         memory[0][0] = 8
-        design = sweeps.Bernoulli(0.5, draws=64)
+        design = sweeps.Bernoulli(probability=0.5, draws=64)
         data = sweeps.sweep(SPHERE, design, batch_size=16, gradients=False, store=tmp_path / "sweep.zarr")
         assert memory[1] == [16, 16, 8, 8, 8, 8] and capsys.readouterr().err.count("\n") == 1
         np.testing.assert_array_equal(data.loss, 1 + data.gates.sum("node"))
@@ -256,7 +256,7 @@ class TestOutOfMemory:
 
     def test_finished_parts_are_kept(self, memory, monkeypatch, tmp_path):
         monkeypatch.setattr(runner, "CALL_BYTES", 16 * 4.375)
-        design, path = sweeps.Bernoulli(0.5, draws=64), tmp_path / "sweep.zarr"
+        design, path = sweeps.Bernoulli(probability=0.5, draws=64), tmp_path / "sweep.zarr"
         begin = runner.Runner._begun
 
         def shrinking(work, index):

@@ -13,7 +13,7 @@ from sweeps import InputError, _seeds, tasks
 from sweeps._masks import threefry
 
 OBJECTIVE = sweeps.Objective.from_function(lambda gates: 1 + (gates * jnp.arange(1.0, 9.0)).sum(), nodes=8)
-DESIGNS = [sweeps.Bernoulli(0.5, draws=40), sweeps.FixedSize(3, draws=40), sweeps.FlipPaths(paths=9)]
+DESIGNS = [sweeps.Bernoulli(probability=0.5, draws=40), sweeps.FixedSize(3, draws=40), sweeps.FlipPaths(paths=9)]
 # Settings that change what jax.random makes of one seed.
 SETTINGS = {"jax_threefry_partitionable": False, "jax_random_seed_offset": 5, "jax_default_prng_impl": "rbg"}
 
@@ -64,7 +64,9 @@ def test_what_is_no_seed_is_refused_by_name(seed):
         lambda: masks(seed),
         lambda: sweeps.MLP((2, 3, 2), seed=seed),
         lambda: tasks.circle(train_seed=seed),
-        lambda: sweeps.train(sweeps.MLP((2, 3, 2)), tasks.circle(9, 9), epochs=1, seed=seed),
+        lambda: sweeps.train(
+            sweeps.MLP((2, 3, 2)), tasks.circle(train_examples=9, test_examples=9), epochs=1, seed=seed
+        ),
     ):
         with pytest.raises(
             InputError, match=r"seed\S* must be (at least 0|at most 1844674407\d+|a whole number), got "
@@ -128,7 +130,7 @@ def draws_of(design, nodes, layers=None):
 @pytest.mark.parametrize("nodes", [1, 4, 33])
 def test_masks_are_what_jax_random_makes_them(nodes):
     probabilities, chains = np.array([0.375, 0.75]), 2**30 - 1
-    masks = draws_of(sweeps.Bernoulli(probabilities, chains=chains), nodes)
+    masks = draws_of(sweeps.Bernoulli(probability=probabilities, chains=chains), nodes)
     for stream, draw, mask in zip(STREAMS, DRAWS, masks, strict=True):
         key, (index, chain) = _seeds.key(2**40 + 3), divmod(stream, chains)
         for number in (index, chain, draw):

@@ -26,7 +26,7 @@ DESIGNS = {
     "paths": sweeps.FlipPaths(paths=3),
     "short paths of a layer": sweeps.FlipPaths(paths=4, flips=2, layer="layers/1"),
     "gains": sweeps.Masks(GAINS),
-    "random": sweeps.Bernoulli((0.2, 0.9), draws=20),
+    "random": sweeps.Bernoulli(probability=(0.2, 0.9), draws=20),
     "fixed size": sweeps.FixedSize(3, draws=20),
     "all": sweeps.Hypercube(),
 }
@@ -192,7 +192,7 @@ def test_masks_foreseen_are_like_the_designs():
     assert alike.like(sweeps.LeaveOneOut().sampler(5), 5, 9).tolist() == (~np.eye(5, dtype=bool)).tolist()
     path = alike.like(sweeps.FlipPaths(flips=3).sampler(6), 6, 4)
     assert (path[1:] != path[:-1]).sum(axis=1).tolist() == [1, 1, 1]
-    rare, often = np.split(alike.like(sweeps.Bernoulli((0.0, 1.0)).sampler(6), 6, 8), 2)
+    rare, often = np.split(alike.like(sweeps.Bernoulli(probability=(0.0, 1.0)).sampler(6), 6, 8), 2)
     assert not rare.any() and often.all()
     assert (alike.like(sweeps.FixedSize(2).sampler(6), 6, 4).sum(axis=1) == 2).all()
     assert alike.like(sweeps.Hypercube().sampler(3), 3, 99).tolist() == reference.masks(3).astype(bool).tolist()

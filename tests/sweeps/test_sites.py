@@ -58,7 +58,7 @@ class Stack(nnx.Module):
 
 
 def chosen(network, sites, inputs=INPUTS):
-    gates = gating.attach(network, jnp.asarray(inputs), sites).wiring.gates
+    gates = gating.attach(network, jnp.asarray(inputs), sites=sites).wiring.gates
     return [(part.layer, part.kind, len(part.numbers)) for part in gates]
 
 

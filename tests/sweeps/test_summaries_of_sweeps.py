@@ -32,7 +32,7 @@ def values_of(gates):
 
 
 DESIGNS = {
-    "Bernoulli": sweeps.Bernoulli((0.25, 0.75), draws=150, chains=2),
+    "Bernoulli": sweeps.Bernoulli(probability=(0.25, 0.75), draws=150, chains=2),
     "Masks": sweeps.Masks(np.random.default_rng(3).choice([0, 0.25, 0.5, 1, 2], size=(30, NODES))),
     "FlipPaths": sweeps.FlipPaths(paths=40),
 }

@@ -169,7 +169,7 @@ class TestMnist:
         return folder
 
     def test_plain_and_compressed_files(self, tmp_path):
-        task = tasks.mnist(self.files(tmp_path))
+        task = tasks.mnist(folder=self.files(tmp_path))
         assert (task.name, task.classes, task.settings) == ("mnist", 10, dict(train_examples=5, test_examples=2))
         assert task.train.inputs.dtype == np.float32 and task.train.targets.dtype == np.int32
         np.testing.assert_array_equal(np.round(task.train.inputs * 255), self.IMAGES.reshape(5, 784))
@@ -201,12 +201,12 @@ class TestMnist:
     def test_damaged_files_are_named(self, tmp_path, name, content, message):
         (self.files(tmp_path) / name).write_bytes(content)
         with pytest.raises(ValueError, match=message):
-            tasks.mnist(tmp_path)
+            tasks.mnist(folder=tmp_path)
 
     def test_a_missing_file_says_where_to_get_it(self, tmp_path):
         (self.files(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
         with pytest.raises(OSError, match="t10k-labels-idx1-ubyte is not there, nor with .gz: download it from https:"):
-            tasks.mnist(tmp_path)
+            tasks.mnist(folder=tmp_path)
 
     def test_fetched_files_are_checked_and_kept(self, tmp_path, monkeypatch):
         fetched = []
@@ -251,7 +251,7 @@ class TestCalifornia:
             return data
 
         monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", fetch)
-        task = tasks.california("here", test_fraction=0.2)
+        task = tasks.california(folder="here", test_fraction=0.2)
         assert (task.name, task.classes, task.train.inputs.shape, task.test.targets.shape) == (
             "california",
             None,
@@ -267,7 +267,7 @@ class TestCalifornia:
         with pytest.raises(
             OSError, match="California housing is not there: run sklearn.datasets.fetch_california_housing"
         ):
-            tasks.california(tmp_path)
+            tasks.california(folder=tmp_path)
 
 
 class TestArguments:
@@ -304,8 +304,15 @@ class TestArguments:
             task(**options)
 
     def test_numpys_numbers_are_pythons(self):
-        found = tasks.spiral(np.int64(7), np.uint8(5), np.int32(1), np.uint64(2**63), np.float32(2), np.float64(0.5))
-        wanted = tasks.spiral(7, 5, 1, 2**63, 2.0, 0.5)
+        found = tasks.spiral(
+            train_examples=np.int64(7),
+            test_examples=np.uint8(5),
+            train_seed=np.int32(1),
+            test_seed=np.uint64(2**63),
+            turns=np.float32(2),
+            noise=np.float64(0.5),
+        )
+        wanted = tasks.spiral(train_examples=7, test_examples=5, train_seed=1, test_seed=2**63, turns=2.0, noise=0.5)
         assert same(found.train, wanted.train) and same(found.test, wanted.test)
         assert json.dumps(found.settings) == json.dumps(wanted.settings)
 
@@ -315,4 +322,4 @@ class TestArguments:
 
     def test_data_are_those_of_numpys_generator(self):
         points = np.random.default_rng(2**40 + 1).uniform(-1, 1, size=(9, 2)).astype(np.float32)
-        np.testing.assert_array_equal(tasks.circle(9, train_seed=2**40 + 1).train.inputs, points)
+        np.testing.assert_array_equal(tasks.circle(train_examples=9, train_seed=2**40 + 1).train.inputs, points)

@@ -117,7 +117,7 @@ def test_heads_of_a_layer_that_makes_queries_keys_and_values_together():
 
 def groups_of(name, sites):
     apply, params, inputs, _ = MODELS[name].build()
-    return gating.attach(apply, inputs, sites, params=params).wiring
+    return gating.attach(apply, inputs, sites=sites, params=params).wiring
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_the_table_says_what_to_write(name):
     for line, hint in zip(lines, HINTS[name], strict=True):
         assert hint in line
         sites = eval(line.partition("sites=")[2], {"sweeps": sweeps})
-        assert gating.attach(apply, inputs, sites, params=params).nodes > 0
+        assert gating.attach(apply, inputs, sites=sites, params=params).nodes > 0
 
 
 def cell(p, x, gate):

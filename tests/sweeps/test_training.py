@@ -145,9 +145,9 @@ class TestHistory:
 
 class TestMany:
     def test_all_at_once_is_one_by_one(self):
-        tasks = [sweeps.tasks.circle(40, 8, train_seed=seed) for seed in range(3)]
+        tasks = [sweeps.tasks.circle(train_examples=40, test_examples=8, train_seed=seed) for seed in range(3)]
         together, alone = [fresh(seed) for seed in range(3)], [fresh(seed) for seed in range(3)]
-        history = train_many(together, tasks, SGD, epochs=2, batch_size=16, seeds=[4, 5, 6])
+        history = train_many(together, tasks, optimizer=SGD, epochs=2, batch_size=16, seeds=[4, 5, 6])
         each = [fit(network, task, seed=seed) for network, task, seed in zip(alone, tasks, (4, 5, 6), strict=True)]
         # Six steps of float32 arithmetic, summed in another order: roundings of numbers of order one, some sixteen
         # a step, which a step passes on magnified by at most 1 + RATE times the curvature, under two.
@@ -159,8 +159,8 @@ class TestMany:
 
     def test_seeds_count_from_zero(self):
         one, other = [fresh() for _ in range(3)], [fresh() for _ in range(3)]
-        train_many(one, [TASK] * 3, SGD, epochs=2, batch_size=16)
-        train_many(other, [TASK] * 3, SGD, epochs=2, batch_size=16, seeds=[0, 1, 2])
+        train_many(one, [TASK] * 3, optimizer=SGD, epochs=2, batch_size=16)
+        train_many(other, [TASK] * 3, optimizer=SGD, epochs=2, batch_size=16, seeds=[0, 1, 2])
         for left, right in zip(one, other, strict=True):
             np.testing.assert_array_equal(left.layers[0].kernel[...], right.layers[0].kernel[...])
 
@@ -174,7 +174,7 @@ class TestDivergence:
         before = [helpers.leaves(network) for network in networks]
         with pytest.raises(FloatingPointError, match=r"training diverged: the loss of epoch \d+ is (nan|inf)"):
             if many:
-                train_many(networks, [TASK, wild, TASK], SGD, epochs=2, batch_size=16)
+                train_many(networks, [TASK, wild, TASK], optimizer=SGD, epochs=2, batch_size=16)
             else:
                 fit(networks[0], wild)
         for old, network in zip(before, networks, strict=True):

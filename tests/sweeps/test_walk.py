@@ -205,7 +205,7 @@ class TestChoice:
             ("two classes", "vmapped", PATHS, False),
             ("two layers", "dense", PATHS, False),
             ("one value", "affine", PATHS, False),
-            ("two classes", "affine", sweeps.Bernoulli(0.5, draws=10), False),
+            ("two classes", "affine", sweeps.Bernoulli(probability=0.5, draws=10), False),
         ],
     )
     def test_anything_else_is_not(self, name, plan, design, gradients):

@@ -111,12 +111,12 @@ def _missing(results: Results, name: str) -> xr.DataArray | None:
 def _over(name: str, values: xr.DataArray | None, bound: float = 0.0, unit: str = "") -> Claim:
     """Judge that the mean over our networks is above a bound."""
     found = NO_INTERVAL if values is None else interval(values.values)
-    return Claim(STATEMENTS[name], above(found, bound), found if found.networks else None, unit)
+    return Claim(STATEMENTS[name], above(found, bound=bound), measured=found if found.networks else None, unit=unit)
 
 
 def _part(found: Interval, bound: float = 0.0, below: bool = False) -> tuple[str, dict[str, Any]]:
     """Judge that a number of one part is above a bound, or below it."""
-    return above(found.negated(), -bound) if below else above(found, bound), {"measured": found}
+    return above(found.negated(), bound=-bound) if below else above(found, bound=bound), {"measured": found}
 
 
 def _parts(name: str, parts: Parts, unit: str) -> Claim:
@@ -155,7 +155,7 @@ def _rows(results: Results, quantity: str) -> Any:
 def _full_loss(results: Results) -> Claim:
     (row,) = _rows(results, "full_loss")
     found = interval(results.alike["full_loss"].values)
-    return Claim(STATEMENTS["full_loss"], inside(row.networks, row.inside), found, "nats")
+    return Claim(STATEMENTS["full_loss"], inside(row.networks, row.inside), measured=found, unit="nats")
 
 
 def _in_range(name: str, results: Results, quantities: list[str]) -> Claim:
@@ -197,7 +197,7 @@ def _more_nodes(results: Results) -> Claim:
     losses = results.alike["mean_loss"].sortby("probability")
     falls = -losses.diff("probability")
     parts = {f"up to p = {float(p):g}": _part(interval(falls.sel(probability=p).values)) for p in falls["probability"]}
-    return judged(STATEMENTS["more_nodes"], parts, everywhere([verdict for verdict, _ in parts.values()]))
+    return judged(STATEMENTS["more_nodes"], parts, verdict=everywhere([verdict for verdict, _ in parts.values()]))
 
 
 def _rises(results: Results) -> Claim:
@@ -219,7 +219,7 @@ def _wiggles(results: Results) -> Claim:
     if exact is None or drawn is None:
         return Claim(STATEMENTS["wiggles"], NOT_MEASURED)
     found = interval((exact.sum("probability", skipna=False) / drawn.sum("probability", skipna=False)).values)
-    return Claim(STATEMENTS["wiggles"], above(found.negated(), -HALF), found)
+    return Claim(STATEMENTS["wiggles"], above(found.negated(), bound=-HALF), measured=found)
 
 
 def _full_masks(results: Results) -> Claim:
@@ -251,12 +251,12 @@ def _noise(results: Results) -> Claim:
     close = (distance <= ks_distance_by_chance(draws)).where(known)
     share = interval(close.mean("probability").values)
     verdict = by_share(float(close.mean()), MOST, HALF) if share.known else UNDECIDED
-    return Claim(STATEMENTS["noise"], verdict, share, "%")
+    return Claim(STATEMENTS["noise"], verdict, measured=share, unit="%")
 
 
 def _approximation(results: Results) -> Claim:
     found = interval(results.alike["ks_distance"].max("probability").values)
-    return Claim(STATEMENTS["approximation"], above(found.negated(), -CLOSE), found)
+    return Claim(STATEMENTS["approximation"], above(found.negated(), bound=-CLOSE), measured=found)
 
 
 def _harmless(results: Results) -> Claim:
@@ -268,7 +268,12 @@ def _harmless(results: Results) -> Claim:
         change = np.abs(results.nodes["change"].values)
         known = np.isfinite(change).any() and results.full_loss > 0
         found = _exact(float(np.nanmin(change)) / results.full_loss) if known else NO_INTERVAL
-    return Claim(STATEMENTS["harmless"], above(found.negated(), -BARELY), found if found.networks else None, "%")
+    return Claim(
+        STATEMENTS["harmless"],
+        above(found.negated(), bound=-BARELY),
+        measured=found if found.networks else None,
+        unit="%",
+    )
 
 
 def _check(results: Results) -> Claim:
@@ -280,7 +285,7 @@ def _check(results: Results) -> Claim:
     change = loss.sel(probability=high) - loss.sel(probability=low)
     predicted = at.attrs["nodes"] * (high - low) * means.sel(probability=middle)
     found = interval((predicted / change.where(change != 0) - 1).values)
-    return Claim(STATEMENTS["check"], within(found, -NEAR, NEAR), found if found.networks else None, "%")
+    return Claim(STATEMENTS["check"], within(found, -NEAR, NEAR), measured=found if found.networks else None, unit="%")
 
 
 def _states(results: Results) -> Claim:
@@ -302,7 +307,9 @@ def _two_laws(results: Results) -> Claim:
 def _unequal(results: Results) -> Claim:
     weakest = _shown(results, _gradients(results, "log_loss_gradient", "weakest"))
     found = NO_INTERVAL if weakest is None else interval(weakest.values)
-    return Claim(STATEMENTS["unequal"], above(found.negated(), -HALF), found if found.networks else None, "%")
+    return Claim(
+        STATEMENTS["unequal"], above(found.negated(), bound=-HALF), measured=found if found.networks else None, unit="%"
+    )
 
 
 def _reversal(results: Results) -> Claim:
@@ -310,14 +317,16 @@ def _reversal(results: Results) -> Claim:
     p_value = float("nan") if paths is None else float(paths.sampled["reversal_p_value"])
     if np.isnan(p_value):
         return Claim(STATEMENTS["reversal"], NOT_MEASURED)
-    return Claim(STATEMENTS["reversal"], HOLDS if p_value >= 0.05 else FAILS, _exact(p_value), "(p-value)")
+    return Claim(
+        STATEMENTS["reversal"], HOLDS if p_value >= 0.05 else FAILS, measured=_exact(p_value), unit="(p-value)"
+    )
 
 
 def _decay(results: Results) -> Claim:
     if results.many.cubes is None:
         return Claim(STATEMENTS["decay"], NOT_MEASURED)
     found = results.many.decayed
-    return Claim(STATEMENTS["decay"], NOT_COMPARABLE, interval(found), "flips")
+    return Claim(STATEMENTS["decay"], NOT_COMPARABLE, measured=interval(found), unit="flips")
 
 
 def _opposite(results: Results) -> Claim:
@@ -329,7 +338,7 @@ def _opposite(results: Results) -> Claim:
         found = _exact(cube.opposite.correlation)
     else:
         found = NO_INTERVAL if paths is None else _exact(float(paths.sampled["opposite_correlation"]))
-    return Claim(STATEMENTS["opposite"], above(found), found if found.networks else None)
+    return Claim(STATEMENTS["opposite"], above(found), measured=found if found.networks else None)
 
 
 def _balance(results: Results) -> Claim:
@@ -351,7 +360,7 @@ def _whole_balance(results: Results) -> Claim:
     if cubes is None:
         return Claim(STATEMENTS["whole_balance"], NOT_MEASURED)
     found = interval((cubes["whole_imbalance"] / cubes["mean_imbalance"]).values)
-    return Claim(STATEMENTS["whole_balance"], above(found.negated(), -HALF), found, "%")
+    return Claim(STATEMENTS["whole_balance"], above(found.negated(), bound=-HALF), measured=found, unit="%")
 
 
 def _explains(results: Results) -> Claim:
@@ -394,4 +403,4 @@ def _slices(results: Results) -> Claim:
         return Claim(STATEMENTS["slices"], NOT_MEASURED)
     others = nodes["role"] != BIAS
     verdict, numbers = _share_of((nodes["effect"] > 0) & (nodes["active"] < HALF) & (nodes["active"] > 0), others)
-    return Claim(STATEMENTS["slices"], verdict, _exact(numbers["share"]), "%")
+    return Claim(STATEMENTS["slices"], verdict, measured=_exact(numbers["share"]), unit="%")

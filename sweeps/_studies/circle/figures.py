@@ -76,7 +76,7 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
     places = [f"{p:g}" for p in data["probability"].values] if "probability" in data.dims else ["all on"]
     width = 0.7 / len(rules)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE / 1.6, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE / 1.6, height=2.4)
         for number, rule in enumerate(rules):
             one = data.sel(boundary=rule)
             for place in range(len(places)):
@@ -131,7 +131,7 @@ def draw(results: Results) -> dict[str, Figure]:
     drawn = sweep.draw(results)
     if results.families is not None:
         losses = results.sweep["loss"].sel(probability=results.middle)
-        drawn["families"] = figures.families.overview(losses, results.families, results.log_loss_width)
+        drawn["families"] = figures.families.overview(losses, results.families, width=results.log_loss_width)
     drawn["log_loss_quantiles"] = figures.quantiles.panels(results.sweep["loss"])
     drawn["spread"] = networks(results.spread, results.published)
     drawn["roles"] = graphs.roles(results)
@@ -172,7 +172,7 @@ def rise(many: ManyResults, loss: Any, unit: str) -> Figure:
         ax, curves = axes[0], many.curves
         lines = ax.plot(CHANCES, curves.T, color=style.GREY, linewidth=0.5, alpha=0.5)
         (mean,) = ax.plot(CHANCES, curves.mean(axis=0), color=style.BLACK, linewidth=1.6, linestyle=(0, (4, 2)))
-        own = hypercube.moments(loss, CHANCES).mean
+        own = hypercube.moments(loss, probability=CHANCES).mean
         (this,) = ax.plot(CHANCES, own, color=style.BLUE)
         top = int(np.argmax(own))
         (peak,) = ax.plot(CHANCES[top], own[top], "v", color=style.BLUE, markersize=5, markeredgecolor=style.BLACK)
@@ -201,17 +201,19 @@ def _gradients(results: GradientResults, draws: xr.Dataset) -> dict[str, Figure]
     drawn: dict[str, Figure] = {}
     widths = {name: float(data.attrs["width"]) for name, data in results.statistics.items()}
     for name, width in widths.items():
-        drawn[f"{name}_density"] = style.figure_of(figures.gradients.density(draws, name, width))
+        drawn[f"{name}_density"] = style.figure_of(figures.gradients.density(draws, variable=name, width=width))
     with style.context():
         both, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
     for ax, (name, width) in zip(axes, widths.items(), strict=True):
-        figures.gradients.by_state(draws, name, results.shown, width, ax)
+        figures.gradients.by_state(draws, variable=name, probability=results.shown, width=width, ax=ax)
     style.letter(axes)
     drawn["gradient_states"] = both
     for name in LABELS:
         most = figures.gradients.MOST
         chosen = np.sort(np.argsort(-np.nan_to_num(results.strength(name), nan=-1), kind="stable")[:most])
-        drawn[f"{name}_nodes"] = figures.gradients.by_node(draws, name, results.shown, chosen.tolist())
+        drawn[f"{name}_nodes"] = figures.gradients.by_node(
+            draws, variable=name, probability=results.shown, nodes=chosen.tolist()
+        )
     return drawn
 
 
@@ -221,11 +223,11 @@ def _hypercube(results: Results) -> dict[str, Figure]:
     if paths is not None:
         exact = None if cube is None else cube.by_distance[: paths.steps]
         drawn["cube_path"] = style.figure_of(figures.cube.path())
-        drawn["flip_paths"] = figures.paths.overview(paths.sampled, exact)
+        drawn["flip_paths"] = figures.paths.overview(paths.sampled, exact=exact)
     if cube is not None:
         sampled = results.losses.rename(mean_loss="mean", sd_loss="sd")[["mean", "sd"]]
-        ax = figures.densities.log_loss_against_exact(results.sweep, cube.log_loss, results.log_loss_width)
+        ax = figures.densities.log_loss_against_exact(results.sweep, cube.log_loss, width=results.log_loss_width)
         drawn["exact_density"] = style.figure_of(ax)
-        drawn["spectrum"] = figures.spectrum.overview(cube.log_loss, cube.loss, sampled, results.unit)
-        drawn["exact_masks"] = figures.masks.overview(cube.log_loss, cube.labels)
+        drawn["spectrum"] = figures.spectrum.overview(cube.log_loss, cube.loss, sampled=sampled, unit=results.unit)
+        drawn["exact_masks"] = figures.masks.overview(cube.log_loss, labels=cube.labels)
     return drawn

@@ -317,7 +317,7 @@ def _add_cube(n: Numbers, cube: CubeResults, probabilities: list[float]) -> None
         shares = cube.shares(p)
         for order in range(1, min(3, cube.nodes) + 1):
             n.add(f"order {order} share", float(shares[order]), digits=3, p=p)
-    curve = hypercube.moments(cube.loss, CHANCES).mean
+    curve = hypercube.moments(cube.loss, probability=CHANCES).mean
     for name, value in (("empty", curve[0]), ("peak", curve.max()), ("peak p", CHANCES[np.argmax(curve)])):
         n.add(f"cube mean loss {name}", float(value), digits=3, comment="exact")
     _add_optimum(n, cube)

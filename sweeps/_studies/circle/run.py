@@ -61,7 +61,7 @@ def run(
     """
     settings.check()
     check_folder(folder, overwrite)
-    design = Bernoulli(settings.probability, settings.draws)
+    design = Bernoulli(probability=settings.probability, draws=settings.draws)
     # One optimizer for all trainings: it is part of what is compiled.
     training = _training(settings)
     say(f"training a 2-{settings.nodes}-2 network on {settings.train_examples} points")
@@ -73,7 +73,9 @@ def run(
     removal = sweep(objective, design, seed=settings.mask_seed, progress=progress)
     one_out = sweep(objective, LeaveOneOut(), seed=settings.mask_seed)
     say(f"walking {settings.paths} flip paths")
-    paths = sweep(objective, FlipPaths(settings.paths), settings.mask_seed, gradients=False, progress=progress)
+    paths = sweep(
+        objective, FlipPaths(paths=settings.paths), seed=settings.mask_seed, gradients=False, progress=progress
+    )
     whole = None
     if settings.nodes <= settings.cube_nodes:
         say(f"evaluating all {2**settings.nodes:,} masks")
@@ -159,7 +161,13 @@ def _with_names(data: xr.Dataset) -> xr.Dataset:
 
 
 def _task(settings: Circle, seed: int, boundary: str) -> Task:
-    return circle(settings.train_examples, settings.test_examples, seed, settings.test_seed, boundary)  # type: ignore[arg-type]
+    return circle(
+        train_examples=settings.train_examples,
+        test_examples=settings.test_examples,
+        train_seed=seed,
+        test_seed=settings.test_seed,
+        boundary=boundary,  # type: ignore[arg-type]
+    )
 
 
 def _network(settings: Circle, seed: int) -> MLP:

@@ -36,7 +36,7 @@ def conserved(conservation: xr.Dataset) -> Claim:
         key: (HOLDS if one.error <= ledger.TOLERANCE else FAILS, {"worst": one})
         for key, one in ledger.worst(conservation).items()
     }
-    return judged(STATEMENTS["conserved"], parts, everywhere(verdict for verdict, _ in parts.values()))
+    return judged(STATEMENTS["conserved"], parts, verdict=everywhere(verdict for verdict, _ in parts.values()))
 
 
 def one_method(maps: xr.Dataset) -> Claim:
@@ -118,13 +118,13 @@ def radial(data: xr.Dataset) -> Claim:
     """Judge that the radial maximum of two objects matches the slope."""
     gap = demonstrations.two_objects(data)
     verdict = HOLDS if gap.size <= MATCH else FAILS
-    return Claim(STATEMENTS["radial"], verdict, Interval(gap.size, np.nan, 1))
+    return Claim(STATEMENTS["radial"], verdict, measured=Interval(gap.size, np.nan, 1))
 
 
 def forms(data: xr.Dataset) -> Claim:
     """Judge that the two ways to compute a maximum, softmax and relu, give different relevances."""
     apart = demonstrations.forms(data)
-    return Claim(STATEMENTS["forms"], HOLDS if apart > MATCH else FAILS, Interval(apart, np.nan, 1))
+    return Claim(STATEMENTS["forms"], HOLDS if apart > MATCH else FAILS, measured=Interval(apart, np.nan, 1))
 
 
 def unstable(network: xr.Dataset, toy: xr.Dataset) -> Claim:
@@ -157,7 +157,7 @@ def beats_random(scores: xr.Dataset) -> Claim:
     for name in map(str, scores["replacement"].values):
         for key, one in deletion.against(scores["between"].sel(replacement=name)).items():
             parts[f"{name} {key}"] = (above(one), {"difference": one, "method": key, "replacement": name})
-    return judged(STATEMENTS["beats_random"], parts, everywhere(verdict for verdict, _ in parts.values()))
+    return judged(STATEMENTS["beats_random"], parts, verdict=everywhere(verdict for verdict, _ in parts.values()))
 
 
 def same_ranking(one: deletion.Agreement) -> Claim:
@@ -197,7 +197,7 @@ def _one_is_enough(name: str, numbers: xr.Dataset, trainings: list[str], base: s
         verdict = FAILS if gaps else NOT_MEASURED
     else:
         verdict = UNDECIDED
-    return judged(STATEMENTS[name], parts, verdict)
+    return judged(STATEMENTS[name], parts, verdict=verdict)
 
 
 def gamed(numbers: xr.Dataset, trainings: list[str]) -> Claim:
@@ -213,7 +213,7 @@ def gamed(numbers: xr.Dataset, trainings: list[str]) -> Claim:
 def gamed_somewhere(data: xr.Dataset) -> Claim:
     """Judge that there are strengths at which the network games the measure."""
     parts: Parts = {key: (_any(each.values()), {"verdicts": each}) for key, each in gaming.verdicts(data).items()}
-    return judged(STATEMENTS["gamed_somewhere"], parts, _any(verdict for verdict, _ in parts.values()))
+    return judged(STATEMENTS["gamed_somewhere"], parts, verdict=_any(verdict for verdict, _ in parts.values()))
 
 
 def mechanism(data: xr.Dataset, strengths: Mapping[str, float]) -> dict[str, Claim]:
@@ -239,13 +239,16 @@ def mechanism(data: xr.Dataset, strengths: Mapping[str, float]) -> dict[str, Cla
         own = {name: gaming.level_of(numbers, name, key, level) for name in ("others", "alone")}
         hidden = gaming.hidden(whole, key, level)
         amount = gaming.times(numbers, key, level)
-        both = _every(above(own["others"], gaming.HALF), above(more["others"]))
+        both = _every(above(own["others"], bound=gaming.HALF), above(more["others"]))
         verdicts: Parts = {
-            "inflated": (_every(above(amount, INFLATED), above(more["cancelling"])), {"times": amount, "more": more}),
+            "inflated": (
+                _every(above(amount, bound=INFLATED), above(more["cancelling"])),
+                {"times": amount, "more": more},
+            ),
             "other_outputs": (both, {"measured": own["others"]}),
             "to_biases": (above(more["biases"]), {"measured": more["biases"]}),
-            "alone": (above(own["alone"], gaming.HALF), {"measured": own["alone"]}),
-            "hidden": (above(hidden, HIDDEN), {"measured": hidden}),
+            "alone": (above(own["alone"], bound=gaming.HALF), {"measured": own["alone"]}),
+            "hidden": (above(hidden, bound=HIDDEN), {"measured": hidden}),
         }
         for name, part in verdicts.items():
             parts.setdefault(name, {})[key] = part

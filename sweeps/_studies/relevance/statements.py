@@ -117,13 +117,13 @@ STATEMENTS = {
         "is gamed where the interval of what is left lies below the bound for the first and above it for the other "
         "two; it is not gamed where all three lie below, or not even the first does; it is partly gamed where the "
         "other two differ",
-        "“rampantly”, without numbers",
+        published="“rampantly”, without numbers",
     ),
     "gamed_somewhere": Statement(
         "There are strengths at which the network games it",
         "the same at every strength that was tried; it holds where a training is gamed at one of them. The intervals "
         "are not corrected for the number of strengths, but three have to agree",
-        "“rampantly”, without numbers",
+        published="“rampantly”, without numbers",
     ),
     "inflated": Statement(
         "Where it games, relevance inside is inflated and cancels",

@@ -111,10 +111,10 @@ def ranking(results: Results, replacement: str) -> Table:
         "many methods it is told apart from (Bonferroni over all pairs).",
         [
             Column("method", "method", [results.names[key] for key in order]),
-            *pair("between", "area between", areas("between"), 3),
-            *pair("fall", "over, most first", areas("fall"), 2),
-            *pair("stay", "under, least first", areas("stay"), 2),
-            *pair("over_random", "less random", [over.get(key, NO_INTERVAL) for key in order], 3),
+            *pair("between", "area between", areas("between"), decimals=3),
+            *pair("fall", "over, most first", areas("fall"), decimals=2),
+            *pair("stay", "under, least first", areas("stay"), decimals=2),
+            *pair("over_random", "less random", [over.get(key, NO_INTERVAL) for key in order], decimals=3),
             Column("beats", "better than", [pairs.beats(key) for key in order]),
             Column("beaten", "worse than", [pairs.beaten_by(key) for key in order]),
         ],
@@ -186,7 +186,7 @@ def node_correlations(results: Results, correlation: xr.DataArray) -> Table:
     ]
     for reference in nodes.REFERENCES:
         found = [NO_INTERVAL if key == reference else nodes.mean_of(correlation, key, reference) for key in measures]
-        columns += pair(reference, f"ρ with {name_of(reference)}", found, 2)
+        columns += pair(reference, f"ρ with {name_of(reference)}", found, decimals=2)
     return Table(
         "nodes",
         f"Spearman’s rank correlation over the {data.sizes['node']} hidden nodes of a network, mean over "
@@ -200,7 +200,7 @@ def node_gaps(results: Results, claim: Claim) -> list[Table]:
     names, columns = names_of(results["nodes"], "measure"), []
     for reference, gaps in claim.values.items():
         found = [gaps.get(key, NO_INTERVAL) for key in results.relevances]
-        columns += pair(reference, f"with {name_of(reference)}", found, 2)
+        columns += pair(reference, f"with {name_of(reference)}", found, decimals=2)
     if not columns:
         return []
     caption = (
@@ -220,7 +220,9 @@ def _trainings(results: Results) -> Column:
 
 def _in_percent(name: str, title: str, values: xr.DataArray) -> list[Column]:
     """Make the columns of a share (training, network)."""
-    return pair(name, title, [interval(row) for row in values.transpose("training", "network").values], 1, 100)
+    return pair(
+        name, title, [interval(row) for row in values.transpose("training", "network").values], decimals=1, factor=100
+    )
 
 
 def at_chosen(results: Results, numbers: xr.Dataset) -> Table:
@@ -244,7 +246,7 @@ def gains(results: Results, numbers: xr.Dataset) -> Table:
     for base in (supervised.PLAIN, supervised.PENALTY):
         found = supervised.gains(numbers, "accuracy_misleading", base, trainings)
         rows = [found.get(key, NO_INTERVAL) for key in results.trainings]
-        columns += pair(f"over_{base}", f"less {results.trainings[base]} (points)", rows, 1, 100)
+        columns += pair(f"over_{base}", f"less {results.trainings[base]} (points)", rows, decimals=1, factor=100)
     return Table(
         "gains",
         "Accuracy on misleading images at the chosen strengths, less that of two trainings, paired by network: means, "
@@ -281,7 +283,7 @@ def strengths(results: Results) -> Table:
     ]
     for name in _named(data, "accuracy", "inside", "other_inside"):
         found = [interval(data[name].sel(training=key, strength=strength).values) for key, strength in rows]
-        columns += pair(name, f"{name.replace('_', ' ')} (%)", found, 1, 100)
+        columns += pair(name, f"{name.replace('_', ' ')} (%)", found, decimals=1, factor=100)
     return Table(
         "strengths",
         "Every training at every strength: means over networks, ± half of 95 % t-intervals, each by itself.",
@@ -301,7 +303,9 @@ def gaming(results: Results, numbers: xr.Dataset, claim: Claim) -> Table:
         columns += _in_percent(name, titles[name], values)
     for name in titles:
         found = [claim.values[key][name] if key in claim.values else NO_INTERVAL for key in results.trainings]
-        columns += pair(f"{name}_bound", f"{titles[name].partition(' (')[0]}: less bound", found, 1, 100)
+        columns += pair(
+            f"{name}_bound", f"{titles[name].partition(' (')[0]}: less bound", found, decimals=1, factor=100
+        )
     columns.append(Column("gamed", "gamed", [claim.cases.get(key, "–") for key in results.trainings]))
     return Table(
         "gaming",
@@ -359,11 +363,11 @@ def _seen(
     columns = [
         Column("training", "training", [results.trainings[key] for key, _ in rows]),
         Column("strength", "λ", [strength for _, strength in rows], digits=None),
-        *pair("outside", "outside, trained (%)", of(1 - data[supervised.TRAINED]), 1, 100),
-        *pair("occlusion", "outside, occlusion (%)", of(data["outside_occlusion_margin"]), 1, 100),
+        *pair("outside", "outside, trained (%)", of(1 - data[supervised.TRAINED]), decimals=1, factor=100),
+        *pair("occlusion", "outside, occlusion (%)", of(data["outside_occlusion_margin"]), decimals=1, factor=100),
     ]
     for key, (title, decimals, factor) in _SEEN.items():
-        columns += pair(key, title, of(found[key]), decimals, factor)
+        columns += pair(key, title, of(found[key]), decimals=decimals, factor=factor)
     if verdicts:
         columns.append(Column("gamed", "gamed", [verdicts.get(key, {}).get(strength, "–") for key, strength in rows]))
     return Table(name, caption, columns)

@@ -19,7 +19,7 @@ def early(results: Results) -> Table | None:
     for share in FIRST:
         found = [interval(error_change(one, method, share)) for one, method in rows]
         percent = f"{100 * share:g}\u00a0%"
-        changes += pair(f"error_{100 * share:g}", f"error at {percent} (%)", found, 1, 100)
+        changes += pair(f"error_{100 * share:g}", f"error at {percent} (%)", found, decimals=1, factor=100)
     accuracy = [interval(accuracy_change(one, method, FIRST[1])) for one, method in rows]
     return Table(
         "early",
@@ -29,10 +29,14 @@ def early(results: Results) -> Table | None:
         [
             Column("epochs", "epochs", [int(one.attrs["epochs"]) for one, _ in rows]),
             Column("method", "method", [method_name(method) for _, method in rows]),
-            *pair("accuracy", "accuracy (%)", [one.start("accuracy") for one, _ in rows], 1, 100),
-            *pair("removable", "nodes that go", [interval(one.removable(m) * one.nodes) for one, m in rows], 1),
+            *pair("accuracy", "accuracy (%)", [one.start("accuracy") for one, _ in rows], decimals=1, factor=100),
+            *pair(
+                "removable", "nodes that go", [interval(one.removable(m) * one.nodes) for one, m in rows], decimals=1
+            ),
             *changes,
-            *pair("accuracy_change", f"accuracy at {100 * FIRST[1]:g}\u00a0% (points)", accuracy, 2, 100),
+            *pair(
+                "accuracy_change", f"accuracy at {100 * FIRST[1]:g}\u00a0% (points)", accuracy, decimals=2, factor=100
+            ),
         ],
     )
 
@@ -63,10 +67,10 @@ def larger(results: Results) -> Table | None:
             Column("bytes", "bytes at most", [int(data["budget"][size]) for size, _, _ in rows]),
             Column("source", "from", [one if one == TRAINED else f"{one} nodes" for _, one, _ in rows]),
             Column("trained_on", "trained on", [place == 1 for _, _, place in rows]),
-            *pair("loss", "error", of("loss"), 4),
-            *pair("test_loss", "test error", of("test_loss"), 4),
-            *pair("accuracy", "accuracy (%)", of("accuracy"), 1, 100),
-            *pair("test_accuracy", "test accuracy (%)", of("test_accuracy"), 1, 100),
+            *pair("loss", "error", of("loss"), decimals=4),
+            *pair("test_loss", "test error", of("test_loss"), decimals=4),
+            *pair("accuracy", "accuracy (%)", of("accuracy"), decimals=1, factor=100),
+            *pair("test_accuracy", "test accuracy (%)", of("test_accuracy"), decimals=1, factor=100),
         ],
     )
 
@@ -93,7 +97,7 @@ def memory(results: Results) -> Table | None:
     columns = [Column("way", "network", list(rows))]
     for place, budget in enumerate(budgets):
         own = [row[place] for row in rows.values()]
-        columns += pair(f"bytes_{int(budget)}", f"{int(budget):,} bytes (%)", own, 1, 100)
+        columns += pair(f"bytes_{int(budget)}", f"{int(budget):,} bytes (%)", own, decimals=1, factor=100)
     return Table(
         "memory",
         "Test accuracy of the largest network of each path, re-ranked, that fits into so many bytes, four a parameter; "

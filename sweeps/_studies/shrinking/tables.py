@@ -60,7 +60,7 @@ def networks(results: Results) -> Table:
 
     def mean(name: str, decimals: int, factor: float = 1.0, unit: str = "") -> list[Column]:
         header = f"{name.replace('_', ' ')}{unit}"
-        return pair(name, header, [network.start(name) for network in found], decimals, factor)
+        return pair(name, header, [network.start(name) for network in found], decimals=decimals, factor=factor)
 
     return Table(
         "networks",
@@ -96,7 +96,7 @@ def removal(name: str, caption: str, rows: list[Row]) -> Table:
         found = _numbers(rows, key, **where)
         # Without any accuracy, as in a regression alone, its columns are left out.
         if any(one.networks for one in found):
-            made += pair(f"{key}_far" if number == 1 else key, header, found, decimals, factor)
+            made += pair(f"{key}_far" if number == 1 else key, header, found, decimals=decimals, factor=factor)
     return Table(name, caption, made)
 
 
@@ -110,9 +110,9 @@ def choices(results: Results) -> Table:
         "has the predicted sign. ±: half the 95 % interval over networks.",
         [
             *_named(rows),
-            *pair("share_best", "the best (%)", _numbers(rows, "share_best"), 1, 100),
-            *pair("spearman", "rank correlation", _numbers(rows, "spearman"), 2),
-            *pair("sign_agreement", "sign right (%)", _numbers(rows, "sign_agreement"), 0, 100),
+            *pair("share_best", "the best (%)", _numbers(rows, "share_best"), decimals=1, factor=100),
+            *pair("spearman", "rank correlation", _numbers(rows, "spearman"), decimals=2),
+            *pair("sign_agreement", "sign right (%)", _numbers(rows, "sign_agreement"), decimals=0, factor=100),
         ],
     )
 
@@ -130,7 +130,9 @@ def layers(results: Results) -> Table | None:
 
     columns = _named(rows)
     for layer in range(widest):
-        columns += pair(f"layer_{layer + 1}", f"layer {layer + 1}", [of(row, "place", layer) for row in rows], 2)
+        columns += pair(
+            f"layer_{layer + 1}", f"layer {layer + 1}", [of(row, "place", layer) for row in rows], decimals=2
+        )
     expected = [100 * float(row.network.layers["expected_early"][-1]) for row in rows]
     return Table(
         "layers",
@@ -140,7 +142,7 @@ def layers(results: Results) -> Table | None:
         "over networks.",
         [
             *columns,
-            *pair("early", "outer early (%)", [of(row, "early", -1) for row in rows], 0, 100),
+            *pair("early", "outer early (%)", [of(row, "early", -1) for row in rows], decimals=0, factor=100),
             Column("expected_early", "random (%)", expected, decimals=0),
         ],
     )
@@ -158,11 +160,11 @@ def optimum(results: Results) -> Table | None:
 
     columns = [
         Column("removed", "nodes removed", one["step"].values),
-        *pair("best", "best loss", along(one["best"]), 3),
+        *pair("best", "best loss", along(one["best"]), decimals=3),
     ]
     for method in METHODS:
         gap = along(one["gap"].sel({"ranked_by": method}))
-        columns += pair(f"gap_{method}", f"gap, {method_name(method)}", gap, 4)
+        columns += pair(f"gap_{method}", f"gap, {method_name(method)}", gap, decimals=4)
     nested = 100 * one["nested"].mean("network").values
     columns.append(Column("nested", "one removal from the last (%)", nested, decimals=0))
     return Table(
@@ -179,7 +181,9 @@ def pairs(results: Results) -> Table:
     found = results.pair_summaries
 
     def mean(key: str, header: str, decimals: int = 2, factor: float = 1.0) -> list[Column]:
-        return pair(key, header, [interval(one[key].values) for one in found.values()], decimals, factor)
+        return pair(
+            key, header, [interval(one[key].values) for one in found.values()], decimals=decimals, factor=factor
+        )
 
     return Table(
         "pairs",
@@ -218,10 +222,10 @@ def retraining(results: Results) -> Table | None:
         [
             Column("every", "retrained after every", ["never" if not every else f"{every}" for every, _ in rows]),
             Column("method", "method", [method_name(method) for _, method in rows]),
-            *pair("removable", "removable at 1\u00a0point", of("removable", fall=DROPS[0]), 1),
-            *pair("removable_far", "at 5\u00a0points", of("removable", fall=DROPS[1]), 1),
-            *pair("mean", "mean accuracy (%)", of("mean_test_accuracy"), 1, 100),
-            *pair("wrong_way", "upwards (%)", of("wrong_way"), 1, 100),
+            *pair("removable", "removable at 1\u00a0point", of("removable", fall=DROPS[0]), decimals=1),
+            *pair("removable_far", "at 5\u00a0points", of("removable", fall=DROPS[1]), decimals=1),
+            *pair("mean", "mean accuracy (%)", of("mean_test_accuracy"), decimals=1, factor=100),
+            *pair("wrong_way", "upwards (%)", of("wrong_way"), decimals=1, factor=100),
         ],
     )
 
@@ -244,7 +248,9 @@ def replacing(results: Results) -> Table | None:
         Column("choice", "goes next", [method_name(way.choice) for way in found.ways]),
     ]
     for key, header, name, fall, decimals, factor in numbers:
-        columns += pair(key, header, [found.mean(way, name, fall) for way in found.ways], decimals, factor)
+        columns += pair(
+            key, header, [found.mean(way, name, fall) for way in found.ways], decimals=decimals, factor=factor
+        )
     return Table(
         "replacing",
         "What takes over from a node that goes, and which node goes next: nodes that go before the accuracy first "
@@ -273,8 +279,8 @@ def cascade(results: Results) -> Table | None:
             *pair("pruned", "nodes left", [level.nodes_left for level in levels]),
             *pair("grown", "nodes needed", [level.nodes_needed for level in levels]),
             Column("reached", "reached", [f"{level.reached} of {len(level.grown)}" for level in levels]),
-            *pair("ratio", "ratio", [level.ratio for level in levels], 2),
-            *pair("parameters", "ratio of parameters", [level.parameter_ratio for level in levels], 2),
+            *pair("ratio", "ratio", [level.ratio for level in levels], decimals=2),
+            *pair("parameters", "ratio of parameters", [level.parameter_ratio for level in levels], decimals=2),
         ],
     )
 

@@ -91,13 +91,13 @@ STATEMENTS = {
         "Some weights, and some nodes, can go at no cost",
         f"it holds where the interval of the end of the plateau, at {points(MAIN_DROP)}, lies above {SOME:g}\u00a0%, "
         "for weights and for nodes, and does not hold where it lies below",
-        "“there should be some plateau before the decrease”",
+        published="“there should be some plateau before the decrease”",
     ),
     "weights_plateau": Statement(
-        "Weight pruning costs nothing up to 70 to 75 %", _zone("weights"), "around 70-75\u00a0%"
+        "Weight pruning costs nothing up to 70 to 75 %", _zone("weights"), published="around 70-75\u00a0%"
     ),
     "units_plateau": Statement(
-        "Node pruning costs nothing up to just under 50 %", _zone("units"), "just under 50\u00a0%"
+        "Node pruning costs nothing up to just under 50 %", _zone("units"), published="just under 50\u00a0%"
     ),
     "equal_percent": Statement(
         "Weight pruning is more effective than node pruning (at equal sparsity)",
@@ -123,14 +123,14 @@ STATEMENTS = {
         "Training for longer changes the accuracy little",
         "it holds where all intervals of the difference of the unpruned networks' test accuracy to that after the "
         f"longest training lie within ±{points(LITTLE_ACCURACY)}, and does not hold where one lies wholly outside",
-        "“not too different”",
+        published="“not too different”",
     ),
     "epochs_end": Statement(
         "Training for longer moves the plateaus little",
         f"it holds where all intervals of the difference of the ends of the plateaus, at {points(MAIN_DROP)}, to those "
         f"after the longest training lie within ±{LITTLE_END:g} per cent sparsity, and does not hold where one lies "
         "wholly outside",
-        "“not too different”",
+        published="“not too different”",
     ),
     "alternative": Statement(
         "Another heuristic than the lowest norm prunes nodes better",
@@ -150,13 +150,13 @@ STATEMENTS = {
         "it holds where the intervals of the paired differences in mean accuracy to random choice lie above zero for "
         "weights of the smallest magnitudes, weights of the smallest gradients and nodes of the lowest norms, and does "
         "not hold where all lie below",
-        "“importance scores”",
+        published="“importance scores”",
     ),
     "logits": Statement(
         "The weights to the outputs should not be pruned",
         "it holds where the interval of the mean accuracy lost by pruning the smallest of them, too, at equal sparsity "
         "of each layer, lies above zero, and does not hold where it lies below",
-        "“should not be pruned”",
+        published="“should not be pruned”",
     ),
     **cost_claims.STATEMENTS,
     **further_claims.STATEMENTS,
@@ -171,7 +171,7 @@ def _claim(
     unit: str = "",
 ) -> Claim:
     """Judge a claim from its parts; `alone` is the number that decides where there is one part."""
-    claim = judged(STATEMENTS[name], parts, join(verdict for verdict, _ in parts.values()))
+    claim = judged(STATEMENTS[name], parts, verdict=join(verdict for verdict, _ in parts.values()))
     return replace(claim, measured=alone if len(parts) == 1 else None, unit=unit)
 
 
@@ -180,7 +180,9 @@ def has_plateau(summary: xr.Dataset) -> Claim:
     end = at_last(summary)["end"].sel(fall=MAIN_DROP)
     found = {kind: interval(end.sel({"pruned_by": PUBLISHED[kind]}).values) for kind in KINDS}
     return _claim(
-        "plateau", {kind: (above(one, SOME), {"measured": one.times(0.01)}) for kind, one in found.items()}, unit="%"
+        "plateau",
+        {kind: (above(one, bound=SOME), {"measured": one.times(0.01)}) for kind, one in found.items()},
+        unit="%",
     )
 
 
@@ -312,7 +314,7 @@ def logits(outputs: xr.Dataset | None, numbers: xr.Dataset) -> Claim:
         return Claim(STATEMENTS["logits"], NOT_MEASURED)
     with_them = summary_of(outputs)["mean_accuracy"].values
     lost = interval(numbers["mean_accuracy"].sel({"pruned_by": PUBLISHED["weights"]}).values - with_them)
-    return Claim(STATEMENTS["logits"], above(lost), lost, "points")
+    return Claim(STATEMENTS["logits"], above(lost), measured=lost, unit="points")
 
 
 def all_claims(results: Results) -> dict[str, Claim]:

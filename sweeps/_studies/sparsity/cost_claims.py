@@ -21,24 +21,24 @@ STATEMENTS = {
         f"it holds where at every sparsity the median time is within {100 * SAME_TIME:g}\u00a0% of that of the whole "
         "network and no byte less is stored; it does not hold where all repeats at the highest sparsity are faster by "
         "more than that",
-        "“may still require the same number of calculations”",
+        published="“may still require the same number of calculations”",
     ),
     "removed": Statement(
         "Removed nodes save time and memory",
         "it holds where at the highest sparsity all repeats are faster than all of the zeroed network, and fewer bytes "
         "are stored, and does not hold where all are slower and no byte less is stored",
-        "“inherently simpler and faster”",
+        published="“inherently simpler and faster”",
     ),
     "same": Statement(
         "Nodes that are zeroed and nodes that are removed leave the same outputs",
         f"it holds where no output differs by more than {SAME_OUTPUT:g} of the largest one, at any sparsity",
-        "“the same functional outcome”",
+        published="“the same functional outcome”",
     ),
     "training_time": Statement(
         "A pruned network is faster to train",
         "it holds where all repeats of an epoch with most nodes removed are faster than all of the whole network, and "
         "does not hold where all are slower",
-        "“faster to train”",
+        published="“faster to train”",
     ),
 }
 
@@ -56,7 +56,9 @@ def zeroed(cost: xr.Dataset) -> Claim:
     size = HOLDS if (one["bytes"].values >= float(whole["bytes"])).all() else FAILS
     shares = float(ratio[-1]), float(one["bytes"][-1] / whole["bytes"])
     slower, larger = ({"measured": Interval(share, float("nan"), 1)} for share in shares)
-    claim = judged(STATEMENTS["zeroed"], {"time": (time, slower), "bytes": (size, larger)}, everywhere((time, size)))
+    claim = judged(
+        STATEMENTS["zeroed"], {"time": (time, slower), "bytes": (size, larger)}, verdict=everywhere((time, size))
+    )
     return replace(claim, unit="%")
 
 
@@ -83,7 +85,7 @@ def same(cost: xr.Dataset) -> Claim:
     if "difference" not in cost:
         return Claim(STATEMENTS["same"], NOT_MEASURED)
     most = float(cost["difference"].max())
-    return Claim(STATEMENTS["same"], HOLDS if most <= SAME_OUTPUT else FAILS, Interval(most, float("nan"), 1))
+    return Claim(STATEMENTS["same"], HOLDS if most <= SAME_OUTPUT else FAILS, measured=Interval(most, float("nan"), 1))
 
 
 def training_time(cost: xr.Dataset) -> Claim:
@@ -93,4 +95,4 @@ def training_time(cost: xr.Dataset) -> Claim:
     whole, gone = (cost["training_seconds"].sel(network=name) for name in ("whole", "removed"))
     ratio = Interval(float(gone.median() / whole.median()), float("nan"), 1)
     verdict = _faster(gone.min(), gone.max(), whole.min(), whole.max())
-    return Claim(STATEMENTS["training_time"], verdict, ratio, "%")
+    return Claim(STATEMENTS["training_time"], verdict, measured=ratio, unit="%")

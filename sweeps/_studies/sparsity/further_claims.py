@@ -37,7 +37,7 @@ STATEMENTS = {
         f"the half of its nodes with the lowest norms lies above {100 * SOME:g}\u00a0%, mean over the layers, by "
         "magnitude and by the change of the training loss without the single weight; it does not hold where both lie "
         "below",
-        "“some crucial connections”",
+        published="“some crucial connections”",
     ),
     "beyond_norm": Statement(
         "They hold more of them than their norms imply",
@@ -64,31 +64,31 @@ STATEMENTS = {
         f"test accuracy falls by no more than {100 * MINOR:g} point (its interval above that); it does not hold where "
         f"at every sparsity the gap closes by less than {100 * MINOR:g} point or the test accuracy falls by more; the "
         "intervals of all sparsities hold together (Bonferroni)",
-        "“less likely to memorize noise”",
+        published="“less likely to memorize noise”",
     ),
     "overfit_test": Statement(
         "Pruned networks generalise better",
         "as before, it holds where the interval of the change of the test accuracy lies above zero at one sparsity or "
         f"more, and does not hold where all end below {100 * MINOR:g} point",
-        "“allows the model to generalize better”",
+        published="“allows the model to generalize better”",
     ),
     "memorised": Statement(
         "Memorised noise goes before what was learnt",
         "it holds where the share of flipped labels that is answered as given falls by 10 points at a lower sparsity "
         "than the share of right labels, and than the test accuracy: intervals of the paired differences above zero; "
         "it does not hold where both lie below",
-        "“less likely to memorize noise”",
+        published="“less likely to memorize noise”",
     ),
     "back": Statement(
         "Nodes that are off come back in retraining",
         f"it holds where the interval of the share of them that is on at the end lies above {100 * SOME_BACK:g}\u00a0%,"
         " and does not hold where it lies below, for each way of letting them come back",
-        "“so they can be reactivated during retraining if necessary”",
+        published="“so they can be reactivated during retraining if necessary”",
     ),
     "for_a_time": Statement(
         "Switching nodes off for a time is better than for good",
         _FOR_A_TIME,
-        "“often preferable”",
+        published="“often preferable”",
     ),
     "weights_for_a_time": Statement(
         "Zeroing weights for a time is better than for good",
@@ -100,11 +100,11 @@ STATEMENTS = {
 
 def _claim(name: str, parts: Parts, unit: str = "") -> Claim:
     claim = judged(STATEMENTS[name], parts)
-    return Claim(claim.statement, claim.verdict, None, unit, claim.cases, claim.values)
+    return Claim(claim.statement, claim.verdict, measured=None, unit=unit, cases=claim.cases, values=claim.values)
 
 
 def _measured(found: Interval, bound: float = 0.0) -> tuple[str, Mapping[str, Any]]:
-    return above(found, bound), {"measured": found}
+    return above(found, bound=bound), {"measured": found}
 
 
 def of_connections(found: Connections | None, mean_accuracy: xr.DataArray) -> dict[str, Claim]:

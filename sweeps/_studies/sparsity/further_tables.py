@@ -26,10 +26,10 @@ def connections(results: Results) -> Table | None:
         f"loss without the single weight; and weak nodes that have one or more by magnitude; {_HALF}.",
         [
             Column("layer", "layer", names),
-            *pair("magnitude", "in weak nodes, by magnitude (%)", each["magnitude"], 1, 100),
-            *pair("implied", "as norms imply (%)", each["implied"], 1, 100),
-            *pair("loss", "by change of the loss (%)", each["loss"], 1, 100),
-            *pair("nodes", "weak nodes with one or more (%)", each["nodes"], 1, 100),
+            *pair("magnitude", "in weak nodes, by magnitude (%)", each["magnitude"], decimals=1, factor=100),
+            *pair("implied", "as norms imply (%)", each["implied"], decimals=1, factor=100),
+            *pair("loss", "by change of the loss (%)", each["loss"], decimals=1, factor=100),
+            *pair("nodes", "weak nodes with one or more (%)", each["nodes"], decimals=1, factor=100),
         ],
     )
 
@@ -62,11 +62,11 @@ def overfitted(results: Results) -> Table | None:
             Column("labels", "labels", [case.labels for case in found]),
             Column("kind", "kind", [KIND_NAMES[case.kind] for case in found]),
             Column("tuned", "fine-tuned", [case.tuned for case in found]),
-            *pair("train", "train, unpruned (%)", unpruned["train"], 1, 100),
-            *pair("test", "test, unpruned (%)", unpruned["test"], 1, 100),
+            *pair("train", "train, unpruned (%)", unpruned["train"], decimals=1, factor=100),
+            *pair("test", "test, unpruned (%)", unpruned["test"], decimals=1, factor=100),
             Column("best", "best at sparsity (%)", [one.percent for one in best], decimals=0),
-            *pair("test_change", "test there (points)", [one.test for one in best], 1, 100),
-            *pair("gap_change", "gap there (points)", [one.gap for one in best], 1, 100),
+            *pair("test_change", "test there (points)", [one.test for one in best], decimals=1, factor=100),
+            *pair("gap_change", "gap there (points)", [one.gap for one in best], decimals=1, factor=100),
             *pair("flipped_lost", "flipped lost at (%)", lost["flipped"]),
             *pair("right_lost", "right lost at (%)", lost["right"]),
             *pair("test_lost", "test lost at (%)", lost["test"]),
@@ -91,9 +91,9 @@ def reactivated(results: Results) -> Table | None:
             Column("kind", "kind", [KIND_NAMES[way.partition("_")[0]] for way, _ in rows]),
             Column("way", "way", [ways.WAYS[way] for way, _ in rows]),
             Column("percent", "sparsity (%)", [percent for _, percent in rows]),
-            *pair("accuracy", "accuracy (%)", [ways.accuracy(data, *row) for row in rows], 2, 100),
-            *pair("gained", "less off for good (points)", gained, 2, 100),
-            *pair("back", "back at the end (%)", [ways.back(data, *row) for row in rows], 2, 100),
+            *pair("accuracy", "accuracy (%)", [ways.accuracy(data, *row) for row in rows], decimals=2, factor=100),
+            *pair("gained", "less off for good (points)", gained, decimals=2, factor=100),
+            *pair("back", "back at the end (%)", [ways.back(data, *row) for row in rows], decimals=2, factor=100),
         ],
     )
 

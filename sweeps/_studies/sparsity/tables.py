@@ -49,10 +49,10 @@ def curves(results: Results) -> Table:
     columns = [Column("percent", "sparsity (%)", data["percent"].values)]
     for kind, one in of.items():
         name = KIND_NAMES[kind]
-        columns += pair(f"{kind}_accuracy", f"{name}: accuracy (%)", each(one["accuracy"]), 2, 100)
-        columns += pair(f"{kind}_loss", f"{name}: loss ({results.unit})", each(one["loss"]), 3)
+        columns += pair(f"{kind}_accuracy", f"{name}: accuracy (%)", each(one["accuracy"]), decimals=2, factor=100)
+        columns += pair(f"{kind}_loss", f"{name}: loss ({results.unit})", each(one["loss"]), decimals=3)
     difference = of["weights"]["accuracy"] - of["units"]["accuracy"]
-    columns += pair("difference", "weights less nodes (points)", each(difference), 2, 100)
+    columns += pair("difference", "weights less nodes (points)", each(difference), decimals=2, factor=100)
     left = [100 * one.mean for one in each(of["units"]["left"])]
     columns.append(Column("weights_left", "weights that stay under node pruning (%)", left, decimals=1))
     return Table(
@@ -130,10 +130,10 @@ def epochs(results: Results) -> Table | None:
         [
             Column("kind", "kind", [KIND_NAMES[kind] for kind, _ in rows]),
             Column("epochs", "epochs", [count for _, count in rows]),
-            *pair("accuracy", "unpruned (%)", start, 2, 100),
+            *pair("accuracy", "unpruned (%)", start, decimals=2, factor=100),
             *pair("end", "end (%)", end),
             *pair("moved", f"less that after {last}", change),
-            *pair("largest", "largest difference (points)", largest, 2, 100),
+            *pair("largest", "largest difference (points)", largest, decimals=2, factor=100),
             Column("at", "at sparsity (%)", place, decimals=0),
         ],
     )
@@ -208,8 +208,8 @@ def _compared(results: Results, name: str, caption: str, across: str) -> Table:
         caption,
         [
             *named(rows, by=across == "by", scope=across == "scope"),
-            *pair("mean", "mean accuracy (%)", [mean_of(mean, one.key) for one in rows], 2, 100),
-            *pair("mean_gap", "mean less the published", less(mean), 2, 100),
+            *pair("mean", "mean accuracy (%)", [mean_of(mean, one.key) for one in rows], decimals=2, factor=100),
+            *pair("mean_gap", "mean less the published", less(mean), decimals=2, factor=100),
             *pair("end", f"end at {points(MAIN_DROP)} (%)", [mean_of(end, one.key) for one in rows]),
             *pair("end_gap", "end less the published", less(end)),
         ],
@@ -230,7 +230,7 @@ def layers(results: Results) -> Table | None:
     ]
     for percent in at:
         left = [left_at(data, one.key, percent)[name] for one, name in rows]
-        columns += pair(f"left_{percent}", f"left at {percent} % (%)", left, 1, 100)
+        columns += pair(f"left_{percent}", f"left at {percent} % (%)", left, decimals=1, factor=100)
     return Table(
         "layers",
         "What global pruning leaves of each layer: means over networks, ± half of 95 % t-intervals. Within each layer, "
@@ -267,10 +267,10 @@ def finetuned(results: Results) -> Table | None:
             *named(found, scope=len({one.scope for one in found}) > 1),
             *pair("end_before", "end before (%)", each(before["end"].sel(fall=MAIN_DROP))),
             *pair("end_after", "end after (%)", each(after["end"].sel(fall=MAIN_DROP))),
-            *pair("mean_after", "mean accuracy after (%)", each(now), 2, 100),
-            *pair("gained", "gained (points)", each(now - was), 2, 100),
-            *pair("gap_before", "mean less the published, before", less(was), 2, 100),
-            *pair("gap_after", "and after", less(now), 2, 100),
+            *pair("mean_after", "mean accuracy after (%)", each(now), decimals=2, factor=100),
+            *pair("gained", "gained (points)", each(now - was), decimals=2, factor=100),
+            *pair("gap_before", "mean less the published, before", less(was), decimals=2, factor=100),
+            *pair("gap_after", "and after", less(now), decimals=2, factor=100),
         ],
     )
 

@@ -59,60 +59,62 @@ STATEMENTS = {
         "The trained network is confidently right on almost all points",
         f"it holds where the right class has a probability above {CONFIDENT:g} on more than {100 * ALMOST_ALL:g} % of "
         "the training examples, with the whole interval",
-        "almost all points",
+        published="almost all points",
     ),
     "constant_nothing": Statement(
         "Removing constant nodes, with compensation, changes nothing",
         f"it holds where no output on the training data changes by more than {ROUNDING:g} of the largest, in any "
         "network; the number is the change",
-        "no change",
+        published="no change",
     ),
     "random_bad": Statement(
         "Random pruning after training leaves bad networks",
         f"it holds where the accuracy falls by more than {100 * BAD:g} percentage points, with its whole interval",
-        "bad",
+        published="bad",
     ),
     "random_space": Statement(
         "A large part of the plane is then classed otherwise",
         f"it holds where the decisions differ from those of the trained network on more than {100 * LARGE:g} % of the "
         "square that holds the data, with the whole interval",
-        "a large chunk",
+        published="a large chunk",
     ),
     "finetuned_bad": Statement(
         "Fine-tuning does not make these networks good",
         f"it holds where the accuracy stays more than {100 * BAD:g} percentage points below that of the full network "
         "of the same seed, with its whole interval",
-        "not high scoring",
+        published="not high scoring",
     ),
     "prune_first_good": Statement(
         "Networks pruned at random first train well",
         _GOOD,
-        "good",
+        published="good",
     ),
     "random_order_matters": Statement(
         "Random pruning does not commute with training",
         "it holds where accuracy or decisions do not commute, by the rules of the table of train first against prune "
         "first; the number is the accuracy, train first less prune first",
-        "does not commute",
+        published="does not commute",
     ),
-    "random_kernels": Statement("The kernels correlate all the same (random nodes)", _CORRELATED, "correlated"),
+    "random_kernels": Statement(
+        "The kernels correlate all the same (random nodes)", _CORRELATED, published="correlated"
+    ),
     "diagonal": Statement(
         "Some weights never move in either network: the sharp diagonal",
         f"it holds where more than {100 * SHARP:g} % of the weights that stay equal their start in both networks, with "
         "the whole interval",
-        "a sharp diagonal",
+        published="a sharp diagonal",
     ),
     "uniform": Statement(
         "The middle of the diagonal is spread as the initial weights are",
         f"it holds where {100 * (0.5 - EVEN):g} to {100 * (0.5 + EVEN):g} % of the weights that moved in neither are "
         "above zero, and as many lie in the inner half of the initial range, with both whole intervals",
-        "uniform",
+        published="uniform",
     ),
     "peaks": Statement(
         f"Weights prefer to move by about ±{PUBLISHED_PEAK:g}",
         "it holds where more than half of the networks have a peak, and the interval of its place lies within "
         f"{PUBLISHED_PEAK:g} ± {NEAR:g}",
-        f"±{PUBLISHED_PEAK:g}",
+        published=f"±{PUBLISHED_PEAK:g}",
     ),
     "single_gradient": Statement(
         "That distance is what Adam makes of a single gradient",
@@ -124,35 +126,37 @@ STATEMENTS = {
         "A significant share of the nodes does nothing",
         f"it holds where more than {100 * LARGE:g} % of the hidden nodes are constant on the training data, with the "
         "whole interval",
-        "a significant fraction",
+        published="a significant fraction",
     ),
     "no_small_change": Statement(
         "No small change makes these nodes helpful",
         f"it holds where more than {100 * ALMOST_ALL:g} % of the constant nodes are off on all training data under "
         f"every change of their weights and bias by up to {100 * SMALL:g} % of each, with the whole interval: no such "
         "change has an effect, and no gradient leads out",
-        "no small change",
+        published="no small change",
     ),
     "chosen_same": Statement(
         "Pruning the nodes of smallest deviation changes no image",
         _NO_CHANGE,
-        "no change",
+        published="no change",
     ),
     "chosen_similar": Statement(
         "The networks pruned first of those nodes give a similar image",
         "it holds where the agreement with the trained network is not below that of a training in another order by "
         f"more than {100 * MARGINS['decisions']:g} percentage point, with its whole interval; the number is the "
         "difference",
-        "similar",
+        published="similar",
     ),
     "chosen_different": Statement(
         "That image is slightly different",
         f"it holds where the agreement with the trained network is below {100 * SAME:g} %, with its whole interval",
-        "slightly different",
+        published="slightly different",
     ),
-    "chosen_kernels": Statement("The kernels correlate (nodes of smallest deviation)", _CORRELATED, "correlated"),
-    "roles": Statement("The nodes that stay end up in similar roles", _SIMILAR, "similar roles"),
-    "roles_often": Statement("And that they do so often", _OFTEN, "often"),
+    "chosen_kernels": Statement(
+        "The kernels correlate (nodes of smallest deviation)", _CORRELATED, published="correlated"
+    ),
+    "roles": Statement("The nodes that stay end up in similar roles", _SIMILAR, published="similar roles"),
+    "roles_often": Statement("And that they do so often", _OFTEN, published="often"),
     "roles_beyond": Statement("That likeness goes beyond what both keep of their start", _BEYOND, source="ours"),
     "roles_start": Statement(
         "Their networks match better than networks of other starts",
@@ -249,28 +253,30 @@ def all_claims(results: Results) -> dict[str, Claim]:
     exact = results.idle["removed"].dropna("network") <= ROUNDING
     correlations = {kind: results.commuting[kind, "pruned", "weights"].value for kind in (RANDOM, CHOSEN)}
     found = {
-        "confident": (above(idle["confident"], ALMOST_ALL), idle["confident"], "%"),
+        "confident": (above(idle["confident"], bound=ALMOST_ALL), idle["confident"], "%"),
         "constant_nothing": (by_share(float(exact.mean()), 1, 0), idle["removed"], ""),
-        "random_bad": (above(lost, BAD), lost, "points"),
-        "random_space": (above(differ, LARGE), differ, "%"),
-        "finetuned_bad": (above(tuned, BAD), tuned, "points"),
-        "prune_first_good": (above(gained, -BAD), gained, "points"),
+        "random_bad": (above(lost, bound=BAD), lost, "points"),
+        "random_space": (above(differ, bound=LARGE), differ, "%"),
+        "finetuned_bad": (above(tuned, bound=BAD), tuned, "points"),
+        "prune_first_good": (above(gained, bound=-BAD), gained, "points"),
         "random_order_matters": (opposite(everywhere(one.verdict for one in order)), order[0].difference, "points"),
         "random_kernels": (above(correlations[RANDOM]), correlations[RANDOM], ""),
-        "diagonal": (above(still, SHARP), still, "%"),
+        "diagonal": (above(still, bound=SHARP), still, "%"),
         "uniform": (everywhere(within(one, 0.5 - EVEN, 0.5 + EVEN) for one in even), even[0], "%"),
         "peaks": (*near(peaks, PUBLISHED_PEAK, NEAR), ""),
         "single_gradient": (*single_gradient(peaks, learning_rate(results.run)), ""),
-        "idle": (above(idle["constant"], LARGE), idle["constant"], "%"),
-        "no_small_change": (above(idle["stays"], ALMOST_ALL), idle["stays"], "%"),
-        "chosen_same": (above(same, SAME), same, "%"),
+        "idle": (above(idle["constant"], bound=LARGE), idle["constant"], "%"),
+        "no_small_change": (above(idle["stays"], bound=ALMOST_ALL), idle["stays"], "%"),
+        "chosen_same": (above(same, bound=SAME), same, "%"),
         "chosen_similar": (judge("decisions", like), like, "points"),
-        "chosen_different": (above(first.negated(), -SAME), first, "%"),
+        "chosen_different": (above(first.negated(), bound=-SAME), first, "%"),
         "chosen_kernels": (above(correlations[CHOSEN]), correlations[CHOSEN], ""),
         **_roles(results),
         **_at_the_smallest_rate(results.rates),
     }
-    return {name: Claim(STATEMENTS[name], verdict, one, unit) for name, (verdict, one, unit) in found.items()}
+    return {
+        name: Claim(STATEMENTS[name], verdict, measured=one, unit=unit) for name, (verdict, one, unit) in found.items()
+    }
 
 
 def _roles(results: Results) -> dict[str, tuple[str, Interval, str]]:
@@ -278,8 +284,8 @@ def _roles(results: Results) -> dict[str, tuple[str, Interval, str]]:
     further = alike(results.roles, "beyond_start")
     better = over_pairs(against_strangers(results.strangers.sel(kind=CHOSEN)))
     return {
-        "roles": (above(closer, ALIKE), closer, ""),
-        "roles_often": (above(own, OFTEN), own, "%"),
+        "roles": (above(closer, bound=ALIKE), closer, ""),
+        "roles_often": (above(own, bound=OFTEN), own, "%"),
         "roles_beyond": (above(further), further, ""),
         "roles_start": (above(better), better, ""),
     }
@@ -300,9 +306,9 @@ def _at_the_smallest_rate(rates: Rates | None) -> dict[str, tuple[str, Interval,
     own, closer = mean(roles["own"], pair="prune_first", kind=CHOSEN), alike(roles)
     further = alike(roles, "beyond_start")
     return {
-        "small_prune_first": (above(gained, -BAD), gained, "points"),
-        "small_chosen_same": (above(same, SAME), same, "%"),
-        "small_roles": (above(closer, ALIKE), closer, ""),
+        "small_prune_first": (above(gained, bound=-BAD), gained, "points"),
+        "small_chosen_same": (above(same, bound=SAME), same, "%"),
+        "small_roles": (above(closer, bound=ALIKE), closer, ""),
         "small_roles_beyond": (above(further), further, ""),
-        "small_roles_often": (above(own, OFTEN), own, "%"),
+        "small_roles_often": (above(own, bound=OFTEN), own, "%"),
     }

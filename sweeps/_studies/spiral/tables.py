@@ -18,7 +18,7 @@ _STILL = {arm: ARM_NAMES[arm] for arm in MOVED} | {"both": "trained and pruned f
 
 def _mean(key: str, header: str, found: Iterable[Interval], scale: float = 1.0) -> Column:
     scaled = [one.times(scale) for one in found]
-    return Column(key, header, [one.mean for one in scaled], [one.error for one in scaled], digits=3)
+    return Column(key, header, [one.mean for one in scaled], errors=[one.error for one in scaled], digits=3)
 
 
 def _ends(key: str, found: Sequence[Interval], scale: float = 1.0, decimals: int = 1) -> Column:

@@ -127,7 +127,7 @@ class TestTables:
         columns = {column.key: np.array(column.values) for column in tables.orders(results.cube, [0.25, 0.5]).columns}
         assert columns["order"].tolist() == [1, 2]
         for p in (0.25, 0.5):
-            weights = hypercube.variance_by_order(results.cube.log_loss, p)
+            weights = hypercube.variance_by_order(results.cube.log_loss, probability=p)
             np.testing.assert_allclose(columns[f"p_{p:g}"], 100 * weights[1:3] / weights.sum(), rtol=1e-9)
 
     def test_flip_paths_have_the_exact_covariance_beside_them(self, results):

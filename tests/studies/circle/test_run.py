@@ -54,7 +54,7 @@ def test_attributes(tree):
 
 
 def test_the_task_is_the_circle(tree):
-    task = circle_task(64, 64)
+    task = circle_task(train_examples=64, test_examples=64)
     np.testing.assert_array_equal(tree["task"].train_inputs, task.train.inputs)
     np.testing.assert_array_equal(tree["task"].test_targets, task.test.targets)
     assert tree["task"].attrs["radius"] == pytest.approx(np.sqrt(2 / np.pi), rel=1e-15)

@@ -111,7 +111,7 @@ def test_differences_are_paired_by_image_and_bonferronis(scores):
     found = deletion.against(values)
     assert set(found) == set(synthetic.KEYS)
     gap = values.sel({"attributed_by": "lrp"}).values - values.sel({"attributed_by": "random"}).values
-    assert found["lrp"] == interval(gap, 1 - 0.05 / len(synthetic.KEYS))
+    assert found["lrp"] == interval(gap, level=1 - 0.05 / len(synthetic.KEYS))
 
 
 def test_pairs_tell_methods_apart_and_the_same_ones_never(scores):
@@ -124,7 +124,7 @@ def test_pairs_tell_methods_apart_and_the_same_ones_never(scores):
     np.testing.assert_array_equal(pairs.difference, -pairs.difference.T)
     count = len(pairs.names)
     gap = values.sel({"attributed_by": pairs.names[0]}).values - values.sel({"attributed_by": "random"}).values
-    assert pairs.half[0, -1] == interval(gap, 1 - 0.05 / (count * (count - 1) / 2)).half
+    assert pairs.half[0, -1] == interval(gap, level=1 - 0.05 / (count * (count - 1) / 2)).half
     assert pairs.rank("deeplift_zeros") == 1 and pairs.beaten_by("random") == count - 1
     alone = deletion.pairs(values.isel(example=[0]))
     assert not alone.apart.any() and np.isnan(alone.half[0, 1])
@@ -164,7 +164,7 @@ def test_rank_correlations_of_nodes_are_scipys():
     assert nodes.relevances(data) == ["lrp", "slope", "gradient_x_activation", "lrp_absolute"]
     gaps = nodes.ahead(found, nodes.relevances(data), "brute_force")
     less = found.sel(measure="lrp", other="brute_force") - found.sel(measure="gate_gradient", other="brute_force")
-    assert gaps["lrp"] == interval(less.values, 1 - 0.05 / 4)
+    assert gaps["lrp"] == interval(less.values, level=1 - 0.05 / 4)
     assert nodes.extremes(found, ["lrp_absolute", "lrp"], "brute_force") == ("lrp", "lrp_absolute")
 
 
@@ -200,7 +200,7 @@ def test_trainings_at_their_strengths_and_their_gains(trainings):
     np.testing.assert_array_equal(numbers["accuracy_clean"].sel(training="relevance_lrp"), one)
     gains = supervised.gains(numbers, "accuracy_clean", "plain", ["relevance_lrp", "relevance_slope"])
     plain = numbers["accuracy_clean"].sel(training="plain").values
-    assert gains["relevance_lrp"] == interval(one - plain, 1 - 0.05 / 2)
+    assert gains["relevance_lrp"] == interval(one - plain, level=1 - 0.05 / 2)
     assert supervised.relevance_trainings(trainings) == ["relevance_lrp", "relevance_slope"]
 
 

@@ -202,7 +202,9 @@ def test_node_relevance_is_that_of_the_margin(run):
     nodes = run.read("nodes")
     networks = [sweeps.MLP((2, 4, 2), seed=seed) for seed in range(2)]
     sets = [tasks.circle(train_seed=seed) for seed in range(2)]
-    train_many(networks, sets, node_relevance._adam(1e-2), SETTINGS.circle_epochs, 32, [0, 1])
+    train_many(
+        networks, sets, optimizer=node_relevance._adam(1e-2), epochs=SETTINGS.circle_epochs, batch_size=32, seeds=[0, 1]
+    )
     for number, (one, data) in enumerate(zip(networks, sets, strict=True)):
         (kernel, bias), (second, offset) = [(np.asarray(each.kernel), np.asarray(each.bias)) for each in one.layers]
         hidden = np.maximum(data.test.inputs @ kernel + bias, 0)

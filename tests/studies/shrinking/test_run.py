@@ -73,7 +73,7 @@ def test_numbers_of_the_stored_weights(run):
         for step in (0, 2):
             gates = np.ones(4)
             gates[one.order[index, :step].values] = 0
-            outputs = perceptron.outputs(network, task.train_inputs.values, gates)
+            outputs = perceptron.outputs(network, task.train_inputs.values, gates=gates)
             labels = task.train_targets.values
             loss = np.square(outputs - np.eye(10)[labels]).sum(axis=1).mean()
             assert float(one.loss[index, step]) == pytest.approx(loss, rel=1e-5)

@@ -42,7 +42,16 @@ def networks(few):
     found = {}
     for index in range(2):
         network = sweeps.MLP((64, 7, 5, 10), seed=3 + index, use_bias=False)
-        history = sweeps.train(network, few, optax.adam(0.01), 3, 20, 3 + index, "cross_entropy", keep_parameters=True)
+        history = sweeps.train(
+            network,
+            few,
+            optimizer=optax.adam(0.01),
+            epochs=3,
+            batch_size=20,
+            seed=3 + index,
+            loss="cross_entropy",
+            keep_parameters=True,
+        )
         kernels = [np.asarray(layer["kernel"][...]) for _, layer in sorted(history.parameters["layers"].items())]
         for epoch in (1, 3):
             found[epoch, index] = [kernel[epoch] for kernel in kernels]
@@ -140,7 +149,7 @@ def test_fine_tuning_is_training_under_the_masks(run, few, networks):
         else:
             masks = pruning.weight_masks(network, percent / 100)
         masked = pruning.Masked(nnx.clone(network), masks)
-        sweeps.train(masked, few, optimizer, 2, 20, 3 + 1, "cross_entropy")
+        sweeps.train(masked, few, optimizer=optimizer, epochs=2, batch_size=20, seed=3 + 1, loss="cross_entropy")
         kernels = [np.asarray(layer.kernel[...]) for layer in masked.zeroed().layers]
         loss, accuracy = measured(kernels, few.test)
         found = data.sel({"pruned_by": method, "network": 1, "percent": percent})

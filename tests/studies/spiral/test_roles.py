@@ -131,7 +131,7 @@ def test_removing_constant_nodes_changes_nothing_with_compensation_alone():
     found = idle.without(network, keep, perceptron.activations(network, inputs))
     before = perceptron.outputs(network, inputs)
     np.testing.assert_allclose(perceptron.outputs(found, inputs), before, rtol=1e-12)
-    assert np.abs(perceptron.outputs(network, inputs, keep.astype(float)) - before).max() > 0.01
+    assert np.abs(perceptron.outputs(network, inputs, gates=keep.astype(float)) - before).max() > 0.01
     assert not found.kernels[1][1].any()
 
 

@@ -135,9 +135,9 @@ def test_what_is_removed_stays_removed(run, pruned):
 
 def test_removed_first_is_the_training_of_a_smaller_network(run, pruned):
     keep = run.read("nodes").keep.sel(choice="random 0", network=1).values
-    task = sweeps.tasks.spiral(64, 40)
-    small = pruning.remove_nodes(sweeps.MLP((2, 6, 5, 2), seed=1), keep, task.train.inputs)
-    history = sweeps.train(small, task, optax.adam(0.1), epochs=2, seed=1)
+    task = sweeps.tasks.spiral(train_examples=64, test_examples=40)
+    small = pruning.remove_nodes(sweeps.MLP((2, 6, 5, 2), seed=1), keep, inputs=task.train.inputs)
+    history = sweeps.train(small, task, optimizer=optax.adam(0.1), epochs=2, seed=1)
     place = dict(compensation="with", choice="random 0", network=1)
     found = pruned.sel(arm="prune_first", **place)
     for layer, (rows, columns) in enumerate([(slice(None), keep[:6]), (keep[:6], keep[6:]), (keep[6:], slice(None))]):

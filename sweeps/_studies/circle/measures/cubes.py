@@ -85,13 +85,13 @@ def significant_flips(log_loss: Floats) -> float:
 
 def _exact_maxima(log_loss: Floats, probability: float) -> float:
     # Bins of a tenth of the kernel: their error cannot be seen.
-    exact = hypercube.distribution(log_loss, probability, density.WIDTH / 10)
-    return maxima(density.kde(exact.values, density.WIDTH, weights=exact.weights))
+    exact = hypercube.distribution(log_loss, probability=probability, width=density.WIDTH / 10)
+    return maxima(density.kde(exact.values, width=density.WIDTH, weights=exact.weights))
 
 
 def _drawn_maxima(draws: xr.Dataset | xr.DataArray) -> float:
     sample = _samples.log_losses(draws)
-    return maxima(density.kde(sample, density.WIDTH)) if sample.values.size else float("nan")
+    return maxima(density.kde(sample, width=density.WIDTH)) if sample.values.size else float("nan")
 
 
 def maxima(of: density.Density) -> int:

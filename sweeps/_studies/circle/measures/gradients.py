@@ -138,9 +138,12 @@ def measure(sweep: xr.Dataset, cube_loss: Any = None, resamples: int = RESAMPLES
     chances, theirs = sweep["probability"].values.astype(np.float64), published.circle_gradients()
     nearest = np.argmin(np.abs(chances - theirs.attrs["state_probability"]))
     return GradientResults(
-        statistics={name: gradients.statistics(sweep, name) for name in LABELS},
-        intervals={name: gradients.bootstrap(sweep, name, resamples, seed, LEVEL) for name in LABELS},
-        slope=gradients.slope_check(sweep, cube_loss) if chances.size > 2 else None,
+        statistics={name: gradients.statistics(sweep, variable=name) for name in LABELS},
+        intervals={
+            name: gradients.bootstrap(sweep, variable=name, resamples=resamples, seed=seed, level=LEVEL)
+            for name in LABELS
+        },
+        slope=gradients.slope_check(sweep, cube_loss=cube_loss) if chances.size > 2 else None,
         published=theirs,
         shown=float(chances[nearest]),
         unit=style.unit_of(sweep),
@@ -167,9 +170,11 @@ def of_network(sweep: xr.Dataset) -> xr.Dataset:
 
 
 def _of_quantity(sweep: xr.Dataset, name: str) -> xr.Dataset:
-    found = gradients.statistics(sweep, name)
+    found = gradients.statistics(sweep, variable=name)
     states = [
-        gradients.statistics(sweep.assign({name: sweep[name].where(sweep["gates"] == on)}), name, found.attrs["width"])
+        gradients.statistics(
+            sweep.assign({name: sweep[name].where(sweep["gates"] == on)}), variable=name, width=found.attrs["width"]
+        )
         for on in (False, True)
     ]
     square = (found["node_mean"] ** 2 + found["node_sd"] ** 2).mean("state")

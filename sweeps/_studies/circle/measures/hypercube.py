@@ -52,7 +52,7 @@ class CubeResults:
 
     def shares(self, probability: float) -> Floats:
         """Share of the log loss's variance in every order under Bernoulli(p), (N+1,); NaN for a constant."""
-        weights = hypercube.variance_by_order(self.log_loss, probability)
+        weights = hypercube.variance_by_order(self.log_loss, probability=probability)
         return weights / (weights.sum() or np.nan)
 
     @cached_property
@@ -182,7 +182,7 @@ def _estimates(run: runs.Run, sweep: xr.Dataset) -> xr.Dataset:
     p = float(sweep["probability"][nearest])
     if 0 < p < 1:
         draws = sweep.isel(probability=nearest)
-        order = hypercube.estimates.first_order(draws["log_loss"], draws["gates"], p)
+        order = hypercube.estimates.first_order(draws["log_loss"], draws["gates"], probability=p)
         shares = {name: order[name] for name in ("additive_share", "additive_share_error")}
         found = found.assign(shares | {"probability": p})
     return found
@@ -194,7 +194,7 @@ def _moments(cube: CubeResults, losses: xr.Dataset, fits: xr.Dataset) -> xr.Data
         "loss": (losses["mean_loss"], losses["mean_loss_error"]),
         "log loss": (fits["mu"], fits["mu_error"]),
     }
-    exact = [hypercube.moments(table, probability) for table in (cube.loss, cube.log_loss)]
+    exact = [hypercube.moments(table, probability=probability) for table in (cube.loss, cube.log_loss)]
     columns: dict[str, Any] = {
         "exact_mean": [one.mean for one in exact],
         "exact_sd": [np.sqrt(one.variance) for one in exact],

@@ -98,7 +98,7 @@ def measure(run: runs.Run, task: xr.Dataset, boundary: str) -> ManyResults:
     nodes = xr.concat([balance.roles(one, task["test_inputs"].values) for one in networks], "network")
     grid = plane.grid(points=COARSE)
     classes = plane.true_classes(task, grid)
-    shares = xr.concat([_where_uncertain(plane.maps(one, grid, classes)) for one in networks], "network")
+    shares = xr.concat([_where_uncertain(plane.maps(one, grid, classes=classes)) for one in networks], "network")
     return ManyResults(nodes, shares, gradients, both, cubes)
 
 

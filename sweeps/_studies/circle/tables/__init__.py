@@ -34,7 +34,7 @@ def published_beside_ours(results: Results) -> Table:
             Column("quantity", "quantity", [LABELS[key] for key in quantity_]),
             Column("probability", "p", p_, digits=None),
             Column("published", "published", theirs_, decimals=4),
-            Column("ours", "this network", ours, errors),
+            Column("ours", "this network", ours, errors=errors),
         ],
     )
 
@@ -78,12 +78,12 @@ def families(comparison: xr.Dataset) -> Table:
         [
             Column("probability", "p", rows["probability"].values, digits=None),
             Column("family", "family", rows["family"].values.tolist()),
-            Column("score", "score", rows["score"].values, rows["score_error"].values),
+            Column("score", "score", rows["score"].values, errors=rows["score_error"].values),
             Column(
                 "difference",
                 "less log-normal",
                 rows["difference"].values,
-                [error if error > 0 else None for error in rows["difference_error"].values],
+                errors=[error if error > 0 else None for error in rows["difference_error"].values],
                 decimals=1,
             ),
         ],

@@ -34,7 +34,7 @@ def moments(results: GradientResults) -> Table:
     """Make the table of means and standard deviations, beside the published ones."""
     columns = _heads(results)
     for key in ("mean", "sd"):
-        columns.append(Column(key, key, _rows(results, key), _rows(results, f"{key}_error")))
+        columns.append(Column(key, key, _rows(results, key), errors=_rows(results, f"{key}_error")))
         for bound in ("low", "high"):
             ends = [value for data in results.intervals.values() for value in data[key].sel(bound=bound).values]
             columns.append(Column(f"{key}_{bound}", f"{key}: {bound}", ends, decimals=4))
@@ -58,15 +58,15 @@ def shape(results: GradientResults) -> Table:
         "sides; 1 means none.",
         [
             *_heads(results),
-            Column("skewness", "skewness", _rows(results, "skewness"), _rows(results, "skewness_error")),
+            Column("skewness", "skewness", _rows(results, "skewness"), errors=_rows(results, "skewness_error")),
             Column(
                 "excess_kurtosis",
                 "excess kurtosis",
                 _rows(results, "excess_kurtosis"),
-                _rows(results, "excess_kurtosis_error"),
+                errors=_rows(results, "excess_kurtosis_error"),
             ),
-            Column("tail_percent", "beyond 3 sd (%)", tail, tail_error),
-            Column("trough", "trough", _rows(results, "trough"), _rows(results, "trough_error")),
+            Column("tail_percent", "beyond 3 sd (%)", tail, errors=tail_error),
+            Column("trough", "trough", _rows(results, "trough"), errors=_rows(results, "trough_error")),
             Column("entries", "entries", _rows(results, "entries")),
             Column("effective", "effective", np.round(_rows(results, "effective_entries")), decimals=0),
             Column("nonfinite", "left out", _rows(results, "nonfinite")),
@@ -100,7 +100,7 @@ def states(results: GradientResults) -> Table:
         Column("entries", "entries", column("entries")),
     ]
     for key in ("mean", "sd"):
-        columns.append(Column(key, key, column(key), column(f"{key}_error")))
+        columns.append(Column(key, key, column(key), errors=column(f"{key}_error")))
         columns.append(Column(f"published_{key}", f"published {key}", column(f"published_{key}"), digits=None))
     return Table("gradient_states", f"Gate gradients where the node is off and where it is on. {_ERRORS}.", columns)
 
@@ -109,8 +109,8 @@ def slopes(results: GradientResults, data: xr.Dataset) -> Table:
     """Make the table of slopes of the mean loss in p."""
     columns = [
         Column("probability", "p", results.probabilities, digits=None),
-        Column("tangent", "nodes × mean gradient", data["tangent"].values, data["tangent_error"].values),
-        Column("trapezoid", "trapezoidal", data["trapezoid"].values, data["trapezoid_error"].values),
+        Column("tangent", "nodes × mean gradient", data["tangent"].values, errors=data["tangent_error"].values),
+        Column("trapezoid", "trapezoidal", data["trapezoid"].values, errors=data["trapezoid_error"].values),
     ]
     if "slope" in data:
         columns.append(Column("slope", "exact", data["slope"].values, decimals=4))
@@ -134,7 +134,7 @@ def nodes(results: GradientResults, name: str) -> Table:
     for state, word in enumerate(STATES):
         for key in ("mean", "sd"):
             values, errors = (data[f"node_{part}"].values[state, order] for part in (key, f"{key}_error"))
-            columns.append(Column(f"{word}_{key}", f"{word}: {key}", values, errors))
+            columns.append(Column(f"{word}_{key}", f"{word}: {key}", values, errors=errors))
         columns.append(Column(f"{word}_entries", f"{word}: entries", data["node_entries"].values[state, order]))
     few = f" The {MOST} strongest nodes of {len(names)}." if len(names) > MOST else ""
     return Table(

@@ -18,7 +18,7 @@ def flip_paths(paths: PathResults, cube: CubeResults | None) -> Table:
     def both(name: str, header: str) -> Column:
         # That of a mask with itself is 1: its error is that of rounding.
         known = data[f"{name}_error"].values
-        return Column(name, header, data[name].values, [error if error > 1e-9 else None for error in known])
+        return Column(name, header, data[name].values, errors=[error if error > 1e-9 else None for error in known])
 
     columns = [
         Column("flips", "flips", data["distance"].values),
@@ -84,7 +84,7 @@ def moments(data: xr.Dataset) -> Table:
             Column("quantity", "quantity", rows["quantity"].values.tolist()),
             Column("probability", "p", rows["probability"].values, digits=None),
             *(Column(name, header, rows[name].values) for name, header in names.items()),
-            Column("sampled_mean", "sampled mean", rows["sampled_mean"].values, rows["sampled_error"].values),
+            Column("sampled_mean", "sampled mean", rows["sampled_mean"].values, errors=rows["sampled_error"].values),
             Column("standard_errors", "less exact in s.e.", rows["standard_errors"].values, decimals=1),
         ],
     )
@@ -124,7 +124,7 @@ def node_estimates(data: xr.Dataset) -> Table:
         [
             Column("node", f"node ({head})" if head else "node", [names[node] for node in order]),
             *(
-                Column(key, header, data[key].values[order], data[f"{key}_error"].values[order])
+                Column(key, header, data[key].values[order], errors=data[f"{key}_error"].values[order])
                 for key, header in headers.items()
             ),
         ],

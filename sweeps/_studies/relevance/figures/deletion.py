@@ -60,7 +60,7 @@ def curve(
         removed=100 * data["removed"].values / deletion.attrs["regions"]
     )
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for key in keys(deletion):
             values = data.sel({"attributed_by": key}, drop=True).transpose("network", "removed")
             label = style.entry(names.get(key, key))
@@ -165,7 +165,7 @@ def apart(pairs: Pairs, names: Mapping[str, str], size: float = 0.0, ax: Axes | 
     matplotlib.axes.Axes
     """
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 3.2)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=3.2)
         size = size or float(np.abs(pairs.difference).max(initial=0.0)) or 1.0
         ax.imshow(pairs.difference, cmap=looks.SIGNED, vmin=-size, vmax=size)
         rows, columns = np.nonzero(pairs.apart)
@@ -190,7 +190,7 @@ def alike(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes | None =
     matplotlib.axes.Axes
     """
     with style.context():
-        ax = style.axes_or_new(ax, 4.4, 3.6)
+        ax = style.axes_or_new(ax, width=4.4, height=3.6)
         image = ax.imshow(correlation.values, cmap=looks.SIGNED, vmin=-1, vmax=1)
         _square(ax, looks.named(keys(correlation), names))
         style.figure_of(ax).colorbar(image, ax=ax, shrink=0.6, label="mean correlation over pixels")

@@ -66,7 +66,7 @@ def wrapped(text: str, width: int) -> str:
 
 def named(keys: Iterable[str], names: Mapping[str, str]) -> list[str]:
     """Return what methods or measures are called, as a figure shows it."""
-    return [style.as_is(names.get(key, key), style.PHRASE) for key in keys]
+    return [style.as_is(names.get(key, key), most=style.PHRASE) for key in keys]
 
 
 def heat_map(ax: Axes, relevance: npt.ArrayLike, pixel: npt.ArrayLike | None = None) -> float:

@@ -33,7 +33,7 @@ def correlations(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes |
     each = correlation.transpose("measure", "other", "network").values
     means = np.array([[interval(values).mean for values in row] for row in each])
     with style.context():
-        ax = style.axes_or_new(ax, 5.8, 4.4)
+        ax = style.axes_or_new(ax, width=5.8, height=4.4)
         image = ax.imshow(means, cmap=looks.SIGNED, vmin=-1, vmax=1)
         for (row, column), value in np.ndenumerate(means):
             if np.isfinite(value):
@@ -68,7 +68,7 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
     """
     x, y = (nodes["value"].sel(measure=key).transpose("network", "node").values for key in (across, along))
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
         ax.axhline(0, color=style.LIGHT_GREY, linewidth=0.6, zorder=1)
         ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.6, zorder=1)
         if len(x) > 1:

@@ -43,7 +43,7 @@ def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float
     """
     others = relevance_trainings(data)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for key in keys(data, "training"):
             found = band(values.sel(training=key, drop=True).transpose("network", "strength"))
             found = found.isel(strength=np.isfinite(found["mean"].values))
@@ -116,7 +116,7 @@ def entries(data: xr.Dataset, names: Mapping[str, str], ring: str = "chosen") ->
     """Return the entries of a legend: the trainings, and what a ring is."""
     others = relevance_trainings(data)
     found = {
-        style.as_is(names[key], style.PHRASE): Line2D([], [], **looks.training(key, others))
+        style.as_is(names[key], most=style.PHRASE): Line2D([], [], **looks.training(key, others))
         for key in keys(data, "training")
     }
     found[ring] = Line2D([], [], marker="o", markersize=6.5, markerfacecolor="none", color=style.BLACK, linestyle="")
@@ -146,7 +146,7 @@ def against(
     """
     others = relevance_trainings(data)
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for key in keys(data, "training"):
             look: dict[str, Any] = looks.training(key, others)
             x, y = (one.sel(training=key, drop=True).mean("network") for one in (across, along))

@@ -72,7 +72,7 @@ def against(values: xr.DataArray, other: str = RANDOM, level: float = LEVEL) -> 
     rest = [key for key in keys(values) if key != other]
     each = 1 - (1 - level) / max(len(rest), 1)
     base = values.sel({"attributed_by": other}).values
-    return {key: interval(values.sel({"attributed_by": key}).values - base, each) for key in rest}
+    return {key: interval(values.sel({"attributed_by": key}).values - base, level=each) for key in rest}
 
 
 class Pairs(NamedTuple):
@@ -130,7 +130,7 @@ def pairs(values: xr.DataArray, level: float = LEVEL) -> Pairs:
     rows = [values.sel({"attributed_by": key}).values.astype(np.float64) for key in names]
     for one in range(count):
         for other in range(one):
-            found = interval(rows[one] - rows[other], each)
+            found = interval(rows[one] - rows[other], level=each)
             difference[one, other], difference[other, one] = found.mean, -found.mean
             half[one, other] = half[other, one] = found.half
     return Pairs(names, difference, half)

@@ -107,17 +107,17 @@ def times(numbers: xr.Dataset, training: str, level: float = LEVEL) -> Interval:
     training : str
     level : float
     """
-    return interval(_of(numbers, "amount", training) / _of(numbers, "amount", PLAIN), level)
+    return interval(_of(numbers, "amount", training) / _of(numbers, "amount", PLAIN), level=level)
 
 
 def level_of(numbers: xr.Dataset, name: str, training: str, level: float = LEVEL) -> Interval:
     """Return the mean of one of the shares; the arguments are those of `times`."""
-    return interval(_of(numbers, name, training), level)
+    return interval(_of(numbers, name, training), level=level)
 
 
 def rise(numbers: xr.Dataset, name: str, training: str, level: float = LEVEL) -> Interval:
     """Return how much higher a share is than in plain training, network by network; see `times`."""
-    return interval(_of(numbers, name, training) - _of(numbers, name, PLAIN), level)
+    return interval(_of(numbers, name, training) - _of(numbers, name, PLAIN), level=level)
 
 
 def hidden(numbers: xr.Dataset, training: str, level: float = LEVEL) -> Interval:
@@ -137,7 +137,7 @@ def hidden(numbers: xr.Dataset, training: str, level: float = LEVEL) -> Interval
     """
     trained = (1 - _of(numbers, TRAINED, training)) / supervised.plains(numbers, training)["trained"]
     name = "outside_occlusion_margin"
-    return interval(_of(numbers, name, training) / _of(numbers, name, PLAIN) - trained, level)
+    return interval(_of(numbers, name, training) / _of(numbers, name, PLAIN) - trained, level=level)
 
 
 def _of(numbers: xr.Dataset, name: str, training: str) -> np.ndarray:

@@ -68,7 +68,7 @@ def ahead(
     found = {key: correlation.sel(measure=key, other=reference).values - own for key in names}
     known = {key: values for key, values in found.items() if np.isfinite(values).any()}
     each = 1 - (1 - level) / max(len(known), 1)
-    return {key: interval(values, each) for key, values in known.items()}
+    return {key: interval(values, level=each) for key, values in known.items()}
 
 
 def extremes(correlation: xr.DataArray, names: list[str], reference: str) -> tuple[str, str] | None:

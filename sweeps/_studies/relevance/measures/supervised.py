@@ -126,7 +126,7 @@ def gains(numbers: xr.Dataset, name: str, base: str, trainings: list[str], level
     names = [key for key in trainings if key != base]
     each = 1 - (1 - level) / max(len(names), 1)
     own = numbers[name].sel(training=base).values
-    found = {key: interval(numbers[name].sel(training=key).values - own, each) for key in names}
+    found = {key: interval(numbers[name].sel(training=key).values - own, level=each) for key in names}
     return {key: one for key, one in found.items() if one.networks}
 
 

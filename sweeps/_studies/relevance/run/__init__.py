@@ -146,7 +146,14 @@ def trained(task: Task, settings: Relevance) -> Images:
     side = round(task.train.inputs.shape[1] ** 0.5)
     network = Images(side, settings.channels, settings.hidden, task.classes or 1, settings.seed)
     epochs = settings.epochs or DEFAULTS[task.name][0]
-    train(network, task, _adam(settings.learning_rate), epochs, settings.batch_size, settings.seed)
+    train(
+        network,
+        task,
+        optimizer=_adam(settings.learning_rate),
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
     return network
 
 

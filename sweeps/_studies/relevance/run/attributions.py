@@ -50,18 +50,24 @@ ALL = {
     "deconvnet": Method("deconvolution", METHODS["deconvnet"], conserves=False),
     "guided_backprop": Method("guided backpropagation", METHODS["guided_backprop"], conserves=False),
     "lrp": Method("LRP, eps", METHODS["lrp"]),
-    "lrp_gamma": Method("LRP, gamma 1/4", Rules(Gamma(gamma=0.25), "ignore")),
-    "lrp_alpha2beta1": Method("LRP, alpha 2 beta 1", Rules("alpha_beta", "ignore")),
-    "lrp_z_plus": Method("LRP, z-plus", Rules("z_plus", "ignore"), signed=False),
-    "lrp_w_squared": Method("LRP, w-squared first", Rules("z_plus", "ignore", first="w_squared"), signed=False),
-    "lrp_flat": Method("LRP, flat first", Rules("z_plus", "ignore", first="flat"), signed=False),
-    "lrp_z_box": Method("LRP, z-box first", Rules("z_plus", "ignore", first=ZBox(low=0.0, high=1.0)), signed=False),
+    "lrp_gamma": Method("LRP, gamma 1/4", Rules(matrix=Gamma(gamma=0.25), nonlinearity="ignore")),
+    "lrp_alpha2beta1": Method("LRP, alpha 2 beta 1", Rules(matrix="alpha_beta", nonlinearity="ignore")),
+    "lrp_z_plus": Method("LRP, z-plus", Rules(matrix="z_plus", nonlinearity="ignore"), signed=False),
+    "lrp_w_squared": Method(
+        "LRP, w-squared first", Rules(matrix="z_plus", nonlinearity="ignore", first="w_squared"), signed=False
+    ),
+    "lrp_flat": Method("LRP, flat first", Rules(matrix="z_plus", nonlinearity="ignore", first="flat"), signed=False),
+    "lrp_z_box": Method(
+        "LRP, z-box first", Rules(matrix="z_plus", nonlinearity="ignore", first=ZBox(low=0.0, high=1.0)), signed=False
+    ),
     "slope": Method("slope", METHODS["slope"]),
     "deeplift_zeros": Method("DeepLIFT from zeros", METHODS["deeplift"], "zeros"),
     "deeplift_mean": Method("DeepLIFT from the mean", METHODS["deeplift"], "mean"),
     # The sum over pieces comes close to the difference of the outputs, and that is all.
     "integrated_gradients": Method("integrated gradients", METHODS["integrated_gradients"], "zeros", conserves=False),
-    "slope_radial": Method("slope, radial maxima", Rules("gradient", "slope", maximum="radial", quantity="factor")),
+    "slope_radial": Method(
+        "slope, radial maxima", Rules(matrix="gradient", nonlinearity="slope", maximum="radial", quantity="factor")
+    ),
 }
 
 Found = dict[str, Relevance]
@@ -169,7 +175,11 @@ def conservation(found: Found) -> xr.Dataset:
 
 def instability(network: nnx.Module, inputs: Float[np.ndarray, "examples pixels"]) -> xr.Dataset:
     """Largest relevance of a pixel as the stabiliser shrinks, biases blamed or not, beside the slope rule's."""
-    rules = [Rules(Normalised(eps, blame), "ignore") for blame in (True, False) for eps in EPS]
+    rules = [
+        Rules(matrix=Normalised(eps=eps, blame_bias=blame), nonlinearity="ignore")
+        for blame in (True, False)
+        for eps in EPS
+    ]
     found = _side_by_side(lambda one: attribute(network, inputs, rules=one), rules)
     blamed, unblamed = found[: len(EPS)], found[len(EPS) :]
     variables = dict(

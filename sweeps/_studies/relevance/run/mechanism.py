@@ -32,7 +32,9 @@ def maps_of(network: Any, state: Any, batch: Any) -> Float[Array, "maps examples
     """Return heat maps of images: relevance by the slope rule, and what the outputs lose without each pixel."""
     before = network(state, batch.images)
     right, margin = jax.nn.one_hot(batch.targets, before.shape[1]), _margin(batch.targets, before.shape[1])
-    slopes = [attribute_function(network, state, batch.images, each, "slope").inputs for each in (right, margin)]
+    slopes = [
+        attribute_function(network, state, batch.images, target=each, method="slope").inputs for each in (right, margin)
+    ]
 
     def without(pixel: Array) -> Array:
         return before - network(state, jnp.where(pixel[None], 0.0, batch.images))
@@ -45,7 +47,7 @@ def maps_of(network: Any, state: Any, batch: Any) -> Float[Array, "maps examples
 @partial(jax.jit, static_argnums=0)
 def _numbers(network: Any, state: Any, plain: Any, clean: Any) -> dict[str, Array]:
     """Amounts of relevance of the right logit, how much of it cancels, and which logits the patch acts through."""
-    found = attribute_function(network, state, plain.images, plain.targets, "slope")
+    found = attribute_function(network, state, plain.images, target=plain.targets, method="slope")
     sizes = parts(jnp.abs(found.inputs), plain.regions)
     net = jnp.abs(parts(found.inputs, plain.regions)[0])
     taken = [jnp.abs(one).reshape(len(one), -1).sum(axis=1) for one in found.bias.values()]

@@ -43,9 +43,16 @@ def of_circle(settings: Relevance) -> xr.Dataset:
     margin alone. ``lrp_logit`` is that of the right logit, for comparison.
     """
     seeds = [settings.seed + index for index in range(settings.networks)]
-    networks = [MLP((2, settings.nodes, 2), "relu", seed) for seed in seeds]
+    networks = [MLP((2, settings.nodes, 2), activation="relu", seed=seed) for seed in seeds]
     sets = [tasks.circle(train_seed=seed) for seed in seeds]
-    train_many(networks, sets, _adam(LEARNING_RATE), settings.circle_epochs, BATCH_SIZE, seeds)
+    train_many(
+        networks,
+        sets,
+        optimizer=_adam(LEARNING_RATE),
+        epochs=settings.circle_epochs,
+        batch_size=BATCH_SIZE,
+        seeds=seeds,
+    )
     objectives = [Objective(network, task.test) for network, task in zip(networks, sets, strict=True)]
     found = [_measures_of(*each) for each in zip(networks, sets, objectives, strict=True)]
     measures = list(found[0])
@@ -80,15 +87,17 @@ def _measures_of(network: MLP, task: tasks.Task, objective: Objective) -> dict[s
     for name, method in RELEVANCE.items():
         # LRP starts with relevance, the others with the weights of the outputs.
         start = sign * outputs if name == "lrp" else sign
-        each[name] = np.asarray(attribute(network, inputs, start, method).layers[LAYER])
+        each[name] = np.asarray(attribute(network, inputs, target=start, method=method).layers[LAYER])
         found[name] = each[name].mean(axis=0)
     # Outputs weighted by the slope of the loss: to first order in the gates nothing else differs from the loss.
     weight = np.asarray(jax.nn.sigmoid(-np.sum(sign * outputs, axis=1, keepdims=True)))
-    found["slope_of_loss"] = np.asarray(attribute(network, inputs, sign * weight, "slope").layers[LAYER]).mean(axis=0)
+    found["slope_of_loss"] = np.asarray(
+        attribute(network, inputs, target=sign * weight, method="slope").layers[LAYER]
+    ).mean(axis=0)
     found["lrp_absolute"] = np.abs(each["lrp"]).mean(axis=0)
     right = np.where(sign > 0, outputs, 0)
-    found["lrp_logit"] = np.asarray(attribute(network, inputs, right, "lrp").layers[LAYER]).mean(axis=0)
+    found["lrp_logit"] = np.asarray(attribute(network, inputs, target=right, method="lrp").layers[LAYER]).mean(axis=0)
     found["gate_gradient"] = -np.asarray(objective.evaluate(np.ones(len(objective.nodes))).loss_gradient)
     for name in ("first_order", "second_order", "brute_force", "shapley"):
-        found[name] = ranking.scores(objective, name)
+        found[name] = ranking.scores(objective, method=name)
     return found

@@ -52,7 +52,7 @@ def measured(task: Task, settings: Relevance, progress: bool, say: Callable[[str
     sets = _on_device(sets)
     sizes = (sets.canvas**2, *settings.supervised_hidden, task.classes or 1)
     seeds = [settings.seed + index for index in range(settings.networks)]
-    networks = [MLP(sizes, "relu", seed) for seed in seeds]
+    networks = [MLP(sizes, activation="relu", seed=seed) for seed in seeds]
     number = len(seeds) * (len(TRAININGS) - 1) * len(settings.strengths) + len(seeds)
     say(f"training {number} networks, in {len(TRAININGS)} ways, on digits with a patch that gives them away")
 

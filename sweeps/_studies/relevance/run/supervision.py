@@ -43,7 +43,7 @@ def _relevance(mixed: bool = False, biases: bool = False) -> Measure:
             target = jax.random.normal(key, (len(batch.targets), classes))
             # A number added to all logits changes nothing.
             target = target - target.mean(axis=1, keepdims=True)
-        found = attribute_function(network, state, batch.images, target, "slope")
+        found = attribute_function(network, state, batch.images, target=target, method="slope")
         inside, outside = parts(jnp.abs(found.inputs), batch.regions)
         if biases:
             outside = outside + sum(jnp.abs(one).reshape(len(one), -1).sum(axis=1) for one in found.bias.values())

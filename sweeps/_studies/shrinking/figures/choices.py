@@ -78,7 +78,7 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
     one = paths.sel({"ranked_by": method, "ranking": ranking})
     change, score = one["change"].values, one["predicted"].values
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.6)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
         for axis in ("x", "y"):
             getattr(ax, f"set_{axis}scale")("symlog", linthresh=linear, linscale=0.6)
             getattr(ax, f"{axis}axis").set_minor_locator(NullLocator())

@@ -32,4 +32,4 @@ def before_and_after(network: Network, shown: int, fall: float) -> Figure:
     gates[order[:count]] = 0
     place[order] = np.arange(order.size)
     panels = {"all nodes": Panel(net, None, place), f"{count} removed": Panel(net, gates, place)}
-    return graph.overview(panels, "nodes removed before this one")
+    return graph.overview(panels, quantity="nodes removed before this one")

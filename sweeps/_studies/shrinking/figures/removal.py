@@ -49,7 +49,7 @@ def curve(
     found = in_order(data["ranked_by"].values.tolist())
     chosen = [one for one in found if one in (methods or (*METHODS, "random"))]
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for method in chosen:
             values = data.sel({"ranked_by": method}, drop=True).drop_vars("ranking", errors="ignore")
             _curves.banded(ax, values, style.entry(method_name(method)), alpha=0.2, **looks.line(method))

@@ -51,7 +51,7 @@ def surface(
     gain, loss = data["gain"].values, data["loss"].values
     predicted = data[method].values if method in TAYLOR else None
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.4)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for row, removed in enumerate(data["removed"].values):
             color = _shade(float(removed), data["removed"].values)
             ax.plot(gain, loss[row], color=color, linewidth=1.2)

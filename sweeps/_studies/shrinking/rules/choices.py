@@ -51,7 +51,7 @@ def outer_layer(results: Results) -> Claim:
         one.name: interval(one.layers["early"].isel(layer=-1).sel(at("brute_force")).values)
         for one in results.only("2")
     }
-    return claim_of(statement, parts, lambda found: above(found, 0.5), unit="%")
+    return claim_of(statement, parts, lambda found: above(found, bound=0.5), unit="%")
 
 
 def convexity(results: Results) -> Claim:
@@ -73,7 +73,7 @@ def accurate(results: Results) -> Claim:
         f"{percent(ACCURATE, 0)} of it in the median, and does not hold where it misses it by more",
     )
     parts = {results.networks[key].name: own_missed(data, "first_order") for key, data in results.surfaces.items()}
-    return claim_of(statement, parts, lambda found: above(found.negated(), -ACCURATE), unit="%")
+    return claim_of(statement, parts, lambda found: above(found.negated(), bound=-ACCURATE), unit="%")
 
 
 def poor_choices(results: Results) -> Claim:
@@ -84,7 +84,7 @@ def poor_choices(results: Results) -> Claim:
         "more are",
     )
     parts = {one.name: one.number("share_best", "first_order") for one in results.paper}
-    return claim_of(statement, parts, lambda found: above(found.negated(), -CHANCE), unit="%")
+    return claim_of(statement, parts, lambda found: above(found.negated(), bound=-CHANCE), unit="%")
 
 
 def closer(results: Results) -> Claim:
@@ -173,6 +173,6 @@ def retraining(results: Results) -> Claim:
         return Claim(statement, NOT_MEASURED)
     parts = {"agreement": one.agreement, "distance left": one.spread_left}
     bounds = {"agreement": AGREEMENT, "distance left": SPREAD}
-    verdicts = {name: above(found.negated(), -bounds[name]) for name, found in parts.items()}
+    verdicts = {name: above(found.negated(), bound=-bounds[name]) for name, found in parts.items()}
     values = {name: {"found": found, "measured": found} for name, found in parts.items()}
     return replace(judged(statement, {name: (verdicts[name], values[name]) for name in parts}), unit="%")

@@ -64,7 +64,7 @@ def second_later(results: Results) -> Claim:
             f"first order, the first {FIRST}": lower(first[:, :FIRST], second[:, :FIRST]),
             "second order, later": lower(second[:, FIRST:], first[:, FIRST:]),
         }
-    return claim_of(statement, parts, lambda found: above(found, CHANCE), unit="%")
+    return claim_of(statement, parts, lambda found: above(found, bound=CHANCE), unit="%")
 
 
 def _ratio(network: Network) -> Interval:
@@ -113,7 +113,7 @@ def removable(results: Results) -> Claim:
     )
 
     def judge(found: Interval) -> str:
-        verdict = above(found, least)
+        verdict = above(found, bound=least)
         return NOT_COMPARABLE if verdict == FAILS and here != "mnist" else verdict
 
     parts = {one.name: interval(one.removable("brute_force")) for one in results.paper}
@@ -190,7 +190,7 @@ def taylor_beyond(results: Results) -> Claim:
         for one in results.several
         for method in TAYLOR
     }
-    return claim_of(statement, parts, lambda found: above(found.negated(), -FEW), unit="%")
+    return claim_of(statement, parts, lambda found: above(found.negated(), bound=-FEW), unit="%")
 
 
 def deeper(results: Results) -> Claim:

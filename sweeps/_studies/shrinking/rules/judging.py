@@ -47,7 +47,7 @@ def claim_of(
     """
     names = ("found", "measured") if len(parts) <= LISTED else ("found",)
     judgements = {name: (judge(one), dict.fromkeys(names, one)) for name, one in parts.items()}
-    found = judged(statement, judgements, join(verdict for verdict, _ in judgements.values()))
+    found = judged(statement, judgements, verdict=join(verdict for verdict, _ in judgements.values()))
     return replace(found, unit=unit)
 
 

@@ -118,7 +118,15 @@ def _train(networks: list[MLP], kind: Kind, settings: Shrinking, slower: float, 
     count = len(networks)
     seeds = kind.job.seeds * (count // len(kind.job.seeds))
     optimizer = optax.adam(slower * settings.learning_rate)
-    train_many(networks, [kind.job.task] * count, optimizer, epochs, settings.batch_size, seeds, kind.job.loss)
+    train_many(
+        networks,
+        [kind.job.task] * count,
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        seeds=seeds,
+        loss=kind.job.loss,
+    )
     return networks
 
 
@@ -134,6 +142,6 @@ def _evaluated(networks: Sequence[MLP], kind: Kind) -> np.ndarray:
     """Return loss, accuracy, test loss and test accuracy of networks of one structure, (4, networks)."""
     task = kind.job.task
     found = [
-        pruning.evaluate(networks, [{}] * len(networks), batch, kind.job.loss) for batch in (task.train, task.test)
+        pruning.evaluate(networks, [{}] * len(networks), batch, loss=kind.job.loss) for batch in (task.train, task.test)
     ]
     return np.stack([values for one in found for values in one])

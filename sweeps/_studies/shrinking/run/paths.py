@@ -34,7 +34,7 @@ def removal_paths(kind: Kind, seed: int, count: Callable[[int], None] = lambda n
     for index, (objective, test) in enumerate(zip(kind.objectives, kind.tests, strict=True)):
         for method in job.methods:
             for name in job.rankings:
-                path = ranking.removal_path(objective, method, name == "reranked", seed=seed + index)
+                path = ranking.removal_path(objective, method=method, rerank=name == "reranked", seed=seed + index)
                 accuracy = np.asarray(test.accuracy(ranking.masks_along(path.order)))
                 found.append(path.to_dataset()[list(_KEPT)].drop_vars(["name", "layer"], errors="ignore"))
                 found[-1]["test_accuracy"] = "step", accuracy
@@ -63,7 +63,7 @@ def surfaces(kind: Kind, paths: xr.Dataset, every: int) -> xr.Dataset:
         for method in METHODS:
             order = paths.order.sel({"network": index, "ranked_by": method, "ranking": "reranked"}).values
             masks = ranking.masks_along(order)
-            found += [ranking.gain_curve(objective, int(order[step]), masks[step]) for step in removed]
+            found += [ranking.gain_curve(objective, int(order[step]), gates=masks[step]) for step in removed]
     shape = len(kind.objectives), len(METHODS), len(removed)
     over = ("network", "ranked_by", "removed")
     data = xr.Dataset(

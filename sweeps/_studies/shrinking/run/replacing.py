@@ -8,10 +8,11 @@ import xarray as xr
 from sweeps import ranking
 from sweeps._networks import MLP
 from sweeps._store import datasets
+from sweeps.ranking._replacing import RIDGE
 from sweeps.tasks import Task
 
 # Paths of each network.
-WAYS = len(ranking.STAND_INS) * len(ranking.CHOICES)
+WAYS = len(ranking.STAND_INS) * len(ranking.REPLACEMENT_METHODS)
 CURVES = ("loss", "accuracy", "test_loss", "test_accuracy")
 
 
@@ -38,13 +39,15 @@ def replaced(
         `loss`, `accuracy`, `test_loss`, `test_accuracy` (stand_in, choice, network, step) and `order`
         (stand_in, choice, network, removal).
     """
-    shape = len(ranking.STAND_INS), len(ranking.CHOICES), len(networks)
+    shape = len(ranking.STAND_INS), len(ranking.REPLACEMENT_METHODS), len(networks)
     nodes = networks[0].sizes[-2]
     found = {name: np.zeros((*shape, nodes + 1), np.float32) for name in CURVES}
     order = np.zeros((*shape, nodes), np.int64)
     for row, stand_in in enumerate(ranking.STAND_INS):
-        for column, choice in enumerate(ranking.CHOICES):
-            paths = ranking.replacement_paths(networks, task.train, choice, stand_in, loss, task.test, seed)
+        for column, choice in enumerate(ranking.REPLACEMENT_METHODS):
+            paths = ranking.replacement_paths(
+                networks, task.train, method=choice, stand_in=stand_in, loss=loss, test=task.test, seed=seed
+            )
             for name in CURVES:
                 found[name][row, column] = getattr(paths, name)
             order[row, column] = paths.order
@@ -54,10 +57,10 @@ def replaced(
         {name: ((*over, "step"), values) for name, values in found.items()} | {"order": ((*over, "removal"), order)},
         {
             "stand_in": datasets.names(ranking.STAND_INS),
-            "choice": datasets.names(ranking.CHOICES),
+            "choice": datasets.names(ranking.REPLACEMENT_METHODS),
             "network": np.arange(len(networks)),
             "step": np.arange(nodes + 1),
             "removal": np.arange(1, nodes + 1),
         },
-        dict(ridge=ranking.RIDGE, seed=seed),
+        dict(ridge=RIDGE, seed=seed),
     )

@@ -93,7 +93,15 @@ def _train_on(
     masked = [Masked(one, mask) for one, mask in zip(networks, own, strict=True)]
     tasks = [kind.job.task] * len(masked)
     seeds = [seed + one for one in range(len(kind.networks)) for _ in range(methods)]
-    train_many(masked, tasks, optimizer, settings.retrain_epochs, settings.batch_size, seeds, kind.job.loss)
+    train_many(
+        masked,
+        tasks,
+        optimizer=optimizer,
+        epochs=settings.retrain_epochs,
+        batch_size=settings.batch_size,
+        seeds=seeds,
+        loss=kind.job.loss,
+    )
 
 
 def _removed(

@@ -70,7 +70,7 @@ def untrained(job: Job, hidden: tuple[int, ...]) -> list[MLP]:
     # As published for classes; cross-entropy adds its softmax, and values have no bounds.
     last = "sigmoid" if job.task.classes and job.loss == "squared_error" else "identity"
     sizes = (job.task.train.inputs.shape[1], *hidden, job.task.classes or 1)
-    return [MLP(sizes, "sigmoid", seed, output_activation=last) for seed in job.seeds]
+    return [MLP(sizes, activation="sigmoid", seed=seed, output_activation=last) for seed in job.seeds]
 
 
 def kind_of(job: Job, networks: list[MLP], history: History) -> Kind:
@@ -87,7 +87,14 @@ def trained(settings: Shrinking, job: Job, keep_parameters: bool = False) -> Kin
     tasks = [job.task] * len(networks)
     optimizer = optax.adam(settings.learning_rate)
     history = train_many(
-        networks, tasks, optimizer, settings.epochs, settings.batch_size, job.seeds, job.loss, keep_parameters
+        networks,
+        tasks,
+        optimizer=optimizer,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        seeds=job.seeds,
+        loss=job.loss,
+        keep_parameters=keep_parameters,
     )
     return kind_of(job, networks, history)
 

@@ -60,5 +60,7 @@ def draw(results: Results) -> dict[str, Figure]:
     loss, accuracy = (
         mean_of(values, PUBLISHED["weights"]).mean for values in (last["loss"].sel(percent=0), numbers["start"])
     )
-    drawn["training"] = figures.training.overview(results.training.mean("network"), loss, accuracy, results.unit)
+    drawn["training"] = figures.training.overview(
+        results.training.mean("network"), test_loss=loss, test_accuracy=accuracy, unit=results.unit
+    )
     return drawn

@@ -28,7 +28,7 @@ def curve(data: xr.DataArray, ax: Axes | None = None) -> Axes:
         The published percentages are marked.
     """
     with style.context():
-        ax = style.axes_or_new(ax, style.SINGLE, 2.5)
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for kind, marker in zip(KINDS, "os", strict=True):
             one = data.sel({"pruned_by": PUBLISHED[kind]}).transpose("network", "percent")
             look = looks.KINDS[kind]

@@ -36,7 +36,7 @@ def pruned_both_ways(networks: xr.Dataset, shown: int = 0) -> Figure:
         f"without {percent} of the weights": Panel(_without_weights(net), None, values),
         f"without {percent} of the nodes": Panel(net, np.concatenate([_largest(one) for one in norms]), values),
     }
-    return graph.overview(panels, "norm of the incoming weights / largest of the layer", most=24)
+    return graph.overview(panels, quantity="norm of the incoming weights / largest of the layer", most=24)
 
 
 def _largest(values: Floats) -> Floats:

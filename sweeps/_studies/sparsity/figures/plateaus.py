@@ -35,7 +35,7 @@ def ends(summary: xr.Dataset, shown: Sequence[Method], ax: Axes | None = None) -
     others = dict(zip(sorted(DROPS[1:]), "<>D", strict=True))
     place = np.arange(len(shown))
     with style.context():
-        ax = style.axes_or_new(ax, style.DOUBLE, 0.8 + 0.23 * len(shown))
+        ax = style.axes_or_new(ax, width=style.DOUBLE, height=0.8 + 0.23 * len(shown))
         for row, one in zip(place, shown, strict=True):
             color = looks.KIND_COLORS[one.kind]
             found = {fall: mean_of(summary["end"].sel(fall=fall), one.key) for fall in DROPS}

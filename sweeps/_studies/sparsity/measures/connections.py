@@ -183,8 +183,8 @@ def _harm(
     for column in (0, 1):
         gates = np.ones(network.nodes)
         gates[[pair[column] for pair in found]] = 0
-        losses.append(float(perceptron.losses(network, inputs, targets, gates).mean()) if found else np.nan)
-        answers = perceptron.outputs(network, inputs, gates).argmax(axis=1)
+        losses.append(float(perceptron.losses(network, inputs, targets, gates=gates).mean()) if found else np.nan)
+        answers = perceptron.outputs(network, inputs, gates=gates).argmax(axis=1)
         right.append(float((answers == targets).mean()) if found else np.nan)
     return {"loss": losses, "accuracy": right, "pairs": len(found)}
 

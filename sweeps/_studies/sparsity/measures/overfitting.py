@@ -74,7 +74,11 @@ def changes(data: xr.Dataset, case: Case) -> list[Change]:
     gap = own["train"].values.astype(np.float64) - test
     level = 1 - (1 - LEVEL) / max(len(percent) - 1, 1)
     return [
-        Change(float(percent[at]), interval(test[:, at] - test[:, 0], level), interval(gap[:, at] - gap[:, 0], level))
+        Change(
+            float(percent[at]),
+            interval(test[:, at] - test[:, 0], level=level),
+            interval(gap[:, at] - gap[:, 0], level=level),
+        )
         for at in range(1, len(percent))
     ]
 

@@ -54,7 +54,7 @@ def summary(data: xr.Dataset) -> xr.Dataset:
             "fallen": (over, np.isfinite(first)),
             "recovers": (over, last > first),
             "start": (dims, values[..., 0]),
-            "mean_accuracy": (dims, mean_height(values, percent)),
+            "mean_accuracy": (dims, mean_height(values, along=percent)),
         },
         coords={**coords, "fall": list(DROPS)},
     )
@@ -62,7 +62,7 @@ def summary(data: xr.Dataset) -> xr.Dataset:
 
 def mean_of(values: xr.DataArray, key: str, level: float = LEVEL) -> Interval:
     """Return the mean over networks of the numbers of one way of pruning, (pruned_by, network)."""
-    return interval(values.sel({"pruned_by": key}).values.astype(float), level)
+    return interval(values.sel({"pruned_by": key}).values.astype(float), level=level)
 
 
 def paired(values: xr.DataArray, one: str, other: str, level: float = LEVEL) -> Interval:
@@ -81,7 +81,7 @@ def paired(values: xr.DataArray, one: str, other: str, level: float = LEVEL) -> 
     Interval
     """
     first, second = (values.sel({"pruned_by": key}).values.astype(float) for key in (one, other))
-    return interval(first - second, level)
+    return interval(first - second, level=level)
 
 
 def differences(values: xr.DataArray, kind: str, across: str = "by") -> dict[str, Interval]:

@@ -126,7 +126,7 @@ def at_equal_weights(data: xr.Dataset, points: int = 397) -> EqualWeights:
     numbers = xr.Dataset(
         {
             "end": (("kind", "network", "fall"), np.minimum(ends, gone.max(axis=-1)[..., None])),
-            "mean_accuracy": (("kind", "network"), mean_height(heights, axis)),
+            "mean_accuracy": (("kind", "network"), mean_height(heights, along=axis)),
         },
         coords=coords | {"fall": list(DROPS)},
     )

@@ -149,10 +149,17 @@ def _trained(
     """Return networks after each number of epochs of one training, and how the training went."""
     seeds = [settings.seed + index for index in range(sizes.networks)]
     ends = task.train.inputs.shape[1], task.classes or 1
-    networks = [MLP((ends[0], *sizes.hidden, ends[1]), "relu", seed, use_bias=False) for seed in seeds]
+    networks = [MLP((ends[0], *sizes.hidden, ends[1]), activation="relu", seed=seed, use_bias=False) for seed in seeds]
     optimizer = optax.adam(settings.learning_rate)
     history = train_many(
-        networks, [task] * len(seeds), optimizer, epochs[-1], settings.batch_size, seeds, LOSS, keep_parameters=True
+        networks,
+        [task] * len(seeds),
+        optimizer=optimizer,
+        epochs=epochs[-1],
+        batch_size=settings.batch_size,
+        seeds=seeds,
+        loss=LOSS,
+        keep_parameters=True,
     )
 
     def at(epoch: int, index: int) -> MLP:

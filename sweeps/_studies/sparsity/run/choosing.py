@@ -54,12 +54,12 @@ def chosen(network: MLP, method: Method, percents: Sequence[int], task: Task, se
     sparsity = [percent / 100 for percent in percents]
     options: dict[str, Any] = dict(batch=task.train, loss=LOSS, seed=seed)
     if method.kind == "weights":
-        masks = pruning.weight_masks(network, sparsity, method.by, method.scope, **options)
+        masks = pruning.weight_masks(network, sparsity, method=method.by, scope=method.scope, **options)
         kept = list(masks.values())
         layers = [mask.mean((1, 2)) for mask in kept]
     else:
         by = largest_weights(network) if method.by == "largest" else method.by
-        keep = pruning.unit_masks(network, sparsity, by, method.scope, **options)
+        keep = pruning.unit_masks(network, sparsity, method=by, scope=method.scope, **options)
         masks = pruning.masks_of_nodes(network, keep)
         by_layer = np.split(keep, np.cumsum(network.sizes[1:-1])[:-1], axis=1)
         inputs = np.ones((len(percents), network.sizes[0]), bool)

@@ -91,5 +91,5 @@ def _measured(network: MLP, predicted: Sequence[Array], batch: Batch) -> Float[n
         f"layers/{at}/kernel": part.reshape(-1, *one.shape)
         for at, (part, one) in enumerate(zip(parts, predicted, strict=True))
     }
-    loss = pruning.evaluate(network, masks, batch, LOSS).loss
+    loss = pruning.evaluate(network, masks, batch, loss=LOSS).loss
     return np.stack([flat[chosen], loss[:-1] - loss[-1]])

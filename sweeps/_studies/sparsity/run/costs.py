@@ -27,7 +27,7 @@ TRAINED = 80
 def costs(network: MLP, percents: Sequence[int], task: Task) -> xr.Dataset:
     """Size and time of one network with nodes zeroed, and removed, on some images."""
     inputs = task.train.inputs[:TIMED]
-    keep = pruning.unit_masks(network, [percent / 100 for percent in percents], MAIN[1].by)
+    keep = pruning.unit_masks(network, [percent / 100 for percent in percents], method=MAIN[1].by)
     makers = {"zeroed": pruning.zero_nodes, "removed": pruning.remove_nodes}
     made = [[make(network, one) for one in keep] for make in makers.values()]
     # Each round times all networks, so that a machine that is busy for a while slows all alike.
@@ -67,6 +67,6 @@ def _training_seconds(networks: Sequence[MLP], task: Task) -> list[list[float]]:
         found.append([])
         for network in networks:
             copy, start = nnx.clone(network), time.perf_counter()
-            train(copy, task, optimizer, epochs=1, loss=LOSS)
+            train(copy, task, optimizer=optimizer, epochs=1, loss=LOSS)
             found[-1].append(time.perf_counter() - start)
     return [list(several) for several in zip(*found[1:], strict=True)]

@@ -26,7 +26,7 @@ def curves(
         for column, (epoch, several) in enumerate(networks.items()):
             if epoch == last or method in MAIN:
                 kept = [chosen(one, method, percents, task, index) for index, one in enumerate(several)]
-                measured = pruning.evaluate(several, [one.masks for one in kept], task.test, LOSS)
+                measured = pruning.evaluate(several, [one.masks for one in kept], task.test, loss=LOSS)
                 found[:, row, column] = *measured, np.stack([one.left for one in kept])
                 if epoch == last:
                     layers[row] = np.stack([one.layers for one in kept])
@@ -38,7 +38,7 @@ def with_outputs(networks: Sequence[MLP], percents: Sequence[int], task: Task) -
     """Return the curves of the smallest weights pruned in all layers, that of the outputs among them."""
     shares = [percent / 100 for percent in percents]
     masks = [pruning.weight_masks(one, shares, include_outputs=True) for one in networks]
-    found = pruning.evaluate(networks, masks, task.test, LOSS)._asdict()
+    found = pruning.evaluate(networks, masks, task.test, loss=LOSS)._asdict()
     dims = ("network", "percent")
     data = xr.Dataset({name: (dims, values) for name, values in found.items()}, dict(percent=list(percents)))
     return with_words(data.assign_coords(network=range(len(networks))))

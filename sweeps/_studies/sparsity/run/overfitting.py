@@ -66,9 +66,17 @@ def measure(task: Task, sizes: Any, settings: Sparsity, progress: bool) -> xr.Da
     flipped = [list(labels.values())[row] for row, _ in places]
     sets = [small(task, settings.small_examples, *one) for one in zip(flipped, seeds, strict=True)]
     ends = task.train.inputs.shape[1], task.classes or 1
-    networks = [MLP((ends[0], *sizes.hidden, ends[1]), "relu", seed, use_bias=False) for seed in seeds]
+    networks = [MLP((ends[0], *sizes.hidden, ends[1]), activation="relu", seed=seed, use_bias=False) for seed in seeds]
     optimizer = optax.adam(settings.learning_rate)
-    train_many(networks, [one.task for one in sets], optimizer, EPOCHS, settings.batch_size, seeds, LOSS)
+    train_many(
+        networks,
+        [one.task for one in sets],
+        optimizer=optimizer,
+        epochs=EPOCHS,
+        batch_size=settings.batch_size,
+        seeds=seeds,
+        loss=LOSS,
+    )
     kept = [[chosen(one, way, percents, task, 0).masks for one in networks] for way in MAIN]
     grid = list(np.ndindex(len(MAIN), len(places), len(percents)))
     masks = [{path: one[at] for path, one in kept[way][place].items()} for way, place, at in grid]
@@ -91,8 +99,12 @@ def measure(task: Task, sizes: Any, settings: Sparsity, progress: bool) -> xr.Da
 def _answered(networks: Sequence[MLP], masks: Sequence[Any], own: Small) -> np.ndarray:
     """Shares answered as given, (4, networks): of the test set, the training set, the right and the flipped labels."""
     right, flipped = len(own.right.targets), len(own.flipped.targets)
-    shares = [pruning.evaluate(networks, masks, batch, LOSS).accuracy for batch in (own.task.test, own.right)]
-    wrong = pruning.evaluate(networks, masks, own.flipped, LOSS).accuracy if flipped else np.full(len(networks), np.nan)
+    shares = [pruning.evaluate(networks, masks, batch, loss=LOSS).accuracy for batch in (own.task.test, own.right)]
+    wrong = (
+        pruning.evaluate(networks, masks, own.flipped, loss=LOSS).accuracy
+        if flipped
+        else np.full(len(networks), np.nan)
+    )
     train = (right * shares[1] + flipped * np.nan_to_num(wrong)) / (right + flipped)
     return np.stack([shares[0], train, shares[1], wrong])
 

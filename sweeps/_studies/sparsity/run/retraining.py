@@ -68,8 +68,15 @@ def under_masks(
         some = [at % len(networks) for at in range(start, start + size)]
         copies = [nnx.clone(networks[at]) for at in some]
         masked = [pruning.Masked(copy, masks[at]) for copy, at in zip(copies, some, strict=True)]
-        own = [tasks[at] for at in some], optimizer, training.epochs, training.batch_size, [seeds[at] for at in some]
-        train_many(masked, *own, LOSS)
+        train_many(
+            masked,
+            [tasks[at] for at in some],
+            optimizer=optimizer,
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            seeds=[seeds[at] for at in some],
+            loss=LOSS,
+        )
         found += copies
         count(min(size, len(networks) - start))
     return found[: len(networks)]
@@ -96,7 +103,7 @@ def finetuned(
         seeds = [seed + index for _, index, _ in places]
         made = under_masks(several, masks, [task] * len(places), training, seeds, count.add)
     found = np.empty((2, *shape), np.float32)
-    measured = pruning.evaluate(made, masks, task.test, LOSS)
+    measured = pruning.evaluate(made, masks, task.test, loss=LOSS)
     for place, *values in zip(places, *measured, strict=True):
         found[(slice(None), *place)] = values
     whole = [at for at, percent in enumerate(percents) if not percent]
@@ -147,7 +154,7 @@ def reactivated(
             masks = [_of_round(one, network, old, task, rounds - 1 - place) for one, network, old in several]
             seeds = [seed + one.network + place * len(networks) for one in places]
             made = under_masks(made, masks, [task] * len(places), training, seeds, count.add)
-    measured = pruning.evaluate(made, masks, task.test, LOSS)
+    measured = pruning.evaluate(made, masks, task.test, loss=LOSS)
     back = list(map(_back, places, first, masks))
     data = _of_ways(measured, back, list(map(pruning.zeroed, made, masks)), percents)
     return data.assign_attrs(datasets.structure(networks[0]) | dict(rounds=rounds, epochs=rounds * training.epochs))

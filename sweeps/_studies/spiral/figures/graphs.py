@@ -35,7 +35,7 @@ def trained_and_pruned(results: Results) -> Figure:
         "pruned after": Panel(full, keep, values[1]),
         "pruned first": Panel(first, keep, values[2]),
     }
-    return graph.overview(panels, "standard deviation of a node", inputs=["x", "y"], most=24)
+    return graph.overview(panels, quantity="standard deviation of a node", inputs=["x", "y"], most=24)
 
 
 def _deviations(data: xr.Dataset, inputs: np.ndarray) -> np.ndarray:

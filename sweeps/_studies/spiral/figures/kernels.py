@@ -130,7 +130,7 @@ def _densities(ax: Axes, changes: list[Floats], width: float, limit: float, colo
     for number, one in enumerate(changes):
         if one.size < FEWEST:
             continue
-        estimate = kde(one, width)
+        estimate = kde(one, width=width)
         inside = np.abs(estimate.grid) <= limit
         step = max(int(inside.sum()) // 1200, 1)  # more points than a printed line can show
         look = others if number else first

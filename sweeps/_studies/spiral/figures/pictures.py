@@ -78,7 +78,9 @@ def _panel(results: Results, title: str, data: xr.Dataset) -> Panel:
 def _maps(results: Results, network: xr.Dataset, points: int) -> xr.Dataset:
     """Evaluate a stored network on a grid as wide as the store's."""
     reach = float(np.abs(results.full["x"].values).max())
-    return plane.maps(perceptron.from_dataset(network.assign_attrs(results.full.attrs)), plane.grid(reach, points))
+    return plane.maps(
+        perceptron.from_dataset(network.assign_attrs(results.full.attrs)), plane.grid(limit=reach, points=points)
+    )
 
 
 def film(results: Results, name: str, path: Path) -> Path:
@@ -88,7 +90,7 @@ def film(results: Results, name: str, path: Path) -> Path:
         _maps(results, data.isel(checkpoint=place), FILM_POINTS).assign_coords(epoch=int(data["checkpoint"][place]))
         for place in chosen_frames(data.sizes["checkpoint"])
     ]
-    return animation(shown, path, results.task.isel(test_example=slice(0, EXAMPLES)))
+    return animation(shown, path, task=results.task.isel(test_example=slice(0, EXAMPLES)))
 
 
 def chosen_frames(count: int) -> list[int]:

@@ -56,7 +56,7 @@ def judge(quantity: str, difference: Interval) -> str:
     ('does not hold', 'holds')
     """
     margin = MARGINS[quantity]
-    return within(difference, -margin, margin) if quantity == "accuracy" else above(difference, -margin)
+    return within(difference, -margin, margin) if quantity == "accuracy" else above(difference, bound=-margin)
 
 
 def _mean(data: xr.DataArray, kind: str) -> Interval:

@@ -144,7 +144,7 @@ def peak(changes: Any, width: float) -> Peak:
     nothing = Peak(float("nan"), float("nan"))
     if values.size < FEWEST:
         return nothing
-    estimate = kde(np.concatenate([values, -values]), width)
+    estimate = kde(np.concatenate([values, -values]), width=width)
     inside = estimate.grid >= 0
     grid, height = estimate.grid[inside], estimate.density[inside]
     before = np.minimum.accumulate(height)

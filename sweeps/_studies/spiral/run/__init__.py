@@ -65,11 +65,16 @@ def run(
     """
     settings = settings.check()
     check_folder(folder, overwrite)
-    task = tasks.spiral(settings.train_examples, settings.test_examples, turns=settings.turns, noise=settings.noise)
+    task = tasks.spiral(
+        train_examples=settings.train_examples,
+        test_examples=settings.test_examples,
+        turns=settings.turns,
+        noise=settings.noise,
+    )
     store = datasets.open_run("spiral", folder, asdict(settings), task, command, overwrite)
 
     seeds = [settings.seed + index for index in range(settings.networks)]
-    starts = [MLP((2, *settings.hidden, 2), "relu", seed) for seed in seeds]
+    starts = [MLP((2, *settings.hidden, 2), activation="relu", seed=seed) for seed in seeds]
     with Progress(_trainings(settings), progress, "trainings") as count:
         say(f"training {len(seeds)} networks of {'-'.join(map(str, settings.hidden))} hidden nodes, and without nodes")
         study = _study(starts, seeds, task, settings, COMPENSATION, count)
@@ -183,9 +188,9 @@ def _nodes(networks: Sequence[MLP], task: Task, seeds: Sequence[int], settings: 
     """Which nodes stay, by choice: at random, and those whose activations vary most."""
     deviation, keep = [], []
     for network, seed in zip(networks, seeds, strict=True):
-        deviation.append(pruning.unit_scores(network, "activation", batch=task.train))
+        deviation.append(pruning.unit_scores(network, method="activation", batch=task.train))
         drawn = np.random.default_rng(seed).random((settings.choices, len(deviation[-1])))
-        keep.append([pruning.unit_masks(network, settings.share, by) for by in (*drawn, deviation[-1])])
+        keep.append([pruning.unit_masks(network, settings.share, method=by) for by in (*drawn, deviation[-1])])
     objective = Objective(networks[0], task.train)
     names = [*(f"random {choice}" for choice in range(settings.choices)), CHOSEN]
     data = xr.Dataset(
@@ -202,7 +207,10 @@ def _nodes(networks: Sequence[MLP], task: Task, seeds: Sequence[int], settings: 
 
 def _without_nodes(networks: Sequence[MLP], cases: Sequence[Case], task: Task) -> list[MLP]:
     inputs = task.train.inputs
-    return [pruning.zero_nodes(networks[case.network], case.keep, inputs, case.compensated) for case in cases]
+    return [
+        pruning.zero_nodes(networks[case.network], case.keep, inputs=inputs, compensate_bias=case.compensated)
+        for case in cases
+    ]
 
 
 def _trained(

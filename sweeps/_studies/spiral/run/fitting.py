@@ -63,10 +63,10 @@ def fitted(
         history = train_many(
             masked,
             [task] * len(masked),
-            _adam(settings.learning_rate),
-            epochs,
-            settings.batch_size,
-            seeds[some],
+            optimizer=_adam(settings.learning_rate),
+            epochs=epochs,
+            batch_size=settings.batch_size,
+            seeds=seeds[some],
             keep_parameters=True,
         )
         fit += [one.zeroed() for one in masked]
