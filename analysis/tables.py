@@ -1,5 +1,6 @@
 """Tables: written once for the paper (LaTeX), once for machines (CSV) and once for the page (HTML)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -227,7 +228,9 @@ class Table:
             if column.css:
                 looks[column.css].append(f".col{place}")
         style.set_table_styles([{"selector": ", ".join(cells), "props": look} for look, cells in looks.items()])
-        return Markup(style.to_html())
+        # Styler says of no heading what it heads, and gives every cell its row as a class, which no style needs.
+        html = style.to_html().replace("<th class", '<th scope="col" class')
+        return Markup(re.sub(r'class="data row\d+ (col\d+)" ', r'class="\1"', html))
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write ``<name>.tex`` and ``<name>.csv``.

@@ -41,7 +41,7 @@ def palette(classes: int) -> dict[str, Any]:
     -------
     dict of str to str or list of str
         `certainty` of class 1, `loss` and `gradient` from low to high; `classes` and the colours of their `points`;
-        `masks` for histograms; and `on`, `focus`, `helps` and `hurts` for what is drawn in one colour.
+        `masks` for histograms; and `on`, `helps` and `hurts` for what is drawn in one colour.
     """
     helps, hurts = style.HELPS([0.0, 1.0])
     return {
@@ -53,7 +53,6 @@ def palette(classes: int) -> dict[str, Any]:
         "masks": list(style.CYCLE),
         "all": style.GREY,
         "on": style.BLUE,
-        "focus": style.SKY,
         "helps": to_hex(helps),
         "hurts": to_hex(hurts),
     }

@@ -72,7 +72,7 @@ class Page:
             return Markup("")
         caption = Markup(_MARKDOWN.renderInline(" ".join(caller().split()))) if caller else Markup("")
         path = self.pictures[name]
-        return self._place("figure", name, wide=wide, caption=caption, picture=_data(path), file=_file(path))
+        return self._place("figure", name, wide=wide, caption=caption, picture=_still(path), film=_film(path), full=f"figures/{path.name}", file=_file(path))
 
     def table(self, name: str, caller: Callable[[], str] | None = None) -> Markup:
         """Place a table; the body of the call, if any, is the note below it. Nothing where there is no such table."""
@@ -204,19 +204,23 @@ def _file(path: Path) -> str:
     return f"figures/{path.name if path.suffix == '.gif' else path.with_suffix('.pdf').name}"
 
 
-def _data(path: Path) -> str:
-    """A picture as a data URI: WebP, without loss where that is smaller."""
+def _still(path: Path) -> Markup:
+    """Source and size of a picture, or of the last one of a film: a data URI, without loss where that is smaller."""
     with Image.open(path) as opened:
-        if getattr(opened, "is_animated", False):
-            found = _webp(opened, quality=60, save_all=True)
-        else:
-            picture = opened.convert("RGB")
-            picture.thumbnail((MOST_PIXELS, 10 * MOST_PIXELS))
-            found = min(_webp(picture, quality=82), _webp(picture, lossless=True), key=len)
-    return "data:image/webp;base64," + b64encode(found).decode("ascii")
+        opened.seek(getattr(opened, "n_frames", 1) - 1)
+        picture = opened.convert("RGB")
+        picture.thumbnail((MOST_PIXELS, 10 * MOST_PIXELS))
+        source = min(_webp(picture, quality=82), _webp(picture, lossless=True), key=len)
+        return Markup(f'src="{source}" width="{picture.width}" height="{picture.height}"')
 
 
-def _webp(picture: Image.Image, **options: Any) -> bytes:
+def _film(path: Path) -> str:
+    """A film as a data URI; nothing for a picture."""
+    with Image.open(path) as opened:
+        return _webp(opened, quality=60, save_all=True) if getattr(opened, "is_animated", False) else ""
+
+
+def _webp(picture: Image.Image, **options: Any) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "webp", **options)
-    return buffer.getvalue()
+    return "data:image/webp;base64," + b64encode(buffer.getvalue()).decode("ascii")

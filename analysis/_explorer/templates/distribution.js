@@ -1,8 +1,8 @@
 // Where the current loss falls among the losses of all masks and of random ones.
 
-function short(value) {
+function short(value, digits = 4) {
   const tiny = Math.abs(value) < 1e-4 && value !== 0;
-  return (tiny ? value.toExponential(2) : value.toPrecision(4)).replaceAll("-", "−").replace("Infinity", "∞");
+  return (tiny ? value.toExponential(Math.min(digits - 1, 2)) : value.toPrecision(digits)).replaceAll("-", "−").replace("Infinity", "∞");
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -114,7 +114,7 @@ function makeHistograms() {
   const several = random.map((part) => whole(part.count));
   const counts = several.every((count) => count === several[0]) ? several[0] : several.join(", ");
   const drawn = `; p is the probability that a node is on, ${counts} masks drawn${several.length > 1 ? " each" : ""}`;
-  const title = `loss in nats, logarithmic; black line: this loss${several.length ? drawn : ""}`;
+  const title = `loss in nats, logarithmic; line: this loss${several.length ? drawn : ""}`;
   place.append(axis, element("p", { class: "axis-title" }, title));
 }
 

@@ -96,12 +96,13 @@ function announce(text) {
 const rows = [];
 
 function makeRow(node) {
-  const button = element("button", { type: "button", class: "toggle", title: "switch off or on" }, data.nodes[node]);
+  const button = element("button", { type: "button", class: "toggle" }, data.nodes[node]);
   const slider = element("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": `gain of ${name(node)}` });
-  const value = element("output");
+  const value = element("span");
   const bar = element("i");
+  const number = element("small");
   // Out of the tab order: a node is selected as well when its switch or slider has the focus.
-  const show = element("button", { type: "button", class: "pull", tabindex: -1, title: "show its gradient map" }, bar);
+  const show = element("button", { type: "button", class: "pull", tabindex: -1 }, bar, number);
   button.setAttribute("aria-label", name(node));
   button.addEventListener("click", () => toggle(node));
   button.addEventListener("keydown", (event) => {
@@ -113,7 +114,7 @@ function makeRow(node) {
   slider.addEventListener("input", () => setGate(node, slider.valueAsNumber));
   show.addEventListener("click", () => select(node));
   for (const one of [button, slider]) one.addEventListener("focus", () => state.node !== node && select(node));
-  rows.push({ button, slider, value, show, bar });
+  rows.push({ button, slider, value, show, bar, number });
   return element("div", { class: "gate" }, button, slider, value, show);
 }
 
@@ -125,7 +126,7 @@ function drawRows(gradient) {
   const most = Math.max(...gradient.map(Math.abs));
   const end = STEPS.find((step) => step >= most) ?? most;
   byId("bars").replaceChildren(...[-end, 0, end].map((tick) => element("span", {}, signed(tick))));
-  rows.forEach(({ button, value, show, bar }, node) => {
+  rows.forEach(({ button, value, show, bar, number }, node) => {
     const gain = gates[node];
     button.setAttribute("aria-pressed", gain === 1 ? "true" : gain === 0 ? "false" : "mixed");
     button.style.setProperty("--gain", `${100 * gain}%`);
@@ -134,9 +135,10 @@ function drawRows(gradient) {
     const helps = gradient[node] < 0;
     const colour = helps ? "--helps" : "--hurts";
     bar.style.cssText = `width: ${size}%; left: ${helps ? 50 - size : 50}%; background: var(${colour})`;
+    number.textContent = short(gradient[node], 2);
+    number.style.cssText = helps ? "left: 53%; text-align: left" : "left: 0; text-align: right";
     show.setAttribute("aria-pressed", String(node === state.node));
-    show.title = `mean gradient ${short(gradient[node])} nats; show its map`;
-    show.setAttribute("aria-label", `gradient map of ${name(node)}, mean gradient ${short(gradient[node])}`);
+    show.setAttribute("aria-label", `gradient map of ${name(node)}, mean gradient ${number.textContent}`);
   });
 }
 
