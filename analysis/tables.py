@@ -230,7 +230,7 @@ class Table:
         style.set_table_styles([{"selector": ", ".join(cells), "props": look} for look, cells in looks.items()])
         # Styler says of no heading what it heads, and gives every cell its row as a class, which no style needs.
         html = style.to_html().replace("<th class", '<th scope="col" class')
-        return Markup(re.sub(r'class="data row\d+ (col\d+)" ', r'class="\1"', html))
+        return Markup(re.sub(r'class="data row\d+ (col\d+)" ?>', r'class="\1">', html))
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write ``<name>.tex`` and ``<name>.csv``.

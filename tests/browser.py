@@ -20,7 +20,7 @@ reads, writes = (fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[
 os.dup2(reads, 3), os.dup2(writes, 4)
 os.execvp(sys.argv[3], sys.argv[3:])
 """
-KEYS = {"Space": 32, "Tab": 9, "ArrowLeft": 37}
+KEYS = {"Space": 32, "Tab": 9, "ArrowLeft": 37, "Enter": 13, "Escape": 27}
 
 
 def find():
@@ -29,10 +29,14 @@ def find():
 
 
 class Browser:
-    """One browser with one page; `errors` collects what the page's console complains of and what goes wrong in it."""
+    """One browser with one page.
+
+    `errors` collects what the page's console complains of and what goes wrong in it, `fetched` the addresses that the
+    page asks for, itself included.
+    """
 
     def __init__(self, binary, profile, timeout=30):
-        self.timeout, self.errors = timeout, []
+        self.timeout, self.errors, self.fetched = timeout, [], []
         self._sent, self._rest, self._session = 0, b"", None
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
@@ -43,7 +47,7 @@ class Browser:
         os.close(commands), os.close(answers)
         page = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        self.send("Runtime.enable"), self.send("Log.enable")
+        self.send("Runtime.enable"), self.send("Log.enable"), self.send("Network.enable")
 
     def send(self, method, **parameters):
         """Send a command and return its result."""
@@ -66,6 +70,8 @@ class Browser:
                 loud = event == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert")
                 if loud or event in ("Runtime.exceptionThrown", "Log.entryAdded"):
                     self.errors.append(about)
+                if event == "Network.requestWillBeSent":
+                    self.fetched.append(about["request"]["url"])
                 if message.get("id") == number:
                     return message
             elif not select.select([self._answers], [], [], max(end - time.monotonic(), 0))[0]:
@@ -84,6 +90,10 @@ class Browser:
         """Make the window that large, in CSS pixels."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
         self.send("Emulation.setTouchEmulationEnabled", enabled=touch)
+
+    def colours(self, scheme):
+        """Prefer light or dark pages."""
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def value(self, expression):
         """Return what a JavaScript expression gives; a promise is waited for."""
@@ -110,12 +120,12 @@ class Browser:
             else:
                 self.send("Input.dispatchMouseEvent", type=kind, button="left", buttons=1, clickCount=1, **place)
 
-    def press(self, name):
+    def press(self, name, shift=False):
         """Press and release a key."""
-        key, text = (" ", " ") if name == "Space" else (name, "")
+        key, text = {"Space": (" ", " "), "Enter": ("Enter", "\r")}.get(name, (name, ""))
         for kind, typed in (("keyDown", text), ("keyUp", "")):
             about = {"type": kind, "text": typed, "key": key, "code": name, "windowsVirtualKeyCode": KEYS[name]}
-            self.send("Input.dispatchKeyEvent", **about)
+            self.send("Input.dispatchKeyEvent", modifiers=8 * shift, **about)
 
     def close(self):
         """End the browser and every process that it started."""

@@ -217,7 +217,7 @@ def _still(path: Path) -> Markup:
 def _film(path: Path) -> str:
     """A film as a data URI; nothing for a picture."""
     with Image.open(path) as opened:
-        return _webp(opened, quality=60, save_all=True) if getattr(opened, "is_animated", False) else ""
+        return _webp(opened, quality=60, save_all=True, minimize_size=True) if getattr(opened, "is_animated", False) else ""
 
 
 def _webp(picture: Image.Image, **options: Any) -> str:

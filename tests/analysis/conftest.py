@@ -11,7 +11,7 @@ from analysis._explorer.data import collect
 from analysis._reports import sweep
 from analysis.figures import style
 from sweeps._studies import registry
-from tests import drawing, once, reference
+from tests import browser, drawing, once, reference
 from tests.analysis import synthetic_explorer, synthetic_run
 
 
@@ -81,3 +81,12 @@ def html(tmp_path, monkeypatch):
         return text
 
     return make
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    if browser.find() is None:
+        pytest.skip(f"no browser: none of {', '.join(browser.NAMES)} is installed")
+    running = browser.Browser(browser.find(), tmp_path_factory.mktemp("profile"))
+    yield running
+    running.close()

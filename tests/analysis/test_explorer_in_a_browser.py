@@ -10,20 +10,11 @@ from matplotlib.colors import to_rgb
 
 from analysis import _explorer, perceptron
 from analysis._explorer import scales
-from tests import browser, reference
+from tests import reference
 from tests.analysis import synthetic_run
 from tests.analysis.synthetic_explorer import random_layers
 
 NODES = synthetic_run.NODES
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    if browser.find() is None:
-        pytest.skip(f"no browser: none of {', '.join(browser.NAMES)} is installed")
-    running = browser.Browser(browser.find(), tmp_path_factory.mktemp("profile"))
-    yield running
-    running.close()
 
 
 @pytest.fixture
@@ -314,7 +305,7 @@ class TestInABrowser:
         plain = pixels_of(page, "certainty")
         assert wrong.any()
         for x, y in problem.inputs[wrong]:
-            assert crossed(x, y).sum() < plain(x, y).sum() - 100
+            assert crossed(x, y).max() < 30 < plain(x, y).max()
 
     def test_on_a_phone(self, page, problem, explorer_page):
         page.size(360, 740, touch=True)

@@ -182,6 +182,7 @@ function update() {
 }
 
 function draw() {
+  cancelAnimationFrame(asked);
   asked = 0;
   const start = performance.now();
   const now = measure(gates, state.node);
@@ -229,6 +230,8 @@ zoom(byId("zoom").checked);
 new ResizeObserver(fit).observe(byId("certainty"));
 fromHash();
 fit();
+// Not with the first frame: nothing moves under a finger that is quick.
+draw();
 
 window.explorer = {
   data,

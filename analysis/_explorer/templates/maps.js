@@ -149,7 +149,7 @@ function pointsByClass(map, isRight) {
       marks(map, size, number % 2 === 1, (point) => isRight[point] && data.targets[point] === number);
     });
   }
-  const arm = Math.max(2.6 * unit(map), 1.6);
+  const arm = Math.max(2.6 * unit(map), 2.2);
   map.pen.beginPath();
   data.inputs.forEach(([x, y], point) => {
     if (isRight[point]) return;
@@ -161,7 +161,7 @@ function pointsByClass(map, isRight) {
   });
   // White below black: a cross is seen on any colour.
   for (const [width, colour] of [[3.2, "#fff"], [1.3, "#000"]]) {
-    map.pen.lineWidth = Math.max(width * unit(map), 0.7 * width);
+    map.pen.lineWidth = width * Math.max(unit(map), 1);
     map.pen.strokeStyle = colour;
     map.pen.stroke();
   }
