@@ -72,7 +72,16 @@ class Page:
             return Markup("")
         caption = Markup(_MARKDOWN.renderInline(" ".join(caller().split()))) if caller else Markup("")
         path = self.pictures[name]
-        return self._place("figure", name, wide=wide, caption=caption, picture=_still(path), film=_film(path), full=f"figures/{path.name}", file=_file(path))
+        return self._place(
+            "figure",
+            name,
+            wide=wide,
+            caption=caption,
+            picture=_still(path),
+            film=_film(path),
+            full=f"figures/{path.name}",
+            file=_file(path),
+        )
 
     def table(self, name: str, caller: Callable[[], str] | None = None) -> Markup:
         """Place a table; the body of the call, if any, is the note below it. Nothing where there is no such table."""
@@ -217,7 +226,11 @@ def _still(path: Path) -> Markup:
 def _film(path: Path) -> str:
     """A film as a data URI; nothing for a picture."""
     with Image.open(path) as opened:
-        return _webp(opened, quality=60, save_all=True, minimize_size=True) if getattr(opened, "is_animated", False) else ""
+        return (
+            _webp(opened, quality=60, save_all=True, minimize_size=True)
+            if getattr(opened, "is_animated", False)
+            else ""
+        )
 
 
 def _webp(picture: Image.Image, **options: Any) -> str:

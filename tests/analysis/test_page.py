@@ -1,6 +1,8 @@
 """The page frame: what a template says, escaped; figures, tables and claims in their places; contents, links."""
 
+import io
 import re
+from base64 import b64decode
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -136,6 +138,18 @@ def test_a_picture_is_made_smaller_and_tables_numbered_through(page):
     assert len(html) < 900_000
     assert re.findall(r"<b>((?:Table|Figure) \d+)\.</b>", html) == ["Table 1", "Figure 1", "Table 2"]
     assert html == page.to_html()
+
+
+def test_a_film_plays_when_asked_and_its_last_picture_stands_until_then(page, tmp_path):
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "first.gif", save_all=True, append_images=frames[1:], loop=0)
+    page.pictures = {"first": tmp_path / "first.gif"}
+    tree = Tree(page.to_html())
+    found = {parents[-1]: attributes for tag, attributes, parents in tree.tags if tag == "img"}
+    still, film = (Image.open(io.BytesIO(b64decode(found[on]["src"].partition(",")[2]))) for on in ("a", "details"))
+    assert film.n_frames == 2 and not still.is_animated and still.getpixel((5, 5))[2] > 250
+    assert (found["a"]["width"], found["a"]["height"]) == ("40", "30")
+    assert {"class": "picture", "href": "figures/first.gif"} in tree.having("a")
 
 
 def test_a_forgotten_figure_too_many_figures_and_unknown_names_are_errors(page, picture):
