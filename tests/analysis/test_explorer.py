@@ -130,10 +130,8 @@ class TestWhatThePageHolds:
         page = explorer_page.read_text(encoding="utf-8")
         # The one address is the name of a language, never fetched.
         assert set(re.findall(r"\w+://[^\"'\s<>]*", page)) == {"http://www.w3.org/2000/svg"}
-        assert not re.findall(
-            r"<link(?! rel=.icon. href=.data:,.>)|<img|<iframe|\bsrc\s*=|\burl\(|@import|\bfetch\(|XMLHttpRequest|import\(",
-            page,
-        )
+        page = page.replace('<link rel="icon" href="data:,">', "")
+        assert not re.findall(r"<link|<img|<iframe|\bsrc\s*=|\burl\(|@import|\bfetch\(|XMLHttpRequest|import\(", page)
         assert "Content-Security-Policy\" content=\"default-src 'none'" in page
 
 

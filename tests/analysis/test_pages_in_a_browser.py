@@ -30,7 +30,7 @@ FOCUSED = """(() => {
     const one = document.activeElement, {left, right, top, bottom} = one.getBoundingClientRect();
     const [x, y] = [(left + right) / 2, (Math.max(top, 0) + Math.min(bottom, innerHeight)) / 2];
     const above = document.elementFromPoint(Math.min(Math.max(x, 0), innerWidth - 1), y);
-    return {name: one === document.body ? null : one.outerHTML.slice(0, 90), kind: one.className || one.id || one.tagName,
+    return {name: one === document.body ? null : one.outerHTML.slice(0, 90), kind: one.className,
         ring: parseFloat(getComputedStyle(one).outlineWidth) >= 2, seen: Boolean(above) && one.contains(above)};
 })()"""
 VIOLATIONS = """axe.run().then(found => found.violations.map(
