@@ -33,7 +33,7 @@ class Objective:
 
     Parameters
     ----------
-    network : module or function
+    network : flax.nnx.Module, flax.linen.Module or callable
         A flax.nnx module; a flax.linen module with ``variables``; any pure function (params, inputs) -> outputs with
         ``params``, whatever library it was written with; or a pure function (gates (nodes,), inputs) -> outputs with
         ``nodes``, which applies its gates itself. It is never changed. nnx modules are evaluated as
@@ -43,7 +43,7 @@ class Objective:
         the mask is true for the examples, or positions of examples, that count. Inputs are an array or a pytree of
         arrays with leading axis (examples,), of any library; for named losses targets are class numbers
         (examples, ...), one-hot rows of them, or values (examples, ..., outputs).
-    loss : str or function, optional
+    loss : str or callable, optional
         ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
         values, such as any of Optax's, whose mean over all values that count is the loss. None takes cross-entropy
         for integer targets, binary cross-entropy where the network has a single output (the logit of class 1), and
@@ -59,7 +59,7 @@ class Objective:
         ``"output:layers/0"``: what the layer makes, before its activation. A type of layer, ``nnx.Conv``: the nodes
         that such layers make. A list of these. A dict from patterns to numbers: so many groups of nodes in a row, as
         the heads of a hand-written attention are.
-    off : str, array, batch or one of ``sweeps.off``'s
+    off : str, array_like, tuple, sweeps.off.Mean, sweeps.off.Resample or sweeps.off.From
         What the value h of a node becomes with the gate g: g h + (1 - g) c, with c: ``"zero"``; ``"mean"``, its mean
         over the batch's examples and their positions; ``"resample"``, its value for another example of the batch;
         numbers (nodes,), in the order of the gates; another batch (inputs, targets), of as many examples or one: its
@@ -72,11 +72,11 @@ class Objective:
         they are. Of a mapping with the key "params", only what is below it makes nodes.
     nodes : int or sequence of str, optional
         Number of gates of a function that applies them itself, or their names.
-    call : function, optional
+    call : callable, optional
         How the network is called where it is not by ``network(inputs)``: (network, inputs) -> outputs, such as
         ``lambda network, inputs: network(inputs["tokens"], mask=inputs["mask"])``; of a linen module (apply, inputs)
         -> outputs, such as ``lambda apply, inputs: apply(inputs, train=False)``.
-    metrics : str, function, sequence or dict, optional
+    metrics : str, callable, sequence or dict, optional
         Further numbers of each gate vector, from the same pass through the network: ``"accuracy"``; ``"kl"``, the mean
         KL divergence of the masked network's softmax from the whole network's; ``"logit_difference"``, the mean of the
         right class's output minus the largest other. A function (outputs, targets) -> a number of each example or
@@ -86,11 +86,11 @@ class Objective:
         Examples evaluated together. None takes as many as fit in the cache (CPU; more where the weights are larger than
         that) or memory (accelerator), or all where the losses of examples may depend on the other examples, as with
         normalisation over the batch. Losses and gradients are exact means over all examples whatever it is.
-    plan : str
+    plan : {"auto", "affine", "fused", "dense", "vmapped"}
         How gate vectors are evaluated: ``"affine"``, ``"fused"`` (affine in one kernel, on NVIDIA GPUs), ``"dense"``,
         ``"vmapped"``, or ``"auto"`` for the fastest that fits. All agree to rounding.
-    precision : str
-        Of matrix products, one of ``PRECISIONS``. The default, ``"highest"``, is float32 everywhere; ``"high"`` and
+    precision : {"highest", "high", "default"}
+        Of matrix products. ``"highest"`` is float32 everywhere; ``"high"`` and
         ``"default"`` let a GPU or TPU round to fewer bits (TF32, bfloat16).
 
     Attributes
@@ -101,17 +101,19 @@ class Objective:
         What is gated.
     gates : tuple of sweeps.gating.Gates
         The gates of each layer or tie, in the order of the gate vector: layer, kind, numbers, and their nodes.
-    network : module or function
+    network : object
         A copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``.
-    batch : sweeps._examples.Examples
-        What the loss is the mean over; None with ``from_function``.
+    batch : object or None
+        Checked ``inputs``, ``targets`` and ``mask`` that the loss is the mean over; None with ``from_function``.
     off : str
         What nodes are when they are off, in words.
-    loss_name, unit : str
-        The loss and the unit of its values.
-    metrics : dict of sweeps._metrics.Metric
+    loss_name : str
+        Name of the loss.
+    unit : str
+        Unit of its values, such as ``nats``.
+    metrics : dict of str to object
         What is computed beside the loss, by name.
-    plan : sweeps._plans.choosing.Choice
+    plan : object
         The plan of ``evaluate``: its ``name``, the ``reason``, and its ``tree``, a pytree that jitted functions take
         as an argument. ``print(objective.plan)`` says name and reason.
 
@@ -124,15 +126,27 @@ class Objective:
         targets, the sites are not there or cannot be gated, the plan does not fit, or examples that depend on each
         other would be cut apart. What the user's own network or loss raises comes as it is.
 
+    See Also
+    --------
+    sweeps.sweep : Evaluates an objective over a design.
+    sweeps.gating.sites : Lists what can be gated.
+
+    Notes
+    -----
+    With gates on the last hidden layer alone, the outputs of any network are affine in the gates: ``outputs(g) =
+    outputs(0) + sum_i g_i v_i``. The plan ``"affine"`` computes the ``v_i`` once, and a batch of gate vectors is then
+    one matrix product. ``"dense"`` folds the gates of several layers into the weights of a plain perceptron, and
+    ``"vmapped"`` runs any network under ``jax.vmap``.
+
     Examples
     --------
     >>> import sweeps
-    >>> task = sweeps.tasks.circle(test_examples=100)
-    >>> objective = sweeps.Objective(sweeps.MLP((2, 20, 2)), task.test)
+    >>> task = sweeps.tasks.circle(test_examples=4)
+    >>> objective = sweeps.Objective(sweeps.MLP((2, 4, 2)), task.test)
     >>> objective.nodes[3], objective.plan.name
     ('layers/0 unit 3', 'affine')
-    >>> objective.evaluate([[1] * 20, [0] * 20]).loss_gradient.shape
-    (2, 20)
+    >>> objective.evaluate([[1, 1, 1, 1], [1, 0, 0, 1]]).loss_gradient.shape
+    (2, 4)
     """
 
     def __init__(
@@ -185,10 +199,15 @@ class Objective:
 
         Parameters
         ----------
-        fn : function
+        fn : callable
             Gates (nodes,) -> scalar loss, differentiable by JAX.
         nodes : int or sequence of str
             Number of gates, at least 1, or their names.
+
+        Returns
+        -------
+        Objective
+            Without a network, a batch or sites; its loss has no unit.
 
         Raises
         ------
@@ -197,7 +216,8 @@ class Objective:
 
         Examples
         --------
-        >>> objective = Objective.from_function(lambda gates: 1 + gates.sum(), nodes=3)
+        >>> import sweeps
+        >>> objective = sweeps.Objective.from_function(lambda gates: 1 + gates.sum(), nodes=3)
         >>> float(objective.evaluate([1, 0, 1]).loss)
         3.0
         """
@@ -242,7 +262,7 @@ class Objective:
         return self.program_of(self.plan.tree)
 
     def program_of(self, plan: Plan) -> tuple[str, list[Any]]:
-        """What a plan computes with the objective's precision, as ``program``."""
+        """Return what a plan computes with the objective's precision, as ``program``."""
         gates = jax.ShapeDtypeStruct((2, len(self.nodes)), plan.dtype)
         with jax.default_matmul_precision(self.precision):
             traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(plan, gates)
@@ -256,8 +276,8 @@ class Objective:
         ----------
         gates : array_like, (..., nodes)
             Bool, integer or float; 1 = on, 0 = off, between = a partial gain.
-        gradients : bool
-            Whether to compute the gate gradients; they are None otherwise.
+        gradients : bool, default True
+            Whether to compute the gate gradients, which takes more work; they are None otherwise.
 
         Returns
         -------
@@ -266,9 +286,9 @@ class Objective:
 
         Raises
         ------
-        TypeError
+        InputTypeError
             If the gates are not numbers.
-        ValueError
+        InputError
             If their last axis is not one gate a node, or a gate is not finite.
         """
         gates, gradients = self._checked_gates(gates), _checks.flag("gradients", gradients)
@@ -297,11 +317,11 @@ class Objective:
         Returns
         -------
         array, (..., examples)
-            NaN for an example of which nothing counts.
+            In the loss's unit; NaN for an example of which nothing counts.
 
         Raises
         ------
-        TypeError, ValueError
+        InputError
             As ``evaluate``; or if the objective was made from a function, or its loss is one number for all examples.
         """
         plan, gates = self.plan_of_examples.tree, self._checked_gates(gates)
@@ -310,14 +330,24 @@ class Objective:
         return flat.reshape(*gates.shape[:-1], -1)
 
     def outputs(self, gates: Any = None) -> Any:
-        """Return the network's outputs on the batch with the given gates, by default all on.
+        """Return the network's outputs on the batch with the given gates.
 
         Computed operation by operation, as the untouched network is when it is called outside jit: with all gates on
         the two agree bit for bit, where ``precision`` is what the network would have used.
 
+        Parameters
+        ----------
+        gates : array_like, (nodes,), optional
+            A gate vector; None takes all on.
+
+        Returns
+        -------
+        array or pytree, (examples, ...)
+            What the network returns.
+
         Raises
         ------
-        ValueError
+        InputError
             If the objective was made from a function, or the gates are not one vector of one gate a node.
         """
         if self._gated is None or self.batch is None:
@@ -339,11 +369,11 @@ class Objective:
         Returns
         -------
         array, (...)
-            NaN where the targets are no classes or an output is not finite.
+            From 0 to 1; NaN where the targets are no classes or an output is not finite.
 
         Raises
         ------
-        TypeError, ValueError
+        InputError
             As ``evaluate`` and ``outputs``.
         """
         if self._gated is None or self.batch is None:

@@ -60,18 +60,28 @@ def train(
 
     Parameters
     ----------
-    network : flax.nnx module that maps inputs, (examples, ...) or a pytree of such arrays, to logits or values
-        (examples, ..., outputs); its mode is not changed: Dropout drops and BatchNorm learns in training mode
-    task : its training set is used, a ``Batch`` or a ``MaskedBatch``
-    optimizer : an Optax transformation; None takes Adam with learning rate 0.01
-    epochs, batch_size : at least 1
-    seed : seed of the order of the examples, from 0 to 2^64 - 1
-    loss : as for ``sweeps.Objective``; None takes cross-entropy for classes and squared error for values
-    keep_parameters : whether the history holds the parameters after each epoch
+    network : flax.nnx.Module
+        Maps inputs, (examples, ...) or a pytree of such arrays, to logits or values (examples, ..., outputs). Its mode
+        is not changed: Dropout drops and BatchNorm learns in training mode.
+    task : Task
+        Its training set is used, a ``Batch`` or a ``MaskedBatch``.
+    optimizer : optax.GradientTransformation, optional
+        Any of Optax. None takes Adam with learning rate 0.01. The same object compiles once, however often it is used.
+    epochs : int, default 20
+        Passes over the training set, at least 1.
+    batch_size : int, default 32
+        Examples of a step, at least 1; more than there are is one step an epoch.
+    seed : int, default 0
+        Of the order of the examples, from 0 to 2^64 - 1. The initial weights have a seed of their own, the network's.
+    loss : str or callable, optional
+        As for ``sweeps.Objective``; None takes cross-entropy for classes and squared error for values.
+    keep_parameters : bool, default False
+        Whether the history holds the parameters after each epoch, which takes epochs + 1 times their memory.
 
     Returns
     -------
     History
+        Loss and accuracy of each epoch.
 
     Raises
     ------
@@ -81,13 +91,17 @@ def train(
     DivergedError
         If a loss or a parameter became NaN or infinite; the network is not changed.
 
+    See Also
+    --------
+    train_many : Trains many networks together.
+    sweeps.pruning.gradually : Trains under masks of growing sparsity.
+
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.MLP((2, 20, 2))
-    >>> history = sweeps.train(net, sweeps.tasks.circle(train_examples=200), epochs=3)
-    >>> history.loss.shape
-    (3,)
+    >>> network, task = sweeps.MLP((2, 3, 2), seed=0), sweeps.tasks.circle(train_examples=64)
+    >>> sweeps.train(network, task, epochs=2, batch_size=32, seed=0).loss.shape
+    (2,)
     """
     history = train_many(
         [network],
@@ -115,23 +129,51 @@ def train_many(
 ) -> History:
     """Train networks of equal structure in place, all together under vmap.
 
+    One compiled program trains all of them, since a small network alone leaves most of a device idle. Each becomes what
+    ``train`` makes of it, up to rounding.
+
     Parameters
     ----------
-    networks : modules that differ in their parameters only
-    tasks : of each network, with training sets of equal size
-    seeds : of each network, by default 0, 1, 2, ...
-    optimizer, epochs, batch_size, loss, keep_parameters : as for ``train``
+    networks : sequence of flax.nnx.Module
+        Modules that differ in their parameters only.
+    tasks : sequence of Task
+        Of each network, with training sets of equal size.
+    optimizer : optax.GradientTransformation, optional
+        As for ``train``; each network has a state of its own.
+    epochs : int, default 20
+        Passes over the training sets, at least 1.
+    batch_size : int, default 32
+        Examples of a step of each network, at least 1.
+    seeds : sequence of int, optional
+        Of each network's order of examples; None takes 0, 1, 2, ...
+    loss : str or callable, optional
+        As for ``train``.
+    keep_parameters : bool, default False
+        As for ``train``.
 
     Returns
     -------
-    History with a leading axis for the networks
+    History
+        With a leading axis for the networks.
 
     Raises
     ------
-    ValueError
+    InputError
         As ``train``, and if the networks or training sets differ in more than their numbers.
-    FloatingPointError
+    DivergedError
         If a loss or a parameter of any network became NaN or infinite; no network is changed.
+
+    See Also
+    --------
+    train : Trains one network.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> networks = [sweeps.MLP((2, 3, 2), seed=seed) for seed in (0, 1)]
+    >>> tasks = [sweeps.tasks.circle(train_examples=64)] * 2
+    >>> sweeps.train_many(networks, tasks, epochs=2, batch_size=32, seeds=(0, 1)).loss.shape
+    (2, 2)
     """
     epochs, batch_size = _checks.whole("epochs", epochs, least=1), _checks.whole("batch_size", batch_size, least=1)
     keep_parameters = _checks.flag("keep_parameters", keep_parameters)

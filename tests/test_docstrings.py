@@ -17,18 +17,6 @@ from numpydoc.validate import Validator, validate
 from analysis import _errors
 
 PACKAGES = ("sweeps", "analysis")
-# Modules, classes and functions whose docstrings are not held yet.
-LEFT_OUT = (
-    *("sweeps.Objective", "sweeps.train", "sweeps.train_many", "sweeps.sweep"),
-    *("sweeps.relevance.attribute", "sweeps.relevance.attribute_function", "sweeps.ranking.gain_curve"),
-    *("sweeps.ranking.scores", "sweeps.ranking.pair_interaction", "sweeps.ranking.activation_correlation"),
-    *("sweeps.ranking.masks_along", "sweeps.ranking.removal_path", "sweeps.ranking.replacement_paths"),
-    *("sweeps.pruning.cost", "sweeps.pruning.evaluate", "sweeps.pruning.gradually", "sweeps.pruning.zeroed"),
-    *("sweeps.pruning.masks_of_nodes", "sweeps.pruning.mean_activations", "sweeps.pruning.prune_units"),
-    *("sweeps.pruning.prune_weights", "sweeps.pruning.remove_nodes", "sweeps.pruning.unit_masks"),
-    *("sweeps.pruning.unit_scores", "sweeps.pruning.weight_masks", "sweeps.pruning.weight_scores"),
-    "sweeps.pruning.zero_nodes",
-)
 # What numpydoc would like otherwise: an infinitive first (a quantity is named by a noun), an extended summary
 # everywhere; layout, which ruff holds; and what is held below for some objects only.
 NOT_HELD = {"GL01", "GL02", "SS05", "ES01", "SA01", "EX01"}
@@ -123,9 +111,8 @@ class Docstring(Validator):
 
 @cache
 def held():
-    """Return the docstrings that are held, by name."""
-    left_out = tuple(f"{name}." for name in LEFT_OUT)
-    return {name: Docstring(thing) for name, thing in surface().items() if not f"{name}.".startswith(left_out)}
+    """Return the docstrings of the surface, by name."""
+    return {name: Docstring(thing) for name, thing in surface().items()}
 
 
 def is_member(name):
@@ -241,6 +228,23 @@ def raised_in(tree):
             yield ast.unparse(node.exc.func)
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_checks.", "check_", "_check_")):
             yield "InputTypeError"  # what every check may raise; a TypeError and a ValueError
+
+
+def test_names_in_sentences_exist():
+    """What a sentence names in full, and the constants that it names, are public and there."""
+    faults = []
+    for name, doc in held().items():
+        dotted = re.findall(r"`((?:sweeps|analysis)(?:\.\w+)+)", doc.raw_doc)
+        faults += [f"{name}: there is no {word}" for word in dotted if "._" in word or locate(word) is None]
+        constants = re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", doc.raw_doc)
+        faults += [f"{name}: there is no {word}" for word in constants if not hasattr(module_of(name), word)]
+    assert not faults, "\n".join(faults)
+
+
+def module_of(name):
+    """Return the public module of a name."""
+    found = [module for package in PACKAGES for module in modules(package) if name.startswith(f"{module.__name__}.")]
+    return max(found, key=lambda module: len(module.__name__))
 
 
 def test_see_also_names_what_exists():

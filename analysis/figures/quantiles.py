@@ -15,7 +15,7 @@ def normal(loss: xr.DataArray, *, level: float = 0.95, color: str = style.BLUE, 
 
     Parameters
     ----------
-    losses : array_like or xarray.DataArray, (...)
+    loss : array_like or xarray.DataArray, (...)
         Independent draws of a loss in any unit, not their logarithms; all dimensions are pooled. Losses without a
         logarithm are counted in the plot.
     level : float

@@ -62,22 +62,23 @@ def sweep(
     Parameters
     ----------
     objective : Objective
-    design : Design
-        Which gate vectors: ``Bernoulli``, ``FixedSize``, ``LeaveOneOut``, ``FlipPaths``, ``Hypercube``, ``Masks``.
-    seed : int
-        Of the design's random draws.
-    gradients : bool
-        Whether to compute gate gradients of loss and log loss.
+        What is evaluated.
+    design : Bernoulli, FixedSize, FlipPaths, Hypercube, LeaveOneOut or Masks
+        Which gate vectors.
+    seed : int, default 0
+        Of the design's random draws, from 0 to 2^64 - 1.
+    gradients : bool, default True
+        Whether to compute gate gradients of loss and log loss, which take ``nodes`` times the room of the losses.
     batch_size : int, optional
         Gate vectors evaluated together; None lets the plan choose, which measures a few sizes first where a sweep of a
         network is expected to take longer than half a minute.
-    store : path, optional
+    store : str or path, optional
         Of a Zarr group to which finished parts are written as they come. The same call again goes on with a sweep
         that was killed, and only reads one that is complete: nothing is compiled or evaluated then.
-    keep : str
+    keep : {"draws", "examples", "summary"}
         ``"draws"`` keeps every draw; ``"examples"`` also the loss of each example, a number for every draw and
         example; ``"summary"`` keeps counts, moments, histograms and the best masks, in constant memory.
-    progress : bool
+    progress : bool, default False
         Whether to show progress: a bar on a terminal, otherwise a line a minute.
 
     Returns
@@ -88,26 +89,32 @@ def sweep(
         is the one that is off); ``gates`` where they do not follow from the index; the objective's metrics by name,
         as ``loss``. With ``keep="examples"`` also ``example_loss`` with ``example`` last, the mean over the positions
         of an example that count, which the coordinate ``counted`` numbers; and ``full_example_loss``, with all gates
-        on. With ``keep="summary"``: see ``sweeps._engine.schema``.
+        on. With ``keep="summary"``: counts, moments, histograms and the
+        best masks of each stream of draws.
         Attributes: design, seed, loss, unit, plan (what ran, and why), precision, off, ``full_loss`` (the loss with
         all gates on) and the counts ``nonpositive_losses`` and ``nonfinite_losses``. Log loss, its gradient and masks
         are made when they are read, and kept then; with a store everything is read when it is used.
 
     Raises
     ------
-    ValueError
+    InputError
         If the design does not fit the objective's nodes, a number is out of range, the store holds another sweep, or
         several processes have no store to share.
-    FileExistsError
+    TakenError
         If there is something else at the store's path.
-    MemoryError
+    TooLargeError
         If even a batch of one gate vector does not fit on the device.
+
+    See Also
+    --------
+    sweeps.Objective.evaluate : Loss and gradients of single gate vectors.
+    analysis.lognormal.fit : Fits what a sweep found.
 
     Examples
     --------
     >>> import sweeps
-    >>> objective = sweeps.Objective(sweeps.MLP((2, 20, 2)), sweeps.tasks.circle().test)
-    >>> data = sweeps.sweep(objective, sweeps.Bernoulli(probability=(0.25, 0.75), draws=100))
+    >>> objective = sweeps.Objective(sweeps.MLP((2, 4, 2)), sweeps.tasks.circle(test_examples=4).test)
+    >>> data = sweeps.sweep(objective, sweeps.Bernoulli(probability=(0.25, 0.75), draws=100), seed=0)
     >>> dict(data.loss.sizes)
     {'probability': 2, 'chain': 1, 'draw': 100}
     """

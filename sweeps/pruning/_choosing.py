@@ -29,32 +29,49 @@ def unit_masks(
 
     Parameters
     ----------
-    network, method, batch, loss, seed : as for ``unit_scores``
-    sparsity : k, a number in [0, 1] or an array of these: exactly floor(k n) of n nodes go, for the decimal k
-    scope : one of ``SCOPES``: ``"layer"``, n counts the nodes of a layer; ``"global_raw"``, those of all layers, whose
-        scores are compared directly; ``"global_normalised"``, the same after division of each layer's scores by their
-        root mean square
+    network : flax.nnx.Module
+        As for ``unit_scores``. It is not changed.
+    sparsity : float or array_like
+        A share k from 0 to 1, or an array of these: exactly floor(k n) of n nodes go, for the decimal k. The nodes of a
+        larger sparsity that stay are among those of a smaller one.
+    method : str or array_like, (nodes,), default "norm"
+        How nodes are scored: one of ``UNIT_METHODS``, or the scores themselves, as for ``unit_scores``.
+    scope : {"layer", "global_raw", "global_normalised"}
+        ``"layer"``: n counts the nodes of a layer, and each layer loses its own share. ``"global_raw"``: n counts those
+        of all layers, whose scores are compared directly, so that a layer may lose all. ``"global_normalised"``: the
+        same after division of each layer's scores by their root mean square.
+    batch : tuple, optional
+        As for ``unit_scores``.
+    loss : str or callable, optional
+        As for ``unit_scores``.
+    seed : int, default 0
+        For ``"random"``.
 
     Returns
     -------
-    true for the nodes that stay, shape (*sparsity.shape, nodes), in the order of the gate vector. Nodes that have no
-    parameters of their own, such as attention heads, or cannot be zeroed by these alone, all stay; a warning lists
-    their layers, and n does not count them.
+    numpy.ndarray of bool, (*sparsity.shape, nodes)
+        True for the nodes that stay, in the order of the gate vector. Nodes that have no parameters of their own, such
+        as attention heads, or cannot be zeroed by these alone, all stay; a warning lists their layers, and n does not
+        count them.
 
     Raises
     ------
-    TypeError
-        As ``unit_scores``.
-    NotImplementedError
-        If no nodes of any layer can be zeroed.
-    ValueError
+    InputError
         As ``unit_scores``; if a sparsity is not between 0 and 1, the scope is unknown, or a score is no number.
+    UnsupportedError
+        If no nodes of any layer can be zeroed.
+
+    See Also
+    --------
+    prune_units : Zeroes the others.
+    masks_of_nodes : Makes masks of parameters of them.
+    remove_nodes : Makes a smaller network of them.
 
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.MLP((2, 20, 10, 2))
-    >>> sweeps.pruning.unit_masks(net, [0, 0.5, 1]).sum(axis=-1).tolist()
+    >>> network = sweeps.MLP((2, 20, 10, 2), seed=0)
+    >>> sweeps.pruning.unit_masks(network, [0, 0.5, 1], method="norm").sum(axis=-1).tolist()
     [30, 15, 0]
     """
     keep, left = _units(network, sparsity, method, scope, batch=batch, loss=loss, seed=seed)
@@ -88,17 +105,46 @@ def prune_units(
 ) -> Network:
     """Return a copy of a network, of the same shapes, with the hidden nodes zeroed that ``unit_masks`` chooses.
 
+    Parameters
+    ----------
+    network : flax.nnx.Module
+        It is not changed.
+    sparsity : float
+        Share of the nodes that goes, from 0 to 1.
+    method : str or array_like, (nodes,), default "norm"
+        As for ``unit_masks``.
+    scope : {"layer", "global_raw", "global_normalised"}
+        As for ``unit_masks``.
+    batch : tuple, optional
+        As for ``unit_scores``.
+    loss : str or callable, optional
+        As for ``unit_scores``.
+    seed : int, default 0
+        For ``"random"``.
+
+    Returns
+    -------
+    flax.nnx.Module
+        Of the same kind, with zeros in place of the nodes.
+
     Raises
     ------
-    TypeError, ValueError, NotImplementedError
+    InputError
         As ``unit_masks``; and if there is more than one sparsity.
+    UnsupportedError
+        As ``unit_masks``.
+
+    See Also
+    --------
+    unit_masks : Which nodes stay.
+    zero_nodes : Zeroes nodes of one's own choice.
 
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.pruning.prune_units(sweeps.MLP((2, 20, 2)), 0.5)
-    >>> int((net.layers[0].kernel[...] == 0).all(axis=0).sum())
-    10
+    >>> pruned = sweeps.pruning.prune_units(sweeps.MLP((2, 4, 2), seed=0), 0.5)
+    >>> int((pruned.layers[0].kernel[...] == 0).all(axis=0).sum())
+    2
     """
     _check_single(sparsity)
     keep, left = _units(network, sparsity, method, scope, batch=batch, loss=loss, seed=seed)
@@ -122,29 +168,48 @@ def weight_masks(
 
     Parameters
     ----------
-    network, method, batch, loss, seed, include_outputs : as for ``weight_scores``
-    sparsity, scope : as for ``unit_masks``, n being numbers of weights, or of blocks
-    block : (rows, columns): weights of dense layers go in whole blocks, by the Euclidean norm of their scores; blocks
-        at the kernel's end may be smaller
+    network : flax.nnx.Module
+        It is not changed.
+    sparsity : float or array_like
+        As for ``unit_masks``, n being numbers of weights, or of blocks.
+    method : str or dict of str to array_like, default "magnitude"
+        How weights are scored: one of ``WEIGHT_METHODS``, or the scores themselves, as for ``weight_scores``.
+    scope : {"layer", "global_raw", "global_normalised"}
+        As for ``unit_masks``, n being numbers of weights, or of blocks.
+    block : tuple of int, optional
+        Rows and columns: weights of dense layers go in whole blocks, by the Euclidean norm of their scores; blocks at
+        the kernel's end may be smaller. None: weights go one by one.
+    batch : tuple, optional
+        As for ``weight_scores``.
+    loss : str or callable, optional
+        As for ``weight_scores``.
+    seed : int, default 0
+        For ``"random"``.
+    include_outputs : bool, default False
+        As for ``weight_scores``.
 
     Returns
     -------
-    true for the weights that stay, by path of the kernel, shape (*sparsity.shape, *kernel.shape), for ``zeroed``,
-    ``Masked`` and ``evaluate``. Biases all stay, and so does what is no kernel, such as a table of embeddings, or with
-    blocks a kernel with more than two axes; a warning lists these.
+    dict of str to numpy.ndarray of bool
+        True for the weights that stay, by path of the kernel, shape ``(*sparsity.shape, *kernel.shape)``, for
+        ``zeroed``, ``Masked`` and ``evaluate``. Biases all stay, and so does what is no kernel, such as a table of
+        embeddings, or with blocks a kernel with more than two axes; a warning lists these.
 
     Raises
     ------
-    TypeError
-        As ``weight_scores``.
-    ValueError
+    InputError
         As ``weight_scores``; if a sparsity is not between 0 and 1, the scope is unknown, a score is no number, there is
         no kernel to prune, or blocks are not of positive numbers.
+
+    See Also
+    --------
+    prune_weights : Zeroes the others.
+    evaluate : Losses under the masks of many sparsities at once.
 
     Examples
     --------
     >>> import sweeps
-    >>> masks = sweeps.pruning.weight_masks(sweeps.MLP((2, 20, 2)), [0, 0.29, 1])
+    >>> masks = sweeps.pruning.weight_masks(sweeps.MLP((2, 20, 2), seed=0), [0, 0.29, 1])
     >>> {path: mask.sum(axis=(1, 2)).tolist() for path, mask in masks.items()}
     {'layers/0/kernel': [40, 29, 0]}
     """
@@ -202,16 +267,47 @@ def prune_weights(
 ) -> Network:
     """Return a copy of a network with the weights zeroed that ``weight_masks`` chooses.
 
+    Parameters
+    ----------
+    network : flax.nnx.Module
+        It is not changed.
+    sparsity : float
+        Share of the weights that goes, from 0 to 1.
+    method : str or dict of str to array_like, default "magnitude"
+        As for ``weight_masks``.
+    scope : {"layer", "global_raw", "global_normalised"}
+        As for ``weight_masks``.
+    block : tuple of int, optional
+        As for ``weight_masks``.
+    batch : tuple, optional
+        As for ``weight_scores``.
+    loss : str or callable, optional
+        As for ``weight_scores``.
+    seed : int, default 0
+        For ``"random"``.
+    include_outputs : bool, default False
+        As for ``weight_scores``.
+
+    Returns
+    -------
+    flax.nnx.Module
+        Of the same kind, with zeros in place of the weights.
+
     Raises
     ------
-    TypeError, ValueError
+    InputError
         As ``weight_masks``; and if there is more than one sparsity.
+
+    See Also
+    --------
+    weight_masks : Which weights stay.
+    zeroed : Zeroes weights of one's own choice.
 
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.pruning.prune_weights(sweeps.MLP((2, 20, 2)), 0.29)
-    >>> int((net.layers[0].kernel[...] == 0).sum()), int((net.layers[1].kernel[...] == 0).sum())
+    >>> pruned = sweeps.pruning.prune_weights(sweeps.MLP((2, 20, 2), seed=0), 0.29)
+    >>> int((pruned.layers[0].kernel[...] == 0).sum()), int((pruned.layers[1].kernel[...] == 0).sum())
     (11, 0)
     """
     _check_single(sparsity)

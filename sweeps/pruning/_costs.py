@@ -43,21 +43,33 @@ def cost(network: nnx.Module, inputs: Any, *, repeats: int = 30) -> Cost:
 
     Parameters
     ----------
-    network : a flax.nnx module; it is not changed
-    inputs : examples of a pass
-    repeats : number of timed passes; two passes that are not timed come first and compile
+    network : flax.nnx.Module
+        It is not changed.
+    inputs : array or pytree, (examples, ...)
+        Examples of a pass.
+    repeats : int, default 30
+        Number of timed passes, of which the median is taken; two passes that are not timed come first and compile.
+
+    Returns
+    -------
+    Cost
+        Numbers of parameters, bytes and seconds.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module, or ``repeats`` no whole number.
-    ValueError
+    InputError
         If ``repeats`` is not positive, or the inputs are not finite numbers of shape (examples, ...).
+
+    See Also
+    --------
+    remove_nodes : Makes a smaller network.
 
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> sweeps.pruning.cost(sweeps.MLP((2, 20, 2)), jnp.zeros((5, 2)))[:3]
+    >>> sweeps.pruning.cost(sweeps.MLP((2, 20, 2), seed=0), jnp.zeros((5, 2)), repeats=1)[:3]
     (102, 80, 408)
     """
     _parameters.checked_network(network)

@@ -50,34 +50,42 @@ def evaluate(
 
     Parameters
     ----------
-    networks : list of flax.nnx modules that differ in their parameters only, or a single module; evaluated in
-        evaluation mode, not changed
-    masks : a dict for each network, as ``weight_masks`` and ``masks_of_nodes`` return: by path of the parameter, true
-        for what stays, shape (*leading, *parameter.shape), with the same leading axes everywhere. An empty dict has no
+    networks : flax.nnx.Module or sequence of flax.nnx.Module
+        Modules that differ in their parameters only, or a single one; evaluated in evaluation mode, not changed.
+    masks : dict of str to array_like, or sequence of dict
+        A dict for each network, as ``weight_masks`` and ``masks_of_nodes`` return: by path of the parameter, true for
+        what stays, shape ``(*leading, *parameter.shape)``, with the same leading axes everywhere. An empty dict has no
         leading axes and masks nothing.
-    batch, loss : as for ``sweeps.Objective``
+    batch : tuple
+        As for ``sweeps.Objective``.
+    loss : str or callable, optional
+        As for ``sweeps.Objective``.
 
     Returns
     -------
     Evaluated
+        Loss and accuracy, with an axis for the networks if they are a list, and the leading axes of the masks.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If a network is no flax.nnx module, masks are no dict, or a list comes with a single module or dict.
-    ValueError
+    InputError
         If the networks differ in more than their parameters, or the masks or the batch do not fit.
+
+    See Also
+    --------
+    weight_masks : Makes masks of weights.
+    masks_of_nodes : Makes masks of nodes.
 
     Examples
     --------
     >>> import sweeps
-    >>> net, task = sweeps.MLP((2, 20, 2)), sweeps.tasks.circle(test_examples=50)
-    >>> sweeps.pruning.evaluate(net, sweeps.pruning.weight_masks(net, [0, 0.5]), task.test).accuracy.shape
-    (2,)
-    >>> nets = [sweeps.MLP((2, 20, 2), seed=seed) for seed in range(3)]
-    >>> masks = [sweeps.pruning.weight_masks(net, [0, 0.5, 0.9, 1]) for net in nets]
-    >>> sweeps.pruning.evaluate(nets, masks, task.test).loss.shape
-    (3, 4)
+    >>> task = sweeps.tasks.circle(test_examples=8)
+    >>> networks = [sweeps.MLP((2, 4, 2), seed=seed) for seed in range(3)]
+    >>> masks = [sweeps.pruning.weight_masks(network, [0, 0.5, 1]) for network in networks]
+    >>> sweeps.pruning.evaluate(networks, masks, task.test).loss.shape
+    (3, 3)
     """
     if isinstance(networks, nnx.Module) and isinstance(masks, Mapping):
         return Evaluated(*(values[0] for values in evaluate([networks], [masks], batch, loss=loss)))

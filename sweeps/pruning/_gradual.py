@@ -60,30 +60,46 @@ def gradually(
 
     Parameters
     ----------
-    network : a flax.nnx module
-    task : its training set is used
-    sparsity : function of the epoch's number, from 1 to ``epochs``, such as an Optax schedule:
-        ``optax.polynomial_schedule(0, 0.9, power=3, transition_steps=epochs)`` is Zhu and Gupta's cubic one
-    epochs : at least 1
-    choose : (network, sparsity) -> masks, with the same paths for every sparsity; None takes ``weight_masks``, by
-        magnitude in each layer. ``partial(weight_masks, scope="global_raw", block=(4, 4))`` prunes blocks, and
-        ``lambda net, k: masks_of_nodes(net, unit_masks(net, k))`` whole nodes.
-    optimizer : an Optax transformation; its state and its schedules continue through all epochs; None takes Adam with
-        learning rate 0.01
-    batch_size, seed, loss : as for ``sweeps.train``
+    network : flax.nnx.Module
+        Trained in place.
+    task : sweeps.Task
+        Its training set is used.
+    sparsity : callable
+        Number of the epoch, from 1 to ``epochs``, -> share that goes, such as an Optax schedule:
+        ``optax.polynomial_schedule(0, 0.9, power=3, transition_steps=epochs)`` is Zhu and Gupta's cubic one.
+    epochs : int
+        Passes over the training set, at least 1.
+    choose : callable, optional
+        (network, sparsity) -> masks, with the same paths for every sparsity; None takes ``weight_masks``, by magnitude
+        in each layer. ``partial(weight_masks, scope="global_raw", block=(4, 4))`` prunes blocks, and ``lambda network,
+        k: masks_of_nodes(network, unit_masks(network, k))`` whole nodes.
+    optimizer : optax.GradientTransformation, optional
+        Its state and its schedules continue through all epochs. None takes Adam with learning rate 0.01.
+    batch_size : int, default 32
+        As for ``sweeps.train``.
+    seed : int, default 0
+        As for ``sweeps.train``.
+    loss : str or callable, optional
+        As for ``sweeps.train``.
 
     Returns
     -------
     Gradual
+        History, sparsities, and the masks of the last epoch.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If ``sparsity`` or ``choose`` is no function, or another argument has a wrong type.
-    ValueError
+    InputError
         If the task does not fit the network, a sparsity is not between 0 and 1, or a number is not positive.
-    FloatingPointError
+    DivergedError
         If a loss or a parameter became NaN or infinite; the network is not changed.
+
+    See Also
+    --------
+    Masked : Trains under masks that do not change.
+    sweeps.train : Trains without masks.
 
     References
     ----------
@@ -93,11 +109,11 @@ def gradually(
     Examples
     --------
     >>> import optax, sweeps
-    >>> net, task = sweeps.MLP((2, 20, 2)), sweeps.tasks.circle(train_examples=200)
-    >>> schedule = optax.polynomial_schedule(0, 0.8, power=3, transition_steps=4)
-    >>> result = sweeps.pruning.gradually(net, task, schedule, epochs=4)
+    >>> network, task = sweeps.MLP((2, 4, 2), seed=0), sweeps.tasks.circle(train_examples=32)
+    >>> schedule = optax.polynomial_schedule(0, 0.75, power=3, transition_steps=2)
+    >>> result = sweeps.pruning.gradually(network, task, schedule, epochs=2, seed=0)
     >>> int(result.masks["layers/0/kernel"].sum())
-    8
+    2
     """
     check_kinds([network], [task], optimizer)
     if not callable(sparsity):

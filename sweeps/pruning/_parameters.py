@@ -60,27 +60,38 @@ def _by_path(state: Any) -> dict[str, Any]:
 
 
 def zeroed(network: Network, masks: Mapping[str, Any]) -> Network:
-    """Return a copy of a network whose masked parameters are zero.
+    """Return a copy of a network with the masked parameters at zero.
 
     Parameters
     ----------
-    network : Network
-        A flax.nnx module; it is not changed.
-    masks : mapping of str to object
-        By the path of a parameter, such as ``layers/0/kernel``: true for what stays, in the parameter's shape.
+    network : flax.nnx.Module
+        It is not changed.
+    masks : dict of str to array_like
+        By path of the parameter, such as ``layers/0/kernel``: true for what stays, in the parameter's shape.
+
+    Returns
+    -------
+    flax.nnx.Module
+        Of the same kind.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module, or the masks are no dict.
-    ValueError
+    InputError
         If a mask is of no parameter, of another shape, or not true or false.
+
+    See Also
+    --------
+    weight_masks : Makes masks of weights.
+    Masked : Keeps the masked weights for later.
 
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.pruning.zeroed(sweeps.MLP((2, 3, 2)), {"layers/0/kernel": [[1, 0, 1], [1, 1, 0]]})
-    >>> int((net.layers[0].kernel[...] == 0).sum())
+    >>> masks = {"layers/0/kernel": [[1, 0, 1], [1, 1, 0]]}
+    >>> network = sweeps.pruning.zeroed(sweeps.MLP((2, 3, 2), seed=0), masks)
+    >>> int((network.layers[0].kernel[...] == 0).sum())
     2
     """
     checked_network(network)

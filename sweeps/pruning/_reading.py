@@ -28,22 +28,37 @@ def mean_activations(
 
     Parameters
     ----------
-    network : a flax.nnx module, evaluated in evaluation mode; it is not changed
-    inputs : examples, an array or a pytree of arrays with leading axis (examples,)
-    layers : paths of layers, such as ``layers/1``
+    network : flax.nnx.Module
+        Evaluated in evaluation mode; it is not changed.
+    inputs : array or pytree, (examples, ...)
+        Examples.
+    layers : sequence of str
+        Paths of layers, such as ``layers/1``.
 
     Returns
     -------
-    by layer, shape (features,): the axes that it sums over, flattened
+    dict of str to numpy.ndarray of float64, (features,)
+        By layer; the axes that it sums over are flattened.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module, or the layers are no list of texts.
-    NotImplementedError
-        If a layer is called within a loop, where its inputs cannot be read.
-    ValueError
+    InputError
         If the inputs are not finite or do not fit the network, or a layer is never called.
+    UnsupportedError
+        If a layer is called within a loop, where its inputs cannot be read.
+
+    See Also
+    --------
+    remove_nodes : Adds them to biases, where nodes go.
+
+    Examples
+    --------
+    >>> import sweeps, numpy as np
+    >>> network = sweeps.MLP((2, 4, 2), seed=0)
+    >>> sweeps.pruning.mean_activations(network, np.ones((3, 2), np.float32), ["layers/0"])
+    {'layers/0': array([1., 1.])}
     """
     _parameters.checked_network(network)
     if (

@@ -23,31 +23,40 @@ def masks_of_nodes(network: nnx.Module, keep: Any, *, inputs: Any = None) -> dic
 
     Parameters
     ----------
-    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` gates, whatever layers or raw
-        parameters make and read them
-    keep : true for the nodes that stay, shape (..., nodes), in the order of the gate vector
-    inputs : a few examples; not needed for a ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer
+    network : flax.nnx.Module
+        Its hidden nodes are those that ``sweeps.Objective`` gates, whatever layers or raw parameters make and read
+        them.
+    keep : array_like of bool, (..., nodes)
+        True for the nodes that stay, in the order of the gate vector.
+    inputs : array or pytree, (examples, ...), optional
+        A few examples; not needed for a ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer.
 
     Returns
     -------
-    by path of the parameter, shape (*keep.shape[:-1], *parameter.shape), true for what stays. Of a node that goes, its
-    incoming weights and bias go; its outgoing weights go only if the node would still fire, because f(0) is not zero:
-    after a sigmoid, or a batch normalisation.
+    dict of str to numpy.ndarray of bool
+        By path of the parameter, shape ``(*keep.shape[:-1], *parameter.shape)``, true for what stays. Of a node that
+        goes, its incoming weights and bias go; its outgoing weights go only if the node would still fire, because f(0)
+        is not zero: after a sigmoid, or a batch normalisation.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module.
-    ValueError
+    InputError
         If ``keep`` does not fit, or inputs are needed or do not fit.
-    NotImplementedError
+    UnsupportedError
         If a node that goes has no parameters of its own, or would still fire and has readers without parameters of
         their own. The message names the nodes and the reason.
+
+    See Also
+    --------
+    unit_masks : Chooses nodes that stay.
+    zeroed : Makes a network of the masks.
 
     Examples
     --------
     >>> import sweeps
-    >>> masks = sweeps.pruning.masks_of_nodes(sweeps.MLP((1, 3, 1)), [True, False, True])
+    >>> masks = sweeps.pruning.masks_of_nodes(sweeps.MLP((1, 3, 1), seed=0), [True, False, True])
     >>> masks["layers/0/kernel"].tolist(), masks["layers/0/bias"].tolist()
     ([[True, False, True]], [True, False, True])
     """
@@ -85,39 +94,49 @@ def zero_nodes(network: Network, keep: Any, *, inputs: Any = None, compensate_bi
 
     Parameters
     ----------
-    network : a flax.nnx module, as for ``masks_of_nodes``; it is not changed
-    keep : true for the nodes that stay, shape (nodes,), in the order of the gate vector
-    inputs : examples for the mean activations of the compensation; needed in any case for networks other than a
-        ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer
-    compensate_bias : whether to add the mean contribution of a node that goes to the biases of the layers that read
-        it, if there are inputs; a layer without biases gets them
+    network : flax.nnx.Module
+        As for ``masks_of_nodes``; it is not changed.
+    keep : array_like of bool, (nodes,)
+        True for the nodes that stay, in the order of the gate vector.
+    inputs : array or pytree, (examples, ...), optional
+        Examples for the mean activations of the compensation; needed in any case for networks other than a
+        ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer.
+    compensate_bias : bool, default False
+        Whether to add the mean contribution of a node that goes to the biases of the layers that read it, if there are
+        inputs; a layer without biases gets them.
 
     Returns
     -------
-    network of the same kind; ``masks_of_nodes`` returns which parameters are zero
+    flax.nnx.Module
+        Of the same kind; ``masks_of_nodes`` returns which parameters are zero.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module.
-    ValueError
+    InputError
         If ``keep`` does not fit, inputs are needed or do not fit, or the copy differs from the network with gates at
         zero, because something else depends on the nodes.
-    NotImplementedError
+    UnsupportedError
         If a node that goes has no parameters of its own, or would still fire and has readers without parameters of
         their own. The message names the nodes and the reason.
 
+    See Also
+    --------
+    remove_nodes : Makes the network smaller.
+    prune_units : Chooses the nodes, too.
+
     Notes
     -----
-    b'_j = b_j + sum over the nodes i that go of mean(x_i) w_ij, with mean activations of the network with all nodes.
-    Removing a constant node then changes nothing. For a convolution w_ij is the sum of the kernel over its positions,
-    which is exact in the interior of an image, and not at borders padded with zeros.
+    ``b'_j = b_j + sum over the nodes i that go of mean(x_i) w_ij``, with mean activations of the network with all
+    nodes. Removing a constant node then changes nothing. For a convolution w_ij is the sum of the kernel over its
+    positions, which is exact in the interior of an image, and not at borders padded with zeros.
 
     Examples
     --------
     >>> import sweeps
-    >>> net = sweeps.pruning.zero_nodes(sweeps.MLP((1, 3, 1)), [True, False, True])
-    >>> float(net.layers[0].kernel[0, 1])
+    >>> smaller = sweeps.pruning.zero_nodes(sweeps.MLP((1, 3, 1), seed=0), [True, False, True])
+    >>> float(smaller.layers[0].kernel[0, 1])
     0.0
     """
     compensate_bias, of = _checks.flag("compensate_bias", compensate_bias), _structure_of(network, inputs)
@@ -129,25 +148,38 @@ def remove_nodes(network: Network, keep: Any, *, inputs: Any = None, compensate_
 
     Parameters
     ----------
-    network, keep, inputs, compensate_bias : as for ``zero_nodes``; without inputs there is no compensation
+    network : flax.nnx.Module
+        As for ``zero_nodes``; it is not changed.
+    keep : array_like of bool, (nodes,)
+        True for the nodes that stay, in the order of the gate vector. A layer may lose all its nodes.
+    inputs : array or pytree, (examples, ...), optional
+        As for ``zero_nodes``; without inputs there is no compensation.
+    compensate_bias : bool, default True
+        As for ``zero_nodes``.
 
     Returns
     -------
-    network of the same kind, equal to that of ``zero_nodes`` up to rounding. A layer may lose all its nodes.
+    flax.nnx.Module
+        Of the same kind, equal to that of ``zero_nodes`` up to rounding.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         As ``zero_nodes``.
-    ValueError
+    InputError
         As ``zero_nodes``, and if something else in the network depends on the number of nodes.
-    NotImplementedError
+    UnsupportedError
         As ``zero_nodes``, and if nodes that go are added to others, are outputs, or share a parameter.
+
+    See Also
+    --------
+    zero_nodes : Keeps the shapes.
+    cost : Compares sizes and times.
 
     Examples
     --------
     >>> import sweeps
-    >>> sweeps.pruning.remove_nodes(sweeps.MLP((1, 3, 1)), [True, False, True]).sizes
+    >>> sweeps.pruning.remove_nodes(sweeps.MLP((1, 3, 1), seed=0), [True, False, True]).sizes
     (1, 2, 1)
     """
     compensate_bias, of = _checks.flag("compensate_bias", compensate_bias), _structure_of(network, inputs)

@@ -31,31 +31,48 @@ def unit_scores(
 
     Parameters
     ----------
-    network : a flax.nnx module; its hidden nodes are those that ``sweeps.Objective`` gates
-    method : one of ``UNIT_METHODS``, or the scores themselves, shape (nodes,)
+    network : flax.nnx.Module
+        Its hidden nodes are those that ``sweeps.Objective`` gates. It is not changed.
+    method : str or array_like, (nodes,), default "norm"
+        One of ``UNIT_METHODS``, or the scores themselves.
 
         - ``"norm"``: Euclidean norm of the node's incoming weights, without the bias; of a channel, over all positions
           and inputs
         - a method of ``sweeps.ranking.scores``: ``"gradient"`` is the gate gradient, ``"magnitude"`` the norm of the
           *outgoing* weights, ``"activation"`` the standard deviation of the node's value at its gate over the examples,
           and over the positions for a channel
-
-    batch, loss : as for ``sweeps.Objective``; ranking methods need a batch, and so do networks other than a
-        ``sweeps.MLP`` or an ``nnx.Sequential`` that begins with a dense layer
-    seed : for ``"random"``
+    batch : tuple, optional
+        As for ``sweeps.Objective``. Ranking methods need a batch, and so do networks other than a ``sweeps.MLP`` or an
+        ``nnx.Sequential`` that begins with a dense layer.
+    loss : str or callable, optional
+        As for ``sweeps.Objective``, with a batch.
+    seed : int, default 0
+        For ``"random"``.
 
     Returns
     -------
-    array of shape (nodes,), in the order of the gate vector
+    numpy.ndarray of float64, (nodes,)
+        In the order of the gate vector.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module.
-    ValueError
-        If the criterion is unknown, the scores have another shape or a batch is needed; as ``sweeps.ranking``.
-    NotImplementedError
+    InputError
+        If the method is unknown, the scores have another shape or a batch is needed; as ``sweeps.ranking.scores``.
+    UnsupportedError
         For ``"norm"``, if some nodes have no parameters of their own, such as attention heads.
+
+    See Also
+    --------
+    unit_masks : The nodes that stay at a sparsity.
+    sweeps.ranking.scores : Scores of any objective's nodes, some of them off.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.pruning.unit_scores(sweeps.MLP((2, 4, 2), seed=0), method="norm").shape
+    (4,)
     """
     _, scores = by_site(network, method, batch=batch, loss=loss, seed=seed, of_zeroed=False)
     return np.concatenate(list(scores.values()))
@@ -68,8 +85,18 @@ def by_site(
 
     Parameters
     ----------
-    network, method, batch, loss, seed : as for ``unit_scores``
-    of_zeroed : whether to leave out the sites whose nodes cannot be zeroed
+    network : flax.nnx.Module
+        As for ``unit_scores``, like all that is not below.
+    method : str or array_like
+        As there.
+    batch : tuple or None
+        As there.
+    loss : str or callable or None
+        As there.
+    seed : int
+        As there.
+    of_zeroed : bool
+        Whether to leave out the sites whose nodes cannot be zeroed.
     """
     seed = _checked(network, method, UNIT_METHODS, "scores of shape (nodes,)", batch, loss, seed)
     of = _structure.of(network, inputs_of(batch))
@@ -114,28 +141,47 @@ def weight_scores(
 
     Parameters
     ----------
-    network : a flax.nnx module
-    method : one of ``WEIGHT_METHODS``, or the scores themselves, arrays of the kernels' shapes by path
+    network : flax.nnx.Module
+        It is not changed.
+    method : str or dict of str to array_like, default "magnitude"
+        One of ``WEIGHT_METHODS``, or the scores themselves, arrays of the kernels' shapes by path.
 
         - ``"magnitude"``: |w|
         - ``"gradient"``: |d loss / d w|, of the mean loss on the batch
         - ``"random"``: uniform numbers from [0, 1), the same for the same seed
-
-    batch, loss : as for ``sweeps.Objective``; needed for ``"gradient"``, and for networks other than a ``sweeps.MLP``
-        or an ``nnx.Sequential`` that begins with a dense layer
-    seed : for ``"random"``
-    include_outputs : whether to score the layers that no other layer reads, which make the outputs
+    batch : tuple, optional
+        As for ``sweeps.Objective``; needed for ``"gradient"``, and for networks other than a ``sweeps.MLP`` or an
+        ``nnx.Sequential`` that begins with a dense layer.
+    loss : str or callable, optional
+        As for ``sweeps.Objective``, with a batch.
+    seed : int, default 0
+        For ``"random"``.
+    include_outputs : bool, default False
+        Whether to score the layers that no other layer reads, which make the outputs.
 
     Returns
     -------
-    by path of the kernel, such as ``layers/0/kernel``, in the order in which the layers are called; biases have none
+    dict of str to numpy.ndarray of float64
+        By path of the kernel, such as ``layers/0/kernel``, in the order in which the layers are called; biases have
+        none.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no flax.nnx module.
-    ValueError
-        If the criterion is unknown, the scores do not fit the kernels, or a batch is needed.
+    InputError
+        If the method is unknown, the scores do not fit the kernels, or a batch is needed.
+
+    See Also
+    --------
+    weight_masks : The weights that stay at a sparsity.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> scores = sweeps.pruning.weight_scores(sweeps.MLP((2, 4, 2), seed=0), method="magnitude")
+    >>> {path: values.shape for path, values in scores.items()}
+    {'layers/0/kernel': (2, 4)}
     """
     seed = _checked(network, method, WEIGHT_METHODS, "a dict of scores", batch, loss, seed)
     kernels, _ = prunable(network, inputs_of(batch), _checks.flag("include_outputs", include_outputs))
@@ -158,13 +204,25 @@ def weight_scores(
 def prunable(network: nnx.Module, inputs: Any, include_outputs: bool) -> tuple[dict[str, nnx.Param], dict[str, str]]:
     """Return the kernels of layers that other layers read, in order of the program, and what else makes nodes.
 
+    Parameters
+    ----------
+    network : flax.nnx.Module
+        It is not changed.
+    inputs : array or pytree or None
+        A few examples, where the network has to be traced.
+    include_outputs : bool
+        Whether to return layers too that no other layer reads.
+
     Returns
     -------
-    kernels, left : by path, the parameter; and by path, why it is not pruned
+    kernels : dict of str to flax.nnx.Param
+        By path, the parameter.
+    left : dict of str to str
+        By path, why it is not pruned.
 
     Raises
     ------
-    TypeError, ValueError
+    InputError
         As ``structure.few_inputs``.
     """
     few, variables = _structure.few_inputs(network, inputs), _parameters.by_path(network)

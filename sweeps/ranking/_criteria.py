@@ -41,33 +41,43 @@ def scores(
 
     Parameters
     ----------
-    objective : of a network or any function, with any loss
-    method : one of ``METHODS``; with g the gate of node k (1 if it is on) and E the mean loss
+    objective : sweeps.Objective
+        Of a network or any function, with any loss.
+    method : {"brute_force", "first_order", "second_order", "gradient", "magnitude", "activation", "random", "shapley"}
+        With g the gate of node k (1 if it is on) and E the mean loss:
 
-        - ``"brute_force"``: the measured change
-        - ``"first_order"``: -g dE/dg, predicted by the tangent
-        - ``"second_order"``: -g dE/dg + g^2/2 d^2E/dg^2, predicted by the parabola with the true second derivative;
+        - ``"brute_force"``: the measured change, which is right for one removal and costs an evaluation a node
+        - ``"first_order"``: ``-g dE/dg``, predicted by the tangent
+        - ``"second_order"``: ``-g dE/dg + g^2/2 d^2E/dg^2``, predicted by the parabola with the true second derivative;
           exact for squared error if the outputs are affine in the gates
-        - ``"gradient"``: |dE/dg|
+        - ``"gradient"``: ``|dE/dg|``
         - ``"magnitude"``: Euclidean norm of the node's outgoing weights
         - ``"activation"``: standard deviation of the activation over the examples, before the gate
         - ``"random"``: uniform numbers from [0, 1), the same for the same seed
-        - ``"shapley"``: minus the Shapley value of switching the node on, among the nodes that are on; from all masks
-
-    gates : gates before the removal, shape (nodes,); all on by default
-    seed : for ``"random"``
+        - ``"shapley"``: minus the Shapley value of switching the node on, among the nodes that are on; from all masks,
+          so for 20 nodes at most
+    gates : array_like, (nodes,), optional
+        Gates before the removal; None takes all on.
+    seed : int, default 0
+        For ``"random"``.
 
     Returns
     -------
-    array of shape (nodes,), in the loss's unit for brute_force, first_order, second_order, gradient and shapley. A node
-    whose gate is zero scores infinity: it cannot be removed again.
+    numpy.ndarray, (nodes,)
+        In the loss's unit for brute_force, first_order, second_order, gradient and shapley. A node whose gate is zero
+        scores infinity: it cannot be removed again.
 
     Raises
     ------
-    ValueError
+    InputError
         If the method is unknown; if it needs weights or activations and the objective is not of a ``sweeps.MLP`` with
         all hidden nodes gated; for shapley, if nodes are too many or gates between 0 and 1; if the gates have another
         shape.
+
+    See Also
+    --------
+    removal_path : Removes one node after the other by these scores.
+    sweeps.pruning.unit_scores : Scores the nodes of a network, layer by layer.
 
     References
     ----------
@@ -77,9 +87,12 @@ def scores(
 
     Examples
     --------
-    >>> objective = Objective.from_function(lambda gates: (1 - gates[0]) ** 2 + 0.25 * (1 - gates[1]), nodes=2)
-    >>> scores(objective).tolist(), scores(objective, method="first_order").tolist()
-    ([1.0, 0.25], [0.0, 0.25])
+    >>> import sweeps
+    >>> objective = sweeps.Objective.from_function(lambda gates: (1 - gates[0]) ** 2 + 0.25 * (1 - gates[1]), nodes=2)
+    >>> sweeps.ranking.scores(objective, method="brute_force").tolist()
+    [1.0, 0.25]
+    >>> sweeps.ranking.scores(objective, method="first_order").tolist()
+    [0.0, 0.25]
     """
     return Scorer(objective, method, seed)(checked_gates(objective, gates))
 
@@ -95,7 +108,7 @@ def checked_gates(objective: Objective, gates: Any) -> np.ndarray:
 
     Raises
     ------
-    ValueError
+    InputError
         If it is not a vector with a gate for each node.
     """
     check_objective(objective)
@@ -134,11 +147,16 @@ class Scorer:
 
     Parameters
     ----------
-    objective, method, seed : as for ``scores``
+    objective : sweeps.Objective
+        As for ``scores``.
+    method : str
+        As for ``scores``.
+    seed : int, default 0
+        As for ``scores``.
 
     Raises
     ------
-    ValueError
+    InputError
         As ``scores``.
     """
 

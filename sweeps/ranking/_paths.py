@@ -119,27 +119,41 @@ def removal_path(
 
     Parameters
     ----------
-    objective : of a network or any function, with any loss
-    method : one of ``sweeps.ranking.METHODS``, see ``scores``
-    rerank : whether to score the remaining nodes anew after each removal; otherwise they are scored once, all on
-    measure : whether to measure the best removal at each step, which costs as much as ``"brute_force"``
-    seed : for ``"random"``
+    objective : sweeps.Objective
+        Of a network or any function, with any loss.
+    method : str, default "brute_force"
+        How nodes are scored: one of ``sweeps.ranking.METHODS``, see ``scores``.
+    rerank : bool, default True
+        Whether to score the remaining nodes anew after each removal. Otherwise they are scored once, all on: cheaper,
+        and blind to nodes that stand in for each other.
+    measure : bool, default True
+        Whether to measure the best removal at each step, which costs as much as ``"brute_force"`` and tells how far the
+        method is from it.
+    seed : int, default 0
+        For ``"random"``.
 
     Returns
     -------
     RemovalPath
+        Order, losses, scores and measured changes.
 
     Raises
     ------
-    ValueError
+    InputError
         As ``scores``.
+
+    See Also
+    --------
+    scores : The scores of one step.
+    masks_along : The gates at each step.
+    analysis.removal : Compares several paths.
 
     Notes
     -----
-    For a ``sweeps.MLP`` with all hidden nodes gated, brute force is one compiled program. A removal changes the sums
-    of the next layer by a matrix of rank one and nothing before them, so that a candidate of the last hidden layer
-    costs an elementwise pass over (outputs, examples) and no matrix product. Other objectives are evaluated on all
-    masks with one node less, batch by batch.
+    For a ``sweeps.MLP`` with all hidden nodes gated, brute force is one compiled program. A removal changes the sums of
+    the next layer by a matrix of rank one and nothing before them, so that a candidate of the last hidden layer costs
+    an elementwise pass over (outputs, examples) and no matrix product. Other objectives are evaluated on all masks with
+    one node less, batch by batch.
 
     References
     ----------
@@ -148,8 +162,9 @@ def removal_path(
 
     Examples
     --------
-    >>> objective = Objective.from_function(lambda gates: (1 - gates[0]) ** 2 + 0.25 * (1 - gates[1]), nodes=2)
-    >>> path = removal_path(objective, method="first_order")
+    >>> import sweeps
+    >>> objective = sweeps.Objective.from_function(lambda gates: (1 - gates[0]) ** 2 + 0.25 * (1 - gates[1]), nodes=2)
+    >>> path = sweeps.ranking.removal_path(objective, method="first_order")
     >>> path.order.tolist(), path.loss.tolist(), path.is_best.tolist()
     ([0, 1], [0.0, 1.0, 1.25], [False, True])
     """
@@ -208,12 +223,33 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
 
 
 def masks_along(order: Any) -> Float[np.ndarray, "steps nodes"]:
-    """Return the gates at each step of a path, shape (nodes + 1, nodes): at step s the first s nodes are off.
+    """Return the gates at each step of a path: at step s the first s nodes of the order are off.
+
+    Parameters
+    ----------
+    order : array_like, (nodes,)
+        Number of the node that each removal switches off, such as ``order`` of a ``RemovalPath``.
+
+    Returns
+    -------
+    numpy.ndarray of float32, (nodes + 1, nodes)
+        From all on to all off.
 
     Raises
     ------
-    TypeError, ValueError
+    InputError
         If the order is no permutation of the nodes.
+
+    See Also
+    --------
+    removal_path : Finds an order.
+    sweeps.Masks : Sweeps over gate vectors of one's own.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> sweeps.ranking.masks_along([1, 0]).tolist()
+    [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
     """
     given = _checks.numbers("order", order)
     if given.ndim != 1 or not np.array_equal(np.sort(given), np.arange(len(given))):

@@ -54,28 +54,46 @@ class GainCurve(NamedTuple):
 def gain_curve(objective: Objective, node: int, *, gates: Any = None, gains: Any = GAINS) -> GainCurve:
     """Evaluate the loss along the gain of a node, with its predictions to first and second order.
 
-    These are E(g) + (gain - g) dE/dg, and the same plus (gain - g)^2 / 2 d^2E/dg^2, with g the node's own gate.
+    These are ``E(g) + (gain - g) dE/dg``, and the same plus ``(gain - g)^2 / 2 d^2E/dg^2``, with g the node's own gate.
+    Where the curve bends away from them, a criterion of that order errs.
 
     Parameters
     ----------
-    objective : of a network or any function
-    node : number of the node
-    gates : point of expansion, shape (nodes,); all on by default
-    gains : shape (points,)
+    objective : sweeps.Objective
+        Of a network or any function.
+    node : int
+        Number of the node.
+    gates : array_like, (nodes,), optional
+        Point of expansion; None takes all on.
+    gains : array_like, (points,), optional
+        Gates of the node; by default from -0.25 to 1.25 in steps of 0.05.
 
     Returns
     -------
     GainCurve
+        The loss and both predictions.
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such node, the gains are no vector, or the gates have another shape.
+
+    See Also
+    --------
+    scores : Predictions at a gain of 0, for all nodes.
 
     References
     ----------
     N. Wolfe, A. Sharma, B. Raj (2016), The Incredible Shrinking Neural Network: Pruning to Operate in Constrained
     Memory Environments, figures 3 to 5.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> objective = sweeps.Objective.from_function(lambda gates: (gates**2).sum(), nodes=2)
+    >>> curve = sweeps.ranking.gain_curve(objective, 0, gains=(0, 1, 2))
+    >>> curve.loss.tolist(), curve.first_order.tolist(), curve.second_order.tolist()
+    ([1.0, 2.0, 5.0], [0.0, 2.0, 4.0], [1.0, 2.0, 5.0])
     """
     vector = checked_gates(objective, gates)
     node, gains = _checks.whole("node", node, 0, len(vector) - 1), _checks.numbers("gains", gains).astype(float)
@@ -102,22 +120,36 @@ def gain_curve(objective: Objective, node: int, *, gates: Any = None, gains: Any
 def pair_interaction(objective: Objective, *, gates: Any = None) -> Float[np.ndarray, "nodes nodes"]:
     """Change of the loss when two nodes go off together, minus the changes when each goes off alone.
 
-    Negative if the effects of two nodes cancel: removing both costs less than the sum.
+    Negative if the effects of two nodes cancel: removing both costs less than the sum. Positive if they stand in for
+    each other: each alone is spared, and both are not.
 
     Parameters
     ----------
-    objective : of a network or any function
-    gates : gates before the removal, shape (nodes,); all on by default
+    objective : sweeps.Objective
+        Of a network or any function.
+    gates : array_like, (nodes,), optional
+        Gates before the removal; None takes all on.
 
     Returns
     -------
-    array of shape (nodes, nodes), symmetric, in the loss's unit; zero with a node that is off already, and NaN on the
-    diagonal
+    numpy.ndarray of float64, (nodes, nodes)
+        Symmetric, in the loss's unit; zero with a node that is off already, and NaN on the diagonal.
 
     Raises
     ------
-    ValueError
+    InputError
         If the gates have another shape.
+
+    See Also
+    --------
+    activation_correlation : Which nodes do alike.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> objective = sweeps.Objective.from_function(lambda gates: gates[0] * gates[1], nodes=2)
+    >>> sweeps.ranking.pair_interaction(objective).tolist()
+    [[nan, 1.0], [1.0, nan]]
     """
     vector = checked_gates(objective, gates)
     without = vector[None] * (1 - np.eye(len(vector), dtype=vector.dtype))
@@ -139,18 +171,32 @@ def activation_correlation(objective: Objective, *, gates: Any = None) -> Float[
 
     Parameters
     ----------
-    objective : of a ``sweeps.MLP`` with all hidden nodes gated
-    gates : shape (nodes,); all on by default. Gates change the correlations of nodes in later layers only.
+    objective : sweeps.Objective
+        Of a ``sweeps.MLP`` with all hidden nodes gated.
+    gates : array_like, (nodes,), optional
+        None takes all on. Gates change the correlations of nodes in later layers only.
 
     Returns
     -------
-    array of shape (nodes, nodes), symmetric, 1 on the diagonal; NaN for a node whose activation is constant or not
-    finite
+    numpy.ndarray of float64, (nodes, nodes)
+        Symmetric, 1 on the diagonal; NaN for a node whose activation is constant or not finite.
 
     Raises
     ------
-    ValueError
+    InputError
         If the objective has no such network, or the gates have another shape.
+
+    See Also
+    --------
+    replacement_paths : Lets correlated nodes take over from those that go.
+
+    Examples
+    --------
+    >>> import sweeps
+    >>> task = sweeps.tasks.circle(test_examples=8)
+    >>> objective = sweeps.Objective(sweeps.MLP((2, 3, 2), seed=0), task.test)
+    >>> sweeps.ranking.activation_correlation(objective).shape
+    (3, 3)
     """
     vector = checked_gates(objective, gates)
     values = activations(Scorer(objective, "activation").needed_network, jnp.asarray(vector)).astype(np.float64)

@@ -76,11 +76,16 @@ def replacement_paths(
 ) -> ReplacementPaths:
     """Remove all nodes of the last hidden layer, one after the other, choosing anew after each removal.
 
+    Each time another part of the network takes over what the node did, as well as least squares can.
+
     Parameters
     ----------
-    networks : ``sweeps.MLP`` networks of one structure, with biases; they are not changed
-    batch : examples by which nodes are chosen and replaced
-    method : one of ``REPLACEMENT_METHODS``; the first node with the lowest
+    networks : sequence of sweeps.MLP
+        Networks of one structure, with biases; they are not changed.
+    batch : tuple
+        Examples by which nodes are chosen and replaced, as for ``sweeps.Objective``.
+    method : {"correlation", "brute_force", "second_order", "contribution", "random"}
+        By what the next node is chosen: the first one with the lowest
 
         - ``"brute_force"``: change of the loss when the node goes and the stand-in takes over
         - ``"second_order"``: that change, predicted from the first two derivatives along it
@@ -88,35 +93,50 @@ def replacement_paths(
           contribution
         - ``"contribution"``: mean square of what the removal changes in the sums of the outputs
         - ``"random"``: place in a random order, the same for the same seed and another for each network
-
-    stand_in : one of ``STAND_INS``; ``"partner"`` is the node with the greatest correlation with the one that goes.
-        ``"rest"`` has a ridge of 1e-4 of each node's variance.
-    loss : ``"squared_error"``, ``"cross_entropy"`` or ``"binary_cross_entropy"``; None as for ``sweeps.Objective``
-    test : examples to measure on as well
-    seed : for ``"random"``
+    stand_in : {"partner", "rest", "bias", "nothing"}
+        What takes over: the node with the greatest correlation with the one that goes; all that remain, with a ridge of
+        1e-4 of each node's variance; the biases alone, by the node's mean; or nothing.
+    loss : str, optional
+        ``"squared_error"``, ``"cross_entropy"`` or ``"binary_cross_entropy"``; None as for ``sweeps.Objective``.
+    test : tuple, optional
+        Examples to measure on as well.
+    seed : int, default 0
+        For ``"random"``.
 
     Returns
     -------
     ReplacementPaths
+        Orders, losses, and the weights at each step.
 
     Raises
     ------
-    ValueError
-        If a choice, a stand-in or a loss is unknown, networks differ in structure or have no hidden layer or no
-        biases, or a batch does not fit.
+    InputError
+        If a method, a stand-in or a loss is unknown, networks differ in structure or have no hidden layer or no biases,
+        or a batch does not fit.
+
+    See Also
+    --------
+    removal_path : Removes nodes of any network, and replaces nothing.
+    activation_correlation : What ``"correlation"`` and ``"partner"`` go by.
+
+    Notes
+    -----
+    A node h is predicted from what stands in for it: ``h ~ sum_k a_k h_k + b``. When it goes, the outgoing weights of
+    node k get ``a_k`` times its own, and the biases get b times them.
 
     References
     ----------
-    S. Srinivas, R. V. Babu (2015), Data-free parameter pruning for deep neural networks, arXiv 1507.06149, where a
-    node goes and another one takes its outgoing weights.
+    S. Srinivas, R. V. Babu (2015), Data-free parameter pruning for deep neural networks, BMVC, where a node goes and
+    another one takes its outgoing weights.
 
     Examples
     --------
     >>> import sweeps
     >>> task = sweeps.tasks.circle(train_examples=50)
-    >>> paths = replacement_paths([sweeps.MLP((2, 5, 2))], task.train, method="brute_force", stand_in="rest")
+    >>> networks = [sweeps.MLP((2, 4, 2), seed=0)]
+    >>> paths = sweeps.ranking.replacement_paths(networks, task.train, method="brute_force", stand_in="rest")
     >>> paths.loss.shape, paths.kernels.shape
-    ((1, 6), (1, 6, 5, 2))
+    ((1, 5), (1, 5, 4, 2))
     """
     codes = [
         one.index(_checks.one_of(name, given, one))

@@ -41,15 +41,19 @@ def attribute(
 
     Parameters
     ----------
-    network : a module, such as an ``MLP`` or an ``nnx.Sequential``, of dense and convolution layers, attention,
+    network : flax.nnx.Module
+        A module, such as an ``MLP`` or an ``nnx.Sequential``, of dense and convolution layers, attention,
         normalisations, gated units, scans (recurrent cells), maxima, minima and sums, sorts, elementwise
         nonlinearities, and operations that move or add activations. The first four methods differentiate all others,
-        and so does ``"integrated_gradients"``
-    inputs : floating-point numbers, shape (examples, ...)
-    target : number of the output to attribute, a scalar or shape (examples,); by default the largest output of each
-        example. Or floating-point start values of shape (examples, outputs): for ``"lrp"`` and other rules for
-        relevance R, the relevance of each output; for all others, the weights of a weighted sum of outputs
-    method : a key of ``METHODS`` or ``Rules``. With b the output to attribute:
+        and so does ``"integrated_gradients"``.
+    inputs : array_like of float, (examples, ...)
+        Examples. Of tokens, attribute the rest of the network to their embeddings, by ``attribute_function``.
+    target : int or array_like, (examples,) or (examples, outputs), optional
+        Number of the output to attribute, one for all or one for each example; None takes the largest output of each.
+        Or floating-point start values of shape (examples, outputs): for ``"lrp"`` and other rules for relevance R, the
+        relevance of each output; for all others, the weights of a weighted sum of outputs.
+    method : str or Rules, default "lrp"
+        A key of ``METHODS``, or rules. With b the output to attribute:
 
         - ``"gradient"``: the derivative db/da; starts as 1
         - ``"gradient_x_input"``: a db/da; a bias has bias db/dbias; starts as b
@@ -59,27 +63,31 @@ def attribute(
           product share halves, what divides is a constant, and softmax goes by its Taylor expansion, as in AttnLRP
         - ``"slope"``: the same without division by sums: Q = R / a goes back by transposed matrices and slopes of
           nonlinearities; starts as b. Equal to ``"lrp"`` with eps = 0
-        - ``"deeplift"``: slopes between the activations of the input and of a baseline, the rescale rule; starts as
-          b - b0. In a maximum each object gets the share of the straight path on which it is the largest; each factor
-          of a product gets the mean of the other over both
+        - ``"deeplift"``: slopes between the activations of the input and of a baseline, the rescale rule; starts as b -
+          b0. In a maximum each object gets the share of the straight path on which it is the largest; each factor of a
+          product gets the mean of the other over both
         - ``"integrated_gradients"``: gradients at the middles of ``steps`` pieces of the path from a baseline; starts
           as b - b0. Hidden nodes get their conductance
-
-    rules : in place of a method
-    baseline : for the last two methods: an example, or an array of the shape of the inputs; zeros by default, or by
-        ``"zeros"``
-    steps : number of pieces of the path of ``"integrated_gradients"``; 64 by default
+    rules : Rules, optional
+        In place of a method.
+    baseline : str or array_like, optional
+        For the last two methods, what an input is compared with: an example, or an array of the shape of the inputs;
+        None and ``"zeros"`` take zeros. An input that equals its baseline gets no relevance.
+    steps : int, optional
+        Number of pieces of the path of ``"integrated_gradients"``; None takes 64. More are more exact:
+        ``ledger()`` shows what these leave.
 
     Returns
     -------
-    Relevance of ``inputs``, hidden nodes in ``layers``, ``bias``, and what stabilisers ``absorbed``; ``ledger()`` lists
-    the sums.
+    Relevance
+        Of ``inputs``, hidden nodes in ``layers``, ``bias``, and what stabilisers ``absorbed``; ``ledger()`` lists the
+        sums.
 
     Raises
     ------
-    TypeError
+    InputTypeError
         If the network is no nnx.Module.
-    ValueError
+    InputError
         If an operation has no rule (the message names it, the layer, and a method that works), a rule or method is
         unknown, inputs, target or baseline do not fit or are not finite, an option belongs to another method, or
         outputs for an example depend on other examples.
@@ -89,25 +97,30 @@ def attribute(
     UserWarning
         If a nonlinearity is not 0 at 0: its offset f(0) is counted as a bias.
 
+    See Also
+    --------
+    attribute_function : Attributes any function of parameters and inputs.
+    Rules : Combines rules of one's own choice.
+    sweeps.ranking.scores : Nodes ranked by what their removal costs.
+
     References
     ----------
     S. Bach et al. (2015), On pixel-wise explanations, PLoS ONE 10 (lrp); R. Achtibat et al. (2024), AttnLRP, ICML (lrp
-    in transformers); W. Samek, A. Binder, G. Montavon, S. Bach,
-    K.-R. Müller (2017), Evaluating the visualization of what a deep neural network has learned, IEEE TNNLS 28;
-    M. D. Zeiler, R. Fergus (2014), ECCV (deconvnet); J. T. Springenberg et al. (2015), Striving for simplicity
-    (guided_backprop); A. Shrikumar, P. Greenside, A. Kundaje (2017), ICML (deeplift, rescale); M. Sundararajan,
-    A. Taly, Q. Yan (2017), ICML (integrated_gradients); K. Dhamdhere, M. Sundararajan, Q. Yan (2019), ICLR
-    (conductance).
+    in transformers); W. Samek, A. Binder, G. Montavon, S. Bach, K.-R. Müller (2017), Evaluating the visualization of
+    what a deep neural network has learned, IEEE TNNLS 28; M. D. Zeiler, R. Fergus (2014), ECCV (deconvnet); J. T.
+    Springenberg et al. (2015), Striving for simplicity (guided_backprop); A. Shrikumar, P. Greenside, A. Kundaje
+    (2017), ICML (deeplift, rescale); M. Sundararajan, A. Taly, Q. Yan (2017), ICML (integrated_gradients); K.
+    Dhamdhere, M. Sundararajan, Q. Yan (2019), ICLR (conductance).
 
     Examples
     --------
-    >>> import jax.numpy as jnp, sweeps
-    >>> net = sweeps.MLP((2, 3, 2), seed=0)
-    >>> found = attribute(net, jnp.array([[1.0, 2.0]]), method="slope")
+    >>> import sweeps, jax.numpy as jnp
+    >>> network = sweeps.MLP((2, 3, 2), seed=0)
+    >>> found = sweeps.relevance.attribute(network, jnp.array([[1.0, 2.0]]), target=0, method="slope")
     >>> found.inputs.shape, found.layers["layers/0"].shape, found.bias["layers/1"].shape
     ((1, 2), (1, 3), (1, 2))
-    >>> bool(jnp.allclose(found.output, net(jnp.array([[1.0, 2.0]])).max()))
-    True
+    >>> [row.step for row in found.ledger()]
+    ['layers/1', 'layers/0 nonlinearity', 'layers/0', 'total']
     """
     if not isinstance(network, nnx.Module):
         raise InputTypeError(
@@ -135,20 +148,52 @@ def attribute_function(
 
     Parameters
     ----------
-    function : (state, inputs) -> outputs, shape (examples, outputs)
-    state : pytree of parameters, whose paths name the layers: those of ``layers/0/kernel`` and ``layers/0/bias`` are
-        the layer ``layers/0``. Of a mapping with the key "params", the other entries are state
-    inputs, target, method, rules, baseline, steps : as for ``attribute``
+    function : callable
+        (state, inputs) -> outputs, shape (examples, outputs).
+    state : pytree
+        Parameters, whose paths name the layers: those of ``layers/0/kernel`` and ``layers/0/bias`` are the layer
+        ``layers/0``. Of a mapping with the key "params", the other entries are state.
+    inputs : array_like of float, (examples, ...)
+        As for ``attribute``.
+    target : int or array_like, (examples,) or (examples, outputs), optional
+        As for ``attribute``.
+    method : str or Rules, default "lrp"
+        As for ``attribute``.
+    rules : Rules, optional
+        As for ``attribute``.
+    baseline : str or array_like, optional
+        As for ``attribute``.
+    steps : int, optional
+        As for ``attribute``.
+
+    Returns
+    -------
+    Relevance
+        As ``attribute``.
 
     Raises
     ------
-    ValueError
+    InputTypeError
+        If the function is none, or the rules are of another type.
+    InputError
         As ``attribute``.
 
     Warns
     -----
     UserWarning
         As ``attribute``.
+
+    See Also
+    --------
+    attribute : Attributes a module of flax.nnx.
+
+    Examples
+    --------
+    >>> import sweeps, jax.numpy as jnp
+    >>> function = lambda state, inputs: inputs @ state["kernel"]
+    >>> state = {"kernel": jnp.array([[1.0], [2.0]])}
+    >>> sweeps.relevance.attribute_function(function, state, jnp.array([[3.0, 4.0]]), method="gradient_x_input").inputs
+    Array([[3., 8.]], dtype=float32)
     """
     if not callable(function):
         raise InputTypeError(f"function must be (state, inputs) -> outputs, got {type(function).__name__}")
