@@ -37,10 +37,14 @@ def roles(network: Perceptron, inputs: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, (node,)
-        `role`: "bias" if the node is active on every input, "dead" if on none, otherwise "slicing"; `active`, the share
-        of the inputs on which it is; `effect`, its outgoing weight to class 1 less that to class 0; and `push` (node,
-        feature), `effect` times its incoming weights: the slope that the node, where it is active, gives to the log
-        odds of class 1.
+        By the label of the node:
+
+        - `role`: "bias" if the node is active on every input, "dead" if on none, otherwise "slicing"
+        - `active`: the share of the inputs on which it is
+        - `effect`: its outgoing weight to class 1 less that to class 0
+        - `push` (node, feature): `effect` times its incoming weights, the slope that the node, where it is active,
+        gives to
+          the log odds of class 1
 
     Raises
     ------
@@ -131,7 +135,8 @@ def imbalance(roles: xr.Dataset) -> Floats:
     -------
     numpy.ndarray of float64, (2**N,)
         Length of the sum of the pushes of the slicing nodes that are on, as a share of the lengths of all slicing
-        nodes' pushes together: 0 where they cancel, 1 if all nodes were on and pushed one way.
+        nodes' pushes together: 0 where they cancel, 1 if all nodes were on and pushed one way. Bias nodes have no part
+        in it.
 
     See Also
     --------
@@ -166,19 +171,22 @@ def explain(values: Any, roles: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        `r_squared` (part,): the share of the variance that is explained by the "numbers" of slicing and of bias nodes
-        that are on, with their squares and product ("products"), and with the `imbalance` as well. `any_numbers`: what
-        any function of the two numbers would explain. `carried` (source,): what each part, and the "rest", contributes
-        to `correlation`, that of a mask's value with its opposite's; they add up to it. `slope`: change of the value
-        with the imbalance, the rest of the regression as it is, when the imbalance goes from 0 to 1.
-        `whole_imbalance` of the mask with every node on and `mean_imbalance` over all masks. NaN for a constant.
+        NaN for a constant.
+
+        - `r_squared` (part,): the share of the variance that is explained by the "numbers" of slicing and of bias nodes
+          that are on, with their squares and product ("products"), and with the "imbalance" as well
+        - `any_numbers`: what any function of the two numbers would explain
+        - `carried` (source,): what each part, and the "rest", contributes to `correlation`; they add up to it
+        - `correlation`: that of a mask's value with its opposite's, from -1 to 1
+        - `slope`: change of the value when the imbalance goes from 0 to 1, the rest of the regression as it is
+        - `whole_imbalance`, `mean_imbalance`: of the mask with every node on, and the mean over all masks
 
     Raises
     ------
     TypeError
         If the values are not real numbers.
     ValueError
-        If their number is not 2**N for the N nodes of `of`, or a value is not finite.
+        If their number is not ``2**N`` for the N nodes of `of`, or a value is not finite.
 
     See Also
     --------
@@ -242,8 +250,12 @@ def along_imbalance(values: Any, roles: xr.Dataset, *, bins: int = 20) -> xr.Dat
     Returns
     -------
     xarray.Dataset, (imbalance,)
-        Over the middle of each bin that holds masks: `masks`, and `mean` and `sd` of the value less what the numbers of
-        nodes, their squares and product explain in the full regression of `explain`; and its line, `fitted`.
+        Over the middle of each bin that holds masks, in the unit of the values:
+
+        - `masks`: how many it holds
+        - `mean`, `sd`: of the value less what the numbers of nodes, their squares and product explain in the full
+          regression of `explain`
+        - `fitted`: the line of that regression
 
     Raises
     ------

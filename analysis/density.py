@@ -95,7 +95,7 @@ def kde(values: Any, *, width: float = WIDTH, weights: Any = None) -> Density:
     Returns
     -------
     Density
-        On 2**14 points or more from 8 widths below the smallest value to 8 widths above the largest; it
+        On ``2**14`` points or more from 8 widths below the smallest value to 8 widths above the largest; it
         integrates to 1. The number of points doubles until 100 or more lie in one width.
 
     Raises
@@ -103,7 +103,7 @@ def kde(values: Any, *, width: float = WIDTH, weights: Any = None) -> Density:
     TypeError
         If values or weights are not real numbers.
     ValueError
-        If there is no value, a value is not finite, `width` is not above 0 or would need more than 2**22
+        If there is no value, a value is not finite, `width` is not above 0 or would need more than ``2**22``
         points, or the weights do not fit.
 
     See Also

@@ -29,13 +29,18 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, (node, example)
-        `effect`, the mean loss of the example with the node on minus that with it off, in the unit of the loss:
-        negative where the example needs the node. For draws over all of them, other nodes as the design has them; for
-        flip paths the mean over paths of the change where the node is flipped; for a hypercube over all masks; for
-        leave-one-out the loss with all nodes on minus that without this one.
-        `effect_error`, its standard error; 0 where nothing is random. `node_effect` and `node_effect_error` (node,),
-        the same of the mean loss: the mean of `effect` over examples, with the weights `counted`. A dimension
-        `probability` stays. NaN where the node was never on, or never off, or a loss is not finite.
+        In the unit of the loss; a dimension `probability` stays.
+
+        - `effect`: the mean loss of the example with the node on minus that with it off, negative where the example
+        needs
+          the node
+        - `effect_error`: its standard error; 0 where nothing is random
+        - `node_effect`, `node_effect_error` (node,): the same of the mean loss, which is the mean of `effect` over
+          examples with the weights `counted`
+
+        Of draws the means are over all draws, the other nodes as the design has them; of flip paths, over the changes
+        where the node is flipped; of a hypercube, over all masks; of a leave-one-out sweep it is the loss with all
+        nodes on minus that without this one. NaN where the node was never on, or never off, or a loss is not finite.
 
     Raises
     ------

@@ -236,9 +236,13 @@ def compare(loss: Any, *, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, (family,)
-        `score`, the mean log density of a held-out draw, in nats; `score_error`; `difference` of the score from that of
-        the log-normal, above 0 where the family predicts better, and `difference_error`, both standard errors. `count`,
-        usable draws. Compare by `difference`: the errors of two scores are strongly correlated.
+        Compare by `difference`: the errors of two scores are strongly correlated.
+
+        - `score`: the mean log density of a held-out draw, in nats, with its standard error `score_error`
+        - `difference`: that of the score from the score of the log-normal, above 0 where the family predicts better,
+        with
+          its standard error `difference_error`
+        - `count`: usable draws
 
     Raises
     ------

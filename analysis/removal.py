@@ -71,7 +71,7 @@ def expected_distinct_masks(nodes: int, probability: float, draws: int) -> float
     Returns
     -------
     float
-        From 0 to the lesser of `draws` and 2**N.
+        From 0 to the lesser of `draws` and ``2**N``.
 
     Raises
     ------
@@ -147,11 +147,15 @@ def losses(
     Returns
     -------
     xarray.Dataset, (dim,)
-        In the loss's unit: `mean_loss`, its standard error `mean_loss_error`, `sd_loss` (divisor n - 1), and
-        `loss_quantile` (dim, quantile), which is off by `quantile_resolution` at most: by half a bin of a
-        summary's histogram, and not at all for draws. `skewness_loss` and `excess_kurtosis_loss`. All over the
-        finite losses. Counts: `draws`; `nonpositive` (finite losses that are 0 or below, part of the mean);
-        `nonfinite` (left out of the mean).
+        Over the finite losses of each part, in their unit where they have one:
+
+        - `mean_loss`, and its standard error `mean_loss_error`
+        - `sd_loss` (divisor n - 1), `skewness_loss`, `excess_kurtosis_loss`
+        - `loss_quantile` (dim, quantile), which is off by `quantile_resolution` at most: by half a bin of a summary's
+          histogram, and not at all for draws
+        - the counts `draws`; `nonpositive`, finite losses that are 0 or below, part of the mean; and `nonfinite`, left
+        out
+          of the mean
 
     Raises
     ------
@@ -276,10 +280,12 @@ def leave_one_out(sweep: xr.Dataset, *, full_loss: float | None = None) -> xr.Da
     Returns
     -------
     xarray.Dataset, (node,)
-        `loss`; `change`, the loss less the full loss (both in the loss's unit; positive when the node was
-        of use); `log_change`, the same of their natural logarithms, NaN where one of them is 0 or below; `rank`, 1 for
-        the node whose removal raises the loss most. The attributes `full_loss` and, if `sweep` has it, `unit`.
-        A node with a NaN loss has rank 0.
+        With the attributes `full_loss` and, if `sweep` has it, `unit`:
+
+        - `loss`, in its unit
+        - `change`: the loss less the full loss, positive when the node was of use
+        - `log_change`: the same of their natural logarithms, NaN where one of them is 0 or below
+        - `rank`: 1 for the node whose removal raises the loss most, 0 for one with a NaN loss
 
     Raises
     ------

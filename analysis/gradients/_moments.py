@@ -196,14 +196,19 @@ def statistics(sweep: xr.Dataset, *, variable: str = "loss_gradient", width: flo
     Returns
     -------
     xarray.Dataset
-        Moments are in the unit of `variable`; `..._error` is a standard error; entries that are not finite are left
-        out. Over (probability,), with all entries pooled: `entries`, and `nonfinite` entries; `mean`, `sd` (divisor n),
-        `skewness`, `excess_kurtosis`; `tail_share`, the share of entries more than 3 sd from the mean (0.0027 of a
-        normal law); `trough`, see below; `effective_entries`, how many independent entries would give `mean_error`;
-        `state_difference`, mean of nodes that are on less that of nodes that are off. Over (probability, state), state
-        "off" and "on": `state_entries`, `state_mean`, `state_sd`. Over (probability, state, node): `node_entries`,
-        `node_mean`, `node_sd`. Of no entry all are NaN. A summary gives counts, means and standard deviations, and the
-        errors of `node_mean`; what would need its draws is NaN.
+        Moments are in the unit of `variable`; `..._error` is a standard error; entries that are not finite are left out,
+        and of no entry all are NaN. Over (probability,), with all entries pooled:
+
+        - `entries`, `nonfinite`: how many are used, and left out
+        - `mean`, `sd` (divisor n), `skewness`, `excess_kurtosis`
+        - `tail_share`: the share of entries more than 3 sd from the mean, 0.0027 of a normal law
+        - `trough`: how deep the density falls at 0, see below
+        - `effective_entries`: how many independent entries would give `mean_error`
+        - `state_difference`: mean of nodes that are on less that of nodes that are off
+
+        Over (probability, state), state "off" and "on": `state_entries`, `state_mean`, `state_sd`. Over (probability,
+        state, node): `node_entries`, `node_mean`, `node_sd`. A summary gives counts, means and standard deviations, and
+        the errors of `node_mean`; what would need its draws is NaN.
 
     Raises
     ------

@@ -30,11 +30,15 @@ def slope_check(
     Returns
     -------
     xarray.Dataset
-        In the unit of the loss, each with its `..._error`. Scalars: `predicted`, nodes x (high - low) x mean gradient
-        at the middle; `change`, mean loss at high less that at low; `standard_errors`, the first less the second in
-        standard errors of the difference. Over (probability,), a slope of the mean loss: `tangent`, nodes x mean
-        gradient; `trapezoid`, see below. With `cube_loss` also the exact `slope` (probability,), `exact_predicted`,
-        (high - low) x `slope` at the middle, and `exact_change`. Attributes `low`, `middle`, `high` and `nodes`.
+        In the unit of the loss, each with its `..._error`, and with the attributes `low`, `middle`, `high` and `nodes`:
+
+        - `predicted`: nodes x (high - low) x mean gradient at the middle
+        - `change`: mean loss at high less that at low
+        - `standard_errors`: the first less the second, in standard errors of the difference
+        - `tangent`, `trapezoid` (probability,): two slopes of the mean loss, nodes x mean gradient, and see below
+        - with `cube_loss` the exact `slope` (probability,), `exact_predicted`, which is (high - low) x `slope` at the
+          middle, and `exact_change`
+
         Of a summary the errors of what pools gradients are NaN.
 
     Raises

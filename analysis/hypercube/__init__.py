@@ -1,4 +1,4 @@
-"""Exact statistics of a function on the whole N-cube of masks, from the table of its 2**N values.
+"""Exact statistics of a function on the whole N-cube of masks, from the table of its ``2**N`` values.
 
 The submodule `estimates` has those that can be estimated from sampled masks, for more nodes than a table can hold.
 """

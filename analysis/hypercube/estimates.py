@@ -1,4 +1,4 @@
-"""Quantities of the N-cube estimated from sampled masks, with standard errors, where 2**N values are too many.
+"""Quantities of the N-cube estimated from sampled masks, with standard errors, where ``2**N`` values are too many.
 
 There is no estimator of the best mask of every size, which `analysis.hypercube.best_masks` finds in a table: the lowest
 value of a sample only bounds the lowest of all from above, and no sample says how far above. The lowest that were seen
@@ -36,12 +36,18 @@ def first_order(values: Any, gates: Any, *, probability: float = 0.5) -> xr.Data
     Returns
     -------
     xarray.Dataset
-        By `node`: `coefficient`, that of the node alone in the basis of `analysis.hypercube.biased`, above 0 for a node
-        that raises the value when it goes on; `effect`, the mean with the node on less the mean with it off, at p = 0.5
-        the Banzhaf value, both in the unit of the values; and `sobol_first`, see `analysis.hypercube.sobol`. Then
-        `additive_share`, see there, the sum of `sobol_first`; `draws`, and `left_out`, draws with a value that is not
-        finite. Each estimate has its standard error, such as `effect_error`. NaN for a node that is on, or off, in all
-        draws; the shares are NaN for a constant.
+        Each estimate with its standard error, such as `effect_error`:
+
+        - `coefficient` (node,): that of the node alone in the basis of `analysis.hypercube.biased`, in the unit of the
+          values, above 0 for a node that raises the value when it goes on
+        - `effect` (node,): the mean with the node on less the mean with it off, in the unit of the values; at p = 0.5
+        the
+          Banzhaf value
+        - `sobol_first` (node,): a share of the variance, see `analysis.hypercube.sobol`
+        - `additive_share`: their sum, see `analysis.hypercube.additive_share`
+        - `draws`, and `left_out`, draws with a value that is not finite
+
+        NaN for a node that is on, or off, in all draws; the shares are NaN for a constant.
 
     Raises
     ------
@@ -169,9 +175,11 @@ def along_paths(values: Any, gates: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        By `node`: `banzhaf`, in the unit of the values, and `sobol_total`, see `analysis.hypercube.sobol`, NaN for a
-        constant; each with its standard error, such as `banzhaf_error`. `paths`, and `left_out`, paths with a value
-        that is not finite.
+        Each estimate with its standard error, such as `banzhaf_error`:
+
+        - `banzhaf` (node,): in the unit of the values, see `analysis.hypercube.banzhaf`
+        - `sobol_total` (node,): a share of the variance, see `analysis.hypercube.sobol`; NaN for a constant
+        - `paths`, and `left_out`, paths with a value that is not finite
 
     Raises
     ------

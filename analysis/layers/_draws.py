@@ -32,10 +32,15 @@ def gradients(sweep: xr.Dataset, *, variable: str = "log_loss_gradient") -> xr.D
     Returns
     -------
     xarray.Dataset, ([probability,] layer)
-        `nodes` (layer,). In the unit of `variable`, over all finite entries of a layer's nodes: `<variable>_mean`,
-        `<variable>_sd` (divisor n) and `<variable>_absolute`, the mean of the absolute values, each with its
-        standard error `<variable>_..._error`. `<variable>_nonfinite` counts the entries left out. A summary gives means
-        and standard deviations; what would need its draws is NaN.
+        Layers in the order of the gate vector. In the unit of `variable`, over all finite entries of a layer's nodes, each
+        with its standard error `<variable>_..._error`:
+
+        - `nodes` (layer,): how many the layer has
+        - `<variable>_mean`, `<variable>_sd` (divisor n)
+        - `<variable>_absolute`: the mean of the absolute values
+        - `<variable>_nonfinite`: the entries left out
+
+        A summary gives means and standard deviations; what would need its draws is NaN.
 
     Raises
     ------
@@ -86,11 +91,16 @@ def slopes(sweep: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, ([probability,] layer)
-        `nodes` (layer,). `slope` with its standard error `slope_error`: the change of the log loss for one more node on
-        in this layer, the numbers in the other layers being equal. Over ([probability]): `explained`, the share of the
-        variance of the log loss that the fit explains, and `fitted`, the draws of a finite loss above 0. NaN for a
-        layer whose number of nodes on never changes; for all, where their numbers add up to the same in every draw, as
-        with a fixed number of nodes on, and where there are not more draws than layers.
+        Layers in the order of the gate vector:
+
+        - `nodes` (layer,): how many the layer has
+        - `slope`, with its standard error `slope_error`: the change of the log loss for one more node on in this layer,
+          the numbers in the other layers being equal
+        - `explained` ([probability]): the share of the variance of the log loss that the fit explains
+        - `fitted` ([probability]): the draws of a finite loss above 0
+
+        NaN for a layer whose number of nodes on never changes; for all, where their numbers add up to the same in every
+        draw, as with a fixed number of nodes on, and where there are not more draws than layers.
 
     Raises
     ------

@@ -30,13 +30,17 @@ def removals(
     Returns
     -------
     xarray.Dataset, (layer,)
-        Layers in the order of the gate vector. Counts: `nodes`, and `unknown`, those of them without a finite loss,
-        which everything else leaves out. In the loss's unit, over the nodes of a layer: `mean_change`, `sd_change`,
-        `largest_change`, `lowest_change`, and `change_quantile` (layer, quantile); the same of the logarithm of the
-        loss, `mean_log_change` and so on, which further leaves out losses of 0 or below. `largest_node` and
-        `lowest_node` name the nodes of the largest and of the lowest change, empty where none is known.
-        `share_lowering` is the share of nodes whose removal lowers the loss. The attributes `full_loss` and, if
-        `sweep` has it, `unit`.
+        Layers in the order of the gate vector, in the unit of the loss, with the attributes `full_loss` and, if `sweep`
+        has it, `unit`:
+
+        - `nodes`, and `unknown`, those of them without a finite loss, which everything else leaves out
+        - `mean_change`, `sd_change`, `largest_change`, `lowest_change`, and `change_quantile` (layer, quantile), over
+        the
+          nodes of the layer
+        - `mean_log_change` and so on: the same of the logarithm of the loss, which further leaves out losses of 0 or
+        below
+        - `largest_node`, `lowest_node`: the nodes of the largest and of the lowest change, empty where none is known
+        - `share_lowering`: the share of nodes whose removal lowers the loss
 
     Raises
     ------

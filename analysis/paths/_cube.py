@@ -75,10 +75,13 @@ def compare(sampled: xr.Dataset, exact: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        `difference` (step, step_other), sampled less exact, and `standard_errors`, that over the standard error.
-        `largest`, the largest of them without its sign among `entries` different ones, with `largest_p_value`.
-        By number of flips (distance,): `distance_difference` and `distance_standard_errors`, of `by_distance`. Over all
-        distances at once `statistic`, `degrees` and `p_value`, see `JointTest`.
+        In the squared unit of the values, or in standard errors:
+
+        - `difference` (step, step_other): sampled less exact
+        - `standard_errors` (step, step_other): that over the standard error
+        - `largest`: the largest of them without its sign, among `entries` different ones, with `largest_p_value`
+        - `distance_difference`, `distance_standard_errors` (distance,): the same of `by_distance`, by number of flips
+        - `statistic`, `degrees`, `p_value`: of all distances at once, see `JointTest`
 
     Raises
     ------

@@ -66,22 +66,24 @@ def covariance(log_loss: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        A path with a value that is not finite is left out; `left_out` counts them, and `paths` the rest.
+        In the squared unit of the values, each with its standard error, such as `from_start_error`. A path with a value
+        that is not finite is left out; `left_out` counts them, and `paths` the rest.
 
-        `mean` (step,), `covariance` (step, step_other), and by number of flips (distance,): `from_start`, the
-        covariance of step 0 with step k; `from_end`, of the last step with the k-th before; `by_distance`, the mean
-        over all pairs of steps that are k apart, which has the smallest error but holds for a start probability of
-        0.5 only; `correlation_from_start`. Each has its standard error, such as `from_start_error`.
-        `by_distance_covariance` (distance, distance_other) is that of the errors of `by_distance`.
-
-        Reversal (distance,): `reversal_difference`, `from_start` less `from_end`, its error `reversal_error`, and
-        `reversal_standard_errors`, their ratio (NaN at the last step, where both are one number). Over all steps at
-        once `reversal_statistic`, `reversal_degrees` and `reversal_p_value`, see `JointTest`.
-
-        `opposite_correlation` of the first step with the last, its `opposite_correlation_error`; and
-        `first_insignificant`, the lowest k of 1 or more at which the correlation with the start is not significant: at
-        which it is within 1.96 standard errors of 0 (a two-sided test at level 0.05). NaN if there is none. It
-        speaks of the paths as much as of the network: more paths resolve smaller correlations.
+        - `mean` (step,), in the unit of the values
+        - `covariance` (step, step_other)
+        - `from_start` (distance,): covariance of step 0 with step k, by the number k of flips
+        - `from_end` (distance,): covariance of the last step with the k-th before
+        - `by_distance` (distance,): the mean over all pairs of steps that are k apart, which has the smallest error but
+          holds for a start probability of 0.5 only
+        - `by_distance_covariance` (distance, distance_other): that of the errors of `by_distance`
+        - `correlation_from_start` (distance,), and `opposite_correlation`, its last: of the first step with the last
+        - `first_insignificant`: the lowest k of 1 or more at which the correlation with the start is within 1.96
+        standard
+          errors of 0 (a two-sided test at level 0.05); NaN if there is none. It speaks of the paths as much as of the
+          network: more paths resolve smaller correlations
+        - `reversal_difference` (distance,): `from_start` less `from_end`, with `reversal_error`, and
+          `reversal_standard_errors`, their ratio (NaN at the last step, where both are one number)
+        - `reversal_statistic`, `reversal_degrees`, `reversal_p_value`: of all steps at once, see `JointTest`
 
     Raises
     ------
