@@ -1,4 +1,8 @@
-"""The masks of lowest loss that a sweep has seen, from its draws or from its summary."""
+"""The masks of lowest loss that a sweep has seen, from its draws or from its summary.
+
+They are a by-product of a sweep. To search for small networks that lose little, see ``sweeps.ranking`` and
+``sweeps.pruning``.
+"""
 
 from typing import Any
 

@@ -1,4 +1,8 @@
-"""Numbers of a curve against the nodes removed: where it first falls or rises, its mean height, its wrong way."""
+"""Numbers of a curve against the nodes removed: where it first falls or rises, its mean height, its wrong way.
+
+They make one number of a removal path, ``sweeps.ranking.removal_path``, so that criteria can be compared over many
+networks. All work on the last axis of an array.
+"""
 
 from typing import Any
 

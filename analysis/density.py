@@ -1,4 +1,7 @@
-"""Probability densities by a Gaussian kernel of fixed width, fast enough for millions of draws."""
+"""Probability densities by a Gaussian kernel of fixed width, fast enough for millions of draws.
+
+The width is fixed and not fitted to each sample, so that curves in one figure are smoothed alike.
+"""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple

@@ -1,4 +1,7 @@
-"""Examples: what each node is worth to each example, from the losses of examples that a sweep has kept."""
+"""Examples: what each node is worth to each example, from the losses of examples that a sweep has kept.
+
+A sweep keeps them when it is asked to, by ``keep="examples"``.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,8 @@
-"""Which family of laws describes a loss best: log-normal against others, by how well each predicts held-out draws."""
+"""Which family of laws describes a loss best: log-normal against others, by how well each predicts held-out draws.
+
+A goodness-of-fit test rejects every family once there are draws enough; the score of held-out draws says which one
+is the best description, and by how much.
+"""
 
 from typing import Any, NamedTuple
 

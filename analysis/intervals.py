@@ -1,4 +1,8 @@
-"""Means with t-intervals: of one number a network, or one an image, and of one a pair of networks."""
+"""Means with t-intervals: of one number a network, or one an image, and of one a pair of networks.
+
+Masks of one network tell about that network, however many they are. What is said of networks of a kind needs several,
+trained from different seeds, and an interval over them.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cache

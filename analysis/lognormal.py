@@ -1,4 +1,8 @@
-"""Log-normal fits of a loss: parameters, their errors, and how good the fit is."""
+"""Log-normal fits of a loss: parameters, their errors, and how good the fit is.
+
+The loss of random masks is often close to log-normal: its logarithm to normal. `analysis.families` asks whether another
+family describes it better, `analysis.qq` shows where the law fails.
+"""
 
 from typing import Any, NamedTuple
 

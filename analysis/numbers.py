@@ -1,4 +1,7 @@
-r"""The numbers of a report: one flat mapping that feeds the sentences of its page and the macros of ``numbers.tex``."""
+r"""The numbers of a report: one flat mapping that feeds the sentences of its page and the macros of ``numbers.tex``.
+
+So a number in a text is never typed by hand, neither on the page nor in a paper.
+"""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""A stored multilayer perceptron evaluated with NumPy: outputs, losses and gate gradients of each example."""
+"""A stored multilayer perceptron evaluated with NumPy: outputs, losses and gate gradients of each example.
+
+For figures of a network from its run's store, where neither JAX nor the code that trained it is at hand.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,4 +1,8 @@
-"""Quantile-quantile points of log losses against a normal law, with a simultaneous band."""
+"""Quantile-quantile points of log losses against a normal law, with a simultaneous band.
+
+The band holds all points of a normal sample at once with the stated probability, so a single point outside says that
+the law fails, and where.
+"""
 
 from functools import lru_cache
 from typing import Any, NamedTuple

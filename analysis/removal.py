@@ -1,4 +1,8 @@
-"""Statistics of node removal: what a Bernoulli sweep and a leave-one-out sweep say about the loss."""
+"""Statistics of node removal: what a Bernoulli sweep and a leave-one-out sweep say about the loss.
+
+`losses` takes a sweep of any design, `statistics` adds which masks were drawn, `leave_one_out` says what each node
+is worth.
+"""
 
 from collections.abc import Sequence
 from typing import Any

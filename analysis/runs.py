@@ -1,4 +1,8 @@
-"""Open a run folder: the store with everything measured, and the settings it was measured with."""
+"""Open a run folder: the store with everything measured, and the settings it was measured with.
+
+A run can be read on a machine that could not have made it: no JAX is needed. Every file carries a checksum, and a
+damaged one is refused.
+"""
 
 import json
 import os

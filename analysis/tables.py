@@ -1,4 +1,7 @@
-"""Tables: written once for the paper (LaTeX), once for machines (CSV) and once for the page (HTML)."""
+"""Tables: written once for the paper (LaTeX), once for machines (CSV) and once for the page (HTML).
+
+A number is printed with the digits that its standard error allows; the CSV file has all of them.
+"""
 
 import re
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ Quantity = Literal["loss", "log_loss"]
 def effects(
     sweep: xr.Dataset, *, variable: Quantity = "loss", full_loss: float | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw what the loss changes by when each node alone goes off, layer under layer.
+    """Draw what the loss changes by when each node alone goes off, layer below layer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the network loses when one node alone goes off."""
+"""What the network loses when one node alone goes off, a bar a node; for networks of one or two layers."""
 
 from typing import Any, Literal
 

@@ -128,7 +128,9 @@ class _StyledFigure(Figure):
 def new_figure(
     width: float = SINGLE, height: float = 2.4, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, Sequence[Axes]]:
-    """Make a figure that belongs to no global state.
+    """Make a figure with its panels that ``matplotlib.pyplot`` knows nothing of.
+
+    It is neither shown nor kept in memory by pyplot; `save` writes it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training curves."""
+"""Training curves: loss and accuracy against the epoch, with what the trained network reaches on the test set."""
 
 from typing import Literal
 

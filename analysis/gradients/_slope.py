@@ -16,7 +16,7 @@ from analysis.hypercube import _table
 def slope_check(
     sweep: xr.Dataset, *, cube_loss: Any = None, probabilities: Sequence[float] | None = None
 ) -> xr.Dataset:
-    r"""Hold the mean loss gradient to how the mean loss changes with the probability that a node stays.
+    r"""Compare what the mean gate gradient predicts with how the mean loss changes with the probability of nodes.
 
     Parameters
     ----------

@@ -1,6 +1,8 @@
 """Exact statistics of a function on the whole N-cube of masks, from the table of its ``2**N`` values.
 
-The submodule `estimates` has those that can be estimated from sampled masks, for more nodes than a table can hold.
+The table is the loss, or the log loss, of a ``Hypercube`` sweep: mask number m has node i on when bit i of m is 1. What
+comes out is exact for the network and its data; there are no standard errors, since nothing is sampled. The submodule
+`estimates` has those that can be estimated from sampled masks, for more nodes than a table can hold.
 """
 
 from analysis.hypercube import estimates as estimates  # not in __all__, which lists functions of a table

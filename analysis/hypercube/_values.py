@@ -59,7 +59,7 @@ def banzhaf(values: Any) -> Floats:
 
 
 def shapley(values: Any) -> Floats:
-    r"""Compute the Shapley value of every node: the mean effect of switching it on, nodes coming in random order.
+    r"""Compute the Shapley value of every node: its mean effect when nodes are switched on one by one in random order.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Summaries by layer: what the nodes of each layer, of each convolution or of each attention block are worth."""
+"""Summaries by layer: what the nodes of each layer, of each convolution or of each attention block are worth.
+
+`summary` takes what a sweep holds; the coordinate `layer` of its nodes says what belongs together.
+"""
 
 from analysis.layers._draws import gradients, slopes
 from analysis.layers._groups import Groups, groups

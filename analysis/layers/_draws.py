@@ -81,7 +81,7 @@ def gradients(sweep: xr.Dataset, *, variable: str = "log_loss_gradient") -> xr.D
 
 
 def slopes(sweep: xr.Dataset) -> xr.Dataset:
-    r"""Fit the log loss by the number of nodes that are on in each layer, over independent draws.
+    r"""Fit how the log loss goes with the number of nodes that are on in each layer, over independent draws.
 
     Parameters
     ----------

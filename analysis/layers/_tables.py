@@ -133,7 +133,7 @@ def _rows(summary: xr.Dataset) -> int:
 def node_table(
     sweep: xr.Dataset, *, full_loss: float | None = None, most: int = MOST, name: str = "leave_one_out"
 ) -> Table:
-    """Make the table of single removals, the costliest node first; of many nodes those at both ends.
+    """Make the table of single removals, the costliest node first; of many nodes only those that cost most and least.
 
     Parameters
     ----------

@@ -1,4 +1,8 @@
-"""Covariance along flip paths: estimated from sampled paths with its errors, exact from the whole cube, compared."""
+"""Covariance along flip paths: estimated from sampled paths with its errors, exact from the whole cube, compared.
+
+It says how fast a walk from a mask to its opposite forgets where it began. Steps of one path are dependent: errors are
+from whole paths.
+"""
 
 from analysis.paths._cube import compare, exact
 from analysis.paths._products import JointTest
