@@ -1,7 +1,12 @@
 """Claims: what a source says, what was measured, by which rule it is judged, and the verdict.
 
 One language for all studies: every claim is a `Statement`, judged into a `Claim` with one of six verdicts, from an
-interval against a bound, from a share of cases, or from the verdicts of its parts.
+interval against a bound, from a share of cases, or from the verdicts of its parts. `VERDICTS` are
+
+- "holds", "holds partly", "does not hold"
+- "undecided": the interval reaches to both sides of the bound, or there is none
+- "not comparable": what was measured is of another kind than what the source measured
+- "not measured": the run has no numbers for it
 """
 
 from collections import Counter

@@ -184,9 +184,9 @@ def kernel_width(samples: Iterable[Any]) -> float:
     Returns
     -------
     float
-        In the unit of the values: `WIDTH`, if it is between a fiftieth and a third of the smallest standard
-        deviation among them, and otherwise a tenth of that, to one digit. Never less than `BINS_PER_WIDTH`
-        bins of a summary, nor less than `kde` has grid points for.
+        In the unit of the values: 0.03, if it is between a fiftieth and a third of the smallest standard
+        deviation among them, and otherwise a tenth of that, to one digit. Never less than four bins of a summary, nor
+        less than `kde` has grid points for.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class Law(NamedTuple):
     Attributes
     ----------
     family : str
-        One of `FAMILIES`.
+        One of `FAMILIES`, as in `fit`.
     parameters : dict of str to float or tuple of float
         By name: `mu` and `sigma` of the log loss for the log-normal, `mean` and `sd` for the normal, `shape` and
         `scale` for gamma and Weibull, and for the mixture `weights`, `means` and `sds` of the log loss of both
@@ -111,7 +111,8 @@ def fit(loss: Any, family: str, *, seed: int = 0) -> Law:
     loss : array_like, xarray.DataArray or xarray.Dataset
         Losses of any shape, or a sweep with draws; those that are not finite or not above 0 are left out.
     family : str
-        One of `FAMILIES`. All have their origin at 0; the mixture has two components.
+        One of `FAMILIES`: "log-normal", "normal", "gamma", "Weibull", "log-normal mixture". Gamma and Weibull have
+        their origin at 0; the mixture has two components.
     seed : int
         Seed of the starts of the mixture, whose likelihood has several maxima; the best of three is taken. The other
         families do not depend on it.

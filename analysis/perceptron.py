@@ -51,7 +51,8 @@ class Perceptron(NamedTuple):
     biases : tuple of numpy.ndarray of float64, (outputs,)
         Biases of each layer.
     activation, output_activation : str
-        Nonlinearities of the hidden layers and of the last one, keys of `ACTIVATIONS`.
+        Nonlinearities of the hidden layers and of the last one, keys of `ACTIVATIONS`: "relu", "sigmoid", "tanh",
+        "gelu" (the tanh form, as in JAX), "silu", "softplus" or "identity".
 
     See Also
     --------

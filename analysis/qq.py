@@ -36,7 +36,7 @@ class NormalQuantiles(NamedTuple):
     level : float
         That probability.
     usable, nonpositive, nonfinite : int
-        Losses that have a logarithm (of them at most `SAMPLE` are points), losses that are 0 or below, and
+        Losses that have a logarithm (of them at most 1,000 are points), losses that are 0 or below, and
         losses that are NaN or infinite.
     """
 
@@ -130,8 +130,8 @@ def normal_quantiles(loss: Any, *, level: float = 0.95) -> NormalQuantiles:
     Returns
     -------
     NormalQuantiles
-        With no points if fewer than 3 losses have a logarithm or the logs are all equal. Of more than
-        `SAMPLE` draws a fixed random subset is taken.
+        With no points if fewer than 3 losses have a logarithm or the logs are all equal. Of more than 1,000
+        draws a fixed random subset is taken.
 
     Raises
     ------

@@ -123,7 +123,8 @@ def opposites(shares: Mapping[str, Interval], own_shares: Mapping[str, float], *
     Parameters
     ----------
     shares : mapping of str to Interval
-        Means over many networks, by keys of `PARTS`; "together" is the correlation itself.
+        Means over many networks, by keys of `PARTS`: "numbers", "products", "imbalance", "rest", and "together" for the
+        correlation itself.
     own_shares : mapping of str to float
         The same of one network.
     ax : matplotlib.axes.Axes, optional
@@ -194,7 +195,8 @@ def overview(
     roles : xarray.Dataset, (node,)
         What `analysis.balance.roles` returns.
     shares : mapping of str to Interval
-        Means over many networks, by keys of `PARTS`; "together" is the correlation itself.
+        Means over many networks, by keys of `PARTS`: "numbers", "products", "imbalance", "rest", and "together" for the
+        correlation itself.
     own_shares : mapping of str to float
         The same of one network.
     quantity : str

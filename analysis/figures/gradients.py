@@ -271,7 +271,7 @@ def by_node(
     probability : float
         At which probability, one of the sweep.
     nodes : sequence of int, optional
-        Which nodes, in which order; the first `MOST` when left out.
+        Which nodes, in which order; the first 40 when left out.
     width : float, optional
         Standard deviation of the Gaussian kernel; when left out that of `density` times the fifth root of the number
         of nodes, as the best width goes with the number of entries, but not more than twice that of `density`.

@@ -45,10 +45,10 @@ def effects(
     Returns
     -------
     matplotlib.axes.Axes
-        Up to `NAMED` nodes are bars with their names. More are points, a strip for each layer, whose vertical scatter
+        Up to 40 nodes are bars with their names. More are points, a strip for each layer, whose vertical scatter
         is as wide as they are dense and says nothing else; a black line at the median, and the name of the costliest
         node of the layer. The axis is linear about 0 and logarithmic farther out where the largest change is more than
-        `STRETCHED` times the median one. A cross stands for nodes without a finite value.
+        30 times the median one. A cross stands for nodes without a finite value.
 
     Raises
     ------

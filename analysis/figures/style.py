@@ -478,7 +478,7 @@ def room_for(names: Sequence[str]) -> float:
 
 
 def name_nodes(ax: Axes, names: Sequence[str]) -> None:
-    """Name the nodes at 0, 1, ... along the horizontal axis; more than `NAMED` are only counted.
+    """Name the nodes at 0, 1, ... along the horizontal axis; more than 40 are only counted.
 
     Parameters
     ----------
