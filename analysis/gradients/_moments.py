@@ -196,8 +196,8 @@ def statistics(sweep: xr.Dataset, *, variable: str = "loss_gradient", width: flo
     Returns
     -------
     xarray.Dataset
-        Moments are in the unit of `variable`; `..._error` is a standard error; entries that are not finite are left out,
-        and of no entry all are NaN. Over (probability,), with all entries pooled:
+        Moments are in the unit of `variable`; `..._error` is a standard error; entries that are not finite are left
+        out, and of no entry all are NaN. Over (probability,), with all entries pooled:
 
         - `entries`, `nonfinite`: how many are used, and left out
         - `mean`, `sd` (divisor n), `skewness`, `excess_kurtosis`

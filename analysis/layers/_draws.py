@@ -32,8 +32,8 @@ def gradients(sweep: xr.Dataset, *, variable: str = "log_loss_gradient") -> xr.D
     Returns
     -------
     xarray.Dataset, ([probability,] layer)
-        Layers in the order of the gate vector. In the unit of `variable`, over all finite entries of a layer's nodes, each
-        with its standard error `<variable>_..._error`:
+        Layers in the order of the gate vector. In the unit of `variable`, over all finite entries of a layer's nodes,
+        each with its standard error `<variable>_..._error`:
 
         - `nodes` (layer,): how many the layer has
         - `<variable>_mean`, `<variable>_sd` (divisor n)
