@@ -241,8 +241,11 @@ def test_a_batch_is_as_large_as_the_results_allow():
 def test_the_code_for_a_gpu(nodes, gradients, products, monkeypatch, capsys):
     plan = fused.build(margins(nodes, 70))
     monkeypatch.setattr(pl, "pallas_call", functools.partial(pl.pallas_call, debug=True))
-    traced = jax.jit(lambda gates: plan.evaluate(gates, gradients)).trace(masks(plan, 64))
-    assert "triton" in traced.lower(lowering_platforms=("cuda",)).as_text()
+    # JAX 0.12 asks which GPU it lowers for.
+    gpu = jax.sharding.AbstractDevice("NVIDIA H100", num_cores=None, platform="gpu")
+    with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), (), abstract_device=gpu)):
+        traced = jax.jit(lambda gates: plan.evaluate(gates, gradients)).trace(masks(plan, 64))
+        assert "triton" in traced.lower(lowering_platforms=("cuda",)).as_text()
     printed = capsys.readouterr().out
     code = printed[printed.index("The Triton module") :]
     assert code.count("inputPrecision = tf32") == code.count("tt.dot ") == products
