@@ -189,7 +189,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> gated = sweeps.gating.of_function(lambda gates, inputs: inputs * gates, nodes=3, inputs=jnp.ones((1, 3)))
+    >>> gated = sweeps.gating.of_function(lambda gates, inputs: inputs * gates[None], nodes=3, inputs=jnp.ones((1, 3)))
     >>> gated(jnp.array([1.0, 0.0, 0.5]), jnp.ones((1, 3))).tolist()
     [[1.0, 0.0, 0.5]]
     """
