@@ -9,7 +9,7 @@ A page is one program, which runs in an empty folder. Its blocks, by language:
     Runs, after all blocks before it. What it prints must stand in a ``text`` block, or a block without a language,
     directly behind it; words must be the same, whole numbers too, others within 2 % or one unit of the last digit.
     A picture directly behind it (or behind its output) is the file that the block saves under this name, or else the
-    current figure.
+    figure that its last line gives, or else the current figure of pyplot.
 ``python title="models.py"``, ``toml title="mine.toml"``
     A file of the page's folder, which later blocks read or import; a Python file is not run by itself.
 ``toml``
@@ -21,6 +21,7 @@ a block without a language
 """
 
 import argparse
+import ast
 import contextlib
 import io
 import re
@@ -37,6 +38,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 from PIL import Image
 
 TOP = Path(__file__).parents[1]
@@ -44,7 +46,7 @@ LANGUAGES = ("python", "text", "", "toml", "console", "bash", "latex", "bibtex")
 #: Digits that runs on other machines, or with other compiler options, share.
 TOLERANCE = 0.02
 #: Dots an inch of a recorded figure, and colours of a palette.
-DOTS, COLOURS = 110, 255
+DOTS, COLOURS = 150, 255
 
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$", re.M | re.S
@@ -158,22 +160,28 @@ def run(page: Path, folder: Path) -> list[Ran]:
 def _run(page: Path, text: str, block: Block, shown: Block | None, module: types.ModuleType) -> Ran:
     printed = io.StringIO()
     # Lines of a traceback are those of the page.
-    code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+    tree = ast.parse("\n" * (block.line - 1) + block.text, str(page))
+    ends_in_value = bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
+    last = ast.Expression(tree.body.pop().value) if ends_in_value else ast.Expression(ast.Constant(None))
     with contextlib.redirect_stdout(printed):
-        exec(code, module.__dict__)
+        exec(compile(tree, str(page), "exec"), module.__dict__)
+        value = eval(compile(ast.fix_missing_locations(last), str(page), "eval"), module.__dict__)
     output = printed.getvalue().replace(f"{Path.cwd()}/", "").replace(str(Path.cwd()), ".")
     place = _PICTURE.match(text, (shown or block).end)
     picture = None if place is None else (page.parent / place[1]).resolve()
-    drawn = None if picture is None else _drawn(picture)
+    drawn = None if picture is None else _drawn(picture, value)
     plt.close("all")
     return Ran(block, output, shown, picture, drawn)
 
 
-def _drawn(picture: Path) -> Path | None:
-    """Return the file that was saved under the name of a picture, or one of the current figure."""
+def _drawn(picture: Path, value: Any) -> Path | None:
+    """Return the file that was saved under the name of a picture, or one of the block's figure."""
     saved = Path(picture.name).resolve()
-    if not saved.exists() and plt.get_fignums():
-        plt.savefig(saved, dpi=DOTS)
+    figure = value if isinstance(value, Figure) else getattr(value, "figure", None)
+    if not saved.exists() and figure is None and plt.get_fignums():
+        figure = plt.gcf()
+    if not saved.exists() and figure is not None:
+        figure.savefig(saved, dpi=DOTS)
     return saved if saved.exists() else None
 
 

@@ -367,7 +367,10 @@ def network(
     with style.context():
         ax = style.axes_or_new(ax, width=style.SINGLE + 0.4, height=_inches(looks))
         _draw(ax, panel, looks)
-        ax.legend(handles=_key([panel], looks), loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3, fontsize=7)
+        # Below the three lines of text on the edges.
+        below = ax.transAxes + ScaledTranslation(0, -26 / 72, style.figure_of(ax).dpi_scale_trans)
+        place: dict[str, Any] = dict(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
+        ax.legend(handles=_key([panel], looks), ncols=3, fontsize=7, **place)
         _bar([ax], looks, quantity)
     return ax
 

@@ -156,3 +156,10 @@ def test_panels_must_be_of_one_structure():
         graph.overview({})
     with pytest.raises(ValueError, match="panels must be networks of one structure"):
         graph.overview({"one": Panel(NET), "other": Panel(stored((2, 3, 2)))})
+
+
+def test_the_legend_leaves_the_words_on_edges_free():
+    ax = graph.network(NET)
+    ax.figure.canvas.draw()
+    top = ax.get_legend().get_window_extent().y1
+    assert all(text.get_window_extent().y0 > top for text in ax.texts if "edges" in text.get_text())
