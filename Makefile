@@ -40,7 +40,7 @@ studies: .venv/.run
 
 # The site, into site: open site/index.html. MkDocs's theme would announce its successor otherwise.
 docs: .venv/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Ours against the alternatives, on this machine.
 bench: .venv/.bench

@@ -16,12 +16,12 @@ GALLERY = blocks.TOP / "docs" / "gallery.md"
 
 def drawing():
     """Names of the functions that give a figure."""
-    for name in figures.__all__:
-        for function in vars(importlib.import_module(f"analysis.figures.{name}")).values():
-            is_here = inspect.isfunction(function) and function.__module__ == f"analysis.figures.{name}"
-            if is_here and not function.__name__.startswith("_") and name != "style":
-                if inspect.signature(function).return_annotation in (Axes, Figure, Path):
-                    yield f"{name}.{function.__name__}"
+    for name in set(figures.__all__) - {"style"}:
+        module = importlib.import_module(f"analysis.figures.{name}")
+        for one, function in inspect.getmembers(module, inspect.isfunction):
+            gives = inspect.signature(function).return_annotation
+            if function.__module__ == module.__name__ and not one.startswith("_") and gives in (Axes, Figure, Path):
+                yield f"{name}.{one}"
 
 
 def test_every_figure_is_in_the_gallery():
