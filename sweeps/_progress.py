@@ -14,9 +14,12 @@ class Progress:
 
     Parameters
     ----------
-    total : number of things
-    shown : whether anything is printed
-    things : name of the things
+    total : int
+        Number of things.
+    shown : bool
+        Whether anything is printed.
+    things : str
+        Name of the things.
     """
 
     def __init__(self, total: int, shown: bool, things: str = "masks"):

@@ -264,8 +264,10 @@ class Settings(NamedTuple):
 
     Attributes
     ----------
-    optimizer, loss, epochs, batch_size, keep_parameters : as for ``train``
-    is_padded : see ``train_epoch``
+    optimizer, loss, epochs, batch_size, keep_parameters : object
+        As for ``train``.
+    is_padded : bool
+        See ``train_epoch``.
     """
 
     optimizer: optax.GradientTransformation
@@ -306,8 +308,10 @@ class Trained(NamedTuple):
 
     Attributes
     ----------
-    parameters, rest : of the network, ``nnx.Param`` and all other state
-    memory : state of the optimizer
+    parameters, rest : object
+        Of the network, ``nnx.Param`` and all other state.
+    memory : object
+        State of the optimizer.
     """
 
     parameters: Any
@@ -329,17 +333,26 @@ def train_epoch(
 
     Parameters
     ----------
-    graph : structure of the network
-    optimizer, loss, batch_size : at most as large as the data
-    start : state before the epoch
-    data : examples, with finite numbers where they do not count
-    key : of the order
-    is_padded : whether copies of an example fill up a smaller last batch, so that a single step is compiled; only if no
-        example's loss depends on the others, which copies would change
+    graph : object
+        Structure of the network.
+    optimizer, loss : object
+        As for ``train``.
+    batch_size : int
+        At most as large as the data.
+    start : Trained
+        State before the epoch.
+    data : Examples
+        Examples, with finite numbers where they do not count.
+    key : array
+        Of the order.
+    is_padded : bool
+        Whether copies of an example fill up a smaller last batch, so that a single step is compiled; only if no
+        example's loss depends on the others, which copies would change.
 
     Returns
     -------
-    state after the epoch, and the means of loss and accuracy over its batches, each taken before its step
+    tuple
+        State after the epoch, and the means of loss and accuracy over its batches, each taken before its step.
     """
     examples = len(data)
 

@@ -294,7 +294,8 @@ def build(plan: Vmapped, masks: Shaped[np.ndarray, "masks nodes"]) -> tuple[Shar
 
     Returns
     -------
-    The plan or None, and the reason in words
+    tuple
+        The plan or None, and the reason in words.
     """
     together = preferred_batch(plan, gradients=False)
     if together >= len(masks):

@@ -58,7 +58,8 @@ class Follower:
     ----------
     start : dict of Source to int
         Number of the first element of each source that is no part of another.
-    count : number of elements
+    count : int
+        Number of elements.
     uses : dict of tuple to Use
         By operation and operand, weights that meet data.
     pairs : list of numpy.ndarray

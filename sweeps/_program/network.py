@@ -22,7 +22,8 @@ class Network:
     ----------
     apply : callable
         The function (params, inputs) -> outputs.
-    first : the program for the inputs that it was made with
+    first : ReadProgram
+        The program for the inputs that it was made with.
     """
 
     def __init__(self, apply: Callable[[Any, Any], Any], params: Any, inputs: Any):

@@ -27,7 +27,8 @@ class Placing:
     ----------
     reader : Reader
         Of the program.
-    edges : by the vertex at which they begin
+    edges : dict of int to list of Edge
+        By the vertex at which they begin.
     """
 
     @classmethod

@@ -20,11 +20,16 @@ class ReadProgram:
     ----------
     program : tracing.Program
         The traced function.
-    placing : where the nodes have their gates
-    reader : what the program does with nodes
-    makers : the sites of layers that make nodes, in program order
-    sites : the same, each followed by its residual stream; then the inputs
-    opaque : names of operations without a rule, which are taken to mix the nodes that they read
+    placing : Placing
+        Where the nodes have their gates.
+    reader : Reader
+        What the program does with nodes.
+    makers : sequence of Site
+        The sites of layers that make nodes, in program order.
+    sites : tuple of Site
+        The same, each followed by its residual stream; then the inputs.
+    opaque : tuple of str
+        Names of operations without a rule, which are taken to mix the nodes that they read.
     """
 
     def __init__(self, program: tracing.Program, inputs: Any):

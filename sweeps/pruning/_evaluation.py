@@ -207,10 +207,14 @@ def _evaluate_all(
 
     Parameters
     ----------
-    weights, rest : parameters and other state, leading axis (networks,)
-    masks : leading axes (networks, masks)
-    data : micro-batches
-    graph, loss, shape, together : static; shape is (networks, masks)
+    weights, rest : object
+        Parameters and other state, leading axis (networks,).
+    masks : dict of str to array
+        Leading axes (networks, masks).
+    data : Examples
+        Micro-batches.
+    graph, loss, shape, together : object
+        Static; shape is (networks, masks).
     """
 
     def of_pair(index: Array) -> tuple[Array, Array]:

@@ -95,9 +95,12 @@ def means(
 
     Parameters
     ----------
-    network, read : a flax.nnx module, and its function with parameters
-    inputs : examples
-    places : by any names
+    network, read : flax.nnx.Module or Read
+        A flax.nnx module, and its function with parameters.
+    inputs : object
+        Examples.
+    places : mapping of object to sequence of Place
+        By any names.
     """
     return _averages(network, read, inputs, places, {name: 0.0 for name in places}, 1)
 

@@ -28,7 +28,8 @@ class Layer:
     ----------
     sources, output : Arrays or array
         The activations a, a tuple of arrays, and b.
-    bias : of the shape of b
+    bias : array
+        Of the shape of b.
     """
 
     def __init__(self, step: Step, values: Mapping[int, Any]):
