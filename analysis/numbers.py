@@ -271,12 +271,12 @@ class Numbers:
         ]
         return "\n".join(lines) + "\n"
 
-    def write(self, path: Path) -> Path:
+    def write(self, path: str | Path) -> Path:
         """Write the macros to a file, whose folder is made if need be.
 
         Parameters
         ----------
-        path : pathlib.Path
+        path : str or path
             Where to; a file that is there is replaced.
 
         Returns
@@ -284,6 +284,7 @@ class Numbers:
         pathlib.Path
             The same path.
         """
+        path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
         return path

@@ -235,12 +235,12 @@ class Table:
         html = style.to_html().replace("<th class", '<th scope="col" class')
         return Markup(re.sub(r'class="data row\d+ (col\d+)" ?>', r'class="\1">', html))
 
-    def write(self, folder: Path) -> tuple[Path, Path]:
+    def write(self, folder: str | Path) -> tuple[Path, Path]:
         """Write ``<name>.tex`` and ``<name>.csv``.
 
         Parameters
         ----------
-        folder : pathlib.Path
+        folder : str or path
             Where to, made if need be.
 
         Returns
@@ -248,6 +248,7 @@ class Table:
         tuple of pathlib.Path
             The LaTeX file and the CSV file.
         """
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         latex, csv = folder / f"{self.name}.tex", folder / f"{self.name}.csv"
         latex.write_text(self.to_latex(), encoding="utf-8", errors="backslashreplace", newline="\n")
