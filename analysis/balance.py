@@ -186,7 +186,7 @@ def explain(values: Any, roles: xr.Dataset) -> xr.Dataset:
     TypeError
         If the values are not real numbers.
     ValueError
-        If their number is not ``2**N`` for the N nodes of `of`, or a value is not finite.
+        If their number is not ``2**N`` for the N nodes of `roles`, or a value is not finite.
 
     See Also
     --------
