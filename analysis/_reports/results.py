@@ -12,6 +12,7 @@ import xarray as xr
 
 from analysis import _samples, best, density, figures, layers, lognormal, removal, runs
 from analysis._reports import examples, measures, plane, walks
+from analysis.figures import _names
 from analysis.layers import Groups
 
 #: Significance level of the tests of log-normality, shared over the probabilities (Bonferroni).
@@ -213,7 +214,7 @@ class SweepResults:
         if self.nodes is None or "layer" not in self.nodes.coords:
             return None
         found = layers.groups(self.nodes)
-        return None if len(found.names) == 1 and len(found.labels) <= figures.style.NAMED else found
+        return None if len(found.names) == 1 and len(found.labels) <= _names.NAMED else found
 
     @property
     def maps(self) -> list["Map"]:

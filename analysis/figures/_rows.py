@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from analysis._formatting import off_of, short_paths
-from analysis.figures import style
+from analysis.figures import _names, style
 
 
 def of_change(quantity: str, data: xr.Dataset) -> str:
@@ -16,12 +16,12 @@ def of_change(quantity: str, data: xr.Dataset) -> str:
     if quantity != "loss":
         return f"change of the log loss, node {off}"
     space = " " if len(unit) + len(off) < 9 else "\n"
-    return f"change of the loss, node {off}{space}({style.as_is(unit)})"
+    return f"change of the loss, node {off}{space}({_names.as_is(unit)})"
 
 
 def layer_label(head: str) -> str:
     """Label of an axis of layers whose names lack what all begin with; short, for the axis may be."""
-    return f"layer {style.as_is(head, most=12)}…" if head else "layer"
+    return f"layer {_names.as_is(head, most=12)}…" if head else "layer"
 
 
 def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
@@ -31,7 +31,7 @@ def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
     height = ax.get_position().height * float(style.figure_of(ax).get_size_inches()[1]) / max(rows, 1)
     every = max(1, int(np.ceil(0.11 / height)))
     shown = range(0, rows, every)
-    ax.set_yticks(list(shown), [f"{style.as_is(short[row])} ({sizes[row]:,})" for row in shown])
+    ax.set_yticks(list(shown), [f"{_names.as_is(short[row])} ({sizes[row]:,})" for row in shown])
     ax.tick_params(axis="y", labelsize=7 if rows > 12 else 8)
     ax.set_ylim(rows - 0.4, -0.6)
     ax.set_ylabel(f"{layer_label(head)} (nodes)")

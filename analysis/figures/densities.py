@@ -10,7 +10,7 @@ from scipy import stats
 from analysis import _checks, _samples, density, hypercube
 from analysis._errors import InputError
 from analysis._samples import Sample
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: Points of a drawn curve; more cannot be told apart in print.
 POINTS = 1200
@@ -98,7 +98,7 @@ def loss(
     ('loss (nats)', 2)
     """
     full_loss, width = _checked(sweep, full_loss, width)
-    unit = style.as_is(style.unit_of(sweep))
+    unit = _names.as_is(style.unit_of(sweep))
     with style.context():
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         if full_loss is not None and np.isfinite(full_loss):
@@ -180,7 +180,7 @@ def log_loss(
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
                 ax.plot(x, bell.pdf(x), color=style.CYCLE[number % len(style.CYCLE)], **_BELL)
         ax.plot([], color=style.GREY, label="normal, best fit", **_BELL)
-        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.as_is(style.unit_of(sweep))})")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(style.unit_of(sweep))})")
         ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
         _legend(ax)
@@ -243,7 +243,7 @@ def log_loss_against_exact(
             x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
             ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
         ax.plot([], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)), label="all masks, exact")
-        ax.set(xlabel=f"log loss (natural logarithm of the loss in {style.as_is(style.unit_of(sweep))})")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(style.unit_of(sweep))})")
         ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
         _legend(ax)

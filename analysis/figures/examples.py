@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis import _checks
 from analysis._errors import InputError
 from analysis._formatting import off_of, short_labels
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: The largest values, a share of all, have the last colour, so that few do not pale the rest.
 CLIPPED = 0.005
@@ -67,12 +67,12 @@ def heat_map(effects: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         bar = style.colour_bar(image, ax, _of_change(effects), location="top", aspect=40, pad=0.03, extend="both")
         bar.ax.tick_params(labelsize=7)
         every = -(-len(names) // NAMED)
-        shown = [style.as_is(name) for name in names[::every]]
+        shown = [_names.as_is(name) for name in names[::every]]
         ax.set_yticks(range(0, len(names), every), shown, fontsize=7 if len(names) > 12 else 8)
         ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set(xlabel="examples, those that need the nodes most first", ylabel=style.of_nodes("node", head))
+        ax.set(xlabel="examples, those that need the nodes most first", ylabel=_names.of_nodes("node", head))
     return ax
 
 
@@ -140,7 +140,7 @@ def of_node(effects: xr.Dataset, node: str | int, *, count: int = 10, ax: Axes |
         style.legend_above(
             ax, {"mean loss": Line2D([], [], color=style.BLACK, linewidth=0.8, linestyle="--")}, 1, right=True
         )
-        ax.set(xlabel=f"{style.as_is(labels[place])}\n{_of_change(effects)}", ylabel="example")
+        ax.set(xlabel=f"{_names.as_is(labels[place])}\n{_of_change(effects)}", ylabel="example")
     return ax
 
 
@@ -152,4 +152,4 @@ def _table(effects: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _of_change(effects: xr.Dataset) -> str:
-    return f"loss with the node on minus {off_of(effects)} ({style.as_is(style.unit_of(effects))})"
+    return f"loss with the node on minus {off_of(effects)} ({_names.as_is(style.unit_of(effects))})"

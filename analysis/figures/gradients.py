@@ -15,7 +15,7 @@ from analysis import density as kernel
 from analysis._errors import InputError
 from analysis._formatting import short_labels
 from analysis._samples import Sample
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: Points of a drawn curve; more cannot be told apart in print.
 POINTS = 1200
@@ -32,7 +32,7 @@ _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
     """Labels of both axes."""
-    unit = style.as_is(style.unit_of(sweep))
+    unit = _names.as_is(style.unit_of(sweep))
     if name == "log_loss_gradient":
         return "gate gradient of the log loss, d log loss / d gate", "probability density"
     per = "nat" if unit == "nats" else unit
@@ -242,13 +242,13 @@ def _titles(sweep: xr.Dataset) -> tuple[list[str], str, bool]:
     labels, head = short_labels(names)
     # With nodes of several layers it has, in letters that fit over a panel.
     if head or max(map(len, labels)) <= 12:
-        return [style.as_is(label, most=16) for label in labels], head, False
+        return [_names.as_is(label, most=16) for label in labels], head, False
     if "layer" in sweep.coords:
         found = layers.groups(sweep, called="sweep")
         lines = [(found.names[layer], node) for layer, node in zip(found.layer, found.short, strict=True)]
     else:
         lines = [(label.partition(" ")[0], label.partition(" ")[2]) for label in labels]
-    return ["\n".join(style.as_is(line, most=22) for line in both) for both in lines], "", True
+    return ["\n".join(_names.as_is(line, most=22) for line in both) for both in lines], "", True
 
 
 def by_node(
@@ -355,6 +355,6 @@ def by_node(
         figure.supylabel(ylabel, fontsize=style.RC["axes.labelsize"])
         if head:
             figure.text(
-                0.01, 0.985, style.of_nodes("node", head), ha="left", va="top", fontsize=style.RC["axes.labelsize"]
+                0.01, 0.985, _names.of_nodes("node", head), ha="left", va="top", fontsize=style.RC["axes.labelsize"]
             )
     return figure

@@ -17,7 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis import _checks, perceptron
 from analysis._errors import InputError
-from analysis.figures import _graph_layout, style
+from analysis.figures import _graph_layout, _names, style
 from analysis.figures._graph_layout import SLOT, SQUARES, Column, Floats, curve, height, places, squares
 from analysis.perceptron import Perceptron
 
@@ -207,16 +207,16 @@ def _nodes(ax: Axes, panel: _Read, looks: _Looks, layer: int, diameter: float) -
         _rest(ax, looks, level, faces, layer)
     for side, names in zip((0, -1), looks.names, strict=True):
         if names and layer == range(len(panel.levels))[side]:
-            _names(ax, looks, names, layer, diameter)
+            _name_ends(ax, looks, names, layer, diameter)
 
 
-def _names(ax: Axes, looks: _Looks, names: Sequence[str], layer: int, diameter: float) -> None:
+def _name_ends(ax: Axes, looks: _Looks, names: Sequence[str], layer: int, diameter: float) -> None:
     """Name inputs on their left, outputs on their right."""
     side = 1 if layer else -1
     for node, y in zip(looks.columns[layer].drawn, places(looks.columns)[layer], strict=True):
         at = (side * (0.6 * diameter + 1), 0)
         look: dict[str, Any] = {"ha": "left" if layer else "right", "va": "center_baseline", "fontsize": 7}
-        ax.annotate(style.as_is(names[node], most=16), (layer, y), at, textcoords="offset points", **look)
+        ax.annotate(_names.as_is(names[node], most=16), (layer, y), at, textcoords="offset points", **look)
 
 
 def _rest(ax: Axes, looks: _Looks, level: Floats, faces: np.ndarray, layer: int) -> None:
@@ -277,7 +277,7 @@ def _key(panels: Sequence[_Read], looks: _Looks) -> list[Line2D]:
             **(ring | {"marker": list(SHAPES)[place]}),
             color=COLORS[place],
             markeredgecolor=style.BLACK,
-            label=style.entry(role),
+            label=_names.entry(role),
         )
         for place, role in enumerate(looks.roles)
     ]

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
 from analysis._errors import InputError
-from analysis.figures import _rows, style
+from analysis.figures import _names, _rows, style
 
 #: What can be drawn of a summary, in the order of preference, and the variable that tells whether it is there.
 QUANTITIES = {
@@ -99,7 +99,7 @@ def _text(data: xr.Dataset, quantity: str, per: str) -> str:
         "change": _rows.of_change("loss", data),
         "log_change": _rows.of_change("log_loss", data),
         "slope": f"slope of the log loss{of}",
-        "loss_gradient": f"gate gradient of the loss ({style.as_is(unit)}){of if per == 'layer' else ''}",
+        "loss_gradient": f"gate gradient of the loss ({_names.as_is(unit)}){of if per == 'layer' else ''}",
         "log_loss_gradient": f"gate gradient of the log loss{of if per == 'layer' else ''}",
     }[quantity]
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks, hypercube
 from analysis._formatting import short_labels
-from analysis.figures import style
+from analysis.figures import _names, style
 
 
 def by_size(values: Any, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
@@ -111,7 +111,7 @@ def node_values(
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5 + style.room_for(names))
+        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5 + _names.room_for(names))
         entries = {
             "Shapley value": ax.bar(place - 0.2, shapley[order], 0.4, color=style.BLUE),
             "Banzhaf value": ax.bar(place + 0.2, banzhaf[order], 0.4, color=style.SKY),
@@ -119,8 +119,8 @@ def node_values(
         ax.axhline(0, color=style.BLACK, linewidth=0.6)
         style.legend_above(ax, entries, columns=2)
         shown = [names[node] for node in order]
-        style.name_nodes(ax, shown)
-        ax.set(xlabel=style.of_nodes("node", head), ylabel=f"change of the {quantity}\nwhen the node goes on")
+        _names.name_nodes(ax, shown)
+        ax.set(xlabel=_names.of_nodes("node", head), ylabel=f"change of the {quantity}\nwhen the node goes on")
     return ax
 
 
@@ -160,7 +160,7 @@ def overview(values: Any, *, labels: Sequence[Any] | None = None, quantity: str 
     """
     with style.context():
         names = [] if labels is None else short_labels([str(label) for label in labels])[0]
-        figure, axes = style.new_figure(style.DOUBLE, 2.8 + style.room_for(names), 1, 2)
+        figure, axes = style.new_figure(style.DOUBLE, 2.8 + _names.room_for(names), 1, 2)
         by_size(values, quantity=quantity, ax=axes[0])
         node_values(values, labels=labels, quantity=quantity, ax=axes[1])
         style.letter(axes)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import _checks, _samples
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: Masks that are drawn in one colour, at most.
 POINTS = 1000
@@ -84,7 +84,7 @@ def against_loss(sweep: xr.Dataset, metrics: Sequence[str], *, labels: Sequence[
                 )
             if several and ax is axes[0]:
                 style.legend_above(ax, entries, columns=3)
-            ax.set(xlabel=f"loss ({style.as_is(style.unit_of(sweep))})", ylabel=style.as_is(label))
+            ax.set(xlabel=f"loss ({_names.as_is(style.unit_of(sweep))})", ylabel=_names.as_is(label))
     return figure
 
 
@@ -135,7 +135,7 @@ def by_probability(metrics: xr.Dataset, *, labels: Sequence[str] | None = None) 
             if row == 0:
                 style.legend_above(ax, {"mean": line, "± sd": band}, columns=2)
             label = labels[row] if labels else metrics["metric"].values[row]
-            ax.set(xlabel="probability $p$ that a node stays", ylabel=style.as_is(label))
+            ax.set(xlabel="probability $p$ that a node stays", ylabel=_names.as_is(label))
     return figure
 
 
@@ -184,6 +184,6 @@ def examples(data: xr.Dataset, *, unit: str = "nats", ax: Axes | None = None) ->
         (line,) = ax.plot(ends, ends, color=style.GREY, linewidth=1.0, zorder=0.5)
         (dots,) = ax.plot(full, mean, "o", color=style.BLUE, markersize=2.6, markeredgewidth=0, alpha=0.6)
         style.legend_above(ax, {"examples": dots, "no change": line}, columns=2)
-        words = style.as_is(unit)
+        words = _names.as_is(unit)
         ax.set(xlabel=f"loss with every node on ({words})", ylabel=f"mean loss over the masks ({words})")
     return ax

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis import _checks, layers, removal
 from analysis._formatting import off_of, short_paths
-from analysis.figures import _rows, style
+from analysis.figures import _names, _rows, style
 
 #: More nodes than this are points in a strip for each layer, fewer are bars with their names.
 NAMED = 40
@@ -114,7 +114,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     for name, at in zip(found.names, heads, strict=True):
         ax.text(
             *(0.0, at),
-            style.as_is(name, most=HEAD),
+            _names.as_is(name, most=HEAD),
             transform=ax.get_yaxis_transform(),
             ha="left",
             va="center_baseline",
@@ -122,7 +122,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
             fontweight="bold",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )
-    ax.set_yticks(place, [style.as_is(name) for name in found.short])
+    ax.set_yticks(place, [_names.as_is(name) for name in found.short])
     ax.tick_params(axis="y", labelsize=7)
     ax.set_ylim(float(place[-1]) + 0.8, -0.8)
     return ax
@@ -156,7 +156,7 @@ def _stretch(ax: Axes, values: np.ndarray, linear: float) -> None:
 
 def _name(ax: Axes, name: str, at: float, row: int) -> None:
     ax.annotate(
-        style.as_is(name),
+        _names.as_is(name),
         (at, row),
         (4, 0),
         textcoords="offset points",
@@ -285,12 +285,12 @@ def grid(
         bar = style.colour_bar(image, ax, label, location="top", aspect=40, pad=0.03, extend=extend)
         bar.ax.tick_params(labelsize=7)
         every = -(-rows // 40)
-        ax.set_yticks(range(0, rows, every), [style.as_is(name) for name in names[::every]])
+        ax.set_yticks(range(0, rows, every), [_names.as_is(name) for name in names[::every]])
         ax.xaxis.set_major_locator(MaxNLocator(min(columns, 32), integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
         ax.set_xlim(-0.5, columns - 0.5)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set(xlabel=f"{style.as_is(word)} that is {off_of(sweep)}", ylabel=_rows.layer_label(head))
+        ax.set(xlabel=f"{_names.as_is(word)} that is {off_of(sweep)}", ylabel=_rows.layer_label(head))
     return ax
 
 

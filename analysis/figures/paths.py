@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
 from analysis._errors import InputError
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 
 #: Below 0 vermillion, 0 white, above 0 blue.
 DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#F7F7F7", style.BLUE])
@@ -240,7 +240,7 @@ def along(steps: xr.Dataset, *, full_loss: float | None = None, unit: str = "nat
         (entries["median"],) = ax.plot(step, steps["middle"], color=style.BLUE, linestyle=(0, (1, 1.5)))
         if full_loss is not None and np.isfinite(full_loss):
             entries["every node on"] = ax.axhline(full_loss, color=style.GREY, linewidth=1.0, zorder=0.5)
-        _curves.loss_axis(ax, [*steps["low"].values, *steps["high"].values], f"loss ({style.as_is(unit)})")
+        _curves.loss_axis(ax, [*steps["low"].values, *steps["high"].values], f"loss ({_names.as_is(unit)})")
         style.legend_above(ax, entries, columns=2)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.set_xlim(0, max(step[-1], 1))

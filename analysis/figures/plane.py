@@ -18,7 +18,7 @@ from PIL import Image
 from analysis import _checks
 from analysis._errors import InputError
 from analysis._formatting import short_labels
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: Navy to yellow, even in lightness, the same to all kinds of colour vision.
 CERTAINTY = colormaps["cividis"]
@@ -322,7 +322,7 @@ def nodes(
                 continue
             image = _image(ax, gradient[index], cmap=style.HELPS, vmin=-limit, vmax=limit)
             _truth(ax, task, data=False, color=style.GREY)
-            ax.set_title(f"node {style.as_is(names[index], most=16)}")
+            ax.set_title(f"node {_names.as_is(names[index], most=16)}")
         label = "d loss / d gate (nats): helps below 0, hurts above"
         style.colour_bar(image, axes, label, fraction=0.02, pad=0.01, extend="both")
     return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis import _checks, hypercube
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: Orders are shown up to the one at which this share of the variance is reached.
 SHOWN = 0.999
@@ -241,6 +241,6 @@ def overview(log_loss: Any, loss: Any, *, sampled: xr.Dataset | None = None, uni
     with style.context():
         figure, axes = style.new_figure(style.DOUBLE, 2.5, 1, 2)
         variance_by_order(log_loss, ax=axes[0])
-        against_probability(loss, sampled=sampled, quantity=f"loss ({style.as_is(unit)})", ax=axes[1])
+        against_probability(loss, sampled=sampled, quantity=f"loss ({_names.as_is(unit)})", ax=axes[1])
         style.letter(axes)
     return figure

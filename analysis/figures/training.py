@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
-from analysis.figures import style
+from analysis.figures import _names, style
 
 #: What can be drawn.
 NAMES = ("loss", "accuracy")
@@ -76,7 +76,7 @@ def curve(
                 linewidth=1.0,
                 label="test, at the end",
             )
-        ax.set(xlabel="epoch", ylabel=f"loss ({style.as_is(unit)})" if variable == "loss" else variable)
+        ax.set(xlabel="epoch", ylabel=f"loss ({_names.as_is(unit)})" if variable == "loss" else variable)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if variable == "loss":
             ax.set_ylim(bottom=0)

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import layers
-from analysis.figures import gradients, nodes, removal, style
+from analysis.figures import _names, gradients, nodes, removal, style
 from analysis.figures import layers as by_layer
 from tests.analysis import synthetic_model
 
@@ -121,4 +121,4 @@ def test_older_figures_cope_with_long_names_and_many_nodes(tmp_path):
     assert [ax.get_title(loc="left") for ax in figure.axes][0] == "blocks/0/attention\nhead 0"
     assert_inside(figure, tmp_path)
     few = removal.leave_one_out(synthetic_model.leave_one_out((("a/" * 20, "head", 3), ("b", "unit", 3))))
-    assert max(len(text.get_text()) for text in few.get_xticklabels()) == style.LETTERS
+    assert max(len(text.get_text()) for text in few.get_xticklabels()) == _names.LETTERS

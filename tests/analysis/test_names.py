@@ -14,7 +14,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from analysis import _explorer, _reports, figures, layers
-from analysis.figures import style
+from analysis.figures import _names, style
 from sweeps._studies.relevance import figures as relevance_figures
 from sweeps._studies.relevance.names import names_of
 from sweeps._studies.shrinking import figures as shrinking_figures
@@ -62,22 +62,22 @@ def width(text, **options):
 @pytest.mark.parametrize("around", ["{}", "{}, {}", "every one of {} ($)"])
 def test_a_name_in_a_figure_is_shown_as_it_is(name, around):
     plain = name.replace("\n", r"\n").replace("\t", r"\t").replace("節", r"\u7bc0")
-    label = around.replace("$", r"\$").format(*[style.as_is(name, most=400)] * 2)
+    label = around.replace("$", r"\$").format(*[_names.as_is(name, most=400)] * 2)
     assert label.replace(r"\$", "$") == around.format(plain, plain)
     assert width(label) == width(around.format(plain, plain), parse_math=False)
 
 
 def test_a_name_beside_mathematics_of_our_own_is_none():
-    assert width(f"$p$ = 1 ({style.as_is(UNIT)})") == pytest.approx(
+    assert width(f"$p$ = 1 ({_names.as_is(UNIT)})") == pytest.approx(
         width("$p$") + width(f" = 1 ({UNIT})", parse_math=False), rel=0.02
     )
 
 
 def test_what_no_font_has_is_spelled_out_and_long_names_lose_their_middle():
-    assert style.as_is("\x00\u202e\ud800") == r"\x00\u202e\ud800"
-    assert style.as_is("x" * 10**6) == "xxxxxxxxx…" + "x" * 18
-    assert len(style.as_is("\U00020000" * 100)) == style.LETTERS
-    assert style.entry("_hidden") == " _hidden" and style.entry("shown") == "shown"
+    assert _names.as_is("\x00\u202e\ud800") == r"\x00\u202e\ud800"
+    assert _names.as_is("x" * 10**6) == "xxxxxxxxx…" + "x" * 18
+    assert len(_names.as_is("\U00020000" * 100)) == _names.LETTERS
+    assert _names.entry("_hidden") == " _hidden" and _names.entry("shown") == "shown"
 
 
 @pytest.mark.parametrize("name", TOGETHER)
@@ -88,18 +88,18 @@ def test_figures_of_nodes_take_any_name(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a glyph that no font has is a warning
         bars = figures.nodes.effects(few)
-        assert style.as_is(f"{name}1", most=figures.nodes.HEAD) in texts(bars.figure)
+        assert _names.as_is(f"{name}1", most=figures.nodes.HEAD) in texts(bars.figure)
         for ax in (bars, figures.nodes.effects(single), figures.nodes.grid(single), figures.removal.leave_one_out(few)):
             assert_inside(ax.figure)
         panels = drawn(figures.gradients.by_node(draws, probability=0.5, nodes=[0, 3, 8]))
-        titles = (f"{style.as_is(f'{name}0', most=22)}\nunit 0", style.as_is(f"{name}0 unit 0"))
+        titles = (f"{_names.as_is(f'{name}0', most=22)}\nunit 0", _names.as_is(f"{name}0 unit 0"))
         assert set(titles) & set(texts(panels))
         for data in (single, draws):
             drawn(figures.layers.overview(layers.summary(data)))
         ax = figures.masks.node_values(np.arange(8.0), labels=single["node"].values[:3])
         assert_inside(ax.figure)
         for draw in (figures.densities.loss, figures.densities.log_loss, figures.gradients.density):
-            assert style.as_is(UNIT) in draw(draws).get_xlabel() + draw(draws).get_ylabel()
+            assert _names.as_is(UNIT) in draw(draws).get_xlabel() + draw(draws).get_ylabel()
             drawn(draw(draws).figure)
 
 
@@ -113,7 +113,7 @@ def test_figures_of_studies_take_any_name_of_a_method(name):
     shares = synthetic_relevance.conservation().assign_coords
     conservation = shares(step=[name, *synthetic_relevance.conservation()["step"].values[1:]])
     ax = of.ledger.conservation(conservation, {})
-    assert style.entry(name) in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert _names.entry(name) in [text.get_text() for text in ax.get_legend().get_texts()]
     drawn(ax.figure)
     paths = synthetic_shrinking.paths([synthetic_shrinking.Network((4,))], ("brute_force",))
     drawn(shrinking_figures.removal.overview(paths.assign_coords(ranked_by=[name]), "loss"))

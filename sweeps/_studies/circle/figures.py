@@ -11,7 +11,7 @@ from analysis import _checks, figures, hypercube
 from analysis._errors import InputError
 from analysis._reports import sweep
 from analysis.balance import BIAS, SLICING
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.intervals import interval
 from sweeps._studies.circle import graphs
 from sweeps._studies.circle.measures import Results
@@ -184,14 +184,14 @@ def rise(many: ManyResults, loss: Any, unit: str) -> Figure:
         }
         style.legend_above(ax, entries, columns=2)
         ax.set_xlim(0, 1)
-        ax.set(xlabel="probability $p$ that a node is on", ylabel=f"mean loss ({style.as_is(unit)})")
+        ax.set(xlabel="probability $p$ that a node is on", ylabel=f"mean loss ({_names.as_is(unit)})")
         for place, (role, color, marker) in enumerate(((BIAS, style.VERMILLION, "^"), (SLICING, style.BLUE, "o"))):
             _strip(axes[1], place, many.alone_by_role(role).values, 0.6, color, marker, role)
         axes[1].axhline(0, color=style.BLACK, linewidth=0.6)
         axes[1].set_xticks([0, 1], ["bias", "slicing"])
         axes[1].set_xlim(-0.6, 1.6)
         axes[1].set(
-            xlabel="the one node that is on", ylabel=f"loss less that of\nthe empty network ({style.as_is(unit)})"
+            xlabel="the one node that is on", ylabel=f"loss less that of\nthe empty network ({_names.as_is(unit)})"
         )
         style.letter(axes)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import _checks
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.figures._curves import accuracy_axis, banded
 from analysis.intervals import interval
 from sweeps._studies.relevance.figures import looks
@@ -63,7 +63,7 @@ def curve(
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for key in keys(deletion):
             values = data.sel({"attributed_by": key}, drop=True).transpose("network", "removed")
-            label = style.entry(names.get(key, key))
+            label = _names.entry(names.get(key, key))
             if key == RANDOM:
                 banded(ax, values, label, alpha=0.2, color=style.BLACK, linestyle=(0, (1, 1.5)), zorder=4)
             elif key in shown:
@@ -73,7 +73,7 @@ def curve(
         ax.set_xlim(0, 100)
         ax.set_xlabel("regions replaced (%)")
         accuracy_axis(ax, "probability (%)")
-        ax.set_title(f"{_ORDERS[order]}; by {style.as_is(replacement)}")
+        ax.set_title(f"{_ORDERS[order]}; by {_names.as_is(replacement)}")
     return ax
 
 
@@ -130,7 +130,7 @@ def ranking(scores: xr.Dataset, order: list[str], names: Mapping[str, str], name
                     found = interval(scores[panel].sel({"attributed_by": key, "replacement": replacement}).values)
                     ax.errorbar(found.mean, row + 0.28 * (place - 0.5), xerr=found.half if found.known else None,
                                 markersize=3.2, elinewidth=1.0, capsize=0, markeredgewidth=0.8,
-                                label=None if row else f"by {style.as_is(replacement)}", **mark)  # fmt: skip
+                                label=None if row else f"by {_names.as_is(replacement)}", **mark)  # fmt: skip
                 level = scores[panel].sel({"attributed_by": RANDOM, "replacement": replacement}).mean()
                 ax.axvline(float(level), color=mark["color"], linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
             ax.set_title(titles[panel])
@@ -213,7 +213,7 @@ def matrices(pairs: Mapping[str, Pairs], names: Mapping[str, str]) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 3.9, 1, len(pairs))
         for ax, (replacement, one) in zip(axes, pairs.items(), strict=True):
             apart(one, names, size, ax)
-            ax.set_title(f"by {style.as_is(replacement)}")
+            ax.set_title(f"by {_names.as_is(replacement)}")
         shades = ScalarMappable(Normalize(-size, size), looks.SIGNED)
         figure.colorbar(shades, ax=axes, orientation="horizontal", shrink=0.4, aspect=35,
                         label="row less column (probability)")  # fmt: skip

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from sweeps._studies.relevance.figures import looks
 from sweeps._studies.relevance.measures.ledger import TOLERANCE
 from sweeps._studies.relevance.names import keys
@@ -104,7 +104,7 @@ def overview(shares: xr.DataArray, names: Mapping[str, str], conserving: list[st
             for part in used
         }
         figure.legend(
-            list(entries.values()), list(map(style.as_is, entries)), loc="outside upper center",
+            list(entries.values()), list(map(_names.as_is, entries)), loc="outside upper center",
             ncols=min(4, max(len(entries), 1)), columnspacing=1.2,
         )  # fmt: skip
         if len(found) > 1:
@@ -141,7 +141,7 @@ def conservation(data: xr.Dataset, names: Mapping[str, str], ax: Axes | None = N
                     marker="D" if whole else "o", markersize=4.2 if whole else 3.6,
                     color=style.BLUE if whole else colors[place % len(colors)],
                     markeredgecolor=style.BLACK, markeredgewidth=0.3, zorder=4 if whole else 3,
-                    label=style.entry(step))  # fmt: skip
+                    label=_names.entry(step))  # fmt: skip
         ax.axvline(TOLERANCE, color=style.VERMILLION, linewidth=1.0, linestyle=(0, (4, 2)), label="bound")
         ax.set_xscale("log")
         ax.set_xlim(floor / 1.5, max(positive.max(initial=0.0), TOLERANCE) * 4)

@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 
 from analysis._formatting import cut_middle
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.figures._curves import plain_powers
 
 #: Blue against, white for nothing, vermillion for.
@@ -60,13 +60,13 @@ def training(key: str, others: list[str]) -> dict[str, Any]:
 
 def wrapped(text: str, width: int) -> str:
     """Break a name into lines of so many letters."""
-    lines = fill(cut_middle(text, style.PHRASE), width, break_long_words=False).splitlines()
-    return "\n".join(map(style.as_is, lines))
+    lines = fill(cut_middle(text, _names.PHRASE), width, break_long_words=False).splitlines()
+    return "\n".join(map(_names.as_is, lines))
 
 
 def named(keys: Iterable[str], names: Mapping[str, str]) -> list[str]:
     """Return what methods or measures are called, as a figure shows it."""
-    return [style.as_is(names.get(key, key), most=style.PHRASE) for key in keys]
+    return [_names.as_is(names.get(key, key), most=_names.PHRASE) for key in keys]
 
 
 def heat_map(ax: Axes, relevance: npt.ArrayLike, pixel: npt.ArrayLike | None = None) -> float:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.intervals import interval
 from sweeps._studies.relevance.figures import looks
 from sweeps._studies.relevance.names import keys
@@ -84,7 +84,7 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
 
 def _with_unit(nodes: xr.Dataset, key: str, names: Mapping[str, str]) -> str:
     (name,) = looks.named([key], names)
-    return f"{name} ({style.as_is(nodes['unit'].sel(measure=key).item())})"
+    return f"{name} ({_names.as_is(nodes['unit'].sel(measure=key).item())})"
 
 
 def panels(

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from sweeps._studies.relevance.figures import looks
 from sweeps._studies.relevance.measures.demonstrations import largest
 from sweeps._studies.relevance.names import keys, name_of
@@ -157,7 +157,7 @@ def around(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     with style.context():
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for rule, look in zip(keys(data, "rule"), looks.LINES, strict=False):
-            ax.plot(data["angle"], data["around"].sel(rule=rule), label=style.entry(name_of(rule)), **look)
+            ax.plot(data["angle"], data["around"].sel(rule=rule), label=_names.entry(name_of(rule)), **look)
         ax.set_xticks([0, 90, 180, 270, 360])
         ax.set(xlabel="angle of ($a_1$, $a_2$) (degrees)", ylabel="share of $a_1$", ylim=(-0.03, 1.03))
         ax.legend(loc="upper center", bbox_to_anchor=(0.375, 1))
@@ -193,7 +193,7 @@ def two_objects(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     with style.context():
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for rule, values, look in zip(keys(data, "rule"), share, looks.LINES, strict=False):
-            ax.plot(data["ratio"], values, label=style.entry(name_of(rule)), **look)
+            ax.plot(data["ratio"], values, label=_names.entry(name_of(rule)), **look)
         ax.set_xscale("log")
         ax.set(xlabel="ratio of the two (both below zero)", ylabel="share of the first")
         ax.set_ylim(bottom=min(0.0, float(share.min())))
@@ -225,7 +225,7 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
         width, entries = 0.8 / len(values), {}
         for at, (form, row) in enumerate(zip(keys(data, "form"), values, strict=True)):
             place = np.arange(len(labels)) + width * (at - (len(values) - 1) / 2)
-            entries[style.as_is(name_of(form))] = ax.bar(
+            entries[_names.as_is(name_of(form))] = ax.bar(
                 place, row, width=0.92 * width, color=looks.LINES[at]["color"],
                 hatch="////" if at else None, edgecolor="white", linewidth=0.3,
             )  # fmt: skip

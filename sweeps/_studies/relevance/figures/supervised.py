@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.figures._curves import accuracy_axis, chance, loss_axis
 from analysis.intervals import band, interval
 from sweeps._studies.relevance.figures import looks
@@ -116,7 +116,7 @@ def entries(data: xr.Dataset, names: Mapping[str, str], ring: str = "chosen") ->
     """Return the entries of a legend: the trainings, and what a ring is."""
     others = relevance_trainings(data)
     found = {
-        style.as_is(names[key], most=style.PHRASE): Line2D([], [], **looks.training(key, others))
+        _names.as_is(names[key], most=_names.PHRASE): Line2D([], [], **looks.training(key, others))
         for key in keys(data, "training")
     }
     found[ring] = Line2D([], [], marker="o", markersize=6.5, markerfacecolor="none", color=style.BLACK, linestyle="")
@@ -196,7 +196,7 @@ def examples(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
             first, *others = axes[row * columns : (row + 1) * columns]
             looks.picture(first, pixel)
             first.set_title("" if row else "image", fontsize=size)
-            first.set_ylabel(style.as_is(kind), fontsize=8)
+            first.set_ylabel(_names.as_is(kind), fontsize=8)
             for ax, key in zip(others, trainings, strict=True):
                 looks.heat_map(ax, one["relevance"].sel(training=key), pixel)
                 ax.set_title("" if row else looks.wrapped(names[key], letters), fontsize=size)
@@ -237,7 +237,7 @@ def history(data: xr.Dataset, names: Mapping[str, str]) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.4, 1, len(labels))
         for ax, (name, label) in zip(axes, labels.items(), strict=True):
             for key in (key for key in keys(data, "training") if key in LINES):
-                ax.plot(data["epoch"], data[name].sel(training=key), label=style.entry(names[key]),
+                ax.plot(data["epoch"], data[name].sel(training=key), label=_names.entry(names[key]),
                         **looks.training(key, others))  # fmt: skip
             if name == "loss":
                 loss_axis(ax, data[name], label)

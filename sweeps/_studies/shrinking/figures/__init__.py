@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from analysis.figures import style
+from analysis.figures import _names
 from sweeps._studies.shrinking.figures import (
     cascade,
     choices,
@@ -64,7 +64,7 @@ def draw(results: Results) -> dict[str, Figure]:
         drawn["depths"] = networks.depths(results.depths, _label(one))
     if results.gaps is not None:
         small = results.networks["small"]
-        drawn["optimum"] = networks.optimum(results.gaps, _label(small), f"above the best ({style.as_is(small.unit)})")
+        drawn["optimum"] = networks.optimum(results.gaps, _label(small), f"above the best ({_names.as_is(small.unit)})")
     if results.early:
         drawn["early"] = sizes.early([*results.early, one])
     if results.budgets is not None:
@@ -80,4 +80,4 @@ def draw(results: Results) -> dict[str, Figure]:
 
 
 def _label(network: Network) -> str:
-    return f"{style.as_is(network.criterion)} ({style.as_is(network.unit)})"
+    return f"{_names.as_is(network.criterion)} ({_names.as_is(network.unit)})"

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from sweeps._studies.shrinking.measures.cascade import Grown
 
 #: Shown of the pruned networks: so many times the nodes that the others grow to.
@@ -71,7 +71,7 @@ def _lines(found: Grown, name: str, by_parameters: bool) -> dict[str, xr.DataArr
 
 
 def _label(ax: Axes, found: Grown, name: str, by_parameters: bool, label: str) -> None:
-    ax.set_title(style.as_is(found.task))
+    ax.set_title(_names.as_is(found.task))
     ax.set_xlabel("parameters" if by_parameters else "hidden nodes")
     widest = int(min(WIDTH * found.most, found.pruned.nodes))
     ax.set_xlim(0, int(found.parameters_with(np.asarray(widest))) if by_parameters else widest)

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.measures.paths import choices
 from sweeps._studies.shrinking.names import METHODS, RANKING_NAMES, RANKINGS, in_order, method_name
@@ -42,14 +42,14 @@ def overview(paths: xr.Dataset, unit: str) -> Figure:
         for method in [one for one in in_order(data["ranked_by"].values.tolist()) if one in (*METHODS, "random")]:
             for ax, name in zip(axes, ("share_best", "total_regret"), strict=True):
                 one = data[name].sel({"ranked_by": method}, drop=True).drop_vars("ranking", errors="ignore")
-                _curves.banded(ax, one, style.entry(method_name(method)), alpha=0.2, **looks.line(method))
+                _curves.banded(ax, one, _names.entry(method_name(method)), alpha=0.2, **looks.line(method))
         for ax in axes:
             looks.removed_axis(ax, data.sizes["removal"] + 1)
         _curves.accuracy_axis(axes[0], "choices that are the best (%)")
         if (data["total_regret"] > 0).any():
             axes[1].set_yscale("log", nonpositive="mask")
             _curves.plain_powers(axes[1])
-        axes[1].set_ylabel(f"cumulative regret ({style.as_is(unit)})")
+        axes[1].set_ylabel(f"cumulative regret ({_names.as_is(unit)})")
         looks.legend(figure, axes[0])
         style.letter(axes)
     return figure
@@ -127,7 +127,7 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
                 ax.set_visible(False)
                 continue
             predicted(paths, method, ranking, linear, ax)
-            ax.set_title(f"{style.as_is(method_name(method))}, {RANKING_NAMES[ranking]}")
+            ax.set_title(f"{_names.as_is(method_name(method))}, {RANKING_NAMES[ranking]}")
         # Beside the panel that is left out.
         axes[0].tick_params(labelbottom=True)
         axes[4].tick_params(labelleft=True)
@@ -136,6 +136,6 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
         shades = ScalarMappable(Normalize(0, paths.sizes["removal"] - 1), "cividis")
         options: dict[str, Any] = dict(location="right", aspect=40, pad=0.015, fraction=0.03)
         style.colour_bar(shades, axes, "nodes removed before", **options)
-        figure.supxlabel(f"true change of the loss ({style.as_is(unit)})", fontsize=9)
-        figure.supylabel(f"predicted change ({style.as_is(unit)})", fontsize=9)
+        figure.supxlabel(f"true change of the loss ({_names.as_is(unit)})", fontsize=9)
+        figure.supylabel(f"predicted change ({_names.as_is(unit)})", fontsize=9)
     return figure

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.names import METHODS, layer_name, method_name
 
@@ -57,7 +57,7 @@ def overview(data: xr.Dataset) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(METHODS), sharey=True)
         for method, ax in zip(METHODS, axes, strict=True):
             remaining(data, method, ax)
-            ax.set_title(style.as_is(method_name(method)))
+            ax.set_title(_names.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         handles, labels = axes[0].get_legend_handles_labels()
         # The random order comes last.

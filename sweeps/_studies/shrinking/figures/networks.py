@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.measures.networks import Network
 from sweeps._studies.shrinking.names import METHODS, in_order, method_name
@@ -37,7 +37,7 @@ def optimum(data: xr.Dataset, label: str, gap_label: str) -> Figure:
         chosen = [one for one in in_order(data["ranked_by"].values.tolist()) if one in METHODS]
         for method in chosen:
             one = data.sel({"ranked_by": method, "ranking": "reranked"}, drop=True)
-            named = style.entry(method_name(method))
+            named = _names.entry(method_name(method))
             _curves.banded(axes[0], one["loss"], named, alpha=0.15, **looks.line(method), **marker)
             _curves.banded(axes[1], one["gap"], alpha=0.15, **looks.line(method), **marker)
         for ax in axes:
@@ -99,7 +99,7 @@ def retraining(data: xr.Dataset) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.6, 1, len(methods), sharey=True)
         for method, ax in zip(methods, axes, strict=True):
             _retrained(ax, data["test_accuracy"].sel({"ranked_by": method}, drop=True))
-            ax.set_title(style.as_is(method_name(method)))
+            ax.set_title(_names.as_is(method_name(method)))
             ax.label_outer(remove_inner_ticks=False)
         looks.legend(figure, axes[0])
         style.letter(axes)

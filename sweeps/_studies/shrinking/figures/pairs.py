@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from sweeps._studies.shrinking.measures.pairs import cancels
 
 #: This share of the interactions, the largest, have the last colour, so that the others are not pale.
@@ -84,7 +84,7 @@ def overview(pairs: xr.Dataset, unit: str) -> Figure:
     sizes = np.abs(interaction[above])
     limit = float(np.quantile(sizes, 1 - CLIPPED))
     power = int(np.floor(np.log10(limit))) if limit > 0 and not 0.01 <= limit < 1000 else 0
-    scaled = f"({'' if power == 0 else rf'$10^{{{power}}}$ '}{style.as_is(unit)})"
+    scaled = f"({'' if power == 0 else rf'$10^{{{power}}}$ '}{_names.as_is(unit)})"
     mixed = np.ix_(order, order)
     one = correlation[mixed].copy()
     np.fill_diagonal(one, np.nan)  # always 1

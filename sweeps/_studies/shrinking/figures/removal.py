@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.names import METHODS, RANKING_NAMES, in_order, method_name
 
@@ -52,7 +52,7 @@ def curve(
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for method in chosen:
             values = data.sel({"ranked_by": method}, drop=True).drop_vars("ranking", errors="ignore")
-            _curves.banded(ax, values, style.entry(method_name(method)), alpha=0.2, **looks.line(method))
+            _curves.banded(ax, values, _names.entry(method_name(method)), alpha=0.2, **looks.line(method))
         looks.removed_axis(ax, data.sizes["step"] - 1)
         if name == "loss":
             _curves.loss_axis(ax, paths["loss"].mean("network"), label)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from analysis.intervals import interval
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.measures.budgets import TRAINED, bytes_along, sources
@@ -108,7 +108,7 @@ def memory(networks: Sequence[Network], budgets: xr.Dataset) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 3.0, 1, 2, sharey=True)
         first = networks[0]
         for method in [one for one in in_order(first.methods) if one in (*METHODS, "random")]:
-            _path(axes[0], first, method, style.entry(method_name(method)), looks.line(method))
+            _path(axes[0], first, method, _names.entry(method_name(method)), looks.line(method))
         for number, network in enumerate(networks):
             label = f"{'-'.join(map(str, network.hidden))} nodes, pruned"
             _path(axes[1], network, "brute_force", label, looks.numbered(number))

@@ -11,7 +11,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures import _curves, style
+from analysis.figures import _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.names import METHODS, TAYLOR, method_name
 
@@ -103,7 +103,7 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
             for column, logarithmic in enumerate((True, False)):
                 ax = axes[2 * row + column]
                 surface(surfaces, method, logarithmic, label if column == 0 else "", ax)
-                ax.set_title(f"chosen by {style.as_is(method_name(method))}")
+                ax.set_title(f"chosen by {_names.as_is(method_name(method))}")
                 if row < len(METHODS) - 1:
                     ax.set_xlabel("")
         ends = np.append(removed, 2 * removed[-1] - removed[-2] if removed.size > 1 else removed[-1] + 1)
@@ -149,7 +149,7 @@ def predictions(surfaces: xr.Dataset, label: str) -> Figure:
         for number, ax in enumerate(axes):
             method, place = METHODS[number // len(chosen)], chosen[number % len(chosen)]
             _prediction(ax, surfaces.sel({"ranked_by": method}).isel(removed=place))
-            first = f"{style.as_is(method_name(method))}, " if number % len(chosen) == 0 else ""
+            first = f"{_names.as_is(method_name(method))}, " if number % len(chosen) == 0 else ""
             ax.set_title(f"{first}{int(surfaces['removed'].values[place])} removed", fontsize=8)
             if number >= len(axes) - len(chosen):
                 ax.set_xlabel("gain")

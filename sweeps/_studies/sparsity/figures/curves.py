@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.figures._curves import accuracy_axis, banded, chance, loss_axis
 from sweeps._studies.sparsity.claims import PUBLISHED_PERCENT
 from sweeps._studies.sparsity.figures import looks
@@ -59,7 +59,7 @@ def overview(data: xr.Dataset, unit: str, classes: int) -> Figure:
         figure, axes = style.new_figure(style.DOUBLE, 2.7, 1, 2)
         accuracy_axis(curve(data["accuracy"], axes[0]))
         published = data["loss"].sel({"pruned_by": list(PUBLISHED.values())})
-        loss_axis(curve(data["loss"], axes[1]), published, f"loss ({style.as_is(unit)})")
+        loss_axis(curve(data["loss"], axes[1]), published, f"loss ({_names.as_is(unit)})")
         for ax, level in zip(axes, (1 / classes, np.log(classes)), strict=True):
             chance(ax, float(level))
             # Curves begin at one end of the axis and end at the other.

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from analysis.figures import style
+from analysis.figures import _names, style
 from analysis.figures._curves import banded
 from sweeps._studies.sparsity.figures import looks
 from sweeps._studies.sparsity.measures import layer_name, methods
@@ -36,7 +36,7 @@ def overview(layers: xr.Dataset, sizes: list[int]) -> Figure:
             left = layers["left"].sel({"pruned_by": one.key}).transpose("layer", "network", "percent")
             ax.plot([0, 100], [1, 0], color=style.GREY, linewidth=0.7, linestyle=(0, (1.2, 1.2)))
             for place, layer in enumerate(layers["layer"].values):
-                label = style.entry(layer_name(str(layer), one.kind, sizes))
+                label = _names.entry(layer_name(str(layer), one.kind, sizes))
                 look = {
                     "color": style.CYCLE[place % len(style.CYCLE)],
                     "linestyle": looks.DASHES[place % len(looks.DASHES)],
