@@ -5,6 +5,8 @@ from pathlib import Path
 import nox
 
 nox.options.error_on_missing_interpreters = True
+nox.options.download_python = "never"
+nox.options.default_venv_backend = "venv"
 
 # From the oldest libraries to the newest. JAX 0.11 needs Python 3.12, and Flax before 0.12.10 does not import with it.
 STACKS = {
