@@ -148,6 +148,23 @@ def test_slots_for_types_hold_types():
     assert not faults, "\n".join(faults)
 
 
+def test_defaults_are_those_of_the_signature():
+    """What a slot calls the default is the default, and what it calls optional can be left out."""
+    faults = []
+    for name, doc in held().items():
+        taken = inspect.signature(doc.called).parameters if doc.called else {}
+        for part, (kind, _) in doc.parameters.items():
+            default, said = getattr(taken.get(part), "default", None), re.search(r"default (.+)$", kind)
+            if (
+                said
+                and ast.literal_eval(said[1]) != default
+                or "optional" in kind
+                and default is inspect.Parameter.empty
+            ):
+                faults.append(f"{name}: {part} : {kind}, and the default is {default!r}")
+    assert not faults, "\n".join(faults)
+
+
 def is_type(slot):
     """Whether a slot is made of types, shapes and options."""
     text = re.sub(r'"[^"]*"', " ", slot)

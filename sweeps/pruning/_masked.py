@@ -45,7 +45,7 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
     Returns
     -------
     optax.GradientTransformation
-        With one more bool of state for each parameter.
+        With one more bool of state for each number.
 
     Raises
     ------
