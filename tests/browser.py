@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
@@ -126,6 +127,10 @@ class Browser:
         for kind, typed in (("keyDown", text), ("keyUp", "")):
             about = {"type": kind, "text": typed, "key": key, "code": name, "windowsVirtualKeyCode": KEYS[name]}
             self.send("Input.dispatchKeyEvent", modifiers=8 * shift, **about)
+
+    def picture(self):
+        """Return what the window shows, as a PNG file."""
+        return b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
     def close(self):
         """End the browser and every process that it started."""

@@ -31,7 +31,9 @@ PICTURES = {
 MOST_PIXELS, FILM_PIXELS = 1000, 640
 QUALITY = 70
 
-_FIGURE = re.compile(r'<figure id="figure-(\w+)".*?src="data:image/\w+;base64,([^"]+)"', re.DOTALL)
+_FIGURE = re.compile(r'<figure id="figure-(\w+)".*?</figure>', re.DOTALL)
+_DATA = re.compile(r'src="data:image/\w+;base64,([^"]+)"')
+_FOLDER = re.compile(r"--out \S+?(?=<|\s)")
 
 
 def main(folder: Path) -> None:
@@ -43,7 +45,9 @@ def main(folder: Path) -> None:
         shutil.rmtree(HERE / study, ignore_errors=True)
         (HERE / study).mkdir()
         if (run / "explorer.html").exists():
-            shutil.copyfile(run / "explorer.html", HERE / study / "explorer.html")
+            explorer = (run / "explorer.html").read_text("utf-8")
+            explorer = _FOLDER.sub(f"--out runs/{study}", explorer)
+            (HERE / study / "explorer.html").write_text(explorer, "utf-8", newline="\n")
         (HERE / f"{study}.md").write_text(page(study, run), "utf-8")
     texts.write()
 
@@ -55,15 +59,15 @@ def page(study: str, run: Path) -> str:
     """
     report = (run / "report.html").read_text("utf-8")
     about = json.loads((run / "run.json").read_text("utf-8"))["attributes"]
-    report = _FIGURE.sub(lambda match: _with_file(study, match), report)
+    report = _FIGURE.sub(lambda match: _with_files(study, match), report)
     [title] = re.findall(r"<h1>(.*?)</h1>", report, re.DOTALL)
     [lead] = re.findall(r'<div class="lead">(.*?)</div>', report, re.DOTALL)
-    [body] = re.findall(r"<main>(.*?)</main>", report, re.DOTALL)
+    [body] = re.findall(r"<main[^>]*>(.*?)</main>", report, re.DOTALL)
     # What lies beside the page of a run does not lie here.
     body = re.sub(r'<section id="files">.*?</section>', "", body, flags=re.DOTALL)
     body = body.replace('href="explorer.html"', f'href="{study}/explorer.html"')
     body = re.sub(r'\s*<a href="(?:figures|tables)/[^>]*>.*?</a>', "", body)
-    body = re.sub(r"--out \S+", f"--out runs/{study}", body)
+    body = _FOLDER.sub(f"--out runs/{study}", body)
     # Headings have the anchors, for the table of contents; cells say their column only, for its width.
     body = re.sub(r'<(section|details)( class="section")? id="([^"]+)">(\s*(?:<summary>)?\s*)<h2>', _with_anchor, body)
     body = re.sub(r'class="(?:data|col_heading) [\w ]*?(col\d+)" *', r'class="\1"', body)
@@ -76,10 +80,16 @@ def _with_anchor(match: re.Match[str]) -> str:
     return f'<{element}{folded or ""}>{between}<h2 id="{anchor}">'
 
 
-def _with_file(study: str, match: re.Match[str]) -> str:
-    name = f"{study}/{match[1]}.webp"
-    _shrink(b64decode(match[2]), HERE / name)
-    return match[0].split('src="data:')[0] + f'src="{name}"'
+def _with_files(study: str, match: re.Match[str]) -> str:
+    """Write the picture of a figure, and its film if it has one; return the figure with their names."""
+    picture, film = (f"{study}/{match[1]}{kind}.webp" for kind in ("", "_playing"))
+    names = iter((picture, film))
+
+    def written(data: re.Match[str]) -> str:
+        _shrink(b64decode(data[1]), HERE / (name := next(names)))
+        return f'src="{name}"'
+
+    return re.sub(r'class="picture" href="[^"]*"', f'class="picture" href="{picture}"', _DATA.sub(written, match[0]))
 
 
 def _shrink(data: bytes, path: Path) -> None:

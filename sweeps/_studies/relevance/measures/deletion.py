@@ -37,7 +37,8 @@ def scores(deletion: xr.Dataset) -> xr.Dataset:
     """
     values = deletion["probability"].astype(np.float64)
     start = values.isel(removed=0, drop=True).sel(order="most", drop=True)
-    area = xr.apply_ufunc(mean_height, values, deletion["removed"], input_core_dims=[["removed"], ["removed"]])
+    removed = deletion["removed"].values
+    area = xr.apply_ufunc(mean_height, values, kwargs={"along": removed}, input_core_dims=[["removed"]])
     most, least = (area.sel(order=order, drop=True) for order in ORDERS)
     return xr.Dataset({"between": least - most, "fall": start - most, "stay": least})
 
