@@ -10,7 +10,7 @@ from tests.browser import Browser, find
 
 HERE = Path(__file__).parent
 PAGE, PICTURE = HERE / "studies" / "circle" / "explorer.html", HERE / "images" / "explorer.png"
-SIZE, COLOURS = (1200, 760), 128
+SIZE, COLOURS = (1200, 760), 256
 #: Some nodes are off and one in between, node 11 is selected, and the maps show what the data fill.
 STATE = """zoom.click(), explorer.select(11), explorer.setGates([...'11111111011110110101'].map(
     (gain, node) => node === 13 ? 0.4 : Number(gain))), explorer.draw()"""
@@ -27,7 +27,8 @@ def main() -> None:
         taken = browser.picture()
         browser.close()
     picture = Image.open(io.BytesIO(taken)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    # Dithered: maps have more colours than a palette.
+    picture.quantize(palette=picture.quantize(COLOURS)).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":
