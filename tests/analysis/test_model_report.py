@@ -81,7 +81,7 @@ def test_draws_of_a_network_that_came_trained(drawn):
 
 
 def test_the_explorer_refuses_in_one_line(removed, tmp_path):
-    with pytest.raises(ValueError, match=r"^folder must be a run with a stored multilayer perceptron, got my_package"):
+    with pytest.raises(ValueError, match=r"^folder must be a run with a stored .* of two inputs, .*, got my_package"):
         _explorer.explore(removed)
     tree = synthetic_run.configured_tree(synthetic_run.leave_one_out())
     tree["task"] = tree["task"].to_dataset().rename(test_inputs="test_inputs.x")
