@@ -15,6 +15,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import get_toc
 
 _HEADING = re.compile(r'<h2 id="([^"]+)">([^<]*)</h2>')
+_MODULE = re.compile(r"<h2[^>]*>((?:sweeps|analysis)[\w.]*)<.*?(?=<h2|\Z)", re.DOTALL)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">(.*?)</\1>', re.DOTALL)
 # Code, links and headings stay as they are.
 _NAME = re.compile(
@@ -27,7 +28,15 @@ def on_page_content(content: str, page: Page, **_: Any) -> str:
     found = [dict(level=2, id=one[1], name=one[2], html=one[2], children=[]) for one in _HEADING.finditer(content)]
     if len(page.toc.items) == 1 and not page.toc.items[0].children and found:
         page.toc.items[0].children.extend(get_toc(found).items)
+    if page.file.src_uri == "reference/index.md":
+        content = _MODULE.sub(_with_links, content)
     return _NAME.sub(_linked, _FORMULA.sub(_drawn, content))
+
+
+def _with_links(match: re.Match[str]) -> str:
+    """Link the names of the list of names, which stand below their module."""
+    link = rf'\1<autoref optional identifier="{match[1]}.\2"><code>\2</code></autoref>'
+    return re.sub(r"(<li>\s*(?:<p>)?)<code>(\w+)</code>", link, match[0])
 
 
 def _drawn(match: re.Match[str]) -> str:
