@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ from analysis._errors import InputError, NotAFolderError, UnavailableError
 from sweeps import _checks, _interrupting
 from sweeps._config import settings as config
 from sweeps._processes import supervised
+from sweeps._progress import Stages
 from sweeps._studies import registry
 
 PROG = "sweeps"
@@ -68,7 +68,6 @@ def run(
         processes: Number of processes, where no cluster is detected.
         process: Number of this process, where no cluster is detected.
     """
-    start = time.perf_counter()
     settings = settings.check()
     _check_processes(distributed, coordinator, processes, process)
     next_step[:] = [f"the same command{' without --overwrite' * overwrite} goes on where it stopped"]
@@ -85,16 +84,17 @@ def run(
     from sweeps._config import run as configured
 
     first = jax.process_index() == 0
-
-    def say(line: str) -> None:
+    with Stages(shown=first) as say:
+        configured.run(settings, out, command=command_line.get(), overwrite=overwrite, progress=True, say=say)
         if first:
-            print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
+            _write_report(out, say)
 
-    configured.run(settings, out, command=command_line.get(), overwrite=overwrite, progress=True, say=say)
-    if first:
-        with _writing(out):
-            page = registry.write_report(out)
-        say(f"done: {page}")
+
+def _write_report(out: Path, say: Callable[[str], None]) -> None:
+    say("drawing figures and writing the report")
+    with _writing(out):
+        page = registry.write_report(out)
+    say(f"done: {page}")
 
 
 def _check_processes(distributed: bool, coordinator: str | None, processes: int | None, process: int | None) -> None:
@@ -220,22 +220,15 @@ def _made_of(folder: Path) -> Iterator[None]:
 
 
 def _run_study(study: registry.Study, settings: Any, out: Path, overwrite: bool) -> None:
-    start = time.perf_counter()
-    from sweeps._store.folder import check_folder
+    with Stages() as say:
+        from sweeps._store.folder import check_folder
 
-    # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
-    settings = settings.check()
-    with _writing(out):
-        check_folder(out, overwrite)
-
-    def say(line: str) -> None:
-        print(f"[{time.perf_counter() - start:5.1f} s] {line}", flush=True)
-
-    # What a study has finished by then is in the way of the next.
-    next_step[:] = [ANEW if overwrite else "the same command with --overwrite starts anew"]
-    study.run(settings, out, command=command_line.get(), overwrite=overwrite, progress=True, say=say)
-    next_step[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]
-    say("drawing figures and writing the report")
-    with _writing(out):
-        page = registry.write_report(out)
-    say(f"done: {page}")
+        # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
+        settings = settings.check()
+        with _writing(out):
+            check_folder(out, overwrite)
+        # What a study has finished by then is in the way of the next.
+        next_step[:] = [ANEW if overwrite else "the same command with --overwrite starts anew"]
+        study.run(settings, out, command=command_line.get(), overwrite=overwrite, progress=True, say=say)
+        next_step[:] = [f"all is measured, and {shlex.join([PROG, 'report', str(out)])} goes on"]
+        _write_report(out, say)

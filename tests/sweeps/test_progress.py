@@ -1,7 +1,9 @@
 """Progress: a line a minute where there is no terminal, one bar where there is, nothing where nobody asked."""
 
 import io
+import time
 import types
+from pathlib import Path
 
 import jax
 import pytest
@@ -52,7 +54,50 @@ def test_nothing_done_in_a_minute_has_no_rate(clock, capsys):
         shown.skip(400)
         clock[0] += 100
         shown.add(0)
-    assert capsys.readouterr().err == "400 of 1,000 masks\n"
+    assert capsys.readouterr().err == "400 of 1,000 masks, 100 s so far\n"
+
+
+def test_slow_things_have_a_duration_in_place_of_a_rate(clock, capsys):
+    with Progress(64, shown=True, things="networks") as shown:
+        clock[0] += 80
+        shown.add(2)
+    line = capsys.readouterr().err
+    assert line == "2 of 64 networks, 40 s each, about 2,480 s left\n"
+    assert line in (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text(encoding="utf-8")
+
+
+class TestOneLongCall:
+    """Work that counts nothing for minutes, as many networks do that train in one compiled call."""
+
+    @pytest.fixture(autouse=True)
+    def minute(self, monkeypatch):
+        monkeypatch.setattr(_progress, "LINE_EVERY", 0.2)
+
+    def test_a_counter_goes_on_printing(self, capsys):
+        with Progress(64, shown=True, things="networks"):
+            time.sleep(0.7)
+        lines = capsys.readouterr().err.splitlines()
+        assert set(lines) <= {"0 of 64 networks, 0 s so far", "0 of 64 networks, 1 s so far"} and 1 <= len(lines) <= 3
+        time.sleep(0.3)
+        assert capsys.readouterr() == ("", ""), "it ends with the work"
+
+    def test_a_stage_goes_on_printing_where_nothing_counts(self, capsys):
+        with _progress.Stages() as say:
+            say("training")
+            time.sleep(0.5)
+            with Progress(64, shown=True, things="networks"):
+                time.sleep(0.5)
+            say("done")
+        found = capsys.readouterr()
+        assert [line.partition("] ")[2] for line in found.out.splitlines()] == ["training", "done"]
+        words = [line.partition(",")[0].partition(":")[0] for line in found.err.splitlines()]
+        assert list(dict.fromkeys(words)) == ["training", "0 of 64 networks"]
+
+    def test_other_processes_say_nothing(self, capsys):
+        with _progress.Stages(shown=False) as say, Progress(64, shown=False):
+            say("training")
+            time.sleep(0.4)
+        assert capsys.readouterr() == ("", "")
 
 
 def test_nothing_unless_asked(clock, capsys):
