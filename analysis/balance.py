@@ -16,7 +16,21 @@ from analysis._errors import InputError
 from analysis.hypercube import _table
 from analysis.perceptron import Perceptron
 
-Floats = npt.NDArray[np.float64]
+__all__ = [
+    "BIAS",
+    "DEAD",
+    "PARTS",
+    "REST",
+    "SLICING",
+    "along_imbalance",
+    "explain",
+    "imbalance",
+    "mean_by_numbers",
+    "roles",
+    "sums",
+]
+
+_Floats = npt.NDArray[np.float64]
 
 BIAS, SLICING, DEAD = "bias", "slicing", "dead"
 #: What is added to a regression one after another: numbers of nodes, their squares and product, the imbalance.
@@ -86,7 +100,7 @@ def roles(network: Perceptron, inputs: Any) -> xr.Dataset:
     return xr.Dataset(variables | {"push": (("node", "feature"), push)}, coords={"node": network.labels})
 
 
-def sums(weights: Any) -> Floats:
+def sums(weights: Any) -> _Floats:
     """Sum, for every mask, a number of each node that is on.
 
     It turns what is known of nodes, such as a weight or a cost, into a table that can be set beside the losses of a
@@ -123,7 +137,7 @@ def sums(weights: Any) -> Floats:
     return found
 
 
-def imbalance(roles: xr.Dataset) -> Floats:
+def imbalance(roles: xr.Dataset) -> _Floats:
     """Say, for every mask, how far its slicing nodes are from pushing in all directions alike.
 
     Parameters
@@ -154,7 +168,7 @@ def imbalance(roles: xr.Dataset) -> Floats:
     push = roles["push"].values * (roles["role"].values == SLICING)[:, np.newaxis]
     whole = np.linalg.norm(push, axis=1).sum()
     square = sum((sums(along) ** 2 for along in push.T), np.zeros(2 ** len(push)))
-    length: Floats = np.sqrt(square) / (whole or 1.0)
+    length: _Floats = np.sqrt(square) / (whole or 1.0)
     return length
 
 
@@ -341,12 +355,12 @@ def mean_by_numbers(values: Any, roles: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(mean.reshape(shape), dims=("bias", "slicing"))
 
 
-def _numbers(roles: xr.Dataset) -> list[Floats]:
+def _numbers(roles: xr.Dataset) -> list[_Floats]:
     """Numbers of slicing and of bias nodes that are on, at every mask."""
     return [sums((roles["role"].values == role).astype(np.float64)) for role in (SLICING, BIAS)]
 
 
-def _fits(target: Floats, regressors: list[Floats]) -> tuple[list[Floats], float]:
+def _fits(target: _Floats, regressors: list[_Floats]) -> tuple[list[_Floats], float]:
     """Fit the target by one part after another; return the fits and the slope of the imbalance in the last."""
     slicing, bias, unbalanced = (one - one.mean() for one in regressors)
     columns = [slicing, bias, slicing**2, slicing * bias, bias**2, unbalanced]
@@ -362,7 +376,7 @@ def _fits(target: Floats, regressors: list[Floats]) -> tuple[list[Floats], float
     return fits, float(weights[-1] / scale[-1])
 
 
-def _at_masks(cells: xr.DataArray, numbers: list[Floats]) -> Floats:
+def _at_masks(cells: xr.DataArray, numbers: list[_Floats]) -> _Floats:
     slicing, bias = (number.astype(np.int64) for number in numbers)
-    found: Floats = cells.values[bias, slicing]
+    found: _Floats = cells.values[bias, slicing]
     return found

@@ -13,10 +13,12 @@ import xarray as xr
 from analysis import _checks, _samples
 from analysis._errors import InputError
 
-#: Draws that are sorted at a time, from the lowest loss on, until there are enough distinct masks.
-BLOCK = 4096
+__all__ = ["best_masks"]
 
-Found = tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
+#: Draws that are sorted at a time, from the lowest loss on, until there are enough distinct masks.
+_BLOCK = 4096
+
+_Found = tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
 
 
 def best_masks(sweep: xr.Dataset, *, dim: str | None = None, count: int = 5) -> xr.Dataset:
@@ -81,7 +83,7 @@ def best_masks(sweep: xr.Dataset, *, dim: str | None = None, count: int = 5) -> 
     )
 
 
-def _of_summary(part: xr.Dataset, count: int) -> Found:
+def _of_summary(part: xr.Dataset, count: int) -> _Found:
     gates = part["best_gates"].transpose(..., "rank", "node").values.reshape(-1, part.sizes["node"])
     loss = part["best_loss"].transpose(..., "rank").values.ravel().astype(np.float64)
     order = np.argsort(loss, kind="stable")
@@ -89,7 +91,7 @@ def _of_summary(part: xr.Dataset, count: int) -> Found:
     return loss[order], gates[order]
 
 
-def _of_draws(part: xr.Dataset, count: int) -> Found:
+def _of_draws(part: xr.Dataset, count: int) -> _Found:
     over = part["loss"].dims
     loss = _checks.real_numbers("sweep.loss", part["loss"]).ravel()
     if "gates" in part:
@@ -106,8 +108,8 @@ def _of_draws(part: xr.Dataset, count: int) -> Found:
     order = np.argsort(loss, kind="stable")
     order = order[np.isfinite(loss[order])]
     best = order[:0]
-    for start in range(0, order.size, BLOCK):
-        best = np.concatenate([best, order[start : start + BLOCK]])
+    for start in range(0, order.size, _BLOCK):
+        best = np.concatenate([best, order[start : start + _BLOCK]])
         best = best[_distinct(gates_of(best), np.arange(best.size))]
         if best.size >= count:
             break

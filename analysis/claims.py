@@ -21,6 +21,29 @@ from analysis.intervals import Interval
 from analysis.numbers import Numbers
 from analysis.tables import Column, Table
 
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "NOT_COMPARABLE",
+    "NOT_MEASURED",
+    "PARTLY",
+    "UNDECIDED",
+    "VERDICTS",
+    "Claim",
+    "Statement",
+    "above",
+    "add_numbers",
+    "by_share",
+    "combined",
+    "everywhere",
+    "graded",
+    "judged",
+    "measured",
+    "table",
+    "tally",
+    "within",
+]
+
 HOLDS = "holds"
 PARTLY = "holds partly"
 FAILS = "does not hold"
@@ -32,7 +55,7 @@ NOT_COMPARABLE = "not comparable"
 NOT_MEASURED = "not measured"
 VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_MEASURED)
 #: Of more parts, the table of the claims shows the lowest and the highest number only.
-MOST_PARTS = 4
+_MOST_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -412,7 +435,7 @@ def measured(claim: Claim) -> str:
     parts = [(part.get("measured"), part.get("unit", claim.unit)) for part in claim.values.values()]
     found = [(one, unit) for one, unit in parts if isinstance(one, Interval)]
     if claim.known and parts and len(found) == len(parts):
-        if len(parts) <= MOST_PARTS:
+        if len(parts) <= _MOST_PARTS:
             return ", ".join(_with_unit(one, unit) for one, unit in found)
         ends = (pick(found, key=lambda pair: pair[0].mean) for pick in (min, max))
         return " to ".join(_with_unit(one, unit) for one, unit in ends) + f" ({len(parts)} parts)"

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from analysis import _checks
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["ROUNDING", "first_above", "mean_height", "removable", "wrong_way"]
+
+_Floats = npt.NDArray[np.float64]
 #: Differences of shares below this are rounding: shares are multiples of one example.
 ROUNDING = 1e-9
 
 
-def removable(accuracy: Any, drop: float) -> Floats:
+def removable(accuracy: Any, drop: float) -> _Floats:
     """Count the removals before a curve first falls by more than `drop` below its start.
 
     Parameters
@@ -58,7 +60,7 @@ def removable(accuracy: Any, drop: float) -> Floats:
     return np.where(known, first - 1.0, np.nan)
 
 
-def first_above(loss: Any, factor: float) -> Floats:
+def first_above(loss: Any, factor: float) -> _Floats:
     """Find after how many removals a curve first exceeds `factor` times its start.
 
     Parameters
@@ -96,7 +98,7 @@ def first_above(loss: Any, factor: float) -> Floats:
     return np.where(np.isnan(values[..., 0]), np.nan, first)
 
 
-def mean_height(curve: Any, *, along: Any = None) -> Floats:
+def mean_height(curve: Any, *, along: Any = None) -> _Floats:
     r"""Give the area under a curve over the length of its axis: its mean height.
 
     It compares curves over the whole range of removals, where a single threshold would look at one point only.
@@ -144,7 +146,7 @@ def mean_height(curve: Any, *, along: Any = None) -> Floats:
     return np.divide(area, length, out=np.full(np.shape(area), np.nan), where=length > 0)
 
 
-def wrong_way(curve: Any, rising: bool) -> Floats:
+def wrong_way(curve: Any, rising: bool) -> _Floats:
     """Give the share of all movement of a curve that goes against its direction.
 
     Parameters

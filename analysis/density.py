@@ -13,16 +13,18 @@ from analysis import _checks, _samples
 from analysis._errors import InputError, InputTypeError
 from analysis._samples import Sample
 
+__all__ = ["WIDTH", "Density", "kde", "kernel_width"]
+
 #: Standard deviation of the kernel, in the unit of the values, unless another is asked for.
 WIDTH = 0.03
 #: A kernel is this many bins of a summary wide, at least; it bounds the error of the bins, see `kde`.
-BINS_PER_WIDTH = 4
+_BINS_PER_WIDTH = 4
 #: Grid points at least, and at most.
-BINS, MOST_BINS = 2**14, 2**22
+_BINS, _MOST_BINS = 2**14, 2**22
 #: The grid reaches this many kernel widths beyond the data: the kernel has fallen to 1e-14 of its peak there.
-MARGIN = 8
+_MARGIN = 8
 #: Grid points per kernel width, at least; it bounds the error of the binning, see `kde`.
-RESOLUTION = 100
+_RESOLUTION = 100
 
 
 class Density(NamedTuple):
@@ -67,14 +69,14 @@ def _clean_weights(weights: Any, count: int) -> npt.NDArray[np.float64]:
 
 
 def _grid(low: float, high: float, width: float) -> tuple[npt.NDArray[np.float64], float]:
-    low, high = low - MARGIN * width, high + MARGIN * width
+    low, high = low - _MARGIN * width, high + _MARGIN * width
     with np.errstate(over="ignore"):
-        wanted = RESOLUTION * ((high - low) / width)
+        wanted = _RESOLUTION * ((high - low) / width)
     if not 0 < wanted < np.inf:  # a width that is lost beside the values, or the values beside it
         raise InputError(f"width must be one that fits values from {low:g} to {high:g}, got {width:g}")
-    bins = max(BINS, 2 ** int(np.ceil(np.log2(wanted))))
-    if bins > MOST_BINS:
-        least = RESOLUTION * (high - low) / MOST_BINS
+    bins = max(_BINS, 2 ** int(np.ceil(np.log2(wanted))))
+    if bins > _MOST_BINS:
+        least = _RESOLUTION * (high - low) / _MOST_BINS
         raise InputError(f"width must be {least:.3g} or more for values that span so far, got {width}")
     grid, spacing = np.linspace(low, high, bins, retstep=True)
     return grid, float(spacing)
@@ -208,8 +210,8 @@ def kernel_width(samples: Iterable[Any]) -> float:
     spreads = [sample.shape.sd for sample in found if sample.shape.sd > 0]
     smallest = min(spreads, default=10 * WIDTH)
     width = WIDTH if smallest / 50 <= WIDTH <= smallest / 3 else float(f"{smallest / 10:.1g}")
-    bins = [BINS_PER_WIDTH * sample.width for sample in found]
+    bins = [_BINS_PER_WIDTH * sample.width for sample in found]
     # The margins of the grid take 2 * MARGIN widths of what the points can span.
-    reach = MOST_BINS / RESOLUTION - 2 * MARGIN - 1
+    reach = _MOST_BINS / _RESOLUTION - 2 * _MARGIN - 1
     spans = [float(np.ptp(sample.values)) / reach for sample in found if sample.values.size]
     return max([width, *bins, *spans])

@@ -12,12 +12,14 @@ import xarray as xr
 from analysis import _checks, _samples
 from analysis._errors import InputError
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["node_effects"]
 
-Parts = Iterator[tuple[Floats, Floats]]
+_Floats = npt.NDArray[np.float64]
+
+_Parts = Iterator[tuple[_Floats, _Floats]]
 
 #: Losses that are read at a time.
-BLOCK = 2**22
+_BLOCK = 2**22
 
 
 def node_effects(sweep: xr.Dataset) -> xr.Dataset:
@@ -102,17 +104,17 @@ def node_effects(sweep: xr.Dataset) -> xr.Dataset:
     return data.assign_coords({name: sweep[name].load() for name in names})
 
 
-def _left_out(sweep: xr.Dataset) -> tuple[Floats, Floats]:
+def _left_out(sweep: xr.Dataset) -> tuple[_Floats, _Floats]:
     """Changes of the losses of examples, and of the mean loss, by the node that is left out."""
     without = np.column_stack([sweep["example_loss"].transpose("node", "example"), sweep["loss"]]).astype(np.float64)
     full = np.append(sweep["full_example_loss"].values.astype(np.float64), float(sweep.attrs["full_loss"]))
     return full - without, np.zeros_like(without)
 
 
-def _parts(sweep: xr.Dataset) -> Parts:
+def _parts(sweep: xr.Dataset) -> _Parts:
     """Yield gates (draws, steps, nodes) of 0 and 1, and losses (draws, steps, examples + 1), the mean loss last."""
     along, nodes = "mask" if "mask" in sweep.dims else "draw", sweep.sizes["node"]
-    most = max(1, BLOCK // (sweep["example_loss"].size // sweep.sizes[along] + 1))
+    most = max(1, _BLOCK // (sweep["example_loss"].size // sweep.sizes[along] + 1))
     for chain in _samples.parts(sweep, "chain" if along == "draw" else None, "sweep"):
         for start in range(0, sweep.sizes[along], most):
             part = chain.isel({along: slice(start, start + most)})
@@ -129,7 +131,7 @@ def _parts(sweep: xr.Dataset) -> Parts:
             yield gates.reshape(number, -1, nodes).astype(np.float64), both.reshape(number, -1, both.shape[-1])
 
 
-def _of_masks(sweep: xr.Dataset) -> tuple[Floats, Floats]:
+def _of_masks(sweep: xr.Dataset) -> tuple[_Floats, _Floats]:
     """Differences of means between masks that have a node on and off, (nodes, examples + 1), and their errors."""
     masks, on, centre = 0, np.zeros((sweep.sizes["node"], 1)), np.zeros(0)
     of_on, total, squares_on, squares = (np.zeros(()) for _ in range(4))
@@ -149,7 +151,7 @@ def _of_masks(sweep: xr.Dataset) -> tuple[Floats, Floats]:
     return effect, np.where(np.isfinite(effect), 0.0, np.nan) if "mask" in sweep.dims else error
 
 
-def _of_flips(sweep: xr.Dataset) -> tuple[Floats, Floats]:
+def _of_flips(sweep: xr.Dataset) -> tuple[_Floats, _Floats]:
     """Mean changes of the losses where each node is flipped on, or off with the other sign, and their errors."""
     draws, shape = 0, (sweep.sizes["node"], sweep.sizes["example"] + 1)
     total, squares, centre = np.zeros(shape), np.zeros(shape), None

@@ -14,8 +14,10 @@ import xarray as xr
 from analysis import _checks, _derived, runs
 from analysis._errors import InputError
 
+__all__ = ["to_arviz", "to_csv", "to_netcdf"]
+
 #: Most rows of a CSV file that are written at a time, and most numbers in them.
-ROWS, CELLS = 2**16, 2**23
+_ROWS, _CELLS = 2**16, 2**23
 
 
 def to_netcdf(folder: str | PathLike[str], *, out: str | PathLike[str] | None = None) -> Path:
@@ -145,7 +147,7 @@ def _sweep_to_csv(data: xr.Dataset, path: Path) -> Path:
     inner = next((dim for one in data.data_vars.values() for dim in one.dims if dim not in dims), None)
     labels = [str(label) for label in data[inner].values] if inner in data.coords else []
     size = int(np.prod(shape))
-    step = max(1, min(ROWS, CELLS // (1 + len(data.data_vars) * len(labels))))
+    step = max(1, min(_ROWS, _CELLS // (1 + len(data.data_vars) * len(labels))))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for start in range(0, size, step):
             rows = slice(start, min(start + step, size))

@@ -16,16 +16,18 @@ from threadpoolctl import threadpool_limits
 from analysis import _checks, _samples
 from analysis._errors import InputError, InputTypeError
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["FAMILIES", "Law", "comparable", "compare", "fit"]
+
+_Floats = npt.NDArray[np.float64]
 
 #: Families in the order of the report; the others are compared with the first.
 FAMILIES = ("log-normal", "normal", "gamma", "Weibull", "log-normal mixture")
 #: Parts that the draws are cut into.
-FOLDS = 10
+_FOLDS = 10
 #: Starts of the mixture's fit.
-STARTS = 3
+_STARTS = 3
 #: Draws that a fold needs at least.
-FEWEST = 5
+_FEWEST = 5
 
 
 class Law(NamedTuple):
@@ -46,7 +48,7 @@ class Law(NamedTuple):
     family: str
     parameters: dict[str, Any]
 
-    def log_density(self, loss: Any) -> Floats:
+    def log_density(self, loss: Any) -> _Floats:
         """Give the logarithm of the density at losses.
 
         Parameters
@@ -67,7 +69,7 @@ class Law(NamedTuple):
         each = np.log(weights) + stats.norm.logpdf(log, means, sds) - log
         return special.logsumexp(each, axis=-1)
 
-    def draw(self, count: int, random: np.random.Generator) -> Floats:
+    def draw(self, count: int, random: np.random.Generator) -> _Floats:
         """Draw losses from the law.
 
         Parameters
@@ -148,14 +150,14 @@ def fit(loss: Any, family: str, *, seed: int = 0) -> Law:
     """
     if family not in FAMILIES:
         raise InputError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
-    return _fit(_usable(loss, FEWEST), family, _seed(seed))
+    return _fit(_usable(loss, _FEWEST), family, _seed(seed))
 
 
 def _seed(value: int) -> int:
     return _checks.whole("seed", value, 0, 2**32 - 1)  # what the fit of the mixture takes
 
 
-def comparable(loss: Any, *, folds: int = FOLDS) -> bool:
+def comparable(loss: Any, *, folds: int = _FOLDS) -> bool:
     """Tell whether there are losses enough for `compare`.
 
     Parameters
@@ -187,28 +189,28 @@ def comparable(loss: Any, *, folds: int = FOLDS) -> bool:
     >>> families.comparable(np.arange(1.0, 21.0), folds=4), families.comparable(np.arange(1.0, 20.0), folds=4)
     (True, False)
     """
-    return _enough(_above_zero(loss), FEWEST * _checks.whole("folds", folds, 2))
+    return _enough(_above_zero(loss), _FEWEST * _checks.whole("folds", folds, 2))
 
 
-def _enough(values: Floats, fewest: int) -> bool:
+def _enough(values: _Floats, fewest: int) -> bool:
     return values.size >= fewest and bool(np.ptp(values) > 0)
 
 
-def _above_zero(loss: Any) -> Floats:
+def _above_zero(loss: Any) -> _Floats:
     if _samples.is_summary(loss):
         raise InputTypeError("loss must be draws, got a summary, which keeps none")
     values = _samples.losses(loss).values
     return values[values > 0]
 
 
-def _usable(loss: Any, fewest: int) -> Floats:
+def _usable(loss: Any, fewest: int) -> _Floats:
     values = _above_zero(loss)
     if not _enough(values, fewest):
         raise InputError(f"loss must be {fewest} or more losses above 0 that are not all equal, got {values.size}")
     return values
 
 
-def _fit(values: Floats, family: str, seed: int) -> Law:
+def _fit(values: _Floats, family: str, seed: int) -> Law:
     log = np.log(values)
     if family == "log-normal":
         return Law(family, {"mu": float(log.mean()), "sigma": float(log.std())})
@@ -220,13 +222,13 @@ def _fit(values: Floats, family: str, seed: int) -> Law:
         return Law(family, {"shape": float(shape), "scale": float(scale)})
     # On arrays this small, threads cost more time than they save.
     with threadpool_limits(1):
-        mixture = GaussianMixture(2, n_init=STARTS, tol=1e-4, max_iter=500, random_state=seed).fit(log[:, np.newaxis])
+        mixture = GaussianMixture(2, n_init=_STARTS, tol=1e-4, max_iter=500, random_state=seed).fit(log[:, np.newaxis])
     order = np.argsort(mixture.means_[:, 0])
     found = {"weights": mixture.weights_, "means": mixture.means_[:, 0], "sds": np.sqrt(mixture.covariances_[:, 0, 0])}
     return Law(family, {name: tuple(float(value) for value in part[order]) for name, part in found.items()})
 
 
-def compare(loss: Any, *, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
+def compare(loss: Any, *, folds: int = _FOLDS, seed: int = 0) -> xr.Dataset:
     r"""Compare families by the log density that each, fitted to the other draws, gives to draws held out.
 
     Parameters
@@ -283,7 +285,7 @@ def compare(loss: Any, *, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
     True
     """
     folds, seed = _checks.whole("folds", folds, 2), _seed(seed)
-    values = _usable(loss, FEWEST * folds)
+    values = _usable(loss, _FEWEST * folds)
     fold = np.random.default_rng(seed).permutation(np.arange(values.size) % folds)
     scores = np.empty((len(FAMILIES), values.size))
     for held in range(folds):
@@ -292,7 +294,7 @@ def compare(loss: Any, *, folds: int = FOLDS, seed: int = 0) -> xr.Dataset:
             scores[row, out] = _fit(values[~out], family, seed).log_density(values[out])
     difference = scores - scores[0]
 
-    def error(rows: Floats) -> Floats:
+    def error(rows: _Floats) -> _Floats:
         return rows.std(axis=1, ddof=1) / np.sqrt(values.size)
 
     return xr.Dataset(

@@ -17,6 +17,8 @@ from analysis import _checks, _jackknife
 from analysis._errors import InputError, InputTypeError
 from analysis._formatting import format_number
 
+__all__ = ["LEVEL", "NO_INTERVAL", "Interval", "band", "half_width", "interval", "over_pairs"]
+
 #: Probability that an interval is to cover.
 LEVEL = 0.95
 

@@ -13,8 +13,10 @@ from scipy import stats
 
 from analysis import _checks, _samples
 
+__all__ = ["RESAMPLES", "LogNormalFit", "fit", "fit_each", "ks_distance_by_chance"]
+
 #: Draws that the goodness-of-fit test looks at, at most.
-SAMPLE = 1000
+_SAMPLE = 1000
 #: Samples of the parametric bootstrap; the smallest p-value that can come out is 1 / (RESAMPLES + 1).
 RESAMPLES = 999
 
@@ -81,7 +83,7 @@ def _p_value(standardised: npt.NDArray[np.float64], sample: int, resamples: int,
 
 
 def fit(
-    loss: Any, *, population: bool = False, sample: int = SAMPLE, resamples: int = RESAMPLES, seed: int = 0
+    loss: Any, *, population: bool = False, sample: int = _SAMPLE, resamples: int = RESAMPLES, seed: int = 0
 ) -> LogNormalFit:
     r"""Fit a log-normal law with location 0, and say how good the fit is.
 

@@ -16,6 +16,8 @@ from analysis._errors import InputError
 from analysis._formatting import format_number, unescape_latex
 from analysis.intervals import Interval
 
+__all__ = ["Number", "Numbers", "macro_name", "read"]
+
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 

@@ -14,20 +14,32 @@ from scipy import special
 from analysis import _checks
 from analysis._errors import InputError, InputTypeError
 
-Floats = npt.NDArray[np.float64]
+__all__ = [
+    "ACTIVATIONS",
+    "Perceptron",
+    "activations",
+    "check",
+    "from_dataset",
+    "gate_gradients",
+    "losses",
+    "outputs",
+    "probabilities",
+]
+
+_Floats = npt.NDArray[np.float64]
 
 
-def _gelu_inner(x: Floats) -> Floats:
+def _gelu_inner(x: _Floats) -> _Floats:
     return np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
 
 
-def _gelu_slope(x: Floats) -> Floats:
+def _gelu_slope(x: _Floats) -> _Floats:
     bent = np.tanh(_gelu_inner(x))
     return 0.5 * (1 + bent) + 0.5 * x * (1 - bent**2) * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
 
 
 #: Every nonlinearity that a stored network may have, with its derivative; gelu is the tanh form, as in JAX.
-ACTIVATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
+ACTIVATIONS: dict[str, tuple[Callable[[_Floats], _Floats], Callable[[_Floats], _Floats]]] = {
     "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(float)),
     "sigmoid": (special.expit, lambda x: special.expit(x) * special.expit(-x)),
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
@@ -67,8 +79,8 @@ class Perceptron(NamedTuple):
     (3, 'layers/0 unit 0')
     """
 
-    kernels: tuple[Floats, ...]
-    biases: tuple[Floats, ...]
+    kernels: tuple[_Floats, ...]
+    biases: tuple[_Floats, ...]
     activation: str
     output_activation: str
 
@@ -167,13 +179,13 @@ def check(network: Any) -> None:
         raise InputTypeError(f"network must be a Perceptron, got {type(network).__name__}; see from_dataset")
 
 
-def _gates_of(network: Perceptron, gates: Any) -> list[Floats]:
+def _gates_of(network: Perceptron, gates: Any) -> list[_Floats]:
     """Cut a gate vector by layers."""
     vector = np.ones(network.nodes) if gates is None else _checks.gates("gates", gates, network.nodes)
     return np.split(vector, np.cumsum([len(kernel) for kernel in network.kernels[1:]])[:-1])
 
 
-def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats], list[Floats]]:
+def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[_Floats], list[_Floats]]:
     """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
     check(network)
     values = _checks.real_numbers("inputs", inputs)
@@ -189,7 +201,7 @@ def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[Floats]
     return sums, activations
 
 
-def outputs(network: Perceptron, inputs: Any, *, gates: Any = None) -> Floats:
+def outputs(network: Perceptron, inputs: Any, *, gates: Any = None) -> _Floats:
     """Evaluate a network.
 
     Parameters
@@ -232,7 +244,7 @@ def outputs(network: Perceptron, inputs: Any, *, gates: Any = None) -> Floats:
     return ACTIVATIONS[network.output_activation][0](sums[-1])
 
 
-def activations(network: Perceptron, inputs: Any) -> list[Floats]:
+def activations(network: Perceptron, inputs: Any) -> list[_Floats]:
     """Evaluate the hidden layers with every node on.
 
     Parameters
@@ -269,7 +281,7 @@ def activations(network: Perceptron, inputs: Any) -> list[Floats]:
     return _forward(network, inputs, None)[1]
 
 
-def probabilities(network: Perceptron, inputs: Any, *, gates: Any = None) -> Floats:
+def probabilities(network: Perceptron, inputs: Any, *, gates: Any = None) -> _Floats:
     """Evaluate the probability of each class: the softmax of the outputs.
 
     A single output is that of class 1 against 0: its sigmoid and the complement are given.
@@ -326,7 +338,7 @@ def _classes(targets: Any, examples: int, classes: int) -> npt.NDArray[np.intp]:
     return labels.astype(np.intp)
 
 
-def losses(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None) -> Floats:
+def losses(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None) -> _Floats:
     r"""Compute the cross-entropy of each example, minus the logarithm of the probability of its class.
 
     Parameters
@@ -371,7 +383,7 @@ def losses(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None)
     return special.logsumexp(logits, axis=1) - chosen
 
 
-def gate_gradients(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None) -> Floats:
+def gate_gradients(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None) -> _Floats:
     r"""Compute the derivative of each example's cross-entropy with respect to every gate.
 
     Parameters

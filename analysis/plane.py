@@ -10,11 +10,13 @@ from analysis import _checks, perceptron
 from analysis._errors import InputError
 from analysis.perceptron import Perceptron
 
+__all__ = ["LIMIT", "grid", "maps", "true_classes"]
+
 #: Half the side of the grid, and its points along a side.
-LIMIT, POINTS = 2.0, 161
+LIMIT, _POINTS = 2.0, 161
 
 
-def grid(*, limit: float = LIMIT, points: int = POINTS) -> xr.Dataset:
+def grid(*, limit: float = LIMIT, points: int = _POINTS) -> xr.Dataset:
     """Make a square grid about the origin.
 
     Parameters

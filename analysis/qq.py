@@ -14,12 +14,14 @@ from scipy import special, stats
 from analysis import _checks, _samples
 from analysis._errors import InputTypeError
 
-#: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
-SAMPLE = 1000
-#: Simulated samples behind a band.
-RESAMPLES = 999
+__all__ = ["NormalQuantiles", "normal_band", "normal_quantiles"]
 
-Floats = npt.NDArray[np.float64]
+#: Points at most: a band for more of them is slow to simulate and cannot be seen in a figure.
+_SAMPLE = 1000
+#: Simulated samples behind a band.
+_RESAMPLES = 999
+
+_Floats = npt.NDArray[np.float64]
 
 
 class NormalQuantiles(NamedTuple):
@@ -40,17 +42,17 @@ class NormalQuantiles(NamedTuple):
         losses that are NaN or infinite.
     """
 
-    expected: Floats
-    observed: Floats
-    lower: Floats
-    upper: Floats
+    expected: _Floats
+    observed: _Floats
+    lower: _Floats
+    upper: _Floats
     level: float
     usable: int
     nonpositive: int
     nonfinite: int
 
 
-def normal_band(count: int, *, level: float = 0.95, resamples: int = RESAMPLES) -> tuple[Floats, Floats]:
+def normal_band(count: int, *, level: float = 0.95, resamples: int = _RESAMPLES) -> tuple[_Floats, _Floats]:
     r"""Compute the simultaneous band of a standardised normal sample, sorted.
 
     Parameters
@@ -102,7 +104,7 @@ def normal_band(count: int, *, level: float = 0.95, resamples: int = RESAMPLES) 
 
 
 @lru_cache(maxsize=32)
-def _band(count: int, level: float, resamples: int) -> tuple[Floats, Floats]:
+def _band(count: int, level: float, resamples: int) -> tuple[_Floats, _Floats]:
     simulated = np.sort(np.random.default_rng(0).standard_normal((resamples, count)), axis=1)
     simulated -= simulated.mean(axis=1, keepdims=True)
     simulated /= simulated.std(axis=1, keepdims=True)
@@ -157,8 +159,8 @@ def normal_quantiles(loss: Any, *, level: float = 0.95) -> NormalQuantiles:
         raise InputTypeError("loss must be draws, got a summary, which holds none")
     sample = _samples.log_losses(loss)
     logs, usable, missing = sample.values, sample.count, (sample.nonpositive, sample.nonfinite)
-    if usable > SAMPLE:
-        logs = np.random.default_rng(0).choice(logs, size=SAMPLE, replace=False)
+    if usable > _SAMPLE:
+        logs = np.random.default_rng(0).choice(logs, size=_SAMPLE, replace=False)
     if usable < 3 or sample.shape.sd == 0:
         none = np.empty(0)
         return NormalQuantiles(none, none, none, none, level, usable, *missing)

@@ -14,6 +14,8 @@ from scipy import special
 from analysis import _checks, _samples
 from analysis._errors import InputError, InputTypeError
 
+__all__ = ["QUANTILES", "distinct_masks", "expected_distinct_masks", "leave_one_out", "losses", "statistics"]
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 

@@ -18,6 +18,8 @@ import xarray as xr
 from analysis import _derived, _seals
 from analysis._errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
 
+__all__ = ["FORMAT", "RECORD", "STORE", "Run", "open_run", "own_attributes", "path_of"]
+
 #: The version of the store's layout that this package reads and ``sweeps`` writes.
 FORMAT = 3
 STORE = "run.zarr"
@@ -79,7 +81,7 @@ class Run:
             )
         return self
 
-    def group(self, path: str, on_disk: Collection[str] = ()) -> xr.Dataset:
+    def group(self, path: str, *, on_disk: Collection[str] = ()) -> xr.Dataset:
         """Return one group as a Dataset, its arrays loaded.
 
         Parameters

@@ -19,10 +19,12 @@ from analysis._errors import InputError
 from analysis._formatting import escape_latex, format_number
 from analysis.intervals import Interval
 
-Values = Sequence[Any] | npt.NDArray[Any]
+__all__ = ["Column", "Table", "pair"]
+
+_Values = Sequence[Any] | npt.NDArray[Any]
 
 #: Letters of a cell from which on its text may take several lines.
-LONG = 36
+_LONG = 36
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class Column:
 
     key: str
     header: str
-    values: Values
+    values: _Values
     _: KW_ONLY
-    errors: Values | None = None
+    errors: _Values | None = None
     digits: int | None = 4
     decimals: int | None = None
     csv_only: bool = False
@@ -89,7 +91,7 @@ class Column:
         """How its cells look in HTML: numbers flush right, long texts on several lines."""
         if not self.is_text:
             return "text-align: right"
-        long = max((len(str(value)) for value in self.values), default=0) > LONG
+        long = max((len(str(value)) for value in self.values), default=0) > _LONG
         return "white-space: normal; min-width: 15rem" if long else ""
 
     def cells(self, style: str) -> list[str]:
@@ -207,7 +209,7 @@ class Table:
 
     def to_csv(self) -> str:
         """Write comma-separated values with full digits; errors have columns of their own."""
-        data: dict[str, Values] = {}
+        data: dict[str, _Values] = {}
         for column in self.columns:
             data[column.key] = column.values
             if column.errors is not None:

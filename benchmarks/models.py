@@ -120,7 +120,7 @@ def ours(objective: sweeps.Objective, gates: np.ndarray, gradients: bool) -> Con
     def answer(found: sweeps.Evaluation) -> Answer:
         return Answer(gates[:SOME], found.loss[:SOME], found.loss_gradient[:SOME] if gradients else None)
 
-    return Contender("gatesweep, evaluate", lambda: objective.evaluate(gates, gradients), len(gates), answer)
+    return Contender("gatesweep, evaluate", lambda: objective.evaluate(gates, gradients=gradients), len(gates), answer)
 
 
 def plain(model: Model, gates: np.ndarray, gradients: bool, batch: int) -> Contender:

@@ -11,7 +11,7 @@ import numpy as np
 
 import sweeps
 from benchmarks.timing import Answer
-from sweeps.tasks import Batch, Task
+from sweeps._batches import Batch, Task
 
 # Largest relative error of a float32 answer: a loss relative to itself, a gradient to the largest gradient.
 TOLERANCE = 2e-5

@@ -13,7 +13,7 @@ from benchmarks.problems import TOLERANCE, images
 from benchmarks.report import Report, Table, against, timing_table
 from benchmarks.timing import Answer, Contender, Timing, evidence, fastest, gathered, in_turn
 from sweeps import _device, ranking
-from sweeps.tasks import Batch, Task
+from sweeps._batches import Batch, Task
 
 # Target of the speed relative to PyTorch for the network of the paper.
 WANTED = 20.0

@@ -4,6 +4,8 @@ from . import pruning as pruning
 from . import ranking as ranking
 from . import relevance as relevance
 from . import tasks as tasks
+from ._batches import Batch as Batch
+from ._batches import Task as Task
 from ._checks import InputError as InputError
 from ._engine.runner import sweep as sweep
 from ._evaluation import Evaluation as Evaluation
@@ -20,7 +22,5 @@ from ._training import History as History
 from ._training import train as train
 from ._training import train_many as train_many
 from .gating._tying import Tied as Tied
-from .tasks import Batch as Batch
-from .tasks import Task as Task
 
 __version__: str

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from sweeps import _compiling, _examples, _losses, gating
+from sweeps import _compiling, _examples, _losses
 from sweeps._plans import Computed, Plan, in_batches, vmapped
+from sweeps.gating._attaching import GatedNetwork
 
 
 class Evaluation(NamedTuple):
@@ -51,7 +52,7 @@ def example_losses(plan: Plan, gates: Shaped[Array, "masks nodes"], batch_size: 
 
 @_compiling.jit
 def accuracies(
-    network: gating.GatedNetwork, batch: _examples.Examples, gates: Float[Array, "masks nodes"]
+    network: GatedNetwork, batch: _examples.Examples, gates: Float[Array, "masks nodes"]
 ) -> Float[Array, " masks"]:
     """Return the share of right answers, one gate vector after another."""
 

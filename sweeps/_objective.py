@@ -13,12 +13,14 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from analysis._errors import InputError, InputTypeError
-from sweeps import _checks, _device, _examples, _losses, _networks, gating
+from sweeps import _checks, _device, _examples, _losses, _networks
 from sweeps import _metrics as measures
-from sweeps import off as off_values
+from sweeps import _off as off_values
 from sweeps._evaluation import Evaluation, accuracies, evaluate_batches, example_losses
 from sweeps._plans import Plan, choosing, preferred_batch, vmapped
 from sweeps._program import Network, ending
+from sweeps.gating._attaching import GatedNetwork, attach, of_function
+from sweeps.gating._choosing import Selection
 
 PRECISIONS = ("highest", "high", "default")
 # Losses and metrics that take a softmax, or a sigmoid of a single output, themselves.
@@ -99,7 +101,7 @@ class Objective:
         Name and layer of each gated node, in the order of the gate vector.
     sites : tuple of sweeps.gating.Site
         What is gated.
-    gates : tuple of sweeps.gating.Gates
+    gates : tuple of Gates
         The gates of each layer or tie, in the order of the gate vector: layer, kind, numbers, and their nodes.
     network : object
         A copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``.
@@ -155,7 +157,7 @@ class Objective:
         batch: Any,
         *,
         loss: str | Callable[[Any, Any], Array] | None = None,
-        sites: gating.Selection = None,
+        sites: Selection = None,
         off: Any = "zero",
         variables: Any = None,
         params: Any = None,
@@ -185,7 +187,7 @@ class Objective:
         # A copy: the user may change the module later.
         self.network = nnx.clone(network) if isinstance(network, nnx.Module) else network
         self.batch: _examples.Examples | None = data
-        self._gated: gating.GatedNetwork | None = gated
+        self._gated: GatedNetwork | None = gated
         with jax.default_matmul_precision(precision):
             is_separable = _networks.is_plain(network) and call is None and found in _losses.LOSSES.values()
             mean_loss = vmapped.loss_of(gated, data, found, micro_batch, is_separable, further)
@@ -269,7 +271,7 @@ class Objective:
         # Addresses of functions in the text differ from process to process, and its colours from terminal to file.
         return re.sub(r"0x[0-9a-f]+", "", traced.jaxpr.pretty_print(use_color=False)), list(traced.consts)
 
-    def evaluate(self, gates: Any, gradients: bool = True) -> Evaluation:
+    def evaluate(self, gates: Any, *, gradients: bool = True) -> Evaluation:
         """Evaluate gate vectors.
 
         Parameters
@@ -407,7 +409,7 @@ class Objective:
         return jnp.asarray(found, dtype)
 
 
-def _check_logits(network: gating.GatedNetwork, names: Sequence[str]) -> None:
+def _check_logits(network: GatedNetwork, names: Sequence[str]) -> None:
     """Raise InputError where a network's outputs are probabilities, and a loss or metric takes logits."""
     if not isinstance(network.network, Network):
         return
@@ -420,16 +422,16 @@ def _check_logits(network: gating.GatedNetwork, names: Sequence[str]) -> None:
         )
 
 
-def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: Any) -> gating.GatedNetwork:
+def _gated(network: Any, inputs: Any, names: tuple[str, ...] | None, **options: Any) -> GatedNetwork:
     """Return a network with gates on its nodes, or a function that applies them itself to nodes of these names."""
     if names is None:
-        return gating.attach(network, inputs, **options)
+        return attach(network, inputs, **options)
     if any(option is not None for option in options.values()):
         raise InputTypeError(
             "a function of (gates, inputs) applies its gates itself: sites, variables, params and call are for other "
             "networks"
         )
-    return gating.of_function(network, len(names), inputs)
+    return of_function(network, len(names), inputs)
 
 
 def check_precision(precision: str) -> None:

@@ -12,13 +12,14 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from analysis._errors import DivergedError, InputError, InputTypeError
-from sweeps import _checks, _losses, gating
+from sweeps import _checks, _losses
+from sweeps._batches import Task
 from sweeps._examples import Examples, checked
 from sweeps._networks import is_plain as is_plain_network
 from sweeps._plans import separable
 from sweeps._seeds import key as key_of
 from sweeps._seeds import pinned
-from sweeps.tasks import Task
+from sweeps.gating._attaching import output_shape
 
 # The default optimizer. A single object, because training compiles for each optimizer object.
 ADAM = optax.adam(1e-2)
@@ -225,7 +226,7 @@ def _is_key(leaf: Any) -> bool:
 
 
 def _checked_loss(network: nnx.Module, batch: Examples, loss: Any) -> _losses.Loss:
-    return _losses.find(loss, gating.output_shape(network, batch.inputs), batch.targets, batch.mask)
+    return _losses.find(loss, output_shape(network, batch.inputs), batch.targets, batch.mask)
 
 
 def check_kinds(networks: Sequence[Any], tasks: Sequence[Any], optimizer: Any) -> None:

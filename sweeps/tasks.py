@@ -3,63 +3,20 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
 from analysis._errors import InputError, InputTypeError, UnavailableError
 from sweeps import _checks
 from sweeps import _mnist as files
+from sweeps._batches import Batch, Task
 
 __all__ = ["california", "circle", "diabetes", "digits", "mnist", "spiral"]
 
-MNIST_FILES = files.FILES
+_MNIST_FILES = files.FILES
 
-Boundary = Literal["text", "code"]
-
-
-class Batch(NamedTuple):
-    """Examples with their targets.
-
-    Attributes
-    ----------
-    inputs : numpy.ndarray of float32, (examples, features)
-        Inputs of each example.
-    targets : numpy.ndarray, (examples,)
-        Class numbers (int32) or values (float32).
-
-    See Also
-    --------
-    sweeps.MaskedBatch : Examples of which some positions do not count.
-    """
-
-    inputs: Float[np.ndarray, "examples features"]
-    targets: Shaped[np.ndarray, " examples"]
-
-
-class Task(NamedTuple):
-    """A training set, a test set, and their settings.
-
-    Attributes
-    ----------
-    name : str
-        Name of the function in ``sweeps.tasks`` that makes the task.
-    train : Batch
-        What ``sweeps.train`` trains on.
-    test : Batch
-        What objectives are usually evaluated on.
-    classes : int or None
-        Number of classes; None for a regression.
-    settings : dict
-        The arguments that define the data, as stored with a run.
-    """
-
-    name: str
-    train: Batch
-    test: Batch
-    classes: int | None
-    settings: dict[str, Any]
+_Boundary = Literal["text", "code"]
 
 
 def circle(
@@ -68,7 +25,7 @@ def circle(
     test_examples: int = 1000,
     train_seed: int = 0,
     test_seed: int = 23,
-    boundary: Boundary = "text",
+    boundary: _Boundary = "text",
 ) -> Task:
     """Return points in a square: inside a circle (class 0) or outside (class 1).
 

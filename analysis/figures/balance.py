@@ -14,6 +14,8 @@ from analysis import balance
 from analysis.figures import style
 from analysis.intervals import Interval
 
+__all__ = ["PARTS", "along_imbalance", "by_numbers", "opposites", "overview"]
+
 #: What the parts of `analysis.balance.explain` are called.
 PARTS = {
     "numbers": "numbers on",

@@ -11,10 +11,12 @@ from analysis import _checks
 from analysis._errors import InputError
 from analysis.figures import style
 
+__all__ = ["path"]
+
 #: Where each node's edge leads in the plane: right, up, and to the back.
-EDGES = np.array([[1.0, 0.0], [0.0, 1.0], [0.52, 0.36]])
+_EDGES = np.array([[1.0, 0.0], [0.0, 1.0], [0.52, 0.36]])
 #: The path; the rest of the drawing is black and grey, so no other colour can be mistaken for it.
-RED = "#C8201E"
+_RED = "#C8201E"
 #: Where the label of each corner stands, in points from it: away from all edges that meet there.
 _LABELS = {
     (0, 0, 0): (-5, -9),
@@ -29,7 +31,7 @@ _LABELS = {
 
 
 def _place(corner: Sequence[int]) -> np.ndarray:
-    return np.asarray(corner) @ EDGES
+    return np.asarray(corner) @ _EDGES
 
 
 def path(*, start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), ax: Axes | None = None) -> Axes:
@@ -81,7 +83,7 @@ def path(*, start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), 
         _edges(ax)
         for corner, shift in _LABELS.items():
             on_path = corner in corners
-            color = RED if on_path else style.BLACK
+            color = _RED if on_path else style.BLACK
             ax.plot(*_place(corner), "o", color=color, markersize=5 if on_path else 4, zorder=3)
             ax.annotate(
                 "".join(map(str, corner)),
@@ -100,7 +102,7 @@ def path(*, start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), 
                 tuple(_place(other)),
                 arrowstyle="-|>",
                 mutation_scale=13,
-                color=RED,
+                color=_RED,
                 linewidth=2.2,
                 shrinkA=3,
                 shrinkB=4,
@@ -127,5 +129,5 @@ def _edges(ax: Axes) -> None:
     named: dict[str, Any] = {"color": style.GREY, "fontsize": 8, "ha": "center", "va": "center"}
     ax.text(0.5, -0.09, "node 0", **named)
     ax.text(-0.09, 0.5, "node 1", rotation=90, **named)
-    slope = float(np.degrees(np.arctan2(EDGES[2, 1], EDGES[2, 0])))
+    slope = float(np.degrees(np.arctan2(_EDGES[2, 1], _EDGES[2, 0])))
     ax.text(1.32, 0.10, "node 2", rotation=slope, **named)

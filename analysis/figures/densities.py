@@ -12,8 +12,10 @@ from analysis._errors import InputError
 from analysis._samples import Sample
 from analysis.figures import _names, style
 
+__all__ = ["log_loss", "log_loss_against_exact", "loss"]
+
 #: Points of a drawn curve; more cannot be told apart in print.
-POINTS = 1200
+_POINTS = 1200
 _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 
@@ -36,14 +38,14 @@ def _with_missing(label: str, missing: int) -> str:
 
 
 def _curve(ax: Axes, sample: Sample, width: float, number: int, label: str) -> None:
-    look = style.marked(number, POINTS)
+    look = style.marked(number, _POINTS)
     if not sample.values.size:
         ax.plot([], label=label, **look)
         return
     grid, height = density.kde(sample, width=width)
     # The points lie where the density is not negligible: a few far draws must not make the curve coarse.
     shown = np.flatnonzero(height > 1e-4 * height.max())
-    x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
+    x = np.linspace(grid[shown[0]], grid[shown[-1]], _POINTS)
     ax.plot(x, np.interp(x, grid, height), label=label, **look)
 
 
@@ -240,7 +242,7 @@ def log_loss_against_exact(
             exact = hypercube.distribution(values, probability=float(p), width=width / 10)
             grid, height = density.kde(exact.values, width=width, weights=exact.weights)
             shown = np.flatnonzero(height > 1e-4 * height.max())
-            x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
+            x = np.linspace(grid[shown[0]], grid[shown[-1]], _POINTS)
             ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
         ax.plot([], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)), label="all masks, exact")
         ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(style.unit_of(sweep))})")

@@ -13,10 +13,12 @@ from analysis._errors import InputError
 from analysis._formatting import off_of, short_labels
 from analysis.figures import _names, style
 
+__all__ = ["heat_map", "of_node"]
+
 #: The largest values, a share of all, have the last colour, so that few do not pale the rest.
-CLIPPED = 0.005
+_CLIPPED = 0.005
 #: Rows of a heat map that are named.
-NAMED = 40
+_NAMED = 40
 
 
 def heat_map(effects: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -57,7 +59,7 @@ def heat_map(effects: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """
     table = _table(effects, "effect")
     table = table[:, np.argsort(np.nansum(table, axis=0), kind="stable")]
-    limit = float(np.nanquantile(np.abs(table), 1 - CLIPPED)) if np.isfinite(table).any() else 0.0
+    limit = float(np.nanquantile(np.abs(table), 1 - _CLIPPED)) if np.isfinite(table).any() else 0.0
     names, head = short_labels(list(map(str, effects["node"].values)))
     with style.context():
         ax = style.axes_or_new(ax, width=style.DOUBLE, height=min(8.0, 1.2 + max(0.6, 0.12 * len(names))))
@@ -66,7 +68,7 @@ def heat_map(effects: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         image = ax.imshow(table, cmap=style.HELPS, aspect="auto", interpolation="nearest", **limits)
         bar = style.colour_bar(image, ax, _of_change(effects), location="top", aspect=40, pad=0.03, extend="both")
         bar.ax.tick_params(labelsize=7)
-        every = -(-len(names) // NAMED)
+        every = -(-len(names) // _NAMED)
         shown = [_names.as_is(name) for name in names[::every]]
         ax.set_yticks(range(0, len(names), every), shown, fontsize=7 if len(names) > 12 else 8)
         ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))

@@ -12,10 +12,12 @@ from analysis._errors import InputError
 from analysis.families import FAMILIES, Law
 from analysis.figures import style
 
+__all__ = ["overview", "replicates", "scores"]
+
 #: Samples drawn from a fitted law, each as large as the data.
-REPLICATES = 30
+_REPLICATES = 30
 #: Points of a curve.
-POINTS = 500
+_POINTS = 500
 _COLORS = dict(zip(FAMILIES, (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PINK), strict=True))
 
 
@@ -71,8 +73,8 @@ def replicates(loss: Any, law: Law, *, width: float = density.WIDTH, seed: int =
     with style.context():
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
         low, high = log.min() - 0.5, log.max() + 0.5
-        x = np.linspace(low, high, POINTS)
-        for _ in range(REPLICATES):
+        x = np.linspace(low, high, _POINTS)
+        for _ in range(_REPLICATES):
             drawn = law.draw(log.size, random)
             # Losses without a logarithm are missing: the curve encloses less than 1.
             kept = np.log(drawn[drawn > 0])

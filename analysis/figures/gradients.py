@@ -17,16 +17,18 @@ from analysis._formatting import short_labels
 from analysis._samples import Sample
 from analysis.figures import _names, style
 
+__all__ = ["MOST", "by_node", "by_state", "density"]
+
 #: Points of a drawn curve; more cannot be told apart in print.
-POINTS = 1200
+_POINTS = 1200
 #: Panels beside each other, and nodes that get one, at most.
-COLUMNS, MOST = 5, 40
+_COLUMNS, MOST = 5, 40
 #: Panels show every peak whole, unless the highest exceeds the upper quartile of the peaks by this factor.
-TALL = 2.0
+_TALL = 2.0
 #: The kernel of one node is wider than that of all nodes, which has more entries, by this factor at most.
-WIDER = 2.0
-STATE_COLORS = {"on": style.BLUE, "off": style.VERMILLION}
-STATE_LINES: dict[str, Any] = {"on": "-", "off": (0, (5, 1, 1, 1))}
+_WIDER = 2.0
+_STATE_COLORS = {"on": style.BLUE, "off": style.VERMILLION}
+_STATE_LINES: dict[str, Any] = {"on": "-", "off": (0, (5, 1, 1, 1))}
 _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 
@@ -57,7 +59,7 @@ def _curve(sample: Sample, width: float) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(0), np.empty(0)
     grid, height = kernel.kde(sample, width=width)
     shown = np.flatnonzero(height > 1e-4 * height.max())
-    x = np.linspace(grid[shown[0]], grid[shown[-1]], POINTS)
+    x = np.linspace(grid[shown[0]], grid[shown[-1]], _POINTS)
     return x, np.interp(x, grid, height)
 
 
@@ -119,7 +121,7 @@ def density(
         _zero(ax)
         for index, p in enumerate(sweep["probability"].values):
             sample = _samples.losses(gradients.entries(sweep, variable, index)[0])
-            look = style.marked(index, POINTS)
+            look = style.marked(index, _POINTS)
             (lines[_with_missing(f"$p$ = {float(p):g}", sample.nonfinite)],) = ax.plot(*_curve(sample, width), **look)
             if sample.shape.sd > 0:
                 bell = stats.norm(sample.shape.mean, sample.shape.sd)
@@ -202,9 +204,9 @@ def by_state(
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
         _zero(ax)
         for state, (sample,) in _by_state(sweep, variable, probability).items():
-            color = STATE_COLORS[state]
+            color = _STATE_COLORS[state]
             (lines[_with_missing(f"node {state}", sample.nonfinite)],) = ax.plot(
-                *_curve(sample, width), color=color, linestyle=STATE_LINES[state]
+                *_curve(sample, width), color=color, linestyle=_STATE_LINES[state]
             )
             if sample.values.size:
                 ax.axvline(sample.shape.mean, color=color, zorder=0.6, **_BELL)
@@ -218,8 +220,8 @@ def by_state(
 
 def _panel_curve(ax: Axes, x: np.ndarray, y: np.ndarray, state: str, top: float) -> None:
     """Draw one curve of a panel; where it leaves the panel, say how high it goes."""
-    color = STATE_COLORS[state]
-    ax.plot(x, y, color=color, linewidth=1.0, linestyle=STATE_LINES[state])
+    color = _STATE_COLORS[state]
+    ax.plot(x, y, color=color, linewidth=1.0, linestyle=_STATE_LINES[state])
     if y.size and y.max() > top:
         at = float(x[np.argmax(y)])
         ax.plot(at, 0.97 * top, "^", color=color, markersize=3)
@@ -308,7 +310,7 @@ def by_node(
     """
     count = _checks.dataset_with("sweep", sweep, (), ("probability", "node")).sizes["node"]
     width = (
-        min(count**0.2, WIDER) * gradients.kernel_width(sweep, variable=variable)
+        min(count**0.2, _WIDER) * gradients.kernel_width(sweep, variable=variable)
         if width is None
         else _checks.positive("width", width)
     )
@@ -319,9 +321,9 @@ def by_node(
     found = _by_state(sweep, variable, probability, shown)
     curves = {state: [_curve(sample, width) for sample in row] for state, row in found.items()}
     peaks = np.array([y.max(initial=0) for row in curves.values() for _, y in row if y.size])
-    top = 1.05 * min(peaks.max(), TALL * float(np.quantile(peaks, 0.75))) if peaks.size else 1.0
+    top = 1.05 * min(peaks.max(), _TALL * float(np.quantile(peaks, 0.75))) if peaks.size else 1.0
     labels, head, several = _titles(sweep)
-    columns = min(COLUMNS, len(shown))
+    columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     with style.context():
         height = 0.75 + (1.25 if several else 1.1) * rows
@@ -329,7 +331,7 @@ def by_node(
         for panel, (ax, node) in enumerate(zip(axes, shown, strict=False)):
             ax.set_title(labels[node], pad=2, fontsize=7 if several else None)
             _zero(ax)
-            for state in STATE_COLORS:
+            for state in _STATE_COLORS:
                 _panel_curve(ax, *curves[state][panel], state, top)
             ax.tick_params(labelbottom=panel + columns >= len(shown))  # where no panel is below
         for ax in axes[len(shown) :]:
@@ -340,10 +342,10 @@ def by_node(
                 [],
                 [],
                 color=color,
-                linestyle=STATE_LINES[state],
+                linestyle=_STATE_LINES[state],
                 label=_with_missing(f"node {state}", sum(s.nonfinite for s in found[state])),
             )
-            for state, color in STATE_COLORS.items()
+            for state, color in _STATE_COLORS.items()
         }
         if peaks.size and peaks.max() > top:
             entries["cut"] = Line2D(

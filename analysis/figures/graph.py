@@ -21,16 +21,18 @@ from analysis.figures import _graph_layout, _names, style
 from analysis.figures._graph_layout import SLOT, SQUARES, Column, Floats, curve, height, places, squares
 from analysis.perceptron import Perceptron
 
+__all__ = ["Panel", "network", "overview"]
+
 #: Nodes of a layer that are drawn one by one, and edges between two layers, at most.
-NODES, EDGES = 20, 40
+_NODES, _EDGES = 20, 40
 #: Widths of an edge of no size and of the strongest edge of a figure, in points.
-WIDTHS = (0.3, 2.2)
+_WIDTHS = (0.3, 2.2)
 #: Steps of a scale of colours, at most.
-STEPS = 8
+_STEPS = 8
 #: Shapes of roles, and their sizes.
-SHAPES = {"o": 1.0, "s": 0.86, "D": 0.74, "h": 1.05, "p": 1.05, "8": 1.0}
-COLORS = (style.SKY, style.ORANGE, style.GREEN, style.PINK, style.BLUE, style.VERMILLION)
-PLAIN, OFF = "#D0D0D0", "#B5B5B5"
+_SHAPES = {"o": 1.0, "s": 0.86, "D": 0.74, "h": 1.05, "p": 1.05, "8": 1.0}
+_COLORS = (style.SKY, style.ORANGE, style.GREEN, style.PINK, style.BLUE, style.VERMILLION)
+_PLAIN, _OFF = "#D0D0D0", "#B5B5B5"
 _SIGNS: dict[bool, Any] = {True: (style.BLUE, "-"), False: (style.VERMILLION, (0, (3, 1.2)))}
 _SMALL: Any = {"ha": "center", "fontsize": 6.5}
 
@@ -108,7 +110,7 @@ def _scale(values: Sequence[np.ndarray], cmap: Colormap | None) -> ScalarMappabl
     low, high = min(one.min() for one in numbers), max(one.max() for one in numbers)
     if low < 0 < high:
         low, high, cmap = -max(-low, high), max(-low, high), cmap or style.HELPS.reversed()
-    ends = MaxNLocator(STEPS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    ends = MaxNLocator(_STEPS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     cmap = cmap or colormaps["cividis_r"]
     return ScalarMappable(BoundaryNorm(ends, cmap.N), cmap)
 
@@ -127,8 +129,8 @@ def _looks(panels: Sequence[_Read], cmap: Colormap | None, inputs: Any, outputs:
     values = [layer for one in panels if one.values is not None for layer in one.values]
     scale = _scale(values, cmap)
     roles = [] if scale else list(dict.fromkeys(role for layer in values for role in layer.tolist()))
-    if len(roles) > len(SHAPES):
-        raise InputError(f"values must be {len(SHAPES)} roles or fewer, got {len(roles)}")
+    if len(roles) > len(_SHAPES):
+        raise InputError(f"values must be {len(_SHAPES)} roles or fewer, got {len(roles)}")
     columns = _graph_layout.columns(
         [_graph_layout.importance(one.network, one.values if scale else None) for one in panels], shown
     )
@@ -156,7 +158,7 @@ def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
                 paths,
                 facecolors="none",
                 edgecolors=style.LIGHT_GREY if cut else [_SIGNS[weight > 0][0] for weight in found],
-                linewidths=0.5 if cut else WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * share,
+                linewidths=0.5 if cut else _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * share,
                 linestyles=[_SIGNS[weight > 0][1] for weight in found],
                 capstyle="butt",
                 zorder=1 if cut else 2,
@@ -170,19 +172,19 @@ def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
 def _faces(values: np.ndarray | None, count: int, looks: _Looks) -> tuple[np.ndarray, list[str]]:
     """Colours and shapes of nodes that are on."""
     if values is None:
-        return np.tile(to_rgb(PLAIN), (count, 1)), ["o"] * count
+        return np.tile(to_rgb(_PLAIN), (count, 1)), ["o"] * count
     if looks.scale is not None:
         return looks.scale.to_rgba(values.astype(float))[:, :3], ["o"] * count
     roles = [looks.roles.index(role) for role in values]
-    return np.array([to_rgb(COLORS[role]) for role in roles]), [list(SHAPES)[role] for role in roles]
+    return np.array([to_rgb(_COLORS[role]) for role in roles]), [list(_SHAPES)[role] for role in roles]
 
 
 def _markers(
     ax: Axes, layer: int, heights: Floats, gates: Floats, faces: np.ndarray, shape: str, diameter: float
 ) -> None:
-    place, area = np.full(len(gates), layer), (SHAPES[shape] * diameter) ** 2
+    place, area = np.full(len(gates), layer), (_SHAPES[shape] * diameter) ** 2
     look: dict[str, Any] = {"marker": shape, "zorder": 3}
-    whole, rings = np.where((gates == 1)[:, None], faces, 1.0), [style.BLACK if gate else OFF for gate in gates]
+    whole, rings = np.where((gates == 1)[:, None], faces, 1.0), [style.BLACK if gate else _OFF for gate in gates]
     ax.scatter(place, heights, area, whole, edgecolors=rings, linewidths=0.5, **look)
     partly = (gates > 0) & (gates < 1)
     ax.scatter(place[partly], heights[partly], area * gates[partly], faces[partly], linewidths=0, **look)
@@ -241,7 +243,7 @@ def _rest(ax: Axes, looks: _Looks, level: Floats, faces: np.ndarray, layer: int)
     offsets = (x - (min(across, len(rest)) - 1) / 2) * pitch, -y * pitch
     side = (0.72 * pitch * 72) ** 2
     ax.scatter(offsets[0][on], offsets[1][on], side, faces[rest][on], edgecolors=style.GREY, **look)
-    ax.scatter(offsets[0][~on], offsets[1][~on], side, "white", edgecolors=OFF, **look)
+    ax.scatter(offsets[0][~on], offsets[1][~on], side, "white", edgecolors=_OFF, **look)
 
 
 def _draw(ax: Axes, panel: _Read, looks: _Looks) -> None:
@@ -274,8 +276,8 @@ def _key(panels: Sequence[_Read], looks: _Looks) -> list[Line2D]:
         Line2D(
             [],
             [],
-            **(ring | {"marker": list(SHAPES)[place]}),
-            color=COLORS[place],
+            **(ring | {"marker": list(_SHAPES)[place]}),
+            color=_COLORS[place],
             markeredgecolor=style.BLACK,
             label=_names.entry(role),
         )
@@ -286,12 +288,12 @@ def _key(panels: Sequence[_Read], looks: _Looks) -> list[Line2D]:
             Line2D([], [], **ring, fillstyle="bottom", color=style.GREY, markerfacecoloralt="white", label="partly on")
         )
     if (gates == 0).any():
-        found.append(Line2D([], [], **ring, markerfacecolor="white", markeredgecolor=OFF, label="off, with its edges"))
+        found.append(Line2D([], [], **ring, markerfacecolor="white", markeredgecolor=_OFF, label="off, with its edges"))
     for above, words in ((True, "weight above 0"), (False, "below 0")):
         color, dashes = _SIGNS[above]
         found.append(Line2D([], [], color=color, linestyle=dashes, linewidth=1.3, label=words))
     for share in (0.2, 1.0):
-        width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * share
+        width = _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * share
         label = f"size {share * looks.largest:.2g}"
         found.append(Line2D([], [], color=style.BLACK, linewidth=width, label=label))
     return found
@@ -306,8 +308,8 @@ def network(
     cmap: Colormap | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-    shown: int = NODES,
-    most: int = EDGES,
+    shown: int = _NODES,
+    most: int = _EDGES,
     ax: Axes | None = None,
 ) -> Axes:
     r"""Draw a network with its gates.
@@ -392,8 +394,8 @@ def overview(
     cmap: Colormap | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-    shown: int = NODES,
-    most: int = EDGES,
+    shown: int = _NODES,
+    most: int = _EDGES,
 ) -> Figure:
     """Draw networks of one structure side by side, with the same nodes and one scale of colours and widths.
 

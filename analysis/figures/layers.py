@@ -13,8 +13,10 @@ from analysis import _checks
 from analysis._errors import InputError
 from analysis.figures import _names, _rows, style
 
+__all__ = ["overview", "summary"]
+
 #: What can be drawn of a summary, in the order of preference, and the variable that tells whether it is there.
-QUANTITIES = {
+_QUANTITIES = {
     "change": "change_quantile",
     "log_change": "log_change_quantile",
     "log_loss_gradient": "log_loss_gradient_mean",
@@ -22,11 +24,11 @@ QUANTITIES = {
     "slope": "slope",
 }
 #: Half the width of an interval that covers the true value with probability 0.95, in standard errors.
-COVERS = 1.96
-Per = Literal["node", "layer"]
+_COVERS = 1.96
+_Per = Literal["node", "layer"]
 
 
-def summary(data: xr.Dataset, *, variable: str | None = None, per: Per = "node", ax: Axes | None = None) -> Axes:
+def summary(data: xr.Dataset, *, variable: str | None = None, per: _Per = "node", ax: Axes | None = None) -> Axes:
     """Draw one quantity of every layer, with its spread over nodes or its error.
 
     Parameters
@@ -89,7 +91,7 @@ def summary(data: xr.Dataset, *, variable: str | None = None, per: Per = "node",
 
 
 def _known(data: xr.Dataset, quantity: str | None) -> str:
-    there = [name for name, variable in QUANTITIES.items() if variable in data]
+    there = [name for name, variable in _QUANTITIES.items() if variable in data]
     return there[0] if there and quantity is None else _checks.one_of("variable", quantity, there)
 
 
@@ -126,7 +128,7 @@ def _spread(ax: Axes, data: xr.Dataset, quantity: str) -> dict[str, Any]:
 
 
 def _values(ax: Axes, data: xr.Dataset, quantity: str, per: str) -> dict[str, Any]:
-    key, error = QUANTITIES[quantity], f"{QUANTITIES[quantity]}_error"
+    key, error = _QUANTITIES[quantity], f"{_QUANTITIES[quantity]}_error"
     chances = [float(p) for p in data["probability"].values] if "probability" in data.dims else [float("nan")]
     factor = data["nodes"].values if per == "layer" else 1
     place, step = np.arange(data.sizes["layer"]), 0.6 / len(chances)
@@ -136,7 +138,7 @@ def _values(ax: Axes, data: xr.Dataset, quantity: str, per: str) -> dict[str, An
         bars = ax.errorbar(
             factor * one[key].values,
             place + (index - (len(chances) - 1) / 2) * step,
-            xerr=COVERS * factor * np.nan_to_num(one[error].values),
+            xerr=_COVERS * factor * np.nan_to_num(one[error].values),
             fmt=style.MARKERS[index % len(style.MARKERS)],
             markersize=3.2,
             elinewidth=1.0,

@@ -12,6 +12,8 @@ from analysis import _checks, hypercube
 from analysis._formatting import short_labels
 from analysis.figures import _names, style
 
+__all__ = ["by_size", "node_values", "overview"]
+
 
 def by_size(values: Any, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
     """Draw the best and the worst mask of every size, the mean, and where greedy removal lands.

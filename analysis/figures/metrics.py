@@ -11,16 +11,18 @@ from matplotlib.figure import Figure
 from analysis import _checks, _samples
 from analysis.figures import _names, style
 
+__all__ = ["against_loss", "by_probability", "examples"]
+
 #: Masks that are drawn in one colour, at most.
-POINTS = 1000
+_POINTS = 1000
 #: Masks of which each has a large point, at most.
-FEW = 64
-MARKERS = "os^Dv"
-COLUMNS = 3
+_FEW = 64
+_MARKERS = "os^Dv"
+_COLUMNS = 3
 
 
 def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
-    columns = 2 if count == 4 else min(count, COLUMNS)
+    columns = 2 if count == 4 else min(count, _COLUMNS)
     rows = -(-count // columns)
     width = style.SINGLE if columns == 1 else style.DOUBLE
     figure, axes = style.new_figure(width, 2.4 * rows, rows, columns)
@@ -73,12 +75,12 @@ def against_loss(sweep: xr.Dataset, metrics: Sequence[str], *, labels: Sequence[
             entries: dict[str, Any] = {}
             for number, part in enumerate(parts):
                 loss, values = (part[one].values.ravel() for one in ("loss", name))
-                chosen = np.unique(np.linspace(0, loss.size - 1, min(loss.size, POINTS)).astype(int))
+                chosen = np.unique(np.linspace(0, loss.size - 1, min(loss.size, _POINTS)).astype(int))
                 mark = f"$p$ = {float(part['probability']):g}" if several else "masks"
                 (entries[mark],) = ax.plot(
-                    *(loss[chosen], values[chosen], MARKERS[number % len(MARKERS)]),
+                    *(loss[chosen], values[chosen], _MARKERS[number % len(_MARKERS)]),
                     color=style.CYCLE[number % len(style.CYCLE)],
-                    markersize=2.2 if loss.size > FEW else 4,
+                    markersize=2.2 if loss.size > _FEW else 4,
                     markeredgewidth=0,
                     alpha=0.5,
                 )

@@ -12,22 +12,24 @@ from analysis import _checks, layers, removal
 from analysis._formatting import off_of, short_paths
 from analysis.figures import _names, _rows, style
 
+__all__ = ["NARROW", "effects", "grid"]
+
 #: More nodes than this are points in a strip for each layer, fewer are bars with their names.
-NAMED = 40
+_NAMED = 40
 #: Letters of a layer's name above the bars of its nodes, at most.
-HEAD = 44
+_HEAD = 44
 #: Cells of a heat map hold their numbers where they are so wide, in inches; rows of more nodes get a wide figure.
-CELL, NARROW = 0.2, 12
+_CELL, NARROW = 0.2, 12
 #: In a large heat map the largest values, a share of all, have the last colour, so that few do not pale the rest.
-CLIPPED, LARGE = 0.005, 400
+_CLIPPED, _LARGE = 0.005, 400
 #: The axis of changes is stretched about 0 where the largest change is more than this many times the median.
-STRETCHED = 30.0
-RISES, FALLS = style.BLUE, style.VERMILLION
-Quantity = Literal["loss", "log_loss"]
+_STRETCHED = 30.0
+_RISES, _FALLS = style.BLUE, style.VERMILLION
+_Quantity = Literal["loss", "log_loss"]
 
 
 def effects(
-    sweep: xr.Dataset, *, variable: Quantity = "loss", full_loss: float | None = None, ax: Axes | None = None
+    sweep: xr.Dataset, *, variable: _Quantity = "loss", full_loss: float | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw what the loss changes by when each node alone goes off, layer below layer.
 
@@ -73,11 +75,11 @@ def effects(
     ['unit 0', 'unit 1', 'head 0']
     """
     found, change = layers.groups(sweep, called="sweep"), _changes(sweep, variable, full_loss)
-    draw = _bars if change.size <= NAMED else _strips
+    draw = _bars if change.size <= _NAMED else _strips
     with style.context():
         ax = draw(found, change, ax)
         entries: dict[str, Any] = {}
-        for name, color, chosen in (("loss rises", RISES, change > 0), ("loss falls", FALLS, change <= 0)):
+        for name, color, chosen in (("loss rises", _RISES, change > 0), ("loss falls", _FALLS, change <= 0)):
             if chosen.any():
                 entries[name] = Line2D([], [], color=color, marker="s", markersize=5, linestyle="")
         if draw is _strips:
@@ -97,7 +99,7 @@ def _changes(sweep: xr.Dataset, quantity: str, full_loss: float | None) -> np.nd
 
 
 def _colors(change: np.ndarray) -> np.ndarray:
-    return np.where(change > 0, RISES, FALLS)
+    return np.where(change > 0, _RISES, _FALLS)
 
 
 def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
@@ -114,7 +116,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     for name, at in zip(found.names, heads, strict=True):
         ax.text(
             *(0.0, at),
-            _names.as_is(name, most=HEAD),
+            _names.as_is(name, most=_HEAD),
             transform=ax.get_yaxis_transform(),
             ha="left",
             va="center_baseline",
@@ -171,7 +173,7 @@ def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     rows = len(found.names)
     ax = style.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(rows))
     known = np.abs(change[np.isfinite(change) & (change != 0)])
-    if known.size and known.max() > STRETCHED * np.median(known):
+    if known.size and known.max() > _STRETCHED * np.median(known):
         _stretch(ax, change[np.isfinite(change)], 2 * float(np.median(known)))
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -194,7 +196,7 @@ def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
         if finite.any():
             ax.vlines(float(np.median(values[finite])), row - 0.36, row + 0.36, color=style.BLACK, linewidth=1.1)
             best = members[finite][np.argmax(values[finite])]
-            if rows <= NAMED:
+            if rows <= _NAMED:
                 _name(ax, found.short[best], float(change[best]), row)
     ax.axvline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
     ax.margins(x=0.05)
@@ -206,7 +208,7 @@ def grid(
     sweep: xr.Dataset,
     *,
     kind: str | None = None,
-    variable: Quantity = "loss",
+    variable: _Quantity = "loss",
     full_loss: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -264,8 +266,8 @@ def grid(
     for row, (layer, size) in enumerate(zip(chosen, sizes, strict=True)):
         table[row, :size] = change[is_shown & (found.layer == layer)]
     rows, columns = table.shape
-    clipped = table.size > LARGE
-    limit = float(np.nanquantile(np.abs(table), 1 - CLIPPED * clipped)) if np.isfinite(table).any() else 0.0
+    clipped = table.size > _LARGE
+    limit = float(np.nanquantile(np.abs(table), 1 - _CLIPPED * clipped)) if np.isfinite(table).any() else 0.0
     limit = limit or 1.0
     power = 3 * int(np.floor(np.log10(limit) / 3))
     table, limit = table / 10.0**power, limit / 10.0**power
@@ -278,7 +280,7 @@ def grid(
         image = ax.imshow(
             table, cmap=style.HELPS.reversed(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest"
         )
-        if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= CELL * columns and rows <= 30:
+        if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= _CELL * columns and rows <= 30:
             _write(ax, table, limit)
         label = _scaled(_rows.of_change(variable, sweep), power)
         extend = "both" if clipped else "neither"

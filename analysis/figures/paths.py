@@ -13,10 +13,12 @@ from analysis import _checks
 from analysis._errors import InputError
 from analysis.figures import _curves, _names, style
 
+__all__ = ["along", "covariance", "ends", "overview"]
+
 #: Below 0 vermillion, 0 white, above 0 blue.
-DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#F7F7F7", style.BLUE])
+_DIVERGING = LinearSegmentedColormap.from_list("diverging", [style.VERMILLION, "#F7F7F7", style.BLUE])
 #: Bands reach this many standard errors to either side: 95 % of a normal law.
-BAND = 1.96
+_BAND = 1.96
 
 
 def covariance(result: xr.Dataset | xr.DataArray, *, quantity: str = "log loss", ax: Axes | None = None) -> Axes:
@@ -61,7 +63,7 @@ def covariance(result: xr.Dataset | xr.DataArray, *, quantity: str = "log loss",
     with style.context():
         ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)  # wide enough for labels beside a square
         # An image of one square a pair of steps; the colours are even about 0, so that white means none.
-        image = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
+        image = ax.imshow(values, cmap=_DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
         low = min(0.0, float(values.min()))
         bar = style.colour_bar(image, ax, f"covariance of the {quantity}", fraction=0.05, pad=0.03)
         bar.ax.set_ylim(low, float(values.max()) or limit)
@@ -73,7 +75,7 @@ def covariance(result: xr.Dataset | xr.DataArray, *, quantity: str = "log loss",
 
 
 def ends(
-    sampled: xr.Dataset, *, exact: Any = None, quantity: str = "log loss", band: float = BAND, ax: Axes | None = None
+    sampled: xr.Dataset, *, exact: Any = None, quantity: str = "log loss", band: float = _BAND, ax: Axes | None = None
 ) -> Axes:
     """Draw the covariance of each end of a path with what lies a number of flips away.
 

@@ -20,6 +20,20 @@ from analysis._errors import InputError
 from analysis._formatting import short_labels
 from analysis.figures import _names, style
 
+__all__ = [
+    "CERTAINTY",
+    "CLIPPED",
+    "LOSS",
+    "LOWEST_LOSS",
+    "POINTS",
+    "animation",
+    "certainty",
+    "loss",
+    "masks",
+    "nodes",
+    "overview",
+]
+
 #: Navy to yellow, even in lightness, the same to all kinds of colour vision.
 CERTAINTY = colormaps["cividis"]
 LOSS = colormaps["inferno"]
@@ -28,7 +42,7 @@ POINTS = (("o", style.VERMILLION), ("s", style.SKY))
 #: Losses below this are drawn like it: differences among right and certain answers are of no interest.
 LOWEST_LOSS = 1e-3
 #: Of films: colours, dots per inch, and milliseconds a frame; the last one stays longer.
-COLORS, FILM_DPI, FRAME_TIME = 200, 120, 250
+_COLORS, _FILM_DPI, _FRAME_TIME = 200, 120, 250
 #: The largest gate gradients, a share of all, are drawn in the last colour, so that few do not pale the rest.
 CLIPPED = 0.01
 
@@ -372,9 +386,9 @@ def animation(maps: Sequence[xr.Dataset], path: str | PathLike[str], *, task: xr
     sheet = Image.fromarray(
         np.concatenate([np.asarray(picture) for picture in pictures[:: max(len(pictures) // 8, 1)]])
     )
-    palette = sheet.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette = sheet.quantize(_COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    shown = [FRAME_TIME] * len(others) + [4 * FRAME_TIME]
+    shown = [_FRAME_TIME] * len(others) + [4 * _FRAME_TIME]
     first.save(path, save_all=True, append_images=others, duration=shown, loop=0)
     return path
 
@@ -384,7 +398,7 @@ def _frames(maps: Sequence[xr.Dataset], task: xr.Dataset | None) -> Iterator[Ima
     with style.context():
         figure, (ax,) = style.new_figure(style.SINGLE, 2.9)
         canvas = FigureCanvasAgg(figure)
-        figure.set_dpi(FILM_DPI)
+        figure.set_dpi(_FILM_DPI)
         certainty(maps[0], task=task, ax=ax)
         figure.set_layout_engine("none")
         bar = figure.axes[1]

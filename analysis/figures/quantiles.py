@@ -9,6 +9,8 @@ from analysis import _checks, qq
 from analysis._errors import InputError
 from analysis.figures import style
 
+__all__ = ["normal", "panels"]
+
 
 def normal(loss: xr.DataArray, *, level: float = 0.95, color: str = style.BLUE, ax: Axes | None = None) -> Axes:
     """Draw the standardised log losses against the quantiles of a normal law.

@@ -10,6 +10,8 @@ from analysis import _checks, removal
 from analysis._formatting import off_of, short_labels
 from analysis.figures import _names, style
 
+__all__ = ["leave_one_out"]
+
 
 def leave_one_out(
     sweep: xr.Dataset,

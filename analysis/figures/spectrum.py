@@ -11,10 +11,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from analysis import _checks, hypercube
 from analysis.figures import _names, style
 
+__all__ = ["against_probability", "covariance_by_distance", "overview", "variance_by_order"]
+
 #: Orders are shown up to the one at which this share of the variance is reached.
-SHOWN = 0.999
+_SHOWN = 0.999
 #: Probabilities at which the exact curves are computed.
-POINTS = 199
+_POINTS = 199
 _DOTS: dict[str, Any] = {"markersize": 3.2, "capsize": 2.5, "linewidth": 1.0, "zorder": 3}
 
 
@@ -60,7 +62,7 @@ def variance_by_order(
     weights = hypercube.variance_by_order(values, probability=probability)
     total = weights.sum()
     shares = weights / total if total > 0 else weights
-    last = int(np.searchsorted(np.cumsum(shares), SHOWN)) if total > 0 else weights.size - 1
+    last = int(np.searchsorted(np.cumsum(shares), _SHOWN)) if total > 0 else weights.size - 1
     orders = np.arange(1, min(max(last, 1), weights.size - 1) + 1)
     entries: dict[str, Any] = {}
     with style.context():
@@ -182,7 +184,7 @@ def against_probability(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['mean, exact', 'mean ± sd, exact', 'sampled']
     """
-    chance = np.linspace(0, 1, POINTS + 2)
+    chance = np.linspace(0, 1, _POINTS + 2)
     exact = hypercube.moments(values, probability=chance)
     sd = np.sqrt(exact.variance)
     entries: dict[str, Any] = {}

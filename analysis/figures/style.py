@@ -18,10 +18,39 @@ from PIL import Image
 
 from analysis._errors import InputError, InputTypeError
 
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "CYCLE",
+    "DOUBLE",
+    "FAMILIES",
+    "GREEN",
+    "GREY",
+    "HELPS",
+    "LIGHT_GREY",
+    "MARKERS",
+    "ORANGE",
+    "PINK",
+    "RC",
+    "SINGLE",
+    "SKY",
+    "VERMILLION",
+    "axes_or_new",
+    "colour_bar",
+    "context",
+    "figure_of",
+    "legend_above",
+    "letter",
+    "marked",
+    "new_figure",
+    "save",
+    "unit_of",
+]
+
 #: Widths of one and of two columns of a journal page, in inches.
 SINGLE, DOUBLE = 3.4, 7.0
 #: Dots per inch of the PNG files.
-DPI = 220
+_DPI = 220
 
 # M. Okabe, K. Ito (2008), Color Universal Design: told apart with all common kinds of colour blindness.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -39,7 +68,7 @@ _ASIAN = ("Arial Unicode MS", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "
 _INSTALLED = {font.name for font in fontManager.ttflist}
 FAMILIES = ("STIXGeneral", "DejaVu Sans", *(name for name in _ASIAN if name in _INSTALLED))
 #: Text stays text: TrueType fonts in PDF and PostScript, characters in SVG.
-EMBEDDED: Any = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+_EMBEDDED: Any = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
 
 RC: dict[str, Any] = {
     "font.family": list(FAMILIES),
@@ -66,11 +95,11 @@ RC: dict[str, Any] = {
     "patch.linewidth": 0.6,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "savefig.dpi": DPI,
+    "savefig.dpi": _DPI,
     "svg.hashsalt": "gatesweep",
     # Letters are as wide in pictures as in PDF files, so that one layout serves for both.
     "text.hinting": "none",
-    **EMBEDDED,
+    **_EMBEDDED,
 }
 
 
@@ -109,14 +138,14 @@ class _StyledFigure(Figure):
     def draw(self, renderer: Any) -> None:
         """Draw in the style of the library: ticks are made no sooner than here."""
         # Fonts are embedded as in the file that is being written.
-        kinds: Any = {name: kind for name, kind in rcParams.items() if name in EMBEDDED}
+        kinds: Any = {name: kind for name, kind in rcParams.items() if name in _EMBEDDED}
         with context(), rc_context(kinds):
             super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save with fonts as text; the arguments are those of matplotlib."""
         # A PDF of several pages writes its fonts when it is closed, out of reach: they stay as the user has them.
-        with rc_context({} if hasattr(fname, "get_pagecount") else EMBEDDED):
+        with rc_context({} if hasattr(fname, "get_pagecount") else _EMBEDDED):
             super().savefig(fname, **options)
 
 
@@ -443,9 +472,9 @@ def save(figure: Figure, folder: str | Path, name: str) -> tuple[Path, Path]:
     with context():
         figure.savefig(pdf, metadata={"CreationDate": None})
         figure.set_layout_engine("none")  # what has its place keeps it: layout takes as long as drawing
-        figure.savefig(pixels, dpi=DPI, format="rgba")
-    size = tuple(int(inches * DPI) for inches in figure.get_size_inches())
+        figure.savefig(pixels, dpi=_DPI, format="rgba")
+    size = tuple(int(inches * _DPI) for inches in figure.get_size_inches())
     image = Image.frombytes("RGBA", size, pixels.getvalue()).convert("RGB")  # type: ignore[arg-type]
     # 256 colours take a third of the bytes; even areas keep theirs, and shades of edges move to the nearest.
-    image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(png, dpi=(DPI, DPI))
+    image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(png, dpi=(_DPI, _DPI))
     return pdf, png

@@ -10,8 +10,10 @@ from matplotlib.ticker import MaxNLocator
 from analysis import _checks
 from analysis.figures import _names, style
 
+__all__ = ["curve", "overview"]
+
 #: What can be drawn.
-NAMES = ("loss", "accuracy")
+_NAMES = ("loss", "accuracy")
 
 
 def curve(
@@ -61,7 +63,7 @@ def curve(
     >>> ax.get_ylabel(), len(ax.lines)
     ('loss (nats)', 2)
     """
-    _checks.one_of("variable", variable, NAMES)
+    _checks.one_of("variable", variable, _NAMES)
     _checks.dataset_with("training", training, (variable,), ("epoch",))
     if test_value is not None:
         test_value = _checks.number("test_value", test_value, finite=False)

@@ -16,8 +16,10 @@ from analysis._errors import InputError
 from analysis.hypercube import _sampled
 from analysis.hypercube._table import Floats, checked_probability
 
+__all__ = ["along_paths", "first_order", "shapley"]
+
 #: Deviations of the values (rows,) and of the basis functions (rows, nodes), a part of the draws at a time.
-Pieces = Iterator[tuple[Floats, Floats]]
+_Pieces = Iterator[tuple[Floats, Floats]]
 
 
 def first_order(values: Any, gates: Any, *, probability: float = 0.5) -> xr.Dataset:
@@ -115,7 +117,7 @@ def first_order(values: Any, gates: Any, *, probability: float = 0.5) -> xr.Data
     deviation -= deviation[finite].mean()
     spread = np.sqrt(chance * (1 - chance))
 
-    def pieces() -> Pieces:
+    def pieces() -> _Pieces:
         for rows, bits in _sampled.parts(gates, 1):
             kept = finite[rows]
             yield deviation[rows][kept], (bits[kept] - share) / spread
@@ -146,7 +148,7 @@ def first_order(values: Any, gates: Any, *, probability: float = 0.5) -> xr.Data
 
 
 def _share_changes(
-    pieces: Pieces, coefficient: Floats, falls: Floats, variance: float, sobol: Floats, n: int
+    pieces: _Pieces, coefficient: Floats, falls: Floats, variance: float, sobol: Floats, n: int
 ) -> Iterator[Floats]:
     r"""Yield what leaving out each of n draws changes in the shares of the variance, of each node and of all of them.
 

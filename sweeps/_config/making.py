@@ -13,6 +13,7 @@ from flax import linen, nnx
 from analysis import _seals
 from analysis._errors import InputError, InputTypeError
 from sweeps import _checks, _importing, tasks
+from sweeps._batches import Task
 from sweeps._config import files
 from sweeps._config import settings as config
 from sweeps._examples import checked
@@ -22,7 +23,6 @@ from sweeps._store import checkpoints
 from sweeps.gating._choosing import PLACES
 from sweeps.gating._tying import Tied
 from sweeps.off import Mean, Resample
-from sweeps.tasks import Task
 
 
 class Model(NamedTuple):

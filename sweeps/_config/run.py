@@ -15,6 +15,7 @@ from flax import nnx
 from analysis import _seals
 from analysis.runs import path_of
 from sweeps import _importing, _processes
+from sweeps._batches import Task
 from sweeps._config import files, making
 from sweeps._config import settings as config
 from sweeps._config.making import Model
@@ -26,7 +27,6 @@ from sweeps._objective import Objective
 from sweeps._store import checkpoints, datasets
 from sweeps._store.folder import STORE, Run, check_folder, finished_groups
 from sweeps._training import History, train
-from sweeps.tasks import Task
 
 # Where a network that is no MLP keeps its arrays, in the run folder.
 CHECKPOINT = "checkpoint"

@@ -18,7 +18,8 @@ from sweeps._plans import Computed, as_floats, blocks, margins, products
 from sweeps._plans.vmapped import NetworkLoss
 from sweeps._program import chains
 from sweeps._program.chains import Affine, Chain, Step, Weights
-from sweeps.gating import GatedNetwork, Wiring
+from sweeps.gating._attaching import GatedNetwork
+from sweeps.gating._wiring import Wiring
 
 # Most examples in a block, on any device; wide rows make products fast.
 LARGEST_BLOCK = 1024

@@ -19,7 +19,7 @@ from sweeps._examples import Examples, examples_in
 from sweeps._losses import LOSSES, Loss
 from sweeps._metrics import Metric
 from sweeps._program import Network
-from sweeps.gating import GatedNetwork
+from sweeps.gating._attaching import GatedNetwork
 
 # Examples of the first tests: few, so that each has a large weight in a mean over all.
 FEW = 16

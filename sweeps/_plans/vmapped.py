@@ -16,7 +16,7 @@ from sweeps._losses import LOSSES, Loss, of_examples, sum_of_counted
 from sweeps._metrics import Metric
 from sweeps._plans import Computed, as_floats, hoisting, separable
 from sweeps._program import widest
-from sweeps.gating import GatedNetwork
+from sweeps.gating._attaching import GatedNetwork
 
 # Most bytes to keep of values that do not depend on the gates.
 MOST_KEPT = 2**29

@@ -14,12 +14,12 @@ from flax import nnx
 
 from analysis._errors import InputError
 from sweeps import tasks
+from sweeps._batches import Task
 from sweeps._examples import checked
 from sweeps._networks import MLP
 from sweeps._objective import Objective
 from sweeps._store.folder import Run
 from sweeps._training import History
-from sweeps.tasks import Task
 
 
 def images(name: str, folder: str | None) -> Task:

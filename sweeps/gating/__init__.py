@@ -6,22 +6,6 @@ something else. ``sweeps._program`` reads the network as a traced program.
 """
 
 from sweeps._program import Site
-from sweeps.gating._attaching import GatedNetwork, attach, of_function, output_shape
-from sweeps.gating._choosing import Selection
 from sweeps.gating._table import Table, sites
-from sweeps.gating._tying import Tied
-from sweeps.gating._wiring import Gates, Wiring
 
-__all__ = [
-    "GatedNetwork",
-    "Gates",
-    "Selection",
-    "Site",
-    "Table",
-    "Tied",
-    "Wiring",
-    "attach",
-    "of_function",
-    "output_shape",
-    "sites",
-]
+__all__ = ["Site", "Table", "sites"]

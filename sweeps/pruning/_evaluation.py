@@ -12,10 +12,11 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from analysis._errors import InputError, InputTypeError, UnsupportedError
-from sweeps import _compiling, _device, _examples, _losses, gating
+from sweeps import _compiling, _device, _examples, _losses
 from sweeps._examples import Examples
 from sweeps._networks import is_plain
 from sweeps._plans import separable
+from sweeps.gating._attaching import output_shape
 from sweeps.pruning import _parameters, _structure
 
 
@@ -96,7 +97,7 @@ def evaluate(
     for network in networks:
         _parameters.checked_network(network)
     data = _examples.checked(batch)
-    named = _losses.find(loss, gating.output_shape(networks[0], data.inputs), data.targets, data.mask)
+    named = _losses.find(loss, output_shape(networks[0], data.inputs), data.targets, data.mask)
     splits = [evaluating(network) for network in networks]
     if any(split[0] != splits[0][0] for split in splits):
         raise InputError("networks must have one structure: the same modules, sizes and settings")
@@ -179,7 +180,7 @@ def _activations(network: nnx.Module, inputs: Any) -> int:
     try:
         return _structure.read_of(network, inputs)[0].first.floats
     except UnsupportedError:  # no layer makes nodes
-        return sum(leaf.size for leaf in jax.tree.leaves(gating.output_shape(network, inputs)))
+        return sum(leaf.size for leaf in jax.tree.leaves(output_shape(network, inputs)))
 
 
 def _together(network: nnx.Module, data: Examples, loss: _losses.Loss) -> tuple[int, int]:

@@ -11,11 +11,12 @@ from flax import nnx
 from jaxtyping import Bool, Float
 
 from analysis._errors import DivergedError, InputError, InputTypeError
-from sweeps import _checks, _examples, _losses, _seeds, gating
+from sweeps import _checks, _examples, _losses, _seeds
+from sweeps._batches import Task
 from sweeps._training import ADAM, History, Trained, check_kinds, train_epoch, with_uncounted_replaced
+from sweeps.gating._attaching import output_shape
 from sweeps.pruning import _choosing, _parameters, _sparsities
 from sweeps.pruning._masked import Masked
-from sweeps.tasks import Task
 
 
 class Gradual(NamedTuple):
@@ -127,7 +128,7 @@ def gradually(
     if {_sparsities.checked_sparsity(share).shape for share in shares} != {()}:
         raise InputError("sparsity must return one number between 0 and 1 for each epoch")
     data = _examples.checked(task.train)
-    named = _losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
+    named = _losses.find(loss, output_shape(network, data.inputs), data.targets, data.mask)
     size = min(batch_size, len(data))
     if named.is_mean and len(data) % size:
         raise InputError(

@@ -11,10 +11,11 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from analysis._errors import InputError, UnsupportedError
-from sweeps import _checks, _compiling, _examples, _losses, _precision, gating, ranking
+from sweeps import _checks, _compiling, _examples, _losses, _precision, ranking
 from sweeps._networks import MLP
 from sweeps._objective import Objective
 from sweeps._program import graph
+from sweeps.gating._attaching import output_shape
 from sweeps.pruning import _evaluation, _parameters, _reading, _structure
 
 UNIT_METHODS = ("norm", *ranking.METHODS)
@@ -270,7 +271,7 @@ def _checked(
     if loss is not None:
         # The loss is checked even if the criterion does not use it.
         data = _examples.checked(batch)
-        _losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
+        _losses.find(loss, output_shape(network, data.inputs), data.targets, data.mask)
     return _checks.seed("seed", seed)
 
 
@@ -289,7 +290,7 @@ def _as_doubles(values: Any) -> Float[np.ndarray, "..."]:
 def _gradients(network: nnx.Module, batch: Any, loss: Any) -> dict[str, Array]:
     """Return the gradient of the mean loss by path of the parameter, summed over examples in float32 at least."""
     data = _examples.checked(batch)
-    named = _losses.find(loss, gating.output_shape(network, data.inputs), data.targets, data.mask)
+    named = _losses.find(loss, output_shape(network, data.inputs), data.targets, data.mask)
     graph, *states = _evaluation.evaluating(network)
     narrow = _precision.is_narrow(partial(_evaluation.values, graph, named), *states, data)
     apart = (data.has_spare_inputs or narrow) and _evaluation.is_separable(network, named, data, 1)

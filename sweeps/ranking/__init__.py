@@ -6,8 +6,8 @@ from sweeps.ranking._probes import GainCurve, activation_correlation, gain_curve
 from sweeps.ranking._replacing import REPLACEMENT_METHODS, STAND_INS, ReplacementPaths, replacement_paths
 
 __all__ = [
-    "REPLACEMENT_METHODS",
     "METHODS",
+    "REPLACEMENT_METHODS",
     "STAND_INS",
     "GainCurve",
     "RemovalPath",

@@ -17,8 +17,9 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from analysis._errors import InputError
-from sweeps import _checks, _compiling, _examples, _losses, gating
+from sweeps import _checks, _compiling, _examples, _losses
 from sweeps._networks import ACTIVATIONS, MLP, is_plain
+from sweeps.gating._attaching import output_shape
 from sweeps.ranking import _rows
 from sweeps.ranking._removal import cheapest
 
@@ -144,7 +145,7 @@ def replacement_paths(
     ]
     first, seed = _checked(networks), _checks.seed("seed", seed)
     data = [_examples.checked(one) for one in (batch, batch if test is None else test)]
-    named = _losses.find(loss, gating.output_shape(first, data[0].inputs), data[0].targets, data[0].mask)
+    named = _losses.find(loss, output_shape(first, data[0].inputs), data[0].targets, data[0].mask)
     if named.name not in _rows.LOSSES or any(one.mask is not None for one in data):
         raise InputError(f"loss must be one of {', '.join(_rows.LOSSES)}, and batches must have no mask")
     with jax.default_matmul_precision("highest"):

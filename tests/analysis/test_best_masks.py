@@ -45,7 +45,7 @@ def test_the_lowest_distinct_masks_are_found_in_draws_and_in_a_summary(seed, cou
 
 
 def test_many_draws_of_one_mask_do_not_hide_the_others(monkeypatch):
-    monkeypatch.setattr(best, "BLOCK", 7)
+    monkeypatch.setattr(best, "_BLOCK", 7)
     gates = np.ones((1, 100, 4), bool)
     gates[0, 60, 0] = gates[0, 80, 1] = False
     loss = np.where(gates.all(-1), 1.0, 2.0)

@@ -79,7 +79,7 @@ def test_leaving_a_node_out():
 
 def test_draws_give_differences_of_means_with_welchs_errors(monkeypatch):
     # Many small blocks give what one large block gives.
-    monkeypatch.setattr(examples, "BLOCK", 100)
+    monkeypatch.setattr(examples, "_BLOCK", 100)
     data = drawn((0.3, 0.6))
     found = examples.node_effects(data)
     assert found["effect"].dims == ("probability", "node", "example")

@@ -28,7 +28,7 @@ def test_netcdf_holds_every_group(run, run_folder, tmp_path):
 
 def test_csv_has_a_row_for_each_mask(run, run_folder, tmp_path, monkeypatch):
     # Rows are written a few at a time, with one header.
-    monkeypatch.setattr(export, "ROWS", 128)
+    monkeypatch.setattr(export, "_ROWS", 128)
     paths = {path.stem: path for path in export.to_csv(run_folder, out=tmp_path)}
     assert set(paths) == {"bernoulli", "leave_one_out", "flip_paths", "hypercube"}
     sweep, table = run.group("sweeps/bernoulli"), pd.read_csv(paths["bernoulli"])

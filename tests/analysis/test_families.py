@@ -98,7 +98,7 @@ def test_the_figure_has_a_panel_a_family_and_one_for_the_scores():
     assert [ax.get_title("left") for ax in figure.axes[:5]] == [
         f"({letter}) {name}" for letter, name in zip("abcde", FAMILIES, strict=True)
     ]
-    assert len(figure.axes[0].lines) == figures.REPLICATES + 1
+    assert len(figure.axes[0].lines) == figures._REPLICATES + 1
     assert [text.get_text() for text in figure.axes[5].get_yticklabels()] == list(FAMILIES[1:])
     assert [text.get_text() for text in figure.axes[5].get_legend().get_texts()] == ["$p$ = 0.25", "$p$ = 0.5"]
 

@@ -135,9 +135,9 @@ def test_every_path_across_the_cube_flips_one_node_a_step(start, order):
     arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
     ends = [tuple(np.asarray(arrow._posA_posB).tolist()) for arrow in arrows]
     assert [np.subtract(*end[::-1]).round(9).tolist() for end in ends] == [
-        (cube.EDGES[node] * (1 - 2 * start[node])).round(9).tolist() for node in order
+        (cube._EDGES[node] * (1 - 2 * start[node])).round(9).tolist() for node in order
     ]
-    red = {text.get_text() for text in ax.texts if text.get_color() == cube.RED}
+    red = {text.get_text() for text in ax.texts if text.get_color() == cube._RED}
     assert len(red) == 4
     assert {"".join(map(str, start)), "".join(str(1 - gate) for gate in start)} < red
 

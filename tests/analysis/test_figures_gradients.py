@@ -40,7 +40,7 @@ class TestFigures:
         left_out = [" (1 left out)" if odd == on else "" for on in (True, False)]
         assert set(self.legend(ax)) == {f"node on{left_out[0]}", f"node off{left_out[1]}", "mean"}
         values, on = data["loss_gradient"].values[1], data["gates"].values[1]
-        curves = [line for line in ax.get_lines() if line.get_color() in figures.STATE_COLORS.values()]
+        curves = [line for line in ax.get_lines() if line.get_color() in figures._STATE_COLORS.values()]
         for index, chosen in enumerate((on, ~on)):
             kept = values[chosen][np.isfinite(values[chosen])]
             x, y = curves[2 * index].get_data()

@@ -45,7 +45,7 @@ def test_every_weight_is_an_edge_as_wide_as_it_is_large_and_dashed_below_zero():
     assert graph.network(stored(), ax=ax) is ax
     found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
     assert len(found) == sum(kernel.size for kernel in NET.kernels)
-    low, high = graph.WIDTHS
+    low, high = graph._WIDTHS
     for layer, kernel in enumerate(NET.kernels):
         for (left, right), weight in np.ndenumerate(kernel):
             color, width, dashed = found[ends_of(layer, left, right)]
@@ -57,7 +57,7 @@ def test_gates_scale_what_leaves_a_node_and_turn_it_grey_with_its_edges():
     gates = [1, 0, 0.5, 1, 1, 1, 0]
     ax = graph.network(NET, gates=gates)
     found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
-    low, high = graph.WIDTHS
+    low, high = graph._WIDTHS
     for (left, right), weight in np.ndenumerate(NET.kernels[1]):
         color, width, _ = found[ends_of(1, left, right)]
         if left == 1 or right == 2:

@@ -102,7 +102,7 @@ def test_layers_show_spread_or_errors(tmp_path):
     total = drawn["log_loss_gradient_mean"] * drawn["nodes"]
     np.testing.assert_allclose(right.get_lines()[0].get_xdata(), total.isel(probability=0))
     ends = np.array([part[:, 0] for part in left.collections[0].get_segments()])
-    half = by_layer.COVERS * drawn["log_loss_gradient_mean_error"].isel(probability=0)
+    half = by_layer._COVERS * drawn["log_loss_gradient_mean_error"].isel(probability=0)
     np.testing.assert_allclose((ends[:, 1] - ends[:, 0]) / 2, half)
     assert_inside(figure, tmp_path)
     with pytest.raises(ValueError, match=r"variable must be one of change, log_change, got 'slope'"):

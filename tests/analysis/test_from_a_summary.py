@@ -121,7 +121,7 @@ def test_kernel_width_follows_the_narrowest_sample(spreads, width):
 def test_kernel_width_is_never_too_small_for_the_bins_or_for_the_grid(summary):
     held = _samples.losses(summary)
     narrow = replace(held, shape=held.shape._replace(sd=1e-4))
-    assert density.kernel_width([narrow]) == density.BINS_PER_WIDTH * held.width
+    assert density.kernel_width([narrow]) == density._BINS_PER_WIDTH * held.width
     spread = _samples.losses([0.0, 1e4])
     far = replace(spread, shape=spread.shape._replace(sd=0.1))
     density.kde(far, width=density.kernel_width([far]))  # does not refuse the width

@@ -99,7 +99,7 @@ def test_exports_hold_every_input_and_name_the_layers(removed, drawn, tmp_path, 
     assert list(table.columns) == ["node", "layer", "loss", "log_loss"]
     assert list(table["node"]) == list(expected["node"]) and list(table["layer"]) == list(expected["layer"][1])
     # Few masks at a time where each has many numbers.
-    monkeypatch.setattr(export, "CELLS", 3000)
+    monkeypatch.setattr(export, "_CELLS", 3000)
     wide = pd.read_csv(export.to_csv(drawn, out=tmp_path)[0])
     gates = synthetic_model.draws()["gates"].values.reshape(120, -1)
     np.testing.assert_array_equal(wide["gates blocks/1/attention head 3"], gates[:, 31])

@@ -88,7 +88,7 @@ def test_figures_of_nodes_take_any_name(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a glyph that no font has is a warning
         bars = figures.nodes.effects(few)
-        assert _names.as_is(f"{name}1", most=figures.nodes.HEAD) in texts(bars.figure)
+        assert _names.as_is(f"{name}1", most=figures.nodes._HEAD) in texts(bars.figure)
         for ax in (bars, figures.nodes.effects(single), figures.nodes.grid(single), figures.removal.leave_one_out(few)):
             assert_inside(ax.figure)
         panels = drawn(figures.gradients.by_node(draws, probability=0.5, nodes=[0, 3, 8]))

@@ -19,7 +19,7 @@ def test_the_band_holds_whole_samples_at_its_level(size):
         [np.all((lower <= x) & (x <= upper)) for x in (standardised(random, size) for _ in range(repeats))]
     )
     # two binomial errors: of this count and of the 999 samples that set the band; 4 standard errors together
-    error = 4 * np.sqrt(0.9 * 0.1 * (1 / repeats + 1 / qq.RESAMPLES))
+    error = 4 * np.sqrt(0.9 * 0.1 * (1 / repeats + 1 / qq._RESAMPLES))
     assert inside == pytest.approx(0.9, abs=error)
 
 
@@ -50,10 +50,10 @@ def test_nothing_to_show_is_no_error(loss):
 
 
 def test_many_draws_are_thinned():
-    loss = np.random.default_rng(4).lognormal(size=qq.SAMPLE + 500)
+    loss = np.random.default_rng(4).lognormal(size=qq._SAMPLE + 500)
     data = qq.normal_quantiles(loss)
-    assert data.observed.size == qq.SAMPLE
-    assert data.usable == qq.SAMPLE + 500
+    assert data.observed.size == qq._SAMPLE
+    assert data.usable == qq._SAMPLE + 500
 
 
 def test_bad_arguments_are_named():

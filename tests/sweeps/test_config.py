@@ -12,7 +12,7 @@ import xarray as xr
 
 import sweeps
 from analysis._errors import InputError
-from sweeps import _cli, _losses, _metrics, _networks, _objective, off, tasks
+from sweeps import _cli, _losses, _metrics, _networks, _objective, tasks
 from sweeps._config import run as configured
 from sweeps._config import settings as config
 from sweeps._config import values
@@ -125,7 +125,7 @@ class TestChecks:
         assert set(get_args(config.Activation)) == set(_networks.ACTIVATIONS)
         assert set(get_args(config.Precision)) == set(_objective.PRECISIONS)
         assert set(config.LOSSES) == set(_losses.LOSSES)
-        assert set(values.METRICS) == set(_metrics.NAMED) and {"zero", *values.OFF} == set(off.NAMES)
+        assert set(values.METRICS) == set(_metrics.NAMED) and {"zero", *values.OFF} == set(_off._NAMES)
         for name, options in config.TASKS.items():
             assert set(options) == set(inspect.signature(getattr(tasks, name)).parameters)
 

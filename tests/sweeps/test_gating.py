@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import sweeps
-from sweeps import gating
+from sweeps.gating._attaching import attach
 from tests import reference
 from tests.sweeps import helpers
 from tests.sweeps.helpers import SMALL
@@ -35,7 +35,7 @@ class Kernels(nnx.Linear):
 
 
 def test_sites_are_the_hidden_layers_in_the_order_of_the_program():
-    gated = gating.attach(Backwards(), INPUTS)
+    gated = attach(Backwards(), INPUTS)
     assert [(site.path, site.reads, site.nodes) for site in gated.wiring.sites] == [("c", "b", 4), ("b", "a", 3)]
     assert gated.nodes == 7
     assert sweeps.Objective(Backwards(), helpers.batch(SMALL)).nodes == (
@@ -83,18 +83,18 @@ def test_a_layer_that_is_called_twice_is_gated_in_both_calls():
             return self.last(nnx.tanh(self.again(hidden)) * gates[2])
 
     network = Twice()
-    gated = gating.attach(network, INPUTS)
+    gated = attach(network, INPUTS)
     assert [site.path for site in gated.wiring.sites] == ["first", "again"]
     gates = jnp.asarray([0.5, 0, 1, 0.2, 1, 0], jnp.float32)
     by_hand = network(INPUTS, (gates[None, :3], gates[None, 3:], gates[None, 3:]))
     np.testing.assert_allclose(gated(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
     # And call by call, where that is asked for.
-    parted = gating.attach(network, INPUTS, sites=["again@1", "again@0"])
+    parted = attach(network, INPUTS, sites=["again@1", "again@0"])
     assert [part.labels[0] for part in parted.wiring.gates] == ["again@0 unit 0", "again@1 unit 0"]
     by_hand = network(INPUTS, (1, gates[None, :3], gates[None, 3:]))
     np.testing.assert_allclose(parted(gates, INPUTS), by_hand, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="sites: nodes of again@1 would have gates twice, those of again"):
-        gating.attach(network, INPUTS, sites=["again", "again@1"])
+        attach(network, INPUTS, sites=["again", "again@1"])
 
 
 def test_subclasses_of_dense_layers_keep_their_own_call():
@@ -104,7 +104,7 @@ def test_subclasses_of_dense_layers_keep_their_own_call():
     gates = np.array([1, 0, 0.5, 2], np.float32)
     hidden = np.tanh(np.asarray(INPUTS @ network.layers[0].kernel[...]))
     np.testing.assert_allclose(
-        gating.attach(network, INPUTS)(jnp.asarray(gates), INPUTS),
+        attach(network, INPUTS)(jnp.asarray(gates), INPUTS),
         hidden * gates @ np.asarray(network.layers[2].kernel[...]),
         rtol=1e-5,
         atol=1e-6,
@@ -122,7 +122,7 @@ def test_kernels_of_a_users_own_kind_of_variable():
         def __call__(self, inputs):
             return self.last(nnx.relu(inputs @ self.fixed[...]))
 
-    assert [site.path for site in gating.attach(Features(), INPUTS).wiring.sites] == ["fixed"]
+    assert [site.path for site in attach(Features(), INPUTS).wiring.sites] == ["fixed"]
 
 
 def test_dropout_is_off_while_gated_and_on_afterwards():
@@ -131,7 +131,7 @@ def test_dropout_is_off_while_gated_and_on_afterwards():
         nnx.Dropout(0.5, rngs=nnx.Rngs(1)),
         helpers.linear(5, 2, seed=2),
     )
-    gated = gating.attach(network, INPUTS)
+    gated = attach(network, INPUTS)
     on = jnp.ones(5)
     np.testing.assert_array_equal(gated(on, INPUTS), gated(on, INPUTS))
     whole = network.layers[2](network.layers[0](INPUTS))
@@ -143,7 +143,7 @@ def test_dropout_is_off_while_gated_and_on_afterwards():
 def test_attaching_leaves_no_trace_in_the_network():
     network = Backwards()
     graph, before = nnx.graphdef(network), helpers.leaves(network)
-    gating.attach(network, INPUTS)(jnp.zeros(7), INPUTS)
+    attach(network, INPUTS)(jnp.zeros(7), INPUTS)
     assert nnx.graphdef(network) == graph
     assert [type(layer) for layer in (network.a, network.b, network.c)] == [nnx.Linear] * 3
     for old, new in zip(before, helpers.leaves(network), strict=True):
@@ -154,19 +154,19 @@ def test_a_failed_call_leaves_no_trace_either():
     network = Backwards()
     graph = nnx.graphdef(network)
     with pytest.raises(TypeError, match=r"the network, with inputs of shape \(4, 5\)"):
-        gating.attach(network, jnp.ones((4, 5)))
+        attach(network, jnp.ones((4, 5)))
     assert nnx.graphdef(network) == graph
 
 
 def test_equal_networks_have_equal_structure():
     # So that jit, to which the structure is static, compiles one program for both.
-    first, second = (gating.attach(helpers.network(SMALL), INPUTS) for _ in range(2))
+    first, second = (attach(helpers.network(SMALL), INPUTS) for _ in range(2))
     assert jax.tree.structure(first) == jax.tree.structure(second)
     assert hash(first.network) == hash(second.network) and first.network == second.network
 
 
 def test_no_module_and_no_hidden_layer():
     with pytest.raises(TypeError, match="network must be a flax.nnx.Module, .* got dict"):
-        gating.attach({}, INPUTS)
+        attach({}, INPUTS)
     with pytest.raises(ValueError, match="network has no hidden nodes to gate; .* asked for: layers/0, inputs"):
-        gating.attach(nnx.Sequential(helpers.linear(2, 2, seed=0), nnx.relu), INPUTS)
+        attach(nnx.Sequential(helpers.linear(2, 2, seed=0), nnx.relu), INPUTS)

@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 import sweeps
+from sweeps.gating._attaching import attach
 from tests.sweeps import helpers, models
 from tests.sweeps.models import CASES
 
@@ -31,7 +32,7 @@ class TestWhatJaxKeeps:
         inputs = jnp.asarray(models.batch(name, np.float32)[0])
         network = models.filled(CASES[name].make, np.float32)
         network(inputs)
-        found = [list(sweeps.gating.attach(network, inputs).wiring.labels) for _ in range(2)]
+        found = [list(attach(network, inputs).wiring.labels) for _ in range(2)]
         wanted = [f"{group} {node}" for group, size in CASES[name].groups for node in range(size)]
         assert found == [wanted, wanted]
 
@@ -58,7 +59,7 @@ class TestWhatJaxKeeps:
         )
         hidden = np.asarray(images) @ conv["kernel"][0] + conv["bias"]
         for sites, kind in ((None, "channel"), ({"input:last": 2}, "group"), (None, "channel")):
-            gated = sweeps.gating.attach(Flat(), images, sites=sites, variables=variables)
+            gated = attach(Flat(), images, sites=sites, variables=variables)
             assert [(part.kind, len(part.numbers)) for part in gated.wiring.gates] == [(kind, 2)]
             gates = np.array([3, 0.5], np.float32)
             wanted = hidden * (gates if kind == "channel" else gates[:, None])

@@ -7,6 +7,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import gating
+from sweeps.gating._attaching import attach
 from tests.sweeps import helpers, models
 
 INPUTS = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
@@ -58,7 +59,7 @@ class Stack(nnx.Module):
 
 
 def chosen(network, sites, inputs=INPUTS):
-    gates = gating.attach(network, jnp.asarray(inputs), sites=sites).wiring.gates
+    gates = attach(network, jnp.asarray(inputs), sites=sites).wiring.gates
     return [(part.layer, part.kind, len(part.numbers)) for part in gates]
 
 
@@ -91,7 +92,7 @@ def test_a_kernel_that_is_read_directly_makes_nodes_like_any_other():
     assert chosen(network, None) == [("a", "unit", 3), ("b", "unit", 3), ("spare", "unit", 3)]
     off = np.ones(9)
     off[7] = 0
-    whole = gating.attach(network, jnp.asarray(INPUTS))(jnp.asarray(off, jnp.float32), jnp.asarray(INPUTS))
+    whole = attach(network, jnp.asarray(INPUTS))(jnp.asarray(off, jnp.float32), jnp.asarray(INPUTS))
     network.spare.kernel[...] = network.spare.kernel[...].at[:, 1].set(0)
     np.testing.assert_allclose(whole, network(jnp.asarray(INPUTS)), rtol=1e-5, atol=1e-6)
 

@@ -9,6 +9,7 @@ import pooch
 import pytest
 import sklearn.datasets
 
+import sweeps
 from analysis._errors import InputError
 from sweeps import tasks
 
@@ -175,7 +176,7 @@ class TestMnist:
         np.testing.assert_array_equal(np.round(task.train.inputs * 255), self.IMAGES.reshape(5, 784))
         assert task.train.inputs.min() >= 0 and task.train.inputs.max() <= 1
         np.testing.assert_array_equal(task.train.targets, self.LABELS)
-        assert same(task.test, tasks.Batch(task.train.inputs[:2], task.train.targets[:2]))
+        assert same(task.test, sweeps.Batch(task.train.inputs[:2], task.train.targets[:2]))
 
     @pytest.mark.parametrize(
         ("name", "content", "message"),
@@ -224,7 +225,7 @@ class TestMnist:
         (tmp_path / "gatesweep" / "mnist").mkdir(parents=True)
         self.files(tmp_path / "gatesweep" / "mnist")
         assert len(tasks.mnist().train.targets) == 5
-        assert fetched == list(tasks.MNIST_FILES)
+        assert fetched == list(tasks._MNIST_FILES)
 
     @pytest.mark.parametrize("error", [ConnectionError("no route"), ValueError("hash of file differs")])
     def test_without_internet_one_line_says_what_to_do(self, tmp_path, monkeypatch, error):

@@ -8,6 +8,7 @@ from flax import nnx
 
 import sweeps
 from sweeps import Tied
+from sweeps.gating._attaching import attach
 from sweeps.ranking._layered import from_objective
 from tests.sweeps import helpers
 
@@ -147,8 +148,8 @@ def test_a_tied_mlp_takes_the_dense_plan_in_its_own_order():
 
 
 def test_equal_ties_compile_once():
-    first, second = (sweeps.gating.attach(Layers(), jnp.asarray(INPUTS), sites=Tied("a", "c")).wiring for _ in range(2))
-    other = sweeps.gating.attach(Layers(), jnp.asarray(INPUTS), sites=Tied("a", nodes=[[0]])).wiring
+    first, second = (attach(Layers(), jnp.asarray(INPUTS), sites=Tied("a", "c")).wiring for _ in range(2))
+    other = attach(Layers(), jnp.asarray(INPUTS), sites=Tied("a", nodes=[[0]])).wiring
     assert first == second and hash(first) == hash(second) and first != other
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import sweeps
 from sweeps import Tied, gating
+from sweeps.gating._attaching import attach
 from tests.sweeps import helpers, zoo_attention, zoo_dense, zoo_gated  # noqa: F401
 from tests.sweeps.zoo import MODELS, Gates, dense, gelu, normal, random_like, relu, softmax, weights, xp
 
@@ -117,7 +118,7 @@ def test_heads_of_a_layer_that_makes_queries_keys_and_values_together():
 
 def groups_of(name, sites):
     apply, params, inputs, _ = MODELS[name].build()
-    return gating.attach(apply, inputs, sites=sites, params=params).wiring
+    return attach(apply, inputs, sites=sites, params=params).wiring
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_the_table_says_what_to_write(name):
     for line, hint in zip(lines, HINTS[name], strict=True):
         assert hint in line
         sites = eval(line.partition("sites=")[2], {"sweeps": sweeps})
-        assert gating.attach(apply, inputs, sites=sites, params=params).nodes > 0
+        assert attach(apply, inputs, sites=sites, params=params).nodes > 0
 
 
 def cell(p, x, gate):

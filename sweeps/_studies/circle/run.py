@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import xarray as xr
 
+from sweeps._batches import Task
 from sweeps._engine.runner import sweep
 from sweeps._masks.designs import Bernoulli, FlipPaths, Hypercube, LeaveOneOut
 from sweeps._networks import MLP
@@ -19,7 +20,7 @@ from sweeps._store.folder import Run, check_folder
 from sweeps._studies.circle.measures import cubes, gradients
 from sweeps._studies.circle.settings import Circle
 from sweeps._training import train, train_many
-from sweeps.tasks import Task, circle
+from sweeps.tasks import circle
 
 #: Both circles: that of the published text, and that of the published code.
 BOUNDARIES = ("text", "code")

@@ -16,12 +16,12 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from sweeps import _losses, _seeds
+from sweeps._batches import Batch, Task
 from sweeps._store import datasets
 from sweeps._store.folder import Run, check_folder
 from sweeps._studies.relevance.run import attributions, deletion, node_relevance, supervised
 from sweeps._studies.relevance.settings import Relevance
 from sweeps._training import train
-from sweeps.tasks import Batch, Task
 
 # By task: training epochs, and pixels along a side of a region.
 DEFAULTS = {"digits": (12, 1), "mnist": (2, 2)}

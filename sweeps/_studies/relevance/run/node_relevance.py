@@ -10,6 +10,7 @@ import optax
 import xarray as xr
 
 from sweeps import ranking, tasks
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._objective import Objective
 from sweeps._store import datasets
@@ -79,7 +80,7 @@ def of_circle(settings: Relevance) -> xr.Dataset:
 _LOSS = ("slope_of_loss", "gate_gradient", "first_order", "second_order", "brute_force", "shapley")
 
 
-def _measures_of(network: MLP, task: tasks.Task, objective: Objective) -> dict[str, Any]:
+def _measures_of(network: MLP, task: Task, objective: Objective) -> dict[str, Any]:
     inputs, targets = task.test.inputs, np.asarray(task.test.targets)
     outputs = np.asarray(network(jnp.asarray(inputs)))
     sign = np.where(np.arange(2) == targets[:, None], 1, -1).astype(np.float32)

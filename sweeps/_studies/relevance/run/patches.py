@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from sweeps.tasks import Batch, Task
+from sweeps._batches import Batch, Task
 
 # Grey of the background: uniform from 0 to this.
 NOISE = 0.05

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._program import OfNnx, of_nnx
 from sweeps._progress import Progress
@@ -20,7 +21,6 @@ from sweeps._studies.relevance.run.patches import Patched, Sets
 from sweeps._studies.relevance.run.supervision import MEASURES, TRAININGS, Fitted, accuracy, fitted, share_inside
 from sweeps._studies.relevance.settings import Relevance
 from sweeps.relevance import attribute_function
-from sweeps.tasks import Task
 
 # Trainings that are worked on at a time: much of the time goes into compiling, which takes one core.
 AT_ONCE = 2

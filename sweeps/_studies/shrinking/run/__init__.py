@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from sweeps import tasks
+from sweeps._batches import Task
 from sweeps._engine.runner import sweep
 from sweeps._masks.designs import Hypercube
 from sweeps._progress import Progress
@@ -22,7 +23,6 @@ from sweeps._studies.shrinking.run.replacing import WAYS, replaced
 from sweeps._studies.shrinking.run.retraining import retrained
 from sweeps._studies.shrinking.run.training import Job, Kind, after, described, trained
 from sweeps._studies.shrinking.settings import Shrinking
-from sweeps.tasks import Task
 
 # Random choices too: they show whether a ranking is worth anything once the network is trained again.
 RETRAINED = (*METHODS, "random")

@@ -9,6 +9,7 @@ from flax import nnx
 
 from analysis._errors import InputError
 from sweeps import pruning, ranking
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._store import datasets
 from sweeps._studies.shrinking.names import METHODS, RANKINGS
@@ -17,7 +18,6 @@ from sweeps._studies.shrinking.run.retraining import SLOWER
 from sweeps._studies.shrinking.run.training import Kind, described, trained, untrained
 from sweeps._studies.shrinking.settings import Shrinking
 from sweeps._training import train_many
-from sweeps.tasks import Task
 
 # Bytes of a parameter.
 FLOAT = 4

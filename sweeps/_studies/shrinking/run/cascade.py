@@ -12,8 +12,8 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from sweeps import _seeds
+from sweeps._batches import Batch, Task
 from sweeps._networks import ACTIVATIONS
-from sweeps.tasks import Batch, Task
 
 ACTIVATION = "sigmoid"
 # Fahlman and Lebiere trained by Quickprop, which sees all examples at each step and limits how fast its steps grow. So
@@ -44,7 +44,7 @@ def grown(task: Task, numbers: Sequence[int], growth: Growth, direct: bool = Tru
 
     Parameters
     ----------
-    task : sweeps.tasks.Task
+    task : sweeps.Task
         Classes get a sigmoid output each, as the other networks of this study have them.
     numbers : sequence of int
         Seeds.

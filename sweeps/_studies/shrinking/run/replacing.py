@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from sweeps import ranking
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._store import datasets
 from sweeps.ranking._replacing import RIDGE
-from sweeps.tasks import Task
 
 # Paths of each network.
 WAYS = len(ranking.STAND_INS) * len(ranking.REPLACEMENT_METHODS)
@@ -25,7 +25,7 @@ def replaced(
     ----------
     networks : sequence of MLP
         They are not changed.
-    task : sweeps.tasks.Task
+    task : sweeps.Task
     loss : str
         By which nodes are ranked.
     seed : int

@@ -10,12 +10,12 @@ import optax
 import xarray as xr
 from flax import nnx
 
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._objective import Objective
 from sweeps._store import datasets
 from sweeps._studies.shrinking.settings import Shrinking
 from sweeps._training import History, train_many
-from sweeps.tasks import Task
 
 
 class Job(NamedTuple):
@@ -27,7 +27,7 @@ class Job(NamedTuple):
         Its name in the store.
     hidden : tuple of int
         Nodes of each hidden layer.
-    task : sweeps.tasks.Task
+    task : sweeps.Task
         What they are trained on.
     loss : str
         By which they are trained, and their nodes are ranked.

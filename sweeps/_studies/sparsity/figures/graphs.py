@@ -1,13 +1,14 @@
 """A network as a graph without its smallest weights, and without its nodes of the smallest norm."""
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import perceptron
 from analysis.figures import graph
 from analysis.figures.graph import Panel
-from analysis.perceptron import Floats, Perceptron
+from analysis.perceptron import Perceptron
 
 #: Of each layer that is pruned goes this share.
 SPARSITY = 0.9
@@ -39,7 +40,7 @@ def pruned_both_ways(networks: xr.Dataset, shown: int = 0) -> Figure:
     return graph.overview(panels, quantity="norm of the incoming weights / largest of the layer", most=24)
 
 
-def _largest(values: Floats) -> Floats:
+def _largest(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """One for what stays, zero for the smallest."""
     kept = np.ones(values.size)
     kept[np.argsort(values, axis=None, kind="stable")[: int(SPARSITY * values.size)]] = 0

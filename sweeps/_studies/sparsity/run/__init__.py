@@ -12,6 +12,7 @@ import xarray as xr
 from flax import nnx
 
 from analysis._errors import InputError
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._store import datasets
 from sweeps._store.folder import Run, check_folder
@@ -20,7 +21,6 @@ from sweeps._studies.sparsity.run import choosing, connections, costs, curves, o
 from sweeps._studies.sparsity.run.choosing import LOSS
 from sweeps._studies.sparsity.settings import Sparsity
 from sweeps._training import train_many
-from sweeps.tasks import Task
 
 
 class Sizes(NamedTuple):

@@ -8,10 +8,10 @@ import xarray as xr
 from jaxtyping import Bool
 
 from sweeps import pruning
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._store import datasets
 from sweeps._studies.sparsity.measures.methods import MAIN, Method
-from sweeps.tasks import Task
 
 LOSS = "cross_entropy"
 # The published heuristics, ranked over all layers.

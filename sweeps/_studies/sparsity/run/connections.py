@@ -10,9 +10,9 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from sweeps import pruning
+from sweeps._batches import Batch, Task
 from sweeps._networks import MLP
 from sweeps._studies.sparsity.run.choosing import LOSS, kernels
-from sweeps.tasks import Batch, Task
 
 # Training images that the change of the loss is over, at most, and weights whose change is measured, too.
 EXAMPLES = 2000

@@ -10,12 +10,12 @@ import xarray as xr
 from flax import nnx
 
 from sweeps import pruning
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._store import datasets
 from sweeps._studies.sparsity.measures.methods import MAIN
 from sweeps._studies.sparsity.run.choosing import LOSS
 from sweeps._training import train
-from sweeps.tasks import Task
 
 # Rounds of timing, apart from each other, and images that a forward pass goes over at most.
 ROUNDS = 3

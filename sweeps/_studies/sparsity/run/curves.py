@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from sweeps import pruning
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._store import datasets
 from sweeps._studies.sparsity.measures.methods import MAIN, Method
 from sweeps._studies.sparsity.run.choosing import LOSS, chosen, of_methods, with_words
-from sweeps.tasks import Task
 
 
 def curves(

@@ -8,6 +8,7 @@ import optax
 import xarray as xr
 
 from sweeps import pruning
+from sweeps._batches import Batch, Task
 from sweeps._networks import MLP
 from sweeps._progress import Progress
 from sweeps._store import datasets
@@ -16,7 +17,6 @@ from sweeps._studies.sparsity.run.choosing import LOSS, chosen, of_methods
 from sweeps._studies.sparsity.run.retraining import Training, under_masks
 from sweeps._studies.sparsity.settings import Sparsity
 from sweeps._training import train_many
-from sweeps.tasks import Batch, Task
 
 # Epochs until even the flipped labels are learnt, and of fine-tuning.
 EPOCHS, FINETUNE = 100, 10

@@ -11,6 +11,7 @@ import xarray as xr
 from flax import nnx
 
 from sweeps import pruning
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._progress import Progress
 from sweeps._store import datasets
@@ -18,7 +19,6 @@ from sweeps._studies.sparsity.measures.methods import MAIN, Method
 from sweeps._studies.sparsity.measures.ways import WAYS
 from sweeps._studies.sparsity.run.choosing import LOSS, chosen, of_methods, with_words
 from sweeps._training import train_many
-from sweeps.tasks import Task
 
 # Parameters of the networks that are trained together, so few that all which Adam holds of them stays in a cache.
 FLOATS = 2**20

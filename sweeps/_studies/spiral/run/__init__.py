@@ -14,6 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from sweeps import _losses, pruning, tasks
+from sweeps._batches import Batch, Task
 from sweeps._networks import MLP
 from sweeps._objective import Objective
 from sweeps._progress import Progress
@@ -22,7 +23,6 @@ from sweeps._store.folder import Run, check_folder
 from sweeps._studies.spiral.names import CHOSEN, COMPENSATED, FILM_KINDS
 from sweeps._studies.spiral.run.fitting import Fit, fitted
 from sweeps._studies.spiral.settings import Spiral
-from sweeps.tasks import Batch, Task
 
 COMPENSATION = {"without": False, "with": True}
 # The grid on which decisions are compared: the data reach radius 1, and a little noise.

@@ -12,12 +12,12 @@ from flax import nnx
 from jaxtyping import Bool, Float
 
 from sweeps import pruning
+from sweeps._batches import Task
 from sweeps._networks import MLP
 from sweeps._progress import Progress
 from sweeps._store import datasets
 from sweeps._studies.spiral.settings import Spiral
 from sweeps._training import History, train_many
-from sweeps.tasks import Task
 
 # Networks that are trained together: both cores are busy, and the parameters by epoch fit in memory.
 TOGETHER = 64
