@@ -32,7 +32,7 @@ def with_metrics(data, examples=9):
 
 @pytest.mark.parametrize("name", ["bernoulli", "leave one out", "flip paths", "hypercube"])
 def test_metrics_and_losses_of_examples(name, html, tmp_path, monkeypatch):
-    monkeypatch.setattr(examples, "_BLOCK", 100)  # a few masks at a time
+    monkeypatch.setattr(examples, "BLOCK", 100)  # a few masks at a time
     data = with_metrics(SWEEPS[name]())
     text = html(data)
     assert "Metrics" in text and "Examples" in text and 'id="figure-metrics"' in text and 'id="figure-examples"' in text
