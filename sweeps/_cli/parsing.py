@@ -46,6 +46,10 @@ def command_of(arguments: Sequence[str]) -> Callable[[], Any]:
     """
     words = list(arguments) or ["--help"]
     _check_names(words)
+    for word in words:
+        # As a path, s3://bucket would be a folder named s3: on this disk.
+        if "://" in word:
+            raise InputError(f"a path must be one on a disk, got {word}; object stores are copied to a disk first")
     if words == ["study"]:
         words.append("--help")
     file = Path(words[1]) if words[0] == "run" and words[1:2] and words[1][:1] != "-" else None

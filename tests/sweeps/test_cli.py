@@ -156,6 +156,12 @@ class TestRefusals:
         said = refused(capsys, *arguments, "--out", "a/b")
         assert said == f"a/b cannot be written: {tmp_path} does not let you"
 
+    @pytest.mark.parametrize("words", ["run a.toml --out s3://bucket/run", "report gs://bucket", "list --json s3://b"])
+    def test_an_object_store_is_no_folder_of_this_disk(self, words, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        assert refused(capsys, *words.split()).startswith("a path must be one on a disk, got ")
+        assert not list(tmp_path.iterdir())
+
     def test_a_disk_that_refuses_is_one_line(self, monkeypatch, capsys):
         def fail(folder):
             raise PermissionError(errno.EACCES, "Permission denied", "run/report.html")
