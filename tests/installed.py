@@ -70,7 +70,7 @@ def check_python() -> None:
 
 def check_commands() -> None:
     """The commands, with a study from its training to its interactive page."""
-    assert "study circle" in run("sweeps", "--help")
+    assert "explore" in run("sweeps", "--help") and "circle" in run("sweeps", "study", "--help")
     run("sweeps", "study", "circle", *STUDY)
     run("sweeps", "report", "runs/circle")
     run("sweeps", "explore", "runs/circle")
