@@ -101,7 +101,7 @@ class Objective:
         Name and layer of each gated node, in the order of the gate vector.
     sites : tuple of sweeps.gating.Site
         What is gated.
-    gates : tuple of Gates
+    gates : tuple
         The gates of each layer or tie, in the order of the gate vector: layer, kind, numbers, and their nodes.
     network : object
         A copy of the flax.nnx module, or the linen module or function as it is; None with ``from_function``.

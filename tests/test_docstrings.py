@@ -26,6 +26,7 @@ WORDS = (
     *("array", "array_like", "sequence", "mapping", "iterable", "iterator", "callable", "type", "object"),
     *("module", "path", "pytree", "int32", "int64", "uint8", "float32", "float64", "bfloat16"),
     *("or", "of", "to", "and", "optional", "default"),
+    "arviz.InferenceData",  # ArviZ 1 has it no more
 )
 SHAPE = re.compile(r"[\w*+.,\-\[\] ]{0,60}")
 

@@ -146,7 +146,7 @@ def attach(
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> gated = sweeps.gating.attach(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2)), sites="layers/0")
+    >>> gated = attach(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2)), sites="layers/0")
     >>> gated.nodes, gated.wiring.labels[0]
     (3, 'layers/0 unit 0')
     """
@@ -189,7 +189,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> gated = sweeps.gating.of_function(lambda gates, inputs: inputs * gates[None], nodes=3, inputs=jnp.ones((1, 3)))
+    >>> gated = of_function(lambda gates, inputs: inputs * gates[None], nodes=3, inputs=jnp.ones((1, 3)))
     >>> gated(jnp.array([1.0, 0.0, 0.5]), jnp.ones((1, 3))).tolist()
     [[1.0, 0.0, 0.5]]
     """
@@ -302,7 +302,7 @@ def output_shape(network: nnx.Module, inputs: Any) -> Any:
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> sweeps.gating.output_shape(sweeps.MLP((2, 3, 2)), jnp.ones((5, 2))).shape
+    >>> output_shape(sweeps.MLP((2, 3, 2)), jnp.ones((5, 2))).shape
     (5, 2)
     """
     # A call updates running statistics of the copy, not of the caller's module.

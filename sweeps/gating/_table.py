@@ -85,7 +85,6 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = Non
 
     See Also
     --------
-    attach : Puts gates on some of them.
     sweeps.Objective : Takes their paths as ``sites=``.
 
     Examples

@@ -106,7 +106,7 @@ class Tied:
 
         Returns
         -------
-        list of Gates
+        list
             In the order in which the paths name them.
 
         Raises
@@ -136,7 +136,7 @@ class Tied:
 
         Returns
         -------
-        Gates
+        object
             One for each group.
 
         Raises

@@ -104,7 +104,8 @@ class Wiring:
     Examples
     --------
     >>> import sweeps, jax.numpy as jnp
-    >>> wiring = sweeps.gating.attach(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2))).wiring
+    >>> from sweeps.gating._attaching import attach
+    >>> wiring = attach(sweeps.MLP((2, 3, 2)), jnp.ones((1, 2))).wiring
     >>> [index.tolist() for index in wiring.index]
     [[0, 1, 2]]
     """
