@@ -12,7 +12,7 @@ import xarray as xr
 
 import sweeps
 from analysis._errors import InputError
-from sweeps import _cli, _losses, _metrics, _networks, _objective, tasks
+from sweeps import _cli, _losses, _metrics, _networks, _objective, _off, tasks
 from sweeps._config import run as configured
 from sweeps._config import settings as config
 from sweeps._config import values
