@@ -82,7 +82,7 @@ def _grid(low: float, high: float, width: float) -> tuple[npt.NDArray[np.float64
     return grid, float(spacing)
 
 
-def kde(values: Any, *, width: float = WIDTH, weights: Any = None) -> Density:
+def kde(values: Any, width: float = WIDTH, *, weights: Any = None) -> Density:
     r"""Estimate a probability density with a Gaussian kernel of fixed standard deviation.
 
     Parameters

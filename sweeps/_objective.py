@@ -242,7 +242,7 @@ class Objective:
         return objective
 
     @cached_property
-    def plan_of_examples(self) -> choosing.Choice:
+    def _plan_of_examples(self) -> choosing.Choice:
         """The plan that also gives the loss of each example.
 
         Raises
@@ -259,12 +259,12 @@ class Objective:
             return choosing.choose(replace(self._mean_loss, keeps_examples=True), name)
 
     @property
-    def program(self) -> tuple[str, list[Any]]:
+    def _program(self) -> tuple[str, list[Any]]:
         """What the plan computes, as text and constants; functions and activations make it differ, not only numbers."""
-        return self.program_of(self.plan.tree)
+        return self._program_of(self.plan.tree)
 
-    def program_of(self, plan: Plan) -> tuple[str, list[Any]]:
-        """Return what a plan computes with the objective's precision, as ``program``."""
+    def _program_of(self, plan: Plan) -> tuple[str, list[Any]]:
+        """Return what a plan computes with the objective's precision, as ``_program``."""
         gates = jax.ShapeDtypeStruct((2, len(self.nodes)), plan.dtype)
         with jax.default_matmul_precision(self.precision):
             traced = jax.make_jaxpr(lambda plan, gates: plan.evaluate(gates, False))(plan, gates)
@@ -293,7 +293,7 @@ class Objective:
         InputError
             If their last axis is not one gate a node, or a gate is not finite.
         """
-        gates, gradients = self._checked_gates(gates), _checks.flag("gradients", gradients)
+        gates, gradients = self._gates_or_masks(gates), _checks.flag("gradients", gradients)
         leading = gates.shape[:-1]
         batch_size = preferred_batch(self.plan.tree, gradients)
         with jax.default_matmul_precision(self.precision):
@@ -302,7 +302,7 @@ class Objective:
         return jax.tree.map(lambda part: part.reshape(*leading, *part.shape[1:]), flat)
 
     @property
-    def counted(self) -> np.ndarray:
+    def _counted(self) -> np.ndarray:
         """How many values of each example, such as its positions, count in the loss, (examples,)."""
         if self._mean_loss is None:
             raise InputError("an objective made from a function has no examples")
@@ -326,7 +326,7 @@ class Objective:
         InputError
             As ``evaluate``; or if the objective was made from a function, or its loss is one number for all examples.
         """
-        plan, gates = self.plan_of_examples.tree, self._checked_gates(gates)
+        plan, gates = self._plan_of_examples.tree, self._gates_or_masks(gates)
         with jax.default_matmul_precision(self.precision):
             flat = example_losses(plan, gates.reshape(-1, gates.shape[-1]), preferred_batch(plan, False))
         return flat.reshape(*gates.shape[:-1], -1)
@@ -354,7 +354,7 @@ class Objective:
         """
         if self._gated is None or self.batch is None:
             raise InputError("an objective made from a function has no network outputs")
-        vector = self.checked_gates(np.ones(len(self.nodes)) if gates is None else gates)
+        vector = self._checked_gates(np.ones(len(self.nodes)) if gates is None else gates)
         if vector.ndim != 1:
             raise InputError(f"gates must be one vector of shape ({len(self.nodes)},), got shape {vector.shape}")
         with jax.default_matmul_precision(self.precision):
@@ -380,16 +380,16 @@ class Objective:
         """
         if self._gated is None or self.batch is None:
             raise InputError("an objective made from a function has no network outputs")
-        gates = self.checked_gates(gates)
+        gates = self._checked_gates(gates)
         with jax.default_matmul_precision(self.precision):
             flat = accuracies(self._gated, self.batch, gates.reshape(-1, gates.shape[-1]))
         return flat.reshape(gates.shape[:-1])
 
-    def checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
+    def _checked_gates(self, gates: Any) -> Float[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or raise as ``evaluate`` says."""
-        return self._checked_gates(gates).astype(self.plan.tree.dtype)
+        return self._gates_or_masks(gates).astype(self.plan.tree.dtype)
 
-    def _checked_gates(self, gates: Any) -> Shaped[Array, "*masks nodes"]:
+    def _gates_or_masks(self, gates: Any) -> Shaped[Array, "*masks nodes"]:
         """Return gates as floats of the plan's type, or on an accelerator as booleans, which are known to be masks."""
         array = gates if isinstance(gates, jax.Array) else _examples.as_array("gates", gates)
         if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:

@@ -47,8 +47,8 @@ class History(NamedTuple):
 def train(
     network: nnx.Module,
     task: Task,
-    *,
     optimizer: optax.GradientTransformation | None = None,
+    *,
     epochs: int = 20,
     batch_size: int = 32,
     seed: int = 0,
@@ -120,8 +120,8 @@ def train(
 def train_many(
     networks: Sequence[nnx.Module],
     tasks: Sequence[Task],
-    *,
     optimizer: optax.GradientTransformation | None = None,
+    *,
     epochs: int = 20,
     batch_size: int = 32,
     seeds: Sequence[int] | None = None,

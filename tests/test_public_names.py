@@ -10,8 +10,25 @@ from analysis import _errors
 from docs import names
 
 MODULES = names.public()
-# What a function works on, where there is something to work on without it; and short calls in templates of reports.
+# What a function works on, where there is something to work on without it; short calls in templates of reports; and
+# the one thing that a call is about: a design's probability, a training's optimizer, a method.
 POSITIONAL = {
+    "analysis.density.kde": {"width"},
+    "analysis.hypercube.additive_share": {"probability"},
+    "analysis.hypercube.distribution": {"probability"},
+    "analysis.hypercube.moments": {"probability"},
+    "analysis.hypercube.sobol": {"probability"},
+    "analysis.hypercube.variance_by_order": {"probability"},
+    "sweeps.Bernoulli": {"probability"},
+    "sweeps.FlipPaths": {"paths"},
+    "sweeps.pruning.remove_nodes": {"inputs"},
+    "sweeps.pruning.zero_nodes": {"inputs"},
+    "sweeps.ranking.removal_path": {"method"},
+    "sweeps.ranking.scores": {"method"},
+    "sweeps.relevance.attribute": {"target", "method"},
+    "sweeps.relevance.attribute_function": {"target", "method"},
+    "sweeps.train": {"optimizer"},
+    "sweeps.train_many": {"optimizer"},
     "analysis.figures.style.axes_or_new": {"ax"},
     "analysis.figures.style.new_figure": {"width", "height", "rows", "columns"},
     "analysis.intervals.Interval.text": {"decimals", "unit", "signed"},

@@ -91,7 +91,7 @@ def _chance_of_size(nodes: int, probability: Floats) -> Floats:
     return stats.binom.pmf(np.arange(nodes + 1), nodes, probability[..., np.newaxis])
 
 
-def moments(values: Any, *, probability: Any = 0.5) -> Moments:
+def moments(values: Any, probability: Any = 0.5) -> Moments:
     r"""Compute mean, variance, skewness and excess kurtosis under Bernoulli(p), without sampling error.
 
     Parameters
@@ -216,7 +216,7 @@ def mean_derivative(values: Any, probability: Any) -> Any:
     return slope if chances.ndim else float(slope)
 
 
-def distribution(values: Any, *, probability: float = 0.5, width: float | None = None) -> Distribution:
+def distribution(values: Any, probability: float = 0.5, *, width: float | None = None) -> Distribution:
     """Give the exact distribution of the values under Bernoulli(p).
 
     Parameters

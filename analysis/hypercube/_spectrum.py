@@ -53,7 +53,7 @@ def weight_by_order(values: Any) -> Floats:
     return by_size(walsh(values) ** 2)
 
 
-def variance_by_order(values: Any, *, probability: float = 0.5) -> Floats:
+def variance_by_order(values: Any, probability: float = 0.5) -> Floats:
     """Split the variance under Bernoulli(p) into orders.
 
     Parameters
@@ -104,7 +104,7 @@ def variance_by_order(values: Any, *, probability: float = 0.5) -> Floats:
     return weights if weights.sum() > rounding(table) ** 2 else np.zeros_like(weights)
 
 
-def additive_share(values: Any, *, probability: float = 0.5) -> float:
+def additive_share(values: Any, probability: float = 0.5) -> float:
     """Say how additive a function is: the share of its variance that is of order 1.
 
     Parameters

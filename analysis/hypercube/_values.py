@@ -193,7 +193,7 @@ class Sobol(NamedTuple):
     total: Floats
 
 
-def sobol(values: Any, *, probability: float = 0.5) -> Sobol:
+def sobol(values: Any, probability: float = 0.5) -> Sobol:
     r"""Compute the first-order and the total Sobol index of every node under Bernoulli(p).
 
     Parameters

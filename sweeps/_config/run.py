@@ -80,7 +80,7 @@ def run(
         command=command,
         device=datasets.device_in_words(),
         # The network as it is built, too: its function may have changed since.
-        data=digest([_numbers(datasets.of_task(job.task)), objective.plan.tree, objective.program]),
+        data=digest([_numbers(datasets.of_task(job.task)), objective.plan.tree, objective._program]),
         resume=True,
     )
     first = jax.process_index() == 0
@@ -149,7 +149,7 @@ class _Job(NamedTuple):
             design = design.bound(objective.layers)
             design.sampler(len(objective.nodes))
         if masks.keep == "examples":
-            objective.plan_of_examples  # noqa: B018  raises where there are no examples
+            objective._plan_of_examples  # noqa: B018  raises where there are no examples
         check_room(objective, design, masks.gradients, masks.keep, folder / STORE / MAIN)
         return objective
 

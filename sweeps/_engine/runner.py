@@ -133,7 +133,7 @@ def sweep(
         check_names((*objective.nodes, *objective.layers))
     design = design.bound(objective.layers)
     if keep == "examples":
-        objective.plan_of_examples  # noqa: B018  raises where there are no examples
+        objective._plan_of_examples  # noqa: B018  raises where there are no examples
     size = check_room(objective, design, gradients, keep, path)
     if keep == "examples" and shown:
         Progress(0, shown).say(size)
@@ -169,7 +169,7 @@ class Runner:
         self.gradients, self.keep, self._wish = gradients, keep, batch_size
         nodes, self._is_summary = len(objective.nodes), keep == "summary"
         self.sampler = design.sampler(nodes)  # checks that the design fits
-        chosen = objective.plan_of_examples if keep == "examples" else objective.plan
+        chosen = objective._plan_of_examples if keep == "examples" else objective.plan
         self.plan = choosing.for_sweep(chosen, self.sampler, gradients)
         self.steps = math.prod(design.inner(nodes).values())
         # Depends on what is kept alone, so that any machine cuts a sweep into the same items.
@@ -219,7 +219,7 @@ class Runner:
             nodes=len(self.objective.nodes),
             names=digest([*self.objective.nodes, *self.objective.layers]),
             metrics=list(self.objective.metrics),
-            network=digest((self.plan.tree, self.objective.program_of(self.plan.tree))),
+            network=digest((self.plan.tree, self.objective._program_of(self.plan.tree))),
             rows=self.layout.rows,
             **{f"{name} version": found[name] for name in ("gatesweep", "jax", "jaxlib")},
         )

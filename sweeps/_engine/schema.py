@@ -96,7 +96,7 @@ class Schema:
         words = {name: dict(long_name=LONG_NAMES[name], units=unit) for name, unit in units.items()}
         words["log_loss"] = _derived.ATTRIBUTES["log_loss"] | dict(units=f"log {objective.unit}")
         words |= {name: dict(long_name=one.long_name, units=one.unit) for name, one in objective.metrics.items()}
-        counted = objective.counted if keep == "examples" else None
+        counted = objective._counted if keep == "examples" else None
         return cls(layout, keep, inner, design.coordinates(), objective.nodes, objective.layers, words, counted)
 
     @property

@@ -61,7 +61,7 @@ class Design:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Bernoulli(Design):
     """Every node is on with a probability, independently.
 
@@ -95,6 +95,7 @@ class Bernoulli(Design):
     """
 
     probability: float | Sequence[float] = 0.5
+    _: KW_ONLY
     draws: int = 1000
     chains: int = 1
 
@@ -168,7 +169,7 @@ class FixedSize(Design):
         return samplers.FixedSizeSampler(jnp.asarray(self.on), nodes)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FlipPaths(Design):
     """Walks across the hypercube: a random mask, then nodes flipped one after another in random order.
 
@@ -214,6 +215,7 @@ class FlipPaths(Design):
     """
 
     paths: int = 1000
+    _: KW_ONLY
     probability: float = 0.5
     flips: int | None = None
     layer: str | None = None

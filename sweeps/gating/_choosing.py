@@ -50,7 +50,7 @@ def choose(network: Network, selection: Selection, kinds: Kinds) -> Wiring:
 
     gates: list[Gates] = []
     for part, groups in _parts(selection):
-        found = part.resolved(match) if isinstance(part, Tied) else _of_rows(match(part), groups)
+        found = part._resolved(match) if isinstance(part, Tied) else _of_rows(match(part), groups)
         gates += [own for own in found if not any(own.is_same(other) for other in gates)]
     sites = list(dict.fromkeys(row.site for part in gates for row in part.rows))
     order = {site.key: number for number, site in enumerate(network.sites)}
@@ -64,7 +64,7 @@ def _of_rows(rows: list[Row], groups: tuple[int, str] | None) -> list[Gates]:
     """Return a gate for each node, or for each of some groups of adjacent nodes of a row."""
     if groups is None:
         return [plain(row) for row in rows]
-    return [Tied(row.path, groups=groups[0], name=groups[1]).of_rows([row], row.path) for row in rows]
+    return [Tied(row.path, groups=groups[0], name=groups[1])._of_rows([row], row.path) for row in rows]
 
 
 def _parts(selection: Selection) -> list[tuple[Part, tuple[int, str] | None]]:

@@ -96,7 +96,7 @@ class Tied:
         for key, value in dict(paths=paths, groups=groups, name=name, each=each, nodes=chosen).items():
             object.__setattr__(self, key, value)
 
-    def resolved(self, match: Match) -> list[Gates]:
+    def _resolved(self, match: Match) -> list[Gates]:
         """Return the gates: those of each path that ``each`` fits, or of all together.
 
         Parameters
@@ -118,13 +118,13 @@ class Tied:
             return [self._of_circuits(match)]
         rows = _once(row for path in self.paths for row in match(path))
         if self.each is None:
-            return [self.of_rows(rows, common([row.path for row in rows]))]
+            return [self._of_rows(rows, common([row.path for row in rows]))]
         owner: dict[str, list[Row]] = {}
         for row in rows:
             owner.setdefault(_owner(row, self.each), []).append(row)
-        return [self.of_rows(own, layer) for layer, own in owner.items()]
+        return [self._of_rows(own, layer) for layer, own in owner.items()]
 
-    def of_rows(self, rows: list[Row], layer: str) -> Gates:
+    def _of_rows(self, rows: list[Row], layer: str) -> Gates:
         """Return the gates of some rows tied together, under a layer's name.
 
         Parameters

@@ -89,7 +89,7 @@ def _kept(ids: np.ndarray, keep: Bool[np.ndarray, "... nodes"]) -> Bool[np.ndarr
     return np.concatenate([keep, np.ones((*keep.shape[:-1], 1), bool)], axis=-1)[..., ids]
 
 
-def zero_nodes(network: Network, keep: Any, *, inputs: Any = None, compensate_bias: bool = False) -> Network:
+def zero_nodes(network: Network, keep: Any, inputs: Any = None, *, compensate_bias: bool = False) -> Network:
     """Return a copy of a network, of the same shapes, with the nodes zeroed that do not stay.
 
     Parameters
@@ -143,7 +143,7 @@ def zero_nodes(network: Network, keep: Any, *, inputs: Any = None, compensate_bi
     return _zeroed(network, of, of.checked_keep(keep), inputs, compensate_bias)
 
 
-def remove_nodes(network: Network, keep: Any, *, inputs: Any = None, compensate_bias: bool = True) -> Network:
+def remove_nodes(network: Network, keep: Any, inputs: Any = None, *, compensate_bias: bool = True) -> Network:
     """Return a smaller copy of a network without the nodes that do not stay.
 
     Parameters

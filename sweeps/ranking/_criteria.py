@@ -33,7 +33,7 @@ MOST_CUBE_NODES = 20
 
 
 def scores(
-    objective: Objective, *, method: str = "brute_force", gates: Any = None, seed: int = 0
+    objective: Objective, method: str = "brute_force", *, gates: Any = None, seed: int = 0
 ) -> Float[np.ndarray, " nodes"]:
     """Score every node that is on, by the change of the loss when it goes off or by a criterion in its place.
 
@@ -112,7 +112,7 @@ def checked_gates(objective: Objective, gates: Any) -> np.ndarray:
         If it is not a vector with a gate for each node.
     """
     check_objective(objective)
-    vector = np.asarray(objective.checked_gates(np.ones(len(objective.nodes)) if gates is None else gates))
+    vector = np.asarray(objective._checked_gates(np.ones(len(objective.nodes)) if gates is None else gates))
     if vector.ndim != 1:
         raise InputError(f"gates must be one vector of shape ({len(objective.nodes)},), got shape {vector.shape}")
     return vector
@@ -136,7 +136,7 @@ def layers_of(objective: Objective) -> _layered.Layered | None:
 def _agree(network: _layered.Layered, objective: Objective) -> bool:
     gates = np.random.default_rng(0).uniform(0.5, 1, size=network.nodes)
     with jax.default_matmul_precision(objective.precision):
-        loss = _removal.measured(network, objective.checked_gates(gates)).loss
+        loss = _removal.measured(network, objective._checked_gates(gates)).loss
     # Wrong layers make far larger differences than rounding; networks with narrow floats round more.
     close = 1e-3 if network.is_exact else 0.1
     return np.allclose(objective.evaluate(gates, gradients=False).loss, loss, rtol=close, equal_nan=True)
@@ -195,7 +195,7 @@ class Scorer:
 
     def _brute_force(self, gates: np.ndarray) -> Array | np.ndarray:
         if self.network is not None:
-            return _removal.measured(self.network, self.objective.checked_gates(gates)).change
+            return _removal.measured(self.network, self.objective._checked_gates(gates)).change
         masks = np.concatenate([gates[None], gates[None] * (1 - np.eye(len(gates), dtype=gates.dtype))])
         loss = _neighbours.losses(self.objective, masks)
         return loss[1:] - loss[0]
@@ -204,7 +204,7 @@ class Scorer:
         return 0 - gates * np.asarray(self.objective.evaluate(gates).loss_gradient)
 
     def _second_order(self, gates: np.ndarray) -> np.ndarray:
-        vector = self.objective.checked_gates(gates)
+        vector = self.objective._checked_gates(gates)
         if self.network is not None:
             second = _removal.second_derivatives(self.network, vector)
         else:
@@ -218,7 +218,7 @@ class Scorer:
         return np.concatenate([np.linalg.norm(np.asarray(kernel), axis=1) for kernel in self.needed_network.kernels])
 
     def _activation(self, gates: np.ndarray) -> np.ndarray:
-        values = activations(self.needed_network, self.objective.checked_gates(gates))
+        values = activations(self.needed_network, self.objective._checked_gates(gates))
         # Infinite activations give NaN.
         with np.errstate(invalid="ignore"):
             return values.std(axis=1)

@@ -34,4 +34,4 @@ def losses(objective: Objective, masks: Any) -> Float[np.ndarray, " masks"]:
     if not isinstance(plan, shared.Shared):
         return np.asarray(objective.evaluate(masks, gradients=False).loss)
     with jax.default_matmul_precision(objective.precision):
-        return np.asarray(shared.losses(plan, objective.checked_gates(masks)))
+        return np.asarray(shared.losses(plan, objective._checked_gates(masks)))

@@ -113,7 +113,7 @@ IN_LOSS_UNITS = ("loss", "change", "best_change")
 
 
 def removal_path(
-    objective: Objective, *, method: str = "brute_force", rerank: bool = True, measure: bool = True, seed: int = 0
+    objective: Objective, method: str = "brute_force", *, rerank: bool = True, measure: bool = True, seed: int = 0
 ) -> RemovalPath:
     """Remove all nodes, one after the other, each time the first node with the lowest score.
 
@@ -206,7 +206,7 @@ def _evaluated(scorer: Scorer, rerank: bool, measure: bool) -> RemovalPath:
     if measure:
         brute = Scorer(scorer.objective, "brute_force")
         for step, mask in enumerate(masks[:-1]):
-            changes = brute(np.asarray(scorer.objective.checked_gates(mask)))
+            changes = brute(np.asarray(scorer.objective._checked_gates(mask)))
             best[step] = lowest(changes, mask != 0)
             change[step], best_change[step] = changes[order[step]], changes[best[step]]
     return _labelled(
@@ -260,7 +260,7 @@ def masks_along(order: Any) -> Float[np.ndarray, "steps nodes"]:
 def _ranked(scorer: Scorer, rerank: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the order of the removals and the score of each."""
     nodes = len(scorer.objective.nodes)
-    gates = np.array(scorer.objective.checked_gates(np.ones(nodes)))
+    gates = np.array(scorer.objective._checked_gates(np.ones(nodes)))
     order, predicted = np.zeros(nodes, np.int64), np.zeros(nodes)
     scores = scorer(gates)
     for step in range(nodes):

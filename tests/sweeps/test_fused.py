@@ -267,4 +267,4 @@ def test_the_plan_names_its_program():
         helpers.set_device(patch, platform="gpu", has_triton=True)
         kernel = helpers.objective(SMALL)
     assert "pallas_call" in kernel.program[0]
-    assert "pallas_call" not in objective.program[0]
+    assert "pallas_call" not in objective._program[0]

@@ -209,10 +209,10 @@ def test_the_objective_does_not_follow_later_changes_of_the_network():
 def test_a_program_says_the_same_in_a_terminal_and_in_a_file(monkeypatch):
     # JAX prints programs in colours where it can; the text is part of a run's identity.
     objective = helpers.objective(PROBLEMS["two layers"], plan="vmapped")
-    plain = objective.program[0]
+    plain = objective._program[0]
     monkeypatch.setattr(jax._src.pretty_printer, "CAN_USE_COLOR", not jax._src.pretty_printer.CAN_USE_COLOR)
     with jax.default_matmul_precision("bfloat16"):
-        assert objective.program[0] == plain
+        assert objective._program[0] == plain
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float64])

@@ -210,7 +210,7 @@ def test_objectives_give_the_oracles_numbers(plan, name, kind, tensor_cores):
     problem = helpers.PROBLEMS[name]
     gates = np.concatenate([reference.masks(problem.nodes), helpers.partial_gains(problem.nodes)]).astype(kind)
     objective = helpers.objective(problem, plan=plan)
-    assert objective.plan.name == plan and "bf16" in objective.program[0]
+    assert objective.plan.name == plan and "bf16" in objective._program[0]
     # Compiled anew: the engine's programs may have been compiled for a CPU.
     with jax.default_matmul_precision("highest"):
         found = jax.jit(objective.plan.tree.evaluate, static_argnums=1)(jnp.asarray(gates), True)
@@ -224,4 +224,4 @@ def test_a_plan_says_that_it_multiplies_parts(monkeypatch, tensor_cores):
     assert "bfloat16" in helpers.objective(helpers.SMALL, plan="affine").plan.reason
     helpers.set_device(monkeypatch)
     objective = helpers.objective(helpers.SMALL, plan="affine")
-    assert "bfloat16" not in objective.plan.reason and "bf16" not in objective.program[0]
+    assert "bfloat16" not in objective.plan.reason and "bf16" not in objective._program[0]
