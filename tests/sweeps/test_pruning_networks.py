@@ -25,7 +25,7 @@ def cnn():
 
 def channels(net, keep, inputs, change, compensate=False):
     """Outputs of a changed network in evaluation mode, and of the gated one."""
-    changed = change(net, keep, inputs, compensate)
+    changed = change(net, keep, inputs=inputs, compensate_bias=compensate)
     changed.eval()
     return np.asarray(changed(jnp.asarray(inputs))), changed
 
