@@ -298,7 +298,7 @@ def leave_one_out(sweep: xr.Dataset, *, full_loss: float | None = None) -> xr.Da
     TypeError
         If `sweep` is no Dataset or its losses are no real numbers.
     ValueError
-        If a variable is missing, or there is no full loss.
+        If a variable is missing, the loss is not one number a node, or there is no full loss.
 
     See Also
     --------
@@ -320,6 +320,10 @@ def leave_one_out(sweep: xr.Dataset, *, full_loss: float | None = None) -> xr.Da
     ([0.25, -0.05], [1, 2])
     """
     _checks.dataset_with("sweep", sweep, ("loss",), ("node",))
+    if sweep["loss"].dims != ("node",):
+        raise InputError(
+            f"sweep must be of sweeps.LeaveOneOut, with a loss of dimensions ('node',), got {sweep['loss'].dims}"
+        )
     if full_loss is None:
         full_loss = sweep.attrs.get("full_loss")
     if full_loss is None:

@@ -108,3 +108,5 @@ def test_bad_sweeps_are_named():
         removal.statistics(good, quantiles=(1.5,))
     with pytest.raises(ValueError, match="full_loss must be a number, or an attribute 'full_loss'"):
         removal.leave_one_out(xr.Dataset({"loss": ("node", [1.0])}))
+    with pytest.raises(ValueError, match=r"sweep must be of sweeps.LeaveOneOut, .* got \('probability', "):
+        removal.leave_one_out(good, full_loss=1.0)
