@@ -266,5 +266,5 @@ def test_the_plan_names_its_program():
     with pytest.MonkeyPatch.context() as patch:
         helpers.set_device(patch, platform="gpu", has_triton=True)
         kernel = helpers.objective(SMALL)
-    assert "pallas_call" in kernel.program[0]
+    assert "pallas_call" in kernel._program[0]
     assert "pallas_call" not in objective._program[0]

@@ -231,4 +231,4 @@ def test_some_sites_alone_are_all_with_the_other_gates_at_one(name, sites):
 
 
 def test_no_weight_is_a_constant_of_the_program(name):
-    assert max(map(np.size, objective(name).program[1]), default=0) <= 1
+    assert max(map(np.size, objective(name)._program[1]), default=0) <= 1
