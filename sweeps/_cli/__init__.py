@@ -1,5 +1,6 @@
 """The command line: studies, reports and the interactive page. JAX is imported only after the arguments are parsed."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from sweeps import _importing, _interrupting
 from sweeps._cli import parsing
 from sweeps._cli.commands import ANEW, PROG, command_line, next_step, print_error
 from sweeps._processes import leave
+
+# As a shell tells that a program was ended by SIGPIPE.
+PIPE_CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,11 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"gatesweep {sweeps.__version__}")
         else:
             parsing.command_of(arguments)()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         if is_program:
             _interrupting.leave(_stopped())
         print(_stopped(), file=sys.stderr)
         sys.exit(_interrupting.STATUS)
+    except BrokenPipeError:
+        # Whoever read the output has gone, as head does; what Python still wants to write goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except InputError as error:
         # What a user's own function raised is noted as such by sweeps._importing.
         if traceback or _importing.is_theirs(error):

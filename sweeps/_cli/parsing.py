@@ -80,7 +80,9 @@ def _check_names(words: Sequence[str]) -> None:
         named.append(("study", list(registry.STUDIES)))
     for word, (what, known) in zip(words, named, strict=False):
         if not word.startswith("-") and word not in known:
-            raise InputError(f"{what} must be one of {', '.join(known)}, got {word!r}")
+            near = difflib.get_close_matches(word, known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"{what} must be one of {', '.join(known)}, got {word!r}{meant}")
 
 
 def _parsed(words: Sequence[str], file: Path | None) -> functools.partial[Any]:
@@ -160,4 +162,8 @@ def _first_part(box: str) -> str:
             told.append(row)
         elif told:
             break
-    return " ".join(told) or "the arguments cannot be read"
+    line = " ".join(told) or "the arguments cannot be read"
+    if missing := re.match(r"Missing from (.*?):", line):
+        needed = re.findall(r"((?:--\S+ )?[A-Z]+) [^()]*\(required\)", line)
+        return f"{missing[1]} needs {' and '.join(needed)}; see {missing[1]} --help"
+    return line

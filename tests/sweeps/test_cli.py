@@ -47,6 +47,12 @@ class TestHelp:
         printed = capsys.readouterr().out
         assert "usage: sweeps" in printed and word in printed
 
+    def test_a_reader_who_leaves_ends_it_quietly(self):
+        command = [sys.executable, "-m", "sweeps", "completion", "bash"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+            started.stdout.close()
+            assert started.wait(timeout=60) == _cli.PIPE_CLOSED and not started.stderr.read()
+
     @pytest.mark.parametrize(
         "arguments", [["--help"], ["study", "circle", "--help"], ["study", "circle", "--draws", "0"], ["walk"]]
     )
@@ -65,6 +71,14 @@ class TestRefusals:
 
     def test_unknown_studies(self, capsys):
         assert re.fullmatch("study must be one of circle.*, got 'square'", refused(capsys, "study", "square"))
+        assert refused(capsys, "reprot", "runs").endswith("got 'reprot'; did you mean report?")
+
+    def test_what_is_missing(self, capsys, tmp_path):
+        needs = "sweeps run needs PATH and --out PATH; see sweeps run --help"
+        assert refused(capsys, "run", "--sweep.draws", "3") == needs
+        (tmp_path / "mine.toml").write_text("")
+        assert refused(capsys, "run", str(tmp_path / "mine.toml")) == needs.replace("PATH and ", "")
+        assert refused(capsys, "report") == "sweeps report needs PATH; see sweeps report --help"
 
     @pytest.mark.parametrize(
         ("flags", "message"),
