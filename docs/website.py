@@ -6,7 +6,6 @@ by themselves: the site loads nothing from elsewhere.
 
 import html
 import re
-import textwrap
 from typing import Any, Literal
 
 import griffe
@@ -54,7 +53,7 @@ def _linked(match: re.Match[str]) -> str:
 class Docstrings(griffe.Extension):
     """Turns what docstrings say into what a page shows.
 
-    Formulas and the names under See Also become Markdown. Types stay the words that they are, unless one is a name.
+    The names under See Also become links. Types stay the words that they are, unless one is a name.
     """
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
@@ -63,7 +62,7 @@ class Docstrings(griffe.Extension):
 
     def _translate(self, of: Any) -> None:
         if of.docstring:
-            of.docstring.value = _see_also(of, _formulas(of.docstring.value))
+            of.docstring.value = _see_also(of, of.docstring.value)
             for section in of.docstring.parsed:
                 for one in section.value if isinstance(section.value, list) else ():
                     _as_words(one)
@@ -78,15 +77,6 @@ def _as_words(described: Any) -> None:
     if isinstance(annotation, griffe.Expr) and not isinstance(annotation, griffe.ExprName | griffe.ExprAttribute):
         text = str(annotation)
         described.annotation = text[1:-1] if isinstance(annotation, griffe.ExprTuple) else text
-
-
-def _formulas(text: str) -> str:
-    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
-    return re.sub(r"^( *)\.\. math::(.*(?:\n\1 +\S.*|\n(?=\n\1 +\S))*)", _display, text, flags=re.MULTILINE)
-
-
-def _display(match: re.Match[str]) -> str:
-    return textwrap.indent(f"$$\n{' '.join(match[2].split())}\n$$", match[1])
 
 
 def _see_also(of: Any, text: str) -> str:

@@ -2,9 +2,7 @@
 
 import ast
 import builtins
-import importlib
 import inspect
-import pkgutil
 import re
 import textwrap
 from functools import cache
@@ -15,8 +13,8 @@ from numpydoc.docscrape import get_doc_object
 from numpydoc.validate import Validator, validate
 
 from analysis import _errors
+from docs import names
 
-PACKAGES = ("sweeps", "analysis")
 # What numpydoc would like otherwise: an infinitive first (a quantity is named by a noun), an extended summary
 # everywhere; layout, which ruff holds; and what is held below for some objects only.
 NOT_HELD = {"GL01", "GL02", "SS05", "ES01", "SA01", "EX01"}
@@ -31,22 +29,11 @@ WORDS = (
 SHAPE = re.compile(r"[\w*+.,\-\[\] ]{0,60}")
 
 
-def modules(name):
-    """Yield a public module and those below it."""
-    module = importlib.import_module(name)
-    yield module
-    for below in pkgutil.iter_modules(getattr(module, "__path__", ())):
-        if not below.name.startswith("_"):
-            yield from modules(f"{name}.{below.name}")
-
-
 def contents(module):
     """Yield the public functions and classes of a module by name."""
-    for name in getattr(module, "__all__", vars(module)):
+    for name in module.__all__:
         thing = getattr(module, name)
-        is_own = hasattr(module, "__all__") or getattr(thing, "__module__", "") == module.__name__
-        is_documented = inspect.isclass(thing) or inspect.isfunction(inspect.unwrap(thing))
-        if is_own and is_documented and not name.startswith("_"):
+        if inspect.isclass(thing) or inspect.isfunction(inspect.unwrap(thing)):
             yield name, thing
 
 
@@ -54,7 +41,7 @@ def contents(module):
 def surface():
     """Return public functions, classes, methods and properties by their shortest name."""
     found, seen = {}, set()
-    for module in (module for package in PACKAGES for module in modules(package)):
+    for module in names.public().values():
         for name, thing in contents(module):
             if id(thing) not in seen:
                 seen.add(id(thing))
@@ -248,6 +235,11 @@ def raised_in(tree):
             yield "InputTypeError"  # what every check may raise; a TypeError and a ValueError
 
 
+def test_sentences_are_plain():
+    """The site renders Markdown, to which roles and directives of Sphinx say nothing."""
+    assert [name for name, doc in held().items() if re.search(r":\w+:`|^ *\.\. \w+::", doc.raw_doc, re.M)] == []
+
+
 def test_names_in_sentences_exist():
     """What a sentence names in full, and the constants that it names, are public and there."""
     faults = []
@@ -261,7 +253,7 @@ def test_names_in_sentences_exist():
 
 def module_of(name):
     """Return the public module of a name."""
-    found = [module for package in PACKAGES for module in modules(package) if name.startswith(f"{module.__name__}.")]
+    found = [module for module in names.public().values() if name.startswith(f"{module.__name__}.")]
     return max(found, key=lambda module: len(module.__name__))
 
 
@@ -277,7 +269,7 @@ def test_see_also_names_what_exists():
 
 def is_seen(name, other):
     """Whether a name is public, in full or as seen from another's class or module."""
-    parts, places = name.split("."), {module.__name__ for package in PACKAGES for module in modules(package)}
+    parts, places = name.split("."), set(names.public())
     return any(".".join([*parts[:end], other]) in surface().keys() | places for end in range(len(parts)))
 
 
