@@ -29,7 +29,6 @@ POSITIONAL = {
     "sweeps.relevance.attribute_function": {"target", "method"},
     "sweeps.train": {"optimizer"},
     "sweeps.train_many": {"optimizer"},
-    "analysis.figures.style.axes_or_new": {"ax"},
     "analysis.figures.style.new_figure": {"width", "height", "rows", "columns"},
     "analysis.intervals.Interval.text": {"decimals", "unit", "signed"},
     "analysis.numbers.Number.text": {"style"},

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures
+from analysis.figures import _axes
 from analysis.numbers import Numbers
 from analysis.tables import Column, Table
 
@@ -90,7 +91,7 @@ def draw(results: ExampleResults | None, unit: str) -> dict[str, Figure]:
     """Draw the mean loss of each example over the masks against its loss with every node on, by file name."""
     if results is None:
         return {}
-    return {"examples": figures.style.figure_of(figures.metrics.examples(results.examples, unit=unit))}
+    return {"examples": _axes.figure_of(figures.metrics.examples(results.examples, unit=unit))}
 
 
 def all_tables(results: ExampleResults | None, unit: str) -> list[Table]:

@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, perceptron, plane
+from analysis.figures import _axes
 from analysis.numbers import Numbers
 
 #: Points a side of the small pictures and of the film.
@@ -121,7 +122,7 @@ def draw(results: PlaneResults | None) -> dict[str, Figure]:
         return {}
     drawn = {"plane_masks": figures.plane.masks(results.masks, task=results.task)}
     if "loss" not in results.maps:
-        return drawn | {"plane": figures.style.figure_of(figures.plane.certainty(results.maps, task=results.task))}
+        return drawn | {"plane": _axes.figure_of(figures.plane.certainty(results.maps, task=results.task))}
     return drawn | {
         "plane": figures.plane.overview(results.maps, task=results.task),
         "plane_nodes": figures.plane.nodes(results.maps, labels=results.labels, task=results.task),

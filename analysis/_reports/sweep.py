@@ -12,6 +12,7 @@ from analysis import figures, runs
 from analysis._reports import examples, measures, numbers, plane, tables, walks
 from analysis._reports.results import LEVEL, SweepResults, measure
 from analysis._reports.writing import publish
+from analysis.figures import _axes
 from analysis.numbers import Numbers
 
 #: Settings of a sweep that say nothing about these designs.
@@ -34,17 +35,17 @@ def draw(results: SweepResults) -> dict[str, Figure]:
     if results.design != "LeaveOneOut":  # a bar for each of a few nodes says more than a density of them
         density_of = figures.densities
         drawn |= {
-            "loss_density": figures.style.figure_of(density_of.loss(sweep, full_loss=full, width=results.loss_width)),
-            "log_loss_density": figures.style.figure_of(
+            "loss_density": _axes.figure_of(density_of.loss(sweep, full_loss=full, width=results.loss_width)),
+            "log_loss_density": _axes.figure_of(
                 density_of.log_loss(sweep, full_loss=full, width=results.log_loss_width)
             ),
         }
     if results.nodes is not None:
         strips = results.groups is not None
         ax = (figures.nodes.effects if strips else figures.removal.leave_one_out)(results.nodes, full_loss=full)
-        drawn["leave_one_out"] = figures.style.figure_of(ax)
+        drawn["leave_one_out"] = _axes.figure_of(ax)
         for one in results.maps:
-            drawn[one.name] = figures.style.figure_of(figures.nodes.grid(results.nodes, kind=one.kind, full_loss=full))
+            drawn[one.name] = _axes.figure_of(figures.nodes.grid(results.nodes, kind=one.kind, full_loss=full))
     drawn |= walks.draw(results.walks, full, results.unit)
     if results.layers is not None:
         drawn["layers"] = figures.layers.overview(results.layers)

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import figures, paths
+from analysis.figures import _axes
 from analysis.numbers import Numbers
 from analysis.tables import Column, Table
 
@@ -64,7 +65,7 @@ def draw(results: WalkResults | None, full_loss: float, unit: str) -> dict[str, 
     """Draw the loss along the paths and the covariances, by file name."""
     if results is None:
         return {}
-    along = figures.style.figure_of(figures.paths.along(results.steps, full_loss=full_loss, unit=unit))
+    along = _axes.figure_of(figures.paths.along(results.steps, full_loss=full_loss, unit=unit))
     drawn = {"along_paths": along}
     return drawn if results.covariance is None else drawn | {"flip_paths": figures.paths.overview(results.covariance)}
 

@@ -9,7 +9,7 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ticker import MaxNLocator
 
 from analysis._formatting import cut_middle, visible
-from analysis.figures.style import FAMILIES
+from analysis.figures._look import FAMILIES
 
 #: Nodes that are named along one axis, and letters of a name there, at most; and of a method's name, which is a phrase.
 NAMED, LETTERS, PHRASE = 40, 28, 56

@@ -7,12 +7,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from analysis._formatting import off_of, short_paths
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names
 
 
 def of_change(quantity: str, data: xr.Dataset) -> str:
     """Label of an axis of changes by single removals; short, for names of layers take room beside it."""
-    unit, off = style.unit_of(data), off_of(data)
+    unit, off = _axes.unit_of(data), off_of(data)
     if quantity != "loss":
         return f"change of the log loss, node {off}"
     space = " " if len(unit) + len(off) < 9 else "\n"
@@ -28,7 +28,7 @@ def layer_axis(ax: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
     """Put the layers on the vertical axis, from the top down, each with its number of nodes."""
     short, head = short_paths(names)
     rows = len(short)
-    height = ax.get_position().height * float(style.figure_of(ax).get_size_inches()[1]) / max(rows, 1)
+    height = ax.get_position().height * float(_axes.figure_of(ax).get_size_inches()[1]) / max(rows, 1)
     every = max(1, int(np.ceil(0.11 / height)))
     shown = range(0, rows, every)
     ax.set_yticks(list(shown), [f"{_names.as_is(short[row])} ({sizes[row]:,})" for row in shown])

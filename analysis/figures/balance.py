@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis import balance
-from analysis.figures import style
+from analysis.figures import _axes, style
 from analysis.intervals import Interval
 
 __all__ = ["PARTS", "along_imbalance", "by_numbers", "opposites", "overview"]
@@ -61,9 +61,9 @@ def by_numbers(values: Any, roles: xr.Dataset, *, quantity: str = "log loss", ax
     """
     mean = balance.mean_by_numbers(values, roles)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         image = ax.imshow(mean.values, origin="lower", aspect="auto", cmap="cividis")
-        style.colour_bar(image, ax, f"mean {quantity}", fraction=0.06, pad=0.03)
+        _axes.colour_bar(image, ax, f"mean {quantity}", fraction=0.06, pad=0.03)
         last = mean.sizes["slicing"] - 1, mean.sizes["bias"] - 1
         ax.plot([0, last[0]], [0, last[1]], color="white", linewidth=1.2, linestyle=(0, (4, 2)))
         for axis in (ax.xaxis, ax.yaxis):
@@ -108,12 +108,12 @@ def along_imbalance(values: Any, roles: xr.Dataset, *, quantity: str = "log loss
     x, mean, sd = (found[name].values for name in ("imbalance", "mean", "sd"))
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         band = ax.fill_between(x, mean - sd, mean + sd, color=style.BLUE, alpha=0.18, linewidth=0)
         (entries["mean"],) = ax.plot(x, mean, "o-", markersize=2.6, color=style.BLUE)
         entries["± sd"] = band
         (entries["fit"],) = ax.plot(x, found["fitted"], color=style.BLACK, linewidth=1.0, linestyle=(0, (4, 2)))
-        style.legend_above(ax, entries, columns=3)
+        _axes.legend_above(ax, entries, columns=3)
         ax.set_xlim(left=0)
         ax.set(xlabel="imbalance of the directions", ylabel=f"{quantity}, numbers\nallowed for")
     return ax
@@ -158,7 +158,7 @@ def opposites(shares: Mapping[str, Interval], own_shares: Mapping[str, float], *
     ]
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         ax.barh(place, mean, 0.6, color=colors, alpha=0.75)
         ax.errorbar(mean, place, xerr=np.nan_to_num(half), fmt="none", ecolor=style.BLACK, capsize=2.5)
         entries["networks"] = Patch(facecolor=style.GREY, alpha=0.75)
@@ -175,7 +175,7 @@ def opposites(shares: Mapping[str, Interval], own_shares: Mapping[str, float], *
         ax.axhline(0.5, color=style.LIGHT_GREY, linewidth=0.8)
         ax.set_yticks(place, list(PARTS.values()))
         ax.tick_params(axis="y", length=0)
-        style.legend_above(ax, entries, columns=1)
+        _axes.legend_above(ax, entries, columns=1)
         ax.set(xlabel="part of the correlation\nof opposites")
     return ax
 

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from analysis import _checks
 from analysis._errors import InputError
-from analysis.figures import style
+from analysis.figures import _axes, style
 
 __all__ = ["path"]
 
@@ -79,7 +79,7 @@ def path(*, start: Sequence[int] = (0, 1, 0), order: Sequence[int] = (0, 2, 1), 
     for node in nodes.ravel():
         corners.append(tuple(gate ^ (i == node) for i, gate in enumerate(corners[-1])))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)
         _edges(ax)
         for corner, shift in _LABELS.items():
             on_path = corner in corners

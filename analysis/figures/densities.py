@@ -10,7 +10,7 @@ from scipy import stats
 from analysis import _checks, _samples, density, hypercube
 from analysis._errors import InputError
 from analysis._samples import Sample
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["log_loss", "log_loss_against_exact", "loss"]
 
@@ -100,9 +100,9 @@ def loss(
     ('loss (nats)', 2)
     """
     full_loss, width = _checked(sweep, full_loss, width)
-    unit = _names.as_is(style.unit_of(sweep))
+    unit = _names.as_is(_axes.unit_of(sweep))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         if full_loss is not None and np.isfinite(full_loss):
             _line(ax, full_loss, "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
@@ -170,7 +170,7 @@ def log_loss(
     """
     full_loss, width = _checked(sweep, full_loss, width)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         if full_loss is not None and np.isfinite(full_loss) and full_loss > 0:
             _line(ax, float(np.log(full_loss)), "every node on")
         for number, (label, part) in enumerate(_parts(sweep)):
@@ -182,7 +182,7 @@ def log_loss(
                 x = np.linspace(bell.ppf(5e-4), bell.isf(5e-4), 400)
                 ax.plot(x, bell.pdf(x), color=style.CYCLE[number % len(style.CYCLE)], **_BELL)
         ax.plot([], color=style.GREY, label="normal, best fit", **_BELL)
-        ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(style.unit_of(sweep))})")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(_axes.unit_of(sweep))})")
         ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
         _legend(ax)
@@ -233,7 +233,7 @@ def log_loss_against_exact(
     if "probability" not in sweep.dims:
         raise InputError(f"sweep must have the dimension 'probability', got {tuple(sweep.dims)}")
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for number, (p, (label, part)) in enumerate(zip(sweep["probability"].values, _parts(sweep), strict=True)):
             sample = _samples.log_losses(part)
             missing = sample.nonpositive + sample.nonfinite + sample.below + sample.above
@@ -245,7 +245,7 @@ def log_loss_against_exact(
             x = np.linspace(grid[shown[0]], grid[shown[-1]], _POINTS)
             ax.plot(x, np.interp(x, grid, height), color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)))
         ax.plot([], color=style.BLACK, linewidth=0.8, linestyle=(0, (2, 1.5)), label="all masks, exact")
-        ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(style.unit_of(sweep))})")
+        ax.set(xlabel=f"log loss (natural logarithm of the loss in {_names.as_is(_axes.unit_of(sweep))})")
         ax.set(ylabel="probability density")
         ax.set_ylim(bottom=0)
         _legend(ax)
@@ -260,4 +260,4 @@ def _legend(ax: Axes) -> None:
     )
     lines = {labels[i]: handles[i] for i in order}
     columns = 2 if any("left out" in label for label in labels) else 3
-    style.legend_above(ax, lines, columns)
+    _axes.legend_above(ax, lines, columns)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis import _checks
 from analysis._errors import InputError
 from analysis._formatting import off_of, short_labels
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["heat_map", "of_node"]
 
@@ -62,11 +62,11 @@ def heat_map(effects: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     limit = float(np.nanquantile(np.abs(table), 1 - _CLIPPED)) if np.isfinite(table).any() else 0.0
     names, head = short_labels(list(map(str, effects["node"].values)))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.DOUBLE, height=min(8.0, 1.2 + max(0.6, 0.12 * len(names))))
+        ax = _axes.axes_or_new(ax, width=style.DOUBLE, height=min(8.0, 1.2 + max(0.6, 0.12 * len(names))))
         ax.set_facecolor(style.LIGHT_GREY)
         limits: dict[str, Any] = dict(vmin=-(limit or 1.0), vmax=limit or 1.0)
         image = ax.imshow(table, cmap=style.HELPS, aspect="auto", interpolation="nearest", **limits)
-        bar = style.colour_bar(image, ax, _of_change(effects), location="top", aspect=40, pad=0.03, extend="both")
+        bar = _axes.colour_bar(image, ax, _of_change(effects), location="top", aspect=40, pad=0.03, extend="both")
         bar.ax.tick_params(labelsize=7)
         every = -(-len(names) // _NAMED)
         shown = [_names.as_is(name) for name in names[::every]]
@@ -130,7 +130,7 @@ def of_node(effects: xr.Dataset, node: str | int, *, count: int = 10, ax: Axes |
     chosen = chosen[: min(count, int(np.isfinite(change).sum()))]
     rows, numbers = np.arange(len(chosen)), effects["example"].values[chosen]
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=1.0 + 0.17 * max(len(chosen), 3))
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=1.0 + 0.17 * max(len(chosen), 3))
         colors = style.HELPS(np.where(change[chosen] > 0, 1.0, 0.0))
         ax.barh(rows, change[chosen], 0.7, color=colors)
         ax.errorbar(change[chosen], rows, xerr=errors[place, chosen], fmt="none", ecolor=style.BLACK, elinewidth=0.8)
@@ -139,7 +139,7 @@ def of_node(effects: xr.Dataset, node: str | int, *, count: int = 10, ax: Axes |
         ax.set_yticks(rows, [str(number) for number in numbers])
         ax.invert_yaxis()
         ax.tick_params(axis="y", length=0)
-        style.legend_above(
+        _axes.legend_above(
             ax, {"mean loss": Line2D([], [], color=style.BLACK, linewidth=0.8, linestyle="--")}, 1, right=True
         )
         ax.set(xlabel=f"{_names.as_is(labels[place])}\n{_of_change(effects)}", ylabel="example")
@@ -154,4 +154,4 @@ def _table(effects: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _of_change(effects: xr.Dataset) -> str:
-    return f"loss with the node on minus {off_of(effects)} ({_names.as_is(style.unit_of(effects))})"
+    return f"loss with the node on minus {off_of(effects)} ({_names.as_is(_axes.unit_of(effects))})"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis import _checks, _samples, density, families
 from analysis._errors import InputError
 from analysis.families import FAMILIES, Law
-from analysis.figures import style
+from analysis.figures import _axes, style
 
 __all__ = ["overview", "replicates", "scores"]
 
@@ -71,7 +71,7 @@ def replicates(loss: Any, law: Law, *, width: float = density.WIDTH, seed: int =
         raise InputError("loss must be finite losses above 0, got none")
     random = np.random.default_rng(seed)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.2)
         low, high = log.min() - 0.5, log.max() + 0.5
         x = np.linspace(low, high, _POINTS)
         for _ in range(_REPLICATES):
@@ -132,7 +132,7 @@ def scores(comparison: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     names = [str(name) for name in rows["family"].values[1:]]
     place = np.arange(len(names))[::-1]
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.2)
         ax.axvline(0, color=style.GREY, linewidth=0.8)
         count = rows.sizes["probability"]
         for index in range(count):

@@ -15,7 +15,7 @@ from analysis import density as kernel
 from analysis._errors import InputError
 from analysis._formatting import short_labels
 from analysis._samples import Sample
-from analysis.figures import _names, style
+from analysis.figures import _axes, _look, _names, style
 
 __all__ = ["MOST", "by_node", "by_state", "density"]
 
@@ -34,7 +34,7 @@ _BELL: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 def _texts(sweep: xr.Dataset, name: str) -> tuple[str, str]:
     """Labels of both axes."""
-    unit = _names.as_is(style.unit_of(sweep))
+    unit = _names.as_is(_axes.unit_of(sweep))
     if name == "log_loss_gradient":
         return "gate gradient of the log loss, d log loss / d gate", "probability density"
     per = "nat" if unit == "nats" else unit
@@ -117,7 +117,7 @@ def density(
     width = gradients.kernel_width(sweep, variable=variable) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         _zero(ax)
         for index, p in enumerate(sweep["probability"].values):
             sample = _samples.losses(gradients.entries(sweep, variable, index)[0])
@@ -131,7 +131,7 @@ def density(
         xlabel, ylabel = _texts(sweep, variable)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_ylim(bottom=0)
-        style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
+        _axes.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
     return ax
 
 
@@ -201,7 +201,7 @@ def by_state(
     width = gradients.kernel_width(sweep, variable=variable) if width is None else _checks.positive("width", width)
     lines: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         _zero(ax)
         for state, (sample,) in _by_state(sweep, variable, probability).items():
             color = _STATE_COLORS[state]
@@ -214,7 +214,7 @@ def by_state(
         xlabel, ylabel = _texts(sweep, variable)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_ylim(bottom=0)
-        style.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
+        _axes.legend_above(ax, lines, 2 if any("left out" in label for label in lines) else 3)
     return ax
 
 
@@ -353,10 +353,10 @@ def by_node(
             )
         figure.legend(handles=list(entries.values()), loc="outside upper right", ncols=3, borderaxespad=0.3)
         xlabel, ylabel = _texts(sweep, variable)
-        figure.supxlabel(xlabel, fontsize=style.RC["axes.labelsize"])
-        figure.supylabel(ylabel, fontsize=style.RC["axes.labelsize"])
+        figure.supxlabel(xlabel, fontsize=_look.RC["axes.labelsize"])
+        figure.supylabel(ylabel, fontsize=_look.RC["axes.labelsize"])
         if head:
             figure.text(
-                0.01, 0.985, _names.of_nodes("node", head), ha="left", va="top", fontsize=style.RC["axes.labelsize"]
+                0.01, 0.985, _names.of_nodes("node", head), ha="left", va="top", fontsize=_look.RC["axes.labelsize"]
             )
     return figure

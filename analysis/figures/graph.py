@@ -17,7 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis import _checks, perceptron
 from analysis._errors import InputError
-from analysis.figures import _graph_layout, _names, style
+from analysis.figures import _axes, _graph_layout, _names, style
 from analysis.figures._graph_layout import SLOT, SQUARES, Column, Floats, curve, height, places, squares
 from analysis.perceptron import Perceptron
 
@@ -165,7 +165,7 @@ def _edges(ax: Axes, panel: _Read, looks: _Looks, layer: int) -> None:
             )
         )
     text = f"{min(looks.most, np.count_nonzero(carried[drawn]))} of\n{np.count_nonzero(carried):,}\nedges"
-    below = ScaledTranslation(0, -2 / 72, style.figure_of(ax).dpi_scale_trans)
+    below = ScaledTranslation(0, -2 / 72, _axes.figure_of(ax).dpi_scale_trans)
     ax.text(layer + 0.5, 0, text, transform=ax.get_xaxis_transform() + below, va="top", linespacing=0.95, **_SMALL)
 
 
@@ -237,7 +237,7 @@ def _rest(ax: Axes, looks: _Looks, level: Floats, faces: np.ndarray, layer: int)
     x, y = np.arange(len(rest)) % across, np.arange(len(rest)) // across
     # Inches from the place below the last node.
     place: Any = ax.transData  # Any transform does, though the type says an affine one.
-    moved = style.figure_of(ax).dpi_scale_trans + ScaledTranslation(layer, top, place)
+    moved = _axes.figure_of(ax).dpi_scale_trans + ScaledTranslation(layer, top, place)
     on = level[rest] > 0
     look: dict[str, Any] = {"marker": "s", "transform": moved, "clip_on": False, "zorder": 3, "linewidths": 0.3}
     offsets = (x - (min(across, len(rest)) - 1) / 2) * pitch, -y * pitch
@@ -248,7 +248,7 @@ def _rest(ax: Axes, looks: _Looks, level: Floats, faces: np.ndarray, layer: int)
 
 def _draw(ax: Axes, panel: _Read, looks: _Looks) -> None:
     last, rows = len(panel.levels) - 1, max(map(height, looks.columns))
-    inches = ax.get_window_extent().height / style.figure_of(ax).dpi
+    inches = ax.get_window_extent().height / _axes.figure_of(ax).dpi
     diameter = 0.84 * 72 * min(SLOT, inches / rows)
     ax.set(xlim=(-0.3, last + 0.3), ylim=(-rows / 2 - 0.1, rows / 2 + 0.1))
     for layer in range(last):
@@ -367,10 +367,10 @@ def network(
     panel = _read(Panel(network, gates, values))
     looks = _looks([panel], cmap, inputs, outputs, shown, most)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE + 0.4, height=_inches(looks))
+        ax = _axes.axes_or_new(ax, width=style.SINGLE + 0.4, height=_inches(looks))
         _draw(ax, panel, looks)
         # Below the three lines of text on the edges.
-        below = ax.transAxes + ScaledTranslation(0, -26 / 72, style.figure_of(ax).dpi_scale_trans)
+        below = ax.transAxes + ScaledTranslation(0, -26 / 72, _axes.figure_of(ax).dpi_scale_trans)
         place: dict[str, Any] = dict(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
         ax.legend(handles=_key([panel], looks), ncols=3, fontsize=7, **place)
         _bar([ax], looks, quantity)
@@ -384,7 +384,7 @@ def _inches(looks: _Looks) -> float:
 
 def _bar(axes: Sequence[Axes], looks: _Looks, label: str) -> None:
     if looks.scale is not None:
-        style.colour_bar(looks.scale, axes, label, fraction=0.03, pad=0.01, aspect=30, shrink=0.8)
+        _axes.colour_bar(looks.scale, axes, label, fraction=0.03, pad=0.01, aspect=30, shrink=0.8)
 
 
 def overview(

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
 from analysis._errors import InputError
-from analysis.figures import _names, _rows, style
+from analysis.figures import _axes, _names, _rows, style
 
 __all__ = ["overview", "summary"]
 
@@ -74,7 +74,7 @@ def summary(data: xr.Dataset, *, variable: str | None = None, per: _Per = "node"
     variable, sizes = _known(data, variable), data["nodes"].values.tolist()
     _checks.one_of("per", per, ("node", "layer"))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(len(sizes)))
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(len(sizes)))
         if variable in ("change", "log_change"):
             entries = _spread(ax, data, variable)
         else:
@@ -86,7 +86,7 @@ def summary(data: xr.Dataset, *, variable: str | None = None, per: _Per = "node"
         ax.spines["left"].set_visible(False)
         ax.set_xlabel(_text(data, variable, per))
         if entries:
-            style.legend_above(ax, entries, columns=3 if len(entries) == 3 else 2, right=True)
+            _axes.legend_above(ax, entries, columns=3 if len(entries) == 3 else 2, right=True)
     return ax
 
 
@@ -96,7 +96,7 @@ def _known(data: xr.Dataset, quantity: str | None) -> str:
 
 
 def _text(data: xr.Dataset, quantity: str, per: str) -> str:
-    unit, of = style.unit_of(data), " per node on" if per == "node" else ", sum over the layer"
+    unit, of = _axes.unit_of(data), " per node on" if per == "node" else ", sum over the layer"
     return {
         "change": _rows.of_change("loss", data),
         "log_change": _rows.of_change("log_loss", data),

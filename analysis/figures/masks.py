@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks, hypercube
 from analysis._formatting import short_labels
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["by_size", "node_values", "overview"]
 
@@ -55,14 +55,14 @@ def by_size(values: Any, *, quantity: str = "log loss", ax: Axes | None = None) 
     on = np.arange(best.size)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)
         ax.fill_between(on, best, worst, color=style.LIGHT_GREY, alpha=0.5, linewidth=0, zorder=0.5)
         small: dict[str, Any] = {"markersize": 2.8, "linewidth": 1.0}
         (entries["worst"],) = ax.plot(on, worst, "^-", color=style.ORANGE, **small)
         (entries["mean of all"],) = ax.plot(on, hypercube.mean_by_size(values), color=style.GREY, linewidth=1.0)
         (entries["greedy removal"],) = ax.plot(on[::-1], greedy, "s-", color=style.VERMILLION, **small)
         (entries["best"],) = ax.plot(on, best, "o-", color=style.BLUE, **small)
-        style.legend_above(ax, entries, columns=2)
+        _axes.legend_above(ax, entries, columns=2)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.set_xlim(-0.03 * on[-1] - 0.2, 1.03 * on[-1] + 0.2)
         ax.set(xlabel="nodes on", ylabel=quantity)
@@ -113,13 +113,13 @@ def node_values(
     order = np.argsort(shapley, kind="stable")
     place = np.arange(order.size)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5 + _names.room_for(names))
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5 + _names.room_for(names))
         entries = {
             "Shapley value": ax.bar(place - 0.2, shapley[order], 0.4, color=style.BLUE),
             "Banzhaf value": ax.bar(place + 0.2, banzhaf[order], 0.4, color=style.SKY),
         }
         ax.axhline(0, color=style.BLACK, linewidth=0.6)
-        style.legend_above(ax, entries, columns=2)
+        _axes.legend_above(ax, entries, columns=2)
         shown = [names[node] for node in order]
         _names.name_nodes(ax, shown)
         ax.set(xlabel=_names.of_nodes("node", head), ylabel=f"change of the {quantity}\nwhen the node goes on")

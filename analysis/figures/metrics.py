@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import _checks, _samples
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["against_loss", "by_probability", "examples"]
 
@@ -85,8 +85,8 @@ def against_loss(sweep: xr.Dataset, metrics: Sequence[str], *, labels: Sequence[
                     alpha=0.5,
                 )
             if several and ax is axes[0]:
-                style.legend_above(ax, entries, columns=3)
-            ax.set(xlabel=f"loss ({_names.as_is(style.unit_of(sweep))})", ylabel=_names.as_is(label))
+                _axes.legend_above(ax, entries, columns=3)
+            ax.set(xlabel=f"loss ({_names.as_is(_axes.unit_of(sweep))})", ylabel=_names.as_is(label))
     return figure
 
 
@@ -135,7 +135,7 @@ def by_probability(metrics: xr.Dataset, *, labels: Sequence[str] | None = None) 
             band = ax.fill_between(p, mean - sd, mean + sd, color=style.BLUE, alpha=0.2, linewidth=0)
             (line,) = ax.plot(p, mean, "o-", color=style.BLUE, markersize=3.5)
             if row == 0:
-                style.legend_above(ax, {"mean": line, "± sd": band}, columns=2)
+                _axes.legend_above(ax, {"mean": line, "± sd": band}, columns=2)
             label = labels[row] if labels else metrics["metric"].values[row]
             ax.set(xlabel="probability $p$ that a node stays", ylabel=_names.as_is(label))
     return figure
@@ -182,10 +182,10 @@ def examples(data: xr.Dataset, *, unit: str = "nats", ax: Axes | None = None) ->
     known = known[np.isfinite(known)]
     ends = [known.min(), known.max()] if known.size else [0.0, 1.0]
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)
         (line,) = ax.plot(ends, ends, color=style.GREY, linewidth=1.0, zorder=0.5)
         (dots,) = ax.plot(full, mean, "o", color=style.BLUE, markersize=2.6, markeredgewidth=0, alpha=0.6)
-        style.legend_above(ax, {"examples": dots, "no change": line}, columns=2)
+        _axes.legend_above(ax, {"examples": dots, "no change": line}, columns=2)
         words = _names.as_is(unit)
         ax.set(xlabel=f"loss with every node on ({words})", ylabel=f"mean loss over the masks ({words})")
     return ax

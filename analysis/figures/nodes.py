@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis import _checks, layers, removal
 from analysis._formatting import off_of, short_paths
-from analysis.figures import _names, _rows, style
+from analysis.figures import _axes, _names, _rows, style
 
 __all__ = ["NARROW", "effects", "grid"]
 
@@ -84,7 +84,7 @@ def effects(
                 entries[name] = Line2D([], [], color=color, marker="s", markersize=5, linestyle="")
         if draw is _strips:
             entries["median"] = Line2D([], [], color=style.BLACK, marker="|", markersize=8, linestyle="")
-        style.legend_above(ax, entries, columns=3, right=True)
+        _axes.legend_above(ax, entries, columns=3, right=True)
         ax.set_xlabel(_rows.of_change(variable, sweep))
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
@@ -106,7 +106,7 @@ def _bars(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     # One line for each node, one for the name of each layer, and half of one between layers.
     place = np.arange(change.size) + 1.5 * found.layer + 1.0
     heads = [float(place[found.of(layer)[0]]) - 1 for layer in range(len(found.names))]
-    ax = style.axes_or_new(ax, width=style.SINGLE, height=0.75 + 0.135 * float(place[-1] + 1))
+    ax = _axes.axes_or_new(ax, width=style.SINGLE, height=0.75 + 0.135 * float(place[-1] + 1))
     known = np.isfinite(change)
     ax.barh(place[known], change[known], 0.72, color=_colors(change[known]))
     for at in place[~known]:
@@ -171,7 +171,7 @@ def _name(ax: Axes, name: str, at: float, row: int) -> None:
 
 def _strips(found: layers.Groups, change: np.ndarray, ax: Axes | None) -> Axes:
     rows = len(found.names)
-    ax = style.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(rows))
+    ax = _axes.axes_or_new(ax, width=style.SINGLE, height=_rows.rows_height(rows))
     known = np.abs(change[np.isfinite(change) & (change != 0)])
     if known.size and known.max() > _STRETCHED * np.median(known):
         _stretch(ax, change[np.isfinite(change)], 2 * float(np.median(known)))
@@ -275,16 +275,16 @@ def grid(
     word = kind if kind is not None else kinds[0] or "node"
     with style.context():
         width = style.SINGLE if columns <= NARROW else style.DOUBLE
-        ax = style.axes_or_new(ax, width=width, height=min(8.0, 1.05 + max(0.5, 0.24 * rows)))
+        ax = _axes.axes_or_new(ax, width=width, height=min(8.0, 1.05 + max(0.5, 0.24 * rows)))
         ax.set_facecolor(style.LIGHT_GREY)
         image = ax.imshow(
             table, cmap=style.HELPS.reversed(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest"
         )
-        if float(style.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= _CELL * columns and rows <= 30:
+        if float(_axes.figure_of(ax).get_size_inches()[0]) * ax.get_position().width >= _CELL * columns and rows <= 30:
             _write(ax, table, limit)
         label = _scaled(_rows.of_change(variable, sweep), power)
         extend = "both" if clipped else "neither"
-        bar = style.colour_bar(image, ax, label, location="top", aspect=40, pad=0.03, extend=extend)
+        bar = _axes.colour_bar(image, ax, label, location="top", aspect=40, pad=0.03, extend=extend)
         bar.ax.tick_params(labelsize=7)
         every = -(-rows // 40)
         ax.set_yticks(range(0, rows, every), [_names.as_is(name) for name in names[::every]])

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
 from analysis._errors import InputError
-from analysis.figures import _curves, _names, style
+from analysis.figures import _axes, _curves, _names, style
 
 __all__ = ["along", "covariance", "ends", "overview"]
 
@@ -61,11 +61,11 @@ def covariance(result: xr.Dataset | xr.DataArray, *, quantity: str = "log loss",
         raise InputError(f"result must have shape (steps, steps), got {values.shape}")
     limit = float(np.abs(values).max()) or 1.0
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)  # wide enough for labels beside a square
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)  # wide enough for labels beside a square
         # An image of one square a pair of steps; the colours are even about 0, so that white means none.
         image = ax.imshow(values, cmap=_DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
         low = min(0.0, float(values.min()))
-        bar = style.colour_bar(image, ax, f"covariance of the {quantity}", fraction=0.05, pad=0.03)
+        bar = _axes.colour_bar(image, ax, f"covariance of the {quantity}", fraction=0.05, pad=0.03)
         bar.ax.set_ylim(low, float(values.max()) or limit)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -121,7 +121,7 @@ def ends(
     flips, band = sampled["distance"].values, _checks.number("band", band, 0)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
         for name, label, color, marker in (
             ("from_start", "with the start", style.GREEN, "o"),
@@ -135,7 +135,7 @@ def ends(
             (entries["exact"],) = ax.plot(
                 np.arange(wanted.size), wanted, color=style.BLACK, linewidth=1.0, linestyle=(0, (4, 2))
             )
-        style.legend_above(ax, entries, columns=3)
+        _axes.legend_above(ax, entries, columns=3)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.set_xlim(-0.3, flips[-1] + 0.3)
         ax.set(xlabel="nodes flipped in between", ylabel=f"covariance of the {quantity}")
@@ -234,7 +234,7 @@ def along(steps: xr.Dataset, *, full_loss: float | None = None, unit: str = "nat
     step = steps["step"].values
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         entries["5 to 95 %"] = ax.fill_between(
             step, steps["low"], steps["high"], color=style.BLUE, alpha=0.2, linewidth=0
         )
@@ -243,7 +243,7 @@ def along(steps: xr.Dataset, *, full_loss: float | None = None, unit: str = "nat
         if full_loss is not None and np.isfinite(full_loss):
             entries["every node on"] = ax.axhline(full_loss, color=style.GREY, linewidth=1.0, zorder=0.5)
         _curves.loss_axis(ax, [*steps["low"].values, *steps["high"].values], f"loss ({_names.as_is(unit)})")
-        style.legend_above(ax, entries, columns=2)
+        _axes.legend_above(ax, entries, columns=2)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.set_xlim(0, max(step[-1], 1))
         ax.set(xlabel="step of the path (nodes flipped)")

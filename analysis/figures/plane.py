@@ -18,7 +18,7 @@ from PIL import Image
 from analysis import _checks
 from analysis._errors import InputError
 from analysis._formatting import short_labels
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = [
     "CERTAINTY",
@@ -70,7 +70,7 @@ def _truth(ax: Axes, task: xr.Dataset | None, data: bool, color: str = "white") 
 
 
 def _bar(ax: Axes, image: Any, label: str, **options: Any) -> None:
-    style.colour_bar(image, ax, label, fraction=0.05, pad=0.03, **options)
+    _axes.colour_bar(image, ax, label, fraction=0.05, pad=0.03, **options)
 
 
 def _decision(ax: Axes, maps: xr.Dataset) -> Any:
@@ -122,7 +122,7 @@ def certainty(maps: xr.Dataset, *, task: xr.Dataset | None = None, data: bool = 
     """
     _checks.dataset_with("maps", maps, ("certainty",), ("y", "x"))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.7)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.7)
         image = _image(ax, maps["certainty"], cmap=CERTAINTY.reversed(), vmin=0, vmax=1)
         _bar(ax, image, "probability of class 1", ticks=[0, 0.5, 1])
         _truth(ax, task, data)
@@ -168,7 +168,7 @@ def loss(maps: xr.Dataset, *, task: xr.Dataset | None = None, ax: Axes | None = 
     """
     _checks.dataset_with("maps", maps, ("loss",), ("y", "x"))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.7)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.7)
         values = maps["loss"].clip(min=LOWEST_LOSS)
         top = max(float(values.max()), 10 * LOWEST_LOSS)
         image = _image(ax, values, cmap=LOSS, norm=LogNorm(LOWEST_LOSS, top))
@@ -272,7 +272,7 @@ def masks(maps: Mapping[str, xr.Dataset], *, task: xr.Dataset | None = None, col
             ax.set_title(title)
         for ax in axes[len(maps) :]:
             ax.set_axis_off()
-        style.colour_bar(image, axes, "probability of class 1", fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
+        _axes.colour_bar(image, axes, "probability of class 1", fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
     return figure
 
 
@@ -338,7 +338,7 @@ def nodes(
             _truth(ax, task, data=False, color=style.GREY)
             ax.set_title(f"node {_names.as_is(names[index], most=16)}")
         label = "d loss / d gate (nats): helps below 0, hurts above"
-        style.colour_bar(image, axes, label, fraction=0.02, pad=0.01, extend="both")
+        _axes.colour_bar(image, axes, label, fraction=0.02, pad=0.01, extend="both")
     return figure
 
 

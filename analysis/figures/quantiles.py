@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis import _checks, qq
 from analysis._errors import InputError
-from analysis.figures import style
+from analysis.figures import _axes, style
 
 __all__ = ["normal", "panels"]
 
@@ -53,7 +53,7 @@ def normal(loss: xr.DataArray, *, level: float = 0.95, color: str = style.BLUE, 
     ('normal quantile (sd)', 'log loss, standardised (sd)')
     """
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=style.SINGLE)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=style.SINGLE)
         data = qq.normal_quantiles(loss, level=level)
         missing = data.nonpositive + data.nonfinite
         note = f"{missing} of {data.usable + missing} without a logarithm" if missing else ""

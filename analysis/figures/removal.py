@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis import _checks, removal
 from analysis._formatting import off_of, short_labels
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["leave_one_out"]
 
@@ -68,7 +68,7 @@ def leave_one_out(
     change = nodes["change"].values
     labels, head = short_labels([str(label) for label in nodes["node"].values])
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4 + _names.room_for(labels))
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4 + _names.room_for(labels))
         place = np.arange(change.size)
         finite = np.isfinite(change)
         entries: dict[str, Any] = {}
@@ -82,11 +82,11 @@ def leave_one_out(
         for i in place[~finite]:
             ax.text(i, full, "×", ha="center", va="bottom")
         line = ax.axhline(full, color=style.BLACK, linewidth=0.8)
-        style.legend_above(ax, {f"every node on ({full:.3g})": line, **entries}, columns=3)
+        _axes.legend_above(ax, {f"every node on ({full:.3g})": line, **entries}, columns=3)
         low, high = ax.get_ylim()
         ax.set_ylim(min(low, full - 0.03 * (high - low)), high)  # the line of the full loss stays off the axis
         _names.name_nodes(ax, labels)
         is_named = len(labels) <= _names.NAMED or order == "node"
         named = f"node that is {off_of(nodes)}" if is_named else "nodes, the costliest first"
-        ax.set(xlabel=_names.of_nodes(named, head), ylabel=f"loss ({_names.as_is(style.unit_of(sweep))})")
+        ax.set(xlabel=_names.of_nodes(named, head), ylabel=f"loss ({_names.as_is(_axes.unit_of(sweep))})")
     return ax

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis import _checks, hypercube
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["against_probability", "covariance_by_distance", "overview", "variance_by_order"]
 
@@ -66,7 +66,7 @@ def variance_by_order(
     orders = np.arange(1, min(max(last, 1), weights.size - 1) + 1)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.3)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.3)
         for name, color, parity in (("odd order", style.VERMILLION, 1), ("even order", style.BLUE, 0)):
             some = orders[orders % 2 == parity]
             if some.size:
@@ -74,7 +74,7 @@ def variance_by_order(
                 entries[f"{name} ({shares[1:][np.arange(1, shares.size) % 2 == parity].sum():.1%})"] = bars
                 labels = [f"{share:.1%}" if share >= 5e-4 else "<0.1%" for share in shares[some]]
                 ax.bar_label(bars, labels, fontsize=7, padding=1)
-        style.legend_above(ax, entries, columns=2)
+        _axes.legend_above(ax, entries, columns=2)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.margins(y=0.1)
@@ -120,7 +120,7 @@ def covariance_by_distance(values: Any, *, quantity: str = "log loss", ax: Axes 
     """
     by_distance = hypercube.covariance_by_distance(values)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.3)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.3)
         ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0.5)
         ax.plot(np.arange(by_distance.size), by_distance, "o-", markersize=2.8, color=style.BLUE)
         variance = by_distance[0]
@@ -189,7 +189,7 @@ def against_probability(
     sd = np.sqrt(exact.variance)
     entries: dict[str, Any] = {}
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         (entries["mean, exact"],) = ax.plot(chance, exact.mean, color=style.BLUE)
         entries["mean ± sd, exact"] = ax.fill_between(
             chance, exact.mean - sd, exact.mean + sd, color=style.BLUE, alpha=0.18, linewidth=0
@@ -199,7 +199,7 @@ def against_probability(
             entries["sampled"] = ax.errorbar(
                 sampled["probability"], sampled["mean"], sampled["sd"], fmt="o", color=style.VERMILLION, **_DOTS
             )
-        style.legend_above(ax, entries, columns=3)
+        _axes.legend_above(ax, entries, columns=3)
         ax.set_xlim(0, 1)
         ax.set(xlabel="probability $p$ that a node is on", ylabel=quantity)
     return ax

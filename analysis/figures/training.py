@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import _checks
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 
 __all__ = ["curve", "overview"]
 
@@ -68,7 +68,7 @@ def curve(
     if test_value is not None:
         test_value = _checks.number("test_value", test_value, finite=False)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.2)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.2)
         ax.plot(training["epoch"], training[variable], "o-", markersize=2.8, label="training, during the epoch")
         if test_value is not None:
             ax.axhline(
@@ -127,7 +127,7 @@ def overview(
     _checks.dataset_with("training", training, ("loss",), ("epoch",))
     with style.context():
         if "accuracy" not in training or training["accuracy"].isnull().all():
-            return style.figure_of(curve(training, variable="loss", test_value=test_loss, unit=unit))
+            return _axes.figure_of(curve(training, variable="loss", test_value=test_loss, unit=unit))
         figure, axes = style.new_figure(style.DOUBLE, 2.2, 1, 2)
         curve(training, variable="loss", test_value=test_loss, unit=unit, ax=axes[0])
         curve(training, variable="accuracy", test_value=test_accuracy, unit=unit, ax=axes[1])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
-from analysis.figures import densities, quantiles, removal, style, training
+from analysis.figures import _look, densities, quantiles, removal, style, training
 from tests import drawing, faults
 
 
@@ -123,7 +123,7 @@ def test_saved_figures_are_reproducible_with_text_as_text(tree, tmp_path):
     assert b"CreationDate" not in pdf
     assert b"/CIDFontType2" in pdf and b"/Type3" not in pdf
     width = int.from_bytes(first[1].read_bytes()[16:20], "big")
-    assert width == pytest.approx(style.SINGLE * style._DPI, abs=1)
+    assert width == pytest.approx(style.SINGLE * _look.DPI, abs=1)
 
 
 def test_unknown_training_curves_are_named(tree):

@@ -11,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from analysis import hypercube
 from analysis import paths as statistics
-from analysis.figures import cube, masks, paths, spectrum, style
+from analysis.figures import _axes, cube, masks, paths, spectrum, style
 
 NODES = 6
 RANDOM = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def test_a_figure_draws_into_the_given_axes_and_leaves_no_trace(name):
 @pytest.mark.parametrize("name", DRAWN)
 def test_nothing_is_cut_off(name, tmp_path):
     ax = DRAWN[name]()
-    figure = style.figure_of(ax)
+    figure = _axes.figure_of(ax)
     style.save(figure, tmp_path, "figure")
     box = figure.get_tightbbox()  # in inches
     width, height = figure.get_size_inches()
@@ -144,7 +144,7 @@ def test_every_path_across_the_cube_flips_one_node_a_step(start, order):
 
 def test_labels_of_the_cube_do_not_overlap_each_other_or_a_corner():
     ax = cube.path()
-    figure = style.figure_of(ax)
+    figure = _axes.figure_of(ax)
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert len(boxes) == 8 + 3

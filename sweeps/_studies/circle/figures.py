@@ -11,7 +11,7 @@ from analysis import _checks, figures, hypercube
 from analysis._errors import InputError
 from analysis._reports import sweep
 from analysis.balance import BIAS, SLICING
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from analysis.intervals import interval
 from sweeps._studies.circle import graphs
 from sweeps._studies.circle.measures import Results
@@ -76,7 +76,7 @@ def statistic(statistics: xr.Dataset, name: str, published: xr.Dataset | None = 
     places = [f"{p:g}" for p in data["probability"].values] if "probability" in data.dims else ["all on"]
     width = 0.7 / len(rules)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE / 1.6, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE / 1.6, height=2.4)
         for number, rule in enumerate(rules):
             one = data.sel(boundary=rule)
             for place in range(len(places)):
@@ -182,7 +182,7 @@ def rise(many: ManyResults, loss: Any, unit: str) -> Figure:
             "this network": this,
             f"peak, p = {CHANCES[top]:.3g}": peak,
         }
-        style.legend_above(ax, entries, columns=2)
+        _axes.legend_above(ax, entries, columns=2)
         ax.set_xlim(0, 1)
         ax.set(xlabel="probability $p$ that a node is on", ylabel=f"mean loss ({_names.as_is(unit)})")
         for place, (role, color, marker) in enumerate(((BIAS, style.VERMILLION, "^"), (SLICING, style.BLUE, "o"))):
@@ -201,7 +201,7 @@ def _gradients(results: GradientResults, draws: xr.Dataset) -> dict[str, Figure]
     drawn: dict[str, Figure] = {}
     widths = {name: float(data.attrs["width"]) for name, data in results.statistics.items()}
     for name, width in widths.items():
-        drawn[f"{name}_density"] = style.figure_of(figures.gradients.density(draws, variable=name, width=width))
+        drawn[f"{name}_density"] = _axes.figure_of(figures.gradients.density(draws, variable=name, width=width))
     with style.context():
         both, axes = style.new_figure(style.DOUBLE, 2.6, 1, 2)
     for ax, (name, width) in zip(axes, widths.items(), strict=True):
@@ -222,12 +222,12 @@ def _hypercube(results: Results) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
     if paths is not None:
         exact = None if cube is None else cube.by_distance[: paths.steps]
-        drawn["cube_path"] = style.figure_of(figures.cube.path())
+        drawn["cube_path"] = _axes.figure_of(figures.cube.path())
         drawn["flip_paths"] = figures.paths.overview(paths.sampled, exact=exact)
     if cube is not None:
         sampled = results.losses.rename(mean_loss="mean", sd_loss="sd")[["mean", "sd"]]
         ax = figures.densities.log_loss_against_exact(results.sweep, cube.log_loss, width=results.log_loss_width)
-        drawn["exact_density"] = style.figure_of(ax)
+        drawn["exact_density"] = _axes.figure_of(ax)
         drawn["spectrum"] = figures.spectrum.overview(cube.log_loss, cube.loss, sampled=sampled, unit=results.unit)
         drawn["exact_masks"] = figures.masks.overview(cube.log_loss, labels=cube.labels)
     return drawn

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from analysis import gradients
-from analysis.figures import style
+from analysis.figures import _axes
 from sweeps._studies.circle import published
 
 #: Bootstrap samples and coverage of the intervals.
@@ -146,7 +146,7 @@ def measure(sweep: xr.Dataset, cube_loss: Any = None, resamples: int = RESAMPLES
         slope=gradients.slope_check(sweep, cube_loss=cube_loss) if chances.size > 2 else None,
         published=theirs,
         shown=float(chances[nearest]),
-        unit=style.unit_of(sweep),
+        unit=_axes.unit_of(sweep),
         convex=str(sweep.attrs["plan"]).startswith(("fused", "affine")),
     )
 

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from analysis.figures import style
+from analysis.figures import _axes
 from sweeps._studies.relevance.figures import deletion, gamed, heat, ledger, nodes, rules, supervised
 from sweeps._studies.relevance.measures import heat as maps
 from sweeps._studies.relevance.measures import ledger as ledgers
@@ -31,9 +31,9 @@ def draw(results: Results) -> dict[str, Figure]:
     if len(maps.of_each_class(own)) > 1:
         drawn["classes"] = heat.several_classes(own)
     return drawn | {
-        "alike": style.figure_of(deletion.alike(maps.correlations(own), names)),
+        "alike": _axes.figure_of(deletion.alike(maps.correlations(own), names)),
         "ledger": ledger.overview(ledgers.shares(results["ledger"]), names, results.conserving),
-        "conservation": style.figure_of(ledger.conservation(results["conservation"], names)),
+        "conservation": _axes.figure_of(ledger.conservation(results["conservation"], names)),
         **_draw_deletion(results),
         "instability": rules.instability(results["instability"], results["instability_toy"]),
         "drawn": rules.drawn(results["drawn"]),
@@ -58,7 +58,7 @@ def _draw_nodes(results: Results) -> dict[str, Figure]:
         return {}
     data, correlation = results["nodes"], results.correlation
     names = names_of(data, "measure")
-    drawn = {"nodes": style.figure_of(nodes.correlations(correlation, names))}
+    drawn = {"nodes": _axes.figure_of(nodes.correlations(correlation, names))}
     shown: list[tuple[str, str]] = []
     for reference in REMOVALS:
         if found := extremes(correlation, results.relevances, reference):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import _checks
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from analysis.figures._curves import accuracy_axis, banded
 from analysis.intervals import interval
 from sweeps._studies.relevance.figures import looks
@@ -60,7 +60,7 @@ def curve(
         removed=100 * data["removed"].values / deletion.attrs["regions"]
     )
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for key in keys(deletion):
             values = data.sel({"attributed_by": key}, drop=True).transpose("network", "removed")
             label = _names.entry(names.get(key, key))
@@ -165,7 +165,7 @@ def apart(pairs: Pairs, names: Mapping[str, str], size: float = 0.0, ax: Axes | 
     matplotlib.axes.Axes
     """
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=3.2)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=3.2)
         size = size or float(np.abs(pairs.difference).max(initial=0.0)) or 1.0
         ax.imshow(pairs.difference, cmap=looks.SIGNED, vmin=-size, vmax=size)
         rows, columns = np.nonzero(pairs.apart)
@@ -190,10 +190,10 @@ def alike(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes | None =
     matplotlib.axes.Axes
     """
     with style.context():
-        ax = style.axes_or_new(ax, width=4.4, height=3.6)
+        ax = _axes.axes_or_new(ax, width=4.4, height=3.6)
         image = ax.imshow(correlation.values, cmap=looks.SIGNED, vmin=-1, vmax=1)
         _square(ax, looks.named(keys(correlation), names))
-        style.figure_of(ax).colorbar(image, ax=ax, shrink=0.6, label="mean correlation over pixels")
+        _axes.figure_of(ax).colorbar(image, ax=ax, shrink=0.6, label="mean correlation over pixels")
     return ax
 
 

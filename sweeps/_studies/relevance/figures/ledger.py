@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from sweeps._studies.relevance.figures import looks
 from sweeps._studies.relevance.measures.ledger import TOLERANCE
 from sweeps._studies.relevance.names import keys
@@ -45,7 +45,7 @@ def bars(shares: xr.DataArray, names: Mapping[str, str], colors: Mapping[str, st
     """
     parts, methods = keys(shares, "part"), keys(shares)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.DOUBLE, height=0.7 + 0.2 * len(methods))
+        ax = _axes.axes_or_new(ax, width=style.DOUBLE, height=0.7 + 0.2 * len(methods))
         values = np.nan_to_num(shares.transpose("attributed_by", "part").values)
         right, left = np.maximum(values, 0).sum(axis=1), np.minimum(values, 0).sum(axis=1)
         high = min(max(right.max(initial=1.0), 1.0), LONGEST)
@@ -133,7 +133,7 @@ def conservation(data: xr.Dataset, names: Mapping[str, str], ax: Axes | None = N
     positive = values[np.isfinite(values) & (values > 0)]
     floor = 10.0 ** (np.floor(np.log10(positive.min())) - 1) if positive.size else 1e-9
     with style.context():
-        ax = style.axes_or_new(ax, width=style.DOUBLE, height=0.95 + 0.19 * len(methods))
+        ax = _axes.axes_or_new(ax, width=style.DOUBLE, height=0.95 + 0.19 * len(methods))
         colors = looks.layer_colors(max(len(steps) - 1, 1))
         for place, step in enumerate(steps):
             whole = step == "total"

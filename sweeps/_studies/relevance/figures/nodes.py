@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from analysis.intervals import interval
 from sweeps._studies.relevance.figures import looks
 from sweeps._studies.relevance.names import keys
@@ -33,7 +33,7 @@ def correlations(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes |
     each = correlation.transpose("measure", "other", "network").values
     means = np.array([[interval(values).mean for values in row] for row in each])
     with style.context():
-        ax = style.axes_or_new(ax, width=5.8, height=4.4)
+        ax = _axes.axes_or_new(ax, width=5.8, height=4.4)
         image = ax.imshow(means, cmap=looks.SIGNED, vmin=-1, vmax=1)
         for (row, column), value in np.ndenumerate(means):
             if np.isfinite(value):
@@ -45,7 +45,7 @@ def correlations(correlation: xr.DataArray, names: Mapping[str, str], ax: Axes |
         ax.tick_params(length=0)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        style.figure_of(ax).colorbar(image, ax=ax, shrink=0.7, label="mean rank correlation over networks")
+        _axes.figure_of(ax).colorbar(image, ax=ax, shrink=0.7, label="mean rank correlation over networks")
     return ax
 
 
@@ -68,7 +68,7 @@ def pair(nodes: xr.Dataset, across: str, along: str, names: Mapping[str, str], a
     """
     x, y = (nodes["value"].sel(measure=key).transpose("network", "node").values for key in (across, along))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)
         ax.axhline(0, color=style.LIGHT_GREY, linewidth=0.6, zorder=1)
         ax.axvline(0, color=style.LIGHT_GREY, linewidth=0.6, zorder=1)
         if len(x) > 1:

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from sweeps._studies.relevance.figures import looks
 from sweeps._studies.relevance.measures.demonstrations import largest
 from sweeps._studies.relevance.names import keys, name_of
@@ -41,7 +41,7 @@ def grows(data: xr.Dataset, dim: str, ax: Axes | None = None) -> Axes:
         Both axes by powers, the horizontal one falling.
     """
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         along, found = data[dim].values.astype(float), largest(data)
         for rule, values in found.items():
             ax.plot(along, values, label=RULE_NAMES[rule], zorder=4 if rule == "slope" else 3, **_LOOKS[rule])
@@ -81,7 +81,7 @@ def blip(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     value, eps = data["value"].values, data.attrs["eps"]
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         ax.plot(value, value, color=style.GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="b")
         for side in (value < 0, value >= 0):
             ax.plot(value[side], data["blip"].values[side], color=style.BLUE, label="_")
@@ -124,7 +124,7 @@ def radial(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     share = data["share"].transpose("second", "first").values
     first, second = (data[name].values.astype(float) for name in ("first", "second"))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)
         image = ax.imshow(share, origin="lower", cmap="cividis", vmin=0, vmax=1,
                           extent=(first[0], first[-1], second[0], second[-1]))  # fmt: skip
         for degrees in (20, 45, 70, 200, 225, 250):
@@ -135,7 +135,7 @@ def radial(data: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.set_xlim(first[0], first[-1])
         ax.set_ylim(second[0], second[-1])
         ax.set(xlabel="$a_1$", ylabel="$a_2$")
-        style.figure_of(ax).colorbar(image, ax=ax, label="share of $a_1$", shrink=0.85)
+        _axes.figure_of(ax).colorbar(image, ax=ax, label="share of $a_1$", shrink=0.85)
         ax.set_title("radial maximum")
     return ax
 
@@ -155,7 +155,7 @@ def around(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for rule, look in zip(keys(data, "rule"), looks.LINES, strict=False):
             ax.plot(data["angle"], data["around"].sel(rule=rule), label=_names.entry(name_of(rule)), **look)
         ax.set_xticks([0, 90, 180, 270, 360])
@@ -191,7 +191,7 @@ def two_objects(data: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     share = data["share"].transpose("rule", "ratio")
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for rule, values, look in zip(keys(data, "rule"), share, looks.LINES, strict=False):
             ax.plot(data["ratio"], values, label=_names.entry(name_of(rule)), **look)
         ax.set_xscale("log")
@@ -221,7 +221,7 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
     values = np.column_stack([share, data[f"bias{ending}"].values])
     labels = [*(f"{float(value):g}".replace("-", "−") for value in data[f"value{ending}"]), "biases"]
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         width, entries = 0.8 / len(values), {}
         for at, (form, row) in enumerate(zip(keys(data, "form"), values, strict=True)):
             place = np.arange(len(labels)) + width * (at - (len(values) - 1) / 2)
@@ -232,7 +232,7 @@ def forms(data: xr.Dataset, ending: str = "", ax: Axes | None = None) -> Axes:
         ax.axhline(0, color=style.BLACK, linewidth=0.6)
         ax.set_xticks(range(len(labels)), labels)
         ax.set(xlabel="objects", ylabel="share of the relevance")
-        style.legend_above(ax, entries, columns=1, right=True)
+        _axes.legend_above(ax, entries, columns=1, right=True)
     return ax
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from analysis.figures._curves import accuracy_axis, chance, loss_axis
 from analysis.intervals import band, interval
 from sweeps._studies.relevance.figures import looks
@@ -43,7 +43,7 @@ def strengths(data: xr.Dataset, values: xr.DataArray, chosen: Mapping[str, float
     """
     others = relevance_trainings(data)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for key in keys(data, "training"):
             found = band(values.sel(training=key, drop=True).transpose("network", "strength"))
             found = found.isel(strength=np.isfinite(found["mean"].values))
@@ -146,7 +146,7 @@ def against(
     """
     others = relevance_trainings(data)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for key in keys(data, "training"):
             look: dict[str, Any] = looks.training(key, others)
             x, y = (one.sel(training=key, drop=True).mean("network") for one in (across, along))

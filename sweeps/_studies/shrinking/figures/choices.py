@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis.figures import _curves, _names, style
+from analysis.figures import _axes, _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.measures.paths import choices
 from sweeps._studies.shrinking.names import METHODS, RANKING_NAMES, RANKINGS, in_order, method_name
@@ -78,7 +78,7 @@ def predicted(paths: xr.Dataset, method: str, ranking: str, linear: float, ax: A
     one = paths.sel({"ranked_by": method, "ranking": ranking})
     change, score = one["change"].values, one["predicted"].values
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.6)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.6)
         for axis in ("x", "y"):
             getattr(ax, f"set_{axis}scale")("symlog", linthresh=linear, linscale=0.6)
             getattr(ax, f"{axis}axis").set_minor_locator(NullLocator())
@@ -135,7 +135,7 @@ def predictions(paths: xr.Dataset, unit: str) -> Figure:
         style.letter(shown)
         shades = ScalarMappable(Normalize(0, paths.sizes["removal"] - 1), "cividis")
         options: dict[str, Any] = dict(location="right", aspect=40, pad=0.015, fraction=0.03)
-        style.colour_bar(shades, axes, "nodes removed before", **options)
+        _axes.colour_bar(shades, axes, "nodes removed before", **options)
         figure.supxlabel(f"true change of the loss ({_names.as_is(unit)})", fontsize=9)
         figure.supylabel(f"predicted change ({_names.as_is(unit)})", fontsize=9)
     return figure

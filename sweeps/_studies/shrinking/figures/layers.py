@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _curves, _names, style
+from analysis.figures import _axes, _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.names import METHODS, layer_name, method_name
 
@@ -30,7 +30,7 @@ def remaining(data: xr.Dataset, method: str, ax: Axes | None = None) -> Axes:
     names = [str(layer) for layer in data["layer"].values]
     step = data["step"].values
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         ax.plot(step, 1 - step / step[-1], color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), label="random order")
         for number, name in enumerate(names):
             values = data["left"].sel({"ranked_by": method, "ranking": "reranked", "layer": name}, drop=True)

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from sweeps._studies.shrinking.measures.pairs import cancels
 
 #: This share of the interactions, the largest, have the last colour, so that the others are not pale.
@@ -52,7 +52,7 @@ def _matrix(ax: Axes, values: np.ndarray, limit: float, label: str, ends: list[i
         ax.axhline(end - 0.5, color=style.BLACK, linewidth=0.5)
         ax.axvline(end - 0.5, color=style.BLACK, linewidth=0.5)
     extend = "both" if clipped else "neither"
-    bar = style.colour_bar(image, ax, label, location="top", aspect=25, pad=0.03, extend=extend)
+    bar = _axes.colour_bar(image, ax, label, location="top", aspect=25, pad=0.03, extend=extend)
     bar.ax.tick_params(labelsize=7)
     bar.ax.locator_params(nbins=5)
     ax.set_xticks([])

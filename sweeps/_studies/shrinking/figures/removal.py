@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _curves, _names, style
+from analysis.figures import _axes, _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.names import METHODS, RANKING_NAMES, in_order, method_name
 
@@ -49,7 +49,7 @@ def curve(
     found = in_order(data["ranked_by"].values.tolist())
     chosen = [one for one in found if one in (methods or (*METHODS, "random"))]
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for method in chosen:
             values = data.sel({"ranked_by": method}, drop=True).drop_vars("ranking", errors="ignore")
             _curves.banded(ax, values, _names.entry(method_name(method)), alpha=0.2, **looks.line(method))

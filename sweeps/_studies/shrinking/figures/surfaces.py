@@ -11,7 +11,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures import _curves, _names, style
+from analysis.figures import _axes, _curves, _names, style
 from sweeps._studies.shrinking.figures import looks
 from sweeps._studies.shrinking.names import METHODS, TAYLOR, method_name
 
@@ -51,7 +51,7 @@ def surface(
     gain, loss = data["gain"].values, data["loss"].values
     predicted = data[method].values if method in TAYLOR else None
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         for row, removed in enumerate(data["removed"].values):
             color = _shade(float(removed), data["removed"].values)
             ax.plot(gain, loss[row], color=color, linewidth=1.2)
@@ -109,7 +109,7 @@ def overview(surfaces: xr.Dataset, label: str) -> Figure:
         ends = np.append(removed, 2 * removed[-1] - removed[-2] if removed.size > 1 else removed[-1] + 1)
         shades = [_shade(float(one), removed) for one in removed]
         options: dict[str, Any] = dict(location="right", aspect=50, pad=0.015, fraction=0.03)
-        bar = style.colour_bar(_mappable(shades, ends), axes, "nodes removed before", **options)
+        bar = _axes.colour_bar(_mappable(shades, ends), axes, "nodes removed before", **options)
         bar.set_ticks((ends[1:] + ends[:-1]) / 2, labels=[f"{int(one)}" for one in removed])
         bar.ax.tick_params(length=0, labelsize=7)
         entries = [

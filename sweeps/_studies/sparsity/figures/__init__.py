@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from analysis import figures
-from analysis.figures import style
+from analysis.figures import _axes
 from sweeps._studies.sparsity.figures import (
     connections,
     cost,
@@ -39,7 +39,7 @@ def draw(results: Results) -> dict[str, Figure]:
     last, numbers = results.last, results.numbers
     drawn = {
         "curves": curves.overview(last, results.unit, results.sizes[-1]),
-        "plateaus": style.figure_of(plateaus.ends(numbers, methods(last))),
+        "plateaus": _axes.figure_of(plateaus.ends(numbers, methods(last))),
         "equal_weights": weights.overview(results.equal),
         "heuristics": curves.heuristics(last, numbers["mean_accuracy"]),
         "scopes": curves.scopes(last),

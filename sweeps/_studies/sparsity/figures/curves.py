@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import _names, style
+from analysis.figures import _axes, _names, style
 from analysis.figures._curves import accuracy_axis, banded, chance, loss_axis
 from sweeps._studies.sparsity.claims import PUBLISHED_PERCENT
 from sweeps._studies.sparsity.figures import looks
@@ -28,7 +28,7 @@ def curve(data: xr.DataArray, ax: Axes | None = None) -> Axes:
         The published percentages are marked.
     """
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.5)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.5)
         for kind, marker in zip(KINDS, "os", strict=True):
             one = data.sel({"pruned_by": PUBLISHED[kind]}).transpose("network", "percent")
             look = looks.KINDS[kind]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.figures import style
+from analysis.figures import _axes, style
 from sweeps._studies.sparsity.claims import PUBLISHED_ENDS, points
 from sweeps._studies.sparsity.figures import looks
 from sweeps._studies.sparsity.measures import DROPS, MAIN_DROP, Method, mean_of
@@ -35,7 +35,7 @@ def ends(summary: xr.Dataset, shown: Sequence[Method], ax: Axes | None = None) -
     others = dict(zip(sorted(DROPS[1:]), "<>D", strict=True))
     place = np.arange(len(shown))
     with style.context():
-        ax = style.axes_or_new(ax, width=style.DOUBLE, height=0.8 + 0.23 * len(shown))
+        ax = _axes.axes_or_new(ax, width=style.DOUBLE, height=0.8 + 0.23 * len(shown))
         for row, one in zip(place, shown, strict=True):
             color = looks.KIND_COLORS[one.kind]
             found = {fall: mean_of(summary["end"].sel(fall=fall), one.key) for fall in DROPS}
@@ -55,7 +55,7 @@ def ends(summary: xr.Dataset, shown: Sequence[Method], ax: Axes | None = None) -
         looks.sparsity_axis(ax, "sparsity at which the accuracy first falls (%)")
         ax.grid(axis="x", color=style.LIGHT_GREY, linewidth=0.4)
         ax.set_axisbelow(True)
-        style.legend_above(ax, _entries(others), columns=2 + len(others), right=True)
+        _axes.legend_above(ax, _entries(others), columns=2 + len(others), right=True)
     return ax
 
 

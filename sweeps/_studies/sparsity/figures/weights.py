@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from analysis.figures import style
+from analysis.figures import _axes, style
 from analysis.figures._curves import accuracy_axis, banded
 from sweeps._studies.sparsity.figures import looks
 from sweeps._studies.sparsity.measures import KIND_NAMES, KINDS, EqualWeights, square_law
@@ -26,7 +26,7 @@ def law(equal: EqualWeights, ax: Axes | None = None) -> Axes:
     """
     percent = np.linspace(0, 100, 201)
     with style.context():
-        ax = style.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
         measured = 100 * equal.measured.mean("network")
         ax.plot(percent, 100 * square_law(percent / 100), color=style.GREY, linestyle=(0, (5, 1.5)), linewidth=0.9,
                 label=r"$1-(1-k)^2$")  # fmt: skip

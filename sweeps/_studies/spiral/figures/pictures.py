@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import perceptron, plane
-from analysis.figures import style
+from analysis.figures import _axes, style
 from analysis.figures.plane import CERTAINTY, animation
 from sweeps._studies.spiral.figures.looks import SHORT
 from sweeps._studies.spiral.measures import Results
@@ -170,7 +170,7 @@ def gallery(rows: Sequence[Sequence[Panel]], task: xr.Dataset | None = None) -> 
         style.letter(axes)
         for ax in axes:
             ax.title.set_fontsize(8)
-        style.colour_bar(images[0], axes, "probability of class 1", fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
+        _axes.colour_bar(images[0], axes, "probability of class 1", fraction=0.02, pad=0.01, ticks=[0, 0.5, 1])
         figure.supxlabel("first input", fontsize=9)
         figure.supylabel("second input", fontsize=9)
     return figure

@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
+from analysis.figures import _axes, style
 from sweeps._studies.spiral.measures import Results, learning_rate
 from sweeps._studies.spiral.measures.roles import Likeness
 
@@ -34,7 +34,7 @@ def roles(results: Results) -> Figure:
             _distributions(some[-1], found)
             some[-1].set_title(f"rate {rate:g}, all seeds")
         options: dict[str, Any] = dict(location="left", fraction=0.06, pad=0.02, ticks=[-1, 0, 1])
-        style.colour_bar(image, axes[:: layers + 1], "correlation of activations", **options)
+        _axes.colour_bar(image, axes[:: layers + 1], "correlation of activations", **options)
         style.letter(axes)
     return figure
 
