@@ -248,6 +248,12 @@ def names(name: str, values: Any, count: int) -> list[str]:
     return found
 
 
+def instance(name: str, value: Any, kind: type, *, see: str) -> None:
+    """Raise InputTypeError for what is not of a class of this package, with the function that makes one."""
+    if not isinstance(value, kind):
+        raise InputTypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}; see {see}")
+
+
 def labelled(name: str, data: Any) -> None:
     """Raise InputTypeError for anything but a DataArray or a Dataset."""
     if not isinstance(data, xr.DataArray | xr.Dataset):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis import _checks, perceptron
+from analysis import _checks
 from analysis._errors import InputError
 from analysis.hypercube import _table
 from analysis.perceptron import Perceptron
@@ -81,7 +81,7 @@ def roles(network: Perceptron, inputs: Any) -> xr.Dataset:
     >>> found["role"].values.tolist(), found["active"].values.tolist(), found["effect"].values.tolist()
     (['slicing', 'bias', 'dead'], [0.5, 1.0, 0.0], [2.0, -1.0, 1.0])
     """
-    perceptron.check(network)
+    _checks.instance("network", network, Perceptron, see="perceptron.from_dataset")
     if len(network.kernels) != 2 or network.kernels[1].shape[1] > 2 or network.activation != "relu":
         layers, classes = len(network.kernels) - 1, max(network.kernels[-1].shape[1], 2)
         raise InputError(

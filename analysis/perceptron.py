@@ -18,7 +18,6 @@ __all__ = [
     "ACTIVATIONS",
     "Perceptron",
     "activations",
-    "check",
     "from_dataset",
     "gate_gradients",
     "losses",
@@ -150,35 +149,6 @@ def from_dataset(data: xr.Dataset) -> Perceptron:
     return Perceptron(tuple(kernels), tuple(biases), *names)
 
 
-def check(network: Any) -> None:
-    """Raise an error for anything but a `Perceptron`.
-
-    Parameters
-    ----------
-    network : object
-        What should be a network.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-
-    See Also
-    --------
-    from_dataset : Makes one.
-
-    Examples
-    --------
-    >>> from analysis import perceptron
-    >>> perceptron.check("a network")
-    Traceback (most recent call last):
-    ...
-    analysis._errors.InputTypeError: network must be a Perceptron, got str; see from_dataset
-    """
-    if not isinstance(network, Perceptron):
-        raise InputTypeError(f"network must be a Perceptron, got {type(network).__name__}; see from_dataset")
-
-
 def _gates_of(network: Perceptron, gates: Any) -> list[_Floats]:
     """Cut a gate vector by layers."""
     vector = np.ones(network.nodes) if gates is None else _checks.gates("gates", gates, network.nodes)
@@ -187,7 +157,7 @@ def _gates_of(network: Perceptron, gates: Any) -> list[_Floats]:
 
 def _forward(network: Perceptron, inputs: Any, gates: Any) -> tuple[list[_Floats], list[_Floats]]:
     """Return what enters every nonlinearity, and the ungated activations of every hidden layer."""
-    check(network)
+    _checks.instance("network", network, Perceptron, see="perceptron.from_dataset")
     values = _checks.real_numbers("inputs", inputs)
     if values.ndim != 2 or values.shape[1] != len(network.kernels[0]):
         raise InputError(f"inputs must have shape (examples, {len(network.kernels[0])}), got {values.shape}")
@@ -281,6 +251,12 @@ def activations(network: Perceptron, inputs: Any) -> list[_Floats]:
     return _forward(network, inputs, None)[1]
 
 
+def _class_logits(network: Perceptron, inputs: Any, gates: Any) -> _Floats:
+    """Return a logit for each class; a single output is that of class 1, beside 0 for class 0."""
+    logits = outputs(network, inputs, gates=gates)
+    return np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
+
+
 def probabilities(network: Perceptron, inputs: Any, *, gates: Any = None) -> _Floats:
     """Evaluate the probability of each class: the softmax of the outputs.
 
@@ -320,10 +296,7 @@ def probabilities(network: Perceptron, inputs: Any, *, gates: Any = None) -> _Fl
     >>> perceptron.probabilities(network, [[0.0], [1.0]]).round(3).tolist()
     [[0.5, 0.5], [0.119, 0.881]]
     """
-    logits = outputs(network, inputs, gates=gates)
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    return special.softmax(logits, axis=1)
+    return special.softmax(_class_logits(network, inputs, gates), axis=1)
 
 
 def _classes(targets: Any, examples: int, classes: int) -> npt.NDArray[np.intp]:
@@ -376,9 +349,7 @@ def losses(network: Perceptron, inputs: Any, targets: Any, *, gates: Any = None)
     >>> perceptron.losses(network, [[0.0], [1.0]], [1, 1]).round(3).tolist()
     [0.693, 0.127]
     """
-    logits = outputs(network, inputs, gates=gates)
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    logits = _class_logits(network, inputs, gates)
     chosen = np.take_along_axis(logits, _classes(targets, *logits.shape)[:, np.newaxis], axis=1)[:, 0]
     return special.logsumexp(logits, axis=1) - chosen
 

@@ -142,7 +142,7 @@ def maps(
     >>> found["certainty"].sel(y=0).values.round(3).tolist()  # certain of class 1 on the right
     [0.5, 0.5, 0.881]
     """
-    perceptron.check(network)
+    _checks.instance("network", network, Perceptron, see="perceptron.from_dataset")
     _checks.dataset_with("plane", plane, (), ("y", "x"))
     if len(network.kernels[0]) != 2 or network.kernels[-1].shape[1] > 2:
         raise InputError(

@@ -88,7 +88,7 @@ class _Looks(NamedTuple):
 
 def _read(panel: Panel) -> _Read:
     net = perceptron.from_dataset(panel.network) if isinstance(panel.network, xr.Dataset) else panel.network
-    perceptron.check(net)
+    _checks.instance("network", net, Perceptron, see="perceptron.from_dataset")
     gates = np.ones(net.nodes) if panel.gates is None else _checks.gates("gates", panel.gates, net.nodes)
     _checks.finite_numbers("gates", gates, 0, 1)
     levels = [np.ones(len(net.kernels[0])), *_graph_layout.by_layer(net, gates), np.ones(net.kernels[-1].shape[1])]

@@ -147,7 +147,7 @@ def test_wrong_arguments_are_refused_by_name(name):
         (lambda: perceptron.losses(NET, POINTS, [0, 1, 1, -1]), "targets must be classes from 0 to 1, got -1"),
         (lambda: perceptron.losses(NET, POINTS, [0, 0.6, 1, 1]), "targets must be whole numbers, got dtype float64"),
         (lambda: perceptron.gate_gradients(NET, POINTS, [0, 1]), r"targets must have shape \(4,\), one class"),
-        (lambda: perceptron.outputs(None, POINTS), "network must be a Perceptron, got NoneType; see from_dataset"),
+        (lambda: perceptron.outputs(None, POINTS), "network must be a Perceptron, got NoneType; see perceptron.from_"),
         (lambda: plane.maps(NET, None), "plane must be an xarray.Dataset, got NoneType"),
         (lambda: paths.covariance([[1.0], []]), r"log_loss must be an array of numbers, got \[\[1.0\], \[\]\]"),
         (lambda: hypercube.estimates.shapley([[1], []], 3), "values must be an array of numbers"),
