@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import perceptron
-from analysis.figures import _graph_layout, graph, style
+from analysis.figures import _graph_drawing, _graph_layout, graph, style
 from analysis.figures.graph import Panel
 from tests.analysis.synthetic_network import stored
 
@@ -45,7 +45,7 @@ def test_every_weight_is_an_edge_as_wide_as_it_is_large_and_dashed_below_zero():
     assert graph.network(stored(), ax=ax) is ax
     found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
     assert len(found) == sum(kernel.size for kernel in NET.kernels)
-    low, high = graph._WIDTHS
+    low, high = _graph_drawing.WIDTHS
     for layer, kernel in enumerate(NET.kernels):
         for (left, right), weight in np.ndenumerate(kernel):
             color, width, dashed = found[ends_of(layer, left, right)]
@@ -57,7 +57,7 @@ def test_gates_scale_what_leaves_a_node_and_turn_it_grey_with_its_edges():
     gates = [1, 0, 0.5, 1, 1, 1, 0]
     ax = graph.network(NET, gates=gates)
     found, largest = drawn(ax), max(np.abs(kernel).max() for kernel in NET.kernels)
-    low, high = graph._WIDTHS
+    low, high = _graph_drawing.WIDTHS
     for (left, right), weight in np.ndenumerate(NET.kernels[1]):
         color, width, _ = found[ends_of(1, left, right)]
         if left == 1 or right == 2:
@@ -86,7 +86,8 @@ def test_each_node_keeps_its_strongest_edge_before_any_gets_a_second():
     assert len(_graph_layout.edges(strength, 99)[0]) == 8  # a zero is no edge
     ax = graph.network(NET, most=4)
     assert sum(len(one.get_paths()) for one in edges(ax)) == 3 * 4
-    assert "4 of\n12\nedges" in words(ax)
+    assert "4 of 12\nedges" in words(ax)
+    assert not any("edges" in text for text in words(graph.network(NET)))  # all of them are there
 
 
 def test_long_layers_show_the_nodes_that_matter_most_and_count_the_others():
@@ -159,7 +160,7 @@ def test_panels_must_be_of_one_structure():
 
 
 def test_the_legend_leaves_the_words_on_edges_free():
-    ax = graph.network(NET)
+    ax = graph.network(NET, most=4)
     ax.figure.canvas.draw()
     top = ax.get_legend().get_window_extent().y1
     assert all(text.get_window_extent().y0 > top for text in ax.texts if "edges" in text.get_text())
