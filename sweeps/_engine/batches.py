@@ -173,6 +173,8 @@ def evaluate(
     """
 
     def on_one_device(plan: SweepPlan, sampler: Sampler, bases: Array) -> Draws | summaries.Summary:
+        # JAX 0.11.2 crashes while it compiles where devices share an array without elements.
+        plan, sampler = jax.tree.map(lambda leaf: leaf if leaf.size else jnp.zeros_like(leaf), (plan, sampler))
         plan = plan.prepared()
 
         def drawn(base: UInt32[Array, " 2"]) -> tuple[Array, Array, Computed]:
