@@ -13,10 +13,10 @@ import uuid
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from analysis._errors import DamagedError
+from analysis._errors import DamagedError, UnavailableError
+from analysis._places import Address, Place, below
 
 #: The file that holds a group's attributes.
 DOCUMENT = "zarr.json"
@@ -31,9 +31,9 @@ OF_ZARR = re.compile(r"(.+/)?(zarr\.json|c(/[0-9]+)*)")
 Sums = dict[str, list[int]]
 
 
-def sums(folder: Path, files: Iterable[Path]) -> Sums:
+def sums(folder: Place, files: Iterable[Place]) -> Sums:
     """Return size and CRC-32 of files, by path relative to a folder that they lie in."""
-    return {path.relative_to(folder).as_posix(): _sum(path) for path in sorted(files)}
+    return {below(folder, path): _sum(path) for path in sorted(files)}
 
 
 def sum_of(content: bytes) -> list[int]:
@@ -41,7 +41,7 @@ def sum_of(content: bytes) -> list[int]:
     return [len(content), zlib.crc32(content)]
 
 
-def _sum(path: Path) -> list[int]:
+def _sum(path: Place) -> list[int]:
     size = checksum = 0
     with path.open("rb") as file:
         while part := file.read(2**20):
@@ -49,37 +49,39 @@ def _sum(path: Path) -> list[int]:
     return [size, checksum]
 
 
-def changed(folder: Path, wanted: Mapping[str, list[int]]) -> list[Path]:
+def changed(folder: Place, wanted: Mapping[str, list[int]]) -> list[Place]:
     """Return the files that are missing or hold something else than when their sums were taken."""
     return [folder / name for name, known in wanted.items() if not _is_as(folder / name, known)]
 
 
-def _is_as(path: Path, known: list[int]) -> bool:
+def _is_as(path: Place, known: list[int]) -> bool:
     return path.is_file() and path.stat().st_size == known[0] and _sum(path) == known
 
 
-def whole_files(folder: Path) -> list[Path]:
+def whole_files(folder: Place) -> list[Place]:
     """Return all files below a folder but for those that a killed writer left half written."""
+    if isinstance(folder, Address):
+        return [*folder.rglob("*")]
     return [path for path in folder.rglob("*") if path.is_file() and not PARTIAL.fullmatch(path.name)]
 
 
-def sums_of_group(folder: Path) -> Sums:
+def sums_of_group(folder: Place) -> Sums:
     """Return size and checksum of all files that Zarr has written in a group but for its own document."""
     found = [path for path in whole_files(folder) if is_of_zarr(folder, path)]
     return sums(folder, [path for path in found if path != folder / DOCUMENT])
 
 
-def is_of_zarr(folder: Path, path: Path) -> bool:
+def is_of_zarr(folder: Place, path: Place) -> bool:
     """Whether a file below a folder has a name that Zarr gives, and not one that somebody else does."""
-    return OF_ZARR.fullmatch(path.relative_to(folder).as_posix()) is not None
+    return OF_ZARR.fullmatch(below(folder, path)) is not None
 
 
-def seal(folder: Path, files: Sums, /, **attributes: Any) -> None:
+def seal(folder: Place, files: Sums, /, **attributes: Any) -> None:
     """Add attributes to a group, and the seal; what JSON cannot say becomes one of the words of Zarr.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Place
         Of the group.
     files : dict
         Of `sums`, the files that belong to the group.
@@ -89,12 +91,12 @@ def seal(folder: Path, files: Sums, /, **attributes: Any) -> None:
     _write(folder / DOCUMENT, document(folder / DOCUMENT), files, attributes)
 
 
-def begin(folder: Path, /, **attributes: Any) -> None:
+def begin(folder: Place, /, **attributes: Any) -> None:
     """Write the document of a Zarr group that has attributes and a seal, and nothing else yet."""
     _write(folder / DOCUMENT, dict(zarr_format=3, node_type="group"), {}, attributes)
 
 
-def _write(path: Path, content: Mapping[str, Any], files: Sums, attributes: Mapping[str, Any]) -> None:
+def _write(path: Place, content: Mapping[str, Any], files: Sums, attributes: Mapping[str, Any]) -> None:
     found = {**attributes_of(content), **attributes}
     plain = in_json(found)
     # Paths of the words that stand for numbers, since a text may read the same.
@@ -130,7 +132,7 @@ def _sum_of_document(content: Mapping[str, Any]) -> int:
     return zlib.crc32(json.dumps(plain, sort_keys=True).encode())
 
 
-def document(path: Path) -> dict[str, Any]:
+def document(path: Place) -> dict[str, Any]:
     """Return what stands in a group's document.
 
     Raises
@@ -142,6 +144,8 @@ def document(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is missing") from error
+    except UnavailableError:  # nothing is known of the document
+        raise
     except (ValueError, OSError) as error:
         raise DamagedError(f"{path} is damaged: it cannot be read") from error
     if not isinstance(content, dict) or not isinstance(content.get("attributes", {}), dict):
@@ -156,7 +160,7 @@ def attributes_of(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: WORDS[value] if name in numbers else value for name, value in found.items()}
 
 
-def sealed(path: Path) -> dict[str, Any]:
+def sealed(path: Place) -> dict[str, Any]:
     """Return what stands in a sealed group's document.
 
     Raises
@@ -173,7 +177,7 @@ def sealed(path: Path) -> dict[str, Any]:
     raise DamagedError(f"{path} is damaged: it is not what was written")
 
 
-def is_sealed(folder: Path) -> bool:
+def is_sealed(folder: Place) -> bool:
     """Whether a group has been written whole; its files may have been damaged since."""
     try:
         return SEAL in document(folder / DOCUMENT).get("attributes", {})
@@ -181,13 +185,13 @@ def is_sealed(folder: Path) -> bool:
         return False
 
 
-def files_of(folder: Path) -> Sums:
+def files_of(folder: Place) -> Sums:
     """Return the files that a group's seal lists; raises as `sealed`."""
     found: Sums = sealed(folder / DOCUMENT)["attributes"][SEAL]["files"]
     return found
 
 
-def damage(folder: Path) -> list[Path]:
+def damage(folder: Place) -> list[Place]:
     """Return the damaged or missing files of a sealed group, its own document among them."""
     try:
         return changed(folder, files_of(folder))
@@ -195,7 +199,7 @@ def damage(folder: Path) -> list[Path]:
         return [folder / DOCUMENT]
 
 
-def damage_below(folder: Path) -> list[Path]:
+def damage_below(folder: Place) -> list[Place]:
     """Return the damaged or missing files of a sealed group and of the sealed groups below it."""
     found = damage(folder)
     if folder / DOCUMENT in found:
@@ -204,7 +208,7 @@ def damage_below(folder: Path) -> list[Path]:
     return [*found, *(path for group in groups for path in damage(group) if path not in found)]
 
 
-def groups_below(folder: Path) -> list[Path]:
+def groups_below(folder: Place) -> list[Place]:
     """Return the groups that a group's seal lists, damaged or not, and all sealed ones below it."""
     listed: Iterable[str] = ()
     with suppress(DamagedError):
@@ -214,8 +218,11 @@ def groups_below(folder: Path) -> list[Path]:
     return sorted(found - {folder})
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+def write_whole(path: Place, content: bytes) -> None:
+    """Write a file, or an object, so that it is there whole or not at all."""
+    if isinstance(path, Address):
+        path.write_bytes(content)
+        return
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial.write_bytes(content)

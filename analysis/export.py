@@ -13,6 +13,7 @@ import xarray as xr
 
 from analysis import _checks, _derived, runs
 from analysis._errors import InputError
+from analysis._places import Address, Place, made_in, place_of
 
 __all__ = ["to_arviz", "to_csv", "to_netcdf"]
 
@@ -20,7 +21,7 @@ __all__ = ["to_arviz", "to_csv", "to_netcdf"]
 _ROWS, _CELLS = 2**16, 2**23
 
 
-def to_netcdf(folder: str | PathLike[str], *, out: str | PathLike[str] | None = None) -> Path:
+def to_netcdf(folder: str | PathLike[str] | Address, *, out: str | PathLike[str] | Address | None = None) -> Place:
     """Write everything a run has measured into one netCDF-4 file, a group for each of the store's.
 
     Parameters
@@ -59,12 +60,13 @@ def to_netcdf(folder: str | PathLike[str], *, out: str | PathLike[str] | None = 
     analysis._errors.MissingError: folder must be a run folder that holds run.zarr, got ...
     """
     run = runs.open_run(folder).finished()
-    out = run.folder / "run.nc" if out is None else runs.path_of("out", out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    target = run.folder / "run.nc" if out is None else place_of("out", out)
     tree = run.tree.map_over_datasets(_plain)
     tree.attrs = _plain_attributes(run.tree.attrs)
-    tree.to_netcdf(out, engine="h5netcdf")
-    return out
+    with made_in(target.parent) as folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        tree.to_netcdf(folder / target.name, engine="h5netcdf")
+    return target
 
 
 def _plain(data: xr.Dataset) -> xr.Dataset:
@@ -90,7 +92,7 @@ def _is_of_netcdf(value: Any) -> bool:
     return not isinstance(value, dict) and np.asarray(value, object).size > 0 and np.asarray(value).dtype.kind in "iufU"
 
 
-def to_csv(folder: str | PathLike[str], *, out: str | PathLike[str] | None = None) -> list[Path]:
+def to_csv(folder: str | PathLike[str] | Address, *, out: str | PathLike[str] | Address | None = None) -> list[Place]:
     """Write every sweep of a run as a CSV file, a row for each mask.
 
     Parameters
@@ -131,12 +133,14 @@ def to_csv(folder: str | PathLike[str], *, out: str | PathLike[str] | None = Non
     ['main.csv']
     """
     run = runs.open_run(folder).finished()
-    out = run.folder / "csv" if out is None else runs.path_of("out", out)
+    target = run.folder / "csv" if out is None else place_of("out", out)
     written = []
     for node in run.tree.subtree:
         if node.path.startswith("/sweeps/") and {"loss", "log_loss"} <= set(node.data_vars):
-            out.mkdir(parents=True, exist_ok=True)
-            written.append(_sweep_to_csv(node.to_dataset(), out / f"{node.name}.csv"))
+            with made_in(target) as made:
+                made.mkdir(parents=True, exist_ok=True)
+                _sweep_to_csv(node.to_dataset(), made / f"{node.name}.csv")
+            written.append(target / f"{node.name}.csv")
     return written
 
 

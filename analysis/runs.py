@@ -17,6 +17,7 @@ import xarray as xr
 
 from analysis import _derived, _seals
 from analysis._errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
+from analysis._places import Address, Place, for_zarr, place_of, reaching
 
 __all__ = ["FORMAT", "RECORD", "STORE", "Run", "open_run", "own_attributes", "path_of"]
 
@@ -34,7 +35,7 @@ class Run:
     Attributes
     ----------
     folder : pathlib.Path
-        The run folder.
+        The run folder, or its address in an object store, which prints as text.
     tree : xarray.DataTree
         Everything measured, a group a sweep below ``sweeps``; arrays are read when they are used.
     study : str
@@ -51,7 +52,7 @@ class Run:
     open_run : Opens one.
     """
 
-    folder: Path
+    folder: Place
     tree: xr.DataTree
     study: str
     command: str
@@ -182,13 +183,13 @@ def path_of(name: str, value: Any) -> Path:
     return Path(text)
 
 
-def open_run(folder: str | PathLike[str], *, study: str | None = None) -> Run:
+def open_run(folder: str | PathLike[str] | Address, *, study: str | None = None) -> Run:
     """Open a run folder for reading.
 
     Parameters
     ----------
     folder : str or os.PathLike
-        The folder that holds ``run.zarr``.
+        The folder that holds ``run.zarr``, or its address in an object store, such as ``s3://bucket/run``.
     study : str, optional
         The study that it has to be a run of; any when left out.
 
@@ -220,12 +221,17 @@ def open_run(folder: str | PathLike[str], *, study: str | None = None) -> Run:
     >>> run.group("sweeps/main")["loss"].dims  # doctest: +SKIP
     ('probability', 'chain', 'draw')
     """
-    folder = path_of("folder", folder)
+    place = place_of("folder", folder)
+    with reaching(place):
+        return _opened(place, study)
+
+
+def _opened(folder: Place, study: str | None) -> Run:
     store = folder / STORE
     if not store.is_dir():
         raise MissingError(f"folder must be a run folder that holds {STORE}, got {folder}")
     _check(store)
-    tree = xr.open_datatree(store, engine="zarr", consolidated=False)
+    tree = xr.open_datatree(for_zarr(store), engine="zarr", consolidated=False)
     for node in tree.subtree:
         node.attrs = _seals.attributes_of(dict(attributes=node.attrs))
         node.dataset = _derived.opened(node.to_dataset(inherit=False))
@@ -254,7 +260,7 @@ def _is_begun_only(node: xr.DataTree) -> bool:
     return not finished and node.attrs.get("complete") is False
 
 
-def _check(store: Path) -> None:
+def _check(store: Place) -> None:
     """Raise if a store is of another format, or is not what was written."""
     try:
         attributes = _seals.document(store / _seals.DOCUMENT).get("attributes", {})
@@ -269,7 +275,7 @@ def _check(store: Path) -> None:
         raise DamagedError(f"{bad[0]} is damaged or missing{more}; {_remedy(store)}")
 
 
-def _remedy(store: Path, otherwise: str = "restore it from a copy, or") -> str:
+def _remedy(store: Place, otherwise: str = "restore it from a copy, or") -> str:
     """What mends a store, in words; the run's own command, where its document or the copy tells it."""
     for path in (store / _seals.DOCUMENT, store.parent / RECORD):
         with suppress(DamagedError):
@@ -279,14 +285,14 @@ def _remedy(store: Path, otherwise: str = "restore it from a copy, or") -> str:
     return f"{otherwise} run the command again that made it"
 
 
-def _attribute(tree: xr.DataTree, name: str, folder: Path) -> str:
+def _attribute(tree: xr.DataTree, name: str, folder: Place) -> str:
     if not isinstance(tree.attrs.get(name), str):
         got = type(tree.attrs[name]).__name__ if name in tree.attrs else "none"
         raise InputError(f"folder must hold a store with a text attribute {name!r}, got {got}")
     return str(tree.attrs[name])
 
 
-def _json(tree: xr.DataTree, name: str, folder: Path) -> dict[str, Any]:
+def _json(tree: xr.DataTree, name: str, folder: Place) -> dict[str, Any]:
     text = _attribute(tree, name, folder)
     try:
         value = json.loads(text)

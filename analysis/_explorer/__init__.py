@@ -7,10 +7,13 @@ from markupsafe import Markup
 
 from analysis import runs
 from analysis._explorer.data import Explorable, collect
+from analysis._places import Address, Place, made_in
 from analysis._templates import environment
 
 #: The page's script, in this order one module.
 SCRIPTS = ("network.js", "maps.js", "distribution.js", "explorer.js")
+
+NAME = "explorer.html"
 
 __all__ = ["Explorable", "collect", "explore", "to_html"]
 
@@ -41,7 +44,7 @@ def to_html(explorable: Explorable) -> str:
     )
 
 
-def explore(folder: str | PathLike[str], *, network: int = 0) -> Path:
+def explore(folder: str | PathLike[str] | Address, *, network: int = 0) -> Place:
     """Write the interactive page of a run, on which nodes are switched on and off.
 
     It shows networks of dense layers with a gate on every hidden node, and evaluates them in the browser.
@@ -79,6 +82,7 @@ def explore(folder: str | PathLike[str], *, network: int = 0) -> Path:
     PosixPath('runs/circle/explorer.html')
     """
     run = runs.open_run(folder)
-    path = run.folder / "explorer.html"
-    path.write_text(to_html(collect(run, network)), encoding="utf-8", errors="backslashreplace", newline="\n")
-    return path
+    page = to_html(collect(run, network))
+    with made_in(run.folder) as made:
+        (made / NAME).write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
+    return run.folder / NAME

@@ -1,7 +1,6 @@
 """What the interactive page needs of a run: the network, the test points, the sampled losses and the best masks."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from analysis._explorer import distributions, networks, scales
 from analysis._explorer.distributions import Distribution
 from analysis._explorer.scales import Scales
 from analysis._formatting import short_labels
+from analysis._places import Place
 from analysis.perceptron import Perceptron
 from analysis.runs import Run
 
@@ -184,7 +184,7 @@ def _named(data: xr.Dataset, task: xr.Dataset) -> str:
     return f"{data.attrs.get('network', 'a network of another kind')}{features}"
 
 
-def _check(good: bool, expected: str, came: object, folder: Path) -> None:
+def _check(good: bool, expected: str, came: object, folder: Place) -> None:
     if not good:
         raise InputError(f"folder must be a run with {expected}, got {came} in {folder}")
 

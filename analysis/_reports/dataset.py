@@ -1,13 +1,13 @@
 """The report of a dataset: what `sweeps report` makes of a run, made of the result of one sweep."""
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from analysis import _derived, _samples, _seals
 from analysis._errors import InputError, InputTypeError, NotAFolderError
+from analysis._places import Place
 from analysis._reports.results import GROUP, measure
 from analysis._reports.sweep import write_results
 from analysis.runs import Run, path_of
@@ -18,7 +18,7 @@ DIMENSIONS = {"LeaveOneOut": "node", "Hypercube": "mask", "FlipPaths": "step"}
 OF_STORE = ("identity", "complete", _seals.SEAL)
 
 
-def report(dataset: xr.Dataset, folder: str | PathLike[str]) -> Path:
+def report(dataset: xr.Dataset, folder: str | PathLike[str]) -> Place:
     r"""Write tables, macros, figures and a page on the result of a sweep.
 
     Parameters

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from analysis import figures, runs
+from analysis._places import Address, Place
 from analysis._reports import examples, measures, numbers, plane, tables, walks
 from analysis._reports.results import LEVEL, SweepResults, measure
 from analysis._reports.writing import publish
@@ -70,7 +70,7 @@ def settings(config: Mapping[str, Any], design: str) -> dict[str, Any]:
     return {**config, "sweep": {key: value for key, value in config.get("sweep", {}).items() if key not in unused}}
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def write(folder: str | PathLike[str] | Address) -> Place:
     r"""Write tables, macros, figures and the page of a configured sweep.
 
     Parameters
@@ -80,7 +80,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
 
     Raises
@@ -93,7 +93,7 @@ def write(folder: str | PathLike[str]) -> Path:
     return write_results(measure(runs.open_run(folder, study="sweep")))
 
 
-def write_results(results: SweepResults) -> Path:
+def write_results(results: SweepResults) -> Place:
     """Write the report of the results of a configured sweep into the folder of its run; return the page."""
     run = replace(results.run, config=settings(results.run.config, results.design))
     # Named by task, or where there is none by folder, and design, so that several sweeps fit into one paper.

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from analysis._places import Place, below, made_in
 from analysis._reports.page import Page
 from analysis.claims import Claim
 from analysis.figures import style
@@ -23,7 +24,7 @@ def publish(
     claims: Mapping[str, Claim] | None = None,
     films: Mapping[str, Callable[[Path], Path]] | None = None,
     **facts: Any,
-) -> Path:
+) -> Place:
     r"""Write everything that a report consists of.
 
     ``tables/*.tex`` and ``*.csv``, ``numbers.tex``, ``figures/*.pdf``, ``*.png`` and ``*.gif``, and ``report.html`` are
@@ -47,15 +48,16 @@ def publish(
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
     """
-    folder = run.folder
-    for table in tables:
-        table.write(folder / "tables")
-    numbers.write(folder / "numbers.tex")
-    pictures = {name: style.save(figure, folder / "figures", name)[1] for name, figure in figures.items()}
-    for name, film in (films or {}).items():
-        pictures[name] = film(folder / "figures" / f"{name}.gif")
-    made = {table.name: table for table in tables}
-    return Page(run, template, numbers, made, pictures, claims or {}, facts).write(folder / "report.html")
+    with made_in(run.folder) as folder:
+        for table in tables:
+            table.write(folder / "tables")
+        numbers.write(folder / "numbers.tex")
+        pictures = {name: style.save(figure, folder / "figures", name)[1] for name, figure in figures.items()}
+        for name, film in (films or {}).items():
+            pictures[name] = film(folder / "figures" / f"{name}.gif")
+        made = {table.name: table for table in tables}
+        page = Page(run, template, numbers, made, pictures, claims or {}, facts).write(folder / "report.html")
+    return run.folder / below(folder, page)

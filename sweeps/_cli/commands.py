@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from analysis._errors import InputError, NotAFolderError, UnavailableError
+from analysis._places import Address, Place, place_of, reaching
 from sweeps import _checks, _interrupting
 from sweeps._config import settings as config
 from sweeps._processes import supervised
@@ -27,6 +28,27 @@ ANEW = "the same command again starts anew"
 # What to do when the command is interrupted now; no ContextVar, since another thread reads it.
 next_step = [ANEW]
 
+
+def _typed(words: list[str]) -> Path | str:
+    return words[0] if "://" in words[0] else Path(words[0])
+
+
+def _place(name: str, value: Path | str | Address) -> Place:
+    """Return the run folder that was typed; raise InputError, not to tyro, for an address that cannot be one."""
+    return value if isinstance(value, Path) else place_of(name, value)
+
+
+# As a path an address would lose one of its slashes.
+RunFolder = Annotated[
+    Path | str | Address,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=_typed,
+        is_instance=lambda value: isinstance(value, Path | str),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
 Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures and report.html go there.")]
 # Flags of commands stand alone; those of settings, which a file may set, have an opposite.
 Flag = tyro.conf.FlagCreatePairsOff[bool]
@@ -52,7 +74,7 @@ def run(
     *,
     file: tyro.conf.Positional[Path],
     settings: Annotated[config.Configuration, tyro.conf.arg(name="")],
-    out: Annotated[Path, tyro.conf.arg(help="Run folder.")],
+    out: Annotated[RunFolder, tyro.conf.arg(help="Run folder, or its address: s3://bucket/run, gs://bucket/run.")],
     overwrite: Overwrite = False,
     distributed: Flag = False,
     coordinator: str | None = None,
@@ -69,6 +91,9 @@ def run(
         process: Number of this process, where no cluster is detected.
     """
     settings = settings.check()
+    out = _place("--out", out)
+    if distributed and isinstance(out, Address):
+        raise InputError(f"--distributed needs an --out on a disk that all processes reach, got {out}")
     _check_processes(distributed, coordinator, processes, process)
     next_step[:] = [f"the same command{' without --overwrite' * overwrite} goes on where it stopped"]
     with _writing(out):
@@ -90,7 +115,7 @@ def run(
             _write_report(out, say)
 
 
-def _write_report(out: Path, say: Callable[[str], None]) -> None:
+def _write_report(out: Place, say: Callable[[str], None]) -> None:
     say("drawing figures and writing the report")
     with _writing(out):
         page = registry.write_report(out)
@@ -114,17 +139,18 @@ def _check_processes(distributed: bool, coordinator: str | None, processes: int 
             raise InputError(f"--coordinator must be host:port, got {coordinator!r}")
 
 
-def report(folder: tyro.conf.Positional[Path]) -> None:
+def report(folder: tyro.conf.Positional[RunFolder]) -> None:
     """Tables, figures, numbers.tex and report.html of a run, from its store alone; needs no JAX.
 
     Args:
         folder: A run folder.
     """
+    folder = _place("folder", folder)
     with _made_of(folder):
         print(f"report: {registry.write_report(folder)}")
 
 
-def explore(folder: tyro.conf.Positional[Path], network: int = 0) -> None:
+def explore(folder: tyro.conf.Positional[RunFolder], network: int = 0) -> None:
     """The interactive page of a run, explorer.html: switch its nodes on and off in a browser; needs no JAX.
 
     Args:
@@ -133,11 +159,12 @@ def explore(folder: tyro.conf.Positional[Path], network: int = 0) -> None:
     """
     from analysis import _explorer
 
+    folder = _place("folder", folder)
     with _made_of(folder):
         print(f"explorer: {_explorer.explore(folder, network=network)}")
 
 
-def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
+def export(folder: tyro.conf.Positional[RunFolder], out: Path | None = None) -> None:
     """A run's store as one netCDF file, run.nc, and its sweeps as CSV files; needs no JAX.
 
     Args:
@@ -146,6 +173,7 @@ def export(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
     """
     from analysis import export as exports
 
+    folder = _place("folder", folder)
     target = folder if out is None else out
     with _made_of(folder) if out is None else _writing(out):
         for path in (exports.to_netcdf(folder, out=target / "run.nc"), *exports.to_csv(folder, out=target / "csv")):
@@ -195,10 +223,14 @@ def print_error(line: str) -> None:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _writing(folder: Place) -> Iterator[None]:
     """Raise, in one line, where a folder cannot be written: before the block, and for what the system says in it."""
     from sweeps._store import disk
 
+    if isinstance(folder, Address):
+        with reaching(folder), disk.writing(folder):
+            yield
+        return
     with disk.writing(folder):
         place = folder.absolute()
         while not place.exists():
@@ -211,7 +243,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _made_of(folder: Path) -> Iterator[None]:
+def _made_of(folder: Place) -> Iterator[None]:
     """As _writing, for what is made of a run; that there is no such folder is for the block to say."""
     from sweeps._store import disk
 

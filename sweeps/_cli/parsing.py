@@ -46,10 +46,10 @@ def command_of(arguments: Sequence[str]) -> Callable[[], Any]:
     """
     words = list(arguments) or ["--help"]
     _check_names(words)
-    for word in words:
+    for before, word in zip(["", *words], words, strict=False):
         # As a path, s3://bucket would be a folder named s3: on this disk.
-        if "://" in word:
-            raise InputError(f"a path must be one on a disk, got {word}; object stores are copied to a disk first")
+        if "://" in word and not _may_be_address(words[0], before, word):
+            raise InputError(f"a path must be one on a disk, got {word}; object stores hold runs of `run` alone")
     if words == ["study"]:
         words.append("--help")
     file = Path(words[1]) if words[0] == "run" and words[1:2] and words[1][:1] != "-" else None
@@ -57,6 +57,13 @@ def command_of(arguments: Sequence[str]) -> Callable[[], Any]:
     # Flags may stand before the file.
     named = command.keywords.get("file")
     return command if named == file else _parsed(words, named)
+
+
+def _may_be_address(command: str, before: str, word: str) -> bool:
+    """Whether a word is the run folder of a command that takes an address of an object store for it."""
+    if command == "run":
+        return before == "--out" or word.startswith("--out=")
+    return command in ("report", "explore", "export") and "--out" not in (before, word.partition("=")[0])
 
 
 def completion(shell: str) -> str:

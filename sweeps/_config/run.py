@@ -1,8 +1,9 @@
 """A sweep from a configuration file: train one network, sweep it, resume what was killed."""
 
 import json
-from collections.abc import Callable
-from contextlib import nullcontext
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -13,7 +14,8 @@ import xarray as xr
 from flax import nnx
 
 from analysis import _seals
-from analysis.runs import path_of
+from analysis._errors import InputError
+from analysis._places import Address, Place, download, place_of, reaching, upload
 from sweeps import _importing, _processes
 from sweeps._batches import Task
 from sweeps._config import files, making
@@ -25,6 +27,7 @@ from sweeps._identity import digest
 from sweeps._masks.designs import Design, Masks
 from sweeps._objective import Objective
 from sweeps._store import checkpoints, datasets
+from sweeps._store.disk import locked
 from sweeps._store.folder import STORE, Run, check_folder, finished_groups
 from sweeps._training import History, train
 
@@ -36,7 +39,7 @@ MAIN = "sweeps/main"
 
 def run(
     settings: config.Configuration,
-    folder: str | PathLike[str],
+    out: str | PathLike[str] | Address,
     *,
     command: str = "sweeps run",
     overwrite: bool = False,
@@ -50,7 +53,7 @@ def run(
     Parameters
     ----------
     settings : config.Configuration
-    folder : str or path
+    out : str, path or Address
         The run folder.
     command : str
         The command that reproduces the run, for the record.
@@ -68,7 +71,22 @@ def run(
         else or a run with other settings or data; nothing has been written then.
     """
     settings = settings.check()
-    folder = path_of("folder", folder)
+    folder = place_of("out", out)
+    if isinstance(folder, Address) and jax.process_count() > 1:
+        raise InputError(f"several processes share a folder on a disk, got {folder}; object stores take one process")
+    with reaching(folder), locked(folder) if isinstance(folder, Address) else nullcontext():
+        _run(settings, folder, command, overwrite, progress, say)
+
+
+def _run(
+    settings: config.Configuration,
+    folder: Place,
+    command: str,
+    overwrite: bool,
+    progress: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Do as `run`, once nothing else writes the address."""
     model = making.model(settings.network, settings.training)
     job = _Job(settings, making.task(settings.task), model, say)
     design = making.design(settings.sweep)
@@ -99,7 +117,7 @@ def run(
         gradients=settings.sweep.gradients,
         batch_size=settings.sweep.batch_size,
         keep=settings.sweep.keep,
-        store=store.place_for(MAIN),
+        store=str(store.place_for(MAIN)),
         progress=progress,
     )
     if first:
@@ -138,7 +156,7 @@ class _Job(NamedTuple):
             **self.model.options,
         )
 
-    def checked(self, design: Design, folder: Path) -> Objective:
+    def checked(self, design: Design, folder: Place) -> Objective:
         """Return an objective of the untrained network; raise if design, plan, optimizer or disk do not fit."""
         masks = self.settings.sweep
         if not self.model.is_trained:
@@ -198,7 +216,7 @@ def _numbers(data: xr.Dataset) -> list[tuple[str, Any]]:
     return [(str(name), values.values) for name, values in data.variables.items()]
 
 
-def _trained(job: _Job, folder: Path, record: dict[str, Any], overwrite: bool) -> Run:
+def _trained(job: _Job, folder: Place, record: dict[str, Any], overwrite: bool) -> Run:
     """Return the run, with its task and its trained network: as it is there, or trained before it is made."""
     check_folder(folder, overwrite, record)
     if overwrite or not finished_groups(folder / STORE):
@@ -231,7 +249,7 @@ def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
     for group, data in groups.items():
         if group == "network" and model.has_checkpoint:
             checkpoint = store.folder / CHECKPOINT
-            checkpoints.save(model.network, checkpoint)
+            _save(model.network, checkpoint)
             # With a copy of the store alone a report can be made, so this is no part of its seals.
             data.attrs["checkpoint"] = json.dumps(_seals.sums(store.folder, _seals.whole_files(checkpoint)))
         store.write(group, data)
@@ -243,4 +261,25 @@ def _put_back(model: Model, store: Run) -> None:
         trained = datasets.network_from(store.read("network"))
         nnx.update(model.network, nnx.state(trained))
     elif model.has_checkpoint:
-        checkpoints.restore(model.network, store.folder / CHECKPOINT)
+        with _on_disk(store.folder / CHECKPOINT) as folder:
+            checkpoints.restore(model.network, folder)
+
+
+def _save(network: nnx.Module, checkpoint: Place) -> None:
+    if isinstance(checkpoint, Path):
+        checkpoints.save(network, checkpoint)
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            checkpoints.save(network, Path(scratch, CHECKPOINT))
+            upload(Path(scratch, CHECKPOINT), checkpoint)
+
+
+@contextmanager
+def _on_disk(checkpoint: Place) -> Iterator[Path]:
+    """Yield a folder on a disk, or a copy there of an address."""
+    if isinstance(checkpoint, Path):
+        yield checkpoint
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            download(checkpoint, Path(scratch))
+            yield Path(scratch)

@@ -1,25 +1,25 @@
 """Room: what a sweep keeps has to fit in memory, or on the disk of its store."""
 
 import math
-from pathlib import Path
 
 from analysis import _seals
 from analysis._errors import TooLargeError
+from analysis._places import Address, Place
 from sweeps._engine import summaries
 from sweeps._masks.designs import Design
 from sweeps._objective import Objective
 from sweeps._store import disk
 
 
-def check_room(objective: Objective, design: Design, gradients: bool, keep: str, path: Path | None) -> str:
+def check_room(objective: Objective, design: Design, gradients: bool, keep: str, path: Place | None) -> str:
     """Return what a sweep keeps in words, or raise if it does not fit in memory, or on the disk of a store.
 
     Parameters
     ----------
     objective, design, gradients, keep : Objective, Design, bool, str
         Of the sweep; the design is bound.
-    path : pathlib.Path or None
-        Of the store; None for memory.
+    path : pathlib.Path, Address or None
+        Of the store; None for memory. What an object store holds has no limit.
 
     Raises
     ------
@@ -28,11 +28,14 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
     """
     nodes, less = len(objective.nodes), "draws" if keep == "examples" else "summary"
     fewer = f'give keep="{less}" or fewer draws, or '
+    free: float
     needed = _bytes(objective, design, gradients, keep)
     if keep == "summary":
         free, where, way_out = disk.free_memory(), "of memory", "give fewer chains"
     elif path is None:
         free, where, way_out = disk.free_memory(), "of memory", fewer + "give store= a path on a disk"
+    elif isinstance(path, Address):
+        free, where, way_out = math.inf, "in the object store", ""
     else:
         there = sum(file.stat().st_size for file in _seals.whole_files(path))
         free, where, way_out = disk.free_space(path) + there, "on the disk", fewer + "choose another disk"

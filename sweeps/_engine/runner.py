@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +13,9 @@ import xarray as xr
 
 from analysis import _derived
 from analysis._errors import InputError, InputTypeError, TooLargeError
-from analysis.runs import FORMAT, path_of
+from analysis._places import Address, place_of, reaching
+from analysis._places import Place as Where
+from analysis.runs import FORMAT
 from sweeps import _checks, _device, _processes, _seeds
 from sweeps._engine import batches, summaries
 from sweeps._engine.layout import Layout
@@ -73,8 +74,9 @@ def sweep(
         Gate vectors evaluated together; None lets the plan choose, which measures a few sizes first where a sweep of a
         network is expected to take longer than half a minute.
     store : str or path, optional
-        Of a Zarr group to which finished parts are written as they come. The same call again goes on with a sweep
-        that was killed, and only reads one that is complete: nothing is compiled or evaluated then.
+        Of a Zarr group, or its address in an object store, such as ``s3://bucket/sweep``; finished parts are
+        written to it as they come. The same call again goes on with a sweep that was killed, and only reads one
+        that is complete: nothing is compiled or evaluated then.
     keep : {"draws", "examples", "summary"}
         ``"draws"`` keeps every draw; ``"examples"`` also the loss of each example, a number for every draw and
         example; ``"summary"`` keeps counts, moments, histograms and the best masks, in constant memory.
@@ -128,7 +130,9 @@ def sweep(
     batch_size = None if batch_size is None else _checks.whole("batch_size", batch_size, 1)
     if store is None and jax.process_count() > 1:
         raise InputError("several processes need a store to share: give store= a path that all of them reach")
-    path = None if store is None else path_of("store", store)
+    path = None if store is None else place_of("store", store)
+    if isinstance(path, Address) and jax.process_count() > 1:
+        raise InputError(f"store must be a path that all processes reach on a disk, got {path}; object stores take one")
     if path is not None:
         check_names((*objective.nodes, *objective.layers))
     design = design.bound(objective.layers)
@@ -194,13 +198,14 @@ class Runner:
         found = self.schema.of_draws(whole.values, self._attributes() | _counts(whole.values))
         return found.assign(self._of_all_on().data_vars)
 
-    def on_disk(self, path: Path, shown: bool) -> xr.Dataset:
+    def on_disk(self, path: Where, shown: bool) -> xr.Dataset:
         """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
-        record = Record(path, self._identity(), len(self.layout.items), "parts" if self._is_summary else "")
-        if jax.process_index() > 0:
-            return self._completed(record, shown)
-        with disk.locked(path):
-            return self._completed(record, shown)
+        with reaching(path):
+            record = Record(path, self._identity(), len(self.layout.items), "parts" if self._is_summary else "")
+            if jax.process_index() > 0:
+                return self._completed(record, shown)
+            with disk.locked(path):
+                return self._completed(record, shown)
 
     def _identity(self) -> dict[str, Any]:
         """What has to be the same for a sweep to go on."""

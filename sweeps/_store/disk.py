@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 
 from analysis._errors import InputError, UnavailableError
+from analysis._places import Address, Place
+from sweeps._store.lease import Lease
 
 try:
     import fcntl
@@ -69,12 +71,23 @@ class _Descriptor:
                 os.close(self.number)  # type: ignore[arg-type]
 
 
+def lock_of(folder: Place) -> Lock | Lease:
+    """Lock a folder, or take the lease of an address."""
+    return Lease.of(folder) if isinstance(folder, Address) else Lock(folder)
+
+
+def check_held(place: Place) -> None:
+    """Raise UnavailableError if another process has taken the lease of an address that this one writes."""
+    if isinstance(place, Address):
+        Lease.check(place)
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder, which is made where it is missing, for the time of a block; see Lock."""
+def locked(folder: Place) -> Iterator[None]:
+    """Lock a folder, which is made where it is missing, for the time of a block; see Lock, and Lease for an address."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock(folder)
+        lock = lock_of(folder)
     try:
         yield
     finally:
@@ -82,7 +95,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Place) -> Iterator[None]:
     """Raise UnavailableError, in one line, for an error of the system while something is written.
 
     Raises

@@ -2,12 +2,10 @@
 
 import json
 import platform
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -16,9 +14,10 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from analysis import _derived, _seals
 from analysis._errors import DamagedError, InputError, NotAFolderError, TakenError
-from analysis.runs import FORMAT, RECORD, STORE, path_of
+from analysis._places import Address, Place, below, for_zarr, place_of, remove_tree
+from analysis.runs import FORMAT, RECORD, STORE
 from sweeps import __version__
-from sweeps._store.disk import Lock, writing
+from sweeps._store.disk import lock_of, writing
 
 # Files that a run folder may hold beside the store; --overwrite removes these and nothing else.
 RUN_PARTS = (
@@ -73,7 +72,7 @@ class Run:
 
     Attributes
     ----------
-    folder, path : pathlib.Path
+    folder, path : pathlib.Path or Address
         Of the run, and of its Zarr store.
     put_back : list of pathlib.Path
         Documents that were damaged and have been restored.
@@ -93,7 +92,7 @@ class Run:
 
     def __init__(
         self,
-        folder: str | PathLike[str],
+        folder: str | PathLike[str] | Address,
         *,
         study: str,
         config: dict[str, Any],
@@ -105,9 +104,9 @@ class Run:
         resume: bool = False,
         partner: bool = False,
     ):
-        self.folder = path_of("folder", folder)
+        self.folder = place_of("folder", folder)
         self.path = self.folder / STORE
-        self.put_back: list[Path] = []
+        self.put_back: list[Place] = []
         attributes = dict(
             format=FORMAT,
             study=study,
@@ -125,7 +124,7 @@ class Run:
         check_folder(folder, overwrite, wanted)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = Lock(self.folder)
+            self._lock = lock_of(self.folder)
             # Another process may have come first.
             check_folder(folder, overwrite, wanted)
             if resume and not overwrite and finished_groups(self.path):
@@ -152,7 +151,7 @@ class Run:
         """Whether a group has been written whole."""
         return _seals.is_sealed(self.path / group)
 
-    def damage(self, but: str) -> list[Path]:
+    def damage(self, but: str) -> list[Place]:
         """Return the damaged or missing files of what was written whole, except below one group."""
         return [path for path in _seals.damage_below(self.path) if self.path / but not in path.parent.parents]
 
@@ -162,7 +161,7 @@ class Run:
         with writing(path):
             if path.exists():
                 # A kill may have left it half written.
-                shutil.rmtree(path)
+                remove_tree(path)
             data = _derived.stored(data)
             files = in_zarr(data.drop_attrs(deep=False).assign_attrs(complete=False))
             for name, content in files.items():
@@ -185,11 +184,11 @@ class Run:
 
     def read(self, group: str) -> xr.Dataset:
         """Read a group of the store."""
-        data = xr.open_zarr(self.path, group=group, consolidated=False, chunks=None)
+        data = xr.open_zarr(for_zarr(self.path), group=group, consolidated=False, chunks=None)
         data.attrs = _seals.attributes_of(dict(attributes=data.attrs))
         return _derived.opened(data).load()
 
-    def place_for(self, group: str) -> Path:
+    def place_for(self, group: str) -> Place:
         """Return the path at which a sweep may write a group itself."""
         for parent in self._groups_above(self.path / group):
             document = parent / _seals.DOCUMENT
@@ -198,7 +197,7 @@ class Run:
                     _seals.write_whole(document, PLAIN_GROUP)
         return self.path / group
 
-    def _groups_above(self, path: Path) -> list[Path]:
+    def _groups_above(self, path: Place) -> list[Place]:
         """Groups between a group and the store itself."""
         return [parent for parent in path.parents if self.path in parent.parents]
 
@@ -214,7 +213,7 @@ def in_zarr(data: xr.Dataset, more: Callable[[zarr.Group], None] = lambda group:
 
 
 def check_folder(
-    folder: str | PathLike[str], overwrite: bool = False, resumed: Mapping[str, Any] | None = None
+    folder: str | PathLike[str] | Address, overwrite: bool = False, resumed: Mapping[str, Any] | None = None
 ) -> None:
     """Raise, before any work is done and anything is touched, if a run cannot go into the folder.
 
@@ -235,7 +234,10 @@ def check_folder(
     TakenError, InputError, DamagedError, NotAFolderError
         As Run.
     """
-    folder = path_of("folder", folder)
+    _check_place(place_of("folder", folder), overwrite, resumed)
+
+
+def _check_place(folder: Place, overwrite: bool, resumed: Mapping[str, Any] | None) -> None:
     path = folder / STORE
     if not folder.exists():
         return
@@ -256,7 +258,7 @@ def check_folder(
         _check_same(folder, resumed)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Place) -> bool:
     """Whether a run made a store, by its document or, if that is damaged, its copy or finished groups."""
     for document in (path / _seals.DOCUMENT, path.parent / RECORD):
         with suppress(DamagedError):
@@ -265,19 +267,19 @@ def _is_ours(path: Path) -> bool:
     return bool(finished_groups(path))
 
 
-def _attributes(path: Path) -> Iterator[dict[str, Any]]:
+def _attributes(path: Place) -> Iterator[dict[str, Any]]:
     """Attributes of the run in a store's own document and in its copy, of those that are undamaged."""
     for document in (path / _seals.DOCUMENT, path.parent / RECORD):
         with suppress(DamagedError):
             yield _seals.attributes_of(_seals.sealed(document))
 
 
-def finished_groups(path: Path) -> list[str]:
+def finished_groups(path: Place) -> list[str]:
     """Return the groups of a store that were written whole, also those that are damaged now."""
-    return [group.relative_to(path).as_posix() for group in _seals.groups_below(path)]
+    return [below(path, group) for group in _seals.groups_below(path)]
 
 
-def _check_removable(path: Path, overwrite: bool) -> None:
+def _check_removable(path: Place, overwrite: bool) -> None:
     """Raise TakenError if a store has files that Zarr does not write, or, unless overwritten, another format."""
     if path.is_symlink():
         raise TakenError(f"{path} is a link, and only what lies in the folder is removed; choose another folder")
@@ -290,14 +292,14 @@ def _check_removable(path: Path, overwrite: bool) -> None:
             _check_format(path, found)
 
 
-def _check_format(path: Path, found: Any) -> None:
+def _check_format(path: Place, found: Any) -> None:
     if found != FORMAT:
         raise TakenError(
             f"{path} is of format {found}, this version writes {FORMAT}; choose another folder or give --overwrite"
         )
 
 
-def _check_same(folder: Path, now: Mapping[str, Any]) -> None:
+def _check_same(folder: Place, now: Mapping[str, Any]) -> None:
     """Raise if a run that is to go on has another study, settings or data, or they are lost."""
     before = next(_attributes(folder / STORE), None)
     if before is None:
@@ -335,18 +337,19 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def clear(folder: Path, parts: Iterable[str]) -> None:
+def clear(folder: Place, parts: Iterable[str]) -> None:
     """Remove a store, which check_folder has checked, and the files beside it that match; others stay."""
     if (folder / STORE).exists():
-        shutil.rmtree(folder / STORE)
+        remove_tree(folder / STORE)
     for pattern in parts:
         for path in folder.glob(pattern):
             if path.is_file():
                 path.unlink()
     for part in ("checkpoint", "tables", "figures", "csv"):
-        for path in sorted((folder / part).rglob("*"), reverse=True) + [folder / part]:
+        inside: list[Place] = [*(folder / part).rglob("*")]
+        for one in [*sorted(inside, reverse=True), folder / part]:
             with suppress(OSError):  # what is not empty, or not there
-                path.rmdir()
+                one.rmdir()
 
 
 def versions() -> dict[str, str]:

@@ -6,9 +6,8 @@ parts are written again, whether or not the record is finished.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,9 @@ import zarr
 
 from analysis import _derived, _seals
 from analysis._errors import DamagedError, InputError, TakenError
-from sweeps._store.disk import writing
+from analysis._places import Address, for_zarr, remove_tree
+from analysis._places import Place as Where
+from sweeps._store.disk import check_held, writing
 from sweeps._store.folder import COMPRESSORS, in_zarr
 
 # Numbers of an item that the finished dataset's attributes add up.
@@ -68,7 +69,7 @@ class Record:
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or Address
         Of the Zarr group.
     identity : dict
         All that decides the sweep's numbers; JSON-serialisable.
@@ -85,7 +86,7 @@ class Record:
         If the record there is another sweep's; the message says what differs.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any], items: int, group: str = ""):
+    def __init__(self, path: Where, identity: dict[str, Any], items: int, group: str = ""):
         self.path, self._group, self._items = path, group, items
         self._identity = json.loads(json.dumps(identity))
         check(path, self._identity)
@@ -95,7 +96,7 @@ class Record:
         """Whether every item and the attributes have been written; files may have been damaged since."""
         return _seals.is_sealed(self.path)
 
-    def damage(self) -> list[Path]:
+    def damage(self) -> list[Where]:
         """Return the files that were written whole and are damaged or missing now."""
         if not _seals.whole_files(self.path):
             return []
@@ -151,6 +152,7 @@ class Record:
         self, item: int, places: Mapping[str, Place], values: Mapping[str, np.ndarray], counts: Mapping[str, int]
     ) -> None:
         """Write the values of an item, then its counts, then its flag."""
+        check_held(self.path)
         with writing(self.path):
             for name, place in places.items():
                 self._array(self._path(name))[place.region] = values[name].reshape(place.shape)
@@ -162,27 +164,29 @@ class Record:
         """Whether an item has its flag, damaged or not."""
         return (self.path / "items" / "done" / "c" / str(item)).exists()
 
-    def damaged(self, item: int, places: Mapping[str, Place]) -> Path | None:
+    def damaged(self, item: int, places: Mapping[str, Place]) -> Where | None:
         """Return a file of an item that is missing or cannot be read, or None."""
         flag = Place((item,), (), (item,))
         found = {self._path(name): place for name, place in places.items()}
         for path, place in ({self.path / "items" / name: flag for name in FLAGS} | found).items():
-            chunk = path / "c" / Path(*map(str, place.chunk))
+            chunk = path / "c" / PurePosixPath(*map(str, place.chunk))
             if not chunk.exists():
                 return chunk
             try:
                 # Reading checks the checksum.
                 self._array(path)[place.region]
-            except (ValueError, RuntimeError, OSError):
+            except (ValueError, RuntimeError, OSError) as error:
+                if isinstance(path, Address) and isinstance(error, OSError):
+                    raise  # it was not reached, and may be whole
                 return chunk
         return None
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str) -> Where:
         return self.path / self._group / name
 
-    def _array(self, path: Path) -> zarr.Array:
+    def _array(self, path: Where) -> zarr.Array:
         # Empty chunks are written too, so that a missing chunk is a lost one.
-        return zarr.open_array(path, mode="r+").with_config({"write_empty_chunks": True})
+        return zarr.open_array(for_zarr(path), mode="r+").with_config({"write_empty_chunks": True})
 
     def counts(self) -> dict[str, int]:
         """Sums of the items' counts."""
@@ -190,32 +194,34 @@ class Record:
 
     def parts(self) -> dict[str, np.ndarray]:
         """Return every variable whole, for merging."""
-        home = zarr.open_group(self.path / self._group, mode="r")
+        home = zarr.open_group(for_zarr(self.path / self._group), mode="r")
         return {name: np.asarray(array[:]) for name, array in home.arrays()}
 
     def finish(self, data: xr.Dataset) -> None:
         """Write a dataset's variables and attributes beside the items, then seal the record."""
+        check_held(self.path)
         with writing(self.path):
             if data.variables:
                 for name in data.variables:
                     # A kill while finishing, or damage, may have left something.
-                    shutil.rmtree(self.path / str(name), ignore_errors=True)
+                    if (self.path / str(name)).exists():
+                        remove_tree(self.path / str(name))
                 # Appending replaces the group's attributes: the identity has to be among the new ones.
                 kept = data.drop_attrs(deep=False).assign_attrs(identity=json.dumps(self._identity), complete=False)
                 encoding = {name: {"compressors": COMPRESSORS} for name in data.variables}
-                kept.to_zarr(self.path, mode="a", consolidated=False, encoding=encoding)
+                kept.to_zarr(for_zarr(self.path), mode="a", consolidated=False, encoding=encoding)
             files = _seals.sums_of_group(self.path)
             _seals.seal(self.path, files, **data.attrs, identity=json.dumps(self._identity), complete=True)
 
     def open(self) -> xr.Dataset:
         """Return the finished dataset, read when it is used."""
-        data = xr.open_zarr(self.path, consolidated=False, chunks=None)
+        data = xr.open_zarr(for_zarr(self.path), consolidated=False, chunks=None)
         found = _seals.attributes_of(dict(attributes=data.attrs))
         data.attrs = {name: value for name, value in found.items() if name not in ("identity", "complete")}
         return _derived.opened(data)
 
 
-def _identity_in(document: Path) -> dict[str, Any] | None:
+def _identity_in(document: Where) -> dict[str, Any] | None:
     """Return the identity in a document, or None if it has none."""
     try:
         found = json.loads(_seals.document(document)["attributes"]["identity"])
@@ -224,7 +230,7 @@ def _identity_in(document: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def check(path: Path, identity: dict[str, Any]) -> None:
+def check(path: Where, identity: dict[str, Any]) -> None:
     """Raise if the path holds anything but a record of this sweep; see Record."""
     if not path.exists() or (path.is_dir() and not _seals.whole_files(path)):
         return

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from importlib import import_module
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis._errors import InputError
+from analysis._places import Address, Place
 from sweeps._settings import Settings
 from sweeps._studies.circle.settings import Circle
 from sweeps._studies.relevance.settings import Relevance
@@ -38,9 +38,9 @@ class Study(NamedTuple):
         return found
 
     @property
-    def report(self) -> Callable[[str | PathLike[str]], Path]:
+    def report(self) -> Callable[[Any], Place]:
         """Write tables, figures, numbers and the page of a run folder."""
-        found: Callable[[str | PathLike[str]], Path] = import_module(f"sweeps._studies.{self.name}.report").write
+        found: Callable[[Any], Place] = import_module(f"sweeps._studies.{self.name}.report").write
         return found
 
 
@@ -72,7 +72,7 @@ STUDIES = {
 }
 
 
-def write_report(folder: str | PathLike[str]) -> Path:
+def write_report(folder: str | PathLike[str] | Address) -> Place:
     """Write tables, figures, numbers.tex and the report page of a run, a study's or a sweep's.
 
     Parameters
@@ -82,7 +82,7 @@ def write_report(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The report page.
 
     Raises

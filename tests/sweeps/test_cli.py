@@ -170,7 +170,15 @@ class TestRefusals:
         said = refused(capsys, *arguments, "--out", "a/b")
         assert said == f"a/b cannot be written: {tmp_path} does not let you"
 
-    @pytest.mark.parametrize("words", ["run a.toml --out s3://bucket/run", "report gs://bucket", "list --json s3://b"])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "run s3://bucket/a.toml",
+            "export runs/mine --out gs://bucket/a",
+            "list --json s3://b",
+            "study circle --out s3://b/c",
+        ],
+    )
     def test_an_object_store_is_no_folder_of_this_disk(self, words, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         assert refused(capsys, *words.split()).startswith("a path must be one on a disk, got ")

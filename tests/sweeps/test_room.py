@@ -41,7 +41,7 @@ class TestTooLarge:
         assert not evaluated and not files(tmp_path)
 
 
-@pytest.mark.parametrize("path", [3, b"store", "", "s3://bucket/store", "a\0b", 300 * "a"])
+@pytest.mark.parametrize("path", [3, b"store", "", "abfs://bucket/store", "a\0b", 300 * "a"])
 def test_what_is_no_path_is_named(path):
     with pytest.raises(InputError, match="^store (must|cannot) be a path"):
         swept(path)

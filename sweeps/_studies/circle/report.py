@@ -1,9 +1,9 @@
 """The report of the circle study: the loss of a small network under random node removal."""
 
 from os import PathLike
-from pathlib import Path
 
 from analysis import _explorer, claims, runs
+from analysis._places import Place
 from analysis._reports import plane, sweep
 from analysis._reports.writing import publish
 from sweeps._studies.circle import figures, published
@@ -15,7 +15,7 @@ from sweeps._studies.circle.numbers import collect
 from sweeps._studies.circle.tables import all_tables
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def write(folder: str | PathLike[str]) -> Place:
     r"""Write tables, macros, figures, the page and the interactive page of a circle study.
 
     Parameters
@@ -25,7 +25,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
 
     Raises
@@ -40,7 +40,7 @@ def write(folder: str | PathLike[str]) -> Path:
     return write_results(results)
 
 
-def write_results(results: Results) -> Path:
+def write_results(results: Results) -> Place:
     """Write the report of the results of a circle study into the folder of its run; return the page."""
     judged = judge(results)
     caption = "What was published, the verdict, and what was measured, with ± over our networks, otherwise on one."

@@ -1,11 +1,11 @@
 """The report of the relevance study: which inputs a decision comes from."""
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from analysis import runs
 from analysis._formatting import enumerate_words
+from analysis._places import Place
 from analysis._reports.writing import publish
 from sweeps._studies.relevance.claims import judge
 from sweeps._studies.relevance.figures import draw
@@ -16,7 +16,7 @@ from sweeps._studies.relevance.results import Results, measure
 from sweeps._studies.relevance.tables import all_tables
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def write(folder: str | PathLike[str]) -> Place:
     r"""Write tables, macros, figures and the page of a relevance study.
 
     Parameters
@@ -26,7 +26,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
 
     Raises

@@ -1,9 +1,9 @@
 """The report of the shrinking study: which node to remove next."""
 
 from os import PathLike
-from pathlib import Path
 
 from analysis import runs
+from analysis._places import Place
 from analysis._reports.writing import publish
 from sweeps._studies.shrinking import figures, numbers, tables
 from sweeps._studies.shrinking.claims import all_claims
@@ -14,7 +14,7 @@ from sweeps._studies.shrinking.measures.paths import DROPS, TOLERATED
 from sweeps._studies.shrinking.names import LEVEL_NAMES, METHODS, TAYLOR, method_name
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def write(folder: str | PathLike[str]) -> Place:
     r"""Write tables, macros, figures and the page of a shrinking study.
 
     Parameters
@@ -24,7 +24,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
 
     Raises

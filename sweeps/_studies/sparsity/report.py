@@ -1,10 +1,10 @@
 """The report of the sparsity study: how much of a network can be pruned."""
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from analysis import claims, runs
+from analysis._places import Place
 from analysis._reports.writing import publish
 from sweeps._studies.sparsity import figures, measures, numbers, tables
 from sweeps._studies.sparsity.claims import PUBLISHED_ENDS, PUBLISHED_SIZES, all_claims, points
@@ -17,7 +17,7 @@ CAPTION = (
 )
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def write(folder: str | PathLike[str]) -> Place:
     r"""Write tables, macros, figures and the page of a sparsity study.
 
     Parameters
@@ -27,7 +27,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
 
     Raises

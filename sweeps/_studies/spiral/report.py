@@ -2,10 +2,10 @@
 
 from itertools import product
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from analysis import claims, runs
+from analysis._places import Place
 from analysis._reports import wording
 from analysis._reports.writing import publish
 from sweeps._studies.spiral import figures, tables
@@ -18,7 +18,7 @@ from sweeps._studies.spiral.numbers import numbers
 TEMPLATE = "sweeps._studies.spiral:report.md.jinja"
 
 
-def write(folder: str | PathLike[str]) -> Path:
+def write(folder: str | PathLike[str]) -> Place:
     r"""Write tables, macros, figures, films and the page of a spiral study.
 
     Parameters
@@ -28,7 +28,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or Address
         The page.
 
     Raises

@@ -1,0 +1,296 @@
+"""Places: where a store lies, a folder on a disk or an address of an object store such as ``s3://bucket/run``.
+
+An address behaves as the part of ``pathlib.Path`` that the seals and the record use. Two differences from other
+libraries' paths are on purpose. Nothing that was listed before is believed again, since another machine may write the
+same address. And an address counts as empty only where the store says that it holds nothing: a refused or failed
+request raises, instead of reading as "nothing is there".
+"""
+
+import importlib.util
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+
+from analysis._errors import InputError, MissingError, NotInstalledError, UnavailableError
+
+#: What opens the addresses of a protocol: the package, and the extra of this one that installs it.
+PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs"), "memory": ("fsspec", "s3")}
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+#: Another process, or Zarr through a client of its own, may write what was listed before.
+FRESH = {"use_listings_cache": False}
+#: Packages whose errors are those of the connection or the credentials, and no fault of this one.
+REMOTE = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs")
+
+
+class Status(NamedTuple):
+    """What is known of an object without reading it."""
+
+    st_size: int
+
+
+class Address:
+    """An object, or what begins with its name as if in a folder, in an object store.
+
+    Parameters
+    ----------
+    protocol : str
+        One of `PACKAGES`.
+    path : str
+        Bucket and name, without slashes around them.
+    """
+
+    def __init__(self, protocol: str, path: str):
+        self._protocol, self._pure = protocol, PurePosixPath(path)
+
+    def __str__(self) -> str:
+        return f"{self._protocol}://{self._pure}"
+
+    def __repr__(self) -> str:
+        return f"Address({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and str(self) == str(other)
+
+    def __lt__(self, other: "Address") -> bool:
+        return str(self) < str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __truediv__(self, name: str | PurePosixPath) -> "Address":
+        return Address(self._protocol, str(self._pure / name))
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self._pure.name
+
+    @property
+    def parent(self) -> "Address":
+        """The address above."""
+        return Address(self._protocol, str(self._pure.parent))
+
+    @property
+    def parents(self) -> list["Address"]:
+        """The addresses above, the nearest first, up to the bucket."""
+        return [Address(self._protocol, str(one)) for one in self._pure.parents if str(one) != "."]
+
+    def relative_to(self, other: "Address") -> PurePosixPath:
+        """Return the path from another address."""
+        return self._pure.relative_to(other._pure)
+
+    @property
+    def _files(self) -> Any:
+        import fsspec
+
+        return fsspec.filesystem(self._protocol, **FRESH)
+
+    def _info(self) -> dict[str, Any] | None:
+        """Return what the store knows of the object, or None if there is none."""
+        with reaching(self):
+            try:
+                found: dict[str, Any] = self._files.info(str(self))
+            except FileNotFoundError:
+                return None
+        return found
+
+    def exists(self) -> bool:
+        """Whether there is an object of this name, or one below it."""
+        return self._info() is not None
+
+    def is_file(self) -> bool:
+        """Whether there is an object of this name."""
+        return (self._info() or {}).get("type") == "file"
+
+    def is_dir(self) -> bool:
+        """Whether there are objects below this name."""
+        return (self._info() or {}).get("type") == "directory"
+
+    def is_symlink(self) -> bool:
+        """Return False: an object store has no links."""
+        return False
+
+    def stat(self) -> Status:
+        """Return the size of the object."""
+        found = self._info()
+        if found is None:
+            raise MissingError(f"{self} is missing")
+        return Status(int(found["size"]))
+
+    def read_bytes(self) -> bytes:
+        """Return what the object holds."""
+        with reaching(self):
+            content: bytes = self._files.cat_file(str(self))
+        return content
+
+    def open(self, mode: str) -> IO[bytes]:
+        """Open the object for reading bytes."""
+        with reaching(self):
+            opened: IO[bytes] = self._files.open(str(self), mode)
+        return opened
+
+    def write_bytes(self, content: bytes, *, new: bool = False) -> None:
+        """Write the object whole, with one request; raise FileExistsError if it must be new and is not."""
+        how = {"mode": "create"} if new else {}
+        with reaching(self):
+            try:
+                self._files.pipe_file(str(self), content, **how)
+            except OSError as error:
+                # How S3 says that an object is there.
+                if new and "PreconditionFailed" in f"{error} {error.__cause__!r}":
+                    raise FileExistsError(str(self)) from error
+                raise
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the object."""
+        with reaching(self):
+            try:
+                self._files.rm_file(str(self))
+            except FileNotFoundError:
+                if not missing_ok:
+                    raise
+
+    def mkdir(self, **options: Any) -> None:
+        """Do nothing: an object store has no folders."""
+
+    def rglob(self, pattern: str) -> "list[Address]":
+        """Return the objects below this name whose last part matches."""
+        with reaching(self):
+            try:
+                found = self._files.find(str(self))
+            except FileNotFoundError:
+                found = []
+        every = (Address(self._protocol, name.strip("/")) for name in found)
+        return [one for one in every if one != self and PurePosixPath(one.name).match(pattern)]
+
+    def glob(self, pattern: str) -> "list[Address]":
+        """Return the objects below this name whose path from it matches; ``**/`` stands for any folders."""
+        steps = (re.escape(one).replace(r"\*", "[^/]*") for one in pattern.split("**/"))
+        wanted = re.compile("(.*/)?".join(steps))
+        return [one for one in self.rglob("*") if wanted.fullmatch(below(self, one))]
+
+    def rmdir(self) -> None:
+        """Do nothing: an object store has no folders."""
+
+    def iterdir(self) -> "list[Address]":
+        """Return what lies directly below this name."""
+        return sorted({self / one.relative_to(self).parts[0] for one in self.rglob("*")})
+
+
+#: A folder or file on a disk, or an address.
+Place = Path | Address
+
+
+def below(folder: Place, place: Place) -> str:
+    """Return the path from a folder to what lies in it, with slashes."""
+    return place.relative_to(folder).as_posix()  # type: ignore[arg-type]  # both are of one kind
+
+
+def place_of(name: str, value: Any) -> Place:
+    """Return where something lies, from text or a path; refuse what is neither a path on a disk nor an address.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    value : str, os.PathLike or Address
+
+    Raises
+    ------
+    InputError
+        If it can be neither, or is an address of a kind that nothing opens here.
+    NotInstalledError
+        If the package that opens such addresses is not installed.
+    """
+    from analysis.runs import path_of
+
+    if isinstance(value, Address):
+        return value
+    found = ADDRESS.fullmatch(value) if isinstance(value, str) and "\0" not in value else None
+    if found is None:
+        return path_of(name, value)
+    protocol, path = found[1].lower(), found[2].rstrip("/")
+    if protocol not in PACKAGES:
+        raise InputError(f"{name} must be a path on a disk, or an address of s3:// or gs://, got {value!r}")
+    parts = path.split("/")
+    if len(parts) < 2 or {"", ".", ".."} & set(parts) or re.search(r"[?#*\[\]]", path):
+        raise InputError(
+            f"{name} must name a bucket and a folder in it, such as {protocol}://bucket/run, got {value!r}"
+        )
+    package, extra = PACKAGES[protocol]
+    if importlib.util.find_spec(package) is None:
+        raise NotInstalledError(f"{name}: {protocol}:// needs the package {package}: pip install 'gatesweep[{extra}]'")
+    return Address(protocol, path)
+
+
+def for_zarr(place: Place) -> Any:
+    """Return what Zarr opens: the path itself, or the store of an address."""
+    if isinstance(place, Path):
+        return place
+    import zarr
+
+    return zarr.storage.FsspecStore.from_url(str(place), storage_options=FRESH)
+
+
+def remove_tree(place: Place) -> None:
+    """Remove a folder, or the objects below an address."""
+    if isinstance(place, Path):
+        shutil.rmtree(place)
+    else:
+        for one in place.rglob("*"):
+            one.unlink(missing_ok=True)
+
+
+def upload(folder: Path, place: Address) -> None:
+    """Write the files below a folder as objects of the same names; others that are there stay."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            (place / below(folder, path)).write_bytes(path.read_bytes())
+
+
+def download(place: Address, folder: Path) -> None:
+    """Write the objects below an address as files of the same names."""
+    for one in place.rglob("*"):
+        path = folder / below(place, one)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(one.read_bytes())
+
+
+@contextmanager
+def made_in(place: Place) -> Iterator[Path]:
+    """Yield a folder to write into: a folder itself; for an address one that is uploaded when the block has ended."""
+    if isinstance(place, Path):
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)
+        with reaching(place):
+            upload(Path(scratch), place)
+
+
+@contextmanager
+def reaching(place: Place) -> Iterator[None]:
+    """Raise UnavailableError, in one line, for an error of the connection to an object store in a block.
+
+    Raises
+    ------
+    UnavailableError
+        If there are no credentials, they do not suffice, the bucket is missing, or nothing answers.
+    """
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError, InputError):
+        raise
+    except Exception as error:
+        if isinstance(place, Path) or not _is_of_connection(error):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnavailableError(f"{place} cannot be reached: {reason}") from error
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in REMOTE
