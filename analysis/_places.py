@@ -1,9 +1,9 @@
 """Places: where a store lies, a folder on a disk or an address of an object store such as ``s3://bucket/run``.
 
-An address behaves as the part of ``pathlib.Path`` that the seals and the record use. Two differences from other
-libraries' paths are on purpose. Nothing that was listed before is believed again, since another machine may write the
-same address. And an address counts as empty only where the store says that it holds nothing: a refused or failed
-request raises, instead of reading as "nothing is there".
+An address behaves as the part of ``pathlib.Path`` that the seals and the record use. It differs from the paths of
+fsspec's own kind on purpose: nothing that was listed before is believed again, since another machine may write the
+same address; and a refused or failed request raises, where ``UPath.is_file`` reads it as "there is no such file", after
+which a run that is there would be begun anew.
 """
 
 import importlib.util
@@ -11,11 +11,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from analysis._errors import InputError, MissingError, NotInstalledError, UnavailableError
+from analysis._errors import InputError, NotInstalledError, UnavailableError
 
 #: What opens the addresses of a protocol: the package, and the extra of this one that installs it.
 PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs"), "memory": ("fsspec", "s3")}
@@ -27,11 +29,13 @@ REMOTE = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs")
 
 
 class Status(NamedTuple):
-    """What is known of an object without reading it."""
+    """What is known of a file or an object without reading it: bytes, and seconds of the epoch when it was written."""
 
     st_size: int
+    st_mtime: float
 
 
+@dataclass(frozen=True, order=True)
 class Address:
     """An object, or what begins with its name as if in a folder, in an object store.
 
@@ -39,55 +43,43 @@ class Address:
     ----------
     protocol : str
         One of `PACKAGES`.
-    path : str
-        Bucket and name, without slashes around them.
+    path : pathlib.PurePosixPath
+        Bucket and name.
     """
 
-    def __init__(self, protocol: str, path: str):
-        self._protocol, self._pure = protocol, PurePosixPath(path)
+    protocol: str
+    path: PurePosixPath
 
     def __str__(self) -> str:
-        return f"{self._protocol}://{self._pure}"
-
-    def __repr__(self) -> str:
-        return f"Address({str(self)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Address) and str(self) == str(other)
-
-    def __lt__(self, other: "Address") -> bool:
-        return str(self) < str(other)
-
-    def __hash__(self) -> int:
-        return hash(str(self))
+        return f"{self.protocol}://{self.path}"
 
     def __truediv__(self, name: str | PurePosixPath) -> "Address":
-        return Address(self._protocol, str(self._pure / name))
+        return Address(self.protocol, self.path / name)
 
     @property
     def name(self) -> str:
         """The last part."""
-        return self._pure.name
+        return self.path.name
 
     @property
     def parent(self) -> "Address":
         """The address above."""
-        return Address(self._protocol, str(self._pure.parent))
+        return Address(self.protocol, self.path.parent)
 
     @property
     def parents(self) -> list["Address"]:
         """The addresses above, the nearest first, up to the bucket."""
-        return [Address(self._protocol, str(one)) for one in self._pure.parents if str(one) != "."]
+        return [Address(self.protocol, one) for one in self.path.parents if str(one) != "."]
 
     def relative_to(self, other: "Address") -> PurePosixPath:
         """Return the path from another address."""
-        return self._pure.relative_to(other._pure)
+        return self.path.relative_to(other.path)
 
     @property
     def _files(self) -> Any:
         import fsspec
 
-        return fsspec.filesystem(self._protocol, **FRESH)
+        return fsspec.filesystem(self.protocol, **FRESH)
 
     def _info(self) -> dict[str, Any] | None:
         """Return what the store knows of the object, or None if there is none."""
@@ -114,27 +106,14 @@ class Address:
         """Return False: an object store has no links."""
         return False
 
-    def stat(self) -> Status:
-        """Return the size of the object."""
-        found = self._info()
-        if found is None:
-            raise MissingError(f"{self} is missing")
-        return Status(int(found["size"]))
-
     def read_bytes(self) -> bytes:
         """Return what the object holds."""
         with reaching(self):
             content: bytes = self._files.cat_file(str(self))
         return content
 
-    def open(self, mode: str) -> IO[bytes]:
-        """Open the object for reading bytes."""
-        with reaching(self):
-            opened: IO[bytes] = self._files.open(str(self), mode)
-        return opened
-
     def write_bytes(self, content: bytes, *, new: bool = False) -> None:
-        """Write the object whole, with one request; raise FileExistsError if it must be new and is not."""
+        """Write the object, whole or not at all; raise FileExistsError if it must be new and is not."""
         how = {"mode": "create"} if new else {}
         with reaching(self):
             try:
@@ -154,18 +133,34 @@ class Address:
                 if not missing_ok:
                     raise
 
+    def upload(self, path: Path) -> None:
+        """Write a file as the object."""
+        with reaching(self):
+            self._files.put_file(str(path), str(self))
+
+    def remove_below(self) -> None:
+        """Remove the objects below this name."""
+        with reaching(self), suppress(FileNotFoundError):
+            self._files.rm(str(self), recursive=True)
+
     def mkdir(self, **options: Any) -> None:
         """Do nothing: an object store has no folders."""
 
+    def all(self) -> "dict[Address, Status]":
+        """Return what is known of every object below this name, from one listing."""
+        found: dict[str, dict[str, Any]] = {}
+        with reaching(self), suppress(FileNotFoundError):
+            found = self._files.find(str(self), detail=True)
+        every = {self._named(name): _status(info) for name, info in found.items()}
+        every.pop(self, None)
+        return every
+
+    def _named(self, name: str) -> "Address":
+        return Address(self.protocol, PurePosixPath(name.strip("/")))
+
     def rglob(self, pattern: str) -> "list[Address]":
         """Return the objects below this name whose last part matches."""
-        with reaching(self):
-            try:
-                found = self._files.find(str(self))
-            except FileNotFoundError:
-                found = []
-        every = (Address(self._protocol, name.strip("/")) for name in found)
-        return [one for one in every if one != self and PurePosixPath(one.name).match(pattern)]
+        return [one for one in self.all() if PurePosixPath(one.name).match(pattern)]
 
     def glob(self, pattern: str) -> "list[Address]":
         """Return the objects below this name whose path from it matches; ``**/`` stands for any folders."""
@@ -179,6 +174,12 @@ class Address:
     def iterdir(self) -> "list[Address]":
         """Return what lies directly below this name."""
         return sorted({self / one.relative_to(self).parts[0] for one in self.rglob("*")})
+
+
+def _status(info: dict[str, Any]) -> Status:
+    # By the names of s3fs, gcsfs and the memory of a process.
+    written = next((info[name] for name in ("LastModified", "mtime", "created") if name in info), 0.0)
+    return Status(int(info["size"]), written.timestamp() if isinstance(written, datetime) else written)
 
 
 #: A folder or file on a disk, or an address.
@@ -224,16 +225,17 @@ def place_of(name: str, value: Any) -> Place:
     package, extra = PACKAGES[protocol]
     if importlib.util.find_spec(package) is None:
         raise NotInstalledError(f"{name}: {protocol}:// needs the package {package}: pip install 'gatesweep[{extra}]'")
-    return Address(protocol, path)
+    return Address(protocol, PurePosixPath(path))
 
 
 def for_zarr(place: Place) -> Any:
     """Return what Zarr opens: the path itself, or the store of an address."""
     if isinstance(place, Path):
         return place
-    import zarr
+    from analysis._reached import Reached
 
-    return zarr.storage.FsspecStore.from_url(str(place), storage_options=FRESH)
+    with reaching(place):
+        return Reached.from_url(str(place), storage_options=FRESH)
 
 
 def remove_tree(place: Place) -> None:
@@ -241,15 +243,14 @@ def remove_tree(place: Place) -> None:
     if isinstance(place, Path):
         shutil.rmtree(place)
     else:
-        for one in place.rglob("*"):
-            one.unlink(missing_ok=True)
+        place.remove_below()
 
 
 def upload(folder: Path, place: Address) -> None:
     """Write the files below a folder as objects of the same names; others that are there stay."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            (place / below(folder, path)).write_bytes(path.read_bytes())
+            (place / below(folder, path)).upload(path)
 
 
 def download(place: Address, folder: Path) -> None:
@@ -268,13 +269,12 @@ def made_in(place: Place) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
-        with reaching(place):
-            upload(Path(scratch), place)
+        upload(Path(scratch), place)
 
 
 @contextmanager
-def reaching(place: Place) -> Iterator[None]:
-    """Raise UnavailableError, in one line, for an error of the connection to an object store in a block.
+def reaching(place: "Address | str") -> Iterator[None]:
+    """Raise UnavailableError, in one line, for an error of the connection to an object store in a block of requests.
 
     Raises
     ------
@@ -286,7 +286,7 @@ def reaching(place: Place) -> Iterator[None]:
     except (FileNotFoundError, FileExistsError, InputError):
         raise
     except Exception as error:
-        if isinstance(place, Path) or not _is_of_connection(error):
+        if not _is_of_connection(error):
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnavailableError(f"{place} cannot be reached: {reason}") from error

@@ -17,7 +17,7 @@ import xarray as xr
 
 from analysis import _derived, _seals
 from analysis._errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
-from analysis._places import Address, Place, for_zarr, place_of, reaching
+from analysis._places import Address, Place, for_zarr, place_of
 
 __all__ = ["FORMAT", "RECORD", "STORE", "Run", "open_run", "own_attributes", "path_of"]
 
@@ -221,9 +221,7 @@ def open_run(folder: str | PathLike[str] | Address, *, study: str | None = None)
     >>> run.group("sweeps/main")["loss"].dims  # doctest: +SKIP
     ('probability', 'chain', 'draw')
     """
-    place = place_of("folder", folder)
-    with reaching(place):
-        return _opened(place, study)
+    return _opened(place_of("folder", folder), study)
 
 
 def _opened(folder: Place, study: str | None) -> Run:

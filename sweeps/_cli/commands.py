@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from analysis._errors import InputError, NotAFolderError, UnavailableError
-from analysis._places import Address, Place, place_of, reaching
+from analysis._places import Address, Place, place_of
 from sweeps import _checks, _interrupting
 from sweeps._config import settings as config
 from sweeps._processes import supervised
@@ -49,7 +49,10 @@ RunFolder = Annotated[
         str_from_instance=lambda value: [str(value)],
     ),
 ]
-Out = Annotated[Path, tyro.conf.arg(help="Run folder: the store, tables, figures and report.html go there.")]
+Out = Annotated[
+    RunFolder,
+    tyro.conf.arg(help="Run folder, or its address, such as s3://bucket/run: the store, tables and figures go there."),
+]
 # Flags of commands stand alone; those of settings, which a file may set, have an opposite.
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 Overwrite = Annotated[Flag, tyro.conf.arg(help="Remove an earlier run in that folder.")]
@@ -58,8 +61,8 @@ Overwrite = Annotated[Flag, tyro.conf.arg(help="Remove an earlier run in that fo
 def of_study(study: registry.Study) -> Callable[..., Any]:
     """Return the command of a study; its arguments are the study's settings and the folder."""
 
-    def command(settings: Any, out: Path = Path("runs", study.name), overwrite: bool = False) -> None:
-        _run_study(study, settings, out, overwrite)
+    def command(settings: Any, out: Path | str = Path("runs", study.name), overwrite: bool = False) -> None:
+        _run_study(study, settings, _place("--out", out), overwrite)
 
     command.__annotations__ = {
         "settings": Annotated[study.settings, tyro.conf.OmitArgPrefixes],
@@ -74,7 +77,7 @@ def run(
     *,
     file: tyro.conf.Positional[Path],
     settings: Annotated[config.Configuration, tyro.conf.arg(name="")],
-    out: Annotated[RunFolder, tyro.conf.arg(help="Run folder, or its address: s3://bucket/run, gs://bucket/run.")],
+    out: Out,
     overwrite: Overwrite = False,
     distributed: Flag = False,
     coordinator: str | None = None,
@@ -93,7 +96,7 @@ def run(
     settings = settings.check()
     out = _place("--out", out)
     if distributed and isinstance(out, Address):
-        raise InputError(f"--distributed needs an --out on a disk that all processes reach, got {out}")
+        raise InputError(f"--out must be on a disk that all processes reach, or --distributed be left out, got {out}")
     _check_processes(distributed, coordinator, processes, process)
     next_step[:] = [f"the same command{' without --overwrite' * overwrite} goes on where it stopped"]
     with _writing(out):
@@ -164,33 +167,34 @@ def explore(folder: tyro.conf.Positional[RunFolder], network: int = 0) -> None:
         print(f"explorer: {_explorer.explore(folder, network=network)}")
 
 
-def export(folder: tyro.conf.Positional[RunFolder], out: Path | None = None) -> None:
+def export(folder: tyro.conf.Positional[RunFolder], out: RunFolder | None = None) -> None:
     """A run's store as one netCDF file, run.nc, and its sweeps as CSV files; needs no JAX.
 
     Args:
         folder: A run folder.
-        out: Where to; the run folder itself by default.
+        out: Where to, a folder or an address; the run folder itself by default.
     """
     from analysis import export as exports
 
     folder = _place("folder", folder)
-    target = folder if out is None else out
-    with _made_of(folder) if out is None else _writing(out):
+    target = folder if out is None else _place("--out", out)
+    with _made_of(folder) if out is None else _writing(target):
         for path in (exports.to_netcdf(folder, out=target / "run.nc"), *exports.to_csv(folder, out=target / "csv")):
             print(f"export: {path}")
 
 
 def list_runs(
-    folder: tyro.conf.Positional[Path] = Path("runs"),
+    folder: tyro.conf.Positional[RunFolder] = Path("runs"),
     json: Annotated[Flag, tyro.conf.arg(help="Print JSON, with more of each run.")] = False,
 ) -> None:
     """The runs below a folder: what they hold, whether they are finished, when they were written; needs no JAX.
 
     Args:
-        folder: Where the run folders are.
+        folder: Where the run folders are, or the address of where they are.
     """
     from sweeps._cli import listing
 
+    folder = _place("folder", folder)
     found = listing.rows(folder)
     print(listing.to_json(found) if json else listing.table(found, folder) if found else f"no runs below {folder}")
 
@@ -228,7 +232,7 @@ def _writing(folder: Place) -> Iterator[None]:
     from sweeps._store import disk
 
     if isinstance(folder, Address):
-        with reaching(folder), disk.writing(folder):
+        with disk.writing(folder):
             yield
         return
     with disk.writing(folder):
@@ -251,10 +255,11 @@ def _made_of(folder: Place) -> Iterator[None]:
         yield
 
 
-def _run_study(study: registry.Study, settings: Any, out: Path, overwrite: bool) -> None:
-    with Stages() as say:
-        from sweeps._store.folder import check_folder
+def _run_study(study: registry.Study, settings: Any, out: Place, overwrite: bool) -> None:
+    from sweeps._store.disk import reserved
+    from sweeps._store.folder import check_folder
 
+    with Stages() as say, reserved(out):
         # Before JAX is imported and anything computed: nothing is worse than a refusal after the work.
         settings = settings.check()
         with _writing(out):

@@ -3,18 +3,23 @@
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
+from os import PathLike
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from analysis import _seals
 from analysis._errors import DamagedError, MissingError, NotAFolderError
-from analysis.runs import FORMAT, STORE, path_of
+from analysis._places import Address, Place, Status, for_zarr, place_of
+from analysis.runs import FORMAT, STORE
 
 PAGE = "report.html"
+
+#: What is known of the files below a folder.
+Files = Mapping[Place, Status | os.stat_result]
 
 
 class Sweep(NamedTuple):
@@ -67,7 +72,7 @@ class Row(NamedTuple):
     command: str | None = None
 
 
-def rows(folder: Path) -> list[Row]:
+def rows(folder: str | PathLike[str] | Address) -> list[Row]:
     """Return a row for every run in a folder or below it; a folder that cannot be read has a row that says so.
 
     Raises
@@ -75,12 +80,24 @@ def rows(folder: Path) -> list[Row]:
     InputError
         If there is no such folder.
     """
-    folder = path_of("folder", folder)
-    if not folder.exists():
-        raise MissingError(f"there is no folder {folder}")
-    if not folder.is_dir():
-        raise NotAFolderError(f"{folder} is no folder")
-    return list(_below(folder))
+    place = place_of("folder", folder)
+    if not place.exists():
+        raise MissingError(f"there is no folder {place}")
+    if not place.is_dir():
+        raise NotAFolderError(f"{place} is no folder")
+    return [_row(one) for one in _in_store(place)] if isinstance(place, Address) else list(_below(place))
+
+
+def _in_store(place: Address) -> list[Address]:
+    """Return the run folders at or below an address, as `_below` finds them on a disk."""
+    found = set()
+    for one in place.all():
+        parts = one.relative_to(place).parts
+        if STORE in parts[:-1]:
+            above = parts[: parts.index(STORE)]
+            if not any(name.startswith(".") or name.endswith(".zarr") for name in above):
+                found.add(place / PurePosixPath(*above))
+    return sorted(found)
 
 
 def _below(folder: Path) -> Iterator[Row]:
@@ -94,49 +111,55 @@ def _below(folder: Path) -> Iterator[Row]:
         yield Row(str(error.filename), None, f"cannot be read: {error.strerror}")
 
 
-def _row(folder: Path) -> Row:
+def _row(folder: Place) -> Row:
     store = folder / STORE
-    size = newest = 0.0
+    files: Files = {}
     found: dict[str, Any] = {}
     sweeps: list[Sweep] = []
     try:
-        for path in folder.rglob("*"):
-            status = path.stat()
-            size += status.st_size * path.is_file()
-            newest = max(newest, status.st_mtime * (store in path.parents))
+        files = _files(folder)
         found = _seals.document(store / _seals.DOCUMENT).get("attributes", {})
         if "study" not in found:
             state = "no run of gatesweep"
         elif found.get("format") != FORMAT:
             state = f"of another version: format {found.get('format')}, not {FORMAT}"
         else:
-            sweeps += [_sweep(path.parent) for path in sorted(store.glob(f"sweeps/*/{_seals.DOCUMENT}"))]
-            state = _state(folder, found["study"], sweeps)
+            documents: list[Place] = [*store.glob(f"sweeps/*/{_seals.DOCUMENT}")]
+            sweeps += [_sweep(path.parent, files) for path in sorted(documents)]
+            state = _state(folder, found["study"], sweeps, files)
     except DamagedError as error:
         state = f"damaged: {str(error).removeprefix(f'{folder}{os.sep}')}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         state = f"cannot be read: {error}"
+    newest = max((status.st_mtime for path, status in files.items() if store in path.parents), default=0)
+    size = sum(status.st_size for status in files.values())
     changed = datetime.fromtimestamp(newest).isoformat(" ", "minutes") if newest else ""
-    return Row(str(folder), found.get("study"), state, tuple(sweeps), changed, int(size), found.get("command"))
+    return Row(str(folder), found.get("study"), state, tuple(sweeps), changed, size, found.get("command"))
 
 
-def _state(folder: Path, study: str, sweeps: Sequence[Sweep]) -> str:
+def _files(folder: Place) -> Files:
+    """Return what is known of every file below a folder."""
+    if isinstance(folder, Address):
+        return {path: status for path, status in folder.all().items()}
+    return {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+
+
+def _state(folder: Place, study: str, sweeps: Sequence[Sweep], files: Files) -> str:
     """Return how far a run came; raise DamagedError for what the documents and sizes of its files show."""
     store = folder / STORE
     for group in (store, *filter(_seals.is_sealed, _seals.groups_below(store))):
         for name, (size, _) in _seals.files_of(group).items():
-            path = group / name
-            if not path.is_file() or (path.stat().st_size != size):
-                raise DamagedError(f"{path} is damaged or missing")
+            if group / name not in files or files[group / name].st_size != size:
+                raise DamagedError(f"{group / name} is damaged or missing")
     begun = [sweep for sweep in sweeps if not sweep.finished]
     if begun:
         return f"begun, {sum(one.done for one in begun)} of {sum(one.parts for one in begun)} parts"
     if study == "sweep" and not sweeps:
         return "begun"
-    return "finished" if (folder / PAGE).exists() else "no report"
+    return "finished" if folder / PAGE in files else "no report"
 
 
-def _sweep(group: Path) -> Sweep:
+def _sweep(group: Place, files: Files) -> Sweep:
     attributes = _seals.document(group / _seals.DOCUMENT)["attributes"]
     identity = json.loads(attributes.get("identity", "{}"))
     nodes = identity.get("nodes") or next(iter(_shape(group / "node")), None)
@@ -145,13 +168,13 @@ def _sweep(group: Path) -> Sweep:
         design=attributes.get("design") or identity.get("design", ""),
         nodes=nodes,
         masks=_masks(group),
-        done=sum(1 for _ in (group / "items" / "done" / "c").glob("*")),
+        done=sum(path.parent == group / "items" / "done" / "c" for path in files),
         parts=sum(_shape(group / "items" / "done")),
         finished=bool(attributes.get("complete")),
     )
 
 
-def _masks(group: Path) -> int | None:
+def _masks(group: Place) -> int | None:
     """Return the number of masks, from the shape of their losses or from the counts of a summary."""
     if (group / "loss").exists():
         return math.prod(_shape(group / "loss"))
@@ -160,18 +183,18 @@ def _masks(group: Path) -> int | None:
     import numpy as np
     import zarr
 
-    counts = [np.asarray(zarr.open_array(group / name, mode="r")[...]) for name in ("loss_count", "nonfinite")]
-    return sum(int(count.sum()) for count in counts)
+    counts = (zarr.open_array(for_zarr(group / name), mode="r")[...] for name in ("loss_count", "nonfinite"))
+    return sum(int(np.asarray(count).sum()) for count in counts)
 
 
-def _shape(array: Path) -> Sequence[int]:
+def _shape(array: Place) -> Sequence[int]:
     """Return the shape of an array, or () where there is none."""
     document = array / _seals.DOCUMENT
     shape: Sequence[int] = json.loads(document.read_bytes())["shape"] if document.exists() else ()
     return shape
 
 
-def table(found: Sequence[Row], top: Path) -> str:
+def table(found: Sequence[Row], top: Place) -> str:
     """Return the rows as a table of text, the folders relative to one."""
     lines = [("run", "study", "designs", "masks", "nodes", "state", "written", "size")]
     for row in found:
@@ -179,7 +202,7 @@ def table(found: Sequence[Row], top: Path) -> str:
         known = [number for number in masks if number is not None]
         lines.append(
             (
-                os.path.relpath(row.folder, top) if row.folder != str(top) else row.folder,
+                os.path.relpath(row.folder, str(top)) if row.folder != str(top) else row.folder,
                 row.study or "-",
                 ", ".join(sweep.design.partition("(")[0] for sweep in row.sweeps) or "-",
                 f"{sum(known):,}" if known and None not in masks else "-",

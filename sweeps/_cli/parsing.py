@@ -49,7 +49,7 @@ def command_of(arguments: Sequence[str]) -> Callable[[], Any]:
     for before, word in zip(["", *words], words, strict=False):
         # As a path, s3://bucket would be a folder named s3: on this disk.
         if "://" in word and not _may_be_address(words[0], before, word):
-            raise InputError(f"a path must be one on a disk, got {word}; object stores hold runs of `run` alone")
+            raise InputError(f"a path must be one on a disk, got {word}; in an object store only run folders may be")
     if words == ["study"]:
         words.append("--help")
     file = Path(words[1]) if words[0] == "run" and words[1:2] and words[1][:1] != "-" else None
@@ -60,10 +60,8 @@ def command_of(arguments: Sequence[str]) -> Callable[[], Any]:
 
 
 def _may_be_address(command: str, before: str, word: str) -> bool:
-    """Whether a word is the run folder of a command that takes an address of an object store for it."""
-    if command == "run":
-        return before == "--out" or word.startswith("--out=")
-    return command in ("report", "explore", "export") and "--out" not in (before, word.partition("=")[0])
+    """Whether a word stands where a command takes a run folder."""
+    return command in ("report", "explore", "export", "list") or before == "--out" or word.startswith("--out=")
 
 
 def completion(shell: str) -> str:

@@ -15,7 +15,7 @@ from flax import nnx
 
 from analysis import _seals
 from analysis._errors import InputError
-from analysis._places import Address, Place, download, place_of, reaching, upload
+from analysis._places import Address, Place, download, place_of, upload
 from sweeps import _importing, _processes
 from sweeps._batches import Task
 from sweeps._config import files, making
@@ -27,7 +27,7 @@ from sweeps._identity import digest
 from sweeps._masks.designs import Design, Masks
 from sweeps._objective import Objective
 from sweeps._store import checkpoints, datasets
-from sweeps._store.disk import locked
+from sweeps._store.disk import reserved
 from sweeps._store.folder import STORE, Run, check_folder, finished_groups
 from sweeps._training import History, train
 
@@ -74,7 +74,7 @@ def run(
     folder = place_of("out", out)
     if isinstance(folder, Address) and jax.process_count() > 1:
         raise InputError(f"several processes share a folder on a disk, got {folder}; object stores take one process")
-    with reaching(folder), locked(folder) if isinstance(folder, Address) else nullcontext():
+    with reserved(folder):
         _run(settings, folder, command, overwrite, progress, say)
 
 

@@ -1,6 +1,7 @@
 """Room: what a sweep keeps has to fit in memory, or on the disk of its store."""
 
 import math
+from pathlib import Path
 
 from analysis import _seals
 from analysis._errors import TooLargeError
@@ -37,7 +38,7 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
     elif isinstance(path, Address):
         free, where, way_out = math.inf, "in the object store", ""
     else:
-        there = sum(file.stat().st_size for file in _seals.whole_files(path))
+        there = sum(file.stat().st_size for file in _seals.whole_files(path) if isinstance(file, Path))
         free, where, way_out = disk.free_space(path) + there, "on the disk", fewer + "choose another disk"
     kept = f" with the losses of {len(objective.batch or ()):,} examples" if keep == "examples" else ""
     size = f"{design!r} of {nodes} nodes{kept} needs {_in_words(needed)} {where}"

@@ -13,7 +13,7 @@ import xarray as xr
 
 from analysis import _derived
 from analysis._errors import InputError, InputTypeError, TooLargeError
-from analysis._places import Address, place_of, reaching
+from analysis._places import Address, place_of
 from analysis._places import Place as Where
 from analysis.runs import FORMAT
 from sweeps import _checks, _device, _processes, _seeds
@@ -200,12 +200,11 @@ class Runner:
 
     def on_disk(self, path: Where, shown: bool) -> xr.Dataset:
         """Evaluate what is not on disk yet, this process its share, and return the finished dataset."""
-        with reaching(path):
-            record = Record(path, self._identity(), len(self.layout.items), "parts" if self._is_summary else "")
-            if jax.process_index() > 0:
-                return self._completed(record, shown)
-            with disk.locked(path):
-                return self._completed(record, shown)
+        record = Record(path, self._identity(), len(self.layout.items), "parts" if self._is_summary else "")
+        if jax.process_index() > 0:
+            return self._completed(record, shown)
+        with disk.locked(path):
+            return self._completed(record, shown)
 
     def _identity(self) -> dict[str, Any]:
         """What has to be the same for a sweep to go on."""

@@ -3,7 +3,7 @@
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -92,6 +92,14 @@ def locked(folder: Place) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def reserved(folder: Place) -> AbstractContextManager[None]:
+    """Hold the lease of an address for a block, so that a second process is refused before hours of training.
+
+    A folder on a disk is locked once it is made: what fails before leaves none.
+    """
+    return locked(folder) if isinstance(folder, Address) else nullcontext()
 
 
 @contextmanager

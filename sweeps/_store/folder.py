@@ -17,7 +17,7 @@ from analysis._errors import DamagedError, InputError, NotAFolderError, TakenErr
 from analysis._places import Address, Place, below, for_zarr, place_of, remove_tree
 from analysis.runs import FORMAT, RECORD, STORE
 from sweeps import __version__
-from sweeps._store.disk import lock_of, writing
+from sweeps._store.disk import check_held, lock_of, writing
 
 # Files that a run folder may hold beside the store; --overwrite removes these and nothing else.
 RUN_PARTS = (
@@ -157,6 +157,7 @@ class Run:
 
     def write(self, group: str, data: xr.Dataset) -> None:
         """Write a dataset as a group of the store, such as ``sweeps/bernoulli``."""
+        check_held(self.path)
         path = self.place_for(group)
         with writing(path):
             if path.exists():
@@ -173,6 +174,7 @@ class Run:
 
     def add(self, group: str) -> None:
         """List a group that has been written whole among those of the run."""
+        check_held(self.path)
         with writing(self.path):
             self._list([group])
 

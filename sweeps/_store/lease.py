@@ -57,7 +57,11 @@ class Lease:
     def check(cls, place: Address) -> None:
         """Raise UnavailableError if another process has taken the lease of an address that this one holds."""
         held = cls._held_for(place)
-        if held is not None and held._lost.is_set():
+        if held is None:
+            return
+        if time.time() - held._seen > SILENCE - BEAT:  # this computer may have slept while another process took over
+            held.renew()
+        if held._lost.is_set():
             raise UnavailableError(f"{place} is being written by another process now; the same command goes on later")
 
     @classmethod
@@ -68,6 +72,7 @@ class Lease:
         self._place, self._object, self._mine = place, place.parent / f"{place.name}.lease", uuid.uuid4().hex
         self._users, self._lost, self._ended = 0, threading.Event(), threading.Event()
         self._take(place)
+        self._seen = time.time()
         self._end = weakref.finalize(self, _remove, self._object, self._mine, self._ended)
         threading.Thread(target=_live_on, args=(weakref.ref(self), self._ended), daemon=True).start()
 
@@ -115,16 +120,13 @@ class Lease:
         )
         self._object.write_bytes(json.dumps(found).encode(), new=new)
 
-    def _is_mine(self) -> bool:
-        return _names(self._object, self._mine)
-
-    def beat(self) -> None:
+    def renew(self) -> None:
         """Give a sign of life, or note that another process has taken over."""
-        with suppress(OSError):  # a request that failed is tried again with the next
-            if not self._is_mine():
-                self._lost.set()
-            elif not self._ended.is_set():
-                self._write()
+        if not _names(self._object, self._mine):
+            self._lost.set()
+        elif not self._ended.is_set():
+            self._write()
+            self._seen = time.time()
 
 
 def _live_on(lease: "weakref.ref[Lease]", ended: threading.Event) -> None:
@@ -132,7 +134,8 @@ def _live_on(lease: "weakref.ref[Lease]", ended: threading.Event) -> None:
         held = lease()
         if held is None:
             return
-        held.beat()
+        with suppress(OSError):  # a request that failed is tried again with the next
+            held.renew()
         del held
 
 

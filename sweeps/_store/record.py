@@ -15,9 +15,9 @@ import xarray as xr
 import zarr
 
 from analysis import _derived, _seals
-from analysis._errors import DamagedError, InputError, TakenError
-from analysis._places import Address, for_zarr, remove_tree
+from analysis._errors import DamagedError, InputError, TakenError, UnavailableError
 from analysis._places import Place as Where
+from analysis._places import for_zarr, remove_tree
 from sweeps._store.disk import check_held, writing
 from sweeps._store.folder import COMPRESSORS, in_zarr
 
@@ -175,9 +175,9 @@ class Record:
             try:
                 # Reading checks the checksum.
                 self._array(path)[place.region]
-            except (ValueError, RuntimeError, OSError) as error:
-                if isinstance(path, Address) and isinstance(error, OSError):
-                    raise  # it was not reached, and may be whole
+            except UnavailableError:  # it was not reached, and may be whole
+                raise
+            except (ValueError, RuntimeError, OSError):
                 return chunk
         return None
 
@@ -225,6 +225,8 @@ def _identity_in(document: Where) -> dict[str, Any] | None:
     """Return the identity in a document, or None if it has none."""
     try:
         found = json.loads(_seals.document(document)["attributes"]["identity"])
+    except UnavailableError:
+        raise
     except (DamagedError, KeyError, TypeError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -174,9 +174,8 @@ class TestRefusals:
         "words",
         [
             "run s3://bucket/a.toml",
-            "export runs/mine --out gs://bucket/a",
-            "list --json s3://b",
-            "study circle --out s3://b/c",
+            "run a.toml --sweep.objective s3://bucket/a.py",
+            "study circle s3://bucket/run",
         ],
     )
     def test_an_object_store_is_no_folder_of_this_disk(self, words, tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Sweeps in object stores, with fsspec's own in memory."""
 
 import json
+import re
 
 import fsspec
 import pytest
@@ -115,7 +116,7 @@ class TestLeases:
     def test_who_lost_it_writes_no_more(self, objective):
         mine = lease.Lease.of(_places.place_of("store", PLACE))
         held()
-        mine.beat()
+        mine.renew()
         with pytest.raises(UnavailableError, match="is being written by another process now"):
             swept(objective)
         mine.release()
@@ -157,7 +158,7 @@ def contents():
 
 
 class TestRuns:
-    ADDRESS = "memory://bucket/run"
+    ADDRESS = "memory://bucket/runs/mine"
 
     @staticmethod
     def settings():
@@ -190,7 +191,7 @@ class TestRuns:
         FILES.pipe_file(f"{made}/tables/deep/mine.tex", b"years of work")
         FILES.pipe_file(f"{made}/tables/loss.tex", b"a table")
         configured.run(self.settings(), made, overwrite=True)
-        assert FILES.find(f"{made}/tables") == ["/bucket/run/tables/deep/mine.tex"]
+        assert FILES.find(f"{made}/tables") == ["/bucket/runs/mine/tables/deep/mine.tex"]
         FILES.pipe_file(f"{made}/run.zarr/notes.txt", b"years of work")
         with pytest.raises(TakenError, match="notes.txt is no part of a run"):
             configured.run(self.settings(), made, overwrite=True)
@@ -210,4 +211,25 @@ class TestRuns:
         (tmp_path / "a.toml").touch()
         with pytest.raises(SystemExit):
             _cli.main(["run", str(tmp_path / "a.toml"), "--out", self.ADDRESS, "--distributed"])
-        assert "--distributed needs an --out on a disk" in capsys.readouterr().err
+        assert "--out must be on a disk that all processes reach" in capsys.readouterr().err
+
+    def test_a_list_has_what_is_below(self, made, capsys):
+        FILES.pipe_file("memory://bucket/runs/.kept/run.zarr/zarr.json", b"{}")
+        _cli.main(["list", "memory://bucket/runs"])
+        FILES.rm_file(f"{made}/run.zarr/sweeps/main/loss/c/0/0/0")
+        _cli.main(["list", made])
+        shown = capsys.readouterr().out
+        assert re.search(r"^mine +sweep +Bernoulli +30 +4 +no report +20\d\d-", shown, re.MULTILINE)
+        assert "damaged: run.zarr/sweeps/main/loss/c/0/0/0 is damaged or missing" in shown and ".kept" not in shown
+
+    def test_an_array_that_cannot_be_read_any_more_is_named(self, made, monkeypatch):
+        class Cut(dict):
+            def __getitem__(self, name):
+                raise ConnectionError("the cable is cut")
+
+        run = runs.open_run(made)
+        monkeypatch.setattr(type(FILES), "store", Cut())
+        with pytest.raises(
+            UnavailableError, match=rf"{made}/run.zarr/sweeps/main/\S+ cannot be reached: the cable is cut"
+        ):
+            run.group("sweeps/main")["loss"].load()
