@@ -7,6 +7,7 @@ which a run that is there would be begun anew.
 """
 
 import importlib.util
+import logging
 import re
 import shutil
 import tempfile
@@ -26,6 +27,8 @@ ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 FRESH = {"use_listings_cache": False}
 #: Packages whose errors are those of the connection or the credentials, and no fault of this one.
 REMOTE = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs")
+# It logs the traceback of what it raises, which Python prints where nobody has said what becomes of a log.
+logging.getLogger("gcsfs").addHandler(logging.NullHandler())
 
 
 class Status(NamedTuple):
@@ -118,6 +121,8 @@ class Address:
         with reaching(self):
             try:
                 self._files.pipe_file(str(self), content, **how)
+            except FileNotFoundError as error:
+                raise UnavailableError(f"{self} cannot be written: there is no bucket {self.path.parts[0]}") from error
             except OSError as error:
                 # How S3 says that an object is there.
                 if new and "PreconditionFailed" in f"{error} {error.__cause__!r}":

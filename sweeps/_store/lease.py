@@ -85,29 +85,29 @@ class Lease:
         self._end()
 
     def _take(self, place: Address) -> None:
-        try:
-            self._write(new=True)
-            return
-        except FileExistsError:
-            pass
+        # Looked for first: some stores ignore that an object has to be new, and would replace that of a living process.
         before = _content(self._object)
-        holder = _holder(before)
-        if not _is_dead(holder):
-            end = time.monotonic() + SILENCE
-            while before is not None and time.monotonic() < end:
-                time.sleep(min(1.0, SILENCE / 4))
-                now = _content(self._object)
-                if now is not None and now != before:
-                    raise InputError(
-                        f"{place} is being written by process {holder.get('process')} on {holder.get('host')}; wait "
-                        "until it ends, or choose another address"
-                    )
-                before = now
-        self._object.unlink(missing_ok=True)
+        if before is not None:
+            if not _is_dead(_holder(before)):
+                self._watch(place, before)
+            self._object.unlink(missing_ok=True)
         try:
             self._write(new=True)
         except FileExistsError as error:
             raise InputError(f"{place} is being written by another process; wait until it ends") from error
+
+    def _watch(self, place: Address, before: bytes | None) -> None:
+        """Return when a lease is gone or has been silent for long; raise InputError if it changes."""
+        holder, end = _holder(before), time.monotonic() + SILENCE
+        while before is not None and time.monotonic() < end:
+            time.sleep(min(1.0, SILENCE / 4))
+            now = _content(self._object)
+            if now is not None and now != before:
+                raise InputError(
+                    f"{place} is being written by process {holder.get('process')} on {holder.get('host')}; wait "
+                    "until it ends, or choose another address"
+                )
+            before = now
 
     def _write(self, new: bool = False) -> None:
         found = dict(

@@ -93,8 +93,12 @@ def test_another_sweep_is_refused(objective):
 
 
 class TestLeases:
-    def test_a_living_writer_is_seen(self, objective, monkeypatch):
+    @pytest.mark.parametrize("knows_new", [True, False])
+    def test_a_living_writer_is_seen(self, objective, monkeypatch, knows_new):
         held()
+        if not knows_new:  # as stores that ignore that an object has to be new
+            write = type(FILES).pipe_file
+            monkeypatch.setattr(type(FILES), "pipe_file", lambda files, path, value, mode="": write(files, path, value))
         monkeypatch.setattr(lease.time, "sleep", lambda seconds: held(time="later"))
         with pytest.raises(InputError, match="is being written by process 1 on elsewhere"):
             swept(objective)
@@ -151,6 +155,15 @@ def test_a_failed_request_is_not_an_empty_store(objective, monkeypatch):
     with pytest.raises(UnavailableError, match=f"{PLACE} cannot be reached: Access Denied"):
         swept(objective)
     assert not FILES.store
+
+
+def test_a_missing_bucket_is_named(objective, monkeypatch):
+    def missing(*arguments, **options):
+        raise FileNotFoundError("https://host/upload/b/bucket/o")
+
+    monkeypatch.setattr(type(FILES), "pipe_file", missing)
+    with pytest.raises(UnavailableError, match="sweep.lease cannot be written: there is no bucket bucket"):
+        swept(objective)
 
 
 def contents():
