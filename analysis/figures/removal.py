@@ -1,5 +1,6 @@
-"""What the network loses when one node alone goes off, a bar a node; for networks of one or two layers."""
+"""What the network loses as nodes go: one alone, one after the other, or one by parts."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -7,10 +8,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from analysis import _checks, removal
+from analysis._errors import InputError
 from analysis._formatting import off_of, short_labels
-from analysis.figures import _axes, _names, style
+from analysis.figures import _axes, _curves, _names, style
 
-__all__ = ["leave_one_out"]
+__all__ = ["gain", "leave_one_out", "paths"]
 
 
 def leave_one_out(
@@ -89,4 +91,123 @@ def leave_one_out(
         is_named = len(labels) <= _names.NAMED or order == "node"
         named = f"node that is {off_of(nodes)}" if is_named else "nodes, the costliest first"
         ax.set(xlabel=_names.of_nodes(named, head), ylabel=f"loss ({_names.as_is(_axes.unit_of(sweep))})")
+    return ax
+
+
+def paths(
+    paths: Mapping[str, xr.Dataset], *, quantity: Literal["loss", "accuracy"] = "loss", ax: Axes | None = None
+) -> Axes:
+    """Draw the loss, or the accuracy, against the number of nodes removed, a line a removal path.
+
+    Parameters
+    ----------
+    paths : mapping of str to xarray.Dataset
+        By the name in the legend: `loss` and `accuracy` (step,), as ``sweeps.ranking.RemovalPath.to_dataset`` gives
+        them; or (network, step) for paths of several networks.
+    quantity : {"loss", "accuracy"}
+        What is drawn.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Of several networks the mean, with its 95 % interval as a band. Losses that span more than a factor of 8 have a
+        logarithmic axis.
+
+    Raises
+    ------
+    TypeError
+        If a path is no Dataset.
+    ValueError
+        If there are no paths, the quantity is unknown, or a path lacks it.
+
+    See Also
+    --------
+    gain : Why a prediction errs.
+    analysis.curves.removable : A number for each path.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> path = xr.Dataset({"loss": ("step", [0.1, 0.2, 0.7])}, {"step": range(3)})
+    >>> ax = figures.removal.paths({"brute force": path})
+    >>> ax.get_xlabel(), ax.get_ylabel(), ax.get_legend().get_texts()[0].get_text()
+    ('nodes removed', 'loss (nats)', 'brute force')
+    """
+    _checks.one_of("quantity", quantity, ("loss", "accuracy"))
+    if not paths:
+        raise InputError("paths must be one or more, got none")
+    found = {
+        name: _checks.dataset_with(f"paths[{name!r}]", one, [quantity], ["step"])[quantity]
+        for name, one in paths.items()
+    }
+    last = max(int(one["step"].max()) for one in found.values())
+    with style.context():
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        for number, (name, values) in enumerate(found.items()):
+            several = values if "network" in values.dims else values.expand_dims("network")
+            look = style.marked(number, values.sizes["step"])
+            _curves.banded(ax, several.transpose("network", "step"), _names.entry(name), **look)
+        ax.set(xlabel="nodes removed", xlim=(0, last))
+        if quantity == "loss":
+            unit = _names.as_is(_axes.unit_of(next(iter(found.values()))))
+            drawn = np.concatenate([line.get_ydata() for line in ax.lines])
+            _curves.loss_axis(ax, drawn, f"loss ({unit})")
+        else:
+            _curves.accuracy_axis(ax)
+        ax.legend()
+    return ax
+
+
+def gain(curve: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """Draw the loss against the gain of one node, with what a criterion of first and of second order takes it for.
+
+    Parameters
+    ----------
+    curve : xarray.Dataset
+        `loss`, `first_order` and `second_order` (gain,), and the name of the node as attribute `node`, as
+        ``sweeps.ranking.GainCurve.to_dataset`` gives them.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A gain of 1 is the node as it is, a gain of 0 the node off, both marked; the vertical axis is that of the
+        measured loss, which a prediction may leave.
+
+    Raises
+    ------
+    TypeError
+        If `curve` is no Dataset.
+    ValueError
+        If it lacks a variable.
+
+    See Also
+    --------
+    paths : What errors of a prediction cost.
+
+    Examples
+    --------
+    >>> from analysis import figures
+    >>> lines = {name: ("gain", [0.3, 0.1]) for name in ("loss", "first_order", "second_order")}
+    >>> figures.removal.gain(xr.Dataset(lines, {"gain": [0.0, 1.0]}, {"node": "layers/0 unit 3"})).get_xlabel()
+    'gain of layers/0 unit 3'
+    """
+    _checks.dataset_with("curve", curve, ("loss", "first_order", "second_order"), ["gain"])
+    with style.context():
+        ax = _axes.axes_or_new(ax, width=style.SINGLE, height=2.4)
+        for place in (0, 1):
+            ax.axvline(place, color=style.LIGHT_GREY, linewidth=0.8, zorder=0)
+        looks = {"loss": ("measured", "-"), "first_order": ("first order", (0, (1.2, 1.0)))}
+        looks |= {"second_order": ("second order", (0, (5, 1.5)))}
+        for color, (name, (label, dashes)) in zip(style.CYCLE, looks.items(), strict=False):
+            ax.plot(curve["gain"], curve[name], label=label, color=color, linestyle=dashes)
+        losses = curve["loss"].values
+        room = 0.15 * np.ptp(losses) or 1.0
+        ax.set_ylim(losses.min() - room, losses.max() + room)
+        ax.set_xlabel(f"gain of {_names.as_is(curve.attrs.get('node', 'the node'))}")
+        ax.set_ylabel(f"loss ({_names.as_is(_axes.unit_of(curve['loss']))})")
+        ax.legend()
     return ax

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 from analysis._errors import InputError
@@ -36,10 +37,13 @@ class GainCurve(NamedTuple):
         Its name.
     layer : str
         The name of its layer.
+    unit : str
+        Unit of the loss, such as ``nats``.
 
     See Also
     --------
     gain_curve : Makes one.
+    analysis.figures.removal.gain : Draws one.
     """
 
     gain: Float[np.ndarray, " points"]
@@ -49,6 +53,19 @@ class GainCurve(NamedTuple):
     node: int
     name: str
     layer: str
+    unit: str
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return the curve with labels.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``loss``, ``first_order`` and ``second_order`` lie along ``gain``; the name of the node and its layer are
+            attributes.
+        """
+        lines = {name: ("gain", getattr(self, name), {"units": self.unit}) for name in self._fields[1:4]}
+        return xr.Dataset(lines, {"gain": self.gain}, {"node": self.name, "layer": self.layer})
 
 
 def gain_curve(objective: Objective, node: int, *, gates: Any = None, gains: Any = GAINS) -> GainCurve:
@@ -114,6 +131,7 @@ def gain_curve(objective: Objective, node: int, *, gates: Any = None, gains: Any
         node,
         objective.nodes[node],
         objective.layers[node],
+        objective.unit,
     )
 
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis import layers
 from analysis.figures import _names, gradients, nodes, removal, style
 from analysis.figures import layers as by_layer
+from tests import drawing
 from tests.analysis import synthetic_model
 
 LONG = (
@@ -122,3 +124,27 @@ def test_older_figures_cope_with_long_names_and_many_nodes(tmp_path):
     assert_inside(figure, tmp_path)
     few = removal.leave_one_out(synthetic_model.leave_one_out((("a/" * 20, "head", 3), ("b", "unit", 3))))
     assert max(len(text.get_text()) for text in few.get_xticklabels()) == _names.LETTERS
+
+
+def test_removal_paths_begin_with_all_nodes_on_and_end_with_none():
+    steps = {"step": np.arange(4)}
+    one = xr.Dataset({"loss": ("step", [0.1, 0.2, 0.4, 3.0], {"units": "bits"})}, steps)
+    two = xr.Dataset({"loss": (("step", "network"), np.array([[1, 2], [2, 3], [3, 5], [4, 5.0]]))}, steps)
+    ax = removal.paths({"_one": one, "two": two})
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.1, 0.2, 0.4, 3.0], [1.5, 2.5, 4.0, 4.5]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [" _one", "two"]
+    assert (ax.get_ylabel(), ax.get_yscale(), ax.get_xlim()) == ("loss (bits)", "log", (0, 3))
+    assert len(drawing.bands(ax)) == 1 and drawing.bands(ax)[0] > 0
+    shares = xr.Dataset({"accuracy": ("step", [1.0, 0.5])}, {"step": [0, 1]})
+    assert removal.paths({"one": shares}, quantity="accuracy").get_ylabel() == "accuracy (%)"
+    with pytest.raises(ValueError, match="paths must be one or more, got none"):
+        removal.paths({})
+    with pytest.raises(ValueError, match=r"paths\['one'\] must have the variable 'loss'"):
+        removal.paths({"one": shares})
+
+
+def test_a_prediction_far_off_leaves_the_measured_loss_in_sight():
+    lines = {"loss": [1.0, 2.0, 1.5], "first_order": [-50.0, 0.0, 1.5], "second_order": [99.0, 2.0, 1.5]}
+    curve = xr.Dataset({name: ("gain", values) for name, values in lines.items()}, {"gain": [0, 0.5, 1]})
+    ax = removal.gain(curve.assign_attrs(node="$x"))
+    assert ax.get_ylim() == pytest.approx((0.85, 2.15)) and ax.get_xlabel() == r"gain of \$x"

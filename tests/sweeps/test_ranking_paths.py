@@ -198,6 +198,7 @@ def test_gain_curves(x64):
         np.testing.assert_allclose(found.second_order, tangent + away**2 / 2 * second, atol=1e-7)
     assert {0.0, 1.0} <= set(found.gain) and found.gain.min() < 0 and found.gain.max() > 1
     assert (found.name, found.layer) == ("layers/0 unit 3", "layers/0")
+    np.testing.assert_array_equal(found.to_dataset().second_order, found.second_order)
 
 
 def test_the_parabola_is_the_curve_of_a_squared_error(x64):
