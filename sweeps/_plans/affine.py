@@ -29,6 +29,7 @@ MOST_SLOPES = 2**30
 NEVER_WRONG = -1e30
 # Products of slopes and gates, of classes, examples, nodes and masks.
 MARGINS = "ken,nm->kem"
+NOT_AFFINE = "outputs are not affine in the gates (with gates on the last hidden layer alone they mostly are)"
 NOT_FINITE = "slopes of the outputs are not finite"
 # Examples that share a logarithm; the product of 2^-GROUP to 1 in float32 has room for 126.
 GROUP = 8
@@ -253,7 +254,7 @@ def tangent_of(loss: NetworkLoss) -> tuple[tuple[Array, Array] | None, str]:
     if network.nodes * outputs.size > MOST_SLOPES:
         return None, "the slopes of an affine plan would not fit in memory"
     if not _is_affine(loss):
-        return None, "outputs are not affine in the gates"
+        return None, NOT_AFFINE
     offsets, slopes = _outputs_and_slopes(loss)
     # Rows behind the examples pad the last micro-batch.
     rows = math.prod(outputs.shape[:-1])

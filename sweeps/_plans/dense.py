@@ -253,7 +253,7 @@ def build(loss: NetworkLoss) -> tuple[Dense | None, str]:
     try:
         chain = chains.read(network.network, sites, has_off, network.params, examples.inputs)
     except chains.Unchained as why:
-        return None, f"no multilayer perceptron from its first gates on: {why}"
+        return None, f"behind its first gates the network is no chain of dense layers: {why}"
     hidden, weights = _computed(loss, chain)
     split = partial(blocks.split, largest=LARGEST_BLOCK)
     plan = Dense(
@@ -273,7 +273,7 @@ def build(loss: NetworkLoss) -> tuple[Dense | None, str]:
     if not float(trial.largest) < np.sqrt(float(jnp.finfo(hidden.dtype).max)):
         return None, "activations may be infinite or NaN"
     if not trial.agrees:
-        return None, "no multilayer perceptron from its first gates on, as random gates show"
+        return None, "behind its first gates the network is no chain of dense layers, as random gates show"
     layers = sum(step.kernel is not None for step in chain.steps)
     reason = f"every hidden layer of a multilayer perceptron is gated, {len(chain.sites)} in all"
     if len(chain.sites) < layers:

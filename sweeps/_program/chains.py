@@ -303,8 +303,10 @@ class _Walk:
 
     def _multiply(self, operation: Operation, read: list[int], segment: _Segment, axis: int | None) -> None:
         """Begin a segment with a product of a value and a kernel."""
-        if operation.name != "dot_general" or len(read) != 1 or axis is None:
+        if operation.name != "dot_general" or len(read) != 1:
             raise Unchained(f"{operation.name} is no dense layer")
+        if axis is None:
+            raise Unchained("what comes before a product mixes nodes, as a normalisation over them does")
         side = operation.operands.index(read[0])
         summed, batch = operation.params["dimension_numbers"]
         kernel = operation.operands[1 - side]
