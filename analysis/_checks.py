@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import lazy_loader
@@ -135,11 +136,18 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" with the one of some words that is most like another, or nothing."""
+    near = get_close_matches(word, list(known), 1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 def one_of(name: str, value: Any, options: Collection[str]) -> str:
-    """Return a text that is among the options; raise InputError that lists them otherwise."""
+    """Return a text that is among the options; raise InputError that lists them, and the nearest, otherwise."""
     # An array would be compared by element, and a list has no hash.
     if not (isinstance(value, str) and value in options):
-        raise InputError(f"{name} must be one of {', '.join(options)}, got {shown(value)}")
+        near = meant(value, options) if isinstance(value, str) else ""
+        raise InputError(f"{name} must be one of {', '.join(options)}, got {shown(value)}{'; ' * bool(near)}{near}")
     return str(value)
 
 

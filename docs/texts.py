@@ -18,7 +18,14 @@ from analysis._reports import wording
 HERE = Path(__file__).parent
 TOP = HERE.parent
 RESULTS = TOP / "benchmarks" / "results"
-STUDIES = ("circle", "shrinking", "sparsity", "spiral", "relevance")
+#: Studies, with the figure of each that is shown beside the others.
+STUDIES = {
+    "circle": "log_loss_density",
+    "shrinking": "removal_1",
+    "sparsity": "curves",
+    "spiral": "pictures",
+    "relevance": "heat",
+}
 #: Templates, with the files that they fill.
 TEXTS = {
     "studies/studies.md.jinja": HERE / "studies.md",

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from analysis._checks import array, flag, number, one_of, shown
+from analysis._checks import array, flag, meant, number, one_of, shown
 from analysis._checks import whole as whole_of_any_size
 from analysis._errors import InputError, InputTypeError
 
-__all__ = ["flag", "number", "numbers", "one_of", "seed", "several", "shown", "text", "whole"]
+__all__ = ["flag", "meant", "number", "numbers", "one_of", "seed", "several", "shown", "text", "whole"]
 
 T = TypeVar("T")
 

@@ -3,12 +3,12 @@
 import inspect
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from analysis._errors import InputError
+from sweeps import _checks
 
 FORM = "package.module:function"
 # Begins the note on an error of this library that was raised inside a user's function.
@@ -53,9 +53,8 @@ def load(reference: str, what: str) -> Callable[..., Any]:
         ) from error
     for part in name.split("."):
         if not hasattr(found, part):
-            close = get_close_matches(part.lower(), dir(found), 1)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            raise InputError(f"{what}: module {module} has no {name}{meant}")
+            near = _checks.meant(part.lower(), dir(found))
+            raise InputError(f"{what}: module {module} has no {name}{'; ' * bool(near)}{near}")
         found = getattr(found, part)
     if not callable(found):
         raise InputError(f"{what}: {reference} is no function but {type(found).__name__}")

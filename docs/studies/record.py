@@ -19,14 +19,6 @@ from PIL import Image
 from docs import texts
 
 HERE = Path(__file__).parent
-#: Studies, with the figure of each that is shown beside the others.
-PICTURES = {
-    "circle": "log_loss_density",
-    "shrinking": "removal_1",
-    "sparsity": "curves",
-    "spiral": "pictures",
-    "relevance": "heat",
-}
 #: Pixels across a recorded picture, at most, and of a film.
 MOST_PIXELS, FILM_PIXELS = 1000, 640
 QUALITY = 70
@@ -38,7 +30,7 @@ _FOLDER = re.compile(r"--out \S+?(?=<|\s)")
 
 def main(folder: Path) -> None:
     """Record the runs in a folder, and write the texts."""
-    for study, picture in PICTURES.items():
+    for study, picture in texts.STUDIES.items():
         run = folder / study
         shutil.copyfile(run / "numbers.tex", HERE / f"{study}.tex")
         shutil.copyfile(run / "figures" / f"{picture}.png", HERE / f"{study}.png")

@@ -1,7 +1,6 @@
 """Parsing: from words to a command with its arguments, or one line that says what is wrong with them."""
 
 import ast
-import difflib
 import functools
 import io
 import re
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 from analysis._errors import InputError
+from sweeps import _checks
 from sweeps._cli import commands
 from sweeps._cli.commands import PROG
 from sweeps._config import settings as config
@@ -84,10 +84,8 @@ def _check_names(words: Sequence[str]) -> None:
     if words[0] == "study":
         named.append(("study", list(registry.STUDIES)))
     for word, (what, known) in zip(words, named, strict=False):
-        if not word.startswith("-") and word not in known:
-            near = difflib.get_close_matches(word, known, 1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"{what} must be one of {', '.join(known)}, got {word!r}{meant}")
+        if not word.startswith("-"):
+            _checks.one_of(what, word, known)
 
 
 def _parsed(words: Sequence[str], file: Path | None) -> functools.partial[Any]:
@@ -152,9 +150,8 @@ def _unknown(words: Sequence[str]) -> str:
     for word in words:
         flag = word.partition("=")[0]
         if FLAG.fullmatch(flag) and flag.replace("_", "-") not in known:
-            near = difflib.get_close_matches(flag, known, 1)
-            meant = f"did you mean {near[0]}?" if near else f"see {' '.join(names)} --help"
-            return f"{flag} is no option of {' '.join(names)}; {meant}"
+            command = " ".join(names)
+            return f"{flag} is no option of {command}; {_checks.meant(flag, known) or f'see {command} --help'}"
     return ""
 
 

@@ -1,7 +1,7 @@
 """Settings of a configured sweep: plain dataclasses, from a TOML file, read before JAX is imported."""
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -278,14 +278,12 @@ class Configuration(Settings):
 
 
 TABLES: dict[str, type[Settings]] = {each.name: each.type for each in fields(Configuration)}  # type: ignore[misc]
-# The key that a table's value stands for where it is a text.
-SHORT = {"task": "load", "network": "build"}
+# The key of a table that names a function of one's own.
+FUNCTION = {"task": "load", "network": "build"}
 
 
 def read(path: Path) -> Configuration:
     """Read a TOML file with tables task, network, training and sweep; all keys have defaults.
-
-    ``network = "package.module:function"`` is short for a table with ``build``, and ``task`` for one with ``load``.
 
     Raises
     ------
@@ -298,13 +296,12 @@ def read(path: Path) -> Configuration:
     """
     parts = {}
     for table, keys in _tables(path).items():
-        _require_known(table, TABLES, f"{path}: table")
-        if isinstance(keys, str) and table in SHORT:
-            keys = {SHORT[table]: keys}
+        _checks.one_of(f"{path}: table", table, TABLES)
         if not isinstance(keys, dict):
-            raise InputError(f"{path}: {table} must be a table [{table}], got {keys!r}")
+            function = f"; a function is its key {FUNCTION[table]}" if table in FUNCTION else ""
+            raise InputError(f"{path}: {table} must be a table [{table}], got {keys!r}{function}")
         for key in keys:
-            _require_known(key, [each.name for each in fields(TABLES[table])], f"{path}: key of [{table}]")  # type: ignore[arg-type]
+            _checks.one_of(f"{path}: key of [{table}]", key, [each.name for each in fields(TABLES[table])])  # type: ignore[arg-type]
         parts[table] = TABLES[table](**_beside(path, table, keys))
     # Whether the settings fit together is judged when flags have taken the place of some.
     return Configuration(**parts).check(f"{path}: ", complete=False)  # type: ignore[arg-type]
@@ -336,8 +333,3 @@ def _tables(path: Path) -> dict[str, Any]:
     # Not UTF-8, no TOML, or a number of thousands of digits; brackets within brackets without end.
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no valid TOML: {error}") from error
-
-
-def _require_known(name: str, known: Collection[str], what: str) -> None:
-    if name not in known:
-        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}")

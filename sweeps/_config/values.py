@@ -81,9 +81,10 @@ def _tied(value: Any) -> tuple[dict[str, Any], ...]:
 
 
 def _check_keys(table: dict[str, Any], known: Collection[str]) -> None:
-    unknown = [key for key in table if key not in known]
-    if unknown:
-        raise ValueError(f"must be a table with the keys {', '.join(known)}, not {unknown[0]}")
+    for key in table:
+        if key not in known:
+            near = _checks.meant(key, known)
+            raise ValueError(f"must be a table with the keys {', '.join(known)}, not {key}{f' ({near})' * bool(near)}")
 
 
 def _off(value: Any) -> Any:

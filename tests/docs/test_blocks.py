@@ -80,7 +80,7 @@ def test_faults_are_found(page, folder, text):
 
 
 def test_configurations_are_read(page, folder):
-    text = "'''python title=\"mine.py\"\ndef build(): ...\n'''\n\n'''toml\nnetwork = \"mine:{}\"\n'''\n"
+    text = "'''python title=\"mine.py\"\ndef build(): ...\n'''\n\n'''toml\nnetwork.build = \"mine:{}\"\n'''\n"
     assert blocks.check(page(text.format("build")), folder) == []
     with pytest.raises(ValueError, match="module mine has no built; did you mean build"):
         blocks.check(page(text.format("built")), folder)

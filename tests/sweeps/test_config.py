@@ -65,8 +65,8 @@ class TestFiles:
         ("text", "message"),
         [
             ("sizes = [", "is no valid TOML: "),
-            ("[sweeps]", "table must be one of task, network, training, sweep, got 'sweeps'"),
-            ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, sites, .*, got 'draw'"),
+            ("[sweeps]", "table must be one of task, network, training, sweep, got 'sweeps'; did you mean sweep"),
+            ("[sweep]\ndraw = 3", r"key of \[sweep\] must be one of design, sites, .*, got 'draw'; did you mean draws"),
             ("sweep = 3", r"sweep must be a table \[sweep\], got 3"),
             ("[sweep]\ndraws = '3'", "sweep.draws must be a whole number, got '3'"),
             ("[network]\narguments = 3", "network.arguments must be a table, got 3"),

@@ -271,7 +271,10 @@ class TestNetworks:
         named = "sites = { 'layers/*' = [2, 'half'] }"
         assert list(swept(named, name="named").node.values) == list(objective(sites={"layers/*": (2, "half")}).nodes)
         for keys, message in (
-            ("[[sweep.tied]]\npath = 'layers/0'", "sweep.tied must be a table with the keys paths, .*, not path, got"),
+            (
+                "[[sweep.tied]]\npath = 'layers/0'",
+                r"sweep.tied must be a table .*, not path \(did you mean paths\?\), got",
+            ),
             ("[[sweep.tied]]\npaths = 'layers/0'\ngroups = 0", "sweep.tied: Tied: groups must be at least 1, got 0"),
             ("sites = { 'layers/1' = 2 }\n" + tied, "sweep.sites must be a list of patterns beside sweep.tied, got a "),
             ("tied = 3", r"sweep.tied must be tables \[\[sweep.tied\]\], got 3"),

@@ -272,7 +272,7 @@ class TestIdentity:
         inputs = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
         np.save(tmp_path / "inputs.npy", inputs)
         (tmp_path / "sweep.toml").write_text(
-            'task = "tasks_of_damage:load"\n[network]\nsizes = [2, 5, 2]\n[training]\nepochs = 1\n[sweep]\ndraws = 4\n'
+            'task.load = "tasks_of_damage:load"\nnetwork.sizes = [2, 5, 2]\ntraining.epochs = 1\nsweep.draws = 4\n'
         )
         yield inputs
         sys.modules.pop("tasks_of_damage", None)

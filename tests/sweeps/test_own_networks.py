@@ -59,7 +59,7 @@ def loss(outputs, targets):
     return jnp.square(outputs[..., 0] - targets.astype(outputs.dtype))
 '''
 CONFIG = """
-network = "own_networks:build"
+network.build = "own_networks:build"
 [task]
 load = "own_networks:load"
 arguments = { examples = 14 }
@@ -147,7 +147,7 @@ def test_a_checkpoint_is_taken_instead_of_training(run, tmp_path, capsys):
 
 
 def test_a_linen_network_and_a_loss_of_ones_own(tmp_path):
-    Path("linen.toml").write_text('network = "own_networks:in_linen"\ntask = "own_networks:flat"\n')
+    Path("linen.toml").write_text('network.build = "own_networks:in_linen"\ntask.load = "own_networks:flat"\n')
     flags = ("--training.epochs", "0", "--training.loss", "own_networks:loss", "--sweep.design", "leave_one_out")
     run_configured(Path("linen.toml"), tmp_path / "run", *flags)
     data = group(tmp_path / "run", "sweeps/main")
