@@ -22,7 +22,7 @@ lint: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# All tests under each supported Python (or PYTHONS="3.12 3.13"), with the oldest to the newest libraries (noxfile.py).
+# All tests under each supported Python (or PYTHONS="3.12 3.13"), each with a JAX of its own (noxfile.py).
 versions: .venv/.dist
 	$(BIN)/nox --session tests --pythons $(PYTHONS)
 

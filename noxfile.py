@@ -8,7 +8,8 @@ nox.options.error_on_missing_interpreters = True
 nox.options.download_python = "never"
 nox.options.default_venv_backend = "venv"
 
-# From the oldest libraries to the newest. JAX 0.11 needs Python 3.12, and Flax before 0.12.10 does not import with it.
+# Each JAX that pyproject.toml allows, with a Flax and an ArviZ of its age. JAX 0.11 needs Python 3.12, and Flax before
+# 0.12.10 does not import with it.
 STACKS = {
     "3.11": ("jax==0.10.*", "flax==0.12.8", "arviz==0.23.*"),
     "3.12": ("jax==0.11.*", "flax>=0.12.10", "arviz==1.*"),
