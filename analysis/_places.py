@@ -8,6 +8,7 @@ which a run that is there would be begun anew.
 
 import importlib.util
 import logging
+import os
 import re
 import shutil
 import tempfile
@@ -15,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from analysis._errors import InputError, NotInstalledError, UnavailableError
+from analysis._errors import InputError, InputTypeError, NotInstalledError, UnavailableError
 
 #: What opens the addresses of a protocol: the package, and the extra of this one that installs it.
 PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs"), "memory": ("fsspec", "s3")}
@@ -196,6 +198,36 @@ def below(folder: Place, place: Place) -> str:
     return place.relative_to(folder).as_posix()  # type: ignore[arg-type]  # both are of one kind
 
 
+def path_of(name: str, value: Any) -> Path:
+    """Return a path on a disk, whether something is there or not.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    value : str or os.PathLike
+
+    Raises
+    ------
+    InputTypeError
+        If it is neither text nor a path.
+    InputError
+        If it is empty, or an address.
+    UnavailableError
+        If it is too long a name for the disk.
+    """
+    if not isinstance(value, str | PathLike) or not isinstance(os.fspath(value), str):
+        raise InputTypeError(f"{name} must be a path, got {value!r}")
+    text = os.fspath(value)
+    if not text or "\0" in text or "://" in text:
+        raise InputError(f"{name} must be a path on a disk, got {text!r}")
+    try:
+        Path(text).exists()
+    except OSError as error:  # too long a name
+        raise UnavailableError(f"{name} cannot be a path: {error.strerror}: {text}") from error
+    return Path(text)
+
+
 def place_of(name: str, value: Any) -> Place:
     """Return where something lies, from text or a path; refuse what is neither a path on a disk nor an address.
 
@@ -212,8 +244,6 @@ def place_of(name: str, value: Any) -> Place:
     NotInstalledError
         If the package that opens such addresses is not installed.
     """
-    from analysis.runs import path_of
-
     if isinstance(value, Address):
         return value
     found = ADDRESS.fullmatch(value) if isinstance(value, str) and "\0" not in value else None

@@ -5,21 +5,19 @@ damaged one is refused.
 """
 
 import json
-import os
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from analysis import _derived, _seals
-from analysis._errors import DamagedError, InputError, InputTypeError, MissingError, UnavailableError
+from analysis._errors import DamagedError, InputError, MissingError
 from analysis._places import Address, Place, for_zarr, place_of
 
-__all__ = ["FORMAT", "RECORD", "STORE", "Run", "open_run", "own_attributes", "path_of"]
+__all__ = ["FORMAT", "RECORD", "STORE", "Run", "open_run"]
 
 #: The version of the store's layout that this package reads and ``sweeps`` writes.
 FORMAT = 3
@@ -109,78 +107,6 @@ class Run:
         if not data.attrs.get("complete"):
             raise InputError(f"path must be a finished group of the run in {self.folder}, got {path!r}, begun only")
         return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
-
-
-def own_attributes(data: xr.Dataset) -> dict[Any, Any]:
-    """Return the attributes of a group that its maker gave it, without the store's mark that it is complete.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        A group, as `Run.group` reads it.
-
-    Returns
-    -------
-    dict
-        By name.
-
-    See Also
-    --------
-    Run.group : Reads the group.
-
-    Examples
-    --------
-    >>> from analysis import runs
-    >>> runs.own_attributes(xr.Dataset(attrs={"unit": "nats", "complete": True}))
-    {'unit': 'nats'}
-    """
-    return {name: value for name, value in data.attrs.items() if name != "complete"}
-
-
-def path_of(name: str, value: Any) -> Path:
-    """Return a path, or refuse what cannot be one on a disk.
-
-    Parameters
-    ----------
-    name : str
-        The argument, for the message.
-    value : str or os.PathLike
-        The path; a URL is none.
-
-    Returns
-    -------
-    pathlib.Path
-        The same path, whether something is there or not.
-
-    Raises
-    ------
-    TypeError
-        If it is neither text nor a path.
-    InputError
-        If it is empty, or a URL.
-    UnavailableError
-        If it is too long a name for the disk.
-
-    See Also
-    --------
-    open_run : Opens what is there.
-
-    Examples
-    --------
-    >>> from analysis import runs
-    >>> runs.path_of("folder", "runs/mine").name
-    'mine'
-    """
-    if not isinstance(value, str | PathLike) or not isinstance(os.fspath(value), str):
-        raise InputTypeError(f"{name} must be a path, got {value!r}")
-    text = os.fspath(value)
-    if not text or "\0" in text or "://" in text:
-        raise InputError(f"{name} must be a path on a disk, got {text!r}")
-    try:
-        Path(text).exists()
-    except OSError as error:  # too long a name
-        raise UnavailableError(f"{name} cannot be a path: {error.strerror}: {text}") from error
-    return Path(text)
 
 
 def open_run(folder: str | PathLike[str] | Address, *, study: str | None = None) -> Run:

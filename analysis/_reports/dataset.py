@@ -7,10 +7,10 @@ import xarray as xr
 
 from analysis import _derived, _samples, _seals
 from analysis._errors import InputError, InputTypeError, NotAFolderError
-from analysis._places import Place
+from analysis._places import Place, path_of
 from analysis._reports.results import GROUP, measure
 from analysis._reports.sweep import write_results
-from analysis.runs import Run, path_of
+from analysis.runs import Run
 
 #: The dimension without which the losses of a design cannot be read.
 DIMENSIONS = {"LeaveOneOut": "node", "Hypercube": "mask", "FlipPaths": "step"}

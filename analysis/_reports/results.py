@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from analysis import _samples, best, density, figures, layers, lognormal, removal, runs
-from analysis._reports import examples, measures, plane, walks
+from analysis._reports import examples, measures, plane, walks, wording
 from analysis.figures import _names
 from analysis.layers import Groups
 
@@ -169,7 +169,7 @@ class SweepResults:
     @property
     def task_settings(self) -> dict[str, Any]:
         """Settings of the task."""
-        return runs.own_attributes(self.task)
+        return wording.own_attributes(self.task)
 
     @cached_property
     def sites(self) -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import xarray as xr
+
 from analysis._formatting import enumerate_words, format_number
 from analysis.intervals import Interval
 from analysis.numbers import Number
@@ -112,6 +114,11 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         elif value is not None:
             rows[prefix + key] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return rows
+
+
+def own_attributes(data: xr.Dataset) -> dict[Any, Any]:
+    """Return the attributes of a run's group that its maker gave it, without the store's mark that it is complete."""
+    return {name: value for name, value in data.attrs.items() if name != "complete"}
 
 
 def in_line(settings: Mapping[str, Any]) -> str:

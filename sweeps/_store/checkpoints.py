@@ -14,7 +14,7 @@ from flax import nnx
 
 from analysis import _seals
 from analysis._errors import DamagedError, InputError, InputTypeError, MissingError, TakenError
-from analysis.runs import path_of
+from analysis._places import path_of
 from sweeps._store.disk import writing
 
 # What Orbax writes into a checkpoint's folder.

@@ -6,6 +6,7 @@ from typing import Any
 from analysis import runs
 from analysis._formatting import enumerate_words
 from analysis._places import Place
+from analysis._reports import wording
 from analysis._reports.writing import publish
 from sweeps._studies.relevance.claims import judge
 from sweeps._studies.relevance.figures import draw
@@ -52,7 +53,7 @@ def write(folder: str | PathLike[str]) -> Place:
 
 
 def _of_methods(results: Results) -> dict[str, Any]:
-    task = runs.own_attributes(results["task"])
+    task = wording.own_attributes(results["task"])
     names = results.names | (results.trainings if results.chosen is not None else {})
     return {
         "names": names,

@@ -4,6 +4,7 @@ from os import PathLike
 
 from analysis import runs
 from analysis._places import Place
+from analysis._reports import wording
 from analysis._reports.writing import publish
 from sweeps._studies.shrinking import figures, numbers, tables
 from sweeps._studies.shrinking.claims import all_claims
@@ -52,7 +53,7 @@ def write(folder: str | PathLike[str]) -> Place:
         of=lambda network, *words, **parameters: made(" ".join([network.prefix, *words]), **parameters),
         from_lowest=sorted(first.methods, key=lambda method: first.number("mean_loss", method).mean),
         task=str(results.task.attrs["name"]),
-        task_settings=runs.own_attributes(results.task),
+        task_settings=wording.own_attributes(results.task),
         method_name=method_name,
         methods=METHODS,
         taylor=TAYLOR,

@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis import claims, runs
 from analysis._places import Place
+from analysis._reports import wording
 from analysis._reports.writing import publish
 from sweeps._studies.sparsity import figures, measures, numbers, tables
 from sweeps._studies.sparsity.claims import PUBLISHED_ENDS, PUBLISHED_SIZES, all_claims, points
@@ -64,7 +65,7 @@ def facts(results: Results) -> dict[str, Any]:
     mean, finetuned = results.numbers["mean_accuracy"], results.finetuned
     return {
         "task": results.task.attrs["name"],
-        "task_settings": runs.own_attributes(results.task),
+        "task_settings": wording.own_attributes(results.task),
         "training": results.training.attrs,
         "sizes": results.sizes,
         "published_sizes": list(PUBLISHED_SIZES),

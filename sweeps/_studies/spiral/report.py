@@ -68,7 +68,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "commuting_in": commuting,
         "compensated": changed,
         "layers": [str(place) for place in range(1, len(results.constant) + 1)],
-        "task": wording.in_line(runs.own_attributes(results.task)),
+        "task": wording.in_line(wording.own_attributes(results.task)),
         **_rates(results),
     }
 
