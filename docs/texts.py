@@ -89,9 +89,10 @@ class Measured:
         return found
 
 
-def measured(backend: str) -> Measured | None:
-    """Return the newest results of a kind of device, or None where there are none."""
+def measured(backend: str, library: str = "jax") -> Measured | None:
+    """Return the newest results of a kind of device that also timed a library, or None where there are none."""
     found = [one for one in map(Measured, sorted(RESULTS.glob("*.json"))) if one.backend == backend]
+    found = [one for one in found if library in one.versions]
     return max(found, key=lambda one: one.date, default=None)
 
 
@@ -113,7 +114,7 @@ def render(template: str) -> str:
     )
     environment.filters.update(wording.FILTERS | {"rounded": rounded, "times": times})
     found = {study: numbers.read(HERE / "studies" / f"{study}.tex", study) for study in STUDIES}
-    devices = {"cpu": measured("cpu"), "gpu": measured("gpu")}
+    devices = {"cpu": measured("cpu"), "gpu": measured("gpu"), "peers": measured("cpu", "torch")}
     text = environment.get_template(template).render(**found, **devices).replace("\u00a0", " ")
     return "\n\n".join(map(_wrapped, text.strip().split("\n\n"))) + "\n"
 

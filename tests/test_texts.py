@@ -64,7 +64,9 @@ def test_the_readme_types_no_number_of_speed():
 
 
 def test_of_several_devices_the_newest_of_a_kind_counts(tmp_path, monkeypatch):
-    stored = '{"device": "D", "reports": {"sampled": {"measured": {"backend": "%s", "date": "%s", "versions": {}}}}}'
+    stored = (
+        '{"device": "D", "reports": {"sampled": {"measured": {"backend": "%s", "date": "%s", "versions": {"jax": 1}}}}}'
+    )
     for name, backend, date in (("a", "cpu", "2026-02-01"), ("b", "cpu", "2026-01-01"), ("c", "gpu", "2025-01-01")):
         (tmp_path / f"{name}.json").write_text(stored % (backend, date))
     monkeypatch.setattr(texts, "RESULTS", tmp_path)
