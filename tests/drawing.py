@@ -5,6 +5,7 @@ import re
 from unittest import mock
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.container import ErrorbarContainer
 from PIL import Image
@@ -69,8 +70,10 @@ def coarse(figure, folder, name):
     folder.mkdir(exist_ok=True)
     note(figure, folder, name)
     path = folder / f"{name}.png"
+    figure.set_dpi(40)
+    # The canvas draws once: savefig draws twice where there is a layout.
     with style.context():
-        figure.savefig(path, dpi=40)
+        FigureCanvasAgg(figure).print_png(path)
     return None, path
 
 
