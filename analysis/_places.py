@@ -7,7 +7,6 @@ which a run that is there would be begun anew.
 """
 
 import importlib.util
-import logging
 import os
 import re
 import shutil
@@ -29,8 +28,6 @@ ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 FRESH = {"use_listings_cache": False}
 #: Packages whose errors are those of the connection or the credentials, and no fault of this one.
 REMOTE = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs")
-# It logs the traceback of what it raises, which Python prints where nobody has said what becomes of a log.
-logging.getLogger("gcsfs").addHandler(logging.NullHandler())
 
 
 class Status(NamedTuple):

@@ -1,5 +1,6 @@
 """The command line: studies, reports and the interactive page. JAX is imported only after the arguments are parsed."""
 
+import logging
 import os
 import shlex
 import sys
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     traceback = "--traceback" in arguments
     if traceback:
         arguments.remove("--traceback")
+    else:
+        # It logs a traceback of what it raises, beside the one line of ours.
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     command_line.set(shlex.join([PROG, *(word for word in arguments if word != "--overwrite")]))
     next_step[:] = [ANEW]
     try:
