@@ -46,6 +46,7 @@ def report(dataset: xr.Dataset, folder: str | PathLike[str]) -> Place:
     See Also
     --------
     explore : The interactive page of a run.
+    analysis.runs.open_run : Reads a run folder, whose page ``sweeps report`` writes.
     analysis.tables.Table : Tables of your own.
 
     Examples

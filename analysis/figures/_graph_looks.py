@@ -36,7 +36,7 @@ class Panel(NamedTuple):
 
     See Also
     --------
-    overview : Draws panels.
+    analysis.figures.graph.overview : Draws panels.
 
     Examples
     --------

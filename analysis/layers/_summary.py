@@ -23,7 +23,8 @@ def summary(sweep: xr.Dataset, *, full_loss: float | None = None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, (layer,) or (probability, layer)
-        Of single removals what `removals` returns; otherwise what `gradients` returns of each gradient that is there,
+        The axis `probability` is there also for a single one, as in the sweep. Of single removals what `removals`
+        returns; otherwise what `gradients` returns of each gradient that is there,
         and what `slopes` returns where there are gates.
 
     Raises
