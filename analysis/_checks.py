@@ -45,7 +45,7 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the value is no whole number.
     InputError
         If it lies outside the bounds.
@@ -90,7 +90,7 @@ def number(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the value is no real number.
     InputError
         If it is not finite or lies outside the bounds.
@@ -183,7 +183,7 @@ def real_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the values are not real numbers (text, complex, boolean, objects, a whole Dataset).
     """
     if isinstance(values, xr.Dataset):
@@ -200,7 +200,7 @@ def finite_numbers(name: str, values: Any, least: float = -np.inf, most: float =
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the values are not real numbers.
     InputError
         If one is not finite or outside the bounds.
@@ -226,7 +226,7 @@ def gates(name: str, values: Any, nodes: int) -> npt.NDArray[np.float64]:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If they are neither real numbers nor booleans.
     InputError
         If there is not one for each of the nodes, or one is not finite.
@@ -243,7 +243,7 @@ def names(name: str, values: Any, count: int) -> list[str]:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the values are no sequence, or one text.
     InputError
         If there is not one for each node.
@@ -273,7 +273,7 @@ def dataset_with(name: str, dataset: Any, variables: Iterable[str], dims: Iterab
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If it is not an `xarray.Dataset`.
     InputError
         If a variable or a dimension is missing.

@@ -19,6 +19,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from analysis import _checks
 from analysis._errors import InputError, InputTypeError, NotInstalledError, UnavailableError
 
 #: What opens the addresses of a protocol: the package, and the extra of this one that installs it.
@@ -214,7 +215,7 @@ def path_of(name: str, value: Any) -> Path:
         If it is too long a name for the disk.
     """
     if not isinstance(value, str | PathLike) or not isinstance(os.fspath(value), str):
-        raise InputTypeError(f"{name} must be a path, got {value!r}")
+        raise InputTypeError(f"{name} must be a path, got {_checks.shown(value)}")
     text = os.fspath(value)
     if not text or "\0" in text or "://" in text:
         raise InputError(f"{name} must be a path on a disk, got {text!r}")

@@ -40,10 +40,8 @@ def to_netcdf(folder: str | PathLike[str] | Address, *, out: str | PathLike[str]
     ------
     FileNotFoundError
         If there is no store in the folder.
-    DamagedError
-        If a file of the store is missing or damaged.
     InputError
-        If the store is of another format, or the run is not finished.
+        If a file of the store is missing or damaged, the store is of another format, or the run is not finished.
 
     See Also
     --------
@@ -115,10 +113,8 @@ def to_csv(folder: str | PathLike[str] | Address, *, out: str | PathLike[str] | 
     ------
     FileNotFoundError
         If there is no store in the folder.
-    DamagedError
-        If a file of the store is missing or damaged.
     InputError
-        If the store is of another format, or the run is not finished.
+        If a file of the store is missing or damaged, the store is of another format, or the run is not finished.
 
     See Also
     --------

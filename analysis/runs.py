@@ -9,6 +9,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -126,9 +127,9 @@ def open_run(folder: str | PathLike[str] | Address, *, study: str | None = None)
 
     Raises
     ------
-    MissingError
+    FileNotFoundError
         If there is no store in the folder.
-    DamagedError
+    InputError
         If a file of what the run has finished is missing or damaged; the message names it, and what to do.
     InputError
         If the store is of another format version or study, or lacks an attribute.
@@ -153,7 +154,10 @@ def open_run(folder: str | PathLike[str] | Address, *, study: str | None = None)
 def _opened(folder: Place, study: str | None) -> Run:
     store = folder / STORE
     if not store.is_dir():
-        raise MissingError(f"folder must be a run folder that holds {STORE}, got {folder}")
+        # Not of an address: a bucket may hold very much.
+        below = sorted(one.parent for one in folder.glob(f"*/{STORE}")) if isinstance(folder, Path) else []
+        meant = f"; below it is {below[0]}" if below else ""
+        raise MissingError(f"folder must be a run folder that holds {STORE}, got {folder}{meant}")
     _check(store)
     tree = xr.open_datatree(for_zarr(store), engine="zarr", consolidated=False)
     for node in tree.subtree:

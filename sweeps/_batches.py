@@ -1,5 +1,7 @@
 """Batches and tasks: examples with their targets, and the sets that a network is trained and tested on."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,19 +33,19 @@ class Task(NamedTuple):
     Attributes
     ----------
     name : str
-        Name of the function in ``sweeps.tasks`` that makes the task.
+        What reports call it: of those in ``sweeps.tasks``, the function that makes the task.
     train : Batch
-        What ``sweeps.train`` trains on.
+        What ``sweeps.train`` trains on; (inputs, targets) will do.
     test : Batch
         What objectives are usually evaluated on.
-    classes : int or None
-        Number of classes; None for a regression.
-    settings : dict
+    classes : int, optional
+        Number of classes; None for a regression, or where the targets tell.
+    settings : mapping
         The arguments that define the data, as stored with a run.
     """
 
     name: str
     train: Batch
     test: Batch
-    classes: int | None
-    settings: dict[str, Any]
+    classes: int | None = None
+    settings: Mapping[str, Any] = MappingProxyType({})

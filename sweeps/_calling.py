@@ -34,4 +34,7 @@ def shapes(values: Any) -> Any:
 
 def network(inputs: Any) -> AbstractContextManager[None]:
     """Context for calling a user's network with inputs, or with their shapes."""
-    return noted(f"the network, with inputs of shape {shapes(inputs)}")
+    return noted(
+        f"the network, with inputs of shape {shapes(inputs)}: all examples at once, which a function of one example "
+        "takes under jax.vmap"
+    )

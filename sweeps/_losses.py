@@ -213,6 +213,8 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
     outputs = shape[-1]
     if name is None:
         of_classes = "cross_entropy" if outputs > 1 else "binary_cross_entropy"
+        if not whole:
+            _refuse_either(of_classes, shape, targets, mask)
         name = of_classes if whole else "squared_error"
     if not isinstance(name, str) or name not in LOSSES:
         raise InputError(
@@ -239,6 +241,19 @@ def _named(name: str | None, shape: tuple[int, ...], targets: np.ndarray, mask: 
         _check(outputs == 1, "a network with one output for binary_cross_entropy", several)
     check_labels(targets, mask, outputs)
     return LOSSES[name]
+
+
+def _refuse_either(of_classes: str, shape: tuple[int, ...], targets: np.ndarray, mask: Any) -> None:
+    """Raise InputError for floats that may be classes as well as values: zeros and ones of one output, one-hot rows."""
+    rows = targets if mask is None or mask.shape != targets.shape[: mask.ndim] else targets[np.asarray(mask)]
+    if not np.isin(rows, (0, 1)).all() or rows.size == 0 or rows.min() == rows.max():
+        return
+    if shape[-1] == 1 or (targets.shape == shape and (rows.sum(axis=-1) == 1).all()):
+        form = "zeros and ones" if shape[-1] == 1 else "one-hot rows"
+        raise InputError(
+            f"targets are {form} in {targets.dtype}, classes or values: give loss={of_classes!r} or "
+            "loss='squared_error'"
+        )
 
 
 def check_labels(targets: np.ndarray, mask: Any, outputs: int) -> None:

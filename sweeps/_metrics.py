@@ -152,7 +152,7 @@ def find(metrics: Given, loss: _losses.Loss, outputs: Any, targets: Any, mask: A
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If one is neither a name nor a function.
     InputError
         If a name is unknown, taken or there twice, or a metric does not fit the outputs, targets or mask.

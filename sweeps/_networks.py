@@ -52,7 +52,7 @@ class MLP(nnx.Module):
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a value is of another type.
     InputError
         If there are fewer than two sizes, a size is not positive, or an activation or the seed is invalid; in a call,

@@ -49,7 +49,8 @@ class Objective:
         ``"cross_entropy"``, ``"binary_cross_entropy"`` or ``"squared_error"``; a function (outputs, targets) ->
         values, such as any of Optax's, whose mean over all values that count is the loss. None takes cross-entropy
         for integer targets, binary cross-entropy where the network has a single output (the logit of class 1), and
-        squared error for floats. Outputs (examples,) are one output each.
+        squared error for floats; one-hot rows in floats, and zeros and ones in floats for a single output, may be
+        either and need a name. Outputs (examples,) are one output each.
     sites : str, type, sweeps.Tied, list or dict, optional
         Which nodes have gates. None: every hidden node once, on its own value, whoever reads it. A path pattern: the
         nodes that this layer makes, ``"layers/0"``, ``"blocks/*/attention"``, as
@@ -121,7 +122,7 @@ class Objective:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no Flax module and no function, or comes without its variables, params or nodes.
     InputError
         If the batch does not fit the network or holds what is not finite and counts, the loss does not fit the
@@ -241,6 +242,11 @@ class Objective:
         objective.plan = choosing.Choice("vmapped", "a function of the gates", tree)
         return objective
 
+    def __repr__(self) -> str:
+        """Say what is measured, on how many examples, and how."""
+        of = "" if self.batch is None else f" of {len(self.batch)} examples"
+        return f"<Objective: {len(self.nodes)} nodes, {self.loss_name}{of}, off: {self.off}, plan {self.plan.name}>"
+
     @cached_property
     def _plan_of_examples(self) -> choosing.Choice:
         """The plan that also gives the loss of each example.
@@ -288,7 +294,7 @@ class Objective:
 
         Raises
         ------
-        InputTypeError
+        TypeError
             If the gates are not numbers.
         InputError
             If their last axis is not one gate a node, or a gate is not finite.

@@ -123,7 +123,7 @@ def given(off: Any, network: GatedNetwork, data: Examples) -> tuple[GatedNetwork
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If ``off`` is none of these.
     InputError
         If it does not fit the network or the batch, or nodes have places whose values cannot be told apart.

@@ -89,7 +89,7 @@ def train(
     InputError
         If the task does not fit the network or has infinite or NaN numbers that count, or an argument is not positive.
         Errors of the user's own network or loss keep their type.
-    DivergedError
+    FloatingPointError
         If a loss or a parameter became NaN or infinite; the network is not changed.
 
     See Also
@@ -161,7 +161,7 @@ def train_many(
     ------
     InputError
         As ``train``, and if the networks or training sets differ in more than their numbers.
-    DivergedError
+    FloatingPointError
         If a loss or a parameter of any network became NaN or infinite; no network is changed.
 
     See Also

@@ -53,7 +53,7 @@ def circle(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a number of examples or a seed is no whole number.
     InputError
         If a number of examples is not positive, a seed is not of 64 bits, or the boundary is unknown.
@@ -120,7 +120,7 @@ def spiral(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a number of examples or a seed is no whole number, or the turns or the noise are no number.
     InputError
         If a number of examples is not positive, a seed is not of 64 bits, or the turns or the noise are not finite or
@@ -187,7 +187,7 @@ def digits(*, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the share is no number, or the seed no whole number.
     InputError
         If the split leaves the training or the test set empty, or the seed is not of 64 bits.
@@ -236,7 +236,7 @@ def diabetes(*, test_fraction: float = 0.2, split_seed: int = 0) -> Task:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the share is no number, or the seed no whole number.
     InputError
         If the split leaves the training or the test set empty, or the seed is not of 64 bits.
@@ -285,9 +285,9 @@ def california(*, folder: str | Path | None = None, test_fraction: float = 0.2, 
 
     Raises
     ------
-    UnavailableError
+    OSError
         If the data are not there: an ``OSError``, which says how to fetch them.
-    InputTypeError
+    TypeError
         If the folder is no path, the share no number, or the seed no whole number.
     InputError
         If the split leaves the training or the test set empty, or the seed is not of 64 bits.
@@ -338,9 +338,9 @@ def mnist(*, folder: str | Path | None = None) -> Task:
 
     Raises
     ------
-    UnavailableError
+    OSError
         If a file is missing, or cannot be read or downloaded: an ``OSError``.
-    InputTypeError
+    TypeError
         If the folder is no path.
     InputError
         If a file is no IDX file of this kind or is cut short, or images and labels differ in number.

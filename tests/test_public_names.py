@@ -112,3 +112,9 @@ def test_one_default_seed():
         if option.name == "seed" and option.default is not option.empty
     }
     assert set(found.values()) == {0} and "sweeps.sweep" in found
+
+
+def test_what_is_public_prints_what_it_is():
+    there = [getattr(module, key) for module in MODULES.values() for key in module.__all__]
+    made = [one for one in there if inspect.isclass(one) and not issubclass(one, Exception)]
+    assert [one.__name__ for one in made if one.__repr__ is object.__repr__] == []

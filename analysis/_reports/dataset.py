@@ -38,7 +38,7 @@ def report(dataset: xr.Dataset, folder: str | PathLike[str]) -> Place:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If `dataset` is no Dataset.
     InputError
         If it is not what a sweep returned, or was not written to its end, or the folder is a file.

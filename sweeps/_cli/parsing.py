@@ -22,6 +22,9 @@ DESCRIPTION = """Switch nodes of a trained network off, thousands of ways at onc
 --version prints the version; --traceback, with any command, where an error comes from."""
 ABOUT_STUDIES = "One of the five studies, whole: train, sweep, analyse, report."
 FLAG = re.compile(r"--\w[\w.-]*")
+# What tyro says that it could not read, and how it is called here; the first that fits.
+KINDS = {"[FLOAT": "numbers", "[INT": "whole numbers", "INT": "a whole number", "int()": "a whole number"}
+KINDS |= {"FLOAT": "a number", "float": "a number"}
 # Tyro completes no positional arguments, such as folders: the shell does, where nothing else fits.
 PATHS = {
     "bash": """
@@ -168,4 +171,7 @@ def _first_part(box: str) -> str:
     if missing := re.match(r"Missing from (.*?):", line):
         needed = re.findall(r"((?:--\S+ )?[A-Z]+) [^()]*\(required\)", line)
         return f"{missing[1]} needs {' and '.join(needed)}; see {missing[1]} --help"
+    if unread := re.match(r"Error parsing (--\S+): (.*?)\[?('.*')\]?\.?$", line):
+        wanted = next((words for mark, words in KINDS.items() if mark in unread[2]), "something else")
+        return f"{unread[1]} must be {wanted}, got {unread[3]}"
     return line

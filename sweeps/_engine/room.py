@@ -24,7 +24,7 @@ def check_room(objective: Objective, design: Design, gradients: bool, keep: str,
 
     Raises
     ------
-    TooLargeError
+    MemoryError
         If they need more than is free; the message says how much.
     """
     nodes, less = len(objective.nodes), "draws" if keep == "examples" else "summary"

@@ -102,9 +102,9 @@ def sweep(
     InputError
         If the design does not fit the objective's nodes, a number is out of range, the store holds another sweep, or
         several processes have no store to share.
-    TakenError
+    FileExistsError
         If there is something else at the store's path.
-    TooLargeError
+    MemoryError
         If even a batch of one gate vector does not fit on the device.
 
     See Also
@@ -123,7 +123,7 @@ def sweep(
     if not isinstance(objective, Objective):
         raise InputTypeError(f"objective must be a sweeps.Objective, got {type(objective).__name__}")
     if not isinstance(design, Design):
-        raise InputTypeError(f"design must be a design, such as sweeps.Bernoulli(...), got {type(design).__name__}")
+        raise InputTypeError(f"design must be a design, such as sweeps.Bernoulli(...), got {_checks.shown(design)}")
     _checks.one_of("keep", keep, ("draws", "examples", "summary"))
     seed, gradients = _checks.seed("seed", seed), _checks.flag("gradients", gradients)
     shown = _checks.flag("progress", progress) and jax.process_index() == 0

@@ -77,7 +77,7 @@ class Bernoulli(Design):
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a probability is no number, or a count no whole number.
     InputError
         If a probability lies outside [0, 1] or occurs twice, or a count is not positive or too large.
@@ -133,7 +133,7 @@ class FixedSize(Design):
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a number is no whole number.
     InputError
         If a number is negative or not positive; when swept, if more nodes are to be on than there are.
@@ -197,7 +197,7 @@ class FlipPaths(Design):
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a count is no whole number, the probability no number, or the layer no text.
     InputError
         If the probability lies outside [0, 1], or a number is not positive; when swept, if there is no such layer or
@@ -315,7 +315,7 @@ class Masks(Design):
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the array does not hold numbers.
     InputError
         If its shape is another, it is empty, or a gate is not finite or too large for JAX's floats; when swept, if the

@@ -114,7 +114,7 @@ def averages(
     ------
     InputError
         If it cannot be told which axis of a value counts examples or positions.
-    UnsupportedError
+    NotImplementedError
         If a place is within a while loop.
     """
     axes = {place.key: found for site in sites for place, found in _axes_of(network, params, inputs, site)}

@@ -135,7 +135,7 @@ class Network:
         ------
         InputError
             If inputs of this shape give another program.
-        UnsupportedError
+        NotImplementedError
             If a place is within a while loop.
         """
         read = self._read(params, inputs)
@@ -199,9 +199,9 @@ def read(apply: Callable[[Any, Any], Any], params: Any, inputs: Any) -> Network:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If apply is no function.
-    UnsupportedError
+    NotImplementedError
         If no parameter makes nodes.
     """
     if not callable(apply):

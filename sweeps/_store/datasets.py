@@ -156,7 +156,7 @@ def measured(network: Any, task: Task, **options: Any) -> dict[str, float]:
         objective = Objective(network, batch, **options)
         ones = np.ones(len(objective.nodes))
         found[f"{prefix}_loss"] = float(objective.evaluate(ones, gradients=False).loss)
-        if task.classes is not None:
+        if task.classes is not None or objective.loss_name in ("cross_entropy", "binary_cross_entropy"):
             found[f"{prefix}_accuracy"] = float(objective.accuracy(ones))
     return found
 

@@ -133,7 +133,7 @@ def attach(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is neither a Flax module nor a function with parameters.
     InputError
         If a site is unknown or cannot be gated.
@@ -177,7 +177,7 @@ def of_function(function: Callable[[Array, Any], Any], nodes: int, inputs: Any) 
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If it is a Flax module or no function.
     InputError
         If the function's outputs do not depend on the gates.
@@ -234,7 +234,7 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If it is neither a Flax module nor a function, or its parameters are missing or of another kind.
     """
     if call is not None and not callable(call):
@@ -264,6 +264,11 @@ def as_function(network: Any, variables: Any, params: Any, call: Any) -> tuple[A
         if variables is not None or call is not None:
             raise InputTypeError("variables and call are for modules; a function is called as (params, inputs)")
         return _program.of_function(network, params)
+    if callable(network):
+        raise InputTypeError(
+            "network is a function: give its params=, with function(params, inputs); or nodes=, the number of gates, "
+            "with function(gates, inputs)"
+        )
     raise InputTypeError(
         "network must be a flax.nnx.Module, a flax.linen.Module with variables, a function (params, inputs) with "
         f"params, or a function (gates, inputs) with nodes, got {type(network).__name__}"

@@ -36,7 +36,7 @@ def choose(network: Network, selection: Selection, kinds: Kinds) -> Wiring:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the selection holds anything but patterns, types and ties.
     InputError
         If a part of it fits nothing or cannot be gated, or a node would have two gates.

@@ -78,7 +78,7 @@ def sites(network: Any, inputs: Any, *, variables: Any = None, params: Any = Non
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no Flax module and no function, or comes without its variables or params.
     InputError
         If the network does not accept the inputs.

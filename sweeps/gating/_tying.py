@@ -46,7 +46,7 @@ class Tied:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a value is of another type.
     InputError
         If two values contradict each other, or a number or name does not fit.

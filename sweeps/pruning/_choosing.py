@@ -58,7 +58,7 @@ def unit_masks(
     ------
     InputError
         As ``unit_scores``; if a sparsity is not between 0 and 1, the scope is unknown, or a score is no number.
-    UnsupportedError
+    NotImplementedError
         If no nodes of any layer can be zeroed.
 
     See Also
@@ -131,7 +131,7 @@ def prune_units(
     ------
     InputError
         As ``unit_masks``; and if there is more than one sparsity.
-    UnsupportedError
+    NotImplementedError
         As ``unit_masks``.
 
     See Also

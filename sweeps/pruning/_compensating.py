@@ -33,7 +33,7 @@ def compensate(network: nnx.Module, changed: nnx.Module, keep: Bool[np.ndarray, 
 
     Raises
     ------
-    UnsupportedError
+    NotImplementedError
         If a node that goes has a reader without a bias, within a loop, or of several nodes together.
     """
     of = _structure.read(network, _structure.few_inputs(network, inputs))

@@ -57,7 +57,7 @@ def cost(network: nnx.Module, inputs: Any, *, repeats: int = 30) -> Cost:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module, or ``repeats`` no whole number.
     InputError
         If ``repeats`` is not positive, or the inputs are not finite numbers of shape (examples, ...).

@@ -69,7 +69,7 @@ def evaluate(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If a network is no flax.nnx module, masks are no dict, or a list comes with a single module or dict.
     InputError
         If the networks differ in more than their parameters, or the masks or the batch do not fit.

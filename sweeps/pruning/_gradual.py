@@ -90,11 +90,11 @@ def gradually(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If ``sparsity`` or ``choose`` is no function, or another argument has a wrong type.
     InputError
         If the task does not fit the network, a sparsity is not between 0 and 1, or a number is not positive.
-    DivergedError
+    FloatingPointError
         If a loss or a parameter became NaN or infinite; the network is not changed.
 
     See Also

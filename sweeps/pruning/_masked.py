@@ -49,7 +49,7 @@ def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransforma
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If it is no Optax transformation.
 
     See Also
@@ -99,7 +99,7 @@ class Masked(nnx.Module):
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module, or the masks are no dict.
     InputError
         If a mask is of no parameter, of another shape, or not true or false.

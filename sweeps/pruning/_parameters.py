@@ -76,7 +76,7 @@ def zeroed(network: Network, masks: Mapping[str, Any]) -> Network:
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module, or the masks are no dict.
     InputError
         If a mask is of no parameter, of another shape, or not true or false.

@@ -42,11 +42,11 @@ def mean_activations(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module, or the layers are no list of texts.
     InputError
         If the inputs are not finite or do not fit the network, or a layer is never called.
-    UnsupportedError
+    NotImplementedError
         If a layer is called within a loop, where its inputs cannot be read.
 
     See Also

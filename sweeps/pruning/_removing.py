@@ -40,11 +40,11 @@ def masks_of_nodes(network: nnx.Module, keep: Any, *, inputs: Any = None) -> dic
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module.
     InputError
         If ``keep`` does not fit, or inputs are needed or do not fit.
-    UnsupportedError
+    NotImplementedError
         If a node that goes has no parameters of its own, or would still fire and has readers without parameters of
         their own. The message names the nodes and the reason.
 
@@ -112,12 +112,12 @@ def zero_nodes(network: Network, keep: Any, inputs: Any = None, *, compensate_bi
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module.
     InputError
         If ``keep`` does not fit, inputs are needed or do not fit, or the copy differs from the network with gates at
         zero, because something else depends on the nodes.
-    UnsupportedError
+    NotImplementedError
         If a node that goes has no parameters of its own, or would still fire and has readers without parameters of
         their own. The message names the nodes and the reason.
 
@@ -164,11 +164,11 @@ def remove_nodes(network: Network, keep: Any, inputs: Any = None, *, compensate_
 
     Raises
     ------
-    InputTypeError
+    TypeError
         As ``zero_nodes``.
     InputError
         As ``zero_nodes``, and if something else in the network depends on the number of nodes.
-    UnsupportedError
+    NotImplementedError
         As ``zero_nodes``, and if nodes that go are added to others, are outputs, or share a parameter.
 
     See Also

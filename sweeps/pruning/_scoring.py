@@ -57,11 +57,11 @@ def unit_scores(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module.
     InputError
         If the method is unknown, the scores have another shape or a batch is needed; as ``sweeps.ranking.scores``.
-    UnsupportedError
+    NotImplementedError
         For ``"norm"``, if some nodes have no parameters of their own, such as attention heads.
 
     See Also
@@ -168,7 +168,7 @@ def weight_scores(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no flax.nnx module.
     InputError
         If the method is unknown, the scores do not fit the kernels, or a batch is needed.

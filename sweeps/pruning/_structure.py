@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
         Raises
         ------
-        UnsupportedError
+        NotImplementedError
             If no entries of parameters do.
         """
         self._refuse("scored by their weights", [] if self._makers else [self.reason])
@@ -92,7 +92,7 @@ class Part(NamedTuple):
 
         Raises
         ------
-        UnsupportedError
+        NotImplementedError
             If some have entries of other nodes.
         """
         self._refuse("zeroed", self._why_not_zeroed, ": keep all of them")
@@ -103,7 +103,7 @@ class Part(NamedTuple):
 
         Raises
         ------
-        UnsupportedError
+        NotImplementedError
             If something else depends on the number of nodes.
         """
         several = [f"they lie along several axes of {cut.path}" for cut in self.cuts if cut.axis is None]
@@ -116,7 +116,7 @@ class Part(NamedTuple):
 
         Raises
         ------
-        UnsupportedError
+        NotImplementedError
             If anything else reads the nodes.
         """
         self._refuse("made up for in biases", self._reasons(self.reads, self.ends))
@@ -305,8 +305,9 @@ def few_inputs(network: nnx.Module, inputs: Any = None) -> Any:
     layers: Any = getattr(network, "layers", ()) if isinstance(network, MLP | nnx.Sequential) else ()
     if len(layers) == 0 or not isinstance(layers[0], nnx.Linear):
         raise InputError(
-            f"inputs (or a batch) are needed to see which layers of a {type(network).__name__} read which: only a "
-            "sweeps.MLP, or an nnx.Sequential that begins with an nnx.Linear, can do without"
+            f"give inputs=, or batch= where that is the argument: without them nothing says which layers of a "
+            f"{type(network).__name__} read which; only a sweeps.MLP, or an nnx.Sequential that begins with an "
+            "nnx.Linear, can do without"
         )
     values = np.random.default_rng(0).normal(size=(FEW, layers[0].in_features))
     return jnp.asarray(values, layers[0].kernel.dtype)

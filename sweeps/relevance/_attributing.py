@@ -85,7 +85,7 @@ def attribute(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the network is no nnx.Module.
     InputError
         If an operation has no rule (the message names it, the layer, and a method that works), a rule or method is
@@ -173,7 +173,7 @@ def attribute_function(
 
     Raises
     ------
-    InputTypeError
+    TypeError
         If the function is none, or the rules are of another type.
     InputError
         As ``attribute``.

@@ -293,7 +293,9 @@ class TestRun:
         ("flags", "message"),
         [
             ("--sweep.draws 0", "sweep.draws must be at least 1"),
-            ("--sweep.draws 1e3", "Error parsing --sweep.draws: .*'1e3'"),
+            ("--sweep.draws 1e3", "--sweep.draws must be a whole number, got '1e3'$"),
+            ("--sweep.probability a b", "--sweep.probability must be numbers, got 'a', 'b'$"),
+            ("--training.epochs 1.5", "--training.epochs must be a whole number, got '1.5'$"),
             ("--sweep.batch-size 0", "sweep.batch_size must be at least 1, got 0"),
             ("--sweep.precision lowest", "invalid choice 'lowest' for argument '--sweep.precision'"),
             ("--sweep.design fixed_size --sweep.on 9", "on must be at most the number of nodes, 5, got 9"),

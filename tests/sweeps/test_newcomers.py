@@ -236,6 +236,8 @@ class TestTargets:
             (np.ones((6, 2), int), 2, None, "must be one-hot"),
             (TARGETS.astype(float), 2, "cross_entropy", r"class numbers are integers, give targets.astype\(int\)"),
             (TARGETS.astype(float), 2, None, r"class numbers are integers, give targets.astype\(int\)"),
+            (ONE_HOT, 2, None, "one-hot rows in float32, classes or values: give loss='cross_entropy' or loss='squ"),
+            (TARGETS.astype(float), 1, None, "zeros and ones in float32, .*: give loss='binary_cross_entropy' or"),
             (TARGETS[:, None], 2, None, r"got int32 of shape \(6, 1\): give targets\[..., 0\]"),
             (ONE_HOT.astype(int), 2, "squared_error", r"give values as floats, targets.astype\(float\)"),
             (np.arange(6), 1, None, "labels from 0 to 5: numbers that are no classes need loss='squared_error'"),

@@ -49,7 +49,7 @@ def batch(seed, examples):
     return sweeps.MaskedBatch({"tokens": tokens}, (tokens[..., 0] > 0).astype(int), mask)
 
 def load(examples=12):
-    return sweeps.Task("pairs", batch(0, examples), batch(1, 10), 2, {"examples": examples})
+    return sweeps.Task("pairs", batch(0, examples), batch(1, 10), settings={"examples": examples})
 
 def flat():
     of_tokens = [sweeps.Batch(one.inputs["tokens"][:, 0], one.targets[:, 0]) for one in (batch(0, 12), batch(1, 10))]

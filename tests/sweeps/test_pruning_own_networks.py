@@ -105,7 +105,7 @@ REFUSED = {
     "inputs": (
         lambda: models.filled(models.Cnn, np.float32),
         None,
-        "inputs .* are needed to see which layers of a Cnn",
+        "give inputs=, or batch= .* which layers of a Cnn",
     ),
 }
 
