@@ -245,7 +245,7 @@ class TestMessages:
             affine.outputs(np.ones((2, NODES)))
 
     def test_no_network(self):
-        with pytest.raises(TypeError, match="network must be a flax.nnx.Module, .* got function"):
+        with pytest.raises(TypeError, match="network is a function: give its params=, .*; or nodes="):
             sweeps.Objective(lambda inputs: inputs, helpers.batch(SMALL))
 
     def test_no_batch(self):
