@@ -106,7 +106,8 @@ class Run:
             raise InputError(f"path must be a group of the run in {self.folder}, got {path!r}, not among {groups}")
         data = self.tree[path].to_dataset()
         if not data.attrs.get("complete"):
-            raise InputError(f"path must be a finished group of the run in {self.folder}, got {path!r}, begun only")
+            remedy = _remedy(self.folder / STORE, "to finish it,")
+            raise InputError(f"path must be a finished group of {self.folder}, got {path!r}, begun only; {remedy}")
         return data.assign({name: data[name].load() for name in data.variables if name not in on_disk})
 
 

@@ -69,7 +69,7 @@ def test_a_group_that_was_killed_half_written_is_refused(tmp_path, clean_tree):
     tree = clean_tree.copy()
     for group, mark in (("task", {"complete": False}), ("network", {})):
         tree[group].attrs = {**{k: v for k, v in tree[group].attrs.items() if k != "complete"}, **mark}
-        with pytest.raises(ValueError, match=f"path must be a finished group of the run in .*, got '{group}', begun"):
+        with pytest.raises(ValueError, match=f"path must be a finished group of .*, got '{group}', begun"):
             Run(tmp_path, tree, "circle", "c", "d", {}, {}, {}).group(group)
 
 

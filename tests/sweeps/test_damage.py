@@ -151,7 +151,10 @@ def test_every_reader_says_it_in_one_line(command, copy, capsys):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("report", "must be a finished group of the run in .*, got 'sweeps/main', begun only"),
+        (
+            "report",
+            "must be a finished group of .*, got 'sweeps/main', begun only; to finish it, run again: sweeps run ",
+        ),
         ("export", "of which sweeps/main is begun only; to finish it, run again: sweeps run "),
     ],
 )
