@@ -9,7 +9,7 @@ import xarray as xr
 
 import analysis
 import sweeps
-from analysis import _places, export, runs
+from analysis import _places, runs
 from analysis._errors import DamagedError, InputError, NotInstalledError, TakenError, UnavailableError
 from sweeps import _cli
 from sweeps._config import run as configured
@@ -17,6 +17,7 @@ from sweeps._config import settings as config
 from sweeps._engine import runner
 from sweeps._store import lease
 from sweeps._store.record import Record
+from sweeps._studies import registry
 
 PLACE = "memory://bucket/sweep"
 FILES = fsspec.filesystem("memory")
@@ -120,7 +121,7 @@ class TestLeases:
     def test_who_lost_it_writes_no_more(self, objective):
         mine = lease.Lease.of(_places.place_of("store", PLACE))
         held()
-        mine.renew()
+        mine._seen = 0.0  # as after a long sleep
         with pytest.raises(UnavailableError, match="is being written by another process now"):
             swept(objective)
         mine.release()
@@ -213,12 +214,25 @@ class TestRuns:
         _cli.main(["report", made])
         assert capsys.readouterr().out == f"report: {made}/report.html\n"
         assert str(analysis.explore(made)) == f"{made}/explorer.html"
-        assert [str(export.to_netcdf(made)), *map(str, export.to_csv(made))] == [
-            f"{made}/run.nc",
-            f"{made}/csv/main.csv",
-        ]
+        capsys.readouterr()
+        _cli.main(["export", made])
+        _cli.main(["export", made, "--out", "memory://bucket/copy"])
+        written = [f"{out}/{name}" for out in (made, "memory://bucket/copy") for name in ("run.nc", "csv/main.csv")]
+        assert capsys.readouterr().out.split("export: ")[1:] == [f"{name}\n" for name in written]
+        assert FILES.find("memory://bucket/copy") == ["/bucket/copy/csv/main.csv", "/bucket/copy/run.nc"]
         for name in ("report.html", "explorer.html", "run.nc", "csv/main.csv", "figures/loss_density.pdf"):
             assert FILES.size(f"{made}/{name}") > 100
+
+    def test_a_study_holds_its_address_before_it_trains(self, monkeypatch):
+        trained = []
+
+        def run(study, settings, out, **options):
+            trained.append((str(out), FILES.exists(f"{out}.lease")))
+
+        monkeypatch.setattr(registry.Study, "run", run)
+        monkeypatch.setattr(registry, "write_report", lambda out: out)
+        _cli.main(["study", "spiral", "--out", self.ADDRESS])
+        assert trained == [(self.ADDRESS, True)] and not FILES.exists(f"{self.ADDRESS}.lease")
 
     def test_several_processes_need_a_disk(self, tmp_path, capsys):
         (tmp_path / "a.toml").touch()
