@@ -27,8 +27,6 @@ PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs"), "memory": ("fsspec", "s
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 #: Another process, or Zarr through a client of its own, may write what was listed before.
 FRESH = {"use_listings_cache": False}
-#: Packages whose errors are those of the connection or the credentials, and no fault of this one.
-REMOTE = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs")
 
 
 class Status(NamedTuple):
@@ -318,12 +316,6 @@ def reaching(place: "Address | str") -> Iterator[None]:
         yield
     except (FileNotFoundError, FileExistsError, InputError):
         raise
-    except Exception as error:
-        if not _is_of_connection(error):
-            raise
+    except Exception as error:  # each package has its own, and ValueError is gcsfs's for credentials that are refused
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnavailableError(f"{place} cannot be reached: {reason}") from error
-
-
-def _is_of_connection(error: BaseException) -> bool:
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in REMOTE
