@@ -15,7 +15,7 @@ from flax import nnx
 
 from analysis import _seals
 from analysis._errors import InputError
-from analysis._places import Address, Place, download, place_of, upload
+from analysis._places import Address, Place, download, made_in, place_of
 from sweeps import _importing, _processes
 from sweeps._batches import Task
 from sweeps._config import files, making
@@ -249,7 +249,8 @@ def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
     for group, data in groups.items():
         if group == "network" and model.has_checkpoint:
             checkpoint = store.folder / CHECKPOINT
-            _save(model.network, checkpoint)
+            with made_in(store.folder) as folder:
+                checkpoints.save(model.network, folder / CHECKPOINT)
             # With a copy of the store alone a report can be made, so this is no part of its seals.
             data.attrs["checkpoint"] = json.dumps(_seals.sums(store.folder, _seals.whole_files(checkpoint)))
         store.write(group, data)
@@ -263,15 +264,6 @@ def _put_back(model: Model, store: Run) -> None:
     elif model.has_checkpoint:
         with _on_disk(store.folder / CHECKPOINT) as folder:
             checkpoints.restore(model.network, folder)
-
-
-def _save(network: nnx.Module, checkpoint: Place) -> None:
-    if isinstance(checkpoint, Path):
-        checkpoints.save(network, checkpoint)
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            checkpoints.save(network, Path(scratch, CHECKPOINT))
-            upload(Path(scratch, CHECKPOINT), checkpoint)
 
 
 @contextmanager
