@@ -296,7 +296,7 @@ class TestIdentity:
     def test_a_network_that_is_built_otherwise_by_now_is_refused(self, here, tmp_path, capsys):
         flags = ["--network.build", "networks_of_damage:build"]
         file = tmp_path / "sweep.toml"
-        file.write_text(file.read_text().replace("sizes = [2, 5, 2]", ""))
+        file.write_text(file.read_text().replace("network.sizes = [2, 5, 2]\n", ""))
         for activation in ("relu", "tanh"):
             (tmp_path / "networks_of_damage.py").write_text(
                 f"import sweeps\ndef build(seed):\n    return sweeps.MLP((2, 5, 2), activation={activation!r})\n"
