@@ -78,9 +78,10 @@ def coarse(figure, folder, name):
 
 
 def fine(figure, folder, name, save=style.save):
-    """Save a figure as the library does."""
+    """Save a figure as the library does, with fewer dots, which take less time."""
     note(figure, folder, name)
-    return save(figure, folder, name)
+    with mock.patch.object(style, "DPI", 80):
+        return save(figure, folder, name)
 
 
 def blank(figure, folder, name):

@@ -241,7 +241,7 @@ def save(figure: Figure, folder: str | Path, name: str) -> tuple[Path, Path]:
     pixels = BytesIO()
     with context():
         figure.savefig(pdf, metadata={"CreationDate": None})
-        figure.set_layout_engine("none")  # what has its place keeps it: layout takes as long as drawing
+        figure.set_layout_engine(None)  # what has its place keeps it: layout takes longer than drawing
         figure.savefig(pixels, dpi=DPI, format="rgba")
     size = tuple(int(inches * DPI) for inches in figure.get_size_inches())
     image = Image.frombytes("RGBA", size, pixels.getvalue()).convert("RGB")  # type: ignore[arg-type]
