@@ -277,30 +277,34 @@ def remove_tree(place: Place) -> None:
         place.remove_below()
 
 
-def upload(folder: Path, place: Address) -> None:
-    """Write the files below a folder as objects of the same names; others that are there stay."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            (place / below(folder, path)).upload(path)
-
-
-def download(place: Address, folder: Path) -> None:
-    """Write the objects below an address as files of the same names."""
-    for one in place.rglob("*"):
-        path = folder / below(place, one)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one.read_bytes())
-
-
 @contextmanager
 def made_in(place: Place) -> Iterator[Path]:
-    """Yield a folder to write into: a folder itself; for an address one that is uploaded when the block has ended."""
+    """Yield a folder to write into: a folder itself; for an address one that is uploaded when the block has ended.
+
+    Objects that are there and not made again stay.
+    """
     if isinstance(place, Path):
         yield place
         return
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
-        upload(Path(scratch), place)
+        for path in sorted(Path(scratch).rglob("*")):
+            if path.is_file():
+                (place / below(Path(scratch), path)).upload(path)
+
+
+@contextmanager
+def read_in(place: Place) -> Iterator[Path]:
+    """Yield a folder to read from: a folder itself; for an address one with a copy of its objects."""
+    if isinstance(place, Path):
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        for one in place.rglob("*"):
+            path = Path(scratch, below(place, one))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(one.read_bytes())
+        yield Path(scratch)
 
 
 @contextmanager

@@ -231,19 +231,21 @@ def _writing(folder: Place) -> Iterator[None]:
     """Raise, in one line, where a folder cannot be written: before the block, and for what the system says in it."""
     from sweeps._store import disk
 
-    if isinstance(folder, Address):
-        with disk.writing(folder):
-            yield
-        return
     with disk.writing(folder):
-        place = folder.absolute()
-        while not place.exists():
-            place = place.parent
-        if not place.is_dir():
-            raise NotAFolderError(f"the output folder {folder} cannot be made: {place} is a file")
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise UnavailableError(f"{folder} cannot be written: {place} does not let you")
+        if isinstance(folder, Path):
+            _check_writable(folder)
         yield
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise unless a folder is there, or can be made, and lets this user write."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise NotAFolderError(f"the output folder {folder} cannot be made: {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UnavailableError(f"{folder} cannot be written: {place} does not let you")
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """A sweep from a configuration file: train one network, sweep it, resume what was killed."""
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -15,7 +14,7 @@ from flax import nnx
 
 from analysis import _seals
 from analysis._errors import InputError
-from analysis._places import Address, Place, download, made_in, place_of
+from analysis._places import Address, Place, made_in, place_of, read_in
 from sweeps import _importing, _processes
 from sweeps._batches import Task
 from sweeps._config import files, making
@@ -248,11 +247,10 @@ def _write(groups: dict[str, xr.Dataset], model: Model, store: Run) -> None:
     """Write what was made: the network last, since a run with a network has been trained."""
     for group, data in groups.items():
         if group == "network" and model.has_checkpoint:
-            checkpoint = store.folder / CHECKPOINT
             with made_in(store.folder) as folder:
                 checkpoints.save(model.network, folder / CHECKPOINT)
-            # With a copy of the store alone a report can be made, so this is no part of its seals.
-            data.attrs["checkpoint"] = json.dumps(_seals.sums(store.folder, _seals.whole_files(checkpoint)))
+                # With a copy of the store alone a report can be made, so this is no part of its seals.
+                data.attrs["checkpoint"] = json.dumps(_seals.sums(folder, _seals.whole_files(folder / CHECKPOINT)))
         store.write(group, data)
 
 
@@ -262,16 +260,5 @@ def _put_back(model: Model, store: Run) -> None:
         trained = datasets.network_from(store.read("network"))
         nnx.update(model.network, nnx.state(trained))
     elif model.has_checkpoint:
-        with _on_disk(store.folder / CHECKPOINT) as folder:
+        with read_in(store.folder / CHECKPOINT) as folder:
             checkpoints.restore(model.network, folder)
-
-
-@contextmanager
-def _on_disk(checkpoint: Place) -> Iterator[Path]:
-    """Yield a folder on a disk, or a copy there of an address."""
-    if isinstance(checkpoint, Path):
-        yield checkpoint
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            download(checkpoint, Path(scratch))
-            yield Path(scratch)
